@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes of this machine, read from /proc.
+
+A pid alone does not identify a process: it is used again. A pid and its start time do.
+"""
+
+import os
+from collections import namedtuple
+
+
+class Process(namedtuple("Process", "pid ppid start state argv")):
+    """A process at the moment it was looked at.
+
+    start  clock ticks since boot (field 22 of /proc/PID/stat; with the pid it identifies the process)
+    state  one letter: R S D T ... (proc(5)); T is stopped by a signal, D does not even die of SIGKILL until it returns
+    argv   tuple of str; empty for kernel threads
+    """
+
+    __slots__ = ()
+
+
+class Processes:
+    """Looks at processes and signals them. A zombie has ended and counts as gone."""
+
+    __slots__ = ("_proc",)
+
+    def __init__(self, proc="/proc"):
+        self._proc = proc
+
+    def get(self, pid):
+        """The Process with this pid, or None when there is none (any more)."""
+        try:
+            with open("%s/%d/stat" % (self._proc, pid), "rb") as file:
+                text = file.read()
+            # The name in brackets may itself hold spaces and brackets, so the fields begin after the last one.
+            fields = text[text.rindex(b")") + 2:].split()
+            state, ppid, start = fields[0].decode("ascii"), int(fields[1]), int(fields[19])
+            if state in "ZXx" and not self._other_threads(pid):
+                return None
+            with open("%s/%d/cmdline" % (self._proc, pid), "rb") as file:
+                words = file.read()
+        except (OSError, ValueError, IndexError):
+            return None
+        argv = tuple(os.fsdecode(word) for word in words.rstrip(b"\0").split(b"\0")) if words else ()
+        return Process(pid, ppid, start, state, argv)
+
+    def _other_threads(self, pid):
+        """Whether threads live on after the first one: the process then still has its files open, and is not gone."""
+        try:
+            return len(os.listdir("%s/%d/task" % (self._proc, pid))) > 1
+        except OSError:
+            return False
+
+    def all(self):
+        """Every process that can be seen."""
+        found = (self.get(int(name)) for name in os.listdir(self._proc) if name.isdigit())
+        return [process for process in found if process]
+
+    def descendants(self, pid):
+        """Children of `pid`, their children, and so on. What was adopted by init is not among them."""
+        children = {}
+        for process in self.all():
+            children.setdefault(process.ppid, []).append(process)
+        found, parents = [], [pid]
+        while parents:
+            below = children.pop(parents.pop(), ())
+            found.extend(below)
+            parents.extend(process.pid for process in below)
+        return found
+
+    def gone(self, process):
+        """Whether this very process has ended; another one with the same pid does not count."""
+        now = self.get(process.pid)
+        return now is None or now.start != process.start
+
+    def signal(self, process, number):
+        """Send a signal to this very process. False when it is gone; raises PermissionError when it may not be done."""
+        handle = _handle(process.pid)
+        try:
+            if self.gone(process):
+                return False
+            if handle is None:
+                os.kill(process.pid, number)
+            else:
+                from signal import pidfd_send_signal
+                pidfd_send_signal(handle, number)
+            return True
+        except ProcessLookupError:
+            return False
+        finally:
+            if handle is not None:
+                os.close(handle)
+
+
+def _handle(pid):
+    """A file descriptor that stays with the process (Linux 5.3), so that the pid cannot be used again between looking
+    and killing; None where the kernel has none, and the gap of microseconds remains."""
+    try:
+        return os.pidfd_open(pid)
+    except (OSError, AttributeError):
+        return None

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An agent, and the one way into it."""
+
+import sys
+from collections import namedtuple
+
+from quorate.ocf import codes
+from quorate.ocf.action import Action
+from quorate.ocf.context import Context, instance, run_by_hand
+from quorate.ocf.deadline import Deadline, action_seconds
+from quorate.ocf.log import Log
+from quorate.ocf.parameter import read_all
+
+# Their purpose is to get out of the way, so a bad parameter does not keep them from it: they use the default.
+LENIENT = frozenset(("stop", "demote", "notify"))
+# Provided here, so an agent need not have a handler for them.
+BUILT_IN = (Action("validate-all", 20), Action("meta-data", 5))
+REASON_MOST = 500  # characters of an exit reason; it is stored in the cluster's configuration
+
+
+class Agent(namedtuple("Agent", "name shortdesc longdesc parameters actions handlers")):
+    """What an agent is.
+
+    parameters  tuple of Parameter
+    actions     tuple of Action; meta-data and validate-all are added when not declared
+    handlers    action name -> callable(Context) -> Outcome. validate-all may have one, which is called once all
+                parameters are known to be well-formed.
+    """
+
+    __slots__ = ()
+
+    def advertised(self):
+        """All actions, with those that every agent has."""
+        declared = {action.name for action in self.actions}
+        return tuple(self.actions) + tuple(action for action in BUILT_IN if action.name not in declared)
+
+
+class Outcome(namedtuple("Outcome", "code reason", defaults=(None,))):
+    """How an action ended: a number of quorate.ocf.codes, and for all but the expected a sentence for the operator."""
+
+    __slots__ = ()
+
+
+class Failed(Exception):
+    """Ends an action from within: raise Failed(code, reason)."""
+
+    def __init__(self, code, reason):
+        Exception.__init__(self, reason)
+        self.code = code
+        self.reason = reason
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived. Not an Exception, so that no handler takes it for an error of the service."""
+
+
+def main(agent, argv, environ):
+    """Run the action that `argv` asks for and return the exit code. Raises nothing."""
+    name = argv[1] if len(argv) > 1 else ""
+    if name == "meta-data":
+        from quorate.ocf.metadata import metadata
+        return _print(metadata(agent))
+    if name in ("usage", "help", "-h", "--help"):
+        return _print(usage(agent))
+    if name not in {action.name for action in agent.advertised()}:
+        sys.stderr.write(usage(agent))
+        return _leave(Outcome(codes.ERR_UNIMPLEMENTED, "%s has no action '%s'." % (agent.name, name)), environ, Log())
+    log = _log(agent, name, environ)
+    try:
+        outcome = _perform(agent, name, environ, log)
+    except KeyboardInterrupt:
+        outcome = Outcome(codes.ERR_GENERIC, "%s was interrupted; nothing can be said about its result." % name)
+    except BaseException as error:  # whatever it is, the operator gets a sentence and Pacemaker a code
+        outcome = _unexpected(agent, name, error, log)
+    return _leave(outcome, environ, log)
+
+
+def _perform(agent, name, environ, log):
+    """Read the parameters and call the handler."""
+    from quorate.host.clock import Clock
+    from quorate.host.command import Commands
+    from quorate.host.process import Processes
+    clock = Clock()
+    values, problems = read_all(agent.parameters, environ)
+    for problem in problems:
+        (log.warning if name in LENIENT else log.error)(problem)
+    if problems and name not in LENIENT:
+        more = " (And %d more, see the log.)" % (len(problems) - 1) if len(problems) > 1 else ""
+        return Outcome(codes.ERR_CONFIGURED, problems[0] + more)
+    context = Context(
+        values, name, environ, log, Commands(environ, log.debug if log.tracer else None), Processes(), clock,
+        Deadline(clock, action_seconds(environ.get("OCF_RESKEY_CRM_meta_timeout"))), log.by_hand)
+    if name != "monitor":
+        _end_on_sigterm()
+    handler = agent.handlers.get(name)
+    outcome = Outcome(codes.SUCCESS) if handler is None else handler(context)
+    return _as_pacemaker_wants(context, outcome)
+
+
+def _as_pacemaker_wants(context, outcome):
+    """Codes that are never right from this action, put right."""
+    if context.is_probe and outcome.code in (codes.ERR_ARGS, codes.ERR_INSTALLED):
+        # Not usable here, so it does not run here. Pacemaker would say the same, but not inside a bundle.
+        context.log.say("%s Therefore it is not running here." % (outcome.reason or "Not usable on this machine."))
+        return Outcome(codes.NOT_RUNNING)
+    if context.action == "stop" and outcome.code == codes.NOT_RUNNING:
+        return Outcome(codes.SUCCESS)
+    if context.action == "notify" and outcome.code != codes.SUCCESS:
+        context.log.warning("notify: %s" % (outcome.reason or "failed"))
+        return Outcome(codes.SUCCESS)
+    return outcome
+
+
+def _unexpected(agent, name, error, log):
+    """An exception that no handler caught. Some carry a sentence meant for the operator; the others are our mistake."""
+    reason = getattr(error, "reason", None)
+    code = getattr(error, "code", codes.ERR_GENERIC)
+    if isinstance(error, Failed) or (isinstance(error, Exception) and isinstance(reason, str)
+                                     and type(error).__module__.startswith("quorate.")):
+        return Outcome(code if isinstance(code, int) else codes.ERR_GENERIC, reason)
+    if isinstance(error, _Terminated):
+        return Outcome(codes.ERR_GENERIC, "%s was ended by SIGTERM before it was done; run it again." % name)
+    import traceback
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    log.traceback(text)
+    last = str(error).strip().splitlines()
+    return Outcome(codes.ERR_GENERIC, "%s %s failed unexpectedly (%s%s); the system log has the details, please report them."
+                   % (agent.name, name, type(error).__name__, ": " + last[0] if last else ""))
+
+
+def _log(agent, name, environ):
+    """The log for this run: to whom it speaks depends on who runs us."""
+    terminal = _is_terminal(sys.stderr)
+    by_hand = run_by_hand(environ, terminal)
+    secrets = [environ.get("OCF_RESKEY_" + parameter.name) for parameter in agent.parameters if parameter.secret]
+    tracer = None
+    if (environ.get("OCF_RESKEY_trace_ra") or environ.get("OCF_TRACE_RA") or "0") not in ("0", "no", "false"):
+        from quorate.ocf.trace import tracer as make_tracer
+        tracer = make_tracer(agent.name, name, environ)
+    # pcs shows an administrator the stderr of validate-all as it is: what is wrong, and no story around it.
+    narrate = by_hand and (terminal or name != "validate-all")
+    return Log("%s(%s)" % (agent.name, instance(environ)), environ, by_hand, narrate, None, secrets, tracer)
+
+
+def _is_terminal(stream):
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):
+        return False  # closed
+
+
+def _leave(outcome, environ, log):
+    """Say why on stderr, in the form that Pacemaker looks for, and return the code."""
+    code, reason = outcome
+    if reason:
+        reason = " ".join(log.clean(reason).split())
+        if len(reason) > REASON_MOST:
+            reason = reason[:REASON_MOST - 3] + "..."
+        try:
+            sys.stderr.write("%s%s\n" % (environ.get("OCF_EXIT_REASON_PREFIX") or "ocf-exit-reason:", reason))
+            sys.stderr.flush()
+        except (OSError, ValueError, AttributeError):
+            pass
+    log.say("Result: %d (%s)." % (code, codes.NAMES.get(code, "unknown code")))
+    return code
+
+
+def usage(agent):
+    """How to call the agent, for a person."""
+    names = []
+    for action in agent.advertised():
+        if action.name not in names:
+            names.append(action.name)
+    return "usage: %s {%s}\n\nThe cluster runs this OCF resource agent. Its parameters: %s meta-data\n" % (
+        agent.name, "|".join(names), agent.name)
+
+
+def _print(text):
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass
+    return codes.SUCCESS
+
+
+def _end_on_sigterm():
+    """From now on SIGTERM unwinds the stack: running commands are killed, and the exit has a reason.
+
+    Not for a monitor: it changes nothing that would have to be unwound, and the import costs milliseconds.
+    """
+    import signal
+
+    def end(_number, _frame):
+        raise _Terminated()
+
+    try:
+        signal.signal(signal.SIGTERM, end)
+    except ValueError:
+        pass  # not the main thread: a test

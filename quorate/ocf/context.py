@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything an action is told: its parameters, who called, how long it may take, and the seams to the outside."""
+
+META = "OCF_RESKEY_CRM_meta_"
+UNDER_CLUSTER = ("pacemaker-execd", "pacemaker-remoted", "pacemaker_remoted", "lrmd", "pacemaker_remote")
+
+
+class Context:
+    """Handed to the handler of an action.
+
+    parameters   typed values, an attribute each
+    action       'start', 'monitor', ...
+    instance     id of the resource without the ':N' of a clone; 'default' when run by hand without one
+    interval     seconds; 0.0 for a probe and for everything that does not recur
+    is_probe     a monitor that does not recur: is the service active here, although nobody started it?
+    check_level  0, 10 or 20
+    deadline     Deadline that every wait has to share
+    by_hand      a person runs this, not the cluster
+    log, commands, processes, clock, environ
+    """
+
+    def __init__(self, parameters, action, environ, log, commands, processes, clock, deadline, by_hand=False):
+        self.parameters = parameters
+        self.action = action
+        self.environ = environ
+        self.log = log
+        self.commands = commands
+        self.processes = processes
+        self.clock = clock
+        self.deadline = deadline
+        self.by_hand = by_hand
+        self.instance = instance(environ)
+        self.interval = number(environ.get(META + "interval")) / 1000.0
+        self.is_probe = action == "monitor" and self.interval == 0
+        self.check_level = check_level(environ.get("OCF_CHECK_LEVEL"))
+        self._node = None
+
+    @property
+    def node(self):
+        """Name of the node that this instance's attributes belong to.
+
+        In a bundle that is the host, if the operator said container-attribute-target=host. Never the host name of the
+        machine. May have to ask the cluster: raises quorate.pacemaker.attributes.Unavailable when it cannot.
+        """
+        if self._node is None:
+            self._node = node_from_environment(self.environ)
+        if self._node is None:
+            from quorate.pacemaker.members import local_node
+            self._node = local_node(self.commands, self.deadline)
+        return self._node
+
+    def meta(self, name, default=None):
+        """A meta attribute of the resource or operation, such as 'notify_type' or 'promoted_max'; None if not sent."""
+        return self.environ.get(META + name, default)
+
+
+def instance(environ):
+    """The resource's id without the number of a clone's instance."""
+    return (environ.get("OCF_RESOURCE_INSTANCE") or "default").partition(":")[0]
+
+
+def number(text):
+    """A whole number that the cluster sent; 0 when it sent none."""
+    return int(text) if text and text.isdigit() else 0
+
+
+def check_level(text):
+    """10 and 20 exist; what lies between means the next lower one, and nothing means 0 (OCF 1.1, 'Check Levels')."""
+    level = number(text)
+    return 20 if level >= 20 else 10 if level >= 10 else 0
+
+
+def node_from_environment(environ):
+    """The node's name as the cluster told it, or None. The order is that of Pacemaker's own tools."""
+    if environ.get(META + "container_attribute_target") == "host" and environ.get(META + "physical_host"):
+        return environ[META + "physical_host"]
+    return environ.get(META + "on_node") or None
+
+
+def run_by_hand(environ, terminal):
+    """Whether a person runs the agent: at a terminal, or by way of crm_resource or pcs.
+
+    Pacemaker names the running program in PCMK_service. Where it does not, only a resource operation of the cluster
+    carries the name of the node.
+    """
+    service = environ.get("PCMK_service")
+    if service:
+        return service not in UNDER_CLUSTER
+    return terminal or not environ.get(META + "on_node")

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an agent has to say, and to whom.
+
+Under the cluster: syslog, with the tag and facility that every other agent uses, and the log file if one is configured.
+Nothing goes to stderr there but the exit reason, because pacemaker-execd logs the agent's stderr once more.
+By hand: stderr, in words, line by line.
+"""
+
+import sys
+
+_LEVELS = {"ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}  # syslog(3) priorities
+_FACILITIES = ("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv")
+_DAEMON = 3
+
+
+class Log:
+    """The agent's log.
+
+    tag      'galera(galera-db)' or the like
+    by_hand  a person is looking: everything goes to stderr, the narration too
+    secrets  values to keep out of every line
+    tracer   called with every line, debug included, when tracing is on (see trace.py)
+    """
+
+    def __init__(self, tag="quorate", environ=None, by_hand=False, narrate=None, stream=None, secrets=(), tracer=None):
+        self.by_hand = by_hand
+        self.secrets = tuple(secrets)
+        self.tracer = tracer
+        self._tag = tag
+        self._environ = {} if environ is None else environ
+        self._narrate = by_hand if narrate is None else narrate
+        self._stream = stream
+        self._opened = False
+
+    def debug(self, text):
+        if self.tracer is not None or self._debugging():
+            self._line("DEBUG", text)
+
+    def info(self, text):
+        self._line("INFO", text)
+
+    def warning(self, text):
+        self._line("WARNING", text)
+
+    def error(self, text):
+        """For what makes the action fail; a monitor that finds all well has nothing to say here."""
+        self._line("ERROR", text)
+
+    def traceback(self, text):
+        """A stack trace: to syslog even when run by hand, where the one sentence of the exit reason is what helps."""
+        self._syslog("ERROR", self.clean(text))
+        if self.tracer is not None:
+            self.tracer(self.clean(text))
+
+    def say(self, text):
+        """One line of the narration: what was looked at and what was found. Only a person by hand sees it."""
+        if self._narrate:
+            self._write(self.clean(text))
+        if self.tracer is not None:
+            self.tracer(self.clean(text))
+
+    def clean(self, text):
+        """The text without any secret in it."""
+        for secret in self.secrets:
+            if secret:
+                text = text.replace(secret, "****")
+        return text
+
+    def _line(self, level, text):
+        text = self.clean(text)
+        if self.tracer is not None:
+            self.tracer("%s: %s" % (level, text))
+        if self.by_hand:
+            if level != "DEBUG" or self._debugging():
+                self._write("%s: %s" % (level, text))
+        else:
+            self._syslog(level, text)
+            self._file(level, text)
+
+    def _debugging(self):
+        return self._environ.get("HA_debug", "0") not in ("", "0")
+
+    def _write(self, text):
+        stream = sys.stderr if self._stream is None else self._stream
+        try:
+            stream.write(text + "\n")
+            stream.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads any more; no reason to fail an action
+
+    def _syslog(self, level, text):
+        name = self._environ.get("HA_LOGFACILITY") or self._environ.get("HA_logfacility") or "daemon"
+        if name == "none":
+            return
+        import syslog
+        if not self._opened:
+            syslog.openlog(self._tag, syslog.LOG_PID, _facility(name))
+            self._opened = True
+        for line in text.splitlines():
+            syslog.syslog(_LEVELS[level], "%s: %s" % (level, line.replace("\0", "?")))
+
+    def _file(self, level, text):
+        name = "HA_DEBUGLOG" if level == "DEBUG" else "HA_LOGFILE"
+        path = self._environ.get(name)
+        if not path or path == "none" or not path.startswith("/"):
+            return
+        import os
+        import time
+        try:
+            with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+                for line in text.splitlines():
+                    file.write("%s[%d]:\t%s %s: %s\n" % (
+                        self._tag, os.getpid(), time.strftime("%Y/%m/%d_%H:%M:%S"), level, line))
+        except OSError:
+            pass  # a full disk is no reason to fail an action
+
+
+def _facility(name):
+    """The syslog facility of that name, shifted as syslog(3) wants it; what is not known becomes 'daemon'."""
+    if name in _FACILITIES:
+        return _FACILITIES.index(name) << 3
+    if name.startswith("local") and name[5:] in tuple("01234567"):
+        return (16 + int(name[5:])) << 3
+    return _DAEMON << 3

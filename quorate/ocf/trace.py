@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tracing, as pcs and crmsh switch it on for every agent: parameter trace_ra=1, or OCF_TRACE_RA from crm_resource -VV.
+
+The trace holds every line of the log, the narration, and every command with its result. Secrets are left out.
+"""
+
+import os
+import sys
+import time
+
+DIRECTORY = "/var/lib/heartbeat/trace_ra"  # where 'crm resource trace' tells its user to look
+
+
+def tracer(agent_name, action, environ):
+    """Where to write the trace to: a callable that takes a line of text. Falls back to stderr."""
+    path = environ.get("OCF_RESKEY_trace_file") or environ.get("OCF_TRACE_FILE")
+    if path and not path.startswith("/"):
+        path = None  # shell agents take a number of a file descriptor here; stderr is what it means in practice
+        return _to_stderr
+    if path in ("/dev/stderr", "/dev/fd/2"):
+        return _to_stderr
+    try:
+        if not path:
+            instance = (environ.get("OCF_RESOURCE_INSTANCE") or "default").replace("/", "_")
+            directory = os.path.join(DIRECTORY, agent_name)
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            path = "%s/%s.%s.%s" % (directory, instance, action, time.strftime("%Y-%m-%d.%H:%M:%S"))
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        _to_stderr("cannot write the trace file %s: %s" % (path, error.strerror))
+        return _to_stderr
+
+    def write(text):
+        os.write(file, _stamped(text).encode("utf-8", "backslashreplace"))
+    return write
+
+
+def _to_stderr(text):
+    try:
+        sys.stderr.write(_stamped(text))
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        pass
+
+
+def _stamped(text):
+    now = time.time()
+    return "+ %s.%03d: %s\n" % (time.strftime("%H:%M:%S", time.localtime(now)), now % 1 * 1000, text)

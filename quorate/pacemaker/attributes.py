@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Node attributes: what the nodes tell each other by way of Pacemaker.
+
+Transient attributes live in pacemaker-attrd on every node and end when the node leaves; permanent ones live in the
+cluster configuration, replicated and on disk. 'Nobody ever set it' and 'the cluster could not be asked' are different
+answers: the second is the exception Unavailable and never looks like the first.
+
+A dead peer's transient attribute stays readable for a while. Count it only while the peer is a member
+(quorate.pacemaker.members).
+
+Exit codes are those of tools/attrd_updater.c and tools/crm_attribute.c, include/crm/common/results.h (Pacemaker 2.1, 3.0).
+"""
+
+EX_USAGE = 64        # CRM_EX_USAGE: an option this release does not know
+EX_CONFIG = 78       # CRM_EX_CONFIG: attrd_updater says it for an attribute that nobody ever set
+EX_DISCONNECT = 102  # CRM_EX_DISCONNECT: no cluster here
+EX_NOSUCH = 105      # CRM_EX_NOSUCH: crm_attribute says it for an attribute that is not there (before 2.1: 6, ENXIO)
+EX_NOSUCH_OLD = 6
+
+PROPERTY_SET = "quorate"   # our own set of properties in the configuration, so that we never touch the administrator's
+VALUE_MOST = 4096
+TIMEOUT = 10.0             # seconds for one question; they normally take some milliseconds
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+_FORBIDDEN = frozenset('"\\')  # the tools print values between quotes and do not all escape them
+
+
+class Unavailable(Exception):
+    """The cluster could not be asked. `reason` is a sentence for the operator."""
+
+    def __init__(self, reason):
+        Exception.__init__(self, reason)
+        self.reason = reason
+
+
+class Attributes:
+    """Attributes of the nodes, and properties of the cluster. Every method raises Unavailable when it cannot ask."""
+
+    def __init__(self, commands, deadline):
+        self._commands = commands
+        self._deadline = deadline
+        self._can_wait = True
+
+    # Transient attributes
+
+    def all(self, name):
+        """Values of a transient attribute: dict of node name to value. {} when it is set nowhere."""
+        result = self._ask("attrd_updater", "-Q", "-A", "-n", _checked_name(name), accept=(EX_CONFIG, EX_NOSUCH))
+        return parse_values(result.out, name) if result.rc == 0 else {}
+
+    def get(self, name, node):
+        """The value on one node, None when it is not set."""
+        return self.all(name).get(node)
+
+    def set(self, name, value, node=None, private=False, wait=None):
+        """Set a transient attribute, of this node unless `node` says another.
+
+        A private one never reaches the configuration, so it costs no run of the scheduler, and status displays do not
+        show it; that is decided when the attribute is created. wait: None, 'local' (until it can be read here) or
+        'cluster' (until it can be read everywhere). Set only what changed: each public change wakes the scheduler.
+        Raises ValueError for a value that the tools would garble (see plain()).
+        """
+        options = ["-n", _checked_name(name), "-U", checked_value(value)] + _on(node) + (["-p"] if private else [])
+        if wait and self._can_wait:
+            result = self._ask("attrd_updater", *options + ["-W", wait], accept=(EX_USAGE,))
+            if result.rc == 0:
+                return
+            self._can_wait = False  # Pacemaker before 2.1.6
+        self._ask("attrd_updater", *options)
+        if wait:
+            self._await(name, value, node)
+
+    def _await(self, name, value, node):
+        """Read back until the value is there, for releases that cannot wait by themselves."""
+        def there():
+            values = self.all(name)
+            return value in values.values() if node is None else values.get(node) == value
+        if not self._deadline.poll(there, every=0.05, up_to=TIMEOUT):
+            raise Unavailable("The cluster does not show node attribute %s after it was set; is pacemaker-attrd well? "
+                              "Ask 'crm_mon -1' and the system log." % name)
+
+    def delete(self, name, node=None):
+        """Unset a transient attribute."""
+        self._ask("attrd_updater", "-D", "-n", _checked_name(name), *_on(node), accept=(EX_CONFIG, EX_NOSUCH))
+
+    # Permanent attributes of a node
+
+    def permanent(self, name, node):
+        """The value of a permanent attribute, None when it is not set."""
+        return self._query("-N", node, "-l", "forever", "-n", _checked_name(name))
+
+    def set_permanent(self, name, value, node):
+        """Set a permanent attribute (None: delete it). A replicated write of the configuration: expensive."""
+        self._change(value, "-N", node, "-l", "forever", "-n", _checked_name(name))
+
+    # Properties of the cluster
+
+    def cluster_property(self, name):
+        """A property of our own set in the configuration, None when it is not set."""
+        return self._query("-t", "crm_config", "-s", PROPERTY_SET, "-n", _checked_name(name))
+
+    def set_cluster_property(self, name, value):
+        """Set a property of our own set (None: delete it)."""
+        self._change(value, "-t", "crm_config", "-s", PROPERTY_SET, "-n", _checked_name(name))
+
+    def _query(self, *options):
+        result = self._ask("crm_attribute", *options + ("-G", "-q"), accept=(EX_NOSUCH, EX_NOSUCH_OLD))
+        if result.rc != 0:
+            return None
+        return result.out.rstrip("\n") or None
+
+    def _change(self, value, *options):
+        if value is None:
+            self._ask("crm_attribute", *options + ("-D",), accept=(EX_NOSUCH, EX_NOSUCH_OLD))
+        else:
+            self._ask("crm_attribute", *options + ("-v", checked_value(value)))
+
+    def _ask(self, *argv, accept=()):
+        return ask(self._commands, self._deadline, argv, accept)
+
+
+def ask(commands, deadline, argv, accept=()):
+    """Run a tool of the cluster. Its Result, if it succeeded or ended with a code of `accept`; else raises Unavailable."""
+    if deadline.expired:
+        raise Unavailable("No time was left to ask the cluster (%s)." % argv[0])
+    result = commands.run(argv, deadline.limit(TIMEOUT))
+    if result.rc == 0 or result.rc in accept:
+        return result
+    raise Unavailable(_why(result))
+
+
+def _why(result):
+    """A sentence about a tool that failed."""
+    tool = result.argv[0]
+    if result.timed_out:
+        return "The cluster did not answer %s in time; is Pacemaker well on this node? Ask 'crm_mon -1'." % tool
+    if result.rc == EX_DISCONNECT:
+        return "Pacemaker does not run on this node; start it with 'pcs cluster start'."
+    if result.rc == 127:
+        return "%s is not installed; install the package pacemaker-cli-utils (RHEL: pacemaker-cli)." % tool
+    lines = (result.err.strip() or result.out.strip()).splitlines()
+    return "%s failed with code %s%s" % (tool, result.rc, ": " + lines[-1].strip() if lines else ".")
+
+
+def parse_values(text, name):
+    """Node and value from lines of the form  name="N" host="H" value="V"  (attrd_updater -Q). An empty value is unset."""
+    head = 'name="%s" host="' % name
+    values = {}
+    for line in text.splitlines():
+        line = line.strip()
+        if not line.startswith(head) or not line.endswith('"'):
+            continue
+        node, separator, value = line[len(head):-1].partition('" value="')
+        if separator and node and value:
+            values[node] = value
+    return values
+
+
+def plain(text):
+    """The text in the form that an attribute can hold: one line of printable ASCII, without quotes that would confuse."""
+    words = " ".join(str(text).split()).replace('"', "'").replace("\\", "/")
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in words)[:VALUE_MOST]
+
+
+def checked_value(value):
+    """The value, if an attribute can hold it; raises ValueError otherwise."""
+    text = str(value)
+    if not text or len(text) > VALUE_MOST or text != text.strip():
+        raise ValueError("an attribute value has 1 to %d characters and no blanks around it: %r" % (VALUE_MOST, text[:80]))
+    for letter in text:
+        if not " " <= letter <= "~" or letter in _FORBIDDEN:
+            raise ValueError("an attribute value cannot hold %r" % letter)
+    return text
+
+
+def _checked_name(name):
+    if not name or not _NAME.issuperset(name) or name[0] == "-":
+        raise ValueError("not a name for an attribute: %r" % name)
+    return name
+
+
+def _on(node):
+    return [] if node is None else ["-N", node]
