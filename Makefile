@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# What packagers expect. `make install DESTDIR=/some/root` and `make deb`;
+# everything people and CI call is in scripts/.
+
+PREFIX    ?= /usr
+SYSCONFDIR ?= /etc
+BINDIR    ?= $(PREFIX)/bin
+MANDIR    ?= $(PREFIX)/share/man
+UNITDIR   ?= $(PREFIX)/lib/systemd/system
+PYTHON    ?= /usr/bin/python3
+# Pacemaker looks for agents here whatever the prefix is.
+AGENTDIR  ?= /usr/lib/ocf/resource.d/quorate
+# Debian's python3 reads dist-packages of all its versions; elsewhere ask the interpreter.
+PYTHONDIR ?= $(shell $(PYTHON) -c 'import os, sysconfig; prefix = "$(PREFIX)"; \
+	debian = prefix == "/usr" and os.path.isdir("/usr/lib/python3/dist-packages"); \
+	print("/usr/lib/python3/dist-packages" if debian \
+	else sysconfig.get_path("purelib", vars={"base": prefix}))')
+
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' quorate/__init__.py)
+AGENTS  := $(wildcard agents/*)
+# checks/ and bin/ hold commands only; whatever is executable is installed.
+COMMANDS := $(wildcard bin/* checks/*)
+MODULES := $(shell find quorate -name '*.py')
+UNITS   := $(wildcard systemd/*.service systemd/*.socket systemd/*.timer)
+TMPFILES := $(wildcard systemd/*.tmpfiles)
+SYSUSERS := $(wildcard systemd/*.sysusers)
+XINETD  := $(wildcard xinetd/*)
+
+all: man
+
+man:
+	rm -rf build/man
+	PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m quorate.manual build/man
+
+install: man
+	install -d $(DESTDIR)$(AGENTDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)
+	$(if $(AGENTS),install -m 0755 $(AGENTS) $(DESTDIR)$(AGENTDIR)/)
+	$(if $(COMMANDS),install -m 0755 $(COMMANDS) $(DESTDIR)$(BINDIR)/)
+	for module in $(MODULES); do install -D -m 0644 $$module $(DESTDIR)$(PYTHONDIR)/$$module || exit 1; done
+	$(if $(UNITS),install -D -m 0644 -t $(DESTDIR)$(UNITDIR) $(UNITS))
+	for file in $(TMPFILES); do install -D -m 0644 $$file $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/$$(basename $$file .tmpfiles).conf || exit 1; done
+	for file in $(SYSUSERS); do install -D -m 0644 $$file $(DESTDIR)$(PREFIX)/lib/sysusers.d/$$(basename $$file .sysusers).conf || exit 1; done
+	$(if $(XINETD),install -D -m 0644 -t $(DESTDIR)$(SYSCONFDIR)/xinetd.d $(XINETD))
+	for page in build/man/*.[0-9]; do [ -e $$page ] || continue; \
+		install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man$${page##*.} $$page || exit 1; done
+	# An installation on this machine; a package compiles at its own installation.
+	$(if $(DESTDIR),,$(PYTHON) -m compileall -q $(PYTHONDIR)/quorate)
+
+# The package is built in a copy, so that nothing is left behind in the tree.
+DEB := build/quorate_$(VERSION)_all.deb
+deb:
+	rm -rf build/deb build/quorate_*
+	mkdir -p build/deb/quorate
+	tar -c --exclude=__pycache__ --exclude='.*' $(wildcard agents checks bin quorate systemd xinetd examples docs debian \
+		Makefile README.md CHANGELOG.md LICENSE) | tar -x -C build/deb/quorate
+	scripts/debian-changelog > build/deb/quorate/debian/changelog
+	cd build/deb/quorate && dpkg-buildpackage --build=binary --unsigned-source --unsigned-changes >../log 2>&1 \
+		|| { cat ../log; exit 1; }
+	mv build/deb/quorate_* build/
+	rm -rf build/deb
+	@echo $(DEB)
+
+clean:
+	rm -rf build
+
+.PHONY: all man install deb clean

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Manual pages, made from the declarations: `python3 -m quorate.manual build/man`.
+
+A room with an agent has a module `agent` with AGENT (quorate.ocf.agent.Agent): section 7, as pcs and crmsh users
+expect it (ocf_quorate_galera.7). A command has a module with MANUAL, a Page: section 8.
+"""
+
+import os
+from typing import NamedTuple
+
+from quorate import __version__
+from quorate.ocf.metadata import duration
+
+PROVIDER = "quorate"
+
+
+class Page(NamedTuple):
+    """A manual page before it is roff. Text is plain; an empty line ends a paragraph, an indented line stays as it is."""
+
+    name: str
+    section: int
+    summary: str  # after the dash of NAME
+    synopsis: tuple  # lines
+    description: str
+    parts: tuple = ()  # of (heading, body); a body is a text, or a tuple of (term, text)
+    see_also: tuple = ()  # of "name(section)"
+
+
+def agent_page(agent):
+    """The page of a resource agent."""
+    kind = "ocf:%s:%s" % (PROVIDER, agent.name)
+    parts = [("PARAMETERS", tuple((_parameter_term(each), _parameter_text(each)) for each in agent.parameters)),
+             ("ACTIONS", "What the cluster may call, with the times that pcs takes over from here.\n\n"
+                         + "\n".join("    " + _action_line(action) for action in agent.advertised())),
+             ("EXAMPLE", "\n".join("    " + line for line in example(agent)))]
+    return Page("ocf_%s_%s" % (PROVIDER, agent.name), 7, agent.shortdesc,
+                ("pcs resource create ID %s [PARAMETER=VALUE ...]" % kind,), agent.longdesc, tuple(parts),
+                ("quorate(8)", "pcs(8)", "pacemaker(7)"))
+
+
+def example(agent):
+    """Lines of a `pcs resource create` with every required parameter; pcs adds the actions from the meta-data."""
+    words = ["pcs resource create %s ocf:%s:%s" % (agent.name, PROVIDER, agent.name)]
+    words += ["%s=..." % each.name for each in agent.parameters if each.required]
+    if any(action.name == "promote" for action in agent.actions):
+        words.append("promotable")
+    return [word + " \\" for word in words[:-1]] + words[-1:]
+
+
+def parameter_table(agent):
+    """The parameters as a Markdown table, for the README."""
+    rows = ["| parameter | default | what it is |", "|---|---|---|"]
+    for each in agent.parameters:
+        default = "**required**" if each.required else "`%s`" % each.default if each.default else ""
+        notes = each.shortdesc.rstrip(".") + (" (deprecated)" if each.deprecated is not None else "")
+        rows.append("| `%s` | %s | %s |" % (each.name, default, notes.replace("|", "\\|")))
+    return "\n".join(rows) + "\n"
+
+
+def _parameter_term(parameter):
+    facts = [{"select": "one of " + ", ".join(parameter.options), "seconds": "time"}.get(parameter.kind, parameter.kind)]
+    if parameter.required:
+        facts.append("required")
+    elif parameter.default:
+        facts.append("default " + parameter.default)
+    if parameter.unique_group:
+        facts.append("unique")
+    if parameter.reloadable:
+        facts.append("reloadable")
+    return "%s (%s)" % (parameter.name, ", ".join(facts))
+
+
+def _parameter_text(parameter):
+    text = parameter.longdesc.strip()
+    if parameter.deprecated is not None:
+        instead = " and ".join(parameter.deprecated)
+        text += "\n\nDeprecated%s." % (": use %s instead" % instead if instead else "")
+    return text
+
+
+def _action_line(action):
+    words = ["%-12s timeout %s" % (action.name, duration(action.timeout))]
+    if action.interval is not None:
+        words.append("interval " + duration(action.interval))
+    if action.role:
+        words.append("role " + action.role)
+    if action.depth is not None:
+        words.append("depth %d" % action.depth)
+    return ", ".join(words)
+
+
+def roff(page):
+    """The page in man(7) macros."""
+    title = page.name.upper().replace("-", "\\-")
+    lines = ['.TH "%s" "%d" "" "quorate %s" "quorate"' % (title, page.section, __version__),
+             ".SH NAME", "%s \\- %s" % (_text(page.name), _text(_one_line(page.summary).rstrip("."))),
+             ".SH SYNOPSIS", ".nf"]
+    lines += [_line(line) for line in page.synopsis]
+    lines += [".fi", ".SH DESCRIPTION"] + _paragraphs(page.description)
+    for heading, body in page.parts:
+        lines.append('.SH "%s"' % heading)
+        lines += _paragraphs(body) if isinstance(body, str) else _terms(body)
+    if page.see_also:
+        lines.append('.SH "SEE ALSO"')
+        lines.append(", ".join(_reference(each) for each in page.see_also))
+    return "\n".join(lines) + "\n"
+
+
+def _terms(pairs):
+    lines = []
+    for term, text in pairs:
+        head, _, rest = term.partition(" ")
+        lines += [".TP", "\\fB%s\\fR%s" % (_text(head), " " + _text(rest) if rest else "")]
+        # .IP without a tag keeps the indentation of the term; .PP would end it.
+        lines += [".IP" if line == ".PP" else line for line in _paragraphs(text)]
+    return lines
+
+
+def _paragraphs(text):
+    """Paragraphs as roff lines. Indented lines are shown as they are; long descriptions are filled by man."""
+    lines, verbatim = [], False
+    for raw in text.strip("\n").splitlines():
+        if raw.strip() and raw.startswith("    ") != verbatim:
+            verbatim = not verbatim
+            lines += [".PP", ".nf", ".RS 4"] if verbatim else [".RE", ".fi", ".PP"]
+        if raw.strip():
+            lines.append(_line(raw[4:] if verbatim else raw.strip()))
+        elif lines and not verbatim and lines[-1] != ".PP":
+            lines.append(".PP")
+    if lines and lines[-1] == ".PP":
+        lines.pop()
+    return _without_double_breaks(lines + ([".RE", ".fi"] if verbatim else []))
+
+
+def _without_double_breaks(lines):
+    return [line for index, line in enumerate(lines)
+            if not (line == ".PP" and (index == 0 or lines[index - 1] == ".PP"))]
+
+
+def _reference(text):
+    name, _, section = text.partition("(")
+    return "\\fB%s\\fR(%s" % (_text(name), _text(section))
+
+
+def _one_line(text):
+    return " ".join(text.split())
+
+
+def _text(text):
+    return text.replace("\\", "\\e").replace("-", "\\-")
+
+
+def _line(text):
+    escaped = _text(text)
+    # A dot or an apostrophe in the first column would be a request.
+    return "\\&" + escaped if escaped[:1] in (".", "'") else escaped
+
+
+def declared(attribute, directory=None):
+    """The declarations named `attribute` (AGENT or MANUAL) of all modules that have one, by module name."""
+    import importlib
+    root = directory or os.path.dirname(os.path.abspath(__file__))
+    found = []
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        for name in sorted(files):
+            path = os.path.join(folder, name)
+            if not name.endswith(".py") or not _assigns(path, attribute):
+                continue
+            module = os.path.relpath(path, os.path.dirname(root))[:-len(".py")].replace(os.sep, ".")
+            found.append(getattr(importlib.import_module(module), attribute))
+    return found
+
+
+def _assigns(path, attribute):
+    """Read before imported, so that only modules which declare something are imported."""
+    with open(path, encoding="utf-8") as source:
+        return any(line.startswith(attribute + " = ") for line in source)
+
+
+def pages():
+    """Every page there is."""
+    return [agent_page(agent) for agent in declared("AGENT")] + declared("MANUAL")
+
+
+def write(directory):
+    """Write all pages below `directory`; returns their paths."""
+    os.makedirs(directory, exist_ok=True)
+    paths = []
+    for page in pages():
+        path = os.path.join(directory, "%s.%d" % (page.name, page.section))
+        with open(path, "w", encoding="utf-8") as target:
+            target.write(roff(page))
+        paths.append(path)
+    return paths
+
+
+if __name__ == "__main__":
+    import sys
+    if len(sys.argv) != 2:
+        sys.exit("usage: python3 -m quorate.manual DIRECTORY")
+    # As `quorate.manual`, not `__main__`: a declaration that imports Page must meet the same class.
+    from quorate.manual import write as write_all
+    for written in write_all(sys.argv[1]):
+        print(written)
