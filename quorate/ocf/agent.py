@@ -56,6 +56,7 @@ class _Terminated(BaseException):
 
 def main(agent, argv, environ):
     """Run the action that `argv` asks for and return the exit code. Raises nothing."""
+    _have_standard_streams()
     name = argv[1] if len(argv) > 1 else ""
     if name == "meta-data":
         from quorate.ocf.metadata import metadata
@@ -145,7 +146,7 @@ def _log(agent, name, environ):
 def _is_terminal(stream):
     try:
         return stream.isatty()
-    except (AttributeError, ValueError):
+    except ValueError:
         return False  # closed
 
 
@@ -159,8 +160,8 @@ def _leave(outcome, environ, log):
         try:
             sys.stderr.write("%s%s\n" % (environ.get("OCF_EXIT_REASON_PREFIX") or "ocf-exit-reason:", reason))
             sys.stderr.flush()
-        except (OSError, ValueError, AttributeError):
-            pass
+        except (OSError, ValueError):
+            pass  # nobody reads; the code still says most of it
     log.say("Result: %d (%s)." % (code, codes.NAMES.get(code, "unknown code")))
     return code
 
@@ -173,6 +174,20 @@ def usage(agent):
             names.append(action.name)
     return "usage: %s {%s}\n\nThe cluster runs this OCF resource agent. Its parameters: %s meta-data\n" % (
         agent.name, "|".join(names), agent.name)
+
+
+def _have_standard_streams():
+    """Whoever started us may have closed 0, 1 or 2: a file opened later must not become our stdout."""
+    import os
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
 
 
 def _print(text):

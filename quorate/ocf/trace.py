@@ -39,8 +39,8 @@ def _to_stderr(text):
     try:
         sys.stderr.write(_stamped(text))
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        pass
+    except (OSError, ValueError):
+        pass  # nobody reads any more
 
 
 def _stamped(text):
