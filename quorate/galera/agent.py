@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ocf:quorate:galera: the actions, each of the form probe, decide, carry out."""
+
+import os
+import sys
+
+from quorate.galera import facts, probe, server
+from quorate.galera.declaration import ACTIONS, LONGDESC, NAME, PARAMETERS, SHORTDESC
+from quorate.galera.memory import Memory
+from quorate.ocf import codes
+from quorate.ocf.agent import Agent, Outcome
+from quorate.ocf.agent import main as run
+
+URGENT_AFTER = 20      # seconds that a wait may last before pcs status shows it
+TOLERATED_UNKNOWN = 3  # monitors in a row that may learn nothing before that counts as a failure
+
+
+def start(context):
+    """Find out what is on the disk, tell the others, run nothing: promote does that."""
+    from quorate.galera import layout as layouts
+    from quorate.galera.election import Election
+    memory = Memory(context.instance)
+    layout = layouts.find(context)
+    found = layouts.problems(layout)
+    if found:
+        return Outcome(codes.ERR_INSTALLED, found[0])
+    memory.write("layout", {"datadir": layout.datadir, "socket": layout.socket})
+    process = server.find(context, memory, layout.datadir)
+    if process is None:
+        election = Election(context, memory)
+        election.report_position(layout)
+        memory.write("started", {"at": int(context.clock.now())})
+        election.hold()
+        return Outcome(codes.SUCCESS)
+    return Outcome(codes.ERR_GENERIC, "A database server that the cluster did not start runs on %s (pid %d). If systemd "
+                   "started it: systemctl disable --now mariadb" % (layout.datadir, process.pid))
+
+
+def stop(context):
+    """Stop everything that works on the data directory, and prove it. Needs no cluster, no password, no software."""
+    memory = Memory(context.instance)
+    failed = _halt(context, memory, reserve=2)
+    if failed:
+        return failed
+    memory.forget("started")
+    memory.forget("position")
+    from quorate.galera.board import Board
+    from quorate.pacemaker.attributes import Unavailable
+    try:
+        Board(context, memory).withdraw()
+    except Unavailable as trouble:
+        context.log.warning("Node attributes of the resource were left behind: %s" % trouble.reason)
+        memory.forget("published")
+    return Outcome(codes.SUCCESS)
+
+
+def _halt(context, memory, reserve):
+    """Drain, then stop the server. Returns an Outcome if it did not stop, None when nothing is left."""
+    from quorate.galera.drain import drained
+    from quorate.galera.position import remember_view
+    datadir = probe.data_directory(context, memory)
+    with drained(context, memory, datadir):
+        remember_view(memory, datadir)  # a server that stops cleanly removes its own record
+        left = server.stop(context, memory, datadir, max(2.0, context.deadline.left() - reserve))
+    if left:
+        return Outcome(codes.ERR_GENERIC, "Not stopped: %s still there after SIGKILL; see 'ps -o pid,stat,wchan,cmd -p %s'." % (
+            ", ".join("%s (pid %d, state %s)" % (os.path.basename(one.argv[0] if one.argv else "?"), one.pid, one.state)
+                      for one in left), ",".join(str(one.pid) for one in left)))
+    for note in (server.NOTE, "progress", "unknown", "outside"):
+        memory.forget(note)
+    return None
+
+
+def promote(context):
+    """Decide again with what is known now, then bootstrap, recover or join; or step back when it is not our turn."""
+    from quorate.galera import layout as layouts
+    from quorate.galera.election import Election
+    memory = Memory(context.instance)
+    layout = layouts.find(context)
+    found = layouts.problems(layout)
+    if found:
+        return Outcome(codes.ERR_INSTALLED, found[0])
+    election = Election(context, memory)
+    process = server.find(context, memory, layout.datadir)
+    if process is None:
+        decision = election.turn(layout)
+        if decision is None:
+            return Outcome(codes.SUCCESS)  # the score is gone, so the cluster demotes us; a failure it is not
+        process = election.carry_out(decision, layout)
+    return election.accompany(process, layout)
+
+
+def demote(context):
+    """Stop the server, and report what is on the disk now."""
+    from quorate.galera import layout as layouts
+    from quorate.galera.election import Election
+    memory = Memory(context.instance)
+    failed = _halt(context, memory, reserve=min(30.0, context.deadline.left() / 3))
+    if failed:
+        return failed
+    election = Election(context, memory)
+    election.report_position(layouts.find(context))
+    election.hold()
+    return Outcome(codes.SUCCESS)
+
+
+def monitor(context):
+    """What is true on this node."""
+    memory = Memory(context.instance)
+    seen = probe.observe(context, memory)
+    context.log.say("%s State: %s." % (seen.sentence, seen.state))
+    if seen.state != facts.UNKNOWN:
+        memory.forget("unknown")
+    if seen.process is None:
+        return _without_server(context, memory)
+    return _JUDGES[seen.state](context, memory, seen)
+
+
+def _without_server(context, memory):
+    """No server: waiting for its turn, or down, or died."""
+    if memory.has(server.NOTE):
+        words = server.last_words_of(memory)
+        context.log.error("The database server died: %s" % words)
+        if context.is_probe:
+            return Outcome(codes.NOT_RUNNING)
+        return Outcome(codes.NOT_RUNNING, "The database server died: %s" % words)
+    if not memory.has("started"):
+        return Outcome(codes.NOT_RUNNING)
+    from quorate.galera.election import Election
+    return Election(context, memory).wait()
+
+
+def _serving(context, memory, seen):
+    """Member of the primary component."""
+    from quorate.galera.serving import keep_record
+    memory.forget("outside")
+    keep_record(context, memory, seen)
+    return Outcome(codes.RUNNING_PROMOTED)
+
+
+def _coming(context, memory, seen):
+    """Runs and does not serve yet."""
+    from quorate.galera.election import Election
+    return Election(context, memory).watch(seen)
+
+
+def _hung(context, memory, seen):
+    return Outcome(codes.FAILED_PROMOTED, "%s The server is restarted." % seen.sentence)
+
+
+def _unknown(context, memory, seen):
+    """It lives and does not say more: refused credentials or no connection left are no reason to stop a database."""
+    from quorate.galera import health
+    judged = health.classify(seen.status, health.Policy())
+    count = int(memory.read("unknown").get("count", 0)) + 1
+    memory.write("unknown", {"count": count})
+    if count < TOLERATED_UNKNOWN and not context.by_hand:
+        return Outcome(codes.RUNNING_PROMOTED)
+    return Outcome(codes.DEGRADED_PROMOTED, judged.sentence)
+
+
+_JUDGES = {
+    facts.SYNCED: _serving, facts.DONOR: _serving, facts.JOINED: _serving, facts.HUNG: _hung,
+    facts.NONPRIMARY: _coming, facts.STARTING: _coming, facts.RECEIVING: _coming, facts.UNKNOWN: _unknown,
+}
+
+
+def reload_agent(context):
+    """Every action reads its parameters anew, so there is nothing to carry over."""
+    return Outcome(codes.SUCCESS)
+
+
+def validate(context):
+    """Level 0: the parameters only. Level 10: this machine, and what will hurt later."""
+    from quorate.galera.validation import errors, warnings
+    found = errors(context)
+    if found:
+        return Outcome(codes.ERR_CONFIGURED, " ".join(found))
+    if context.check_level >= 10:
+        for sentence in warnings(context):
+            context.log.warning(sentence)
+            sys.stderr.write("WARNING: %s\n" % sentence)
+    return Outcome(codes.SUCCESS)
+
+
+AGENT = Agent(NAME, SHORTDESC, LONGDESC, PARAMETERS, ACTIONS, {
+    "start": start, "stop": stop, "promote": promote, "demote": demote, "monitor": monitor,
+    "reload-agent": reload_agent, "validate-all": validate,
+})
+
+
+def main():
+    """Entry of agents/galera."""
+    return run(AGENT, sys.argv, os.environ)
+
+
+__all__ = ["AGENT", "main"]

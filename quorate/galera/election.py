@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carrying the election out on one node: report, look at all reports, decide (decide.py, pure), act.
+
+Two races are closed here. What was true at election may not be true at promotion: turn() decides again, with an ear at
+the others' group communication ports. And a node that begins to join says so before it looks who else does.
+"""
+
+import os
+
+from quorate.galera import facts, probe, read, server
+from quorate.galera.board import Board
+from quorate.galera.decide import decide
+from quorate.galera.position import allow_bootstrap, last_view, position, remove_empty_view
+from quorate.ocf import codes
+from quorate.ocf.agent import Failed, Outcome
+
+URGENT_AFTER = 20    # seconds a wait may last before plain `pcs status` shows that an operator should look
+JOIN_PATIENCE = 6    # seconds promote waits for a joiner; longer would keep Pacemaker from starting those it waits for
+SYNC_PATIENCE = 20   # ... once something is being received, so that most joins end within promote
+GATE_MOST = 60       # seconds to wait for another joiner's turn
+
+
+class Election:
+    """What one node does about the election."""
+
+    def __init__(self, context, memory, board=None):
+        self.context = context
+        self.memory = memory
+        self.board = board or Board(context, memory)
+        self.addresses = addresses(context.parameters)
+        self.configured = tuple(self.addresses)
+
+    # reporting
+
+    def report_position(self, layout):
+        """Report DOWN with what is on the disk. The server must not run."""
+        found = position(self.context, self.memory, layout)
+        if found.trouble:
+            self.context.log.warning(found.trouble)
+        report = facts.Report(
+            self.context.node, facts.DOWN, found.uuid, found.seqno, found.source, found.clean, found.safe, found.data,
+            found.my_uuid, found.view, found.arbitrators, self.board.own_generation(), int(self.context.clock.now()),
+            tried=self.memory.has("tried"), survivor=self.memory.has("survivor"))
+        self.memory.write("position", {"report": read.encode_report(report)})
+        self.board.publish(report)
+
+    def own_report(self):
+        """The last position that was reported, or None. A server that ran since then made it void (launch forgets it)."""
+        text = self.memory.read("position").get("report")
+        return read.decode_report(self.context.node, text) if text else None
+
+    def publish_state(self, state):
+        """Report a running server. Its position is not on the disk yet, so the report holds none."""
+        old = read.decode_report(self.context.node, self.memory.read("published").get("report", ""))
+        my_uuid, view, arbitrators, _ = last_view(self.memory, probe.data_directory(self.context, self.memory))
+        if old and old.state == state and old.view == view:
+            if not self.context.is_probe:
+                return False
+        since = old.since if old and old.state == state else int(self.context.clock.now())
+        return self.board.publish(facts.Report(
+            self.context.node, state, None, None, facts.NONE, None, None, True, my_uuid, view, arbitrators,
+            self.board.own_generation(), since, tried=False, survivor=False))
+
+    # deciding
+
+    def snapshot(self, listen=False):
+        """All that is known now; listen: also which silent nodes accept group communication."""
+        names = last_view(self.memory, probe.data_directory(self.context, self.memory))[3]
+        snapshot = self.board.snapshot(self.configured, names)
+        if not listen:
+            return snapshot
+        silent = {name: where for name, where in self.addresses.items() if name != self.context.node and not (
+            name in snapshot.reports and snapshot.reports[name].state in facts.ALIVE)}
+        return snapshot._replace(listening=probe.listening(silent, 1.0))
+
+    def hold(self):
+        """Decide, tell, and offer the promotions that the decision allows. Returns the Decision."""
+        snapshot = self.snapshot()
+        if snapshot.me not in snapshot.reports and self.own_report() is not None:
+            # Transient attributes end when the node leaves the cluster; the instance may outlive that.
+            self.memory.forget("published")
+            self.board.publish(self.own_report())
+            snapshot = self.snapshot()
+        decision = decide(snapshot)
+        if decision.action == facts.BOOTSTRAP:
+            decision = decide(self.snapshot(listen=True))
+        self.context.log.say("Decision: %s. %s" % (decision.action, decision.reason))
+        self.board.apply(decision)
+        self.board.say(sentence(decision))
+        return decision
+
+    def wait(self):
+        """The monitor of an instance that runs no server. Its Outcome."""
+        decision = self.hold()
+        if decision.action not in (facts.WAIT, facts.REFUSE):
+            self.memory.forget("waiting")
+            return Outcome(codes.SUCCESS)
+        since = int(self.memory.read("waiting").get("since", 0))
+        if not since:
+            since = int(self.context.clock.now())
+            self.memory.write("waiting", {"since": since})
+        if decision.urgent and self.context.clock.now() - since >= URGENT_AFTER:
+            return Outcome(codes.DEGRADED, frozen(decision, self.context.instance))
+        return Outcome(codes.SUCCESS)
+
+    def turn(self, layout):
+        """The Decision to carry out now, or None when it is not this node's turn (any more)."""
+        if self.own_report() is None:
+            self.report_position(layout)
+        decision = decide(self.snapshot(listen=True))
+        if decision.action in (facts.JOIN, facts.RECOVER):
+            if self._gate():
+                return decision
+        elif decision.action == facts.BOOTSTRAP and decision.nodes == (self.context.node,):
+            return decision
+        self.context.log.info("Not promoted: %s" % decision.reason)
+        self.board.say(sentence(decision))
+        self.board.withdraw_self()
+        return None
+
+    def _gate(self):
+        """Wait while another node receives a state transfer: a change of membership would abort an IST (Launchpad 2161773).
+
+        A node that holds a view of its own does not wait for one that is merely starting: that one may wait for us.
+        """
+        has_view = os.path.exists(os.path.join(probe.data_directory(self.context, self.memory), "gvwstate.dat"))
+
+        def free():
+            snapshot = self.snapshot()
+            busy = [one for one in snapshot.reports.values() if one.node != snapshot.me and (
+                one.state == facts.RECEIVING or (one.state == facts.STARTING and not has_view and self._before(one)))]
+            if busy:
+                self.board.say("waits for its turn: %s joins" % ", ".join(sorted(one.node for one in busy)))
+            return not busy
+        self.publish_state(facts.STARTING)
+        if self.context.deadline.poll(free, every=0.5, up_to=min(GATE_MOST, self.context.deadline.left() / 2)):
+            return True
+        self.board.publish(self.own_report())
+        return False
+
+    def _before(self, other):
+        order = self.configured.index
+        return other.node in self.configured and self.context.node in self.configured and (
+            order(other.node) < order(self.context.node))
+
+    # acting
+
+    def carry_out(self, decision, layout):
+        """Launch the server as decided. Returns its Process."""
+        own = self.own_report()
+        remove_empty_view(layout.datadir)
+        options = ["--wsrep_cluster_address=" + self.context.parameters.wsrep_cluster_address]
+        options += (self.context.parameters.additional_parameters or "").split()
+        if own and own.source == facts.RECOVERED:
+            # Without it a primary component can form whose state UUID is zero in every grastate.dat.
+            options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))
+        if decision.action == facts.BOOTSTRAP:
+            options.append("--wsrep-new-cluster")
+            self._prepare_bootstrap(decision, layout)
+        self.context.log.info("%s: %s" % (decision.action, decision.reason))
+        for note in ("position", "waiting", "progress", "survivor"):
+            self.memory.forget(note)
+        if decision.action == facts.BOOTSTRAP:
+            self.memory.forget("tried")
+        self.publish_state(facts.STARTING)
+        return server.launch(self.context, self.memory, layout, options)
+
+    def _prepare_bootstrap(self, decision, layout):
+        """Everything that must be on record before a new primary component can accept its first commit.
+
+        Our own generation first: killed between the two writes, this node is ahead of the cluster, and the others vote as
+        before. The other way round nobody could vote.
+        """
+        from quorate.galera.position import has_database
+        if not has_database(layout.datadir):
+            create_database(self.context, layout)
+        generation = (self.board.generation() or 0) + 1
+        self.board.synced_in(generation)
+        self.board.open_generation(generation)
+        override = self.board.override()
+        if override is not None:
+            self.context.log.warning("The operator's word was carried out: %s, by %s." % (decision.reason, override.by))
+            self.board.overrule(None)
+        allow_bootstrap(layout)
+
+    def accompany(self, process, layout):
+        """Wait for the launched server as long as that helps; the monitor watches over the rest. promote's Outcome."""
+        began = self.context.clock.monotonic()
+        told = None
+        while True:
+            if self.context.processes.gone(process):
+                words = server.last_words(self.memory, layout)
+                self.memory.forget(server.NOTE)
+                return Outcome(codes.ERR_GENERIC, "The database server ended while it started: %s" % words)
+            seen = probe.ask(self.context, self.memory, process)
+            if seen.state != told:
+                self.context.log.say("%s State: %s." % (seen.sentence, seen.state))
+                told = seen.state
+                if seen.state in facts.IN_PRIMARY or seen.state == facts.RECEIVING:
+                    self.publish_state(seen.state)
+            if seen.state == facts.SYNCED:
+                from quorate.galera.serving import keep_record
+                keep_record(self.context, self.memory, seen, self)
+                return Outcome(codes.SUCCESS)
+            patience = SYNC_PATIENCE if seen.state in facts.IN_PRIMARY or seen.state == facts.RECEIVING else JOIN_PATIENCE
+            if self.context.deadline.expired or self.context.clock.monotonic() - began > patience:
+                self.board.say(self.progress_sentence(seen))
+                return Outcome(codes.SUCCESS)
+            self.context.clock.sleep(0.2)
+
+    # watching
+
+    def progress_sentence(self, seen):
+        """What a server that does not serve yet is about, in a sentence that changes only when the matter does."""
+        if seen.state == facts.RECEIVING:
+            return "receives a state transfer; HAProxy does not use it until it is synced"
+        if seen.state == facts.STARTING:
+            missing = absent(self.snapshot())
+            return "starts, and waits for a primary component" + (": %s not there" % ", ".join(missing) if missing else "")
+        return seen.sentence
+
+    def watch(self, seen):
+        """The monitor of a server that is up and does not serve: it joins, recovers, or waits in vain. Its Outcome."""
+        self.publish_state(seen.state)
+        self.board.offer_self()
+        parameters = self.context.parameters
+        stalled = probe.stalled_for(self.context, self.memory, seen.process)
+        self.board.say(self.progress_sentence(seen))
+        outside = self._outside_for(seen)
+        if seen.state == facts.RECEIVING:
+            if stalled >= parameters.stall_timeout:
+                return Outcome(codes.FAILED_PROMOTED, "The state transfer made no progress for %d s: %s" % (
+                    stalled, server.last_words_of(self.memory)))
+            return Outcome(codes.RUNNING_PROMOTED)
+        snapshot = self.snapshot()
+        others = [one for one in snapshot.reports.values() if one.node != snapshot.me]
+        if snapshot.override is not None and snapshot.override.node == snapshot.me:
+            return Outcome(codes.FAILED_PROMOTED, "Restarted to bootstrap, by the word of %s." % snapshot.override.by)
+        if any(one.state in facts.IN_PRIMARY for one in others):
+            limit = parameters.nonprimary_wait if seen.state == facts.NONPRIMARY else parameters.stall_timeout
+            if outside >= limit and stalled >= min(limit, parameters.recovery_wait):
+                return Outcome(codes.FAILED_PROMOTED, "Not part of the primary component for %d s, although there is one; "
+                               "restarted to join it. %s" % (outside, seen.sentence))
+            return Outcome(codes.RUNNING_PROMOTED)
+        return self._without_primary(seen, snapshot, outside)
+
+    def _without_primary(self, seen, snapshot, outside):
+        """No primary component is known to anybody."""
+        me = snapshot.me
+        if (seen.state == facts.NONPRIMARY and snapshot.two_node and outside >= self.context.parameters.nonprimary_wait
+                and len(snapshot.configured) == 2 and snapshot.lost_confirmed):
+            self.memory.write("survivor", {"at": int(self.context.clock.now())})
+            return Outcome(codes.FAILED_PROMOTED, "The other node is confirmed off; restarted to go on alone (two_node_mode).")
+        missing = absent(snapshot)
+        if not missing and outside >= self.context.parameters.recovery_wait:
+            self.memory.write("tried", {"at": int(self.context.clock.now())})
+            return Outcome(codes.FAILED_PROMOTED, "No primary component formed within %d s although all members of the last "
+                           "one are there; the election decides instead." % outside)
+        if missing and outside >= URGENT_AFTER:
+            return Outcome(codes.DEGRADED_PROMOTED, "Waits for %s, which may hold commits that nobody else has. Start it, or "
+                           "go on without it: quorate bootstrap %s" % (", ".join(missing), me))
+        return Outcome(codes.RUNNING_PROMOTED)
+
+    def _outside_for(self, seen):
+        """Seconds since this server was first seen outside a primary component."""
+        now, pid = int(self.context.clock.now()), str(seen.process.pid)
+        note = self.memory.read("outside")
+        if note.get("pid") != pid:
+            self.memory.write("outside", {"pid": pid, "since": now})
+            return 0
+        return max(0, now - int(note.get("since", now)))
+
+
+def absent(snapshot):
+    """Members of the last view of this node that did not report: names, else the beginning of their UUID."""
+    own = snapshot.reports.get(snapshot.me)
+    if own is None or own.view is None:
+        return [name for name in snapshot.configured if name not in snapshot.reports]
+    there = {one.my_uuid for one in snapshot.reports.values()}
+    gone = own.view.members - there - own.arbitrators
+    return sorted(snapshot.names.get(uuid, uuid[:8]) for uuid in gone)
+
+
+def sentence(decision):
+    """The live text for the node attribute."""
+    return decision.reason if not decision.command else "%s (%s)" % (decision.reason, decision.command)
+
+
+def frozen(decision, instance):
+    """The reason of a degraded monitor. Pacemaker shows the first one for ever, so it says what stays true."""
+    return "Waits for %s; an operator is needed: quorate explain %s" % (
+        ", ".join(decision.missing) or "a decision", instance)
+
+
+def addresses(parameters):
+    """dict of Pacemaker name -> (host, port) of the data nodes, in the order of wsrep_cluster_address. Raises Failed."""
+    from quorate.galera.layout import GALERA_PORT
+    try:
+        hosts = read.cluster_address(parameters.wsrep_cluster_address)
+        names = {galera: pacemaker for pacemaker, galera in read.host_map(parameters.cluster_host_map or "").items()}
+    except ValueError as error:
+        raise Failed(codes.ERR_CONFIGURED, str(error)) from None
+    arbitrators = {name.strip() for name in (parameters.arbitrators or "").split(",")}
+    return {names.get(host, host): (host, port or GALERA_PORT) for host, port in hosts if host not in arbitrators}
+
+
+def create_database(context, layout):
+    """Make the system tables for the first cluster ever, if the operator allows it. Raises Failed."""
+    if not context.parameters.enable_creation:
+        raise Failed(codes.ERR_INSTALLED, "There is no database in %s. Create one there (mariadb-install-db --user=%s "
+                     "--datadir=%s), or set enable_creation=true." % (layout.datadir, layout.user, layout.datadir))
+    import pwd
+    account = pwd.getpwnam(layout.user)
+    os.makedirs(layout.datadir, 0o750, exist_ok=True)
+    os.chown(layout.datadir, account.pw_uid, account.pw_gid)
+    defaults = ["--defaults-file=" + layout.config] if layout.config else []
+    result = context.commands.run(
+        ["mariadb-install-db"] + defaults + ["--user=" + layout.user, "--datadir=" + layout.datadir, "--skip-test-db"],
+        context.deadline.limit(120))
+    if result.rc == 127:  # MySQL and Percona have no such program; the server does it
+        result = context.commands.run(layout.base() + ["--initialize-insecure"], context.deadline.limit(120))
+    if not result.ok:
+        raise Failed(codes.ERR_GENERIC, "The database could not be created in %s: %s" % (
+            layout.datadir, read.last_error(result.err + result.out) or "code %s" % result.rc))
+
+
+__all__ = ["Election", "absent", "addresses", "frozen", "sentence"]

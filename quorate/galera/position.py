@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is on this node's disk while no server runs on it: the part of a Report that the election weighs."""
+
+import os
+from collections import namedtuple
+
+from quorate.galera import facts, read
+from quorate.galera.memory import replace
+from quorate.galera.server import prepare_run_directories
+
+RECOVER_MOST = 600   # seconds; InnoDB may have a long log to apply before it can tell the position
+
+
+class Position(namedtuple("Position", "uuid seqno source clean safe data my_uuid view arbitrators names trouble")):
+    """The fields of facts.Report of the same names; names: masked member UUID -> node name;
+    trouble: None, or a sentence about what could not be read."""
+
+    __slots__ = ()
+
+
+def position(context, memory, layout):
+    """Read grastate.dat, gvwstate.dat and, where they do not say it, InnoDB. Call it only when no server runs there."""
+    my_uuid, view, arbitrators, names = last_view(memory, layout.datadir)
+    state = read.grastate(text(layout.datadir, "grastate.dat") or "")
+    exists = has_database(layout.datadir)
+    if not exists:
+        return Position(facts.ZERO_UUID, -1, facts.NONE, False, None, False, my_uuid, view, arbitrators, names, None)
+    if state and state.uuid != facts.ZERO_UUID and state.seqno >= 0:
+        context.log.say("grastate.dat: left cleanly at %s:%d." % (state.uuid, state.seqno))
+        return Position(state.uuid, state.seqno, facts.GRASTATE, True, state.safe_to_bootstrap, True,
+                        my_uuid, view, arbitrators, names, None)
+    safe = state.safe_to_bootstrap if state else None
+    if broken_transfer(layout.datadir, state):
+        # What a state transfer leaves half-way can look like a database with a position, and is none.
+        return Position(facts.ZERO_UUID, -1, facts.NONE, False, safe, False, my_uuid, view, arbitrators, names,
+                        "A state transfer into %s broke off; this node can only join." % layout.datadir)
+    found, trouble = recover(context, memory, layout)
+    if found is None:
+        return Position(None, None, facts.NONE, False, safe, None, my_uuid, view, arbitrators, names, trouble)
+    context.log.say("Recovered position: %s:%d." % found)
+    source = facts.NONE if found[0] == facts.ZERO_UUID else facts.RECOVERED
+    return Position(found[0], found[1], source, False, safe, True, my_uuid, view, arbitrators, names, None)
+
+
+def text(directory, name):
+    """The content of a file of the data directory, None when it cannot be read."""
+    try:
+        with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as file:
+            return file.read(65536)
+    except OSError:
+        return None
+
+
+def has_database(datadir):
+    """Whether there is a database: InnoDB's system tablespace, or the system tables."""
+    return os.path.exists(os.path.join(datadir, "ibdata1")) or os.path.isdir(os.path.join(datadir, "mysql"))
+
+
+def broken_transfer(datadir, state):
+    """Whether a state transfer into this directory did not end: its marker is there, or Galera had marked the state as
+    unusable (UUID zero, and not the `safe_to_bootstrap: 1` of a server that was never in a cluster; saved_state.cpp)."""
+    if os.path.exists(os.path.join(datadir, "sst_in_progress")):
+        return True
+    return state is not None and state.uuid == facts.ZERO_UUID and not state.safe_to_bootstrap
+
+
+def last_view(memory, datadir):
+    """(my_uuid, View, arbitrators, names) of the last primary view: gvwstate.dat's, else the one we wrote down."""
+    note = memory.read("view", lasting=True)
+    names = dict(pair.partition("=")[::2] for pair in note.get("names", "").split())
+    arbitrators = frozenset(note.get("arbitrators", "").split())
+    found = read.gvwstate(text(datadir, "gvwstate.dat") or "")
+    if found:
+        return found.my_uuid, found.view, arbitrators, names
+    try:
+        view = facts.View(note["uuid"], int(note["seq"]), frozenset(note["members"].split()))
+        return note["my"], view, arbitrators, names
+    except (KeyError, ValueError):
+        return None, None, arbitrators, names
+
+
+def remember_view(memory, datadir, names=None, arbitrators=None):
+    """Write down the view of gvwstate.dat, for the time when the server has removed it. Only what changed is written."""
+    found = read.gvwstate(text(datadir, "gvwstate.dat") or "")
+    if not found:
+        return False
+    old = memory.read("view", lasting=True)
+    note = {"my": found.my_uuid, "uuid": found.view.uuid, "seq": str(found.view.seq),
+            "members": " ".join(sorted(found.view.members)),
+            "names": old.get("names", "") if names is None else " ".join("%s=%s" % item for item in sorted(names.items())),
+            "arbitrators": old.get("arbitrators", "") if arbitrators is None else " ".join(sorted(arbitrators))}
+    if note == old:
+        return False
+    memory.write("view", note, lasting=True)
+    return True
+
+
+def remove_empty_view(datadir):
+    """Remove an empty gvwstate.dat, on which the server would refuse to start (codership/galera#354)."""
+    path = os.path.join(datadir, "gvwstate.dat")
+    try:
+        if os.path.getsize(path) == 0:
+            os.unlink(path)
+    except OSError:
+        pass
+
+
+def recover(context, memory, layout):
+    """((uuid, seqno), None) as InnoDB has it, or (None, sentence). Runs the server with --wsrep-recover."""
+    log, result = _recover_once(context, memory, layout, [])
+    found = read.recovered_position(log)
+    if found is None and read.prepared_xa(log):
+        # Prepared, never committed anywhere that matters: what the group committed is committed here or on its way in
+        # the writesets. Heuristic rollback is what MariaDB asks for, and Galera replays what the node lacks.
+        context.log.warning("Rolling back %d prepared XA transactions to recover the position." % read.prepared_xa(log))
+        _recover_once(context, memory, layout, ["--tc-heuristic-recover=rollback"])
+        log, result = _recover_once(context, memory, layout, [])
+        found = read.recovered_position(log)
+    if found is not None:
+        return found, None
+    if result.timed_out:
+        return None, "InnoDB recovery did not end in time; see the error log."
+    return None, "The position could not be recovered: %s" % (read.last_error(log + result.err)
+                                                               or "the server said nothing (code %s)" % result.rc)
+
+
+def _recover_once(context, memory, layout, options):
+    import pwd
+    account = pwd.getpwnam(layout.user)
+    prepare_run_directories(layout)
+    os.makedirs(memory.run, 0o755, exist_ok=True)
+    path = memory.path("recover.log")
+    replace(path, "", (account.pw_uid, account.pw_gid))
+    result = context.commands.run(
+        layout.base() + ["--wsrep-recover", "--skip-networking", "--log-error=" + path,
+                         "--pid-file=%s.recover" % layout.pid, "--socket=%s.recover" % layout.socket] + options,
+        context.deadline.limit(RECOVER_MOST))
+    return text(memory.run, "recover.log") or "", result
+
+
+def allow_bootstrap(layout):
+    """Set safe_to_bootstrap in grastate.dat, which the server asks for before it bootstraps. Keeps everything else."""
+    path = os.path.join(layout.datadir, "grastate.dat")
+    old = text(layout.datadir, "grastate.dat")
+    if old is None:
+        return
+    new = read.with_safe_to_bootstrap(old)
+    if new != old:
+        status = os.stat(path)
+        replace(path, new, (status.st_uid, status.st_gid))

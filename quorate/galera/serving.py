@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the monitor of a healthy server keeps on record. Almost always that is: nothing changed, nothing to do."""
+
+import os
+
+from quorate.galera import facts, probe
+
+_DONOR = "synced, and donor of a state transfer or desynced"
+
+
+def keep_record(context, memory, seen, election=None):
+    """Publish the state, the generation and the last view when they changed. Costs two stat calls when they did not."""
+    datadir = probe.data_directory(context, memory)
+    note = memory.read("serving")
+    mark = "%s %s" % (seen.state, _stamp(os.path.join(datadir, "gvwstate.dat")))
+    if note.get("mark") == mark and not context.is_probe:
+        return
+    from quorate.galera.election import Election
+    from quorate.galera.position import remember_view
+    election = election or Election(context, memory)
+    names, arbitrators = members(context, memory)
+    remember_view(memory, datadir, names, arbitrators)
+    election.publish_state(seen.state)
+    if seen.state == facts.SYNCED:
+        memory.forget("tried")
+        election.board.synced_in(election.board.generation() or 0)
+    election.board.say({facts.SYNCED: "synced", facts.DONOR: _DONOR}.get(seen.state, "catches up, joined"))
+    election.board.offer_self()
+    if seen.state == facts.SYNCED:
+        # Whoever waited for a primary component need not wait for its own monitor as well.
+        from quorate.galera.decide import decide
+        offer_others(election, decide)
+    memory.write("serving", {"mark": mark})
+
+
+def offer_others(election, decide):
+    """Offer promotion to the nodes that may join now."""
+    snapshot = election.snapshot()
+    decision = decide(snapshot)
+    if decision.action == facts.JOIN:
+        election.board.apply(decision._replace(nodes=decision.nodes + (snapshot.me,)))
+
+
+def _stamp(path):
+    try:
+        status = os.stat(path)
+    except OSError:
+        return "-"
+    return "%d.%d" % (status.st_ino, status.st_mtime_ns)
+
+
+def members(context, memory):
+    """(names, arbitrators) of the view, by mysql.wsrep_cluster_members; (None, None) when the server does not say.
+
+    garbd is a member without an address for clients.
+    """
+    from quorate.galera import read, sql
+    rows = sql.rows(sql.settings(context.parameters, probe.socket(context, memory)),
+                    "SELECT node_uuid, node_name, node_incoming_address FROM mysql.wsrep_cluster_members",
+                    context.deadline.limit(context.parameters.check_timeout))
+    if not rows:
+        return None, None
+    names = {read.mask(uuid): "".join(name.split()) for uuid, name, _ in rows}
+    return names, frozenset(read.mask(uuid) for uuid, _, address in rows if not address)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""validate-all: what is wrong with the parameters anywhere (level 0), and what will hurt on this node (level 10)."""
+
+from quorate.ocf.agent import Failed
+
+
+def errors(context):
+    """Sentences about parameters that can be right nowhere. Looks at no machine."""
+    from quorate.galera.election import addresses
+    try:
+        found = addresses(context.parameters)
+    except Failed as failed:
+        return [failed.reason]
+    problems = []
+    if context.parameters.two_node_mode and len(found) != 2:
+        problems.append("two_node_mode is for two nodes, and wsrep_cluster_address names %d." % len(found))
+    for word in (context.parameters.additional_parameters or "").split():
+        if not word.startswith("--"):
+            problems.append("additional_parameters: '%s' is no server option; write --name=value." % word)
+    return problems
+
+
+def warnings(context):
+    """Sentences about what works now and will hurt later."""
+    from quorate.galera import layout as layouts
+    try:
+        layout = layouts.find(context)
+    except Failed as failed:
+        return [failed.reason]
+    found = layouts.problems(layout)
+    if layout.flush != "1":
+        found.append("innodb_flush_log_at_trx_commit is %s: a power cut of all nodes loses acknowledged commits. Set it to 1."
+                     % layout.flush)
+    if layout.wsrep_on not in ("TRUE", "ON", "1") or layout.provider in (None, "none"):
+        found.append("wsrep_on or wsrep_provider is not set in the server's configuration: it would run without Galera.")
+    found += _enabled_units(context) + _cluster(context)
+    return found
+
+
+def _enabled_units(context):
+    """Units that would start the server behind the cluster's back."""
+    found = []
+    for unit in ("mariadb.service", "mysql.service", "mysqld.service"):
+        result = context.commands.run(["systemctl", "is-enabled", unit], context.deadline.limit(5))
+        if result.out.strip() == "enabled":
+            found.append("systemd starts %s at boot, and so does the cluster: systemctl disable %s" % (unit, unit))
+            break  # the others are aliases of it
+    return found
+
+
+def _cluster(context):
+    """What the cluster's own settings will do to us; nothing when there is no cluster to ask."""
+    from quorate.galera.election import addresses
+    from quorate.pacemaker import cluster
+    from quorate.pacemaker.attributes import Unavailable
+    found = []
+    try:
+        if cluster.stonith_enabled(context.commands, context.deadline) is False:
+            found.append("Fencing is off: a node that does not stop can then corrupt data. pcs property set stonith-enabled=true")
+        known = {node.name for node in cluster.status(context.commands, context.deadline).nodes}
+    except Unavailable:
+        return found
+    for name in addresses(context.parameters):
+        if name not in known:
+            found.append("%s of wsrep_cluster_address is no node of the cluster, so it would be waited for in vain: map it in "
+                         "cluster_host_map, or name it in arbitrators." % name)
+    wanted = context.meta("promoted_max")
+    if wanted and wanted.isdigit() and int(wanted) < len(addresses(context.parameters)):
+        found.append("promoted-max is %s, so only that many of the %d database nodes will run." % (
+            wanted, len(addresses(context.parameters))))
+    return found
