@@ -2,10 +2,12 @@
 """Manual pages, made from the declarations: `python3 -m quorate.manual build/man`.
 
 A room with an agent has a module `agent` with AGENT (quorate.ocf.agent.Agent): section 7, as pcs and crmsh users
-expect it (ocf_quorate_galera.7). A command has a module with MANUAL, a Page: section 8.
+expect it (ocf_quorate_galera.7). A command has a module with MANUAL, which is a Page: section 8.
+README.md has the same parameters as a table, between two comments: `python3 -m quorate.manual --readme` prints it anew.
 """
 
 import os
+import sys
 from typing import NamedTuple
 
 from quorate import __version__
@@ -44,7 +46,8 @@ def example(agent):
     words += ["%s=..." % each.name for each in agent.parameters if each.required]
     if any(action.name == "promote" for action in agent.actions):
         words.append("promotable")
-    return [word + " \\" for word in words[:-1]] + words[-1:]
+    return [("    " if index else "") + word + (" \\" if word is not words[-1] else "")
+            for index, word in enumerate(words)]
 
 
 def parameter_table(agent):
@@ -156,19 +159,27 @@ def _line(text):
     return "\\&" + escaped if escaped[:1] in (".", "'") else escaped
 
 
-def declared(attribute, directory=None):
-    """The declarations named `attribute` (AGENT or MANUAL) of all modules that have one, by module name."""
+def agents():
+    """The AGENT of every room, by the room's name."""
+    return _declared("AGENT", lambda name: name == "agent.py")
+
+
+def commands():
+    """The MANUAL of every command, by its module's name."""
+    return _declared("MANUAL", lambda name: name.endswith(".py"))
+
+
+def _declared(attribute, wanted):
     import importlib
-    root = directory or os.path.dirname(os.path.abspath(__file__))
+    package = os.path.dirname(os.path.abspath(__file__))
     found = []
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(package):
         folders.sort()
-        for name in sorted(files):
+        for name in sorted(filter(wanted, files)):
             path = os.path.join(folder, name)
-            if not name.endswith(".py") or not _assigns(path, attribute):
-                continue
-            module = os.path.relpath(path, os.path.dirname(root))[:-len(".py")].replace(os.sep, ".")
-            found.append(getattr(importlib.import_module(module), attribute))
+            if _assigns(path, attribute):
+                module = os.path.relpath(path, os.path.dirname(package))[:-len(".py")].replace(os.sep, ".")
+                found.append(getattr(importlib.import_module(module), attribute))
     return found
 
 
@@ -180,7 +191,7 @@ def _assigns(path, attribute):
 
 def pages():
     """Every page there is."""
-    return [agent_page(agent) for agent in declared("AGENT")] + declared("MANUAL")
+    return [agent_page(agent) for agent in agents()] + commands()
 
 
 def write(directory):
@@ -195,11 +206,31 @@ def write(directory):
     return paths
 
 
+def with_tables(readme):
+    """The text of a README with the table of each agent's parameters brought up to date."""
+    for agent in agents():
+        head, begin, rest = readme.partition("<!-- parameters of %s:" % agent.name)
+        if begin:
+            note, _, rest = rest.partition("-->\n")
+            readme = head + begin + note + "-->\n" + parameter_table(agent) + rest[rest.index("<!-- end -->"):]
+    return readme
+
+
+def main(arguments):
+    """`DIRECTORY`: write the pages there. `--readme`: print README.md as it should be. Returns the exit code."""
+    if arguments == ["--readme"]:
+        with open("README.md", encoding="utf-8") as readme:
+            sys.stdout.write(with_tables(readme.read()))
+    elif len(arguments) == 1 and not arguments[0].startswith("-"):
+        for path in write(arguments[0]):
+            print(path)
+    else:
+        sys.stderr.write("usage: python3 -m quorate.manual DIRECTORY | --readme\n")
+        return 2
+    return 0
+
+
 if __name__ == "__main__":
-    import sys
-    if len(sys.argv) != 2:
-        sys.exit("usage: python3 -m quorate.manual DIRECTORY")
-    # As `quorate.manual`, not `__main__`: a declaration that imports Page must meet the same class.
-    from quorate.manual import write as write_all
-    for written in write_all(sys.argv[1]):
-        print(written)
+    # As quorate.manual, not __main__: a declaration that imports Page must meet the same class.
+    from quorate.manual import main as run
+    sys.exit(run(sys.argv[1:]))
