@@ -8,7 +8,7 @@
     RESOURCE-override    property of the cluster: the operator's one-shot word
 """
 
-from quorate.galera import facts, read
+from quorate.galera import facts, report as form
 from quorate.pacemaker import promotion
 from quorate.pacemaker.attributes import Attributes, plain
 from quorate.pacemaker.members import members
@@ -27,7 +27,7 @@ class Board:
 
     def publish(self, report):
         """Tell the others, if it is not what they know already. Returns whether it was new."""
-        return self._set_changed("report", read.encode_report(report), private=True, wait="local")
+        return self._set_changed("report", form.encode_report(report), private=True, wait="local")
 
     def say(self, sentence):
         """Show the live sentence; each new one costs a run of the scheduler, the same one nothing."""
@@ -53,7 +53,7 @@ class Board:
         """dict node -> Report, of all that can be read; what is garbled is left out."""
         found = {}
         for node, value in self._attributes.all(self._name + "-report").items():
-            report = read.decode_report(node, value)
+            report = form.decode_report(node, value)
             if report is not None:
                 found[node] = report
         return found
@@ -113,11 +113,11 @@ class Board:
     def override(self):
         """The operator's word, None when there is none."""
         text = self._attributes.cluster_property(self._name + "-override")
-        return read.decode_override(text) if text else None
+        return form.decode_override(text) if text else None
 
     def overrule(self, override):
         """Leave the operator's word (None: it was used, or taken back)."""
-        value = None if override is None else read.encode_override(override)
+        value = None if override is None else form.encode_override(override)
         self._attributes.set_cluster_property(self._name + "-override", value)
 
     def apply(self, decision):
@@ -138,6 +138,10 @@ class Board:
 
     def withdraw_self(self):
         promotion.withdraw(self._attributes, self._name)
+
+    def withdraw_of(self, node):
+        """Take another node's score, so that the cluster demotes it."""
+        promotion.withdraw(self._attributes, self._name, node)
 
 
 def _number(text):

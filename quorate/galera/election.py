@@ -7,7 +7,7 @@ the others' group communication ports. And a node that begins to join says so be
 
 import os
 
-from quorate.galera import facts, probe, read, server
+from quorate.galera import facts, probe, read, report as form, server
 from quorate.galera.board import Board
 from quorate.galera.decide import decide
 from quorate.galera.position import allow_bootstrap, last_view, position, remove_empty_view
@@ -38,28 +38,29 @@ class Election:
         if found.trouble:
             self.context.log.warning(found.trouble)
         report = facts.Report(
-            self.context.node, facts.DOWN, found.uuid, found.seqno, found.source, found.clean, found.safe, found.data,
-            found.my_uuid, found.view, found.arbitrators, self.board.own_generation(), int(self.context.clock.now()),
+            self.context.node, facts.UNKNOWN if found.unreadable_view else facts.DOWN, found.uuid, found.seqno, found.source,
+            found.clean, found.safe, found.data, found.my_uuid, found.view, found.arbitrators,
+            self.board.own_generation(), int(self.context.clock.now()), settled=found.settled,
             tried=self.memory.has("tried"), survivor=self.memory.has("survivor"))
-        self.memory.write("position", {"report": read.encode_report(report)})
+        self.memory.write("position", {"report": form.encode_report(report)})
         self.board.publish(report)
 
     def own_report(self):
         """The last position that was reported, or None. A server that ran since then made it void (launch forgets it)."""
         text = self.memory.read("position").get("report")
-        return read.decode_report(self.context.node, text) if text else None
+        return form.decode_report(self.context.node, text) if text else None
 
     def publish_state(self, state):
         """Report a running server. Its position is not on the disk yet, so the report holds none."""
-        old = read.decode_report(self.context.node, self.memory.read("published").get("report", ""))
+        old = form.decode_report(self.context.node, self.memory.read("published").get("report", ""))
         my_uuid, view, arbitrators, _ = last_view(self.memory, probe.data_directory(self.context, self.memory))
         if old and old.state == state and old.view == view:
             if not self.context.is_probe:
                 return False
         since = old.since if old and old.state == state else int(self.context.clock.now())
         return self.board.publish(facts.Report(
-            self.context.node, state, None, None, facts.NONE, None, None, True, my_uuid, view, arbitrators,
-            self.board.own_generation(), since, tried=False, survivor=False))
+            self.context.node, state, data=True, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
+            generation=self.board.own_generation(), since=since))
 
     # deciding
 
@@ -222,7 +223,6 @@ class Election:
     def watch(self, seen):
         """The monitor of a server that is up and does not serve: it joins, recovers, or waits in vain. Its Outcome."""
         self.publish_state(seen.state)
-        self.board.offer_self()
         parameters = self.context.parameters
         stalled = probe.stalled_for(self.context, self.memory, seen.process)
         self.board.say(self.progress_sentence(seen))
@@ -236,6 +236,7 @@ class Election:
         others = [one for one in snapshot.reports.values() if one.node != snapshot.me]
         if snapshot.override is not None and snapshot.override.node == snapshot.me:
             return Outcome(codes.FAILED_PROMOTED, "Restarted to bootstrap, by the word of %s." % snapshot.override.by)
+        self.board.offer_self()
         if any(one.state in facts.IN_PRIMARY for one in others):
             limit = parameters.nonprimary_wait if seen.state == facts.NONPRIMARY else parameters.stall_timeout
             if outside >= limit and stalled >= min(limit, parameters.recovery_wait):
@@ -294,14 +295,12 @@ def frozen(decision, instance):
 
 def addresses(parameters):
     """dict of Pacemaker name -> (host, port) of the data nodes, in the order of wsrep_cluster_address. Raises Failed."""
-    from quorate.galera.layout import GALERA_PORT
-    try:
-        hosts = read.cluster_address(parameters.wsrep_cluster_address)
-        names = {galera: pacemaker for pacemaker, galera in read.host_map(parameters.cluster_host_map or "").items()}
-    except ValueError as error:
-        raise Failed(codes.ERR_CONFIGURED, str(error)) from None
+    problem = read.address_problem(parameters.wsrep_cluster_address)
+    if problem:
+        raise Failed(codes.ERR_CONFIGURED, problem)
+    hosts, names = read.cluster_address(parameters.wsrep_cluster_address), read.host_map(parameters.cluster_host_map)
     arbitrators = {name.strip() for name in (parameters.arbitrators or "").split(",")}
-    return {names.get(host, host): (host, port or GALERA_PORT) for host, port in hosts if host not in arbitrators}
+    return {names.get(host, host): (host, port) for host, port in hosts if host not in arbitrators}
 
 
 def create_database(context, layout):

@@ -15,7 +15,6 @@ from quorate.ocf.agent import Failed
 SERVERS = ("/usr/sbin/mariadbd", "/usr/sbin/mysqld", "/usr/libexec/mariadbd", "/usr/libexec/mysqld",
            "/usr/bin/mariadbd", "/usr/bin/mysqld", "/usr/local/sbin/mariadbd", "/usr/local/bin/mariadbd")
 LOG_DIRECTORIES = ("/var/log/mysql", "/var/log/mariadb")
-GALERA_PORT = 4567
 
 
 class Layout(namedtuple("Layout", "server config datadir socket pid log user group flush wsrep_on provider sst_method")):

@@ -11,8 +11,10 @@ from quorate.galera.server import prepare_run_directories
 RECOVER_MOST = 600   # seconds; InnoDB may have a long log to apply before it can tell the position
 
 
-class Position(namedtuple("Position", "uuid seqno source clean safe data my_uuid view arbitrators names trouble")):
+class Position(namedtuple("Position", "uuid seqno source clean safe data my_uuid view arbitrators names "
+                                        "settled unreadable_view trouble")):
     """The fields of facts.Report of the same names; names: masked member UUID -> node name;
+    settled: see facts.Report; unreadable_view: a gvwstate.dat is there and is garbage;
     trouble: None, or a sentence about what could not be read."""
 
     __slots__ = ()
@@ -21,25 +23,33 @@ class Position(namedtuple("Position", "uuid seqno source clean safe data my_uuid
 def position(context, memory, layout):
     """Read grastate.dat, gvwstate.dat and, where they do not say it, InnoDB. Call it only when no server runs there."""
     my_uuid, view, arbitrators, names = last_view(memory, layout.datadir)
-    state = read.grastate(text(layout.datadir, "grastate.dat") or "")
-    exists = has_database(layout.datadir)
-    if not exists:
-        return Position(facts.ZERO_UUID, -1, facts.NONE, False, None, False, my_uuid, view, arbitrators, names, None)
+    garbled = isinstance(read.gvwstate(text(layout.datadir, "gvwstate.dat")), read.Garbage) and not empty_view(layout.datadir)
+    base = Position(facts.ZERO_UUID, -1, facts.NONE, False, None, False, my_uuid, view, arbitrators, names,
+                    settled(memory, view), garbled, "gvwstate.dat cannot be understood; remove it if this node shall only join."
+                    if garbled else None)
+    if not has_database(layout.datadir):
+        return base
+    state = read.grastate(text(layout.datadir, "grastate.dat"))
+    state = None if isinstance(state, read.Garbage) else state
+    base = base._replace(safe=state.safe_to_bootstrap if state else None)
     if state and state.uuid != facts.ZERO_UUID and state.seqno >= 0:
         context.log.say("grastate.dat: left cleanly at %s:%d." % (state.uuid, state.seqno))
-        return Position(state.uuid, state.seqno, facts.GRASTATE, True, state.safe_to_bootstrap, True,
-                        my_uuid, view, arbitrators, names, None)
-    safe = state.safe_to_bootstrap if state else None
+        return base._replace(uuid=state.uuid, seqno=state.seqno, source=facts.GRASTATE, clean=True, data=True)
     if broken_transfer(layout.datadir, state):
         # What a state transfer leaves half-way can look like a database with a position, and is none.
-        return Position(facts.ZERO_UUID, -1, facts.NONE, False, safe, False, my_uuid, view, arbitrators, names,
-                        "A state transfer into %s broke off; this node can only join." % layout.datadir)
+        return base._replace(trouble="A state transfer into %s broke off; this node can only join." % layout.datadir)
     found, trouble = recover(context, memory, layout)
     if found is None:
-        return Position(None, None, facts.NONE, False, safe, None, my_uuid, view, arbitrators, names, trouble)
+        return base._replace(uuid=None, seqno=None, data=None, trouble=trouble)
     context.log.say("Recovered position: %s:%d." % found)
     source = facts.NONE if found[0] == facts.ZERO_UUID else facts.RECOVERED
-    return Position(found[0], found[1], source, False, safe, True, my_uuid, view, arbitrators, names, None)
+    return base._replace(uuid=found[0], seqno=found[1], source=source, data=True)
+
+
+def settled(memory, view):
+    """Whether it was seen, while the server ran, that it had committed everything before the change to this view."""
+    note = memory.read("view", lasting=True)
+    return view is not None and note.get("settled") == "%s:%d" % (view.uuid, view.seq)
 
 
 def text(directory, name):
@@ -69,8 +79,8 @@ def last_view(memory, datadir):
     note = memory.read("view", lasting=True)
     names = dict(pair.partition("=")[::2] for pair in note.get("names", "").split())
     arbitrators = frozenset(note.get("arbitrators", "").split())
-    found = read.gvwstate(text(datadir, "gvwstate.dat") or "")
-    if found:
+    found = read.gvwstate(text(datadir, "gvwstate.dat"))
+    if isinstance(found, facts.Gvwstate):
         return found.my_uuid, found.view, arbitrators, names
     try:
         view = facts.View(note["uuid"], int(note["seq"]), frozenset(note["members"].split()))
@@ -79,30 +89,39 @@ def last_view(memory, datadir):
         return None, None, arbitrators, names
 
 
-def remember_view(memory, datadir, names=None, arbitrators=None):
-    """Write down the view of gvwstate.dat, for the time when the server has removed it. Only what changed is written."""
-    found = read.gvwstate(text(datadir, "gvwstate.dat") or "")
-    if not found:
-        return False
+def remember_view(memory, datadir, members=None):
+    """Write down the view of gvwstate.dat, for the time when the server has removed it. Only what changed is written.
+
+    members: what the server itself says of its members (serving.Members), None when it was not asked.
+    """
+    found = read.gvwstate(text(datadir, "gvwstate.dat"))
+    if not isinstance(found, facts.Gvwstate):
+        return
     old = memory.read("view", lasting=True)
     note = {"my": found.my_uuid, "uuid": found.view.uuid, "seq": str(found.view.seq),
-            "members": " ".join(sorted(found.view.members)),
-            "names": old.get("names", "") if names is None else " ".join("%s=%s" % item for item in sorted(names.items())),
-            "arbitrators": old.get("arbitrators", "") if arbitrators is None else " ".join(sorted(arbitrators))}
-    if note == old:
+            "members": " ".join(sorted(found.view.members)), "names": old.get("names", ""),
+            "arbitrators": old.get("arbitrators", ""), "settled": old.get("settled", "")}
+    if members is not None:
+        note["names"] = " ".join("%s=%s" % item for item in sorted(members.names.items()))
+        note["arbitrators"] = " ".join(sorted(members.arbitrators))
+        if read.settled(found.view, members.uuids):
+            note["settled"] = "%s:%d" % (found.view.uuid, found.view.seq)
+    if note != old:
+        memory.write("view", note, lasting=True)
+
+
+def empty_view(datadir):
+    """Whether there is a gvwstate.dat of no length."""
+    try:
+        return os.path.getsize(os.path.join(datadir, "gvwstate.dat")) == 0
+    except OSError:
         return False
-    memory.write("view", note, lasting=True)
-    return True
 
 
 def remove_empty_view(datadir):
     """Remove an empty gvwstate.dat, on which the server would refuse to start (codership/galera#354)."""
-    path = os.path.join(datadir, "gvwstate.dat")
-    try:
-        if os.path.getsize(path) == 0:
-            os.unlink(path)
-    except OSError:
-        pass
+    if empty_view(datadir):
+        os.unlink(os.path.join(datadir, "gvwstate.dat"))
 
 
 def recover(context, memory, layout):
@@ -142,9 +161,7 @@ def allow_bootstrap(layout):
     """Set safe_to_bootstrap in grastate.dat, which the server asks for before it bootstraps. Keeps everything else."""
     path = os.path.join(layout.datadir, "grastate.dat")
     old = text(layout.datadir, "grastate.dat")
-    if old is None:
-        return
-    new = read.with_safe_to_bootstrap(old)
-    if new != old:
+    new = None if old is None else read.with_safe(old)
+    if new is not None and new != old:
         status = os.stat(path)
         replace(path, new, (status.st_uid, status.st_gid))

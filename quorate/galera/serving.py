@@ -2,6 +2,7 @@
 """What the monitor of a healthy server keeps on record. Almost always that is: nothing changed, nothing to do."""
 
 import os
+from collections import namedtuple
 
 from quorate.galera import facts, probe
 
@@ -16,10 +17,10 @@ def keep_record(context, memory, seen, election=None):
     if note.get("mark") == mark and not context.is_probe:
         return
     from quorate.galera.election import Election
-    from quorate.galera.position import remember_view
+    from quorate.galera.position import last_view, remember_view, settled
     election = election or Election(context, memory)
-    names, arbitrators = members(context, memory)
-    remember_view(memory, datadir, names, arbitrators)
+    remember_view(memory, datadir, members(context, memory))
+    view = last_view(memory, datadir)[1]
     election.publish_state(seen.state)
     if seen.state == facts.SYNCED:
         memory.forget("tried")
@@ -30,7 +31,9 @@ def keep_record(context, memory, seen, election=None):
         # Whoever waited for a primary component need not wait for its own monitor as well.
         from quorate.galera.decide import decide
         offer_others(election, decide)
-    memory.write("serving", {"mark": mark})
+    if view is None or settled(memory, view):
+        # Otherwise the server has not applied the change of view yet; it is looked at again until it has.
+        memory.write("serving", {"mark": mark})
 
 
 def offer_others(election, decide):
@@ -49,16 +52,20 @@ def _stamp(path):
     return "%d.%d" % (status.st_ino, status.st_mtime_ns)
 
 
-def members(context, memory):
-    """(names, arbitrators) of the view, by mysql.wsrep_cluster_members; (None, None) when the server does not say.
+class Members(namedtuple("Members", "uuids names arbitrators")):
+    """The view as the server has applied it. uuids: its members (not masked); names: masked UUID -> wsrep_node_name;
+    arbitrators: masked UUIDs of garbd, which is a member without an address for clients."""
 
-    garbd is a member without an address for clients.
-    """
+    __slots__ = ()
+
+
+def members(context, memory):
+    """Members by mysql.wsrep_cluster_members; None when the server does not say."""
     from quorate.galera import read, sql
     rows = sql.rows(sql.settings(context.parameters, probe.socket(context, memory)),
                     "SELECT node_uuid, node_name, node_incoming_address FROM mysql.wsrep_cluster_members",
                     context.deadline.limit(context.parameters.check_timeout))
     if not rows:
-        return None, None
-    names = {read.mask(uuid): "".join(name.split()) for uuid, name, _ in rows}
-    return names, frozenset(read.mask(uuid) for uuid, _, address in rows if not address)
+        return None
+    return Members(tuple(uuid for uuid, _, _ in rows), {read.mask(uuid): "".join(name.split()) for uuid, name, _ in rows},
+                   frozenset(read.mask(uuid) for uuid, _, address in rows if not address))

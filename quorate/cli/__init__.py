@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `quorate`: explain what the cluster decides and why, and overrule it by name."""
+
+import sys
+
+USAGE = """\
+usage: quorate explain [RESOURCE] [--json]
+       quorate bootstrap NODE [--resource RESOURCE] [--force NODE]
+
+explain    every node's position, state and age of its report; the decision, why it waits, and the next command
+bootstrap  the operator's one-shot word: NODE opens a new primary component although the election would wait.
+           It is refused when a better node has reported; --force NODE (the name once more) overrules that too,
+           and gives up what the better node alone has.
+"""
+
+
+def main(argv):
+    """Run one command. Returns the exit code: 0 done, 1 could not, 2 not understood."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        sys.stdout.write(USAGE)
+        return 0 if argv else 2
+    from quorate.cli import galera
+    from quorate.pacemaker.attributes import Unavailable
+    command, words = argv[0], argv[1:]
+    options, names = {}, []
+    try:
+        while words:
+            word = words.pop(0)
+            if word == "--json" and command == "explain":
+                options["json"] = True
+            elif word in ("--resource", "--force") and command == "bootstrap" and words:
+                options[word[2:]] = words.pop(0)
+            elif word.startswith("-"):
+                raise Usage("unknown or incomplete option %s" % word)
+            else:
+                names.append(word)
+        if command == "explain" and len(names) <= 1:
+            return galera.explain(names[0] if names else None, options.get("json", False))
+        if command == "bootstrap" and len(names) == 1:
+            return galera.bootstrap(names[0], options.get("resource"), options.get("force"))
+        raise Usage("not understood: quorate %s" % " ".join(argv))
+    except Usage as error:
+        sys.stderr.write("quorate: %s\n%s" % (error, USAGE))
+        return 2
+    except (Unavailable, galera.Refused) as error:
+        sys.stderr.write("quorate: %s\n" % error)
+        return 1
+
+
+class Usage(Exception):
+    """The words cannot be understood."""
