@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The election on one screen: what `quorate explain` prints. Pure: a Snapshot and its Decision in, lines out."""
+
+from quorate.galera import proof
+from quorate.galera.facts import ZERO_UUID
+from quorate.galera.read import short
+
+_COLUMNS = ("node", "member", "state", "position", "from", "last view", "generation", "age")
+
+
+def table(snapshot, decision, now):
+    """List of lines. now: unix seconds, for the age of the reports."""
+    rows = [_COLUMNS] + [_row(snapshot, node, now) for node in _nodes(snapshot)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines += ["", "decision: %s%s" % (decision.action, " " + " ".join(decision.nodes) if decision.nodes else "")]
+    lines.append("because:  " + decision.reason)
+    if decision.missing:
+        lines.append("missing:  " + " ".join(decision.missing))
+    if not decision.confirmed:
+        lines.append("          (before it is done, the ports of absent nodes are looked at)")
+    if decision.command:
+        lines.append("to go on: " + decision.command)
+    return lines
+
+
+def _nodes(snapshot):
+    """Configured nodes in their order, then others that report."""
+    return list(snapshot.configured) + sorted(set(snapshot.reports).difference(snapshot.configured))
+
+
+def _row(snapshot, node, now):
+    member = "yes" if node in snapshot.members else "no"
+    if node in snapshot.lost_confirmed and member == "no":
+        member = "no, fenced or down"
+    report = snapshot.reports.get(node)
+    if report is None:
+        return (node, member, "no report", "-", "-", "-", "-", "-")
+    if report.state == "down" and report.data is False:
+        state = "down, no data"
+    else:
+        state = report.state
+    marks = [word for word, said in (("clean", report.clean), ("safe", report.safe), ("settled", report.settled),
+                                     ("tried", report.tried), ("survivor", report.survivor)) if said]
+    source = " ".join([report.source or "?"] + marks)
+    generation = "?" if report.generation is None else str(report.generation)
+    current = snapshot.generation
+    if current is not None and report.generation is not None and report.generation < current:
+        generation += " of %d" % current
+    return (node, member, state, _position(report), source, _view(snapshot, report), generation, _age(report.since, now))
+
+
+def _position(report):
+    if report.uuid is None or report.seqno is None:
+        return "unknown"
+    return "none" if report.uuid == ZERO_UUID else "%s:%d" % (short(report.uuid), report.seqno)
+
+
+def _view(snapshot, report):
+    """The last primary view: its number and its members, by name where the name is known."""
+    if report.view is None:
+        return "-"
+    names = dict(snapshot.names)
+    names.update((other.my_uuid, node) for node, other in snapshot.reports.items() if other.my_uuid is not None)
+    without_data = proof.arbitrators(snapshot.reports)
+    members = ["arbitrator" if member in without_data else names.get(member, short(member)) for member in report.view.members]
+    return "%d: %s" % (report.view.seq, " ".join(sorted(members)))
+
+
+def _age(since, now):
+    """Seconds as people say them."""
+    if since is None:
+        return "-"
+    seconds = max(0, int(now - since))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return "%d %s" % (seconds // size, unit)
+    return "%d s" % seconds

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of a Galera node, as values.
+
+*Unknown is never no*: a fact that could not be had is None, and None is told
+apart from False, 0 and the empty string by everything that reads it.
+
+Sources: grastate.dat and gvwstate.dat as galera 26.4 writes them
+(galerautils saved_state.cpp, gcomm view.cpp), ``mysqld --wsrep-recover``,
+``SHOW GLOBAL STATUS LIKE 'wsrep_%'``.
+"""
+
+from collections import namedtuple
+
+ZERO_UUID = "00000000-0000-0000-0000-000000000000"
+
+# What a node's mysqld does, as far as its own machine can tell.
+DOWN = "down"                # proven: no mysqld, no state transfer child
+STARTING = "starting"        # mysqld runs, answers no SQL, nothing is being received (waits for a primary component, recovers InnoDB, ...)
+RECEIVING = "receiving"      # mysqld runs, a state transfer (SST or IST) into it is under way
+SYNCED = "synced"            # member of a primary component and serving (wsrep_local_state 4)
+DONOR = "donor"              # member of a primary component, donor or desynced (2)
+JOINED = "joined"            # member of a primary component, catching up (1, 3)
+NONPRIMARY = "non-primary"   # mysqld answers, but is in no primary component
+HUNG = "hung"                # mysqld runs and does not answer in time
+UNKNOWN = "unknown"          # could not be found out
+
+#: States in which a node is part of a live primary component.
+IN_PRIMARY = frozenset((SYNCED, DONOR, JOINED))
+#: States in which mysqld is there; whoever wants to bootstrap must not ignore it.
+ALIVE = frozenset((STARTING, RECEIVING, SYNCED, DONOR, JOINED, NONPRIMARY, HUNG))
+
+# Where a position comes from.
+GRASTATE = "grastate"        # a clean shutdown wrote it
+RECOVERED = "recovered"      # --wsrep-recover read it from InnoDB
+NONE = "none"                # there is no position
+
+
+class Grastate(namedtuple("Grastate", "uuid seqno safe_to_bootstrap")):
+    """grastate.dat: uuid (str), seqno (int, -1: was not left cleanly), safe_to_bootstrap (bool)."""
+    __slots__ = ()
+
+
+class View(namedtuple("View", "uuid seq members")):
+    """The last primary view a node wrote to gvwstate.dat.
+
+    uuid: of the view's representative; seq: grows within one chain of views
+    only; members: frozenset of member UUIDs. All UUIDs are *masked* (see
+    read.mask): a restart from the file increments the fourth group.
+    """
+    __slots__ = ()
+
+
+class Gvwstate(namedtuple("Gvwstate", "my_uuid view")):
+    """gvwstate.dat: the node's own (masked) UUID in that view, and the View."""
+    __slots__ = ()
+
+
+class Garbage(namedtuple("Garbage", "reason")):
+    """A file that is there and cannot be understood. reason: a few words, such as 'is empty'."""
+    __slots__ = ()
+
+
+class Report(namedtuple("Report", (
+        "node state uuid seqno source clean safe data my_uuid view arbitrators generation since "
+        "settled tried survivor"),
+        defaults=(UNKNOWN, None, None, None, None, None, None, None, None, frozenset(), None, None, None, False, False))):
+    """What one node can prove from its own disk and process table.
+
+    node:        Pacemaker's name of it (attribute target)
+    state:       one of the states above
+    uuid:        state UUID; ZERO_UUID: has none; None: unknown
+    seqno:       int; -1: none; None: unknown
+    source:      GRASTATE, RECOVERED, NONE; None: unknown
+    clean:       True: left cleanly (grastate has a seqno); None: unknown
+    safe:        grastate's safe_to_bootstrap; None: unknown
+    data:        True: there is a data directory with a database that was in a cluster or can be;
+                 False: there is none (empty, missing, or a state transfer into it broke off); None: unknown
+    my_uuid:     own masked member UUID of the last view it was in, or None. Remembered across a clean stop where possible
+    view:        last primary View, or None (left cleanly, or never was in one). A file that is there and could not
+                 be read makes the report's state UNKNOWN
+    arbitrators: frozenset of masked member UUIDs known to be garbd (no data)
+    generation:  int, the bootstrap generation in which it was last synced (a node that opens one is in it before its
+                 mysqld starts); 0: never, or a full state transfer into it has begun and not ended; None: unknown
+    since:       unix seconds at which this report's state began (for people, and for stall limits)
+    settled:     True: seen while it ran that it had committed all that came before the change to `view` (read.settled);
+                 False, None: not seen
+    tried:       True: it was started to recover the last view and ended without a primary component
+    survivor:    True: its mysqld was alive and turned non-primary when the only other member of a view of two vanished
+    """
+    __slots__ = ()
+
+
+class Snapshot(namedtuple("Snapshot", (
+        "me configured reports members generation names two_node lost_confirmed override listening"),
+        defaults=({}, False, frozenset(), None, None))):
+    """All that the election knows at one moment, the same on every node.
+
+    me:             this node's name
+    configured:     tuple of the data nodes of wsrep_cluster_address as Pacemaker names, in its order
+                    (a host that is not a cluster node stands under its own name)
+    reports:        dict node -> Report; only of current cluster members
+    members:        frozenset of node names that are members of the Pacemaker partition
+    generation:     int, the cluster's current bootstrap generation, 0: none was ever opened; None: could not be read
+    names:          dict masked member UUID -> node name, as far as known (for sentences only)
+    two_node:       bool, parameter two_node_mode
+    lost_confirmed: frozenset of configured nodes that Pacemaker confirmed fenced or cleanly down
+    override:       None, or an Override
+    listening:      frozenset of configured nodes (not me) whose group communication port accepts a
+                    connection although they did not report to be alive; None: not looked
+    """
+    __slots__ = ()
+
+
+class Override(namedtuple("Override", "node by at forced", defaults=(None, None, False))):
+    """The operator's word: bootstrap `node`. by: who, at: unix s, forced: name given twice (a better node has reported)."""
+    __slots__ = ()
+
+
+# What the election decides; a Decision's `action`.
+JOIN = "join"            # a primary component lives (or is being formed): start and join it
+RECOVER = "recover"      # the last primary view is complete: all its members start, Galera re-forms it
+BOOTSTRAP = "bootstrap"  # `nodes` (exactly one) opens a new primary component
+WAIT = "wait"            # something is missing that may hold commits; `missing` says whom
+REFUSE = "refuse"        # the operator must decide (two histories, no data anywhere, ...)
+
+
+class Decision(namedtuple("Decision", "action nodes reason missing urgent command confirmed",
+                          defaults=((), "", (), False, None, True))):
+    """action: see above; nodes: tuple of the nodes that may be promoted now, first is next;
+    reason: one sentence that explains it; missing: tuple of those waited for (names, else UUIDs);
+    urgent: an operator should act, it does not heal by itself; command: what he may type, or None;
+    confirmed: False: the action is right by the reports, but whether an absent node listens was not looked at
+    (Snapshot.listening is None): look, and decide again, before it is carried out. Only BOOTSTRAP needs it.
+    """
+    __slots__ = ()
+
+
+class ServerStatus(namedtuple("ServerStatus", (
+        "answered error errno ready cluster_status local_state local_state_comment local_index cluster_size "
+        "desync reject_queries sst_donor_rejects_queries sst_method read_only maint_mode cluster_uuid "
+        "last_committed conf_id connected threads_connected addresses at"))):
+    """What one server said of itself; None: it did not say.
+
+    answered: False: no answer in time or an error (error: text without secrets, errno: int or None)
+    ready: wsrep_ready (bool); cluster_status: 'Primary' ...; local_state: wsrep_local_state int
+    local_index: int, position in the view, the same everywhere (the lowest is the writer)
+    desync, reject_queries ('NONE','ALL','ALL_KILL'), sst_donor_rejects_queries (bool), sst_method: variables
+    read_only: bool; maint_mode: pxc_maint_mode, None on MariaDB; last_committed: wsrep_last_committed int
+    conf_id: wsrep_cluster_conf_id; connected: wsrep_connected; addresses: wsrep_incoming_addresses tuple
+    at: monotonic seconds when it was asked
+    """
+    __slots__ = ()

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who counts in the election, and when the absence of the others is proven harmless. Pure.
+
+The argument, for one generation (the time between two bootstraps). Primary views form one chain: a view can only follow
+another with more than half of the other's members that did not leave cleanly. A commit is acknowledged when it is on
+the disk of the node that took it, and by then every member of the view has received it; those that go on to the next
+view have it in their queue before that view begins. A node writes a primary view to gvwstate.dat before it receives
+anything in it, and removes the file when it leaves cleanly. Therefore:
+
+- A view whose members all still show it, or an older one, as their last was the end of the chain: see closing().
+- Whatever was acknowledged in it is on the disk of one of its members. What was acknowledged *before* it is on the disk
+  of each member that has committed past the change to it (`settled`); without one, an evicted node may hold the only
+  copy of something that the others had received and not yet committed when they all lost power.
+- All positions are prefixes of one history, so the highest seqno of all that vote holds everything the others hold.
+"""
+
+from collections import namedtuple
+
+from quorate.galera.facts import ALIVE, DOWN, IN_PRIMARY, STARTING, UNKNOWN, ZERO_UUID
+
+
+class Known(namedtuple("Known", "reports voters bystanders blank lost generation linked")):
+    """The reports, sorted by what they are good for.
+
+    reports:    dict node -> Report of the current members
+    voters:     tuple of complete reports of the current generation that have a position
+    bystanders: the same of older generations: they may join, never vote
+    blank:      complete reports without a position: fresh, or a state transfer into them broke off
+    lost:       complete reports of nodes that were synced in this generation and have no data now
+    generation: the generation that votes
+    linked:     member UUIDs of its views: see linked_members()
+    """
+    __slots__ = ()
+
+    def accounted(self, node):
+        """Whether the node has said all that it has: it is down, its position is known, nothing of it was lost."""
+        return any(report.node == node for report in self.voters + self.bystanders + self.blank)
+
+
+def known(snapshot):
+    """Sort the reports of a Snapshot."""
+    reports = {node: report for node, report in snapshot.reports.items() if node in snapshot.members}
+    complete = [reports[node] for node in sorted(reports) if is_complete(reports[node])]
+    generation = voting_generation(snapshot, reports, complete)
+    linked = linked_members(reports, generation)
+    voters, bystanders, blank, lost = [], [], [], []
+    for report in complete:
+        if not has_position(report):
+            gone = report.generation == generation and generation > 0
+            (lost if gone else blank).append(report)
+        elif belongs(report, generation, linked):
+            voters.append(report)
+        else:
+            bystanders.append(report)
+    return Known(reports, tuple(voters), tuple(bystanders), tuple(blank), tuple(lost), generation, linked)
+
+
+def belongs(report, generation, linked):
+    """Whether the report is of this generation."""
+    return report.generation == generation or report.my_uuid in linked
+
+
+def is_complete(report):
+    """Whether the report says all that the election needs. What it leaves out is unknown, so it cannot be counted."""
+    if report.state != DOWN or None in (report.uuid, report.seqno, report.data, report.generation):
+        return False
+    return not report.data or report.uuid == ZERO_UUID or report.seqno >= 0
+
+
+def has_position(report):
+    """Whether a complete report stands for data of some history."""
+    return report.data and report.uuid != ZERO_UUID
+
+
+def voting_generation(snapshot, reports, complete):
+    """The current generation, except where its bootstrap was announced and never begun.
+
+    A node that bootstraps announces the generation, enters it itself, and only then starts mysqld. If every configured
+    node has reported and none is in the announced generation, the announcer died between the two: nothing happened in
+    it, and the one before votes.
+    """
+    current = snapshot.generation
+    if any(report.generation in (None, current) for report in reports.values()):
+        return current
+    if {report.node for report in complete}.issuperset(snapshot.configured) and complete:
+        return max(report.generation for report in complete)
+    return current
+
+
+def linked_members(reports, generation):
+    """Member UUIDs of the views of this generation.
+
+    A node is entered in a generation when it is seen synced; one that was killed before that is recognised as a member
+    by its own UUID in a view that another one holds.
+    """
+    views = [report.view for report in reports.values() if report.generation == generation and report.view is not None]
+    return frozenset().union(*(view.members for view in views))
+
+
+def best(reports, configured):
+    """The one with the highest position; ties: safe_to_bootstrap first, then the order of the configuration."""
+    def rank(report):
+        place = configured.index(report.node) if report.node in configured else len(configured)
+        return (-report.seqno, not report.safe, place, report.node)
+    return min(reports, key=rank) if reports else None
+
+
+def arbitrators(reports):
+    """Masked UUIDs of members without data, as far as any report knows."""
+    return frozenset().union(*(report.arbitrators or () for report in reports.values()))
+
+
+# Proofs: each returns the sentence's end that says why nobody else need be waited for, or None.
+
+def proven(snapshot, facts):
+    """Why no absent node can hold a commit that the voters lack, or None."""
+    return (last_to_leave(snapshot, facts) or closed_view(snapshot, facts) or lone_survivor(snapshot, facts)
+            or everybody(snapshot, facts))
+
+
+def last_to_leave(snapshot, facts):
+    """One node left a primary view of its own, cleanly, after all others. Believed of one only, in its own generation."""
+    safe = [report for report in facts.voters if report.safe is not False]
+    if len(safe) != 1 or safe[0].safe is not True or safe[0].clean is not True:
+        return None
+    if any(report.seqno > safe[0].seqno for report in facts.voters):
+        return None
+    return "it was the last to leave, cleanly"
+
+
+def closed_view(snapshot, facts):
+    """The last view is known to be the last, all its data members have reported, and one of them is settled in it."""
+    for view in closed_views(facts):
+        if any(report.settled and report.view == view for report in facts.voters):
+            return "all members of the last primary view have reported"
+    return None
+
+
+def closed_views(facts):
+    """The views known to the voters that were provably the last of the generation, with all data members reported."""
+    without_data = arbitrators(facts.reports)
+    views = sorted({report.view for report in facts.voters if report.view is not None}, key=_view_order)
+    return [view for view in views if closing(view, facts.voters + facts.blank, without_data)]
+
+
+def closing(view, reports, without_data):
+    """Whether `view` was the last one, and whatever its members hold is reported.
+
+    A data member that shows `view`, or an older one (it died before it wrote this one), did not go on. Members that
+    left cleanly may have: they could form another view only as more than half of this one.
+    """
+    by_member = {report.my_uuid: report for report in reports if report.my_uuid is not None}
+    may_have_gone_on = 0
+    for member in view.members - without_data:
+        report = by_member.get(member)
+        if report is None:
+            return False
+        if report.view is None:
+            may_have_gone_on += 1
+        elif report.view != view and not is_older(report.view, view):
+            return False
+    if not may_have_gone_on:
+        return True
+    return 2 * (may_have_gone_on + len(view.members & without_data)) <= len(view.members)
+
+
+def is_older(view, other):
+    """Whether `view` came before `other`, of the same generation. Sequence numbers compare only within one chain."""
+    return bool(view.members & other.members) and view.seq < other.seq
+
+
+def lone_survivor(snapshot, facts):
+    """Two nodes: the peer vanished, this one was left without a quorum with all that the group had, and left cleanly.
+
+    Neither can go on alone out of a view of two. The peer must be confirmed dead, so that it cannot be bootstrapped
+    by somebody else at the same time.
+    """
+    if not snapshot.two_node or len(snapshot.configured) != 2 or len(facts.voters) != 1:
+        return None
+    report = facts.voters[0]
+    peers = [node for node in snapshot.configured if node != report.node]
+    if not report.survivor or report.clean is not True or len(peers) != 1:
+        return None
+    if peers[0] in facts.reports or peers[0] not in snapshot.lost_confirmed:
+        return None
+    return "it survived %s, whose loss the cluster confirmed" % peers[0]
+
+
+def everybody(snapshot, facts):
+    """All configured nodes have reported all that they have."""
+    if all(facts.accounted(node) for node in snapshot.configured):
+        return "all configured nodes have reported"
+    return None
+
+
+# What is alive
+
+def may_become_primary(report, facts):
+    """Whether this node's mysqld, which is in no primary component, could still get into one without being restarted.
+
+    One that starts recovers its last view only when every member is there; one that lost its quorum needs more than
+    half of it. A member that is down and has reported is out of both.
+    """
+    if report.state == UNKNOWN:
+        return True
+    if report.state not in ALIVE or report.state in IN_PRIMARY:
+        return False
+    if report.view is None:
+        return report.state != STARTING
+    down = {other.my_uuid for other in facts.voters + facts.blank}
+    absent = len(report.view.members & down)
+    if report.state == STARTING:
+        return absent == 0
+    return 2 * (len(report.view.members) - absent) > len(report.view.members)
+
+
+def recoverable(snapshot, facts):
+    """The last view, if Galera's own recovery brings it back without a loss; else None.
+
+    Every member shows the same view, is down or already starting, none is an arbitrator (a restarted one has a new
+    UUID, the recovery would wait for the old one), and nobody outside holds more than they do.
+    """
+    without_data = arbitrators(facts.reports)
+    candidates = list(facts.voters) + [report for report in facts.reports.values() if report.state == STARTING
+                                       and belongs(report, facts.generation, facts.linked)]
+    for view in sorted({report.view for report in candidates if report.view is not None}, key=_view_order):
+        inside = [report for report in candidates if report.view == view and report.my_uuid in view.members]
+        if len(view.members) < 2 or view.members & without_data or any(report.tried for report in inside):
+            continue
+        if {report.my_uuid for report in inside} == view.members and _holds_all(snapshot, facts, inside):
+            return view
+    return None
+
+
+def _holds_all(snapshot, facts, inside):
+    """Whether the members `inside` of a complete view hold all that was acknowledged."""
+    if len({report.uuid for report in inside}) != 1 or inside[0].uuid in (None, ZERO_UUID):
+        return False
+    highest = max(-1 if report.seqno is None else report.seqno for report in inside)
+    if any(report.seqno > highest for report in facts.voters):
+        return False
+    nodes = {report.node for report in inside}
+    return any(report.settled for report in inside) or all(
+        node in nodes or facts.accounted(node) for node in snapshot.configured)
+
+
+def latest_view(facts):
+    """The latest view of the voting generation that any report shows, or None."""
+    views = [report.view for report in facts.reports.values()
+             if report.view is not None and belongs(report, facts.generation, facts.linked)]
+    return max(views, key=_view_order) if views else None
+
+
+def _view_order(view):
+    return (view.seq, view.uuid, tuple(sorted(view.members)))
