@@ -14,7 +14,10 @@ def drained(context, memory, datadir):
 
     The mark is taken away in any case afterwards: what the check says of a stopped server needs no drain.
     """
-    from quorate.web import drain
+    try:
+        from quorate.web import drain
+    except ImportError:
+        drain = None
     began = _begin(context, memory, datadir, drain)
     try:
         yield
@@ -25,7 +28,7 @@ def drained(context, memory, datadir):
 
 def _begin(context, memory, datadir, drain):
     limit = context.parameters.drain_timeout
-    if not limit or not drain.served():
+    if drain is None or not limit or not drain.served():
         return False
     process = server.find(context, memory, datadir)
     if process is None or process.state in "Tt":

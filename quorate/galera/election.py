@@ -169,15 +169,15 @@ class Election:
     def _prepare_bootstrap(self, decision, layout):
         """Everything that must be on record before a new primary component can accept its first commit.
 
-        Our own generation first: killed between the two writes, this node is ahead of the cluster, and the others vote as
-        before. The other way round nobody could vote.
+        Killed between the two writes, nobody may vote any more and the operator is asked; the other way round a node
+        would be ahead of the cluster's own record, which looks like a configuration that was put back.
         """
         from quorate.galera.position import has_database
         if not has_database(layout.datadir):
             create_database(self.context, layout)
         generation = (self.board.generation() or 0) + 1
-        self.board.synced_in(generation)
         self.board.open_generation(generation)
+        self.board.synced_in(generation)
         override = self.board.override()
         if override is not None:
             self.context.log.warning("The operator's word was carried out: %s, by %s." % (decision.reason, override.by))
@@ -314,7 +314,8 @@ def create_database(context, layout):
     os.chown(layout.datadir, account.pw_uid, account.pw_gid)
     defaults = ["--defaults-file=" + layout.config] if layout.config else []
     result = context.commands.run(
-        ["mariadb-install-db"] + defaults + ["--user=" + layout.user, "--datadir=" + layout.datadir, "--skip-test-db"],
+        ["mariadb-install-db"] + defaults + ["--user=" + layout.user, "--datadir=" + layout.datadir, "--skip-test-db",
+                                       "--wsrep_on=OFF"],
         context.deadline.limit(120))
     if result.rc == 127:  # MySQL and Percona have no such program; the server does it
         result = context.commands.run(layout.base() + ["--initialize-insecure"], context.deadline.limit(120))

@@ -59,9 +59,12 @@ def find(context):
         raise Failed(codes.ERR_INSTALLED, "The configuration file %s (parameter config) does not exist on this node."
                      % parameters.config)
     argv = [server] + (["--defaults-file=" + parameters.config] if parameters.config else [])
-    result = context.commands.run(argv + ["--user=" + parameters.user, "--verbose", "--help"], context.deadline.limit(20))
+    # With wsrep_on in its files and no address, MariaDB refuses even to print its help; we give the address at start.
+    result = context.commands.run(
+        argv + ["--user=" + parameters.user, "--wsrep_cluster_address=gcomm://", "--verbose", "--help"],
+        context.deadline.limit(20))
     values = _table(result.out)
-    if "datadir" not in values:
+    if result.rc != 0 or "datadir" not in values:  # it prints the table even after an option that it refuses
         raise Failed(codes.ERR_ARGS, "%s does not accept its configuration on this node: %s" % (
             server, read.last_error(result.err) or "it ended with code %s and said nothing" % result.rc))
     datadir = (parameters.datadir or values["datadir"]).rstrip("/") or "/"

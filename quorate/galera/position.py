@@ -151,7 +151,7 @@ def _recover_once(context, memory, layout, options):
     path = memory.path("recover.log")
     replace(path, "", (account.pw_uid, account.pw_gid))
     result = context.commands.run(
-        layout.base() + ["--wsrep-recover", "--skip-networking", "--log-error=" + path,
+        layout.base() + ["--wsrep-recover", "--wsrep_cluster_address=gcomm://", "--skip-networking", "--log-error=" + path,
                          "--pid-file=%s.recover" % layout.pid, "--socket=%s.recover" % layout.socket] + options,
         context.deadline.limit(RECOVER_MOST))
     return text(memory.run, "recover.log") or "", result

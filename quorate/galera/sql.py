@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asking the server: one connection, one question, errors told apart. Shared by the agent and the check.
+
+Every recurring monitor is a fresh process, so what PyMySQL imports and a local connection does not need is kept away from
+it: cryptography (RSA for caching_sha2_password without TLS), ssl, and OpenSSL's hashes (Python's own do as well).
+"""
+
+import os
+import sys
+from collections import namedtuple
+from time import monotonic
+
+from quorate.galera import read
+from quorate.galera.facts import ServerStatus
+
+UNNEEDED = ("cryptography", "ssl", "_hashlib", "getpass")
+TOO_MANY = (1040, 1203, 1226)      # ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
+DENIED = (1044, 1045, 1698, 1449)  # ER_ACCESS_DENIED_*, the plugin's refusal
+NOT_READY = (1047,)                # WSREP has not yet prepared node for application use
+QUESTION = ("SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME LIKE 'wsrep%' "
+            "OR VARIABLE_NAME = 'Threads_connected' UNION ALL SELECT VARIABLE_NAME, VARIABLE_VALUE FROM "
+            "information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME IN ('wsrep_desync','wsrep_reject_queries',"
+            "'wsrep_sst_donor_rejects_queries','wsrep_sst_method','read_only','pxc_maint_mode')")
+CLUSTERCHECK = ("/etc/sysconfig/clustercheck", "/etc/default/clustercheck")
+
+
+class Settings(namedtuple("Settings", "socket host port user password extra_port", defaults=(None, None, 3306, "root", "", None))):
+    """How to connect. socket: path, or None for host and port. repr() shows no password."""
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return "Settings(%s, user=%s)" % (self.socket or "%s:%s" % (self.host, self.port), self.user)
+
+
+class Unreadable(Exception):
+    """A file of credentials cannot be used; reason says why and what to type."""
+
+    def __init__(self, reason):
+        Exception.__init__(self, reason)
+        self.reason = reason
+
+
+def settings(parameters, socket):
+    """Settings of an agent: credentials, else check_user, else clustercheck's file, else root on the socket."""
+    if parameters.credentials:
+        return from_options_file(parameters.credentials, socket)
+    if parameters.check_user:
+        return Settings(socket=socket, user=parameters.check_user, password=parameters.check_passwd or "")
+    for path in CLUSTERCHECK:
+        found = shell_settings(path)
+        if found.get("MYSQL_USERNAME"):
+            return Settings(socket=socket, user=found["MYSQL_USERNAME"], password=found.get("MYSQL_PASSWORD", ""))
+    return Settings(socket=socket)
+
+
+def shell_settings(path):
+    """NAME=value lines of a settings file, parsed and never executed; {} when there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return {}
+    found = {}
+    for line in lines:
+        name, separator, value = line.strip().partition("=")
+        name = name.strip()
+        if name.startswith("export "):
+            name = name[7:].strip()
+        if not separator or not name.replace("_", "a").isalnum() or name.startswith("#"):
+            continue
+        value = value.strip()
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        found[name] = value
+    return found
+
+
+def from_options_file(path, socket=None):
+    """Settings from the [client] section of a file in my.cnf's form. Raises Unreadable."""
+    try:
+        status = os.stat(path)
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except OSError as error:
+        raise Unreadable("The file of credentials %s cannot be read: %s." % (path, error.strerror)) from None
+    if status.st_mode & 0o004:
+        raise Unreadable("Every user can read the file of credentials: chmod 600 %s" % path)
+    section, found = None, {}
+    for line in lines:
+        line = line.strip()
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1]
+        elif section == "client" and line and line[0] not in "#;!":
+            name, _, value = line.partition("=")
+            value = value.strip()
+            if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+                value = value[1:-1]
+            found[name.strip().replace("_", "-")] = value
+    if not found:
+        raise Unreadable("%s has no [client] section with user and password." % path)
+    host = None if socket else found.get("host")
+    return Settings(socket or found.get("socket") or (None if host else "/run/mysqld/mysqld.sock"), host,
+                    int(found["port"]) if found.get("port", "").isdigit() else 3306,
+                    found.get("user", "root"), found.get("password", ""))
+
+
+class Session:
+    """One connection that is made when it is needed and again when it broke."""
+
+    def __init__(self, how):
+        self.how = how
+        self._connection = None
+
+    def query(self, sql, timeout):
+        """All rows, as tuples. Raises OSError and pymysql's errors; then the connection is gone."""
+        end = monotonic() + timeout
+        try:
+            if self._connection is None:
+                self._connection = self._connect(timeout)
+            self._connection._read_timeout = self._connection._write_timeout = max(0.05, end - monotonic())
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql)
+                return cursor.fetchall()
+        except BaseException:
+            self.close()
+            raise
+
+    def status(self, timeout):
+        """ServerStatus; never raises for what the server does."""
+        try:
+            try:
+                rows = self.query(QUESTION, timeout)
+            except Exception as error:
+                if code(error) not in (1109, 3167):  # MySQL 8 has moved these tables away
+                    raise
+                rows = self.query("SHOW GLOBAL STATUS LIKE 'wsrep%'", timeout) + self.query(
+                    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_desync','wsrep_reject_queries',"
+                    "'wsrep_sst_donor_rejects_queries','wsrep_sst_method','read_only','pxc_maint_mode')", timeout)
+            return read.wsrep_state(dict(rows), monotonic())
+        except Exception as error:  # whatever it is: the server gave no answer, and the text says which way
+            return silent(error)
+
+    def close(self):
+        """Drop the connection without a word: a hung server would not hear the goodbye."""
+        if self._connection is not None:
+            try:
+                self._connection._force_close()
+            except Exception:
+                pass
+            self._connection = None
+
+    def _connect(self, timeout):
+        pymysql = driver()
+        how = self.how
+        where = {"unix_socket": how.socket} if how.socket else {"host": how.host, "port": how.port}
+        return pymysql.connect(user=how.user, password=how.password, connect_timeout=max(0.05, timeout), read_timeout=timeout,
+                               write_timeout=timeout, autocommit=True, init_command=None, **where)
+
+
+def driver():
+    """PyMySQL, imported without what a local connection does not need."""
+    if "pymysql" in sys.modules:
+        return sys.modules["pymysql"]
+    kept = [name for name in UNNEEDED if name not in sys.modules]
+    for name in kept:
+        sys.modules[name] = None
+    try:
+        import pymysql
+    finally:
+        for name in kept:
+            sys.modules.pop(name, None)
+    return pymysql
+
+
+def code(error):
+    """The server's or PyMySQL's error number, None when there is none."""
+    first = error.args[0] if getattr(error, "args", None) else None
+    return first if isinstance(first, int) else None
+
+
+def silent(error):
+    """ServerStatus of a server that gave no answer. errno 2013 with 'timed out' in the text: it is there and silent."""
+    number = code(error)
+    text = " ".join(str(error.args[-1] if error.args else error).split())[:160]
+    return ServerStatus(answered=False, error=text, errno=number, at=monotonic())
+
+
+def ask(how, timeout):
+    """ServerStatus by a connection of its own."""
+    session = Session(how)
+    try:
+        return session.status(timeout)
+    finally:
+        session.close()
+
+
+def rows(how, sql, timeout):
+    """The rows of one question, [] when there is no answer: for what is good to know and not decisive."""
+    session = Session(how)
+    try:
+        return list(session.query(sql, timeout))
+    except Exception:
+        return []
+    finally:
+        session.close()
