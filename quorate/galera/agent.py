@@ -57,16 +57,19 @@ def stop(context):
 def _halt(context, memory, reserve):
     """Drain, then stop the server. Returns an Outcome if it did not stop, None when nothing is left."""
     from quorate.galera.drain import drained
-    from quorate.galera.position import remember_view
+    from quorate.galera.position import last_record, remember_view, restore_record
     datadir = probe.data_directory(context, memory)
-    with drained(context, memory, datadir):
+    with drained(context, memory, datadir) as serving:
         remember_view(memory, datadir)  # a server that stops cleanly removes its own record
+        record = last_record(datadir)
         left = server.stop(context, memory, datadir, max(2.0, context.deadline.left() - reserve))
     if left:
         return Outcome(codes.ERR_GENERIC, "Not stopped: %s still there after SIGKILL; see 'ps -o pid,stat,wchan,cmd -p %s'." % (
             ", ".join("%s (pid %d, state %s)" % (os.path.basename(one.argv[0] if one.argv else "?"), one.pid, one.state)
                       for one in left), ",".join(str(one.pid) for one in left)))
-    for note in (server.NOTE, "progress", "unknown", "outside"):
+    if not serving:
+        restore_record(datadir, record)
+    for note in (server.NOTE, "progress", "unknown", "outside", "serving"):
         memory.forget(note)
     return None
 

@@ -5,6 +5,7 @@
     RESOURCE-status      transient, public: one live sentence for people (pcs status --full)
     RESOURCE-generation  permanent, of a node: the bootstrap generation in which it was last synced
     RESOURCE-generation  property of the cluster: the current bootstrap generation
+    RESOURCE-openings    property of the cluster: from which position each generation began
     RESOURCE-override    property of the cluster: the operator's one-shot word
 """
 
@@ -14,6 +15,7 @@ from quorate.pacemaker.attributes import Attributes, plain
 from quorate.pacemaker.members import members
 
 SCORE = 100
+OPENINGS_KEPT = 15
 
 
 class Board:
@@ -98,9 +100,20 @@ class Board:
         """The generation in which this node was last synced."""
         return _number(self._attributes.permanent(self._name + "-generation", self._context.node))
 
-    def open_generation(self, number):
-        """Make this the current generation, before a server is told to bootstrap."""
+    def open_generation(self, number, uuid, seqno):
+        """Make this the current generation, before a server is told to bootstrap, and keep where it began."""
+        kept = self.openings()[-OPENINGS_KEPT:] + [(number, uuid, seqno)]
+        self._attributes.set_cluster_property(self._name + "-openings", ",".join("%d:%s:%d" % one for one in kept))
         self._attributes.set_cluster_property(self._name + "-generation", "%d" % number)
+
+    def openings(self):
+        """(generation, uuid, seqno) of the node that opened each of the last generations."""
+        found = []
+        for part in (self._attributes.cluster_property(self._name + "-openings") or "").split(","):
+            words = part.split(":")
+            if len(words) == 3 and words[0].isdigit():
+                found.append((int(words[0]), words[1], int(words[2]) if words[2].lstrip("-").isdigit() else None))
+        return found
 
     def synced_in(self, generation):
         """Record that this node is synced in this generation, so that its report may vote."""

@@ -3,45 +3,57 @@
 
 from contextlib import contextmanager
 
-from quorate.galera import probe, server
+from quorate.galera import facts, probe, server
 
 HAPROXY_INTERVAL = 1.2  # seconds; `check inter 1s` and a little: by then every HAProxy has asked once
 
 
 @contextmanager
 def drained(context, memory, datadir):
-    """Drain around a stop, if a check is there to say so and the server is well enough to have sessions.
+    """Drain around a stop, if a check is there to say so and the server is well enough to have sessions. Yields whether
+    the server was part of a primary component.
 
     The mark is taken away in any case afterwards: what the check says of a stopped server needs no drain.
     """
+    serving, drain = False, None
     try:
-        from quorate.web import drain
-    except ImportError:
-        drain = None
-    began = _begin(context, memory, datadir, drain)
+        serving = is_serving(context, memory, datadir)
+        drain = _drain(context) if serving else None
+        if drain is not None:
+            _begin(context, memory, drain)
+    except Exception as error:  # whatever it is: nothing about draining may keep a stop from stopping
+        context.log.warning("Not drained: %s" % error)
     try:
-        yield
+        yield serving
     finally:
-        if began:
+        if drain is not None:
             drain.clear(context.instance)
 
 
-def _begin(context, memory, datadir, drain):
-    limit = context.parameters.drain_timeout
-    if drain is None or not limit or not drain.served():
-        return False
+def is_serving(context, memory, datadir):
+    """Whether the server is part of a primary component. A frozen one cannot be asked."""
     process = server.find(context, memory, datadir)
     if process is None or process.state in "Tt":
         return False
-    from quorate.galera import facts
-    if probe.ask(context, memory, process).state not in facts.IN_PRIMARY:
-        return False
+    return probe.ask(context, memory, process).state in facts.IN_PRIMARY
+
+
+def _drain(context):
+    """The module that marks a drain, or None when there is no time for one or no check to tell."""
+    if not context.parameters.drain_timeout:
+        return None
+    from quorate.web import drain
+    return drain if drain.served() else None
+
+
+def _begin(context, memory, drain):
+    """Mark the drain, let every HAProxy see it, and give the sessions their time."""
+    limit = context.parameters.drain_timeout
     drain.set(context.instance, "planned stop of %s" % context.instance)
     context.log.say("Draining: the check answers 404, sessions have %g s to end." % limit)
     context.clock.sleep(context.deadline.limit(HAPROXY_INTERVAL + drain.NOTICED))
     budget = min(limit, context.deadline.left() / 3)
     context.deadline.poll(lambda: not sessions(context, memory), every=0.2, up_to=budget)
-    return True
 
 
 def sessions(context, memory):

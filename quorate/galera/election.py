@@ -9,7 +9,7 @@ import os
 
 from quorate.galera import facts, probe, read, report as form, server
 from quorate.galera.board import Board
-from quorate.galera.decide import decide
+from quorate.galera.decide import decide, needs_full_transfer
 from quorate.galera.position import allow_bootstrap, last_view, position, remove_empty_view
 from quorate.ocf import codes
 from quorate.ocf.agent import Failed, Outcome
@@ -158,6 +158,8 @@ class Election:
         if decision.action == facts.BOOTSTRAP:
             options.append("--wsrep-new-cluster")
             self._prepare_bootstrap(decision, layout)
+        elif own and own.generation != self.board.generation() and self._give_up_past(own, layout):
+            options = [option for option in options if "wsrep_start_position" not in option]
         self.context.log.info("%s: %s" % (decision.action, decision.reason))
         for note in ("position", "waiting", "progress", "survivor"):
             self.memory.forget(note)
@@ -176,13 +178,28 @@ class Election:
         if not has_database(layout.datadir):
             create_database(self.context, layout)
         generation = (self.board.generation() or 0) + 1
-        self.board.open_generation(generation)
+        own = self.own_report()
+        self.board.open_generation(generation, own.uuid or facts.ZERO_UUID, -1 if own.seqno is None else own.seqno)
         self.board.synced_in(generation)
         override = self.board.override()
         if override is not None:
             self.context.log.warning("The operator's word was carried out: %s, by %s." % (decision.reason, override.by))
             self.board.overrule(None)
         allow_bootstrap(layout)
+
+    def _give_up_past(self, own, layout):
+        """A node of an older generation joins without its old view, which must not be re-formed, and without a position
+        beyond that at which a later generation began: an incremental transfer would put new commits on top of commits
+        that were given up. Returns whether the position went too, so that a full transfer follows."""
+        for name in ("gvwstate.dat", "grastate.dat"):
+            if name == "grastate.dat" and not needs_full_transfer(own, self.board.openings()):
+                return False
+            path = os.path.join(layout.datadir, name)
+            if os.path.exists(path):
+                self.context.log.warning("%s of an older bootstrap generation is set aside in %s." % (path, self.memory.lasting))
+                self.memory.keep(path)
+                os.unlink(path)
+        return True
 
     def accompany(self, process, layout):
         """Wait for the launched server as long as that helps; the monitor watches over the rest. promote's Outcome."""

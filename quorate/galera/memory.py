@@ -43,6 +43,12 @@ class Memory:
         text = "".join("%s %s\n" % item for item in sorted(values.items()))
         replace(os.path.join(directory, name), text)
 
+    def keep(self, path):
+        """Save a copy of a file of the data directory in our own lasting directory, the last one of each name."""
+        os.makedirs(self.lasting, 0o755, exist_ok=True)
+        with open(path, encoding="utf-8", errors="replace") as file:
+            replace(os.path.join(self.lasting, os.path.basename(path)), file.read(65536))
+
     def forget(self, name):
         """Remove a note of /run."""
         try:

@@ -124,6 +124,25 @@ def remove_empty_view(datadir):
         os.unlink(os.path.join(datadir, "gvwstate.dat"))
 
 
+def last_record(datadir):
+    """gvwstate.dat with its owner, to be put back by restore_record; None when there is none."""
+    try:
+        status = os.stat(os.path.join(datadir, "gvwstate.dat"))
+    except OSError:
+        return None
+    return text(datadir, "gvwstate.dat"), (status.st_uid, status.st_gid)
+
+
+def restore_record(datadir, record):
+    """Put back the gvwstate.dat that a server removed when it was stopped while it waited for a primary component.
+
+    It was never in a newer one, so the record is still the last word on who may hold commits.
+    """
+    path = os.path.join(datadir, "gvwstate.dat")
+    if record and record[0] and not os.path.exists(path) and os.path.isdir(datadir):
+        replace(path, *record)
+
+
 def recover(context, memory, layout):
     """((uuid, seqno), None) as InnoDB has it, or (None, sentence). Runs the server with --wsrep-recover."""
     log, result = _recover_once(context, memory, layout, [])
