@@ -7,7 +7,6 @@ into its data directory first thing (sql/mysqld.cc, my_setwd), so a server is re
 """
 
 import os
-import signal
 
 from quorate.ocf import codes
 from quorate.ocf.agent import Failed
@@ -160,6 +159,7 @@ def stop(context, memory, datadir, budget):
     SIGTERM first. A server that is stopped by SIGSTOP gets SIGCONT, or it could not even hear that. After two thirds of
     the time, SIGKILL, and then wait for the proof: a killed process is not gone until the kernel says so.
     """
+    import signal
     left = remains(context, memory, datadir)
     if not left:
         return []
@@ -184,6 +184,7 @@ def stop(context, memory, datadir, budget):
 
 
 def _kill(context, memory, datadir):
+    import signal
     left = remains(context, memory, datadir)
     for process in left:
         _signal(context, process, signal.SIGKILL)

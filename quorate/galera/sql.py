@@ -158,13 +158,25 @@ class Session:
                                write_timeout=timeout, autocommit=True, init_command=None, **where)
 
 
+class _Later(type(sys)):
+    """A module that is imported when something of it is asked for: PyMySQL wants traceback for errors only."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        sys.modules.pop(self.__name__, None)
+        module = __import__(self.__name__)
+        return getattr(module, name)
+
+
 def driver():
     """PyMySQL, imported without what a local connection does not need."""
     if "pymysql" in sys.modules:
         return sys.modules["pymysql"]
-    kept = [name for name in UNNEEDED if name not in sys.modules]
-    for name in kept:
-        sys.modules[name] = None
+    kept = {name: None for name in UNNEEDED if name not in sys.modules}
+    if "traceback" not in sys.modules:
+        kept["traceback"] = _Later("traceback")
+    sys.modules.update(kept)
     try:
         import pymysql
     finally:
