@@ -6,9 +6,9 @@ from collections import namedtuple
 
 from quorate.ocf import codes
 from quorate.ocf.action import Action
-from quorate.ocf.context import Context, instance, run_by_hand
+from quorate.ocf.context import Context, instance, is_probe, run_by_hand
 from quorate.ocf.deadline import Deadline, action_seconds
-from quorate.ocf.log import Log
+from quorate.ocf.log import Log, to_stderr
 from quorate.ocf.parameter import read_all
 
 # Their purpose is to get out of the way, so a bad parameter does not keep them from it: they use the default.
@@ -64,16 +64,17 @@ def main(agent, argv, environ):
     if name in ("usage", "help", "-h", "--help"):
         return _print(usage(agent))
     if name not in {action.name for action in agent.advertised()}:
-        sys.stderr.write(usage(agent))
+        to_stderr(usage(agent))
         return _leave(Outcome(codes.ERR_UNIMPLEMENTED, "%s has no action '%s'." % (agent.name, name)), environ, Log())
     log = _log(agent, name, environ)
     try:
-        outcome = _perform(agent, name, environ, log)
+        code, reason = _perform(agent, name, environ, log)
+        outcome = Outcome(int(code), reason)
     except KeyboardInterrupt:
         outcome = Outcome(codes.ERR_GENERIC, "%s was interrupted; nothing can be said about its result." % name)
     except BaseException as error:  # whatever it is, the operator gets a sentence and Pacemaker a code
         outcome = _unexpected(agent, name, error, log)
-    return _leave(outcome, environ, log)
+    return _leave(_as_pacemaker_wants(name, environ, outcome, log), environ, log)
 
 
 def _perform(agent, name, environ, log):
@@ -94,20 +95,19 @@ def _perform(agent, name, environ, log):
     if name != "monitor":
         _end_on_sigterm()
     handler = agent.handlers.get(name)
-    outcome = Outcome(codes.SUCCESS) if handler is None else handler(context)
-    return _as_pacemaker_wants(context, outcome)
+    return Outcome(codes.SUCCESS) if handler is None else handler(context)
 
 
-def _as_pacemaker_wants(context, outcome):
+def _as_pacemaker_wants(name, environ, outcome, log):
     """Codes that are never right from this action, put right."""
-    if context.is_probe and outcome.code in (codes.ERR_ARGS, codes.ERR_INSTALLED):
+    if outcome.code in (codes.ERR_ARGS, codes.ERR_INSTALLED) and is_probe(name, environ):
         # Not usable here, so it does not run here. Pacemaker would say the same, but not inside a bundle.
-        context.log.say("%s Therefore it is not running here." % (outcome.reason or "Not usable on this machine."))
+        log.say("%s Therefore it is not running here." % (outcome.reason or "Not usable on this machine."))
         return Outcome(codes.NOT_RUNNING)
-    if context.action == "stop" and outcome.code == codes.NOT_RUNNING:
+    if name == "stop" and outcome.code == codes.NOT_RUNNING:
         return Outcome(codes.SUCCESS)
-    if context.action == "notify" and outcome.code != codes.SUCCESS:
-        context.log.warning("notify: %s" % (outcome.reason or "failed"))
+    if name == "notify" and outcome.code != codes.SUCCESS:
+        log.warning("notify: %s" % (outcome.reason or "failed"))
         return Outcome(codes.SUCCESS)
     return outcome
 
@@ -157,11 +157,7 @@ def _leave(outcome, environ, log):
         reason = " ".join(log.clean(reason).split())
         if len(reason) > REASON_MOST:
             reason = reason[:REASON_MOST - 3] + "..."
-        try:
-            sys.stderr.write("%s%s\n" % (environ.get("OCF_EXIT_REASON_PREFIX") or "ocf-exit-reason:", reason))
-            sys.stderr.flush()
-        except (OSError, ValueError):
-            pass  # nobody reads; the code still says most of it
+        to_stderr("%s%s\n" % (environ.get("OCF_EXIT_REASON_PREFIX") or "ocf-exit-reason:", reason))
     log.say("Result: %d (%s)." % (code, codes.NAMES.get(code, "unknown code")))
     return code
 
@@ -194,8 +190,8 @@ def _print(text):
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        pass
+    except OSError:
+        sys.stdout = open("/dev/null", "w")  # nobody reads: no reason to fail, now or at the end of the interpreter
     return codes.SUCCESS
 
 

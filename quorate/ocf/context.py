@@ -30,8 +30,8 @@ class Context:
         self.deadline = deadline
         self.by_hand = by_hand
         self.instance = instance(environ)
-        self.interval = number(environ.get(META + "interval")) / 1000.0
-        self.is_probe = action == "monitor" and self.interval == 0
+        self.interval = interval(environ)
+        self.is_probe = is_probe(action, environ)
         self.check_level = check_level(environ.get("OCF_CHECK_LEVEL"))
         self._node = None
 
@@ -59,9 +59,19 @@ def instance(environ):
     return (environ.get("OCF_RESOURCE_INSTANCE") or "default").partition(":")[0]
 
 
+def interval(environ):
+    """Seconds between two runs of this operation; 0.0 when it does not recur (Pacemaker then sends none)."""
+    return number(environ.get(META + "interval")) / 1000.0
+
+
+def is_probe(action, environ):
+    """Whether this asks if the service is active here, although nobody may have started it."""
+    return action == "monitor" and interval(environ) == 0
+
+
 def number(text):
     """A whole number that the cluster sent; 0 when it sent none."""
-    return int(text) if text and text.isdigit() else 0
+    return int(text) if text and text.isascii() and text.isdigit() else 0
 
 
 def check_level(text):

@@ -13,6 +13,16 @@ _FACILITIES = ("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news"
 _DAEMON = 3
 
 
+def to_stderr(text):
+    """Write to stderr, if anybody reads there. Never fails."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        # What is left in the buffer would fail again at the end of the interpreter, and make the exit code 120.
+        sys.stderr = open("/dev/null", "w")
+
+
 class Log:
     """The agent's log.
 
@@ -81,12 +91,10 @@ class Log:
         return self._environ.get("HA_debug", "0") not in ("", "0")
 
     def _write(self, text):
-        stream = sys.stderr if self._stream is None else self._stream
-        try:
-            stream.write(text + "\n")
-            stream.flush()
-        except (OSError, ValueError):
-            pass  # nobody reads any more; no reason to fail an action
+        if self._stream is None:
+            to_stderr(text + "\n")
+        else:
+            self._stream.write(text + "\n")
 
     def _syslog(self, level, text):
         name = self._environ.get("HA_LOGFACILITY") or self._environ.get("HA_logfacility") or "daemon"

@@ -5,8 +5,9 @@ The trace holds every line of the log, the narration, and every command with its
 """
 
 import os
-import sys
 import time
+
+from quorate.ocf.log import to_stderr
 
 DIRECTORY = "/var/lib/heartbeat/trace_ra"  # where 'crm resource trace' tells its user to look
 
@@ -36,11 +37,7 @@ def tracer(agent_name, action, environ):
 
 
 def _to_stderr(text):
-    try:
-        sys.stderr.write(_stamped(text))
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        pass  # nobody reads any more
+    to_stderr(_stamped(text))
 
 
 def _stamped(text):

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Pacemaker, pcs, crmsh and ocf-tester rely on, for every agent, where nothing of its service is installed."""
+
+import pytest
+
+PROBE_ANSWERS = (5, 7)
+
+
+def reasons(ran):
+    return [line for line in ran.err.splitlines() if line.startswith("ocf-exit-reason:")]
+
+
+def quiet(ran):
+    """Nothing on stdout, no stack trace, and every line on stderr is an exit reason."""
+    assert ran.out == ""
+    assert "Traceback" not in ran.err
+    assert [line for line in ran.err.splitlines() if not line.startswith("ocf-exit-reason:")] == []
+
+
+def test_a_probe_where_nothing_is_installed(machine):
+    ran = machine.run("monitor", machine.cluster())
+    assert ran.code in PROBE_ANSWERS
+    quiet(ran)
+    assert ran.err == "" or ran.code != 7, "a probe that finds nothing has nothing to explain"
+
+
+def test_a_recurring_monitor_where_nothing_runs(machine):
+    ran = machine.run("monitor", machine.cluster(OCF_RESKEY_CRM_meta_interval="10000"))
+    assert ran.code != 0
+    quiet(ran)
+    assert ran.code == 7 or len(reasons(ran)) == 1
+
+
+@pytest.mark.parametrize("level", ["0", "10", "20"])
+def test_a_probe_at_every_level(machine, level):
+    assert machine.run("monitor", machine.cluster(OCF_CHECK_LEVEL=level)).code in PROBE_ANSWERS
+
+
+def test_a_monitor_with_an_empty_environment(machine):
+    ran = machine.run("monitor", {})
+    assert "Traceback" not in ran.err and ran.out == ""
+
+
+def test_a_monitor_by_hand_says_what_it_looked_at(machine):
+    ran = machine.run("monitor", machine.bare(PCMK_service="crm_resource"))
+    assert ran.code in PROBE_ANSWERS and ran.out == ""
+    assert len(ran.err.splitlines()) >= 2, "at least one thing looked at, and the result"
+
+
+def test_stop_where_the_software_is_missing(machine):
+    ran = machine.run("stop", machine.cluster())
+    assert ran.code == 0, ran.err
+    quiet(ran)
+
+
+def test_stop_twice(machine):
+    assert [machine.run("stop", machine.cluster()).code for _ in range(2)] == [0, 0]
+
+
+def test_stop_with_every_parameter_wrong(machine):
+    """stop gets the parameters of the last start, or new ones nobody has checked; it has to work in any case."""
+    wrong = {"OCF_RESKEY_" + parameter.name: "no such thing" for parameter in machine.declaration.parameters
+             if parameter.kind != "string"}
+    ran = machine.run("stop", machine.cluster(**wrong))
+    assert ran.code == 0, ran.err
+    quiet(ran)
+
+
+@pytest.mark.parametrize("action", ["", "restart", "MONITOR", "recover", "reload", "status "])
+def test_an_unknown_action(machine, action):
+    ran = machine.run(action, machine.cluster())
+    if action in {known.name for known in machine.declaration.advertised()}:
+        pytest.skip("%s is an action of %s" % (action, machine.name))
+    assert ran.code == 3 and ran.out == "" and len(reasons(ran)) == 1
+
+
+def test_no_action_at_all(machine):
+    ran = machine.run(None, machine.cluster())
+    assert ran.code == 3 and ran.out == ""
+
+
+def test_notify_never_fails(machine):
+    if "notify" not in {action.name for action in machine.declaration.actions}:
+        pytest.skip("%s has no notify" % machine.name)
+    for environ in (machine.cluster(), {}, machine.cluster(OCF_RESKEY_CRM_meta_notify_type="post")):
+        ran = machine.run("notify", environ)
+        assert ran.code == 0 and ran.out == ""
+
+
+def test_validate_all_does_not_look_at_the_machine_unless_asked(machine):
+    """pcs runs it on the machine where the administrator types, which need not be one of the cluster."""
+    ran = machine.run("validate-all", machine.bare(PCMK_service="crm_resource", OCF_RESOURCE_INSTANCE="test"))
+    assert ran.code == 0, ran.err
+    assert ran.out == "" and "Traceback" not in ran.err
+
+
+def test_validate_all_as_crmsh_runs_it(machine):
+    ran = machine.run("validate-all", dict(machine.bare(), OCF_ROOT="/usr/lib/ocf"))
+    assert ran.code in (0, 2, 5, 6) and "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("action", ["start", "monitor", "validate-all"])
+def test_a_value_that_is_right_nowhere_is_6_and_one_sentence(machine, action):
+    typed = [parameter for parameter in machine.declaration.parameters if parameter.kind != "string"]
+    if not typed:
+        pytest.skip("%s has text parameters only" % machine.name)
+    wrong = {"OCF_RESKEY_" + parameter.name: "no such thing" for parameter in typed}
+    ran = machine.run(action, machine.cluster(**wrong))
+    quiet(ran)
+    assert ran.code == 6 and len(reasons(ran)) == 1 and typed[0].name in ran.err
+    by_hand = machine.run(action, machine.bare(PCMK_service="crm_resource", **wrong)).err
+    assert all("Parameter %s:" % parameter.name in by_hand for parameter in typed), "all of them are told"
+
+
+def test_secrets_are_not_repeated(machine):
+    secrets = [parameter.name for parameter in machine.declaration.parameters if parameter.secret]
+    if not secrets:
+        pytest.skip("%s has no secrets" % machine.name)
+    values = {"OCF_RESKEY_" + name: "hunter2" for name in secrets}
+    for action in ("monitor", "stop", "validate-all", "start"):
+        ran = machine.run(action, machine.bare(PCMK_service="crm_resource", OCF_RESKEY_trace_ra="1",
+                                               OCF_RESKEY_trace_file="/dev/stderr", **values))
+        assert "hunter2" not in ran.err + ran.out
+
+
+def test_start_where_the_software_is_missing_is_a_clear_failure(machine):
+    if machine.name == "sample_agent":
+        pytest.skip("its service is a file, which is always there")
+    ran = machine.run("start", machine.cluster())
+    assert ran.code in (2, 5) and len(reasons(ran)) == 1
+    quiet(ran)
+
+
+def test_the_standard_streams_may_be_closed(machine):
+    for closing in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        ran = machine.run("monitor", machine.cluster(), prefix=["sh", "-c", 'exec "$0" "$@" ' + closing])
+        assert ran.code in PROBE_ANSWERS, closing
+
+
+def test_nobody_reading_stderr_does_not_change_the_code(machine):
+    ran = machine.run("monitor", machine.bare(PCMK_service="crm_resource"), prefix=["sh", "-c", 'exec "$0" "$@" 2>/dev/full'])
+    assert ran.code in PROBE_ANSWERS
+
+
+def test_the_sequence_of_ocf_tester(sample):
+    """start and stop twice each, monitored in between; with a service that any machine has."""
+    environ = sample.cluster(OCF_RESKEY_state=str(sample.directory / "run" / "state"))
+    steps = [("validate-all", 0), ("monitor", 7), ("start", 0), ("monitor", 0), ("start", 0), ("monitor", 0),
+             ("reload-agent", 0), ("stop", 0), ("monitor", 7), ("stop", 0), ("monitor", 7)]
+    for action, code in steps:
+        ran = sample.run(action, environ)
+        assert ran.code == code, (action, ran)
+        quiet(ran)
+
+
+def test_ocf_tester_looks_for_agents_without_software(machine):
+    ran = machine.run("monitor", machine.bare(OCF_TESTER_FAIL_HAVE_BINARY="1", OCF_ROOT="/usr/lib/ocf"))
+    assert ran.code in PROBE_ANSWERS

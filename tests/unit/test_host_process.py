@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes: found, told apart, signalled; the same answers from a real /proc and from one made up."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from quorate.host.process import Process, Processes
+
+
+@pytest.fixture
+def child():
+    process = subprocess.Popen(["sleep", "600"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def within(seconds, condition):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_a_real_process(child):
+    processes = Processes()
+    assert within(10, lambda: processes.get(child.pid).argv == ("sleep", "600"))  # the fork comes before the exec
+    found = processes.get(child.pid)
+    assert (found.pid, found.ppid) == (child.pid, os.getpid())
+    assert child.pid in [process.pid for process in processes.descendants(os.getpid())]
+    assert not processes.gone(found)
+
+
+def test_a_zombie_is_gone(child):
+    processes = Processes()
+    found = processes.get(child.pid)
+    assert processes.signal(found, signal.SIGKILL)
+    assert within(10, lambda: processes.gone(found))       # nobody has waited for it: it is a zombie now
+    assert processes.get(child.pid) is None
+    assert processes.signal(found, signal.SIGKILL) is False
+
+
+def test_a_stopped_process_is_there_and_says_so(child):
+    processes = Processes()
+    found = processes.get(child.pid)
+    processes.signal(found, signal.SIGSTOP)
+    assert within(10, lambda: processes.get(child.pid).state == "T")
+    assert not processes.gone(found)
+
+
+def test_another_process_with_the_same_pid_is_not_touched(child):
+    processes = Processes()
+    found = processes.get(child.pid)
+    former = found._replace(start=found.start - 1)
+    assert processes.gone(former)
+    assert processes.signal(former, signal.SIGKILL) is False
+    assert not processes.gone(found)
+
+
+def test_no_such_pid():
+    processes = Processes()
+    never = Process(2 ** 22 + 5, 1, 1, "S", ())
+    assert processes.get(never.pid) is None and processes.gone(never) and processes.signal(never, 15) is False
+
+
+def stat(pid, name=b"mysqld", state=b"S", ppid=1, start=77):
+    fields = [b"%d" % pid, b"(" + name + b")", state, b"%d" % ppid] + [b"0"] * 17 + [b"%d" % start] + [b"0"] * 20
+    return b" ".join(fields) + b"\n"
+
+
+@pytest.fixture
+def proc(tmp_path):
+    def add(pid, content, cmdline=b"mysqld\0--user=mysql\0", threads=1):
+        directory = tmp_path / str(pid)
+        for thread in range(threads):
+            (directory / "task" / str(pid + thread)).mkdir(parents=True)
+        (directory / "stat").write_bytes(content)
+        (directory / "cmdline").write_bytes(cmdline)
+    add.processes = Processes(str(tmp_path))
+    return add
+
+
+@pytest.mark.parametrize("name", [b"mysqld", b"a b", b"a) S 9 (b", b")", b"", b"\xff\xfe"])
+def test_names_that_look_like_fields(proc, name):
+    proc(10, stat(10, name))
+    assert proc.processes.get(10) == Process(10, 1, 77, "S", ("mysqld", "--user=mysql"))
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"10 (x)", b"10 (x) S", b"10 (x) S one two"])
+def test_garbage_is_no_process(proc, content):
+    proc(10, content)
+    assert proc.processes.get(10) is None
+
+
+def test_a_kernel_thread_has_no_words(proc):
+    proc(10, stat(10), cmdline=b"")
+    assert proc.processes.get(10).argv == ()
+
+
+def test_empty_words_are_kept(proc):
+    proc(10, stat(10), cmdline=b"a\0\0b\0")
+    assert proc.processes.get(10).argv == ("a", "", "b")
+
+
+def test_a_zombie_with_living_threads_is_not_gone(proc):
+    proc(10, stat(10, state=b"Z"), threads=3)
+    proc(20, stat(20, state=b"Z"))
+    assert proc.processes.get(10) is not None
+    assert proc.processes.get(20) is None
+
+
+def test_descendants_of_all_generations(proc):
+    for pid, ppid in ((10, 1), (11, 10), (12, 11), (13, 10), (20, 1)):
+        proc(pid, stat(pid, ppid=ppid))
+    assert sorted(process.pid for process in proc.processes.descendants(10)) == [11, 12, 13]
+    assert sorted(process.pid for process in proc.processes.all()) == [10, 11, 12, 13, 20]
