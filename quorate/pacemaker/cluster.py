@@ -7,7 +7,7 @@ substantial part of a second on a large cluster: never in a monitor.
 
 from collections import namedtuple
 
-from quorate.pacemaker.attributes import Unavailable, ask
+from quorate.pacemaker.attributes import EX_NOSUCH, EX_NOSUCH_OLD, Unavailable, ask
 
 STANDARD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # what releases before OCF 1.1 call them
 
@@ -62,6 +62,17 @@ def status(commands, deadline):
 def resources(commands, deadline):
     """All primitives in the configuration, as a tuple. Raises Unavailable."""
     return parse_resources(ask(commands, deadline, ("cibadmin", "-Q", "-o", "resources")).out)
+
+
+def stonith_enabled(commands, deadline):
+    """Whether the cluster fences; Pacemaker's default is that it does. Raises Unavailable. Cheap: no status is computed."""
+    for name in ("fencing-enabled", "stonith-enabled"):  # the new name came with 3.0.2 and goes before the old
+        result = ask(commands, deadline, ("crm_attribute", "-t", "crm_config", "-n", name, "-G", "-q"),
+                     (EX_NOSUCH, EX_NOSUCH_OLD))
+        value = result.out.strip().lower()
+        if result.rc == 0 and value:
+            return value in ("true", "yes", "on", "1", "y")
+    return True
 
 
 def find(found, name=None, agent=None):

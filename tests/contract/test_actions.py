@@ -127,7 +127,8 @@ def test_start_where_the_software_is_missing_is_a_clear_failure(machine):
     if machine.name == "sample_agent":
         pytest.skip("its service is a file, which is always there")
     ran = machine.run("start", machine.cluster())
-    assert ran.code in (2, 5) and len(reasons(ran)) == 1
+    # 1 where the database is installed, as on a developer's machine, and the cluster's tools are not
+    assert ran.code in (1, 2, 5) and len(reasons(ran)) == 1 and "unexpectedly" not in ran.err
     quiet(ran)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from quorate.ocf.deadline import Deadline
 from quorate.pacemaker.attributes import Unavailable
-from quorate.pacemaker.cluster import Operation, find, parse_resources, parse_status, resources, status
+from quorate.pacemaker.cluster import Operation, find, parse_resources, parse_status, resources, status, stonith_enabled
 from tests.fakes import FakeClock, FakeCommands
 
 STATUS = """<pacemaker-result api-version="2.25" request="crm_mon --output-as=xml">
@@ -126,3 +126,21 @@ def test_how_the_tools_are_asked():
     commands.expect("crm_mon", "--output-as=xml", rc=102)
     with pytest.raises(Unavailable):
         status(commands, Deadline(clock, 9))
+
+
+@pytest.mark.parametrize("new, old, enabled", [
+    (None, None, True), (None, "true", True), (None, "false", False), ("false", None, False), ("true", None, True),
+    (None, "0", False), ("false", "true", False)])
+def test_fencing_is_on_unless_it_was_switched_off(new, old, enabled):
+    clock = FakeClock()
+    commands = FakeCommands(clock)
+    for name, value in (("fencing-enabled", new), ("stonith-enabled", old)):
+        commands.allow("crm_attribute", "-t", "crm_config", "-n", name, "-G", "-q",
+                       rc=105 if value is None else 0, out=value or "")
+    assert stonith_enabled(commands, Deadline(clock, 9)) is enabled
+
+
+def test_fencing_is_not_guessed_without_a_cluster():
+    clock = FakeClock()
+    with pytest.raises(Unavailable):
+        stonith_enabled(FakeCommands(clock).expect("crm_attribute", ..., rc=102), Deadline(clock, 9))
