@@ -104,9 +104,9 @@ class Attributes:
 
     def _query(self, *options):
         result = self._ask("crm_attribute", *options + ("-G", "-q"), accept=(EX_NOSUCH, EX_NOSUCH_OLD))
-        if result.rc != 0:
-            return None
-        return result.out.rstrip("\n") or None
+        if "Could not map" in result.err:  # the same code as for an attribute that is not set, and another fact
+            raise Unavailable("The cluster knows no node of that name (crm_attribute: %s)." % result.err.strip())
+        return result.out.rstrip("\n") or None if result.rc == 0 else None
 
     def _change(self, value, *options):
         if value is None:

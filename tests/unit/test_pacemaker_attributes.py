@@ -176,6 +176,12 @@ def test_permanent_attributes_and_properties(commands, attributes):
     attributes.set_cluster_property("generation", None)
 
 
+def test_a_node_that_does_not_exist_is_not_an_unset_attribute(commands, attributes):
+    commands.expect(*PERMANENT, "-G", "-q", rc=105, err="crm_attribute: Could not map name=n1 to a UUID\n")
+    with pytest.raises(Unavailable, match="no node of that name"):
+        attributes.permanent("generation", "n1")
+
+
 def test_no_cluster_is_not_an_unset_property(commands, attributes):
     commands.expect(*PROPERTY, "-G", "-q", rc=102)
     with pytest.raises(Unavailable):
