@@ -48,11 +48,12 @@ def elections(resource=None):
 
 def explain(resource, as_json):
     """One screen for each Galera resource."""
-    from quorate.galera import decide
+    from quorate.galera.decide import decide
+    from quorate.galera.explain import table
     seen = []
     for election in elections(resource):
         snapshot = election.snapshot(listen=True)
-        decision = decide.decide(snapshot)
+        decision = decide(snapshot)
         seen.append((election.context.instance, snapshot, decision, election.context.clock.now()))
     if as_json:
         import json
@@ -61,7 +62,7 @@ def explain(resource, as_json):
         return 0
     for name, snapshot, decision, now in seen:
         sys.stdout.write("%s (%s)\n\n" % (name, AGENT))
-        for line in decide.table(snapshot, decision, now):
+        for line in table(snapshot, decision, now):
             sys.stdout.write(line + "\n")
         sys.stdout.write("\n")
     return 0

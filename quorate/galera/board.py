@@ -29,7 +29,8 @@ class Board:
 
     def publish(self, report):
         """Tell the others, if it is not what they know already. Returns whether it was new."""
-        return self._set_changed("report", form.encode_report(report), private=True, wait="local")
+        # Readable everywhere before we look at the others': of two that report at once, at least one then sees both.
+        return self._set_changed("report", form.encode_report(report), private=True, wait="cluster")
 
     def say(self, sentence):
         """Show the live sentence; each new one costs a run of the scheduler, the same one nothing."""

@@ -91,9 +91,8 @@ PARAMETERS = (
 ACTIONS = (
     Action("start", 120),
     Action("stop", 120),
-    Action("monitor", 30, 20),
     Action("monitor", 30, 10, None, "Promoted"),
-    Action("monitor", 30, 15, None, "Unpromoted"),
+    Action("monitor", 30, 11, None, "Unpromoted"),
     Action("promote", 300),
     Action("demote", 120),
     Action("reload-agent", 20),

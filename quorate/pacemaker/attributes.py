@@ -24,6 +24,12 @@ _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 _FORBIDDEN = frozenset('"\\')  # the tools print values between quotes and do not all escape them
 
 
+# attrd_updater takes the node of the action it runs in for its -N, also with -A (seen with Pacemaker 2.1.5): a question
+# about all nodes is asked as if by nobody.
+EVERY_NODE = {"OCF_RESKEY_CRM_meta_" + name: None for name in ("on_node", "on_node_uuid", "physical_host",
+                                                                 "container_attribute_target")}
+
+
 class Unavailable(Exception):
     """The cluster could not be asked. `reason` is a sentence for the operator."""
 
@@ -44,7 +50,8 @@ class Attributes:
 
     def all(self, name):
         """Values of a transient attribute: dict of node name to value. {} when it is set nowhere."""
-        result = self._ask("attrd_updater", "-Q", "-A", "-n", _checked_name(name), accept=(EX_CONFIG, EX_NOSUCH))
+        result = self._ask("attrd_updater", "-Q", "-A", "-n", _checked_name(name), accept=(EX_CONFIG, EX_NOSUCH),
+                           env=EVERY_NODE)
         return parse_values(result.out, name) if result.rc == 0 else {}
 
     def get(self, name, node):
@@ -114,15 +121,15 @@ class Attributes:
         else:
             self._ask("crm_attribute", *options + ("-v", checked_value(value)))
 
-    def _ask(self, *argv, accept=()):
-        return ask(self._commands, self._deadline, argv, accept)
+    def _ask(self, *argv, accept=(), env=None):
+        return ask(self._commands, self._deadline, argv, accept, env)
 
 
-def ask(commands, deadline, argv, accept=()):
+def ask(commands, deadline, argv, accept=(), env=None):
     """Run a tool of the cluster. Its Result, if it succeeded or ended with a code of `accept`; else raises Unavailable."""
     if deadline.expired:
         raise Unavailable("No time was left to ask the cluster (%s)." % argv[0])
-    result = commands.run(argv, deadline.limit(TIMEOUT))
+    result = commands.run(argv, deadline.limit(TIMEOUT), env=env)
     if result.rc == 0 or result.rc in accept:
         return result
     raise Unavailable(_why(result))
