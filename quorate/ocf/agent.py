@@ -134,13 +134,14 @@ def _log(agent, name, environ):
     terminal = _is_terminal(sys.stderr)
     by_hand = run_by_hand(environ, terminal)
     secrets = [environ.get("OCF_RESKEY_" + parameter.name) for parameter in agent.parameters if parameter.secret]
-    tracer = None
+    tracer, echo = None, True
     if (environ.get("OCF_RESKEY_trace_ra") or environ.get("OCF_TRACE_RA") or "0") not in ("0", "no", "false"):
-        from quorate.ocf.trace import tracer as make_tracer
-        tracer = make_tracer(agent.name, name, environ)
+        from quorate.ocf.trace import on_stderr, tracer_for
+        tracer = tracer_for(agent.name, name, environ)
+        echo = tracer is not on_stderr
     # pcs shows an administrator the stderr of validate-all as it is: what is wrong, and no story around it.
     narrate = by_hand and (terminal or name != "validate-all")
-    return Log("%s(%s)" % (agent.name, instance(environ)), environ, by_hand, narrate, None, secrets, tracer)
+    return Log("%s(%s)" % (agent.name, instance(environ)), environ, by_hand, narrate, None, secrets, tracer, echo)
 
 
 def _is_terminal(stream):

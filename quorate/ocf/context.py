@@ -2,7 +2,7 @@
 """Everything an action is told: its parameters, who called, how long it may take, and the seams to the outside."""
 
 META = "OCF_RESKEY_CRM_meta_"
-UNDER_CLUSTER = ("pacemaker-execd", "pacemaker-remoted", "pacemaker_remoted", "lrmd", "pacemaker_remote")
+UNDER_CLUSTER = ("pacemaker-execd", "pacemaker-remoted", "pacemaker_remoted", "pacemakerd")
 
 
 class Context:

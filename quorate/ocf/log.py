@@ -30,15 +30,18 @@ class Log:
     by_hand  a person is looking: everything goes to stderr, the narration too
     secrets  values to keep out of every line
     tracer   called with every line, debug included, when tracing is on (see trace.py)
+    echo     whether lines for a person go to stderr; not when the trace goes there, which has them all
     """
 
-    def __init__(self, tag="quorate", environ=None, by_hand=False, narrate=None, stream=None, secrets=(), tracer=None):
+    def __init__(self, tag="quorate", environ=None, by_hand=False, narrate=None, stream=None, secrets=(), tracer=None,
+                 echo=True):
         self.by_hand = by_hand
         self.secrets = tuple(secrets)
         self.tracer = tracer
         self._tag = tag
         self._environ = {} if environ is None else environ
-        self._narrate = by_hand if narrate is None else narrate
+        self._narrate = (by_hand if narrate is None else narrate) and echo
+        self._echo = echo
         self._stream = stream
         self._opened = False
 
@@ -80,8 +83,10 @@ class Log:
         text = self.clean(text)
         if self.tracer is not None:
             self.tracer("%s: %s" % (level, text))
+        if level == "DEBUG" and not self._debugging():
+            return
         if self.by_hand:
-            if level != "DEBUG" or self._debugging():
+            if self._echo:
                 self._write("%s: %s" % (level, text))
         else:
             self._syslog(level, text)

@@ -12,14 +12,14 @@ from quorate.ocf.log import to_stderr
 DIRECTORY = "/var/lib/heartbeat/trace_ra"  # where 'crm resource trace' tells its user to look
 
 
-def tracer(agent_name, action, environ):
+def tracer_for(agent_name, action, environ):
     """Where to write the trace to: a callable that takes a line of text. Falls back to stderr."""
     path = environ.get("OCF_RESKEY_trace_file") or environ.get("OCF_TRACE_FILE")
     if path and not path.startswith("/"):
         path = None  # shell agents take a number of a file descriptor here; stderr is what it means in practice
-        return _to_stderr
+        return on_stderr
     if path in ("/dev/stderr", "/dev/fd/2"):
-        return _to_stderr
+        return on_stderr
     try:
         if not path:
             instance = (environ.get("OCF_RESOURCE_INSTANCE") or "default").replace("/", "_")
@@ -28,15 +28,16 @@ def tracer(agent_name, action, environ):
             path = "%s/%s.%s.%s" % (directory, instance, action, time.strftime("%Y-%m-%d.%H:%M:%S"))
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        _to_stderr("cannot write the trace file %s: %s" % (path, error.strerror))
-        return _to_stderr
+        on_stderr("cannot write the trace file %s: %s" % (path, error.strerror))
+        return on_stderr
 
     def write(text):
         os.write(file, _stamped(text).encode("utf-8", "backslashreplace"))
     return write
 
 
-def _to_stderr(text):
+def on_stderr(text):
+    """The trace among what a person sees."""
     to_stderr(_stamped(text))
 
 

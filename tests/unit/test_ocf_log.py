@@ -36,6 +36,12 @@ def test_debug_only_when_the_cluster_debugs(lines):
     assert lines == [(syslog.LOG_DEBUG, "DEBUG: x")]
 
 
+def test_a_trace_does_not_fill_syslog(lines):
+    traced = []
+    Log("t", {"HA_debug": "0"}, tracer=traced.append).debug("x")
+    assert lines == [] and traced == ["DEBUG: x"]
+
+
 def test_facility_none_is_silence(lines):
     Log("t", {"HA_LOGFACILITY": "none"}).error("x")
     assert lines == []

@@ -192,7 +192,7 @@ def test_the_trace_shows_commands_and_their_answers(tmp_path):
 
 def test_tracing_to_stderr_as_crm_resource_wants_it(capsys):
     run(lambda context: Outcome(0), OCF_TRACE_RA="1", OCF_TRACE_FILE="/dev/stderr", PCMK_service="crm_resource")
-    assert "Result: 0" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("Result: 0") == 1
 
 
 def test_a_trace_that_cannot_be_written_does_not_fail_the_action(capsys, tmp_path):
