@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may open a primary component, who joins, and whom everybody waits for. Pure: a Snapshot in, a Decision out.
 
-    decide(snapshot)      what the cluster should do now; the same on every node that has the same reports
-    verify(snapshot, me)  the same question at the point of no return: what was true at the election may not be true now
-    order(snapshot)       who joins next
+    decide(snapshot)            what the cluster should do now; the same on every node that has the same reports
+    verify(snapshot, me)        the same at the point of no return: what was true at the election may not be true now
+    order(snapshot)             who joins next
+    keeps_view(...)             whether a node starts with its gvwstate.dat
+    needs_full_transfer(...)    whether a node must give up its position before it joins
 
 The rules are tried in the order of the function decide(). Why they are safe is told in proof.py and
 docs/galera-election.md. What the agent has to keep to, so that they are:
@@ -11,10 +13,9 @@ docs/galera-election.md. What the agent has to keep to, so that they are:
 - A report is withdrawn or says STARTING before a mysqld is started, and says DOWN only of a mysqld proven gone.
 - Opening a primary component: the cluster's generation is raised, then this node's own, then mysqld starts. A mysqld
   that ended without ever having been ready may be undone in the reverse order.
-- A node of an older generation removes gvwstate.dat before it joins (its old view must not be re-formed), and its
-  position as well when needs_full_transfer() says so.
-- gvwstate.dat is saved before a start that may end without a primary component, and put back when it does: a mysqld
-  that is stopped while it waits removes the file, and the proof is gone with it.
+- A node starts without gvwstate.dat where keeps_view() says so, and without a position where needs_full_transfer() does.
+- Both files are saved before a start that may end without a primary component, and put back when it does: a mysqld
+  that is stopped while it waits removes gvwstate.dat, and the proof is gone with it.
 """
 
 from quorate.galera import proof
@@ -55,6 +56,26 @@ def order(snapshot):
         return ()
     return tuple(node for node in snapshot.configured if node in snapshot.members
                  and node in snapshot.reports and snapshot.reports[node].state == DOWN)
+
+
+def keeps_view(snapshot, node, decision):
+    """Whether `node` is to start with its gvwstate.dat.
+
+    With the file, Galera re-forms the old view as soon as its members are there. That is what RECOVER wants. A joiner
+    may keep it when one of those that report to be in a primary component is a member of that view: should the report
+    be stale, the view cannot come back without that member, and its return is decided upon again. Without such a
+    member the old view could come back beside the primary component, or lack what was committed after it: a joiner that
+    was alone in its last view while it received its state is the worst case.
+    """
+    report = snapshot.reports.get(node)
+    if report is None or report.view is None or report.generation is None:
+        return False
+    if decision.action == RECOVER:
+        return True
+    if decision.action != JOIN or report.generation != snapshot.generation:
+        return False
+    return any(other.state in IN_PRIMARY and other.my_uuid in report.view.members
+               for name, other in snapshot.reports.items() if name in snapshot.members and name != node)
 
 
 def needs_full_transfer(report, openings):
@@ -302,7 +323,7 @@ def _objections(snapshot, facts, report):
         found.append("most nodes are of another history (%s)" % _positions(strangers))
     if not report.data or report.uuid == ZERO_UUID:
         found.append("it has no position: the cluster would start anew, empty")
-    alive = [node for node in sorted(facts.reports) if proof.may_become_primary(facts.reports[node], facts)]
+    alive = [node for node in sorted(facts.reports) if facts.reports[node].state != DOWN]
     if alive:
         found.append("mysqld on %s is alive (%s)" % (_names(alive), _states(snapshot, alive)))
     listening = _listening(snapshot, report.node)

@@ -54,13 +54,13 @@ class Election:
         """Report a running server. Its position is not on the disk yet, so the report holds none."""
         old = form.decode_report(self.context.node, self.memory.read("published").get("report", ""))
         my_uuid, view, arbitrators, _ = last_view(self.memory, probe.data_directory(self.context, self.memory))
-        if old and old.state == state and old.view == view:
-            if not self.context.is_probe:
-                return False
+        generation = self.board.own_generation()
+        if old and (old.state, old.view, old.generation) == (state, view, generation) and not self.context.is_probe:
+            return False
         since = old.since if old and old.state == state else int(self.context.clock.now())
         return self.board.publish(facts.Report(
             self.context.node, state, data=True, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
-            generation=self.board.own_generation(), since=since))
+            generation=generation, since=since))
 
     # deciding
 
@@ -166,6 +166,7 @@ class Election:
         if decision.action == facts.BOOTSTRAP:
             self.memory.forget("tried")
         self.publish_state(facts.STARTING)
+        self.board.say("starts")
         return server.launch(self.context, self.memory, layout, options)
 
     def _prepare_bootstrap(self, decision, layout):

@@ -138,7 +138,7 @@ class Decision(namedtuple("Decision", "action nodes reason missing urgent comman
 class ServerStatus(namedtuple("ServerStatus", (
         "answered error errno ready cluster_status local_state local_state_comment local_index cluster_size "
         "desync reject_queries sst_donor_rejects_queries sst_method read_only maint_mode cluster_uuid "
-        "last_committed conf_id connected threads_connected addresses at"))):
+        "last_committed conf_id connected threads_connected addresses at"), defaults=(None,) * 21)):
     """What one server said of itself; None: it did not say.
 
     answered: False: no answer in time or an error (error: text without secrets, errno: int or None)

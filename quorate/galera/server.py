@@ -14,6 +14,7 @@ from quorate.ocf.agent import Failed
 NAMES = ("mariadbd", "mysqld", "mysqld-debug")
 TRANSFER = ("wsrep_sst_", "rsync", "mariabackup", "mariadb-backup", "xtrabackup", "mbstream", "xbstream", "socat")
 NOTE = "server"
+OPEN_FILES = 32768  # LimitNOFILE of mariadb.service
 
 
 def same_directory(pid, datadir):
@@ -93,6 +94,7 @@ def launch(context, memory, layout, options):
         pass
     argv = layout.base() + ["--socket=" + layout.socket, "--pid-file=" + layout.pid, "--log-error=" + layout.log] + options
     context.log.say("Starting %s" % " ".join(argv))
+    allow_open_files()
     memory.write("log-offset", {"bytes": size(layout.log)})
     pid = context.commands.spawn(argv, output, env={"OCF_ROOT": None})
     process = context.processes.get(pid)
@@ -102,6 +104,18 @@ def launch(context, memory, layout, options):
     memory.write(NOTE, {"pid": pid, "start": process.start, "session": pid, "datadir": layout.datadir,
                         "socket": layout.socket, "log": layout.log, "launched": int(context.clock.now())})
     return process
+
+
+def allow_open_files():
+    """Let the server open as many files as its own systemd unit would: under Pacemaker's limit of 1024 MariaDB shrinks its
+    table cache from 2000 to 421."""
+    import resource
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < OPEN_FILES:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, max(hard, OPEN_FILES)))
+        except (ValueError, OSError):
+            pass  # a container may not: the server says so in its log
 
 
 def prepare_run_directories(layout):

@@ -21,10 +21,10 @@ def keep_record(context, memory, seen, election=None):
     election = election or Election(context, memory)
     remember_view(memory, datadir, members(context, memory))
     view = last_view(memory, datadir)[1]
-    election.publish_state(seen.state)
     if seen.state == facts.SYNCED:
         memory.forget("tried")
-        election.board.synced_in(election.board.generation() or 0)
+        election.board.synced_in(election.board.generation() or 0)  # before the report, which tells it
+    election.publish_state(seen.state)
     election.board.say({facts.SYNCED: "synced", facts.DONOR: _DONOR}.get(seen.state, "catches up, joined"))
     election.board.offer_self()
     if seen.state == facts.SYNCED:
