@@ -89,6 +89,10 @@ def _perform(agent, name, environ, log):
     if problems and name not in LENIENT:
         more = " (And %d more, see the log.)" % (len(problems) - 1) if len(problems) > 1 else ""
         return Outcome(codes.ERR_CONFIGURED, problems[0] + more)
+    if name == "validate-all":
+        from quorate.ocf.advice import advice
+        for sentence in advice(agent, environ):
+            log.warning(sentence)
     context = Context(
         values, name, environ, log, Commands(environ, log.debug if log.tracer else None), Processes(), clock,
         Deadline(clock, action_seconds(environ.get("OCF_RESKEY_CRM_meta_timeout"))), log.by_hand)

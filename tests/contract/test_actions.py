@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Pacemaker, pcs, crmsh and ocf-tester rely on, for every agent, where nothing of its service is installed."""
 
+import os
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 
 PROBE_ANSWERS = (5, 7)
@@ -152,6 +157,24 @@ def test_the_sequence_of_ocf_tester(sample):
         ran = sample.run(action, environ)
         assert ran.code == code, (action, ran)
         quiet(ran)
+
+
+OCF_TESTER = "/usr/sbin/ocf-tester"
+
+
+@pytest.mark.skipif(not os.path.exists(OCF_TESTER), reason="ocf-tester is not installed (apt install resource-agents)")
+def test_ocf_tester_itself(sample):
+    """Its one check that cannot be kept is replaced: it validates meta-data against the DTD of OCF 1.0."""
+    schema = Path(__file__).resolve().parents[1] / "golden" / "schema" / "ra-api-1.1.rng"
+    text = Path(OCF_TESTER).read_text()
+    assert re.search("^METADATA_LINT=.*$", text, re.MULTILINE)
+    tester = sample.directory / "ocf-tester"
+    tester.write_text(re.sub("^METADATA_LINT=.*$", 'METADATA_LINT="xmllint --noout --relaxng %s -"' % schema, text,
+                             flags=re.MULTILINE))
+    done = subprocess.run(
+        ["sh", str(tester), "-v", "-n", "sample", "-o", "state=%s/run/state" % sample.directory, str(sample.path)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False)
+    assert done.returncode == 0 and b"passed all tests" in done.stdout, done.stdout.decode()
 
 
 def test_ocf_tester_looks_for_agents_without_software(machine):

@@ -229,3 +229,13 @@ def test_the_deadline_comes_from_the_timeout_of_the_operation():
 
 def test_empty_environment():
     assert main(agent(lambda context: Outcome(7)), ["sample", "monitor"], {}) == 7
+
+
+def test_validate_all_tells_of_parameters_that_do_nothing(capsys):
+    parameters = PARAMETERS + (Parameter("old", "string", None, "s", "l", deprecated=("wait",)),)
+    environ = {"OCF_RESKEY_prot": "1", "OCF_RESKEY_old": "x", "OCF_RESKEY_crm_feature_set": "3.16.1",
+               "OCF_RESKEY_trace_ra": "0", "OCF_RESKEY_CRM_meta_timeout": "20000"}
+    assert run(lambda context: Outcome(0), "validate-all", parameters, PCMK_service="crm_resource", **environ) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "WARNING: Parameter old is deprecated; use wait instead.",
+        "WARNING: Parameter prot is not known to sample and has no effect; did you mean port?"]
