@@ -1,0 +1,463 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A simulated Galera cluster: histories that may really happen, to see whether the election ever loses a commit.
+
+Virtual synchrony as Galera has it: every commit goes to all members of the primary view before the next view begins;
+it is acknowledged when it is on the disk of the node that took it; all other disks lag behind by any amount. Views are
+written to gvwstate.dat when they begin and the file is removed by a clean stop. More than half of the last primary view
+(less those that left cleanly) goes on after a loss, otherwise nobody does. Nodes that start with a complete old view
+re-form it by themselves. Reports may be missing or stale, and absent nodes may be alive and out of sight: no port is
+ever found listening here, because the proof has to hold without that.
+
+World.play() takes steps such as ("commit", 1, 0). Numbers are taken modulo whatever there is to choose from, so every
+list of steps is a history. World raises Lost, Split or Diverged when the cluster has come to harm.
+"""
+
+import random
+
+from quorate.galera import decide as election
+from quorate.galera.facts import (BOOTSTRAP, DOWN, GRASTATE, HUNG, JOIN, NONPRIMARY, RECEIVING, RECOVER, RECOVERED,
+                                  STARTING, SYNCED, UNKNOWN, ZERO_UUID, Override, Report, Snapshot, View)
+
+HISTORY = "5f0e1f3a-0000-11ee-8000-0242ac120002"
+PARTS = 63  # a step's numbers are 0..PARTS
+
+
+class Harm(AssertionError):
+    """The cluster has come to harm."""
+
+
+class Lost(Harm):
+    """An acknowledged commit is gone and no operator gave it up."""
+
+
+class Split(Harm):
+    """Two primary components at once."""
+
+
+class Diverged(Harm):
+    """A node with other transactions in its past was given an incremental transfer."""
+
+
+class Node:
+    """One machine: what is on its disk, what its mysqld does, what its agent remembers."""
+
+    def __init__(self, name):
+        self.name = name
+        self.disk = []              # transactions committed, in order; the seqno is its length
+        self.data = True            # False: no data directory, or a full transfer has broken off
+        self.history = False        # grastate has a UUID
+        self.clean = False
+        self.safe = False
+        self.view = None            # gvwstate.dat
+        self.member = None          # own UUID in the last view
+        self.generation = 0
+        self.settled = None         # the View in which it was seen settled
+        self.state = DOWN
+        self.received = []          # in memory: all that was delivered, committed or not
+        self.stale = False          # its agent still says SYNCED
+        self.here = True            # its machine is in the Pacemaker partition
+        self.on = True              # its machine has power
+        self.tried = False
+        self.survivor = False
+        self.saved = None           # the view and UUID it had before it was started without them
+
+    def report(self):
+        """What its agent publishes."""
+        if self.stale:
+            return Report(self.name, SYNCED, HISTORY, None, generation=self.generation, my_uuid=self.member,
+                          view=self.view, data=True)
+        uuid, seqno = (HISTORY, len(self.disk)) if self.history and self.data else (ZERO_UUID, -1)
+        return Report(
+            self.name, self.state, uuid, seqno, GRASTATE if self.clean else RECOVERED, self.clean, self.safe, self.data,
+            self.member, self.view, frozenset(), self.generation, 0,
+            settled=self.view is not None and self.settled == self.view, tried=self.tried, survivor=self.survivor)
+
+
+class World:
+    """size data nodes and, if asked for, one arbitrator. play() steps; look at .decisions afterwards."""
+
+    def __init__(self, size=3, arbitrator=False, two_node=False, change_has_seqno=False):
+        self.nodes = [Node("n%d" % number) for number in range(1, size + 1)]
+        self.arbitrators = frozenset(["garbd"] if arbitrator else [])
+        self.two_node = two_node and size == 2
+        self.change_has_seqno = change_has_seqno
+        self.view = None            # of the living primary component
+        self.arbitrator_view = None  # the last one that the arbitrator was in; it stays alive
+        self.log = []               # its transactions
+        self.base = 0               # how many of them came before its view
+        self.generation = 0
+        self.openings = []
+        self.acknowledged = set()   # and not given up by an operator
+        self.count = 0
+        self.decisions = []         # (Snapshot, Decision) of every election held
+        self.told = False           # the arbitrator is known by name to the agents
+
+    # Helpers
+
+    def _new(self, kind):
+        self.count += 1
+        return "%s%d" % (kind, self.count)
+
+    def _pick(self, number, *states):
+        """A node in one of the states, or None."""
+        there = [node for node in self.nodes if node.state in states and node.on]
+        return there[number % len(there)] if there else None
+
+    def _members(self):
+        """Data nodes in the living primary component."""
+        if self.view is None:
+            return []
+        return [node for node in self.nodes if node.state in (SYNCED, RECEIVING) and node.member in self.view.members]
+
+    def _install(self, members, seq, late=()):
+        """A new primary view of these data nodes and the arbitrators. late: died before they wrote it."""
+        members = list(members)
+        if not members:
+            self.view, self.arbitrator_view = None, None    # the arbitrator may go on, but nobody gets data from it
+            return
+        uuids = frozenset(node.member for node in members) | self.arbitrators
+        if self.change_has_seqno:
+            self.log.append(self._new("change"))
+        self.view, self.base = View(min(uuids), seq, uuids), len(self.log)
+        self.arbitrator_view = self.view
+        for node in members:
+            node.survivor = node.tried = False
+            if node not in late:
+                node.view, node.saved = self.view, None
+        for node in late:
+            self._die(node, 0)
+
+    def _die(self, node, progress):
+        """mysqld is gone; `progress`/PARTS of what it had received got on its disk."""
+        behind = node.received[len(node.disk):] if node.data else []
+        node.disk = node.disk + behind[:len(behind) * progress // PARTS]
+        node.stale = node.state == SYNCED and node.on
+        if node.state == STARTING and node.saved is not None:
+            node.view, node.member = node.saved
+        node.state, node.received, node.clean = DOWN, [], False
+
+    def _receive(self):
+        """Members hold in memory what the group has delivered."""
+        for node in self._members():
+            if node.state == SYNCED:
+                node.received = list(self.log)
+
+    def _lose(self, gone, late=()):
+        """The group loses the nodes `gone` (dead or out of reach) at once."""
+        if self.view is None or not any(node.member in self.view.members for node in gone):
+            return
+        old = self.view
+        rest = [node for node in self._members() if node not in gone]
+        left = len(rest) + len(self.arbitrators)
+        if rest and 2 * left > len(old.members):
+            self._install(rest, old.seq + 1, [node for node in late if node in rest])
+            if not self._members():
+                self.view = None
+            elif late:
+                self._lose([node for node in late if node in rest])
+            return
+        self.view = None
+        for node in rest:
+            if node.state == RECEIVING:
+                self._die(node, 0)
+            else:
+                node.state = NONPRIMARY
+                node.survivor = len(old.members) == 2 and not self.arbitrators
+
+    # Steps: what happens to the cluster
+
+    def commit(self, number, unacknowledged):
+        node = self._pick(number, SYNCED)
+        if node is None:
+            return
+        transaction = self._new("t")
+        self.log.append(transaction)
+        self._receive()
+        if unacknowledged % 4 == 3:     # the client never hears of it; it may be on disk or not
+            return
+        node.disk = list(self.log)
+        self.acknowledged.add(transaction)
+
+    def apply(self, number, progress):
+        node = self._pick(number, SYNCED, NONPRIMARY)
+        if node is not None and node.data:
+            behind = node.received[len(node.disk):]
+            node.disk = node.disk + behind[:max(1, len(behind) * progress // PARTS)]
+
+    def monitor(self, number, _):
+        """The agent of one node looks: stale reports go, what it sees of a synced node is recorded."""
+        node = self.nodes[number % len(self.nodes)]
+        node.stale = False
+        if node.state == SYNCED and node.on:
+            node.generation = self.generation
+            self.told = True
+            if len(node.disk) >= self.base:
+                node.settled = self.view
+
+    def monitor_all(self, _, settle):
+        for number, node in enumerate(self.nodes):
+            if node.state == SYNCED and settle % 2:
+                node.disk = list(self.log)
+            self.monitor(number, 0)
+
+    def crash(self, number, progress):
+        node = self._pick(number, SYNCED, RECEIVING, NONPRIMARY, STARTING)
+        if node is not None:
+            self._die(node, progress)
+            self._lose([node])
+
+    def crash_some(self, mask, progress):
+        gone = [node for bit, node in enumerate(self.nodes) if mask >> bit & 1 and node.state != DOWN]
+        for place, node in enumerate(gone):
+            self._die(node, progress * (place + 1) % (PARTS + 1))
+        self._lose(gone)
+
+    def crash_in_change(self, number, other):
+        """One is lost, and another dies in the view change before it could write the new view."""
+        node, second = self._pick(number, SYNCED), self._pick(other, SYNCED)
+        if node is not None and node is not second:
+            self._die(node, other)
+            self._lose([node], [second])
+
+    def evict(self, number, progress):
+        """Cut off from the others, alive."""
+        node = self._pick(number, SYNCED)
+        if node is None or len(self.view.members) == 1:
+            return
+        # What is on any disk it has received, too: no node takes delivery of a message that not all members have.
+        least = max([self.base] + [len(other.disk) for other in self.nodes if other.disk == self.log[:len(other.disk)]])
+        behind = node.received[least:]
+        node.received = node.received[:least + len(behind) * progress // PARTS]
+        node.state = NONPRIMARY
+        self._lose([node])
+
+    def leave(self, number, forget):
+        """A clean stop: all that was received is committed, gvwstate.dat is removed."""
+        node = self._pick(number, SYNCED, NONPRIMARY)
+        if node is None:
+            return
+        node.disk, node.clean = list(node.received), True
+        node.safe = node.state == SYNCED and self.view.members == frozenset([node.member])
+        in_primary, node.state, node.received = node.state == SYNCED, DOWN, []
+        node.view, node.stale = None, False
+        if in_primary:
+            self._install(self._members(), self.view.seq + 1)
+        if forget % 3 == 0:
+            node.member = None
+
+    def power_off(self, number, progress):
+        node = self.nodes[number % len(self.nodes)]
+        if node.state != DOWN:
+            self._die(node, progress)
+            self._lose([node])
+        node.on = node.here = node.stale = node.tried = node.survivor = False
+
+    def power_cut(self, mask, progress):
+        """All at once; the nodes of the mask stay off."""
+        gone = [node for node in self.nodes if node.state != DOWN]
+        for place, node in enumerate(gone):
+            self._die(node, progress * (place + 1) % (PARTS + 1))
+        self._lose(gone)
+        for bit, node in enumerate(self.nodes):
+            node.stale = node.tried = node.survivor = False
+            node.on = node.here = not mask >> bit & 1
+            if node.view is None:
+                node.member = None
+
+    def power_on(self, number, _):
+        node = self.nodes[number % len(self.nodes)]
+        if not node.on and node.view is None:
+            node.member = None
+        node.on = node.here = True
+
+    def hide(self, number, _):
+        """Out of the Pacemaker partition's sight, whatever it does."""
+        self.nodes[number % len(self.nodes)].here = False
+
+    def finish(self, number, _):
+        """A state transfer ends, the joiner is synced."""
+        node = self._pick(number, RECEIVING)
+        if node is not None and any(other.state == SYNCED for other in self._members()):
+            node.disk, node.data, node.history, node.state = list(self.log), True, True, SYNCED
+            node.received = list(self.log)
+
+    def heal(self, _, mask):
+        """Some of those that lost their quorum meet again, or meet the living primary component."""
+        met = [node for bit, node in enumerate(self.nodes) if mask >> bit & 1 and node.state == NONPRIMARY]
+        if not met:
+            return
+        if self.view is not None:
+            for node in met:
+                self._rejoin(node)
+            return
+        for view in {node.view for node in met if node.view is not None}:
+            those = [node for node in met if node.view == view and node.member in view.members]
+            if 2 * len(self._with_arbitrator(view, those)) > len(view.members):
+                self._reform(view, those)
+                return
+
+    def _rejoin(self, node):
+        if node.received != self.log[:len(node.received)]:
+            raise Diverged("%s has received what the others have not" % node.name)
+        node.state = SYNCED
+        self._install([other for other in self.nodes if other is node or other in self._members()],
+                      max(self.view.seq, node.view.seq if node.view else 0) + 1)
+        self._receive()
+
+    def stall(self, number, _):
+        """The agent stops a mysqld that waits in vain, and puts gvwstate.dat back."""
+        node = self._pick(number, STARTING)
+        if node is not None:
+            self._die(node, 0)
+            node.tried = True
+
+    # Steps: what the agents do
+
+    def snapshot(self, silent=0, override=None, state_of_alive=0):
+        reports = {}
+        for bit, node in enumerate(self.nodes):
+            if node.here and node.on and not silent >> bit & 1:
+                report = node.report()
+                if report.state == NONPRIMARY and state_of_alive % 3:
+                    report = report._replace(state=(HUNG, UNKNOWN)[state_of_alive % 3 - 1])
+                if self.told:
+                    report = report._replace(arbitrators=self.arbitrators)
+                reports[node.name] = report
+        return Snapshot(
+            self.nodes[0].name, tuple(node.name for node in self.nodes), reports,
+            frozenset(node.name for node in self.nodes if node.here and node.on), self.generation, {}, self.two_node,
+            frozenset(node.name for node in self.nodes if not node.on), override, frozenset())
+
+    def act(self, silent, how):
+        """An election among those that have reported, and what follows from it."""
+        # Mostly everybody who is there has reported.
+        self._carry_out(self.snapshot(silent if silent % 4 == 0 else 0, state_of_alive=how), how)
+
+    def order(self, number, how):
+        """An operator names one node, and may insist. He has made sure that no mysqld runs out of sight."""
+        node = self.nodes[number % len(self.nodes)]
+        if all(other.state == DOWN for other in self.nodes):
+            self._carry_out(self.snapshot(override=Override(node.name, "op", 0, how % 2 == 1)), how)
+
+    def _carry_out(self, snapshot, how):
+        decision = election.decide(snapshot)
+        self.decisions.append((snapshot, decision))
+        if decision.action == BOOTSTRAP:
+            self._bootstrap(self._named(decision.nodes[0]), how,
+                            snapshot.override is not None and decision.nodes == (snapshot.override.node,))
+        elif decision.action == RECOVER:
+            for node in (decision.nodes[:1] if how % 4 == 3 else decision.nodes):
+                self._start(self._named(node))
+        elif decision.action == JOIN and decision.nodes:
+            node = self._named(decision.nodes[0])
+            self._join(node, election.keeps_view(snapshot, node.name, decision))
+        self._reform_started()
+
+    def _named(self, name):
+        return next(node for node in self.nodes if node.name == name)
+
+    def _bootstrap(self, node, how, ordered):
+        if self._members():
+            raise Split("%s bootstraps beside %s" % (node.name, [other.name for other in self._members()]))
+        if ordered:
+            self.acknowledged.intersection_update(node.disk)
+        elif not self.acknowledged.issubset(node.disk):
+            raise Lost("%s bootstraps without %s" % (node.name, sorted(self.acknowledged.difference(node.disk))))
+        self.generation += 1
+        if how % 16 == 15:              # the agent is killed in between
+            return
+        node.generation, node.safe = self.generation, True
+        self.openings.append((self.generation, HISTORY, len(node.disk)))
+        if how % 16 == 14:              # mysqld does not start
+            return
+        node.data = node.history = True
+        self.log, node.safe, node.clean = list(node.disk), False, False
+        node.member = node.member if node.view is not None else self._new(node.name + "-")
+        node.state, node.received = SYNCED, list(self.log)
+        self._install([node], (node.view.seq if node.view is not None else 0) + 1)
+        self._receive()
+
+    def _start(self, node):
+        """mysqld starts; it keeps gvwstate.dat and waits."""
+        node.state, node.clean, node.safe, node.stale = STARTING, False, False, False
+        node.received = list(node.disk)
+
+    def _join(self, node, keeps_view):
+        """mysqld starts, to join. What the agent does before is told in decide.py."""
+        full = election.needs_full_transfer(node.report(), self.openings) or not node.history
+        node.saved = node.view, node.member
+        if not keeps_view:
+            node.view = node.member = None
+        self._start(node)
+        if not self._members():
+            return                       # the report of the primary component was stale: it waits
+        donors = [other for other in self._members() if other.state == SYNCED]
+        if full and donors:
+            donors[0].disk = list(self.log)     # a donor commits all that came before the request, then data is replaced
+            node.disk, node.history, node.data, node.generation = [], False, False, 0
+        if not full and node.disk != self.log[:len(node.disk)]:
+            raise Diverged("%s joins with %s" % (node.name, node.disk))
+        node.member = node.member if node.view is not None else self._new(node.name + "-")
+        seq = max(self.view.seq, node.view.seq if node.view is not None else 0) + 1
+        members = self._members()
+        node.state = RECEIVING
+        self._install(members + [node], seq)
+
+    def _reform_started(self):
+        """Galera's own recovery: all members of an old view are there again."""
+        started = [node for node in self.nodes if node.state == STARTING]
+        if started and self._members():
+            return
+        for view in {node.view for node in started if node.view is not None}:
+            those = [node for node in started if node.view == view and node.member in view.members]
+            if self._with_arbitrator(view, those) == view.members:
+                self._reform(view, those)
+                return
+
+    def _with_arbitrator(self, view, those):
+        """The members of a view that are there, the arbitrator with them if it was its last as well."""
+        return {node.member for node in those} | (self.arbitrators if self.arbitrator_view == view else set())
+
+    def _reform(self, view, those):
+        """A primary component forms by itself; the one with the most has it all."""
+        if self._members():
+            raise Split("%s re-forms beside a living one" % (view,))
+        self.log = list(max((node.received for node in those), key=len))
+        if not self.acknowledged.issubset(self.log):
+            raise Lost("%s re-forms without %s" % (sorted(node.name for node in those),
+                                                   sorted(self.acknowledged.difference(self.log))))
+        for node in those:
+            node.state, node.disk = SYNCED, list(self.log)
+            node.data = node.history = True
+        self._install(those, view.seq + 1)
+        self._receive()
+
+    def play(self, steps):
+        for name, first, second in steps:
+            getattr(self, name)(first, second)
+        return self
+
+
+#: Steps and how often a random history takes them.
+STEPS = {
+    "commit": 8, "apply": 2, "monitor": 3, "monitor_all": 3, "crash": 3, "crash_some": 2, "crash_in_change": 2, "evict": 2,
+    "leave": 4, "power_off": 2, "power_cut": 2, "power_on": 3, "hide": 1, "finish": 5, "heal": 2, "stall": 1, "act": 12,
+    "order": 1}
+
+
+def formed(size, arbitrator, two_node=False, change_has_seqno=False):
+    """A World in which all nodes are up and synced for the first time."""
+    world = World(size, arbitrator, two_node, change_has_seqno)
+    world.play([("act", 0, 0), ("monitor_all", 0, 1)] + [("act", 0, 0), ("finish", 0, 0)] * (size - 1)
+               + [("commit", 0, 0), ("monitor_all", 0, 1)])
+    return world
+
+
+def random_history(seed, length=40):
+    """(World, steps) of a seed; the steps are not played yet."""
+    chance = random.Random(seed)
+    size = chance.choice((2, 3, 3, 3, 4, 5))
+    arbitrator = chance.random() < 0.25
+    world = formed(size, arbitrator, not arbitrator and chance.random() < 0.5, chance.random() < 0.5)
+    names = chance.choices(list(STEPS), list(STEPS.values()), k=length)
+    return world, [(name, chance.randint(0, PARTS), chance.randint(0, PARTS)) for name in names]
