@@ -6,6 +6,7 @@
     order(snapshot)             who joins next
     keeps_view(...)             whether a node starts with its gvwstate.dat
     needs_full_transfer(...)    whether a node must give up its position before it joins
+    opening(...)                what is to be put on record of a bootstrap
 
 The rules are tried in the order of the function decide(). Why they are safe is told in proof.py and
 docs/galera-election.md. What the agent has to keep to, so that they are:
@@ -81,14 +82,23 @@ def keeps_view(snapshot, node, decision):
 def needs_full_transfer(report, openings):
     """Whether a node of an older generation must give up its position (grastate.dat) before it joins.
 
-    openings: the generations opened so far, as tuples (generation, uuid, seqno of the node that opened it). A node that
-    stands beyond the position at which a later generation began holds transactions that were given up then; an
-    incremental transfer would put new ones on top of them and nobody would notice. What is not known needs it as well.
+    openings: the generations opened so far, as opening() gave them. A node that stands beyond the position at which a
+    later generation began, or is of one that the later ones do not build upon, holds transactions that were given up
+    then; an incremental transfer would put new ones on top of them and nobody would notice. What is not known needs it
+    as well. Set the position aside: while the transfer has not begun, the data still counts.
     """
     if report.generation is None or report.uuid is None or report.seqno is None:
         return True
-    later = [(uuid, seqno) for generation, uuid, seqno in openings if generation > report.generation]
-    return any(uuid != report.uuid or seqno is None or report.seqno > seqno for uuid, seqno in later)
+    return any(uuid != report.uuid or seqno is None or report.seqno > seqno or parent < report.generation
+               for generation, uuid, seqno, parent in openings if generation > report.generation)
+
+
+def opening(snapshot, node):
+    """(generation, uuid, seqno, parent generation) of the generation that `node` is about to open; the agent keeps them."""
+    facts = proof.known(snapshot)
+    report = facts.reports[node]
+    parent = facts.generation if report in facts.voters else report.generation or 0
+    return snapshot.generation + 1, report.uuid, report.seqno, parent
 
 
 # A primary component lives

@@ -10,7 +10,7 @@ import os
 from quorate.galera import facts, probe, read, report as form, server
 from quorate.galera.board import Board
 from quorate.galera.decide import decide, needs_full_transfer
-from quorate.galera.position import allow_bootstrap, last_view, position, remove_empty_view
+from quorate.galera.position import allow_bootstrap, last_view, position, recorded, remove_empty_view
 from quorate.ocf import codes
 from quorate.ocf.agent import Failed, Outcome
 
@@ -40,7 +40,7 @@ class Election:
         report = facts.Report(
             self.context.node, facts.UNKNOWN if found.unreadable_view else facts.DOWN, found.uuid, found.seqno, found.source,
             found.clean, found.safe, found.data, found.my_uuid, found.view, found.arbitrators,
-            self.board.own_generation(), int(self.context.clock.now()), settled=found.settled,
+            self.board.own_generation(), int(self.context.clock.now()), settled=found.settled, recorded=found.recorded,
             tried=self.memory.has("tried"), survivor=self.memory.has("survivor"))
         self.memory.write("position", {"report": form.encode_report(report)})
         self.board.publish(report)
@@ -53,14 +53,15 @@ class Election:
     def publish_state(self, state):
         """Report a running server. Its position is not on the disk yet, so the report holds none."""
         old = form.decode_report(self.context.node, self.memory.read("published").get("report", ""))
-        my_uuid, view, arbitrators, _ = last_view(self.memory, probe.data_directory(self.context, self.memory))
+        datadir = probe.data_directory(self.context, self.memory)
+        my_uuid, view, arbitrators, _ = last_view(self.memory, datadir)
         generation = self.board.own_generation()
         if old and (old.state, old.view, old.generation) == (state, view, generation) and not self.context.is_probe:
             return False
         since = old.since if old and old.state == state else int(self.context.clock.now())
         return self.board.publish(facts.Report(
             self.context.node, state, data=True, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
-            generation=generation, since=since))
+            generation=generation, since=since, recorded=recorded(datadir, view)))
 
     # deciding
 
@@ -109,7 +110,9 @@ class Election:
         if self.own_report() is None:
             self.report_position(layout)
         decision = decide(self.snapshot(listen=True))
-        if decision.action in (facts.JOIN, facts.RECOVER):
+        if decision.action == facts.RECOVER and self.context.node in decision.nodes:
+            return decision  # all of them, at once: each one waits for the others
+        if decision.action == facts.JOIN:
             if self._gate():
                 return decision
         elif decision.action == facts.BOOTSTRAP and decision.nodes == (self.context.node,):

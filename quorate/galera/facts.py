@@ -62,8 +62,8 @@ class Garbage(namedtuple("Garbage", "reason")):
 
 class Report(namedtuple("Report", (
         "node state uuid seqno source clean safe data my_uuid view arbitrators generation since "
-        "settled tried survivor"),
-        defaults=(UNKNOWN, None, None, None, None, None, None, None, None, frozenset(), None, None, None, False, False))):
+        "settled tried survivor recorded"),
+        defaults=(UNKNOWN, None, None, None, None, None, None, None, None, frozenset(), None, None, None, False, False, None))):
     """What one node can prove from its own disk and process table.
 
     node:        Pacemaker's name of it (attribute target)
@@ -85,6 +85,8 @@ class Report(namedtuple("Report", (
     settled:     True: seen while it ran that it had committed all that came before the change to `view` (read.settled);
                  False, None: not seen
     tried:       True: it was started to recover the last view and ended without a primary component
+    recorded:    True: gvwstate.dat of `view` is on the disk, so that Galera can re-form it; False: the view is only
+                 remembered (a clean stop removes the file); None: unknown
     survivor:    True: its mysqld was alive and turned non-primary when the only other member of a view of two vanished
     """
     __slots__ = ()

@@ -12,9 +12,9 @@ RECOVER_MOST = 600   # seconds; InnoDB may have a long log to apply before it ca
 
 
 class Position(namedtuple("Position", "uuid seqno source clean safe data my_uuid view arbitrators names "
-                                        "settled unreadable_view trouble")):
+                                        "settled recorded unreadable_view trouble")):
     """The fields of facts.Report of the same names; names: masked member UUID -> node name;
-    settled: see facts.Report; unreadable_view: a gvwstate.dat is there and is garbage;
+    settled: see facts.Report; recorded: see facts.Report; unreadable_view: a gvwstate.dat is there and is garbage;
     trouble: None, or a sentence about what could not be read."""
 
     __slots__ = ()
@@ -25,7 +25,7 @@ def position(context, memory, layout):
     my_uuid, view, arbitrators, names = last_view(memory, layout.datadir)
     garbled = isinstance(read.gvwstate(text(layout.datadir, "gvwstate.dat")), read.Garbage) and not empty_view(layout.datadir)
     base = Position(facts.ZERO_UUID, -1, facts.NONE, False, None, False, my_uuid, view, arbitrators, names,
-                    settled(memory, view), garbled, "gvwstate.dat cannot be understood; remove it if this node shall only join."
+                    settled(memory, view), recorded(layout.datadir, view), garbled, "gvwstate.dat cannot be understood; remove it if this node shall only join."
                     if garbled else None)
     if not has_database(layout.datadir):
         return base
@@ -44,6 +44,12 @@ def position(context, memory, layout):
     context.log.say("Recovered position: %s:%d." % found)
     source = facts.NONE if found[0] == facts.ZERO_UUID else facts.RECOVERED
     return base._replace(uuid=found[0], seqno=found[1], source=source, data=True)
+
+
+def recorded(datadir, view):
+    """Whether gvwstate.dat itself holds this view."""
+    found = read.gvwstate(text(datadir, "gvwstate.dat"))
+    return isinstance(found, facts.Gvwstate) and found.view == view
 
 
 def settled(memory, view):

@@ -217,7 +217,8 @@ def may_become_primary(report, facts):
 def recoverable(snapshot, facts):
     """The last view, if Galera's own recovery brings it back without a loss; else None.
 
-    Every member shows the same view, is down or already starting, none is an arbitrator (a restarted one has a new
+    Every member shows the same view in its gvwstate.dat (one who stopped cleanly has none, and would wait in vain for a
+    view that Galera no longer knows), is down or already starting, none is an arbitrator (a restarted one has a new
     UUID, the recovery would wait for the old one), and nobody outside holds more than they do.
     """
     without_data = arbitrators(facts.reports)
@@ -225,7 +226,7 @@ def recoverable(snapshot, facts):
                                        and belongs(report, facts.generation, facts.linked)]
     for view in sorted({report.view for report in candidates if report.view is not None}, key=_view_order):
         inside = [report for report in candidates if report.view == view and report.my_uuid in view.members]
-        if len(view.members) < 2 or view.members & without_data or any(report.tried for report in inside):
+        if len(view.members) < 2 or view.members & without_data or any(report.tried or not report.recorded for report in inside):
             continue
         if {report.my_uuid for report in inside} == view.members and _holds_all(snapshot, facts, inside):
             return view

@@ -75,6 +75,7 @@ _FIELDS = (
     ("se", "settled", _bit, _flag),
     ("tr", "tried", _bit, _flag),
     ("sv", "survivor", _bit, _flag),
+    ("rc", "recorded", _bit, _flag),
 )
 
 

@@ -70,7 +70,8 @@ class Node:
         return Report(
             self.name, self.state, uuid, seqno, GRASTATE if self.clean else RECOVERED, self.clean, self.safe, self.data,
             self.member, self.view, frozenset(), self.generation, 0,
-            settled=self.view is not None and self.settled == self.view, tried=self.tried, survivor=self.survivor)
+            settled=self.view is not None and self.settled == self.view, tried=self.tried, survivor=self.survivor,
+            recorded=self.view is not None and not self.clean)
 
 
 class World:
@@ -343,7 +344,7 @@ class World:
         decision = election.decide(snapshot)
         self.decisions.append((snapshot, decision))
         if decision.action == BOOTSTRAP:
-            self._bootstrap(self._named(decision.nodes[0]), how,
+            self._bootstrap(self._named(decision.nodes[0]), snapshot, how,
                             snapshot.override is not None and decision.nodes == (snapshot.override.node,))
         elif decision.action == RECOVER:
             for node in (decision.nodes[:1] if how % 4 == 3 else decision.nodes):
@@ -356,18 +357,19 @@ class World:
     def _named(self, name):
         return next(node for node in self.nodes if node.name == name)
 
-    def _bootstrap(self, node, how, ordered):
+    def _bootstrap(self, node, snapshot, how, ordered):
         if self._members():
             raise Split("%s bootstraps beside %s" % (node.name, [other.name for other in self._members()]))
         if ordered:
             self.acknowledged.intersection_update(node.disk)
         elif not self.acknowledged.issubset(node.disk):
             raise Lost("%s bootstraps without %s" % (node.name, sorted(self.acknowledged.difference(node.disk))))
+        opening = election.opening(snapshot, node.name)
         self.generation += 1
         if how % 16 == 15:              # the agent is killed in between
             return
         node.generation, node.safe = self.generation, True
-        self.openings.append((self.generation, HISTORY, len(node.disk)))
+        self.openings.append(opening)
         if how % 16 == 14:              # mysqld does not start
             return
         node.data = node.history = True
