@@ -70,6 +70,7 @@ class FakeCommands:
         self.clock = clock
         self.calls = []      # argv of each run
         self.inputs = []     # stdin of each run
+        self.environments = []  # env of each run
         self.spawned = []    # (argv, log_path, env, user) of each daemon
         self._expected = []
         self._allowed = []
@@ -90,6 +91,7 @@ class FakeCommands:
         assert timeout is not None and timeout >= 0, "a command without a time limit: %r" % (argv,)
         self.calls.append(argv)
         self.inputs.append(stdin)
+        self.environments.append(env)
         script = self._script(argv)
         if self.clock is not None:
             self.clock.sleep(min(script.takes, timeout))

@@ -36,6 +36,15 @@ def test_values_of_all_nodes_in_one_question(commands, attributes):
     assert attributes.all("seqno") == {"n1": "17", "n2": "9"}
 
 
+def test_a_question_about_all_nodes_is_asked_as_if_by_nobody(commands, attributes):
+    """attrd_updater would take the node of the running action for the one it is asked about."""
+    commands.expect(*QUERY, out=THREE)
+    attributes.all("seqno")
+    cleared = commands.environments[-1]
+    assert {"OCF_RESKEY_CRM_meta_on_node", "OCF_RESKEY_CRM_meta_physical_host"} <= set(cleared)
+    assert set(cleared.values()) == {None}
+
+
 def test_an_attribute_that_nobody_set_is_nothing(commands, attributes):
     commands.expect(*QUERY, rc=78, err="attrd_updater: Could not query: does not exist")
     assert attributes.all("seqno") == {}
