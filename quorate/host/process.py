@@ -20,12 +20,18 @@ class Process(namedtuple("Process", "pid ppid start state argv")):
 
 
 class Processes:
-    """Looks at processes and signals them. A zombie has ended and counts as gone."""
+    """Looks at processes and signals them.
 
-    __slots__ = ("_proc",)
+    A zombie has ended and counts as gone. The processes of containers on this machine are not of this machine: their
+    /var/lib/mysql is another one, and they must not be found, let alone stopped. (Inside a container it is the same the
+    other way round.)
+    """
+
+    __slots__ = ("_proc", "_namespace")
 
     def __init__(self, proc="/proc"):
         self._proc = proc
+        self._namespace = self._pid_namespace("self")
 
     def get(self, pid):
         """The Process with this pid, or None when there is none (any more)."""
@@ -41,8 +47,21 @@ class Processes:
                 words = file.read()
         except (OSError, ValueError, IndexError):
             return None
+        if self._elsewhere(pid):
+            return None
         argv = tuple(os.fsdecode(word) for word in words.rstrip(b"\0").split(b"\0")) if words else ()
         return Process(pid, ppid, start, state, argv)
+
+    def _pid_namespace(self, pid):
+        try:
+            return os.readlink("%s/%s/ns/pid" % (self._proc, pid))
+        except OSError:
+            return None
+
+    def _elsewhere(self, pid):
+        """Whether it lives in a container. What only root may know counts as ours for anybody else."""
+        theirs = self._pid_namespace(pid)
+        return None not in (theirs, self._namespace) and theirs != self._namespace
 
     def _other_threads(self, pid):
         """Whether threads live on after the first one: the process then still has its files open, and is not gone."""

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "tests" / "contract" / "sample_agent"
 AGENTS = sorted(path for path in (ROOT / "agents").glob("*") if path.is_file() and os.access(path, os.X_OK)) + [SAMPLE]
 
+DIRECTORIES = {"datadir": "/var/lib/mysql", "binary": "/usr/sbin/mariadbd"}  # where agents look if they are not told
 REQUIRED = {"wsrep_cluster_address": "gcomm://n1,n2,n3"}  # a value for each parameter that an operator has to give
 
 Ran = namedtuple("Ran", "code out err")
@@ -34,8 +35,9 @@ class Machine:
         """The environment of a machine without the software."""
         environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HA_LOGFACILITY": "none"}
         for parameter in self.declaration.parameters:
-            if parameter.kind == "string" and (parameter.default or "").startswith("/"):
-                environ["OCF_RESKEY_" + parameter.name] = "%s/missing%s" % (self.directory, parameter.default)
+            path = DIRECTORIES.get(parameter.name, parameter.default or "")
+            if parameter.kind == "string" and path.startswith("/"):
+                environ["OCF_RESKEY_" + parameter.name] = "%s/missing%s" % (self.directory, path)
             if parameter.required:
                 environ["OCF_RESKEY_" + parameter.name] = REQUIRED[parameter.name]
         environ.update(more)

@@ -86,6 +86,18 @@ def proc(tmp_path):
     return add
 
 
+def test_a_process_of_a_container_is_not_of_this_machine(proc, tmp_path):
+    for pid, namespace in (("self", "pid:[1]"), ("10", "pid:[1]"), ("20", "pid:[2]"), ("30", None)):
+        if pid != "self":
+            proc(int(pid), stat(int(pid)))
+        (tmp_path / pid / "ns").mkdir(parents=True)
+        if namespace:
+            (tmp_path / pid / "ns" / "pid").symlink_to(namespace)
+    processes = Processes(str(tmp_path))
+    assert {process.pid for process in processes.all()} == {10, 30}   # of 30 we may not know: it counts as ours
+    assert processes.get(20) is None
+
+
 @pytest.mark.parametrize("name", [b"mysqld", b"a b", b"a) S 9 (b", b")", b"", b"\xff\xfe"])
 def test_names_that_look_like_fields(proc, name):
     proc(10, stat(10, name))
