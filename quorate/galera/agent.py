@@ -57,18 +57,18 @@ def stop(context):
 def _halt(context, memory, reserve):
     """Drain, then stop the server. Returns an Outcome if it did not stop, None when nothing is left."""
     from quorate.galera.drain import drained
-    from quorate.galera.position import last_record, remember_view, restore_record
+    from quorate.galera.position import remember_view, restore_record, text
     datadir = probe.data_directory(context, memory)
     with drained(context, memory, datadir) as serving:
         remember_view(memory, datadir)  # a server that stops cleanly removes its own record
-        record = last_record(datadir)
+        record = text(datadir, "gvwstate.dat")
         left = server.stop(context, memory, datadir, max(2.0, context.deadline.left() - reserve))
     if left:
         return Outcome(codes.ERR_GENERIC, "Not stopped: %s still there after SIGKILL; see 'ps -o pid,stat,wchan,cmd -p %s'." % (
             ", ".join("%s (pid %d, state %s)" % (os.path.basename(one.argv[0] if one.argv else "?"), one.pid, one.state)
                       for one in left), ",".join(str(one.pid) for one in left)))
     if not serving:
-        restore_record(datadir, record)
+        restore_record(datadir, record, context.parameters.user)
     for note in (server.NOTE, "progress", "unknown", "outside", "serving"):
         memory.forget(note)
     return None
@@ -89,7 +89,13 @@ def promote(context):
         decision = election.turn(layout)
         if decision is None:
             return Outcome(codes.SUCCESS)  # the score is gone, so the cluster demotes us; a failure it is not
-        process = election.carry_out(decision, layout)
+        try:
+            process = election.carry_out(decision, layout)
+        except Exception:
+            # Nothing runs, so nobody shall wait for us: the report goes back to what is on the disk.
+            if server.find(context, memory, layout.datadir) is None:
+                election.report_position(layout)
+            raise
     return election.accompany(process, layout)
 
 

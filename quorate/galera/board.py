@@ -101,19 +101,21 @@ class Board:
         """The generation in which this node was last synced."""
         return _number(self._attributes.permanent(self._name + "-generation", self._context.node))
 
-    def open_generation(self, number, uuid, seqno):
-        """Make this the current generation, before a server is told to bootstrap, and keep where it began."""
-        kept = self.openings()[-OPENINGS_KEPT:] + [(number, uuid, seqno)]
-        self._attributes.set_cluster_property(self._name + "-openings", ",".join("%d:%s:%d" % one for one in kept))
-        self._attributes.set_cluster_property(self._name + "-generation", "%d" % number)
+    def open_generation(self, begins):
+        """Make this the current generation, before a server is told to bootstrap. begins: what decide.opening() gave."""
+        kept = self.openings()[-OPENINGS_KEPT:] + [begins]
+        self._attributes.set_cluster_property(self._name + "-openings", ",".join(
+            "%d:%s:%s:%d" % one for one in kept))
+        self._attributes.set_cluster_property(self._name + "-generation", "%d" % begins[0])
 
     def openings(self):
-        """(generation, uuid, seqno) of the node that opened each of the last generations."""
+        """(generation, uuid, seqno or None, parent generation) of the last generations, see decide.opening()."""
         found = []
         for part in (self._attributes.cluster_property(self._name + "-openings") or "").split(","):
             words = part.split(":")
-            if len(words) == 3 and words[0].isdigit():
-                found.append((int(words[0]), words[1], int(words[2]) if words[2].lstrip("-").isdigit() else None))
+            if len(words) == 4 and words[0].isdigit() and words[3].isdigit():
+                found.append((int(words[0]), words[1], int(words[2]) if words[2].lstrip("-").isdigit() else None,
+                              int(words[3])))
         return found
 
     def synced_in(self, generation):

@@ -69,7 +69,7 @@ def keeps_view(snapshot, node, decision):
     was alone in its last view while it received its state is the worst case.
     """
     report = snapshot.reports.get(node)
-    if report is None or report.view is None or report.generation is None:
+    if report is None or proof.last_view(report) is None or report.generation is None:
         return False
     if decision.action == RECOVER:
         return True
@@ -89,8 +89,12 @@ def needs_full_transfer(report, openings):
     """
     if report.generation is None or report.uuid is None or report.seqno is None:
         return True
-    return any(uuid != report.uuid or seqno is None or report.seqno > seqno or parent < report.generation
-               for generation, uuid, seqno, parent in openings if generation > report.generation)
+    for generation, uuid, seqno, *parent in openings:   # records without a parent: built upon the one before
+        if generation > report.generation and (
+                uuid != report.uuid or seqno is None or report.seqno > seqno
+                or (parent[0] if parent else generation - 1) < report.generation):
+            return True
+    return False
 
 
 def opening(snapshot, node):

@@ -9,7 +9,7 @@ import os
 
 from quorate.galera import facts, probe, read, report as form, server
 from quorate.galera.board import Board
-from quorate.galera.decide import decide, needs_full_transfer
+from quorate.galera.decide import decide, keeps_view, needs_full_transfer, opening
 from quorate.galera.position import allow_bootstrap, last_view, position, recorded, remove_empty_view
 from quorate.ocf import codes
 from quorate.ocf.agent import Failed, Outcome
@@ -155,19 +155,19 @@ class Election:
         remove_empty_view(layout.datadir)
         options = ["--wsrep_cluster_address=" + self.context.parameters.wsrep_cluster_address]
         options += (self.context.parameters.additional_parameters or "").split()
-        if own and own.source == facts.RECOVERED:
-            # Without it a primary component can form whose state UUID is zero in every grastate.dat.
-            options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))
+        full = False
         if decision.action == facts.BOOTSTRAP:
             options.append("--wsrep-new-cluster")
             self._prepare_bootstrap(decision, layout)
-        elif own and own.generation != self.board.generation() and self._give_up_past(own, layout):
-            options = [option for option in options if "wsrep_start_position" not in option]
+        else:
+            full = self._set_aside(own, decision, layout)
+        if own.source == facts.RECOVERED and not full:
+            # Without it a primary component can form whose state UUID is zero in every grastate.dat.
+            options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))
         self.context.log.info("%s: %s" % (decision.action, decision.reason))
-        for note in ("position", "waiting", "progress", "survivor"):
+        for note in ("position", "waiting", "progress", "survivor") + (
+                ("tried",) if decision.action == facts.BOOTSTRAP else ()):
             self.memory.forget(note)
-        if decision.action == facts.BOOTSTRAP:
-            self.memory.forget("tried")
         self.publish_state(facts.STARTING)
         self.board.say("starts")
         return server.launch(self.context, self.memory, layout, options)
@@ -181,29 +181,33 @@ class Election:
         from quorate.galera.position import has_database
         if not has_database(layout.datadir):
             create_database(self.context, layout)
-        generation = (self.board.generation() or 0) + 1
-        own = self.own_report()
-        self.board.open_generation(generation, own.uuid or facts.ZERO_UUID, -1 if own.seqno is None else own.seqno)
-        self.board.synced_in(generation)
+        begins = opening(self.snapshot_with_own(), self.context.node)
+        self.board.open_generation(begins)
+        self.board.synced_in(begins[0])
         override = self.board.override()
         if override is not None:
             self.context.log.warning("The operator's word was carried out: %s, by %s." % (decision.reason, override.by))
             self.board.overrule(None)
         allow_bootstrap(layout)
 
-    def _give_up_past(self, own, layout):
-        """A node of an older generation joins without its old view, which must not be re-formed, and without a position
-        beyond that at which a later generation began: an incremental transfer would put new commits on top of commits
-        that were given up. Returns whether the position went too, so that a full transfer follows."""
-        for name in ("gvwstate.dat", "grastate.dat"):
-            if name == "grastate.dat" and not needs_full_transfer(own, self.board.openings()):
-                return False
+    def snapshot_with_own(self):
+        """The snapshot in which this node's own report is that of its disk, also after STARTING was published."""
+        snapshot = self.snapshot()
+        return snapshot._replace(reports=dict(snapshot.reports, **{self.context.node: self.own_report()}))
+
+    def _set_aside(self, own, decision, layout):
+        """Put away what this node must not start with: an old view that must not be re-formed, and a position beyond that
+        at which a later generation began (an incremental transfer would put new commits on top of commits that were
+        given up). Returns whether the position went, so that a full transfer follows."""
+        full = own.generation != self.board.generation() and needs_full_transfer(own, self.board.openings())
+        for name, goes in (("gvwstate.dat", not keeps_view(self.snapshot_with_own(), self.context.node, decision)),
+                           ("grastate.dat", full)):
             path = os.path.join(layout.datadir, name)
-            if os.path.exists(path):
-                self.context.log.warning("%s of an older bootstrap generation is set aside in %s." % (path, self.memory.lasting))
+            if goes and os.path.exists(path):
+                self.context.log.info("%s is set aside in %s before this node joins." % (path, self.memory.lasting))
                 self.memory.keep(path)
                 os.unlink(path)
-        return True
+        return full
 
     def accompany(self, process, layout):
         """Wait for the launched server as long as that helps; the monitor watches over the rest. promote's Outcome."""

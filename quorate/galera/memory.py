@@ -49,6 +49,21 @@ class Memory:
         with open(path, encoding="utf-8", errors="replace") as file:
             replace(os.path.join(self.lasting, os.path.basename(path)), file.read(65536))
 
+    def kept(self, name):
+        """The text of a saved copy, None when there is none."""
+        try:
+            with open(os.path.join(self.lasting, name), encoding="utf-8") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def discard(self, name):
+        """Remove a saved copy."""
+        try:
+            os.unlink(os.path.join(self.lasting, name))
+        except OSError:
+            pass
+
     def forget(self, name):
         """Remove a note of /run."""
         try:

@@ -21,7 +21,11 @@ class Position(namedtuple("Position", "uuid seqno source clean safe data my_uuid
 
 
 def position(context, memory, layout):
-    """Read grastate.dat, gvwstate.dat and, where they do not say it, InnoDB. Call it only when no server runs there."""
+    """Read grastate.dat, gvwstate.dat and, where they do not say it, InnoDB. Call it only when no server runs there.
+
+    A view that was set aside for a start that came to nothing is put back first: it still is the last word.
+    """
+    restore_record(layout.datadir, memory.kept("gvwstate.dat"), layout.user)
     my_uuid, view, arbitrators, names = last_view(memory, layout.datadir)
     garbled = isinstance(read.gvwstate(text(layout.datadir, "gvwstate.dat")), read.Garbage) and not empty_view(layout.datadir)
     base = Position(facts.ZERO_UUID, -1, facts.NONE, False, None, False, my_uuid, view, arbitrators, names,
@@ -130,23 +134,15 @@ def remove_empty_view(datadir):
         os.unlink(os.path.join(datadir, "gvwstate.dat"))
 
 
-def last_record(datadir):
-    """gvwstate.dat with its owner, to be put back by restore_record; None when there is none."""
-    try:
-        status = os.stat(os.path.join(datadir, "gvwstate.dat"))
-    except OSError:
-        return None
-    return text(datadir, "gvwstate.dat"), (status.st_uid, status.st_gid)
-
-
-def restore_record(datadir, record):
-    """Put back the gvwstate.dat that a server removed when it was stopped while it waited for a primary component.
-
-    It was never in a newer one, so the record is still the last word on who may hold commits.
-    """
+def restore_record(datadir, record, user):
+    """Put back a gvwstate.dat: one that a server removed when it was stopped while it waited for a primary component, or
+    that was set aside for a start. The server was never in a newer one, so it is still the last word on who may hold
+    commits. record: its text, None for nothing to do."""
+    import pwd
     path = os.path.join(datadir, "gvwstate.dat")
-    if record and record[0] and not os.path.exists(path) and os.path.isdir(datadir):
-        replace(path, *record)
+    if record and not os.path.exists(path) and os.path.isdir(datadir):
+        account = pwd.getpwnam(user)
+        replace(path, record, (account.pw_uid, account.pw_gid))
 
 
 def recover(context, memory, layout):

@@ -55,6 +55,12 @@ def known(snapshot):
     return Known(reports, tuple(voters), tuple(bystanders), tuple(blank), tuple(lost), generation, linked)
 
 
+def last_view(report):
+    """The view that the node's own gvwstate.dat shows, or None: one that is only remembered proves nothing, because the
+    node left it, or a later one that nobody wrote down, and others may have gone on."""
+    return report.view if report.recorded else None
+
+
 def belongs(report, generation, linked):
     """Whether the report is of this generation."""
     return report.generation == generation or report.my_uuid in linked
@@ -93,8 +99,8 @@ def linked_members(reports, generation):
     A node is entered in a generation when it is seen synced; one that was killed before that is recognised as a member
     by its own UUID in a view that another one holds.
     """
-    views = [report.view for report in reports.values() if report.generation == generation and report.view is not None]
-    return frozenset().union(*(view.members for view in views))
+    views = [last_view(report) for report in reports.values() if report.generation == generation]
+    return frozenset().union(*(view.members for view in views if view is not None))
 
 
 def best(reports, configured):
@@ -131,7 +137,7 @@ def last_to_leave(snapshot, facts):
 def closed_view(snapshot, facts):
     """The last view is known to be the last, all its data members have reported, and one of them is settled in it."""
     for view in closed_views(facts):
-        if any(report.settled and report.view == view for report in facts.voters):
+        if any(report.settled and last_view(report) == view for report in facts.voters):
             return "all members of the last primary view have reported"
     return None
 
@@ -139,7 +145,7 @@ def closed_view(snapshot, facts):
 def closed_views(facts):
     """The views known to the voters that were provably the last of the generation, with all data members reported."""
     without_data = arbitrators(facts.reports)
-    views = sorted({report.view for report in facts.voters if report.view is not None}, key=_view_order)
+    views = sorted({last_view(report) for report in facts.voters} - {None}, key=_view_order)
     return [view for view in views if closing(view, facts.voters + facts.blank, without_data)]
 
 
@@ -155,9 +161,10 @@ def closing(view, reports, without_data):
         report = by_member.get(member)
         if report is None:
             return False
-        if report.view is None:
+        last = last_view(report)
+        if last is None:
             may_have_gone_on += 1
-        elif report.view != view and not is_older(report.view, view):
+        elif last != view and not is_older(last, view):
             return False
     if not may_have_gone_on:
         return True
@@ -205,13 +212,14 @@ def may_become_primary(report, facts):
         return True
     if report.state not in ALIVE or report.state in IN_PRIMARY:
         return False
-    if report.view is None:
+    last = last_view(report)
+    if last is None:
         return report.state != STARTING
     down = {other.my_uuid for other in facts.voters + facts.blank}
-    absent = len(report.view.members & down)
+    absent = len(last.members & down)
     if report.state == STARTING:
         return absent == 0
-    return 2 * (len(report.view.members) - absent) > len(report.view.members)
+    return 2 * (len(last.members) - absent) > len(last.members)
 
 
 def recoverable(snapshot, facts):
@@ -224,9 +232,9 @@ def recoverable(snapshot, facts):
     without_data = arbitrators(facts.reports)
     candidates = list(facts.voters) + [report for report in facts.reports.values() if report.state == STARTING
                                        and belongs(report, facts.generation, facts.linked)]
-    for view in sorted({report.view for report in candidates if report.view is not None}, key=_view_order):
-        inside = [report for report in candidates if report.view == view and report.my_uuid in view.members]
-        if len(view.members) < 2 or view.members & without_data or any(report.tried or not report.recorded for report in inside):
+    for view in sorted({last_view(report) for report in candidates} - {None}, key=_view_order):
+        inside = [report for report in candidates if last_view(report) == view and report.my_uuid in view.members]
+        if len(view.members) < 2 or view.members & without_data or any(report.tried for report in inside):
             continue
         if {report.my_uuid for report in inside} == view.members and _holds_all(snapshot, facts, inside):
             return view

@@ -26,11 +26,21 @@ def same_directory(pid, datadir):
     return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
 
 
+def same_root(pid):
+    """Whether the process sees the file system that we see. A container's server has the same words on its command line
+    and another /var/lib/mysql: in the lab, a stop on the host once ended the servers of all nodes."""
+    try:
+        mine, theirs = os.stat("/"), os.stat("/proc/%d/root/" % pid)
+    except OSError:
+        return False
+    return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
+
+
 def is_server(process, datadir):
     """Whether this is a server on that data directory: by where it works, else by what it was told (before it got there)."""
     if not process.argv or os.path.basename(process.argv[0]) not in NAMES:
         return False
-    return same_directory(process.pid, datadir) or "--datadir=" + datadir in process.argv
+    return same_directory(process.pid, datadir) or ("--datadir=" + datadir in process.argv and same_root(process.pid))
 
 
 def noted(context, memory):
@@ -71,7 +81,7 @@ def remains(context, memory, datadir):
             continue
         words = " ".join(process.argv)
         named = any(os.path.basename(word).startswith(TRANSFER) for word in process.argv[:3])
-        if named and (datadir in words or same_directory(process.pid, datadir) or _session(process.pid) in sessions):
+        if named and ((datadir in words and same_root(process.pid)) or same_directory(process.pid, datadir) or _session(process.pid) in sessions):
             found[process.pid] = process
     return list(found.values())
 

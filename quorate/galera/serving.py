@@ -23,6 +23,7 @@ def keep_record(context, memory, seen, election=None):
     view = last_view(memory, datadir)[1]
     if seen.state == facts.SYNCED:
         memory.forget("tried")
+        memory.discard("gvwstate.dat")  # the start came to something; what was set aside for it is history
         election.board.synced_in(election.board.generation() or 0)  # before the report, which tells it
     election.publish_state(seen.state)
     election.board.say({facts.SYNCED: "synced", facts.DONOR: _DONOR}.get(seen.state, "catches up, joined"))

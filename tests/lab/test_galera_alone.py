@@ -157,3 +157,22 @@ def test_a_server_that_cannot_start_says_why_in_its_own_words(running):
 def _append(path, text):
     with open(path, "a", encoding="ascii") as file:
         file.write(text)
+
+
+def test_a_container_with_the_same_words_on_its_command_line_is_left_alone(node, tmp_path):
+    """Seen in the lab: a stop on the host ended the servers of all containers."""
+    fake = tmp_path / "root"
+    for name in ("usr/sbin", "bin", "lib", "lib64", "usr/lib"):
+        (fake / name).mkdir(parents=True, exist_ok=True)
+    reader, writer = os.pipe()
+    script = "mount --bind / %s/bin; exec -a /usr/sbin/mariadbd chroot %s/bin /bin/sh -c 'read line' %s" % (
+        fake, fake, "--datadir=" + node.path("data"))
+    container = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "bash", "-c", script], stdin=reader)
+    try:
+        assert node.act("stop")[0] == 0
+        assert container.poll() is None
+    finally:
+        container.kill()
+        container.wait()
+        os.close(reader)
+        os.close(writer)
