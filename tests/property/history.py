@@ -51,6 +51,7 @@ class Node:
         self.view = None            # gvwstate.dat
         self.member = None          # own UUID in the last view
         self.generation = 0
+        self.remembered = None      # the view that its agent saw last, for the time when gvwstate.dat is gone
         self.settled = None         # the View in which it was seen settled
         self.state = DOWN
         self.received = []          # in memory: all that was delivered, committed or not
@@ -64,14 +65,14 @@ class Node:
     def report(self):
         """What its agent publishes."""
         if self.stale:
-            return Report(self.name, SYNCED, HISTORY, None, generation=self.generation, my_uuid=self.member,
-                          view=self.view, data=True)
+            return Report(self.name, SYNCED, generation=self.generation, my_uuid=self.member, view=self.view, data=True,
+                          recorded=True)
         uuid, seqno = (HISTORY, len(self.disk)) if self.history and self.data else (ZERO_UUID, -1)
         return Report(
             self.name, self.state, uuid, seqno, GRASTATE if self.clean else RECOVERED, self.clean, self.safe, self.data,
-            self.member, self.view, frozenset(), self.generation, 0,
-            settled=self.view is not None and self.settled == self.view, tried=self.tried, survivor=self.survivor,
-            recorded=self.view is not None and not self.clean)
+            self.member, self.view or self.remembered, frozenset(), self.generation, 0,
+            settled=self.settled is not None and self.settled == (self.view or self.remembered), tried=self.tried,
+            survivor=self.survivor, recorded=self.view is not None)
 
 
 class World:
@@ -192,6 +193,7 @@ class World:
         if node.state == SYNCED and node.on:
             node.generation = self.generation
             self.told = True
+            node.remembered = node.view
             if len(node.disk) >= self.base:
                 node.settled = self.view
 
@@ -244,7 +246,7 @@ class World:
         if in_primary:
             self._install(self._members(), self.view.seq + 1)
         if forget % 3 == 0:
-            node.member = None
+            node.member = node.remembered = None
 
     def power_off(self, number, progress):
         node = self.nodes[number % len(self.nodes)]
@@ -262,13 +264,9 @@ class World:
         for bit, node in enumerate(self.nodes):
             node.stale = node.tried = node.survivor = False
             node.on = node.here = not mask >> bit & 1
-            if node.view is None:
-                node.member = None
 
     def power_on(self, number, _):
         node = self.nodes[number % len(self.nodes)]
-        if not node.on and node.view is None:
-            node.member = None
         node.on = node.here = True
 
     def hide(self, number, _):
