@@ -141,11 +141,12 @@ class Session:
         except Exception as error:  # whatever it is: the server gave no answer, and the text says which way
             return silent(error)
 
-    def close(self):
-        """Drop the connection without a word: a hung server would not hear the goodbye."""
+    def close(self, goodbye=False):
+        """Drop the connection. goodbye: tell the server, or its log counts an aborted connection; a hung one would not
+        hear it."""
         if self._connection is not None:
             try:
-                self._connection._force_close()
+                self._connection.close() if goodbye else self._connection._force_close()
             except Exception:
                 pass
             self._connection = None
@@ -201,18 +202,17 @@ def silent(error):
 def ask(how, timeout):
     """ServerStatus by a connection of its own."""
     session = Session(how)
-    try:
-        return session.status(timeout)
-    finally:
-        session.close()
+    status = session.status(timeout)
+    session.close(goodbye=status.answered)
+    return status
 
 
 def rows(how, sql, timeout):
     """The rows of one question, [] when there is no answer: for what is good to know and not decisive."""
     session = Session(how)
     try:
-        return list(session.query(sql, timeout))
+        found = list(session.query(sql, timeout))
     except Exception:
         return []
-    finally:
-        session.close()
+    session.close(goodbye=True)
+    return found

@@ -161,14 +161,16 @@ def _append(path, text):
 
 def test_a_container_with_the_same_words_on_its_command_line_is_left_alone(node, tmp_path):
     """Seen in the lab: a stop on the host ended the servers of all containers."""
-    fake = tmp_path / "root"
-    for name in ("usr/sbin", "bin", "lib", "lib64", "usr/lib"):
-        (fake / name).mkdir(parents=True, exist_ok=True)
+    root = tmp_path / "root"
+    (root / "usr").mkdir(parents=True)
+    for name in ("bin", "lib", "lib64"):
+        (root / name).symlink_to("usr/" + name)
+    script = ("mount --bind /usr %s/usr && exec chroot %s /bin/bash -c "
+              "'exec -a /usr/sbin/mariadbd /bin/bash -c \"read line\" --datadir=%s'" % (root, root, node.path("data")))
     reader, writer = os.pipe()
-    script = "mount --bind / %s/bin; exec -a /usr/sbin/mariadbd chroot %s/bin /bin/sh -c 'read line' %s" % (
-        fake, fake, "--datadir=" + node.path("data"))
     container = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "bash", "-c", script], stdin=reader)
     try:
+        until(lambda: open("/proc/%d/cmdline" % container.pid).read().startswith("/usr/sbin/mariadbd"))
         assert node.act("stop")[0] == 0
         assert container.poll() is None
     finally:
