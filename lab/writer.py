@@ -6,7 +6,8 @@
 
 Every acknowledged row is a line in the record, flushed before the next write, so that whoever looks for it afterwards knows
 what the database owes. A write whose connection broke during the commit may or may not have happened: it is counted as
-unknown, and neither owed nor forbidden. Ends at SIGTERM or SIGINT and prints its figures as JSON.
+unknown, and neither owed nor forbidden. SIGUSR1 begins a new scene, counted apart. Ends at SIGTERM or SIGINT and prints its
+figures as JSON.
 """
 
 import argparse
@@ -33,11 +34,13 @@ class Figures:
         self.last = self.began = time.monotonic()
         self.longest = 0.0
         self.errors = {}
+        self.number, self.start, self.scene_longest, self.before = 0, (0, 0, 0), 0.0, {}
 
     def ack(self, row):
         with self.lock:
             now = time.monotonic()
             self.longest = max(self.longest, now - self.last)
+            self.scene_longest = max(self.scene_longest, now - self.last)
             self.last = now
             self.acked += 1
             self.record.write("%s\n" % row)
@@ -56,7 +59,21 @@ class Figures:
             now = time.monotonic()
             return {"acked": self.acked, "failed": self.failed, "unknown": self.unknown,
                     "longest_stall": round(max(self.longest, now - self.last), 2), "stalled_now": round(now - self.last, 2),
-                    "seconds": round(now - self.began, 1), "errors": dict(self.errors)}
+                    "seconds": round(now - self.began, 1), "errors": dict(self.errors), "scene": self.scene(now),
+                    "before": self.before}
+
+    def scene(self, now):
+        """The figures since the scene began."""
+        acked, failed, unknown = self.start
+        return {"number": self.number, "acked": self.acked - acked, "failed": self.failed - failed,
+                "unknown": self.unknown - unknown, "longest_stall": round(max(self.scene_longest, now - self.last), 2)}
+
+    def next_scene(self):
+        """Keep the scene's figures as those before, and count anew."""
+        with self.lock:
+            self.before = self.scene(time.monotonic())
+            self.number += 1
+            self.start, self.scene_longest = (self.acked, self.failed, self.unknown), 0.0
 
 
 def work(number, options, password, figures, ended):
@@ -104,7 +121,8 @@ def main():
     options = parser.parse_args()
     with open(options.password_file, encoding="utf-8") as file:
         password = file.read().strip()
-    ended = threading.Event()
+    ended, turned = threading.Event(), threading.Event()
+    signal.signal(signal.SIGUSR1, lambda *_: turned.set())  # not more: the handler may interrupt who holds the lock
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     with open(options.record, "a", encoding="ascii") as record:
@@ -114,6 +132,9 @@ def main():
         for worker in workers:
             worker.start()
         while not ended.wait(0.5):
+            if turned.is_set():
+                turned.clear()
+                figures.next_scene()
             if options.state:
                 with open(options.state + ".new", "w", encoding="ascii") as file:
                     json.dump(figures.take(), file)

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real three-node cluster on one machine: build, start, break, inspect, remove. See README.md."""
+
+
+class LabError(Exception):
+    """The lab cannot do what was asked; the text is one sentence for the person at the prompt."""

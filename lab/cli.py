@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words of the `lab` command."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+
+from lab import LabError, cluster, image, names, power, sources, state
+
+
+def main(argv):
+    """Run one verb; the exit code. 1: it could not be done, one sentence on standard error says why."""
+    if argv[:1] == ["_power"]:
+        return power.main(argv[1], int(argv[2]))
+    options = parser().parse_args(argv)
+    try:
+        return options.verb(options) or 0
+    except LabError as error:
+        sys.stderr.write("lab: %s\n" % error)
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("lab: interrupted\n")
+        return 130
+
+
+def parser():
+    """The command line."""
+    top = argparse.ArgumentParser(prog="lab", description="A real cluster of Debian machines on this one. See lab/README.md.")
+    verbs = top.add_subparsers(metavar="VERB", required=True)
+
+    def verb(name, function, text):
+        one = verbs.add_parser(name, help=text, description=text)
+        one.add_argument("--name", default=os.environ.get("QUORATE_LAB", "lab"), help="which lab (default: $QUORATE_LAB or lab)")
+        one.set_defaults(verb=function)
+        return one
+
+    one = verb("build", do_build, "make the image of a suite, cached")
+    one.add_argument("--suite", choices=sources.SUITES, default="bookworm")
+    one.add_argument("--force", action="store_true", help="also if there is one")
+    one = verb("up", do_up, "make and start a lab, wait until its nodes are online in Pacemaker")
+    one.add_argument("--suite", choices=sources.SUITES, default="bookworm")
+    one.add_argument("--nodes", type=int, default=3, help="1 to %d" % names.MOST_NODES)
+    one.add_argument("--deb", help="our package, installed in every node")
+    one.add_argument("--no-fencing", action="store_true")
+    one.add_argument("--owner", type=int, default=0, help="pid of the process whose end removes the lab")
+    one.add_argument("--foreground", action="store_true", help="stay; Ctrl-C, or this command's end in any way, removes the lab")
+    verb("down", do_down, "shut the nodes down in good order, keep their disks")
+    verb("destroy", do_destroy, "cut the power and remove all that the lab made")
+    verb("prune", do_prune, "destroy every lab whose power daemon has gone")
+    verb("list", do_list, "the labs on this machine")
+    verb("status", do_status, "the nodes, what Pacemaker thinks of them, what runs where")
+    one = verb("shell", do_shell, "a shell in a node")
+    one.add_argument("node")
+    one = verb("run", do_run, "a command in a node")
+    one.add_argument("--timeout", type=float)
+    one.add_argument("node")
+    one.add_argument("command", nargs=argparse.REMAINDER)
+    one = verb("client", do_client, "a command on this machine, in the lab's network")
+    one.add_argument("command", nargs=argparse.REMAINDER)
+    one = verb("power-cut", do_power_cut, "cut the power of nodes; the cluster's fencing switches them on again")
+    one.add_argument("nodes", nargs="+")
+    one.add_argument("--stay-off", action="store_true", help="only power-on does")
+    one = verb("power-on", do_power_on, "switch nodes on (all that are off)")
+    one.add_argument("nodes", nargs="*")
+    one = verb("fence-hold", do_fence_hold, "a node that the cluster fences stays off; or, refuse: fencing fails")
+    one.add_argument("state", choices=("on", "off", "refuse"), nargs="?", default="on")
+    return top
+
+
+def lab_of(options):
+    """The lab that the options name."""
+    return cluster.Lab(options.name)
+
+
+def do_build(options):
+    """lab build"""
+    cluster.check_able()
+    image.build(options.suite, image.printer(), force=options.force)
+
+
+def do_up(options):
+    """lab up"""
+    lab = lab_of(options)
+    say = image.printer()
+    owner = os.getpid() if options.foreground else options.owner
+    if not options.foreground:
+        lab.up(options.suite, options.nodes, options.deb, owner, not options.no_fencing, say)
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        lab.up(options.suite, options.nodes, options.deb, owner, not options.no_fencing, say)
+        say("lab %s is up; Ctrl-C removes it" % lab.name)
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        say("removing lab %s" % lab.name)
+    finally:
+        lab.destroy()
+
+
+def do_down(options):
+    """lab down"""
+    lab_of(options).down(image.printer())
+
+
+def do_destroy(options):
+    """lab destroy"""
+    lab_of(options).destroy()
+
+
+def do_prune(options):
+    """lab prune"""
+    for name in state.names():
+        if not state.alive((state.read(name) or {}).get("daemon")):
+            cluster.remove_what_was_made(name)
+            print("removed what was left of lab %s" % name)
+
+
+def do_list(options):
+    """lab list"""
+    for name in state.names():
+        record = state.read(name) or {}
+        up = "up" if state.alive(record.get("daemon")) else "down"
+        print("%-16s %-5s %-9s %d nodes  %s" % (name, up, record.get("suite", "?"), len(record.get("nodes", [])),
+                                                record.get("subnet", "?")))
+
+
+def do_status(options):
+    """lab status"""
+    lab = lab_of(options)
+    seen = lab.cluster_xml()
+    known = {} if seen is None else {one.get("name"): one for one in seen.findall("./nodes/node")}
+    for node in lab.nodes:
+        one = known.get(node.name)
+        says = "not asked" if seen is None else "unknown" if one is None else "online" if one.get("online") == "true" else "OFFLINE"
+        if one is not None and one.get("unclean") == "true":
+            says += " UNCLEAN"
+        if one is not None and one.get("is_dc") == "true":
+            says += " (DC)"
+        memory, cpu = lab.cgroup_memory(node.name), lab.cgroup_cpu(node.name)
+        print("%-3s %-14s power %-4s pacemaker %-14s %5s MB %7s s CPU" % (
+            node.name, node.address, "on" if lab.is_on(node.name) else "OFF", says,
+            "-" if memory is None else memory >> 20, "-" if cpu is None else "%.1f" % cpu))
+    for one in (seen.iter("resource") if seen is not None else ()):
+        where = " ".join(at.get("name") for at in one.findall("node"))
+        print("    %-20s %-12s %s%s" % (one.get("id"), one.get("role"), where, " FAILED" if one.get("failed") == "true" else ""))
+
+
+def do_shell(options):
+    """lab shell"""
+    return _in_node(lab_of(options), options.node, ["/bin/bash", "-l"], {"TERM": os.environ.get("TERM", "dumb")})
+
+
+def do_run(options):
+    """lab run"""
+    if not options.command:
+        raise LabError("say what to run: lab run %s COMMAND ..." % options.node)
+    return _in_node(lab_of(options), options.node, options.command, {})
+
+
+def _in_node(lab, node, command, environment):
+    import subprocess
+    from lab import machine
+    pid = machine.pid_of(lab.name, node)
+    if pid is None:
+        raise LabError("node %s is off; `lab power-on --name %s %s` starts it" % (node, lab.name, node))
+    return subprocess.call(machine.entry(lab.name, node, pid, command), env=dict(machine.ENVIRONMENT, **environment), cwd="/")
+
+
+def do_client(options):
+    """lab client"""
+    import subprocess
+    lab = lab_of(options)
+    lab.record  # says so where there is none
+    return subprocess.call(lab.client(options.command or [os.environ.get("SHELL", "/bin/sh")]))
+
+
+def do_power_cut(options):
+    """lab power-cut"""
+    lab_of(options).power_cut(*options.nodes, stay_off=options.stay_off)
+
+
+def do_power_on(options):
+    """lab power-on"""
+    lab_of(options).power_on(*options.nodes)
+
+
+def do_fence_hold(options):
+    """lab fence-hold"""
+    lab = lab_of(options)
+    lab.fence_refuse(options.state == "refuse")
+    lab.fence_hold(options.state == "on")
