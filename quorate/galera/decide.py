@@ -173,7 +173,7 @@ def _bootstrap(snapshot, facts):
         return Decision(REFUSE, urgent=True, command=_command(snapshot, facts), reason="%s holds the highest position (%s) and "
                         "wsrep_cluster_address does not name it; add it there." % (best.node, _positions([best])))
     if why == proof.everybody(snapshot, facts):
-        beyond = [report for report in facts.bystanders if report.uuid == best.uuid and report.seqno > best.seqno]
+        beyond = proof.beyond(facts, best.uuid, best.seqno)
         if beyond:
             return Decision(REFUSE, urgent=True, command=_command(snapshot, facts), reason="%s is ahead of %s (%s), but it is "
                             "not on record as a member of the cluster since the last bootstrap: its surplus may be "

@@ -39,8 +39,8 @@ class Known(namedtuple("Known", "reports voters bystanders blank lost generation
 
 def known(snapshot):
     """Sort the reports of a Snapshot."""
-    reports = {node: report for node, report in snapshot.reports.items() if node in snapshot.members}
-    complete = [reports[node] for node in sorted(reports) if is_complete(reports[node])]
+    reports = {node: snapshot.reports[node] for node in sorted(snapshot.reports) if node in snapshot.members}
+    complete = [report for report in reports.values() if is_complete(report)]
     generation = voting_generation(snapshot, reports, complete)
     linked = linked_members(reports, generation)
     voters, bystanders, blank, lost = [], [], [], []
@@ -248,9 +248,17 @@ def _holds_all(snapshot, facts, inside):
     highest = max(-1 if report.seqno is None else report.seqno for report in inside)
     if any(report.seqno > highest for report in facts.voters):
         return False
+    if any(report.settled for report in inside):
+        return True
     nodes = {report.node for report in inside}
-    return any(report.settled for report in inside) or all(
+    return not beyond(facts, inside[0].uuid, highest) and all(
         node in nodes or facts.accounted(node) for node in snapshot.configured)
+
+
+def beyond(facts, uuid, seqno):
+    """Reports of older generations that are ahead of this position. What they have more was given up by a bootstrap, or
+    it was committed since and they were killed before that was put on record. Only a settled view tells the two apart."""
+    return [report for report in facts.bystanders if report.uuid == uuid and report.seqno > seqno]
 
 
 def latest_view(facts):

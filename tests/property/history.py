@@ -126,6 +126,7 @@ class World:
             node.survivor = node.tried = False
             if node not in late:
                 node.view, node.saved = self.view, None
+                node.received = list(self.log) if node.state == SYNCED else node.received
         for node in late:
             self._die(node, 0)
 

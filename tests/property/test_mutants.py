@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated histories catch every weaker rule.
+
+Each mutant takes one safeguard out of the election, as a reader might think it could be. The histories of fixed seeds must
+then bring the cluster to harm; if they did not, test_histories.py would prove nothing about that safeguard.
+"""
+
+import pytest
+
+import history
+from quorate.galera import decide, proof
+from quorate.galera.facts import JOIN, RECOVER
+
+HISTORIES = 12000
+
+
+def majority_is_enough(view, reports, without_data):
+    """More than half of the last view has reported: what elections do elsewhere."""
+    here = {report.my_uuid for report in reports}
+    return 2 * len(view.members & here) > len(view.members)
+
+
+def members_need_not_show_the_view(view, reports, without_data):
+    """All members of a view have reported, whatever they were in afterwards."""
+    return view.members - without_data <= {report.my_uuid for report in reports}
+
+
+def everybody_but_one(snapshot, facts):
+    heard = [node for node in snapshot.configured if facts.accounted(node)]
+    return "most have reported" if 2 * len(heard) > len(snapshot.configured) else None
+
+
+def safe_flag_of_any_age(snapshot, facts):
+    """safe_to_bootstrap ends the election, as in the agents of old."""
+    safe = [report for report in facts.voters + facts.bystanders if report.safe and report.clean]
+    return "it was the last to leave" if len(safe) == 1 else None
+
+
+def lone_node_goes_on(snapshot, facts):
+    """Two nodes, the other one fenced: no word of whether this one survived it."""
+    two = snapshot.two_node and len(facts.voters) == 1 and len(snapshot.configured) == 2
+    return "the other one is off" if two and snapshot.lost_confirmed else None
+
+
+def clean_stop_counts_as_the_end(view, reports, without_data):
+    """A member that left cleanly is taken for one that did not go on."""
+    by_member = {report.my_uuid: report for report in reports}
+    return all(member in by_member and (proof.last_view(by_member[member]) in (None, view))
+               for member in view.members - without_data)
+
+
+def unsettled_view(snapshot, facts):
+    return "all members of the last view have reported" if proof.closed_views(facts) else None
+
+
+def lowest(reports, configured):
+    return min(reports, key=lambda report: (report.seqno, report.node)) if reports else None
+
+
+def first_configured(reports, configured):
+    return min(reports, key=lambda report: report.node) if reports else None
+
+
+def any_view_is_recovered(snapshot, facts, inside):
+    return True
+
+
+def always_keeps_view(snapshot, node, decision):
+    return decision.action in (JOIN, RECOVER)
+
+
+def position_is_always_good(report, openings):
+    return False
+
+
+def remembered_is_as_good(report):
+    return report.view
+
+
+def all_may_vote(report, generation, linked):
+    return True
+
+
+MUTANTS = [
+    (proof, "closing", majority_is_enough),
+    (proof, "closing", members_need_not_show_the_view),
+    (proof, "closing", clean_stop_counts_as_the_end),
+    (proof, "closed_view", unsettled_view),
+    (proof, "everybody", everybody_but_one),
+    (proof, "last_to_leave", safe_flag_of_any_age),
+    (proof, "lone_survivor", lone_node_goes_on),
+    (proof, "best", lowest),
+    (proof, "best", first_configured),
+    (proof, "_holds_all", any_view_is_recovered),
+    (proof, "last_view", remembered_is_as_good),
+    (proof, "belongs", all_may_vote),
+    (decide, "keeps_view", always_keeps_view),
+    (decide, "needs_full_transfer", position_is_always_good),
+]
+
+
+def harm_done(histories):
+    """(seed, Harm) of the first history that ends in harm, or None."""
+    for seed in range(histories):
+        world, steps = history.random_history(seed)
+        try:
+            world.play(steps)
+        except history.Harm as harm:
+            return seed, harm
+    return None
+
+
+@pytest.mark.parametrize("module, name, mutant", MUTANTS, ids=[mutant.__name__ for _, _, mutant in MUTANTS])
+def test_a_weaker_rule_is_caught(monkeypatch, module, name, mutant):
+    monkeypatch.setattr(module, name, mutant)
+    assert harm_done(HISTORIES) is not None
