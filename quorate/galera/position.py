@@ -12,10 +12,10 @@ RECOVER_MOST = 600   # seconds; InnoDB may have a long log to apply before it ca
 
 
 class Position(namedtuple("Position", "uuid seqno source clean safe data my_uuid view arbitrators names "
-                                        "settled recorded unreadable_view trouble")):
+                                        "settled recorded unreadable_view trouble broken"), defaults=(False,)):
     """The fields of facts.Report of the same names; names: masked member UUID -> node name;
     settled: see facts.Report; recorded: see facts.Report; unreadable_view: a gvwstate.dat is there and is garbage;
-    trouble: None, or a sentence about what could not be read."""
+    trouble: None, or a sentence about what could not be read; broken: a state transfer into it began and did not end."""
 
     __slots__ = ()
 
@@ -41,7 +41,7 @@ def position(context, memory, layout):
         return base._replace(uuid=state.uuid, seqno=state.seqno, source=facts.GRASTATE, clean=True, data=True)
     if broken_transfer(layout.datadir, state):
         # What a state transfer leaves half-way can look like a database with a position, and is none.
-        return base._replace(trouble="A state transfer into %s broke off; this node can only join." % layout.datadir)
+        return base._replace(broken=True, trouble="A state transfer into %s broke off; this node can only join." % layout.datadir)
     found, trouble = recover(context, memory, layout)
     if found is None:
         return base._replace(uuid=None, seqno=None, data=None, trouble=trouble)
