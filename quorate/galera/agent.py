@@ -59,17 +59,18 @@ def _halt(context, memory, reserve):
     from quorate.galera.drain import drained
     from quorate.galera.position import remember_view, restore_record, text
     datadir = probe.data_directory(context, memory)
-    with drained(context, memory, datadir) as serving:
+    with drained(context, memory, datadir) as state:
         remember_view(memory, datadir)  # a server that stops cleanly removes its own record
         record = text(datadir, "gvwstate.dat")
-        left = server.stop(context, memory, datadir, max(2.0, context.deadline.left() - reserve))
+        left = server.stop(context, memory, datadir, max(2.0, context.deadline.left() - reserve),
+                           hopeless=state in (facts.STARTING, facts.RECEIVING, facts.HUNG))
     if left:
         return Outcome(codes.ERR_GENERIC, "Not stopped: %s still there after SIGKILL; see 'ps -o pid,stat,wchan,cmd -p %s'." % (
             ", ".join("%s (pid %d, state %s)" % (os.path.basename(one.argv[0] if one.argv else "?"), one.pid, one.state)
                       for one in left), ",".join(str(one.pid) for one in left)))
-    if not serving:
+    if state not in facts.IN_PRIMARY:
         restore_record(datadir, record, context.parameters.user)
-    for note in (server.NOTE, "progress", "unknown", "outside", "serving"):
+    for note in (server.NOTE, "progress", "unknown", "outside", "serving", "launched-from"):
         memory.forget(note)
     return None
 

@@ -10,32 +10,32 @@ HAPROXY_INTERVAL = 1.2  # seconds; `check inter 1s` and a little: by then every 
 
 @contextmanager
 def drained(context, memory, datadir):
-    """Drain around a stop, if a check is there to say so and the server is well enough to have sessions. Yields whether
-    the server was part of a primary component.
+    """Drain around a stop, if a check is there to say so and the server is well enough to have sessions. Yields the
+    server's state.
 
     The mark is taken away in any case afterwards: what the check says of a stopped server needs no drain.
     """
-    serving, drain = False, None
+    state, drain = facts.UNKNOWN, None
     try:
-        serving = is_serving(context, memory, datadir)
-        drain = _drain(context) if serving else None
+        state = state_before(context, memory, datadir)
+        drain = _drain(context) if state in facts.IN_PRIMARY else None
         if drain is not None:
             _begin(context, memory, drain)
     except Exception as error:  # whatever it is: nothing about draining may keep a stop from stopping
         context.log.warning("Not drained: %s" % error)
     try:
-        yield serving
+        yield state
     finally:
         if drain is not None:
             drain.clear(context.instance)
 
 
-def is_serving(context, memory, datadir):
-    """Whether the server is part of a primary component. A frozen one cannot be asked."""
+def state_before(context, memory, datadir):
+    """The server's state. A frozen one cannot be asked."""
     process = server.find(context, memory, datadir)
-    if process is None or process.state in "Tt":
-        return False
-    return probe.ask(context, memory, process).state in facts.IN_PRIMARY
+    if process is None:
+        return facts.DOWN
+    return facts.HUNG if process.state in "Tt" else probe.ask(context, memory, process).state
 
 
 def _drain(context):

@@ -16,7 +16,8 @@ from quorate.ocf.agent import Failed, Outcome
 
 URGENT_AFTER = 20    # seconds a wait may last before plain `pcs status` shows that an operator should look
 JOIN_PATIENCE = 6    # seconds promote waits for a joiner; longer would keep Pacemaker from starting those it waits for
-SYNC_PATIENCE = 20   # ... once something is being received, so that most joins end within promote
+PRIMARY_PATIENCE = 30  # ... when the server of a member of the primary component was heard
+SYNC_PATIENCE = 30   # ... once something is being received, so that most joins end within promote
 GATE_MOST = 60       # seconds to wait for another joiner's turn
 
 
@@ -40,7 +41,8 @@ class Election:
         report = facts.Report(
             self.context.node, facts.UNKNOWN if found.unreadable_view else facts.DOWN, found.uuid, found.seqno, found.source,
             found.clean, found.safe, found.data, found.my_uuid, found.view, found.arbitrators,
-            self.board.own_generation(), int(self.context.clock.now()), settled=found.settled, recorded=found.recorded,
+            0 if found.broken else self.board.own_generation(),  # its donor has all that it had: nothing was lost
+            int(self.context.clock.now()), settled=found.settled, recorded=found.recorded,
             tried=self.memory.has("tried"), survivor=self.memory.has("survivor"))
         self.memory.write("position", {"report": form.encode_report(report)})
         self.board.publish(report)
@@ -59,9 +61,18 @@ class Election:
         if old and (old.state, old.view, old.generation) == (state, view, generation) and not self.context.is_probe:
             return False
         since = old.since if old and old.state == state else int(self.context.clock.now())
+        if state == facts.STARTING and self._launched_from() is not None:
+            # It was in no primary component since, so what its disk held still holds, and the others may count on it.
+            return self.board.publish(self._launched_from()._replace(
+                state=state, since=since, view=view, my_uuid=my_uuid, recorded=recorded(datadir, view)))
         return self.board.publish(facts.Report(
             self.context.node, state, data=True, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
             generation=generation, since=since, recorded=recorded(datadir, view)))
+
+    def _launched_from(self):
+        """The position from which the server that now starts was launched, or None."""
+        text = self.memory.read("launched-from").get("report") or self.memory.read("position").get("report")
+        return form.decode_report(self.context.node, text) if text else None
 
     # deciding
 
@@ -165,6 +176,7 @@ class Election:
             # Without it a primary component can form whose state UUID is zero in every grastate.dat.
             options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))
         self.context.log.info("%s: %s" % (decision.action, decision.reason))
+        self.memory.write("launched-from", {"report": form.encode_report(own)})
         for note in ("position", "waiting", "progress", "survivor") + (
                 ("tried",) if decision.action == facts.BOOTSTRAP else ()):
             self.memory.forget(note)
@@ -213,6 +225,7 @@ class Election:
         """Wait for the launched server as long as that helps; the monitor watches over the rest. promote's Outcome."""
         began = self.context.clock.monotonic()
         told = None
+        starting = PRIMARY_PATIENCE if self._primary_listens() else JOIN_PATIENCE
         while True:
             if self.context.processes.gone(process):
                 words = server.last_words(self.memory, layout)
@@ -228,11 +241,19 @@ class Election:
                 from quorate.galera.serving import keep_record
                 keep_record(self.context, self.memory, seen, self)
                 return Outcome(codes.SUCCESS)
-            patience = SYNC_PATIENCE if seen.state in facts.IN_PRIMARY or seen.state == facts.RECEIVING else JOIN_PATIENCE
+            patience = SYNC_PATIENCE if seen.state in facts.IN_PRIMARY or seen.state == facts.RECEIVING else starting
             if self.context.deadline.expired or self.context.clock.monotonic() - began > patience:
                 self.board.say(self.progress_sentence(seen))
                 return Outcome(codes.SUCCESS)
             self.context.clock.sleep(0.2)
+
+    def _primary_listens(self):
+        """Whether the server of a node that reports to be in the primary component accepts group communication: then that
+        report is not a dead server's last word, and the join will not take long."""
+        snapshot = self.snapshot()
+        there = {name: where for name, where in self.addresses.items() if name != snapshot.me
+                 and name in snapshot.reports and snapshot.reports[name].state in facts.IN_PRIMARY}
+        return bool(there and probe.listening(there, 1.0))
 
     # watching
 

@@ -14,6 +14,7 @@ from quorate.ocf.agent import Failed
 NAMES = ("mariadbd", "mysqld", "mysqld-debug")
 TRANSFER = ("wsrep_sst_", "rsync", "mariabackup", "mariadb-backup", "xtrabackup", "mbstream", "xbstream", "socat")
 NOTE = "server"
+HOPELESS_PATIENCE = 3.0  # seconds
 OPEN_FILES = 32768  # LimitNOFILE of mariadb.service
 
 
@@ -177,25 +178,25 @@ def _text(path):
         return ""
 
 
-def stop(context, memory, datadir, budget):
+def stop(context, memory, datadir, budget, hopeless=False):
     """Stop everything that works on the data directory, within `budget` seconds. Returns what is still there (empty: done).
 
     SIGTERM first. A server that is stopped by SIGSTOP gets SIGCONT, or it could not even hear that. After two thirds of
-    the time, SIGKILL, and then wait for the proof: a killed process is not gone until the kernel says so.
+    the time (after a few seconds where SIGTERM is hopeless), SIGKILL, and then wait for the proof: a killed process is not gone until the kernel says so.
     """
     import signal
     left = remains(context, memory, datadir)
     if not left:
         return []
     deadline = context.deadline.part(budget)
-    stopped = any(process.state in "Tt" for process in left)
     for process in left:
         if is_server(process, datadir):
             _signal(context, process, signal.SIGTERM)
             _signal(context, process, signal.SIGCONT)
             context.log.say("Sent SIGTERM to pid %d (%s)." % (process.pid, process.argv[0]))
-    # One that somebody froze is likely to hang again, and its data survive a kill as they survive a crash.
-    patience = min(10.0, budget / 3) if stopped else budget * 2 / 3
+    # One that waits for a primary component does not hear SIGTERM (57 s seen), one that somebody froze is likely to hang
+    # again; their data survive a kill as they survive a crash.
+    patience = min(HOPELESS_PATIENCE, budget / 3) if hopeless else budget * 2 / 3
 
     def gone():
         return all(context.processes.gone(process) for process in left)
