@@ -206,7 +206,7 @@ def _unless_alive(snapshot, alive, node, reason):
     listening = _listening(snapshot, node)
     if listening:
         absent = [other for other in listening if other not in snapshot.reports or other not in snapshot.members]
-        return Decision(WAIT, missing=listening, urgent=True, command="quorate bootstrap %s %s" % (node, node),
+        return Decision(WAIT, missing=listening, urgent=True, command="quorate bootstrap %s --force %s" % (node, node),
                         reason="%s could bootstrap, but something answers on the group communication port of %s, which "
                         "reports %s; stop that mysqld, or bring the node back into the cluster." % (
                             node, _names(listening), "nothing" if absent else "that it is down"))
@@ -292,8 +292,8 @@ def _overruled(snapshot, facts, decision):
             override.node, hindrance, decision.reason))
     objections = _objections(snapshot, facts, report)
     if objections and not override.forced:
-        return decision._replace(urgent=True, command="quorate bootstrap %s %s" % (override.node, override.node),
-                                 reason="The order to bootstrap %s is refused: %s; name it twice to insist. %s" % (
+        return decision._replace(urgent=True, command="quorate bootstrap %s --force %s" % (override.node, override.node),
+                                 reason="The order to bootstrap %s is refused: %s; --force insists. %s" % (
                                      override.node, "; ".join(objections), decision.reason))
     unheard = [node for node in snapshot.configured if node != override.node and not facts.accounted(node)]
     given_up = list(objections)

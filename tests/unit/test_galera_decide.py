@@ -332,7 +332,7 @@ def test_the_operator_goes_on_without_one_and_is_told_what_it_costs():
 def test_an_order_is_refused_when_it_costs_more_unless_it_is_insisted_upon(better, word):
     reports = [crashed("n1", 5), better]
     refused = decide(seen(*reports, override=Override("n1", "root", 1, False)))
-    assert refused.action == WAIT and word in refused.reason and refused.command == "quorate bootstrap n1 n1"
+    assert refused.action == WAIT and word in refused.reason and refused.command == "quorate bootstrap n1 --force n1"
     forced = decide(seen(*reports, override=Override("n1", "root", 1, True)))
     assert (forced.action, forced.nodes) == (BOOTSTRAP, ("n1",)) and word in forced.reason
 
