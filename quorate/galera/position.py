@@ -12,7 +12,7 @@ RECOVER_MOST = 600   # seconds; InnoDB may have a long log to apply before it ca
 
 
 class Position(namedtuple("Position", "uuid seqno source clean safe data my_uuid view arbitrators names "
-                                        "settled recorded unreadable_view trouble broken"), defaults=(False,)):
+                                        "settled recorded unreadable_view trouble broken", defaults=(False,))):
     """The fields of facts.Report of the same names; names: masked member UUID -> node name;
     settled: see facts.Report; recorded: see facts.Report; unreadable_view: a gvwstate.dat is there and is garbage;
     trouble: None, or a sentence about what could not be read; broken: a state transfer into it began and did not end."""
