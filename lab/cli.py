@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from lab import LabError, cluster, image, names, power, sources, state
+from lab import LabError, cluster, faults, image, names, power, sources, state
 
 
 def main(argv):
@@ -44,6 +44,7 @@ def parser():
     one.add_argument("--nodes", type=int, default=3, help="1 to %d" % names.MOST_NODES)
     one.add_argument("--deb", help="our package, installed in every node")
     one.add_argument("--no-fencing", action="store_true")
+    one.add_argument("--disk", action="store_true", help="a disk of its own for each node's data, for fill-disk")
     one.add_argument("--owner", type=int, default=0, help="pid of the process whose end removes the lab")
     one.add_argument("--foreground", action="store_true", help="stay; Ctrl-C, or this command's end in any way, removes the lab")
     verb("down", do_down, "shut the nodes down in good order, keep their disks")
@@ -66,7 +67,37 @@ def parser():
     one.add_argument("nodes", nargs="*")
     one = verb("fence-hold", do_fence_hold, "a node that the cluster fences stays off; or, refuse: fencing fails")
     one.add_argument("state", choices=("on", "off", "refuse"), nargs="?", default="on")
+    fault_verbs(verb)
     return top
+
+
+def fault_verbs(verb):
+    """The words for lab/faults.py."""
+    for name, text in (("kill", "SIGKILL to a node's processes of that name"), ("stop", "SIGSTOP; without a pattern the whole node hangs"),
+                       ("cont", "the end of stop")):
+        one = verb(name, do_signal, text)
+        one.set_defaults(what=name)
+        one.add_argument("node")
+        one.add_argument("pattern", nargs=None if name == "kill" else "?", help="name of a program, or a part of its arguments")
+    one = verb("partition", do_partition, "cut nodes off from the others, not from each other, until heal")
+    one.add_argument("nodes", nargs="+")
+    one = verb("heal", do_heal, "the end of partition")
+    one.add_argument("nodes", nargs="*")
+    for name, function, text in (("fill-disk", do_fill_disk, "use up the disk that holds the node's data (lab up --disk)"),
+                                 ("free-disk", do_free_disk, "the end of fill-disk"), ("fast-net", do_fast_net, "the end of slow-net"),
+                                 ("fast-disk", do_fast_disk, "the end of slow-disk")):
+        verb(name, function, text).add_argument("node")
+    one = verb("slow-net", do_slow_net, "delay every frame to and from a node, lose some")
+    one.add_argument("node")
+    one.add_argument("delay", type=float, help="milliseconds")
+    one.add_argument("loss", type=float, nargs="?", default=0.0, help="per cent")
+    one = verb("slow-disk", do_slow_disk, "limit what a node's processes write")
+    one.add_argument("node")
+    one.add_argument("rate", type=int, nargs="?", default=1024, help="KiB a second (1024)")
+    one.add_argument("operations", type=int, nargs="?", default=50, help="operations a second (50)")
+    one = verb("clock", do_clock, "set a node's clock ahead for all that starts from now on; 0 ends it")
+    one.add_argument("node")
+    one.add_argument("seconds", type=int)
 
 
 def lab_of(options):
@@ -85,12 +116,16 @@ def do_up(options):
     lab = lab_of(options)
     say = image.printer()
     owner = os.getpid() if options.foreground else options.owner
+    given = dict(suite=options.suite, count=options.nodes, deb=options.deb, owner=owner, fencing=not options.no_fencing,
+                 disk=options.disk, say=say)
     if not options.foreground:
-        lab.up(options.suite, options.nodes, options.deb, owner, not options.no_fencing, say)
+        lab.up(**given)
         return
+    if state.read(lab.name) is not None:
+        raise LabError("lab %s exists already; `lab destroy --name %s` removes it, another --name leaves it" % (lab.name, lab.name))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        lab.up(options.suite, options.nodes, options.deb, owner, not options.no_fencing, say)
+        lab.up(**given)
         say("lab %s is up; Ctrl-C removes it" % lab.name)
         while True:
             time.sleep(3600)
@@ -192,3 +227,54 @@ def do_fence_hold(options):
     lab = lab_of(options)
     lab.fence_refuse(options.state == "refuse")
     lab.fence_hold(options.state == "on")
+
+
+def do_signal(options):
+    """lab kill, stop, cont"""
+    for argv in getattr(faults, options.what)(lab_of(options), options.node, options.pattern):
+        print(" ".join(argv)[:100])
+
+
+def do_partition(options):
+    """lab partition"""
+    faults.partition(lab_of(options), *options.nodes)
+
+
+def do_heal(options):
+    """lab heal"""
+    faults.heal(lab_of(options), *options.nodes)
+
+
+def do_fill_disk(options):
+    """lab fill-disk"""
+    print("%d MB taken, nothing is left" % (faults.fill_disk(lab_of(options), options.node) >> 20))
+
+
+def do_free_disk(options):
+    """lab free-disk"""
+    faults.free_disk(lab_of(options), options.node)
+
+
+def do_slow_net(options):
+    """lab slow-net"""
+    faults.slow_net(lab_of(options), options.node, options.delay / 1000, options.loss)
+
+
+def do_fast_net(options):
+    """lab fast-net"""
+    faults.fast_net(lab_of(options), options.node)
+
+
+def do_slow_disk(options):
+    """lab slow-disk"""
+    faults.slow_disk(lab_of(options), options.node, options.rate << 10, options.operations)
+
+
+def do_fast_disk(options):
+    """lab fast-disk"""
+    faults.fast_disk(lab_of(options), options.node)
+
+
+def do_clock(options):
+    """lab clock"""
+    faults.clock(lab_of(options), options.node, options.seconds)

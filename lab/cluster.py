@@ -97,10 +97,12 @@ class Lab:
     def __exit__(self, *exc):
         self.destroy()
 
-    def up(self, suite="bookworm", count=3, deb=None, owner=None, fencing=True, say=nothing, timeout=UP_TIMEOUT):
+    def up(self, suite="bookworm", count=3, deb=None, owner=None, fencing=True, say=nothing, timeout=UP_TIMEOUT,
+           disk=False):
         """Make the lab unless it exists, start what is off, wait for all nodes to be online in Pacemaker.
 
         `deb`: path of our package. `owner`: pid of a process whose end removes the lab (this one's inside `with`).
+        `disk`: a disk of its own for each node's /var/lib/mysql and /var/lib/rabbitmq, which can then be full.
         """
         check_able()
         image.ensure_tools(say)
@@ -108,7 +110,7 @@ class Lab:
         if state.read(self.name) is None:
             base = image.build(suite, say)
             lower = ([layer.of_package(suite, deb, say)] if deb else []) + [base]
-            self._make(suite, count, lower, deb, fencing)
+            self._make(suite, count, lower, deb, fencing, disk)
             say("lab %s: %d nodes of %s, network %s" % (self.name, count, suite, self.record["subnet"]))
         self._start_daemon(owner or (os.getpid() if self._owned else 0))
         for node in self.node_names:
@@ -118,7 +120,8 @@ class Lab:
         say("%d nodes online in Pacemaker after %.1f s" % (len(self.nodes), time.monotonic() - started))
         return self
 
-    def _make(self, suite, count, lower, deb, fencing):
+    def _make(self, suite, count, lower, deb, fencing, disk):
+        template = layer.disk_template(lower[-1]) if disk else None
         with state.Lock():
             if state.read(self.name) is not None:
                 raise LabError("lab %s is being made by somebody else" % self.name)
@@ -142,7 +145,7 @@ class Lab:
                 common["var/lib/pacemaker/cib/cib.xml"] = (stack.cib(self.name, members, False), 0o600, "hacluster")
             for node in members:
                 own = dict(common, **stack.files_for(node, subnet))
-                machine.make_own(self.name, node.name, lower[-1], own, layer.disk_template(lower[-1]))
+                machine.make_own(self.name, node.name, lower[-1], own, template)
         except BaseException:
             remove_what_was_made(self.name)
             raise

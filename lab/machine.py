@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import subprocess
+import time
 from typing import NamedTuple, Optional
 
 from lab import LabError, cgroups, names, state
@@ -21,14 +22,14 @@ SHUTDOWN = signal.SIGRTMIN + 4  # systemd as pid 1: power off in good order
 
 _START = r"""
 set -e
-name=$1 namespace=$2 base=$3 dir=$4 power=$5; shift 5
+name=$1 namespace=$2 base=$3 dir=$4 power=$5 bridge=$6; shift 6
 if [ -e "$dir/disk.img" ]; then
     mkdir -p "$dir/disk"
     mount -o loop,noatime "$dir/disk.img" "$dir/disk"
     for path in mysql rabbitmq; do set -- "$@" --bind="$dir/disk/$path:/var/lib/$path"; done
 fi
 mount -t overlay lab-$name -o "lowerdir=$base,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
-exec nsenter --net=/run/netns/$namespace systemd-nspawn --quiet --boot --register=no --keep-unit --network-bridge=br0 \
+exec nsenter --net=/run/netns/$namespace systemd-nspawn --quiet --boot --register=no --keep-unit --network-bridge="$bridge" \
     --console=passive --link-journal=no --capability=CAP_IPC_LOCK --machine="$name" --directory="$dir/root" \
     --bind="$power:%s" "$@"
 """ % POWER_MOUNT
@@ -124,11 +125,52 @@ def start(lab, node, lower):
     procs = [os.path.join(path, "cgroup.procs") for path in cgroups.paths(this_group)]
     script = "set -e\nfor procs in %s; do echo $$ > $procs; done\n%s" % (" ".join(procs), _START)
     command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script,
-               "lab", node, names.network_namespace(lab), ":".join(lower), base, os.path.join(state.directory(lab), "fence")]
+               "lab", node, names.network_namespace(lab), ":".join(lower), base, os.path.join(state.directory(lab), "fence"),
+               bridge_of(lab, node)]
+    await_disk(base)
     environment = dict(ENVIRONMENT, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="1")
     with open(os.path.join(base, "console.log"), "ab") as log:
         return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                 start_new_session=True)
+
+
+def bridge_of(lab, node):
+    """The bridge that the node's cable goes to: br0 unless it was cut off."""
+    try:
+        with open(os.path.join(directory(lab, node), "bridge")) as file:
+            return file.read().strip() or "br0"
+    except OSError:
+        return "br0"
+
+
+def set_bridge(lab, node, bridge):
+    """Remember where the node's cable goes, for its next start too."""
+    with open(os.path.join(directory(lab, node), "bridge"), "w") as file:
+        file.write(bridge + "\n")
+
+
+def await_disk(base, deadline=20.0):
+    """Wait until nobody has the node's disk mounted any more. A node that has just died still writes back what was in
+    memory; mounted a second time before that is done, its file system would be torn."""
+    image = os.path.join(base, "disk.img")
+    if not os.path.exists(image):
+        return
+    end = time.monotonic() + deadline
+    while image in _loop_files():
+        if time.monotonic() > end:
+            raise LabError("the disk %s is still in use; see `losetup -a`" % image)
+        time.sleep(0.02)
+
+
+def _loop_files():
+    found = []
+    for name in os.listdir("/sys/block"):
+        try:
+            with open("/sys/block/%s/loop/backing_file" % name) as file:
+                found.append(file.read().strip())
+        except OSError:
+            continue
+    return found
 
 
 def first_process(nspawn_pid):
