@@ -158,7 +158,8 @@ def _recover(snapshot, view):
                and snapshot.reports[node].view == view]
     down = _in_order(snapshot, [node for node in members if snapshot.reports[node].state == DOWN])
     if not down:
-        return Decision(RECOVER, (), "All members of the last primary view are starting (%s), they re-form it." % _names(members))
+        return Decision(RECOVER, (), "All members of the last primary view are starting (%s), they re-form it."
+                        % _names(members))
     return Decision(RECOVER, down, "All members of the last primary view have reported (%s), they start together and "
                     "Galera re-forms it." % _names(members))
 
@@ -190,7 +191,7 @@ def _first_ever(snapshot, facts):
         return _wait(snapshot, facts)
     reports = [facts.reports[node] for node in snapshot.configured]
     if snapshot.generation > 1 or len([report for report in reports if report.generation > 0]) > 1:
-        return Decision(REFUSE, urgent=True, command="quorate bootstrap %s" % reports[0].node, reason="No node has data, and "
+        return Decision(REFUSE, urgent=True, command=_forced(reports[0].node), reason="No node has data, and "
                         "this cluster had some; is a file system not mounted? The command starts it anew, empty.")
     first = [report.node for report in reports if report.data] or [report.node for report in reports]
     alive = [node for node in sorted(facts.reports) if proof.may_become_primary(facts.reports[node], facts)]
@@ -206,7 +207,7 @@ def _unless_alive(snapshot, alive, node, reason):
     listening = _listening(snapshot, node)
     if listening:
         absent = [other for other in listening if other not in snapshot.reports or other not in snapshot.members]
-        return Decision(WAIT, missing=listening, urgent=True, command="quorate bootstrap %s --force %s" % (node, node),
+        return Decision(WAIT, missing=listening, urgent=True, command=_forced(node),
                         reason="%s could bootstrap, but something answers on the group communication port of %s, which "
                         "reports %s; stop that mysqld, or bring the node back into the cluster." % (
                             node, _names(listening), "nothing" if absent else "that it is down"))
@@ -292,7 +293,7 @@ def _overruled(snapshot, facts, decision):
             override.node, hindrance, decision.reason))
     objections = _objections(snapshot, facts, report)
     if objections and not override.forced:
-        return decision._replace(urgent=True, command="quorate bootstrap %s --force %s" % (override.node, override.node),
+        return decision._replace(urgent=True, command=_forced(override.node),
                                  reason="The order to bootstrap %s is refused: %s; --force insists. %s" % (
                                      override.node, "; ".join(objections), decision.reason))
     unheard = [node for node in snapshot.configured if node != override.node and not facts.accounted(node)]
@@ -324,7 +325,8 @@ def _objections(snapshot, facts, report):
     """What speaks against bootstrapping this node although an operator says so: list of clauses."""
     found = []
     others = [other for other in facts.voters if other.node != report.node]
-    ahead = [other for other in others if other.uuid == report.uuid and other.seqno > (report.seqno if report.seqno is not None else -1)]
+    position = -1 if report.seqno is None else report.seqno
+    ahead = [other for other in others if other.uuid == report.uuid and other.seqno > position]
     if ahead:
         found.append("%s has a higher position" % _positions(ahead))
     if others and report not in facts.voters:
@@ -348,16 +350,18 @@ def _objections(snapshot, facts, report):
 
 # Words
 
+def _forced(node):
+    """The command that insists."""
+    return "quorate bootstrap %s --force %s" % (node, node)
+
+
 def _command(snapshot, facts):
     """The command that goes on without those who are missing: it names the best of those that reported; or None."""
-    groups = [facts.voters, facts.bystanders]
-    for group in groups:
-        configured = [report for report in group if report.node in snapshot.configured]
-        if configured:
-            latest = max(report.generation for report in configured)
-            configured = [report for report in configured if report.generation == latest] if group is groups[1] else configured
-            return "quorate bootstrap %s" % proof.best(configured, snapshot.configured).node
-    return None
+    known = [report for report in facts.voters if report.node in snapshot.configured]
+    if not known:
+        old = [report for report in facts.bystanders if report.node in snapshot.configured]
+        known = [report for report in old if report.generation == max(one.generation for one in old)]
+    return "quorate bootstrap %s" % proof.best(known, snapshot.configured).node if known else None
 
 
 def _in_order(snapshot, nodes):

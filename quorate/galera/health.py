@@ -3,13 +3,17 @@
 
 from collections import namedtuple
 
-TOO_MANY = (1040, 1203, 1226)
-DENIED = (1044, 1045, 1698)
-NOT_READY = (1047,)
+TOO_MANY = (1040, 1203, 1226)       # ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
+DENIED = (1044, 1045, 1698)         # ER_DBACCESS_DENIED_ERROR, ER_ACCESS_DENIED_ERROR, ..._NO_PASSWORD_ERROR
+NOT_READY = (1047,)                 # ER_UNKNOWN_COM_ERROR: WSREP has not yet prepared node for application use
+BLOCKING = ("rsync", "mysqldump")   # state transfers during which the donor cannot write (or not even read)
 
 
-class Policy(namedtuple("Policy", "available_when_donor available_when_readonly", defaults=(False, True))):
-    """What counts as fit for clients beside the synced state."""
+class Policy(namedtuple("Policy", "available_when_donor available_when_readonly", defaults=("no", True))):
+    """What counts as fit for clients beside the synced state.
+
+    available_when_donor: 'yes', 'no' (clustercheck's default) or 'auto': unless the state transfer blocks the donor
+    """
 
     __slots__ = ()
 
@@ -26,21 +30,42 @@ def classify(status, policy):
     if not status.answered:
         return _silent(status)
     if status.cluster_status != "Primary":
-        return Health("non-primary", False, "The server is in no primary component (wsrep_cluster_status %s)."
+        return Health("non-primary", False, "Galera cluster node is not in a primary component (wsrep_cluster_status %s)."
                       % status.cluster_status)
-    return Health("synced" if status.local_state == 4 else "joining", status.local_state == 4,
-                  "The server is %s." % (status.local_state_comment or "in an unknown state"))
+    if status.reject_queries not in (None, "NONE"):
+        return Health("rejecting", False, "Galera cluster node rejects queries (wsrep_reject_queries=%s)."
+                      % status.reject_queries)
+    if status.maint_mode not in (None, "", "DISABLED"):
+        return Health("maintenance", False, "Galera cluster node is in maintenance (pxc_maint_mode=%s)." % status.maint_mode)
+    if status.local_state == 2:
+        return _donor(status, policy)
+    if status.local_state != 4 or status.ready is False:
+        return Health("joining", False, "Galera cluster node is not synced (%s)."
+                      % (status.local_state_comment or "its state is unknown"))
+    if status.read_only and not policy.available_when_readonly:
+        return Health("read-only", False, "Galera cluster node is read-only.")
+    return Health("synced", True, "Galera cluster node is synced.")
+
+
+def _donor(status, policy):
+    """Donor of a state transfer, or desynced by the operator (a backup): alive, and it may lag behind."""
+    code = "desynced" if status.desync else "donor"
+    blocked = status.sst_donor_rejects_queries or (
+        code == "donor" and any(word in (status.sst_method or "") for word in BLOCKING))
+    ok = policy.available_when_donor == "yes" or (policy.available_when_donor == "auto" and not blocked)
+    return Health(code, ok, "Galera cluster node is %s." % (
+        "desynced (wsrep_desync)" if status.desync else "donor of a state transfer (%s)" % (status.sst_method or "unknown")))
 
 
 def _silent(status):
     if status.errno in TOO_MANY:
-        return Health("out-of-connections", False, "The server lives and has no connection left (max_connections).")
+        return Health("out-of-connections", False, "The database server lives and has no connection left (max_connections).")
     if status.errno in DENIED:
-        return Health("refused", False, "The server lives and refuses the credentials of the check: %s" % status.error)
+        return Health("refused", False, "The database server lives and refuses the credentials of the check: %s" % status.error)
     if status.errno in NOT_READY:
-        return Health("non-primary", False, "The server is not ready for queries (WSREP).")
+        return Health("non-primary", False, "Galera cluster node is not ready for queries (WSREP).")
     if status.error and "timed out" in status.error:
-        return Health("hung", False, "The server does not answer.")
+        return Health("hung", False, "The database server does not answer.")
     if status.errno in (2002, 2003):
-        return Health("down", False, "The server accepts no connection: %s" % status.error)
-    return Health("hung" if status.errno == 2013 else "unknown", False, "The server gave no answer: %s" % status.error)
+        return Health("down", False, "The database server accepts no connection: %s" % status.error)
+    return Health("hung" if status.errno == 2013 else "unknown", False, "The database server gave no answer: %s" % status.error)

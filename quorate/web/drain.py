@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draining: a mark of root's on this node, that the check sees at its next look.
+
+A drained node that is well answers 404: with `http-check disable-on-404` HAProxy sends no new connection and keeps the open
+ones. The mark is a file in a directory that only root can write; clustercheck's was one that everybody could.
+"""
+
+import os
+
+DIRECTORY = "/run/quorate/drain"
+NOTICED = 0.6  # seconds until a running check has surely seen a change: its polling interval and a little
+PORT = 9200
+
+
+def set(name, reason, directory=DIRECTORY):  # the words of the command: drain and undrain
+    """Mark this node as draining in the name of `name` (a resource, or 'operator'). Raises OSError."""
+    os.makedirs(directory, 0o755, exist_ok=True)
+    path = os.path.join(directory, name)
+    temporary = os.path.join(directory, "." + name)
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(" ".join(reason.split())[:200] + "\n")
+    os.rename(temporary, path)
+
+
+def clear(name, directory=DIRECTORY):
+    """Take the mark back; nothing happens when there is none."""
+    try:
+        os.unlink(os.path.join(directory, name))
+    except OSError:
+        pass
+
+
+def active(directory=DIRECTORY):
+    """The reason, if somebody drains this node; else None. A mark that is not root's does not count."""
+    try:
+        if os.stat(directory).st_uid != 0 or os.stat(directory).st_mode & 0o022:
+            return None
+        names = sorted(name for name in os.listdir(directory) if not name.startswith("."))
+    except OSError:
+        return None
+    for name in names:
+        path = os.path.join(directory, name)
+        try:
+            if os.lstat(path).st_uid == 0:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    return file.read(200).strip() or name
+        except OSError:
+            continue
+    return None
+
+
+def served(port=PORT):
+    """Whether a check listens on this node; without one there is nobody to drain."""
+    import socket
+    try:
+        with socket.create_connection(("127.0.0.1", port), 0.3):
+            return True
+    except OSError:
+        return False
