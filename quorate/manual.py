@@ -24,7 +24,7 @@ class Page(NamedTuple):
     summary: str  # after the dash of NAME
     synopsis: tuple  # lines
     description: str
-    parts: tuple = ()  # of (heading, body); a body is a text, or a tuple of (term, text)
+    parts: tuple = ()  # of (heading, body); a body is a text, or a tuple of (term, text); a term's first word is bold
     see_also: tuple = ()  # of "name(section)"
 
 
@@ -48,6 +48,26 @@ def example(agent):
         words.append("promotable")
     return [("    " if index else "") + word + (" \\" if word is not words[-1] else "")
             for index, word in enumerate(words)]
+
+
+def synopsis(usage):
+    """The lines of a usage text (`usage: NAME ...`, then an empty line) that say how the command is called."""
+    lines = usage.partition("\n\n")[0].splitlines()
+    name = lines[0].split()[1]
+    words = [line.replace("usage:", "      ", 1).strip() for line in lines]
+    return tuple(line.partition("  ")[0] for line in words if line.startswith(name))
+
+
+def terms(usage):
+    """What stands below them, as (term, text): a term is indented by two blanks at most, its text stands behind it."""
+    found = []
+    for line in usage.partition("\n\n")[2].splitlines():
+        if line.strip() and len(line) - len(line.lstrip()) <= 2:
+            term, _, text = line.strip().partition("  ")
+            found.append([term, text.strip()])
+        elif line.strip():
+            found[-1][1] += " " + line.strip()
+    return tuple((term, text) for term, text in found)
 
 
 def parameter_table(agent):

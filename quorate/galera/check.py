@@ -7,7 +7,7 @@ from time import monotonic
 
 from quorate.galera import health, sql
 from quorate.galera.facts import ServerStatus
-from quorate.web import drain
+from quorate.host import drain
 from quorate.web.request import Request, answer
 
 INTERVAL = 0.4     # seconds between questions to the server

@@ -145,7 +145,7 @@ def settings_of(options):
 
 def switch(word, reason):
     """drain and undrain."""
-    from quorate.web import drain
+    from quorate.host import drain
     if os.geteuid() != 0:
         sys.stderr.write("galera-check: only root drains a node: sudo galera-check %s\n" % word)
         return 1

@@ -42,7 +42,7 @@ def _drain(context):
     """The module that marks a drain, or None when there is no time for one or no check to tell."""
     if not context.parameters.drain_timeout:
         return None
-    from quorate.web import drain
+    from quorate.host import drain
     return drain if drain.served() else None
 
 
