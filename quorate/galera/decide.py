@@ -14,7 +14,7 @@ docs/galera-election.md. What the agent has to keep to, so that they are:
 - A report is withdrawn or says STARTING before a mysqld is started, and says DOWN only of a mysqld proven gone.
 - Opening a primary component: the cluster's generation is raised, then this node's own, then mysqld starts. A mysqld
   that ended without ever having been ready may be undone in the reverse order.
-- A node starts without gvwstate.dat where keeps_view() says so, and without a position where needs_full_transfer() does.
+- A node starts with gvwstate.dat only where keeps_view() says so, without a position where needs_full_transfer() does.
 - Both files are saved before a start that may end without a primary component, and put back when it does: a mysqld
   that is stopped while it waits removes gvwstate.dat, and the proof is gone with it.
 """
@@ -98,7 +98,7 @@ def needs_full_transfer(report, openings):
 
 
 def opening(snapshot, node):
-    """(generation, uuid, seqno, parent generation) of the generation that `node` is about to open; the agent keeps them."""
+    """(generation, uuid, seqno, parent generation) of what `node` is about to open; the agent keeps it."""
     facts = proof.known(snapshot)
     report = facts.reports[node]
     parent = facts.generation if report in facts.voters else report.generation or 0
@@ -138,12 +138,14 @@ def _elect(snapshot, facts):
     """The Decision without regard to an operator's order."""
     ahead = [report for report in facts.reports.values() if (report.generation or 0) > snapshot.generation]
     if ahead:
-        return Decision(WAIT, urgent=True, command=_command(snapshot, facts), reason="%s was synced in bootstrap generation "
-                        "%d and the cluster's configuration knows only %d: it was changed or put back by hand." % (
+        return Decision(WAIT, urgent=True, command=_command(snapshot, facts), reason="%s was synced in bootstrap "
+                        "generation %d and the cluster's configuration knows only %d: it was "
+                        "changed or put back by hand." % (
                             ahead[0].node, ahead[0].generation, snapshot.generation))
     if len({report.uuid for report in facts.voters}) > 1:
-        return Decision(REFUSE, urgent=True, command="quorate bootstrap NODE", reason="The nodes hold different histories "
-                        "(%s); name the node whose data the cluster is to keep, the others will get a copy of it."
+        return Decision(REFUSE, urgent=True, command="quorate bootstrap NODE", reason="The nodes hold different "
+                        "histories (%s); name the node whose data the cluster is to keep, the others will get "
+                        "a copy of it."
                         % _positions(facts.voters))
     view = proof.recoverable(snapshot, facts)
     if view is not None:
@@ -171,13 +173,13 @@ def _bootstrap(snapshot, facts):
     if why is None:
         return _wait(snapshot, facts)
     if best.node not in snapshot.configured:
-        return Decision(REFUSE, urgent=True, command=_command(snapshot, facts), reason="%s holds the highest position (%s) and "
-                        "wsrep_cluster_address does not name it; add it there." % (best.node, _positions([best])))
+        return Decision(REFUSE, urgent=True, command=_command(snapshot, facts), reason="%s holds the highest position "
+                        "(%s) and wsrep_cluster_address does not name it; add it there." % (best.node, _positions([best])))
     if why == proof.everybody(snapshot, facts):
         beyond = proof.beyond(facts, best.uuid, best.seqno)
         if beyond:
-            return Decision(REFUSE, urgent=True, command=_command(snapshot, facts), reason="%s is ahead of %s (%s), but it is "
-                            "not on record as a member of the cluster since the last bootstrap: its surplus may be "
+            return Decision(REFUSE, urgent=True, command=_command(snapshot, facts), reason="%s is ahead of %s (%s), but "
+                            "it is not on record as a member of the cluster since the last bootstrap: its surplus may be "
                             "commits, or what was given up then." % (
                                 _names(report.node for report in beyond), best.node, _positions([best] + beyond)))
     alive = [node for node in sorted(facts.reports) if proof.may_become_primary(facts.reports[node], facts)]
@@ -202,8 +204,8 @@ def _first_ever(snapshot, facts):
 def _unless_alive(snapshot, alive, node, reason):
     """BOOTSTRAP of `node`, or WAIT for what is alive beside it."""
     if alive:
-        return Decision(WAIT, missing=tuple(alive), reason="%s could bootstrap, but mysqld on %s is alive (%s) and may still "
-                        "form a primary component." % (node, _names(alive), _states(snapshot, alive)))
+        return Decision(WAIT, missing=tuple(alive), reason="%s could bootstrap, but mysqld on %s is alive (%s) and may "
+                        "still form a primary component." % (node, _names(alive), _states(snapshot, alive)))
     listening = _listening(snapshot, node)
     if listening:
         absent = [other for other in listening if other not in snapshot.reports or other not in snapshot.members]
@@ -251,8 +253,8 @@ def _missing(snapshot, facts):
     if not facts.voters and not facts.blank and not facts.lost and not facts.bystanders:
         return tuple(unaccounted), "no node has reported its position yet"
     if not facts.voters and facts.bystanders:
-        return tuple(unaccounted), ("those that reported were last synced before the last bootstrap (generation %d) and lack "
-                                    "what was committed since" % snapshot.generation)
+        return tuple(unaccounted), ("those that reported were last synced before the last bootstrap (generation %d) "
+                                    "and lack what was committed since" % snapshot.generation)
     if not facts.voters:
         return tuple(unaccounted), "no node that reported has data, and the first start needs all configured nodes"
     return tuple(unaccounted), "nobody who reported can prove that %s no commit that they lack" % (
@@ -367,7 +369,8 @@ def _command(snapshot, facts):
 def _in_order(snapshot, nodes):
     """The nodes in the order of the configuration, others after them."""
     wanted = set(nodes)
-    return tuple([node for node in snapshot.configured if node in wanted] + sorted(wanted.difference(snapshot.configured)))
+    return tuple([node for node in snapshot.configured if node in wanted]
+                 + sorted(wanted.difference(snapshot.configured)))
 
 
 def _names(names, ordered=True):
@@ -376,7 +379,8 @@ def _names(names, ordered=True):
 
 
 def _positions(reports):
-    return ", ".join("%s %s:%s" % (report.node, short(report.uuid) or "?", "?" if report.seqno is None else report.seqno)
+    return ", ".join("%s %s:%s" % (report.node, short(report.uuid) or "?",
+                                   "?" if report.seqno is None else report.seqno)
                      for report in sorted(reports, key=lambda report: report.node))
 
 

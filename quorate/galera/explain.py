@@ -47,7 +47,8 @@ def _row(snapshot, node, now):
     current = snapshot.generation
     if current is not None and report.generation is not None and report.generation < current:
         generation += " of %d" % current
-    return (node, member, state, _position(report), source, _view(snapshot, report), generation, _age(report.since, now))
+    return (node, member, state, _position(report), source, _view(snapshot, report), generation,
+            _age(report.since, now))
 
 
 def _position(report):
@@ -63,7 +64,8 @@ def _view(snapshot, report):
     names = dict(snapshot.names)
     names.update((other.my_uuid, node) for node, other in snapshot.reports.items() if other.my_uuid is not None)
     without_data = proof.arbitrators(snapshot.reports)
-    members = ["arbitrator" if member in without_data else names.get(member, short(member)) for member in report.view.members]
+    members = ["arbitrator" if member in without_data else names.get(member, short(member))
+               for member in report.view.members]
     return "%d: %s" % (report.view.seq, " ".join(sorted(members)))
 
 

@@ -15,7 +15,7 @@ ZERO_UUID = "00000000-0000-0000-0000-000000000000"
 
 # What a node's mysqld does, as far as its own machine can tell.
 DOWN = "down"                # proven: no mysqld, no state transfer child
-STARTING = "starting"        # mysqld runs, answers no SQL, nothing is being received (waits for a primary component, recovers InnoDB, ...)
+STARTING = "starting"        # mysqld runs, answers no SQL, receives nothing (waits for the others, recovers InnoDB)
 RECEIVING = "receiving"      # mysqld runs, a state transfer (SST or IST) into it is under way
 SYNCED = "synced"            # member of a primary component and serving (wsrep_local_state 4)
 DONOR = "donor"              # member of a primary component, donor or desynced (2)
@@ -63,7 +63,8 @@ class Garbage(namedtuple("Garbage", "reason")):
 class Report(namedtuple("Report", (
         "node state uuid seqno source clean safe data my_uuid view arbitrators generation since "
         "settled tried survivor recorded"),
-        defaults=(UNKNOWN, None, None, None, None, None, None, None, None, frozenset(), None, None, None, False, False, None))):
+        defaults=(UNKNOWN, None, None, None, None, None, None, None, None, frozenset(), None, None,
+                  None, False, False, None))):
     """What one node can prove from its own disk and process table.
 
     node:        Pacemaker's name of it (attribute target)
@@ -75,7 +76,7 @@ class Report(namedtuple("Report", (
     safe:        grastate's safe_to_bootstrap; None: unknown
     data:        True: there is a data directory with a database that was in a cluster or can be;
                  False: there is none (empty, missing, or a state transfer into it broke off); None: unknown
-    my_uuid:     own masked member UUID of the last view it was in, or None. Remembered across a clean stop where possible
+    my_uuid:     own masked member UUID of the last view it was in, or None. Remembered over a clean stop if possible
     view:        last primary View, or None (left cleanly, or never was in one). A file that is there and could not
                  be read makes the report's state UNKNOWN
     arbitrators: frozenset of masked member UUIDs known to be garbd (no data)
@@ -114,7 +115,7 @@ class Snapshot(namedtuple("Snapshot", (
 
 
 class Override(namedtuple("Override", "node by at forced", defaults=(None, None, False))):
-    """The operator's word: bootstrap `node`. by: who, at: unix s, forced: name given twice (a better node has reported)."""
+    """The operator's word: bootstrap `node`. by: who, at: unix s, forced: he insists, against objections."""
     __slots__ = ()
 
 

@@ -125,7 +125,7 @@ def proven(snapshot, facts):
 
 
 def last_to_leave(snapshot, facts):
-    """One node left a primary view of its own, cleanly, after all others. Believed of one only, in its own generation."""
+    """One node left a primary view of its own, cleanly, after all others. Believed of one, in its own generation."""
     safe = [report for report in facts.voters if report.safe is not False]
     if len(safe) != 1 or safe[0].safe is not True or safe[0].clean is not True:
         return None
@@ -257,7 +257,7 @@ def _holds_all(snapshot, facts, inside):
 
 def beyond(facts, uuid, seqno):
     """Reports of older generations that are ahead of this position. What they have more was given up by a bootstrap, or
-    it was committed since and they were killed before that was put on record. Only a settled view tells the two apart."""
+    it was committed since and they were killed before that was put on record. Only a settled view tells these apart."""
     return [report for report in facts.bystanders if report.uuid == uuid and report.seqno > seqno]
 
 

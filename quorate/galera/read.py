@@ -139,7 +139,7 @@ def recovered_position(log):
 
 
 def prepared_xa(log):
-    """Number of prepared transactions that keep InnoDB from telling a position ('Found N prepared transactions'), else 0."""
+    """Number of prepared transactions that keep InnoDB from telling a position ('Found N prepared ...'), else 0."""
     for line in log.splitlines():
         before, separator, after = line.partition(" prepared transaction")
         words = before.split()
@@ -170,7 +170,7 @@ def last_error(log, most=ERROR_MOST):
 # SQL
 
 def wsrep_state(rows, at=None):
-    """ServerStatus from the rows of SHOW GLOBAL STATUS and SHOW GLOBAL VARIABLES: dict of name to text. at: monotonic s."""
+    """ServerStatus from the rows of SHOW GLOBAL STATUS and SHOW GLOBAL VARIABLES: dict of name to text. at: s."""
     lower = {name.lower(): value for name, value in rows.items()}
 
     def text(name):

@@ -394,7 +394,7 @@ class World:
             return                       # the report of the primary component was stale: it waits
         donors = [other for other in self._members() if other.state == SYNCED]
         if full and donors:
-            donors[0].disk = list(self.log)     # a donor commits all that came before the request, then data is replaced
+            donors[0].disk = list(self.log)     # a donor commits all that came before, then data is replaced
             node.disk, node.history, node.data, node.generation = [], False, False, 0
         if not full and node.disk != self.log[:len(node.disk)]:
             raise Diverged("%s joins with %s" % (node.name, node.disk))
@@ -441,9 +441,9 @@ class World:
 
 #: Steps and how often a random history takes them.
 STEPS = {
-    "commit": 8, "apply": 2, "monitor": 3, "monitor_all": 3, "crash": 3, "crash_some": 2, "crash_in_change": 2, "evict": 2,
-    "leave": 4, "power_off": 2, "power_cut": 2, "power_on": 3, "hide": 1, "finish": 5, "heal": 2, "stall": 1, "act": 12,
-    "order": 1}
+    "commit": 8, "apply": 2, "monitor": 3, "monitor_all": 3, "crash": 3, "crash_some": 2, "crash_in_change": 2,
+    "evict": 2, "leave": 4, "power_off": 2, "power_cut": 2, "power_on": 3, "hide": 1, "finish": 5, "heal": 2, "stall": 1,
+    "act": 12, "order": 1}
 
 
 def formed(size, arbitrator, two_node=False, change_has_seqno=False):

@@ -27,7 +27,8 @@ steps = st.lists(st.tuples(st.sampled_from(_names), _number, _number), max_size=
 def worlds(draw):
     """A World that has lived through something."""
     arbitrator = draw(st.booleans())
-    world = history.formed(draw(st.integers(2, 5)), arbitrator, not arbitrator and draw(st.booleans()), draw(st.booleans()))
+    two_node = not arbitrator and draw(st.booleans())
+    world = history.formed(draw(st.integers(2, 5)), arbitrator, two_node, draw(st.booleans()))
     return world.play(draw(steps))
 
 
@@ -178,8 +179,8 @@ _flag = st.sampled_from([None, False, True])
 def reports(node):
     return st.builds(
         facts.Report, st.just(node), st.sampled_from(sorted(facts.ALIVE | {UNKNOWN}) + [DOWN] * 9), st.none() | _uuids,
-        st.none() | st.integers(-1, 5), st.sampled_from([None, facts.GRASTATE, facts.RECOVERED, facts.NONE]), _flag, _flag, _flag,
-        st.none() | _members, _views, st.frozensets(_members, max_size=2), st.none() | st.integers(0, 3),
+        st.none() | st.integers(-1, 5), st.sampled_from([None, facts.GRASTATE, facts.RECOVERED, facts.NONE]), _flag,
+        _flag, _flag, st.none() | _members, _views, st.frozensets(_members, max_size=2), st.none() | st.integers(0, 3),
         st.none() | st.integers(0, 2 ** 31), _flag, st.booleans(), st.booleans(), _flag)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated histories catch every weaker rule.
 
-Each mutant takes one safeguard out of the election, as a reader might think it could be. The histories of fixed seeds must
-then bring the cluster to harm; if they did not, test_histories.py would prove nothing about that safeguard.
+Each mutant takes one safeguard out of the election, as a reader might think it could be. The histories of fixed seeds
+must then bring the cluster to harm; if they did not, test_histories.py would prove nothing about that safeguard.
 """
 
 import pytest

@@ -30,7 +30,8 @@ def test_an_order_and_who_gave_it():
     assert decode_override(encode_override(Override("n1"))) == Override("n1", None, 0, False)
 
 
-@pytest.mark.parametrize("text", [None, "", "n1", "v1,node:,by:x,at:1,f:0", "v1,node:n1,by:x,at:1", "v1,node:n1,by:x,at:1,f:yes",
-                                  "v1,node:n 1,by:x,at:1,f:0", "v9,node:n1,by:x,at:1,f:0"])
+@pytest.mark.parametrize("text", [
+    None, "", "n1", "v1,node:,by:x,at:1,f:0", "v1,node:n1,by:x,at:1", "v1,node:n1,by:x,at:1,f:yes",
+    "v1,node:n 1,by:x,at:1,f:0", "v9,node:n1,by:x,at:1,f:0"])
 def test_half_an_order_is_none(text):
     assert decode_override(text) is None

@@ -9,7 +9,8 @@ from quorate.galera.facts import Garbage, Grastate, Gvwstate, View, ZERO_UUID
 U = "6b1f0c2e-c6a1-11ef-9d1d-3b0d6f7a8c11"
 GRASTATE = "# GALERA saved state\nversion: 2.1\nuuid:    %s\nseqno:   %d\nsafe_to_bootstrap: %d\n"
 A, B, C = ("11111111-c6a1-11ef-b03a-00000000000%d" % number for number in (1, 2, 3))
-GVWSTATE = "my_uuid: %s\n#vwbeg\nview_id: 3 %s 17\nbootstrap: 0\nmember: %s 0\nmember: %s 0\nmember: %s 1\n#vwend\n" % (B, A, A, B, C)
+GVWSTATE = ("my_uuid: %s\n#vwbeg\nview_id: 3 %s 17\nbootstrap: 0\n"
+            "member: %s 0\nmember: %s 0\nmember: %s 1\n#vwend\n" % (B, A, A, B, C))
 
 
 def test_grastate_of_a_clean_stop_and_of_a_running_server():
@@ -27,7 +28,8 @@ def test_no_grastate_is_not_an_empty_one():
 
 
 @pytest.mark.parametrize("text", [
-    "\0" * 200, GRASTATE % (U, 5, 0) + "\0\0", "uuid: nonsense\nseqno: 5\n", "uuid: %s\n" % U, "uuid: %s\nseqno: 1_000\n" % U,
+    "\0" * 200, GRASTATE % (U, 5, 0) + "\0\0", "uuid: nonsense\nseqno: 5\n", "uuid: %s\n" % U,
+    "uuid: %s\nseqno: 1_000\n" % U,
     "uuid: %s\nseqno: -2\n" % U, "uuid: %s\nseqno:\n" % U, (GRASTATE % (U, 5, 0))[:40]])
 def test_garbage_in_grastate_is_told(text):
     assert isinstance(read.grastate(text), Garbage)
@@ -90,7 +92,7 @@ def test_the_last_recovered_position_counts():
 
 
 def test_prepared_transactions():
-    assert read.prepared_xa("[ERROR] Found 2 prepared transactions! It means that mysqld was not shut down properly") == 2
+    assert read.prepared_xa("[ERROR] Found 2 prepared transactions! It means that mysqld was not shut down") == 2
     assert read.prepared_xa("[Note] all is well\n") == 0
 
 
@@ -117,8 +119,9 @@ def test_what_a_server_says_of_itself():
     status = read.wsrep_state({
         "wsrep_ready": "ON", "wsrep_cluster_status": "Primary", "wsrep_local_state": "4", "wsrep_local_index": "0",
         "wsrep_local_state_comment": "Synced", "wsrep_cluster_size": "3", "wsrep_desync": "OFF", "read_only": "OFF",
-        "wsrep_reject_queries": "NONE", "wsrep_cluster_state_uuid": U, "wsrep_last_committed": "12", "wsrep_connected": "ON",
-        "Threads_connected": "7", "wsrep_incoming_addresses": "10.0.0.1:3306,10.0.0.2:3306", "wsrep_sst_method": "rsync",
+        "wsrep_reject_queries": "NONE", "wsrep_cluster_state_uuid": U, "wsrep_last_committed": "12",
+        "wsrep_connected": "ON", "Threads_connected": "7", "wsrep_incoming_addresses": "10.0.0.1:3306,10.0.0.2:3306",
+        "wsrep_sst_method": "rsync",
         "wsrep_cluster_conf_id": "3", "wsrep_sst_donor_rejects_queries": "OFF"}, at=5.0)
     assert (status.answered, status.ready, status.cluster_status, status.local_state, status.local_index) == (
         True, True, "Primary", 4, 0)
@@ -144,8 +147,9 @@ def test_cluster_address(text, expected):
 
 
 @pytest.mark.parametrize("text, word", [
-    ("n1,n2", "gcomm://"), ("gcomm://", "names no node"), ("gcomm://n1,N1:4568", "twice"), ("gcomm://n1:99999", "n1:99999"),
-    ("gcomm://n1:x", "n1:x"), ("gcomm://[::1", "[::1"), ("gcomm://n1,:4567", ":4567"), ("gcomm://n1:", "n1:")])
+    ("n1,n2", "gcomm://"), ("gcomm://", "names no node"), ("gcomm://n1,N1:4568", "twice"),
+    ("gcomm://n1:99999", "n1:99999"), ("gcomm://n1:x", "n1:x"), ("gcomm://[::1", "[::1"),
+    ("gcomm://n1,:4567", ":4567"), ("gcomm://n1:", "n1:")])
 def test_what_is_wrong_with_a_cluster_address(text, word):
     assert word in read.address_problem(text)
 
