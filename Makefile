@@ -46,21 +46,18 @@ install: man
 	# An installation on this machine; a package compiles at its own installation.
 	$(if $(DESTDIR),,$(PYTHON) -m compileall -q $(PYTHONDIR)/quorate)
 
-# The package is built in a copy, so that nothing is left behind in the tree.
+# The package is built in a copy of its own, so that nothing is left behind in the tree and two builds do not meet.
 DEB := build/quorate_$(VERSION)_all.deb
 deb:
-	rm -rf build/deb build/quorate_*
-	mkdir -p build/deb/quorate
-	tar -c --exclude=__pycache__ --exclude='.*' $(wildcard agents checks bin quorate systemd xinetd examples docs debian \
-		Makefile README.md CHANGELOG.md LICENSE) | tar -x -C build/deb/quorate
-	scripts/debian-changelog > build/deb/quorate/debian/changelog
-	# No build-essential: nothing is compiled.
-	cd build/deb/quorate && dpkg-checkbuilddeps -I \
-		&& dpkg-buildpackage --build=binary --no-check-builddeps --unsigned-source --unsigned-changes >../log 2>&1 \
-		|| { cat ../log 2>/dev/null; exit 1; }
-	mv build/deb/quorate_* build/
-	rm -rf build/deb
-	@echo $(DEB)
+	@mkdir -p build
+	@copy=$$(mktemp -d "$(CURDIR)/build/deb.XXXXXX") && trap 'rm -rf "$$copy"' EXIT && mkdir "$$copy/quorate" \
+	&& tar -c --exclude=__pycache__ --exclude='.*' $(wildcard agents checks bin quorate systemd xinetd examples docs debian \
+		Makefile README.md CHANGELOG.md LICENSE) | tar -x -C "$$copy/quorate" \
+	&& scripts/debian-changelog > "$$copy/quorate/debian/changelog" \
+	&& cd "$$copy/quorate" && dpkg-checkbuilddeps -I \
+	&& { dpkg-buildpackage --build=binary --no-check-builddeps --unsigned-source --unsigned-changes >../log 2>&1 \
+		|| { cat ../log; exit 1; }; } \
+	&& cd "$(CURDIR)" && mv "$$copy/quorate_$(VERSION)_all.deb" $(DEB) && echo $(DEB)
 
 clean:
 	rm -rf build
