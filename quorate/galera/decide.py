@@ -174,13 +174,14 @@ def _bootstrap(snapshot, facts):
         return _wait(snapshot, facts)
     if best.node not in snapshot.configured:
         return Decision(REFUSE, urgent=True, command=_command(snapshot, facts), reason="%s holds the highest position "
-                        "(%s) and wsrep_cluster_address does not name it; add it there." % (best.node, _positions([best])))
+                        "(%s) and wsrep_cluster_address does not name it; add it there." % (
+                            best.node, _positions([best])))
     if why == proof.everybody(snapshot, facts):
         beyond = proof.beyond(facts, best.uuid, best.seqno)
         if beyond:
-            return Decision(REFUSE, urgent=True, command=_command(snapshot, facts), reason="%s is ahead of %s (%s), but "
-                            "it is not on record as a member of the cluster since the last bootstrap: its surplus may be "
-                            "commits, or what was given up then." % (
+            return Decision(REFUSE, urgent=True, command=_command(snapshot, facts), reason="%s is ahead of %s (%s), "
+                            "but it is not on record as a member of the cluster since the last bootstrap: its surplus "
+                            "may be commits, or what was given up then." % (
                                 _names(report.node for report in beyond), best.node, _positions([best] + beyond)))
     alive = [node for node in sorted(facts.reports) if proof.may_become_primary(facts.reports[node], facts)]
     return _unless_alive(snapshot, alive, best.node, "%s holds the highest position (%s:%d) and %s: it bootstraps." % (

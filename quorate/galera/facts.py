@@ -77,8 +77,8 @@ class Report(namedtuple("Report", (
     data:        True: there is a data directory with a database that was in a cluster or can be;
                  False: there is none (empty, missing, or a state transfer into it broke off); None: unknown
     my_uuid:     own masked member UUID of the last view it was in, or None. Remembered over a clean stop if possible
-    view:        last primary View, or None (left cleanly, or never was in one). A file that is there and could not
-                 be read makes the report's state UNKNOWN
+    view:        last primary View, or None (never was in one). What it proves depends on `recorded`. A file that is
+                 there and could not be read makes the report's state UNKNOWN
     arbitrators: frozenset of masked member UUIDs known to be garbd (no data)
     generation:  int, the bootstrap generation in which it was last synced (a node that opens one is in it before its
                  mysqld starts); 0: never, or a full state transfer into it has begun and not ended; None: unknown

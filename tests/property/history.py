@@ -442,8 +442,8 @@ class World:
 #: Steps and how often a random history takes them.
 STEPS = {
     "commit": 8, "apply": 2, "monitor": 3, "monitor_all": 3, "crash": 3, "crash_some": 2, "crash_in_change": 2,
-    "evict": 2, "leave": 4, "power_off": 2, "power_cut": 2, "power_on": 3, "hide": 1, "finish": 5, "heal": 2, "stall": 1,
-    "act": 12, "order": 1}
+    "evict": 2, "leave": 4, "power_off": 2, "power_cut": 2, "power_on": 3, "hide": 1, "finish": 5, "heal": 2,
+    "stall": 1, "act": 12, "order": 1}
 
 
 def formed(size, arbitrator, two_node=False, change_has_seqno=False):
