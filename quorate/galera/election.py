@@ -63,8 +63,10 @@ class Election:
         since = old.since if old and old.state == state else int(self.context.clock.now())
         if state == facts.STARTING and self._launched_from() is not None:
             # It was in no primary component since, so what its disk held still holds, and the others may count on it.
-            return self.board.publish(self._launched_from()._replace(
-                state=state, since=since, view=view, my_uuid=my_uuid, recorded=recorded(datadir, view)))
+            from_disk = self._launched_from()
+            return self.board.publish(from_disk._replace(
+                state=state, since=since, view=view, my_uuid=my_uuid, recorded=recorded(datadir, view),
+                settled=from_disk.settled and from_disk.view == view))  # it may already be in a view that it has not reached
         return self.board.publish(facts.Report(
             self.context.node, state, data=True, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
             generation=generation, since=since, recorded=recorded(datadir, view)))
