@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/bench: the Galera agent beside ocf:heartbeat:galera on one lab, and the check on port 9200."""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import time
+
+from bench import monitor, sides, table
+from bench.cases import Bench
+from bench.watch import Watcher, all_synced
+from lab import LabError, cluster, state
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CHECK = os.path.join(ROOT, "bench", "check_bench.py")
+PARTS = ("monitor", "recovery", "killall", "check")
+
+
+def parser():
+    """The command line."""
+    top = argparse.ArgumentParser(prog="scripts/bench", description="Measure this suite beside ocf:heartbeat:galera, on a lab.")
+    top.add_argument("--quick", action="store_true", help="a part of it: few runs, two seeds, in about five minutes")
+    top.add_argument("--long", action="store_true", help="also what the peer needs more than five minutes for")
+    top.add_argument("--only", choices=PARTS, action="append", help="this part only; can be given more than once")
+    top.add_argument("--runs", type=int, help="pairs of monitors (default 30)")
+    top.add_argument("--rounds", type=int, help="rounds of bootstrap, restart, SIGKILL and SIGSTOP (default 3)")
+    top.add_argument("--seeds", type=int, help="kills of all three under our agent (default 20)")
+    top.add_argument("--peer-seeds", type=int, default=2, help="the same under the peer, with --long (default 2)")
+    top.add_argument("--seed", type=int, default=None, help="of the random moments (default: a new one, printed)")
+    top.add_argument("--suite", default="bookworm", choices=("bookworm", "trixie"))
+    top.add_argument("--name", default="bench", help="of the lab")
+    top.add_argument("--deb", help="our package (default: built from this checkout)")
+    top.add_argument("--keep", action="store_true", help="leave the lab up, and use it if it is there")
+    top.add_argument("--output", default=os.path.join(ROOT, "build", "measurements.md"), help="where the tables go")
+    return top
+
+
+def options_of(argv):
+    """The command line, with what --quick means."""
+    options = parser().parse_args(argv)
+    few = options.quick
+    options.runs = options.runs or (10 if few else 30)
+    options.rounds = options.rounds or (1 if few else 3)
+    options.seeds = (2 if few else 20) if options.seeds is None else options.seeds
+    options.seed = random.SystemRandom().randrange(10 ** 6) if options.seed is None else options.seed
+    options.only = options.only or list(PARTS)
+    return options
+
+
+def say(text):
+    print("%s %s" % (time.strftime("%H:%M:%S"), text), flush=True)
+
+
+def package():
+    """Build our package; its path. LabError if that fails."""
+    done = subprocess.run(["make", "--silent", "deb"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise LabError("make deb failed: %s" % (done.stderr.strip().splitlines() or ["it says nothing"])[-1])
+    with open(os.path.join(ROOT, "quorate", "__init__.py"), encoding="utf-8") as file:
+        version = next(line.split('"')[1] for line in file if line.startswith("__version__"))
+    return os.path.join(ROOT, "build", "quorate_%s_all.deb" % version)
+
+
+def monitors(lab, options, report):
+    """The cost of a monitor, with nobody else asking the server."""
+    with Watcher(lab) as watcher:
+        sides.take_down(lab, watcher)
+        sides.put_in_charge(lab, sides.OURS)
+        sides.settle(lab, watcher, all_synced)
+    report.costs = monitor.measure(lab, options.runs)
+    for cost in report.costs:
+        say("monitor, %d runs %-9s wall %.1f ms, CPU %.1f ms, server %.1f ms, %s programs" % (
+            options.runs, cost.side, cost.wall, cost.cpu, cost.server, cost.execs))
+
+
+def recoveries(lab, options, report):
+    """Start and recovery, the two sides in turn."""
+    with Watcher(lab) as watcher:
+        bench = Bench(lab, watcher, say, options.seed)
+        report.timings, report.problems = bench.timings, bench.problems
+        for number in range(options.rounds if "recovery" in options.only else 0):
+            for side in sides.SIDES if number % 2 == 0 else reversed(sides.SIDES):
+                plan = ["restart", "kill_one"]
+                if not options.quick and (number == 0 or side is sides.OURS):
+                    plan.append("stop_one")  # the peer needs minutes: once is enough
+                bench.round(side, plan)
+        if "killall" in options.only:
+            bench.round(sides.OURS, ["kill_all"] * options.seeds)
+            for _ in range(options.peer_seeds if options.long else 0):
+                bench.round(sides.PEER, ["kill_all"])  # it leaves nothing to go on with
+
+
+def check_table(options):
+    """What bench/check_bench.py prints, None when it is not there."""
+    if not os.path.exists(CHECK):
+        return None
+    say("the check on port 9200: bench/check_bench.py")
+    done = subprocess.run(["/usr/bin/python3", CHECK] + (["--quick"] if options.quick else []), cwd=ROOT, stdout=subprocess.PIPE,
+                          text=True, check=False)
+    return done.stdout if done.returncode == 0 else done.stdout + "\n(bench/check_bench.py ended with %d)\n" % done.returncode
+
+
+def main(argv):
+    options = options_of(argv)
+    report = table.Report("scripts/bench " + " ".join(argv), options)
+    say("seed %d" % options.seed)
+    lab = cluster.Lab(options.name)
+    code = 0
+    try:
+        if set(options.only) - {"check"}:
+            if not options.keep:
+                lab.__enter__()
+            there = options.keep and state.read(options.name) is not None
+            lab.up(options.suite, deb=None if there else options.deb or package(), say=say)
+            report.versions = table.versions(lab)
+            sides.prepare(lab)
+            if "monitor" in options.only:
+                monitors(lab, options, report)
+            if {"recovery", "killall"} & set(options.only):
+                recoveries(lab, options, report)
+    except LabError as error:
+        sys.stderr.write("bench: %s\n" % error)
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    finally:
+        if not options.keep:
+            lab.destroy()
+    if "check" in options.only and code == 0:
+        report.check = check_table(options)
+    text = report.text()
+    os.makedirs(os.path.dirname(os.path.abspath(options.output)), exist_ok=True)
+    with open(options.output, "w", encoding="utf-8") as file:
+        file.write(text)
+    print(text)
+    say("written to " + options.output)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two that are compared, and putting one or the other in charge of the same three database servers."""
+
+import signal
+import time
+from typing import Dict, NamedTuple
+
+from bench.watch import all_down
+from lab import LabError, galera
+
+STOP_LIMIT = 130.0
+SETTLE_LIMIT = 120.0
+PRISTINE = "/var/lib/mysql.pristine"
+FORGET = r"""
+for name in $(crm_attribute -t crm_config -s quorate -Q -n none 2>/dev/null; cibadmin -Q -A "//cluster_property_set[@id='quorate']/nvpair" 2>/dev/null |
+              sed -n 's/.* name="\([^"]*\)".*/\1/p'); do crm_attribute -t crm_config -s quorate -n "$name" -D; done
+"""
+
+
+class Side(NamedTuple):
+    """label: its name in the tables. provider, type: of the agent. parameters: what an operator has to give."""
+
+    label: str
+    provider: str
+    type: str
+    parameters: Dict[str, str]
+
+    @property
+    def agent(self):
+        return "ocf:%s:%s" % (self.provider, self.type)
+
+
+OURS = Side("quorate", "quorate", "galera", {})
+PEER = Side("heartbeat", "heartbeat", "galera", {"config": "/etc/mysql/my.cnf"})
+SIDES = (OURS, PEER)
+
+
+def prepare(lab):
+    """Once a lab: the configuration, and a copy of the empty databases as the distribution's package made them."""
+    galera.prepare(lab)
+    for node in lab.node_names:
+        lab.check(node, "test -e %s || cp -a /var/lib/mysql %s" % (PRISTINE, PRISTINE))
+
+
+def take_down(lab, watcher):
+    """No resource, no server, nothing remembered, the empty databases again. LabError if the servers do not stop."""
+    first = lab.node_names[0]
+    if lab.run(first, ["pcs", "resource", "config", galera.RESOURCE]).rc == 0:
+        lab.run(first, ["pcs", "resource", "disable", galera.RESOURCE], 60)
+        if watcher.until(all_down, time.monotonic(), STOP_LIMIT) is None:  # a case that was given up left it so
+            watcher.signal(signal.SIGKILL, *[node for node, state in watcher.states.items() if state != "down"])
+            if watcher.until(all_down, time.monotonic(), 30) is None:
+                raise LabError("the servers do not stop: %s" % watcher.text())
+        lab.run(first, ["crm_resource", "--wait", "--timeout=60s"], 70)
+        lab.check(first, ["pcs", "resource", "delete", "--force", galera.RESOURCE], 120)
+        lab.run(first, ["crm_resource", "--wait", "--timeout=60s"], 70)
+    for node in lab.node_names:
+        lab.check(node, "rm -rf /run/quorate/galera-* /var/lib/quorate/galera-*; find /var/lib/mysql -mindepth 1 -delete; "
+                        "cp -a %s/. /var/lib/mysql/; : >/var/log/mysql/error.log" % PRISTINE)
+        lab.run(node, "for name in $(cibadmin -Q -A \"//node_state[@uname='%s']/transient_attributes//nvpair\" 2>/dev/null | "
+                      "sed -n 's/.* name=\"\\([^\"#]*\\)\".*/\\1/p' | grep %s); do attrd_updater -D -n $name -N %s; done; "
+                      "attrd_updater -D -p -n %s-report -N %s; crm_attribute -q -l forever -n %s-generation -N %s -D"
+                      % (node, galera.RESOURCE, node, galera.RESOURCE, node, galera.RESOURCE, node))
+    lab.run(first, FORGET)
+
+
+def put_in_charge(lab, side):
+    """Create the resource; the time when the command was given."""
+    began = time.monotonic()
+    galera.create(lab, side.agent, **side.parameters)
+    return began
+
+
+def settle(lab, watcher, condition, limit=SETTLE_LIMIT):
+    """Until the servers are all right and the cluster has nothing more to do; failures are forgotten. LabError if not."""
+    began, first = time.monotonic(), lab.node_names[0]
+    if watcher.until(condition, began, limit) is None:
+        raise LabError("not settled after %.0f s: %s" % (limit, watcher.text()))
+    lab.run(first, ["crm_resource", "--wait", "--timeout=%ds" % limit], limit + 10)
+    lab.run(first, ["pcs", "resource", "cleanup", galera.RESOURCE], 60)
+    lab.run(first, ["crm_resource", "--wait", "--timeout=%ds" % limit], limit + 10)
+    lab.wait(lambda: len(lab.promoted(galera.RESOURCE)) == len(lab.nodes), limit,
+             "not all promoted after %.0f s; see `lab status --name %s`" % (limit, lab.name))
