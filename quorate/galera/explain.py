@@ -2,7 +2,7 @@
 """The election on one screen: what `quorate explain` prints. Pure: a Snapshot and its Decision in, lines out."""
 
 from quorate.galera import proof
-from quorate.galera.facts import ZERO_UUID
+from quorate.galera.facts import IN_PRIMARY, JOIN, ZERO_UUID
 from quorate.galera.read import short
 
 _COLUMNS = ("node", "member", "state", "position", "from", "last view", "generation", "age")
@@ -13,7 +13,7 @@ def table(snapshot, decision, now):
     rows = [_COLUMNS] + [_row(snapshot, node, now) for node in _nodes(snapshot)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    lines += ["", "decision: %s%s" % (decision.action, " " + " ".join(decision.nodes) if decision.nodes else "")]
+    lines += ["", "decision: " + _decided(snapshot, decision)]
     lines.append("because:  " + decision.reason)
     if decision.missing:
         lines.append("missing:  " + " ".join(decision.missing))
@@ -22,6 +22,14 @@ def table(snapshot, decision, now):
     if decision.command:
         lines.append("to go on: " + decision.command)
     return lines
+
+
+def _decided(snapshot, decision):
+    """The action and whom it concerns; a cluster that is whole needs none."""
+    if decision.action == JOIN and all(node in snapshot.reports and snapshot.reports[node].state in IN_PRIMARY
+                                       for node in snapshot.configured):
+        return "none needed, every node is in the primary component"
+    return " ".join((decision.action,) + decision.nodes)
 
 
 def _nodes(snapshot):
