@@ -15,7 +15,8 @@ from quorate.ocf import codes
 from quorate.ocf.agent import Failed, Outcome
 
 URGENT_AFTER = 20    # seconds a wait may last before plain `pcs status` shows that an operator should look
-JOIN_PATIENCE = 6    # seconds promote waits for a joiner; longer would keep Pacemaker from starting those it waits for
+JOIN_PATIENCE = 2    # seconds promote waits for a joiner; longer would keep Pacemaker from starting those it waits for:
+#                      under load it promotes one after the other (its throttling), and a death is dealt with after that
 PRIMARY_PATIENCE = 30  # ... when the server of a member of the primary component was heard
 SYNC_PATIENCE = 30   # ... once something is being received, so that most joins end within promote
 GATE_MOST = 60       # seconds to wait for another joiner's turn
@@ -227,7 +228,7 @@ class Election:
         """Wait for the launched server as long as that helps; the monitor watches over the rest. promote's Outcome."""
         began = self.context.clock.monotonic()
         told = None
-        starting = PRIMARY_PATIENCE if self._primary_listens() else JOIN_PATIENCE
+        starting, asked = PRIMARY_PATIENCE if self._primary_listens() else JOIN_PATIENCE, began
         while True:
             if self.context.processes.gone(process):
                 words = server.last_words(self.memory, layout)
@@ -244,6 +245,9 @@ class Election:
                 keep_record(self.context, self.memory, seen, self)
                 return Outcome(codes.SUCCESS)
             patience = SYNC_PATIENCE if seen.state in facts.IN_PRIMARY or seen.state == facts.RECEIVING else starting
+            if seen.state == facts.STARTING and patience > JOIN_PATIENCE and self.context.clock.monotonic() - asked > JOIN_PATIENCE:
+                asked = self.context.clock.monotonic()  # those that it joins may have died since
+                starting = patience = PRIMARY_PATIENCE if self._primary_listens() else JOIN_PATIENCE
             if self.context.deadline.expired or self.context.clock.monotonic() - began > patience:
                 self.board.say(self.progress_sentence(seen))
                 return Outcome(codes.SUCCESS)
