@@ -149,8 +149,8 @@ def has_check(lab):
 def haproxy_config(lab):
     """haproxy.cfg, the same on every node."""
     http = has_check(lab)
-    servers = "\n".join("    server %s %s:3306%s" % (node.name, node.address, "" if node is lab.nodes[0] or node.number == 1
-                                                     else " backup") for node in lab.nodes)
+    servers = "\n".join("    server %s %s:3306%s" % (node.name, node.address, " backup" if number else "")
+                        for number, node in enumerate(lab.nodes))
     return HAPROXY % {"vip": lab.vip, "servers": servers, "check": _HTTP_CHECK if http else _TCP_CHECK,
                       "port": " port 9200" if http else ""}
 
