@@ -43,11 +43,12 @@ def check_able():
 
 
 class Lab:
-    """Lab `name`, there or not yet. As a context manager it removes the lab at the end, whatever happens."""
+    """Lab `name`, there or not yet. As a context manager it removes what it made at the end, whatever happens; a lab that
+    was there before is refused by `up`, so that nobody's work is removed by mistake."""
 
     def __init__(self, name="lab"):
         self.name = names.check_name(name)
-        self._owned = False
+        self._owned = self._made = False
 
     # -- what it is
 
@@ -95,7 +96,8 @@ class Lab:
         return self
 
     def __exit__(self, *exc):
-        self.destroy()
+        if self._made:
+            self.destroy()
 
     def up(self, suite="bookworm", count=3, deb=None, owner=None, fencing=True, say=nothing, timeout=UP_TIMEOUT,
            disk=False):
@@ -111,7 +113,10 @@ class Lab:
             base = image.build(suite, say)
             lower = ([layer.of_package(suite, deb, say)] if deb else []) + [base]
             self._make(suite, count, lower, deb, fencing, disk)
+            self._made = True
             say("lab %s: %d nodes of %s, network %s" % (self.name, count, suite, self.record["subnet"]))
+        elif self._owned and not self._made:
+            raise LabError("lab %s exists already; `lab destroy --name %s` removes it" % (self.name, self.name))
         self._start_daemon(owner or (os.getpid() if self._owned else 0))
         for node in self.node_names:
             power.ask(self.name, "on " + node)
