@@ -33,7 +33,7 @@ class Layout(namedtuple("Layout", "server config datadir socket pid log user gro
 def server_program(parameters):
     """Path of the server. Raises Failed(ERR_INSTALLED)."""
     wanted = parameters.binary
-    if wanted and not os.path.basename(wanted).endswith("_safe"):
+    if wanted and not os.path.basename(wanted).endswith(("_safe", "-safe")):
         path = wanted if "/" in wanted else _on_path(wanted)
         if path and os.access(path, os.X_OK):
             return path
