@@ -78,7 +78,7 @@ class Figures:
 
 def work(number, options, password, figures, ended):
     """One worker: connect, insert and commit one row after the other, connect again when that fails."""
-    connection, count = None, 0
+    connection, count, until = None, 0, 0.0
     pause = options.workers / options.rate if options.rate else 0
     while not ended.is_set():
         sent = False
@@ -87,6 +87,7 @@ def work(number, options, password, figures, ended):
                 connection = pymysql.connect(host=options.host, port=options.port, user=options.user, password=password,
                                              connect_timeout=TIMEOUT, read_timeout=TIMEOUT, write_timeout=TIMEOUT,
                                              autocommit=False)
+                until = time.monotonic() + options.recycle
             count += 1
             row = "%s-%d-%d" % (options.tag, number, count)
             with connection.cursor() as cursor:
@@ -94,6 +95,9 @@ def work(number, options, password, figures, ended):
                 sent = True
                 connection.commit()
             figures.ack(row)
+            if time.monotonic() > until:
+                connection.close()
+                connection = None
         except (pymysql.err.Error, OSError) as error:
             figures.miss(error, sent)
             if connection is not None:
@@ -117,6 +121,8 @@ def main():
     parser.add_argument("--state", help="file that holds the figures so far, rewritten twice a second")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rate", type=float, default=100, help="writes a second over all workers; 0: as fast as it goes")
+    parser.add_argument("--recycle", type=float, default=4.0, help="seconds after which a worker takes a new connection, as "
+                                                                   "a connection pool does (oslo.db: connection_recycle_time)")
     parser.add_argument("--tag", default=str(os.getpid()), help="makes the rows of this run its own")
     options = parser.parse_args()
     with open(options.password_file, encoding="utf-8") as file:
