@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from lab import LabError, cluster, faults, image, names, power, sources, state
+from lab import LabError, cluster, faults, image, machine, names, power, sources, state
 
 
 def main(argv):
@@ -67,6 +67,11 @@ def parser():
     one.add_argument("nodes", nargs="*")
     one = verb("fence-hold", do_fence_hold, "a node that the cluster fences stays off; or, refuse: fencing fails")
     one.add_argument("state", choices=("on", "off", "refuse"), nargs="?", default="on")
+    one = verb("galera", do_galera, "the database: its configuration, the resource, the application's user, what the servers say")
+    one.add_argument("step", choices=("prepare", "create", "wait", "users", "status"))
+    one.add_argument("--sst", default="rsync", choices=("rsync", "mariabackup"))
+    one.add_argument("--agent", default="ocf:quorate:galera")
+    verb("haproxy", do_haproxy, "HAProxy on every node, a VIP in front")
     fault_verbs(verb)
     return top
 
@@ -119,7 +124,7 @@ def do_up(options):
     given = dict(suite=options.suite, count=options.nodes, deb=options.deb, owner=owner, fencing=not options.no_fencing,
                  disk=options.disk, say=say)
     if not options.foreground:
-        lab.up(**given)
+        _up_and_leave(lab, given)
         return
     if state.read(lab.name) is not None:
         raise LabError("lab %s exists already; `lab destroy --name %s` removes it, another --name leaves it" % (lab.name, lab.name))
@@ -133,6 +138,27 @@ def do_up(options):
         say("removing lab %s" % lab.name)
     finally:
         lab.destroy()
+
+
+def _up_and_leave(lab, given):
+    """Bring it up; interrupted, or killed, it leaves nothing. A lab that does not get ready stays, to be looked at."""
+    new = state.read(lab.name) is None
+    if new and not given["owner"]:
+        given = dict(given, owner=os.getpid())
+        after = "disown"
+    else:
+        after = "pid"
+    try:
+        lab.up(**given)
+    except KeyboardInterrupt:
+        if new:
+            lab.destroy()
+        raise
+    except LabError:
+        if state.read(lab.name) is not None:
+            power.ask(lab.name, after)
+        raise
+    power.ask(lab.name, after)
 
 
 def do_down(options):
@@ -151,6 +177,7 @@ def do_prune(options):
         if not state.alive((state.read(name) or {}).get("daemon")):
             cluster.remove_what_was_made(name)
             print("removed what was left of lab %s" % name)
+    image.forget_scratch()
 
 
 def do_list(options):
@@ -176,7 +203,7 @@ def do_status(options):
             says += " (DC)"
         memory, cpu = lab.cgroup_memory(node.name), lab.cgroup_cpu(node.name)
         print("%-3s %-14s power %-4s pacemaker %-14s %5s MB %7s s CPU" % (
-            node.name, node.address, "on" if lab.is_on(node.name) else "OFF", says,
+            node.name, node.address, "on" if machine.pid_of(lab.name, node.name) else "OFF", says,
             "-" if memory is None else memory >> 20, "-" if cpu is None else "%.1f" % cpu))
     for one in (seen.iter("resource") if seen is not None else ()):
         where = " ".join(at.get("name") for at in one.findall("node"))
@@ -197,7 +224,6 @@ def do_run(options):
 
 def _in_node(lab, node, command, environment):
     import subprocess
-    from lab import machine
     pid = machine.pid_of(lab.name, node)
     if pid is None:
         raise LabError("node %s is off; `lab power-on --name %s %s` starts it" % (node, lab.name, node))
@@ -278,3 +304,27 @@ def do_fast_disk(options):
 def do_clock(options):
     """lab clock"""
     faults.clock(lab_of(options), options.node, options.seconds)
+
+
+def do_galera(options):
+    """lab galera"""
+    from lab import galera
+    lab = lab_of(options)
+    if options.step == "prepare":
+        galera.prepare(lab, options.sst)
+    elif options.step == "create":
+        galera.create(lab, options.agent, say=print)
+    elif options.step == "wait":
+        print("synced after %.1f s" % galera.wait_synced(lab))
+    elif options.step == "users":
+        galera.users(lab)
+        print("user %s, password in %s" % (galera.USER, galera.password_file(lab)))
+    else:
+        for name, server in galera.ask_all(lab).items():
+            print("%-3s %-12s %d members, %d sessions" % (name, server.state, server.size, server.sessions))
+
+
+def do_haproxy(options):
+    """lab haproxy"""
+    from lab import galera
+    galera.haproxy(lab_of(options), say=print)

@@ -239,6 +239,16 @@ def _remove_tree(root):
     shutil.rmtree(root)
 
 
+def forget_scratch(older_than=3600.0):
+    """Remove what interrupted installations left in the cache, once it is `older_than` seconds old."""
+    if not os.path.isdir(cache_dir()):
+        return
+    for name in os.listdir(cache_dir()):
+        path_there = os.path.join(cache_dir(), name)
+        if name.startswith((".layer-", ".disk-")) and time.time() - os.stat(path_there).st_mtime > older_than:
+            _remove_tree(path_there)
+
+
 def printer(stream=sys.stderr):
     """A `say` that writes one line each, with the seconds since it was made."""
     started = time.monotonic()

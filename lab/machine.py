@@ -121,6 +121,8 @@ def start(lab, node, lower):
     """Start the node; the Popen of its systemd-nspawn. It dies with the caller's thread. `lower`: layers, topmost first."""
     base = directory(lab, node)
     this_group = group(lab, node)
+    if not cgroups.remove(this_group):  # of a daemon that was killed: two systems on one disk would tear it
+        raise LabError("processes of node %s from before do not end" % node)
     cgroups.create(this_group)
     procs = [os.path.join(path, "cgroup.procs") for path in cgroups.paths(this_group)]
     script = "set -e\nfor procs in %s; do echo $$ > $procs; done\n%s" % (" ".join(procs), _START)

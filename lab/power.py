@@ -2,10 +2,10 @@
 """The power daemon of a lab: parent of every node, answers the fence agents, and the operator at the prompt.
 
 One process a lab. It takes the whole lab down when the process it was told is the owner ends, however that ends. Its
-nodes die with it (a node whose power nobody can cut must not go on running).
+nodes do not outlive it: a node whose power nobody can cut must not go on running.
 
 Asked with one line, it answers with text that ends in a line with a dot. The nodes' socket takes: on, off, reboot,
-status NODE, list. The operator's takes, besides: stay-off NODE, hold on|off, refuse on|off, shutdown NODE, pid, quit,
+status NODE, list. The operator's takes, besides: stay-off NODE, hold on|off, refuse on|off, shutdown NODE, pid, disown, quit,
 destroy.
 """
 
@@ -38,6 +38,8 @@ class Daemon:
         self.refuse = False     # fencing fails, as with a broken device
         self.pending = []       # (node, deadline, connection): shutdowns somebody waits for
         self.ending = None
+        self.owner = None       # pidfd of the process whose end removes the lab
+        self.in_order = None    # file that tells the guard that all is in order
 
     # -- the nodes
 
@@ -112,6 +114,10 @@ class Daemon:
         if verb in ("hold", "refuse") and operator:
             setattr(self, verb, argument == "on")
             return "ok"
+        if verb == "disown" and operator:
+            os.write(self.in_order, b".")
+            self.owner, self.in_order = None, guard(self.name, self.order, None)
+            return "ok"
         if verb == "pid" and operator:
             return str(os.getpid())
         if verb in ("quit", "destroy") and operator:
@@ -154,14 +160,18 @@ class Daemon:
         sys.stdout.write("%s %s\n" % (time.strftime("%H:%M:%S"), text))
         sys.stdout.flush()
 
-    def serve(self, sockets, owner):
-        """Answer until told to end, or until `owner` (a pidfd, or None) is gone."""
+    def serve(self, sockets):
+        """Answer until told to end, or until the owner is gone."""
         poller = select.poll()
-        for file in list(sockets) + ([owner] if owner is not None else []):
+        for file in list(sockets) + ([self.owner] if self.owner is not None else []):
             poller.register(file, select.POLLIN)
+        watched = self.owner
         while not self.ending:
+            if watched is not None and self.owner is None:
+                poller.unregister(watched)
+                watched = None
             for descriptor, _ in poller.poll(100 if len(self.leaders) < len(self.running) else 500):
-                if descriptor == owner:
+                if descriptor == self.owner:
                     self.say("the owner has ended: removing the lab")
                     self.ending = "destroy"
                     break
@@ -205,6 +215,28 @@ def listen(path, mode):
     return listener
 
 
+def guard(name, nodes, owner):
+    """Fork a process that cuts the nodes' power if this one is killed (a node's systemd outlives its systemd-nspawn), and
+    removes the lab if `owner` has ended too. The file to write a byte to when all is in order."""
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(reading)
+        return writing
+    os.close(writing)
+    os.setsid()
+    try:
+        if not os.read(reading, 1):
+            for node in nodes:
+                cgroups.freeze(machine.group(name, node), False)
+                cgroups.remove(machine.group(name, node))
+            if owner is not None:
+                select.select([owner], [], [])
+                from lab import cluster
+                cluster.remove_what_was_made(name)
+    finally:
+        os._exit(0)
+
+
 def main(name, owner_pid):
     """Run the daemon of lab `name`; `owner_pid` 0: nobody owns it."""
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -213,21 +245,23 @@ def main(name, owner_pid):
     signal.signal(signal.SIGTERM, lambda *_: setattr(daemon, "ending", "quit"))
     base = state.directory(name)
     try:
-        owner = os.pidfd_open(owner_pid) if owner_pid else None
+        daemon.owner = os.pidfd_open(owner_pid) if owner_pid else None
         gone = False
     except OSError:
-        owner, gone = None, True
+        gone = True
+    daemon.in_order = guard(name, daemon.order, daemon.owner)
     sockets = {listen(os.path.join(base, "fence", "sock"), 0o600): False, listen(os.path.join(base, "control"), 0o600): True}
     if gone:
         daemon.ending = "destroy"
     try:
-        daemon.serve(sockets, owner)
+        daemon.serve(sockets)
     finally:
         for node in list(daemon.running):
             daemon.cut(node)
         for path in ("control", "fence/sock"):
             if os.path.lexists(os.path.join(base, path)):
                 os.unlink(os.path.join(base, path))
+    os.write(daemon.in_order, b".")
     if daemon.ending == "destroy":
         from lab import cluster
         cluster.remove_what_was_made(name)
