@@ -31,3 +31,14 @@ def synced(seen, nodes):
 def primaries(seen):
     """The nodes that say they are in a primary component."""
     return sorted(node for node, one in seen.items() if one.status == "Primary")
+
+
+def split(seen):
+    """In words: more nodes say that they are in a primary component than fit into one. None: no sign of that.
+
+    For a moment, while a view changes, this is nothing; when it lasts there are two.
+    """
+    found = {node: one for node, one in seen.items() if one.status == "Primary"}
+    if len({one.uuid for one in found.values()}) > 1 or any((one.size or 0) < len(found) for one in found.values()):
+        return ", ".join("%s: %s of %s" % (node, one.size, (one.uuid or "?")[:8]) for node, one in sorted(found.items()))
+    return None
