@@ -26,6 +26,7 @@ def parser():
     top.add_argument("--only", choices=PARTS, action="append", help="this part only; can be given more than once")
     top.add_argument("--runs", type=int, help="pairs of monitors (default 30)")
     top.add_argument("--rounds", type=int, help="rounds of bootstrap, restart, SIGKILL and SIGSTOP (default 3)")
+    top.add_argument("--kills", type=int, help="SIGKILLs of one in a round (default 3): when the next monitor comes decides most of it")
     top.add_argument("--seeds", type=int, help="kills of all three under our agent (default 20)")
     top.add_argument("--peer-seeds", type=int, default=2, help="the same under the peer, with --long (default 2)")
     top.add_argument("--seed", type=int, default=None, help="of the random moments (default: a new one, printed)")
@@ -43,6 +44,7 @@ def options_of(argv):
     few = options.quick
     options.runs = options.runs or (10 if few else 30)
     options.rounds = options.rounds or (1 if few else 3)
+    options.kills = options.kills or (1 if few else 3)
     options.seeds = (2 if few else 20) if options.seeds is None else options.seeds
     options.seed = random.SystemRandom().randrange(10 ** 6) if options.seed is None else options.seed
     options.only = options.only or list(PARTS)
@@ -82,7 +84,7 @@ def recoveries(lab, options, report):
         report.timings, report.problems = bench.timings, bench.problems
         for number in range(options.rounds if "recovery" in options.only else 0):
             for side in sides.SIDES if number % 2 == 0 else reversed(sides.SIDES):
-                plan = ["restart", "kill_one"]
+                plan = ["restart"] + ["kill_one"] * options.kills
                 if not options.quick and (number == 0 or side is sides.OURS):
                     plan.append("stop_one")  # the peer needs minutes: once is enough
                 bench.round(side, plan)
