@@ -41,7 +41,7 @@ def create(group):
 
 
 def _pass_on_controllers(group):
-    """On v2, let the groups below the lab's have what the root hands to the lab's. The root itself is not ours to change."""
+    """On v2, let the groups below the lab's have what the root hands to the lab's. The root itself is not ours."""
     top = hierarchies().get("")
     if not top:
         return
@@ -123,7 +123,8 @@ def memory_bytes(group):
 def freeze(group, frozen):
     """Stop every process of `group` where it stands, or let it go on. False where the kernel has no freezer."""
     found = hierarchies()
-    for controller, name, value in (("freezer", "freezer.state", ("THAWED", "FROZEN")), ("", "cgroup.freeze", ("0", "1"))):
+    for controller, name, value in (("freezer", "freezer.state", ("THAWED", "FROZEN")),
+                                    ("", "cgroup.freeze", ("0", "1"))):
         path = os.path.join(found.get(controller, "/nonexistent"), group, name)
         if os.path.exists(path):
             with open(path, "w") as file:

@@ -27,12 +27,12 @@ def main(argv):
 
 def parser():
     """The command line."""
-    top = argparse.ArgumentParser(prog="lab", description="A real cluster of Debian machines on this one. See lab/README.md.")
+    top = argparse.ArgumentParser(prog="lab", description="A real cluster on one machine. See lab/README.md.")
     verbs = top.add_subparsers(metavar="VERB", required=True)
 
     def verb(name, function, text):
         one = verbs.add_parser(name, help=text, description=text)
-        one.add_argument("--name", default=os.environ.get("QUORATE_LAB", "lab"), help="which lab (default: $QUORATE_LAB or lab)")
+        one.add_argument("--name", default=os.environ.get("QUORATE_LAB", "lab"), help="which lab ($QUORATE_LAB or lab)")
         one.set_defaults(verb=function)
         return one
 
@@ -46,10 +46,10 @@ def parser():
     one.add_argument("--no-fencing", action="store_true")
     one.add_argument("--disk", action="store_true", help="a disk of its own for each node's data, for fill-disk")
     one.add_argument("--owner", type=int, default=0, help="pid of the process whose end removes the lab")
-    one.add_argument("--foreground", action="store_true", help="stay; Ctrl-C, or this command's end in any way, removes the lab")
+    one.add_argument("--foreground", action="store_true", help="stay; this command's end, or Ctrl-C, removes the lab")
     verb("down", do_down, "shut the nodes down in good order, keep their disks")
     verb("destroy", do_destroy, "cut the power and remove all that the lab made")
-    verb("prune", do_prune, "destroy every lab whose power daemon has gone")
+    verb("prune", do_prune, "remove what is left of labs whose power daemon has gone, also of those that are down")
     verb("list", do_list, "the labs on this machine")
     verb("status", do_status, "the nodes, what Pacemaker thinks of them, what runs where")
     one = verb("shell", do_shell, "a shell in a node")
@@ -67,7 +67,7 @@ def parser():
     one.add_argument("nodes", nargs="*")
     one = verb("fence-hold", do_fence_hold, "a node that the cluster fences stays off; or, refuse: fencing fails")
     one.add_argument("state", choices=("on", "off", "refuse"), nargs="?", default="on")
-    one = verb("galera", do_galera, "the database: its configuration, the resource, the application's user, what the servers say")
+    one = verb("galera", do_galera, "the database: configuration, resource, application's user, state")
     one.add_argument("step", choices=("prepare", "create", "wait", "users", "status"))
     one.add_argument("--sst", default="rsync", choices=("rsync", "mariabackup"))
     one.add_argument("--agent", default="ocf:quorate:galera")
@@ -78,18 +78,19 @@ def parser():
 
 def fault_verbs(verb):
     """The words for lab/faults.py."""
-    for name, text in (("kill", "SIGKILL to a node's processes of that name"), ("stop", "SIGSTOP; without a pattern the whole node hangs"),
-                       ("cont", "the end of stop")):
+    for name, text in (("kill", "SIGKILL to a node's processes of that name"),
+                       ("stop", "SIGSTOP; without a pattern the whole node hangs"), ("cont", "the end of stop")):
         one = verb(name, do_signal, text)
         one.set_defaults(what=name)
         one.add_argument("node")
-        one.add_argument("pattern", nargs=None if name == "kill" else "?", help="name of a program, or a part of its arguments")
+        one.add_argument("pattern", nargs=None if name == "kill" else "?", help="a program, or part of its arguments")
     one = verb("partition", do_partition, "cut nodes off from the others, not from each other, until heal")
     one.add_argument("nodes", nargs="+")
     one = verb("heal", do_heal, "the end of partition")
     one.add_argument("nodes", nargs="*")
-    for name, function, text in (("fill-disk", do_fill_disk, "use up the disk that holds the node's data (lab up --disk)"),
-                                 ("free-disk", do_free_disk, "the end of fill-disk"), ("fast-net", do_fast_net, "the end of slow-net"),
+    for name, function, text in (("fill-disk", do_fill_disk, "use up the disk with the node's data (lab up --disk)"),
+                                 ("free-disk", do_free_disk, "the end of fill-disk"),
+                                 ("fast-net", do_fast_net, "the end of slow-net"),
                                  ("fast-disk", do_fast_disk, "the end of slow-disk")):
         verb(name, function, text).add_argument("node")
     one = verb("slow-net", do_slow_net, "delay every frame to and from a node, lose some")
@@ -127,7 +128,7 @@ def do_up(options):
         _up_and_leave(lab, given)
         return
     if state.read(lab.name) is not None:
-        raise LabError("lab %s exists already; `lab destroy --name %s` removes it, another --name leaves it" % (lab.name, lab.name))
+        raise LabError("lab %s exists already; `lab destroy --name %s` removes it" % (lab.name, lab.name))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         lab.up(**given)
@@ -174,7 +175,9 @@ def do_destroy(options):
 def do_prune(options):
     """lab prune"""
     for name in state.names():
-        if not state.alive((state.read(name) or {}).get("daemon")):
+        with state.Lock():
+            record = state.read(name) or {}
+        if not state.alive(record.get("daemon")) and not state.alive(record.get("maker")):
             cluster.remove_what_was_made(name)
             print("removed what was left of lab %s" % name)
     image.forget_scratch()
@@ -196,7 +199,9 @@ def do_status(options):
     known = {} if seen is None else {one.get("name"): one for one in seen.findall("./nodes/node")}
     for node in lab.nodes:
         one = known.get(node.name)
-        says = "not asked" if seen is None else "unknown" if one is None else "online" if one.get("online") == "true" else "OFFLINE"
+        says = "not asked" if seen is None else "unknown"
+        if one is not None:
+            says = "online" if one.get("online") == "true" else "OFFLINE"
         if one is not None and one.get("unclean") == "true":
             says += " UNCLEAN"
         if one is not None and one.get("is_dc") == "true":
@@ -207,7 +212,8 @@ def do_status(options):
             "-" if memory is None else memory >> 20, "-" if cpu is None else "%.1f" % cpu))
     for one in (seen.iter("resource") if seen is not None else ()):
         where = " ".join(at.get("name") for at in one.findall("node"))
-        print("    %-20s %-12s %s%s" % (one.get("id"), one.get("role"), where, " FAILED" if one.get("failed") == "true" else ""))
+        failed = " FAILED" if one.get("failed") == "true" else ""
+        print("    %-20s %-12s %s%s" % (one.get("id"), one.get("role"), where, failed))
 
 
 def do_shell(options):
@@ -227,7 +233,8 @@ def _in_node(lab, node, command, environment):
     pid = machine.pid_of(lab.name, node)
     if pid is None:
         raise LabError("node %s is off; `lab power-on --name %s %s` starts it" % (node, lab.name, node))
-    return subprocess.call(machine.entry(lab.name, node, pid, command), env=dict(machine.ENVIRONMENT, **environment), cwd="/")
+    environment = dict(machine.ENVIRONMENT, **environment)
+    return subprocess.call(machine.entry(lab.name, node, pid, command), env=environment, cwd="/")
 
 
 def do_client(options):

@@ -43,8 +43,8 @@ def check_able():
 
 
 class Lab:
-    """Lab `name`, there or not yet. As a context manager it removes what it made at the end, whatever happens; a lab that
-    was there before is refused by `up`, so that nobody's work is removed by mistake."""
+    """Lab `name`, there or not yet. As a context manager it removes what it made at the end, whatever happens; a lab
+    that was there before is refused by `up`, so that nobody's work is removed by mistake."""
 
     def __init__(self, name="lab"):
         self.name = names.check_name(name)
@@ -135,13 +135,14 @@ class Lab:
             subnet = names.subnet_of(self.name, taken)
             members = names.nodes(subnet, count)
             if network.exists(self.namespace):
-                raise LabError("network namespace %s exists and is not recorded as this lab's; see `ip netns`" % self.namespace)
+                raise LabError("network namespace %s exists and is not on record; see `ip netns`" % self.namespace)
             if any(os.path.exists(path) for path in cgroups.paths(names.cgroup(self.name))):
                 raise LabError("a control group %s exists and is not recorded as this lab's" % names.cgroup(self.name))
             base = state.directory(self.name)
             os.mkdir(base, 0o711)
             state.write(self.name, {"suite": suite, "subnet": subnet, "nodes": members, "lower": lower, "deb": deb,
-                                    "netns": self.namespace, "cgroup": names.cgroup(self.name), "made": time.time()})
+                                    "netns": self.namespace, "cgroup": names.cgroup(self.name), "made": time.time(),
+                                    "maker": state.identify(os.getpid())})
         try:
             os.mkdir(os.path.join(base, "fence"), 0o700)
             network.create(self.namespace, subnet)
@@ -160,8 +161,8 @@ class Lab:
             return
         log = open(os.path.join(state.directory(self.name), "power.log"), "ab")
         with log:
-            process = subprocess.Popen(["/usr/bin/python3", _STUB, "_power", self.name, str(owner)], stdin=subprocess.DEVNULL,
-                                       stdout=log, stderr=log, start_new_session=True, cwd="/")
+            process = subprocess.Popen(["/usr/bin/python3", _STUB, "_power", self.name, str(owner)], cwd="/",
+                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         record = self.record
         record["daemon"] = state.identify(process.pid)
         state.write(self.name, record)
@@ -209,7 +210,7 @@ class Lab:
     # -- at work
 
     def run(self, node, argv, timeout=60.0, stdin=None, env=None):
-        """Run `argv` (a list, or a text for the shell) in `node` as root; machine.Result (rc None: not ended in time)."""
+        """Run `argv` (a list, or a text for the shell) in `node` as root; machine.Result (rc None: out of time)."""
         if isinstance(argv, str):
             argv = ["/bin/sh", "-c", argv]
         return machine.run(self.name, node, argv, timeout, stdin, env)
@@ -219,8 +220,9 @@ class Lab:
         done = self.run(node, argv, timeout, **more)
         if done.rc != 0:
             said = (done.err.strip() or done.out.strip() or "no output").splitlines()
-            raise LabError("%s on %s ended with %s: %s" % (argv if isinstance(argv, str) else " ".join(argv), node,
-                                                           "a timeout" if done.rc is None else done.rc, " / ".join(said[-3:])))
+            what = argv if isinstance(argv, str) else " ".join(argv)
+            how = "a timeout" if done.rc is None else done.rc
+            raise LabError("%s on %s ended with %s: %s" % (what, node, how, " / ".join(said[-3:])))
         return done.out
 
     def popen(self, node, argv, **more):
@@ -246,7 +248,7 @@ class Lab:
             power.ask(self.name, "on " + node)
 
     def power_cut(self, *nodes, stay_off=False):
-        """Cut the power of `nodes` at once. Fencing, or power_on, brings them back; with `stay_off` only power_on does."""
+        """Cut the power of `nodes` now. Fencing, or power_on, brings them back; with `stay_off` only power_on does."""
         for node in nodes:
             power.ask(self.name, ("stay-off " if stay_off else "off ") + node)
 
@@ -297,7 +299,8 @@ class Lab:
         seen = self.cluster_xml()
         found = set()
         for one in (seen.iter("resource") if seen is not None else ()):
-            if one.get("role") in ("Promoted", "Master") and (resource is None or one.get("id", "").split(":")[0] == resource):
+            named = resource is None or one.get("id", "").split(":")[0] == resource
+            if named and one.get("role") in ("Promoted", "Master"):
                 found.update(at.get("name") for at in one.findall("node"))
         return sorted(found)
 
@@ -308,7 +311,7 @@ class Lab:
         self._await(lambda: wanted <= set(self.online()), timeout, missing % (" ".join(sorted(wanted)), timeout))
 
     def wait(self, condition, timeout, what, every=0.25):
-        """Poll `condition()` until it is true; its value. LabError `what` if that takes longer than `timeout` seconds."""
+        """Poll `condition()` until it is true; its value. LabError `what` if that takes more than `timeout` seconds."""
         return self._await(condition, timeout, what, every)
 
     @staticmethod

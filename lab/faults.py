@@ -5,7 +5,7 @@
     faults.stop(lab, "n1", "mariadbd")           faults.heal(lab)                   faults.free_disk(lab, "n1")
     faults.cont(lab, "n1", "mariadbd")           faults.slow_net(lab, "n1", 0.1)    faults.slow_disk(lab, "n1", 1 << 20)
 
-Each is over when its counterpart is called, or undo_all; slow_net, stop and slow_disk also when the node loses its power.
+Each is over when its counterpart is called, or undo_all; slow_net, stop and slow_disk also when the node loses power.
 """
 
 import errno
@@ -21,7 +21,7 @@ FAKETIME = "libfaketime.so.1"
 # -- processes
 
 def processes(lab, node, pattern):
-    """{pid as the host numbers it: argv} of the processes in `node` called `pattern`, or else with it in their arguments."""
+    """{pid as the host numbers it: argv} of the processes in `node` called `pattern`, else with it in their argv."""
     first = machine.pid_of(lab.name, node)
     if first is None:
         raise LabError("node %s is off" % node)
@@ -113,8 +113,10 @@ def _plug(lab, node, bridge):
 
 
 def slow_net(lab, node, delay, loss=0.0):
-    """Every frame to and from `node` takes `delay` seconds longer; of each 100 about `loss` are lost. Ends with fast_net,
-    or with the node's power. By tc's netem where the kernel has it, else by a small relay (lab/wire.py) in the cable."""
+    """Every frame to and from `node` takes `delay` seconds longer; of each 100 about `loss` are lost.
+
+    Ends with fast_net, or with the node's power. By tc's netem where the kernel has it, else by a small relay in the
+    cable (lab/wire.py)."""
     fast_net(lab, node)
     if not lab.is_on(node):
         raise LabError("node %s is off" % node)
@@ -138,8 +140,8 @@ def _relay(lab, node, delay, loss):
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     with open(_wire_path(lab, node), "w") as file:
         file.write("%d %d\n" % (process.pid, state.process_start(process.pid) or 0))
-    lab.wait(lambda: process.poll() is not None or "sl-" + node in network.ip("-br", "link", namespace=lab.namespace), 5,
-             "the slow wire does not start", every=0.02)
+    lab.wait(lambda: process.poll() is not None or "sl-" + node in network.ip("-br", "link", namespace=lab.namespace),
+             5, "the slow wire does not start", every=0.02)
     if process.poll() is not None:
         raise LabError("the slow wire does not start; see %s" % log.name)
 
@@ -213,9 +215,10 @@ def slow_disk(lab, node, bytes_per_second=1 << 20, operations=50):
     found = cgroups.hierarchies()
     devices = _devices(lab, node)
     if "blkio" in found:
-        for name, limit in (("blkio.throttle.write_bps_device", bytes_per_second), ("blkio.throttle.write_iops_device", operations)):
+        for what, limit in (("bps", bytes_per_second), ("iops", operations)):
             for device in devices:
-                _put(os.path.join(found["blkio"], group, name), "%s %d" % (device, limit))
+                _put(os.path.join(found["blkio"], group, "blkio.throttle.write_%s_device" % what),
+                     "%s %d" % (device, limit))
         return
     path = os.path.join(found.get("", "/nonexistent"), group, "io.max")
     if not os.path.exists(path):
@@ -265,8 +268,8 @@ def _devices(lab, node):
 def clock(lab, node, seconds):
     """Set the clock of `node` ahead (or back) by `seconds`, for processes started from now on; 0 ends it.
 
-    A container has the machine's clock: the kernel keeps apart only the monotonic one. So this is libfaketime, loaded into
-    everything that starts: the agents and tools at once, a server when it is started again. What runs goes on as it was.
+    A container has the machine's clock: the kernel keeps apart only the monotonic one. So this is libfaketime, loaded
+    into everything that starts: the agents and tools at once, a server when it is started again. What runs goes on.
     """
     if not seconds:
         lab.check(node, "rm -f /etc/ld.so.preload /etc/faketimerc")

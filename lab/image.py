@@ -29,7 +29,8 @@ PACKAGES = (
 DISABLED = (
     "mariadb.service", "rabbitmq-server.service", "haproxy.service", "memcached.service", "keepalived.service",
     "xinetd.service", "garb.service", "epmd.service", "epmd.socket", "rsync.service", "pcsd.service",
-    "pcsd-ruby.service", "corosync.service", "pacemaker.service", "crm_mon.service", "logrotate.timer", "nftables.service",
+    "pcsd-ruby.service", "corosync.service", "pacemaker.service", "crm_mon.service", "logrotate.timer",
+    "nftables.service",
 )
 MASKED = (
     "systemd-networkd.service", "systemd-networkd.socket", "systemd-networkd-wait-online.service",
@@ -168,14 +169,16 @@ def _install_packages(root, say):
     _stream(in_root + ["apt-get", "install", "-y", "-q", "--no-install-recommends"] + list(PACKAGES), log, say)
     _stream(in_root + ["apt-get", "clean"], log)
     for unit in DISABLED:
-        subprocess.run(in_root + ["systemctl", "disable", "-q", unit], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(in_root + ["systemctl", "disable", "-q", unit],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _stream(in_root + ["systemctl", "mask", "-q"] + list(MASKED), log)
 
 
 def _settle(root):
     """Take out what only the build needed, and what each node gets its own of."""
-    for name in ("usr/sbin/policy-rc.d", "etc/apt/apt.conf.d/90lab-build", "etc/corosync/corosync.conf", "etc/machine-id",
-                 "var/lib/dbus/machine-id", "etc/hostname", "etc/resolv.conf", "var/lib/rabbitmq/.erlang.cookie"):
+    for name in ("usr/sbin/policy-rc.d", "etc/apt/apt.conf.d/90lab-build", "etc/corosync/corosync.conf",
+                 "etc/machine-id", "var/lib/dbus/machine-id", "etc/hostname", "etc/resolv.conf",
+                 "var/lib/rabbitmq/.erlang.cookie"):
         try:
             os.unlink(os.path.join(root, name))
         except FileNotFoundError:

@@ -52,8 +52,8 @@ def of_package(suite, deb, say):
         for part in parts:
             os.mkdir(part, 0o755)
         done = subprocess.run(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "/bin/sh", "-c", _INSTALL,
-             "layer", base] + parts + [os.path.abspath(deb)],
+            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
+             "/bin/sh", "-c", _INSTALL, "layer", base] + parts + [os.path.abspath(deb)],
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
                  "DEBIAN_FRONTEND": "noninteractive"},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -81,8 +81,8 @@ def forget_old(base, keep):
 
 
 def disk_template(base):
-    """The file system of a node's own disk as it is at first: what the image has in the directories that go on it. LabError
-    where there are no loop devices."""
+    """The file system of a node's own disk as it is at first: what the image has in the directories that go on it.
+    LabError where there are no loop devices."""
     if not os.path.exists("/dev/loop-control"):
         raise LabError("--disk needs loop devices, and this machine has none")
     target = base + "-disk.img"

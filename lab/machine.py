@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One node: the files that make it itself, how it is started, and commands in it.
 
-Its root is an overlay of the image, a layer with the package under test, and its own directory. The overlay is mounted in
-a mount namespace of the node's own, so that nothing is left mounted when it dies, however it dies.
+Its root is an overlay of the image, a layer with the package under test, and its own directory. The overlay is mounted
+in a mount namespace of the node's own, so that nothing is left mounted when it dies, however it dies.
 """
 
 import os
@@ -14,8 +14,8 @@ from typing import NamedTuple, Optional
 
 from lab import LabError, cgroups, names, state
 
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
-               "TERM": "dumb"}
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+               "LANG": "C.UTF-8", "TERM": "dumb"}
 POWER_MOUNT = "/var/lib/lab-power"
 DISK_PATHS = ("/var/lib/mysql", "/var/lib/rabbitmq")  # on a disk of the node's own, so that it can be full or slow
 SHUTDOWN = signal.SIGRTMIN + 4  # systemd as pid 1: power off in good order
@@ -29,8 +29,9 @@ if [ -e "$dir/disk.img" ]; then
     for path in mysql rabbitmq; do set -- "$@" --bind="$dir/disk/$path:/var/lib/$path"; done
 fi
 mount -t overlay lab-$name -o "lowerdir=$base,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
-exec nsenter --net=/run/netns/$namespace systemd-nspawn --quiet --boot --register=no --keep-unit --network-bridge="$bridge" \
-    --console=passive --link-journal=no --capability=CAP_IPC_LOCK --machine="$name" --directory="$dir/root" \
+exec nsenter --net=/run/netns/$namespace systemd-nspawn --quiet --boot --register=no --keep-unit \
+    --network-bridge="$bridge" --console=passive --link-journal=no --capability=CAP_IPC_LOCK \
+    --machine="$name" --directory="$dir/root" \
     --bind="$power:%s" "$@"
 """ % POWER_MOUNT
 
@@ -118,7 +119,7 @@ def _copy_directories(root, upper, path):
 
 
 def start(lab, node, lower):
-    """Start the node; the Popen of its systemd-nspawn. It dies with the caller's thread. `lower`: layers, topmost first."""
+    """Start the node; the Popen of its systemd-nspawn. `lower`: the layers below its own, topmost first."""
     base = directory(lab, node)
     this_group = group(lab, node)
     if not cgroups.remove(this_group):  # of a daemon that was killed: two systems on one disk would tear it
@@ -126,9 +127,9 @@ def start(lab, node, lower):
     cgroups.create(this_group)
     procs = [os.path.join(path, "cgroup.procs") for path in cgroups.paths(this_group)]
     script = "set -e\nfor procs in %s; do echo $$ > $procs; done\n%s" % (" ".join(procs), _START)
-    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script,
-               "lab", node, names.network_namespace(lab), ":".join(lower), base, os.path.join(state.directory(lab), "fence"),
-               bridge_of(lab, node)]
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private",
+               "/bin/sh", "-c", script, "lab", node, names.network_namespace(lab), ":".join(lower), base,
+               os.path.join(state.directory(lab), "fence"), bridge_of(lab, node)]
     await_disk(base)
     environment = dict(ENVIRONMENT, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="1")
     with open(os.path.join(base, "console.log"), "ab") as log:
@@ -225,7 +226,7 @@ def _own_groups(pid):
 
 
 def run(lab, node, argv, timeout=60.0, stdin=None, env=None):
-    """Run `argv` in the node and wait; Result. LabError if the node is off. `timeout` in seconds, None: as long as it takes."""
+    """Run `argv` in the node and wait; Result. LabError if the node is off. `timeout` in seconds, None: no limit."""
     pid = pid_of(lab, node)
     if pid is None:
         raise LabError("node %s is off; `lab power-on %s` starts it" % (node, node))
@@ -234,8 +235,8 @@ def run(lab, node, argv, timeout=60.0, stdin=None, env=None):
         command = entry(lab, node, pid, argv)
     except OSError:
         raise LabError("node %s went off just now" % node) from None
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, cwd="/")
+    process = subprocess.Popen(command, env=environment, start_new_session=True, cwd="/", stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE)
     data = stdin.encode() if isinstance(stdin, str) else stdin
     try:
         out, err = process.communicate(data, timeout)

@@ -25,8 +25,8 @@ def routes_of_host():
     """The networks this machine has addresses in or routes to, as a.b.c.d/n."""
     found = []
     for line in ip("-4", "route", "show", "table", "all").splitlines():
-        words = line.split()
-        word = words[1] if words and words[0] in ("local", "broadcast", "unicast", "blackhole", "unreachable") else (words or [""])[0]
+        words = line.split() + ["", ""]
+        word = words[1] if words[0] in ("local", "broadcast", "unicast", "blackhole", "unreachable") else words[0]
         if word and word[0].isdigit():
             found.append(word)
     return found

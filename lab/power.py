@@ -5,8 +5,8 @@ One process a lab. It takes the whole lab down when the process it was told is t
 nodes do not outlive it: a node whose power nobody can cut must not go on running.
 
 Asked with one line, it answers with text that ends in a line with a dot. The nodes' socket takes: on, off, reboot,
-status NODE, list. The operator's takes, besides: stay-off NODE, hold on|off, refuse on|off, shutdown NODE, pid, disown, quit,
-destroy.
+status NODE, list. The operator's takes, besides: stay-off NODE, hold on|off, refuse on|off, shutdown NODE, pid, disown,
+quit, destroy.
 """
 
 import os
@@ -216,8 +216,8 @@ def listen(path, mode):
 
 
 def guard(name, nodes, owner):
-    """Fork a process that cuts the nodes' power if this one is killed (a node's systemd outlives its systemd-nspawn), and
-    removes the lab if `owner` has ended too. The file to write a byte to when all is in order."""
+    """Fork a process that cuts the nodes' power if this one is killed (a node's systemd outlives its systemd-nspawn),
+    and removes the lab if `owner` has ended too. The file to write a byte to when all is in order."""
     reading, writing = os.pipe()
     if os.fork():
         os.close(reading)
@@ -250,7 +250,8 @@ def main(name, owner_pid):
     except OSError:
         gone = True
     daemon.in_order = guard(name, daemon.order, daemon.owner)
-    sockets = {listen(os.path.join(base, "fence", "sock"), 0o600): False, listen(os.path.join(base, "control"), 0o600): True}
+    sockets = {listen(os.path.join(base, "fence", "sock"), 0o600): False,
+               listen(os.path.join(base, "control"), 0o600): True}
     if gone:
         daemon.ending = "destroy"
     try:

@@ -73,7 +73,7 @@ def _from_stanza(fields):
 
 
 def is_debian(source: Source) -> bool:
-    """Whether this is Debian's own archive or a mirror of it: judged by suite name, component and the word in its path."""
+    """Whether this is Debian's own archive or a mirror of it: judged by suite, component and the word in its path."""
     base = source.suite.split("-")[0].split("/")[0]
     if base not in SUITES + ("bullseye", "forky", "stable", "oldstable", "testing"):
         return False

@@ -70,7 +70,7 @@ def corosync_conf(name: str, members: Iterable[names.Node]) -> str:
 def cib(name: str, members: Iterable[names.Node], fencing: bool = True) -> str:
     """The first CIB: dc-deadtime, fencing and its device."""
     text = _CIB % {"deadtime": DC_DEADTIME, "name": name, "hosts": " ".join(node.name for node in members)}
-    return text if fencing else text.replace('name="stonith-enabled" value="true"', 'name="stonith-enabled" value="false"')
+    return text if fencing else text.replace('"stonith-enabled" value="true"', '"stonith-enabled" value="false"')
 
 
 def files_for_all(name: str, subnet: str, members: Iterable[names.Node]) -> Files:
@@ -89,11 +89,13 @@ def files_for_all(name: str, subnet: str, members: Iterable[names.Node]) -> File
         "etc/corosync/authkey": (os.urandom(256), 0o400, None),
         "etc/pacemaker/authkey": (os.urandom(256), 0o640, "root:haclient"),
         "var/lib/pacemaker/cib/cib.xml": (cib(name, members), 0o600, "hacluster"),
-        "var/lib/pcsd/known-hosts": (json.dumps({"format_version": 1, "data_version": 1, "known_hosts": known}), 0o600, None),
+        "var/lib/pcsd/known-hosts": (json.dumps({"format_version": 1, "data_version": 1, "known_hosts": known}),
+                                     0o600, None),
         "var/lib/pcsd/pcs_users.conf": (json.dumps([{"creation_date": "Thu Jan 01 00:00:00 +0000 1970",
                                                      "username": "hacluster", "token": token}]), 0o600, None),
         "usr/sbin/fence_lab": (fence_agent, 0o755, None),
-        "etc/systemd/journald.conf.d/lab.conf": ("[Journal]\nStorage=persistent\nSystemMaxUse=200M\nRateLimitBurst=0\n", 0o644, None),
+        "etc/systemd/journald.conf.d/lab.conf": ("[Journal]\nStorage=persistent\nSystemMaxUse=200M\n"
+                                                 "RateLimitBurst=0\n", 0o644, None),
         wants + "corosync.service": ("-> /lib/systemd/system/corosync.service", 0o777, None),
         wants + "pacemaker.service": ("-> /lib/systemd/system/pacemaker.service", 0o777, None),
     }

@@ -80,7 +80,8 @@ def main():
 
 def master_of(interface):
     """The bridge that `interface` is in now (it may have been moved by a partition)."""
-    shown = subprocess.run(["ip", "-o", "link", "show", "dev", interface], stdout=subprocess.PIPE, text=True).stdout.split()
+    command = ["ip", "-o", "link", "show", "dev", interface]
+    shown = subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout.split()
     return shown[shown.index("master") + 1] if "master" in shown else None
 
 

@@ -101,7 +101,7 @@ def test_partition_lasts_over_fencing_until_healed(whole):
     before = machine.pid_of(whole.name, "n2")
     faults.partition(whole, "n2")
     assert whole.run("n1", ["ping", "-c1", "-W1", "n2"]).rc == 1
-    whole.wait(lambda: machine.pid_of(whole.name, "n2") not in (None, before), LIMIT, "n2 was not fenced and started again")
+    whole.wait(lambda: machine.pid_of(whole.name, "n2") not in (None, before), LIMIT, "n2 was not fenced")
 
     assert whole.run("n1", ["ping", "-c1", "-W1", "n2"]).rc == 1
     faults.heal(whole)
@@ -126,8 +126,8 @@ def test_slow_wire_delays_and_passes_everything(whole):
     faults.slow_net(whole, "n1", 0.05)
     out = whole.check("n2", ["ping", "-c1", "-W5", "n1"])
     digest = whole.check("n2", "head -c 3000000 /dev/urandom >/tmp/data; sha256sum </tmp/data")
-    receiver = whole.popen("n1", ["/bin/sh", "-c", "socat -u TCP-LISTEN:999 STDOUT | sha256sum"], stdout=subprocess.PIPE,
-                           text=True)
+    receiver = whole.popen("n1", ["/bin/sh", "-c", "socat -u TCP-LISTEN:999 STDOUT | sha256sum"],
+                           stdout=subprocess.PIPE, text=True)
     whole.check("n2", ["socat", "-u", "FILE:/tmp/data", "TCP:n1:999,retry=20,interval=0.2"], timeout=60)
 
     assert float(out.split("time=")[1].split()[0]) >= 100

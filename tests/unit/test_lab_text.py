@@ -61,14 +61,15 @@ def test_what_counts_as_debian(line, expected):
 
 def test_lines_that_are_no_sources():
     """Comments, deb-src, short lines and files of other names give nothing."""
-    assert [] == sources.parse("# deb http://deb.debian.org/debian bookworm main\ndeb-src http://x/debian a main\ndeb x\n", "a.list")
+    text = "# deb http://deb.debian.org/debian bookworm main\ndeb-src http://x/debian a main\ndeb x\n"
+    assert [] == sources.parse(text, "a.list")
     assert [] == sources.parse("deb http://deb.debian.org/debian bookworm main", "a.list.disabled")
 
 
 def test_fetch_settings_of_the_host():
     """Proxies and date checks go over; hooks, indexes and empty values do not."""
-    dump = ('Acquire "";\nAcquire::http::Proxy "http://p:1";\nAcquire::Check-Date "false";\nAcquire::Languages "none";\n'
-            'Acquire::IndexTargets::deb::X "y";\nDPkg::Post-Invoke:: "rm";\n')
+    dump = ('Acquire "";\nAcquire::http::Proxy "http://p:1";\nAcquire::Check-Date "false";\n'
+            'Acquire::Languages "none";\nAcquire::IndexTargets::deb::X "y";\nDPkg::Post-Invoke:: "rm";\n')
 
     assert 'Acquire::http::Proxy "http://p:1";\nAcquire::Check-Date "false";\n' == sources.acquire_settings(dump)
     assert "" == sources.acquire_settings("")
@@ -161,5 +162,6 @@ cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0
 def test_control_groups_of_both_kinds():
     """v2 alone is one directory; a hybrid machine has one in each hierarchy that matters."""
     assert ["/sys/fs/cgroup/g"] == cgroups.paths("g", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
-    assert ["/sys/fs/cgroup/cpu,cpuacct/g", "/sys/fs/cgroup/systemd/g", "/sys/fs/cgroup/unified/g"] == cgroups.paths("g", HYBRID)
+    top = "/sys/fs/cgroup/"
+    assert [top + "cpu,cpuacct/g", top + "systemd/g", top + "unified/g"] == cgroups.paths("g", HYBRID)
     assert [] == cgroups.paths("g", "proc /proc proc rw 0 0\n")
