@@ -49,7 +49,7 @@ def parser():
     one.add_argument("--foreground", action="store_true", help="stay; this command's end, or Ctrl-C, removes the lab")
     verb("down", do_down, "shut the nodes down in good order, keep their disks")
     verb("destroy", do_destroy, "cut the power and remove all that the lab made")
-    verb("prune", do_prune, "remove what is left of labs whose power daemon has gone, also of those that are down")
+    verb("prune", do_prune, "remove what is left of labs that ended without down or destroy")
     verb("list", do_list, "the labs on this machine")
     verb("status", do_status, "the nodes, what Pacemaker thinks of them, what runs where")
     one = verb("shell", do_shell, "a shell in a node")
@@ -177,7 +177,7 @@ def do_prune(options):
     for name in state.names():
         with state.Lock():
             record = state.read(name) or {}
-        if not state.alive(record.get("daemon")) and not state.alive(record.get("maker")):
+        if not (record.get("kept") or state.alive(record.get("daemon")) or state.alive(record.get("maker"))):
             cluster.remove_what_was_made(name)
             print("removed what was left of lab %s" % name)
     image.forget_scratch()

@@ -163,9 +163,7 @@ class Lab:
         with log:
             process = subprocess.Popen(["/usr/bin/python3", _STUB, "_power", self.name, str(owner)], cwd="/",
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        record = self.record
-        record["daemon"] = state.identify(process.pid)
-        state.write(self.name, record)
+        self._note(daemon=state.identify(process.pid), kept=False)
         self._await(lambda: self._answers(), 10, "the power daemon does not start; see %s/power.log"
                     % state.directory(self.name), every=0.02)
 
@@ -186,6 +184,10 @@ class Lab:
         while time.monotonic() < end and any(power.ask(self.name, "status " + n) == "on" for n in self.node_names):
             time.sleep(0.1)
         self._end_daemon()
+        self._note(kept=True)
+
+    def _note(self, **facts):
+        state.write(self.name, dict(self.record, **facts))
 
     def _end_daemon(self):
         daemon = self.record.get("daemon")

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -192,7 +193,8 @@ def _settle(root):
 def _stream(command, log, say=None):
     """Run `command` with its output in `log`; its apt progress, every tenth package, goes to `say`."""
     with open(log, "ab") as file:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
         done, last = 0, b""
         try:
             for line in process.stdout:
@@ -203,7 +205,7 @@ def _stream(command, log, say=None):
                     if say and done % 60 == 0:
                         say("image: %d steps, now %s" % (done, line.decode("utf-8", "replace").split(" (")[0].strip()))
         except BaseException:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # debootstrap works through children
             process.wait()
             raise
         if process.wait() != 0:

@@ -11,7 +11,7 @@ import pytest
 from lab import LabError, cgroups, cluster, faults, image, machine, names, network, power, state
 
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SUITE = "bookworm"
+SUITE = os.environ.get("QUORATE_LAB_SUITE", "bookworm")
 LIMIT = 90  # seconds for what takes a cluster ten to thirty
 OWNER = """
 import sys, time
