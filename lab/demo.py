@@ -8,10 +8,12 @@ Writes what it shows to build/demo.log as well. Ends with 0 when every acknowled
 
 import argparse
 import os
+import signal
+import subprocess
 import sys
 import time
 
-from lab import LabError, cluster, galera
+from lab import LabError, cluster, galera, state
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MARKS = {"synced": "synced", "donor": "donor", "joined": "joined", "joining": "joining", "non-primary": "no-prim", "down": "down",
@@ -42,17 +44,24 @@ class Demo:
 
     def __init__(self, lab, show):
         self.lab, self.show, self.client, self.felt = lab, show, None, []
+        self._last = (0, time.monotonic())
 
     def line(self):
         """Who is up, and what the client feels, in one line."""
         nodes = galera.ask_all(self.lab)
         writer = max(((server.sessions, name) for name, server in nodes.items() if server.sessions), default=(0, "-"))[1]
+        vip = next((name for name, server in nodes.items() if server.vip), "-")
         felt = self.client.figures()
         cells = "  ".join("%s %-8s" % (name, MARKS.get(server.state, server.state)) for name, server in nodes.items())
-        self.show("   %s  writes go to %-2s  %5d acknowledged, %d failed%s" % (
-            cells, writer, felt.get("acked", 0), felt.get("failed", 0) + felt.get("unknown", 0),
-            ", stalled %.0f s" % felt["stalled_now"] if felt.get("stalled_now", 0) >= 1 else ""))
+        self.show("   %s  VIP %-2s  writes to %-2s %4.0f/s%s" % (cells, vip, writer, self.rate(felt.get("acked", 0)),
+                                                            _trouble(felt)))
         return nodes
+
+    def rate(self, acked):
+        """Acknowledged writes a second since the last line."""
+        (before, then), now = self._last, time.monotonic()
+        self._last = (acked, now)
+        return max(0, acked - before) / max(0.1, now - then)
 
     def watch(self, done, limit, least=3.0):
         """A line a second until `done(nodes)`, at least `least` seconds. LabError when it takes longer than `limit`."""
@@ -87,7 +96,12 @@ class Demo:
             self.show("   the client: %d writes acknowledged, %d failed, %d unknown, longest stall %.1f s" % (
                 felt["acked"], felt["failed"], felt["unknown"], felt["longest_stall"]))
 
+    def vip_holder(self):
+        """The node that has the virtual address, else the one that is written to."""
+        return next((name for name, server in galera.ask_all(self.lab).items() if server.vip), None) or self.writer()
+
     def writer(self):
+        """The node that HAProxy writes to."""
         return galera.writer_node(self.lab) or self.lab.node_names[0]
 
     def set_up(self):
@@ -111,8 +125,8 @@ class Demo:
                        lambda: lab.run(first, ["pkill", "-KILL", "-x", "mariadbd"]))
             planned = self.writer()
             self.scene("planned stop of the database on %s (drained first), and back" % planned, lambda: self.move(planned))
-            second = self.writer()
-            self.scene("power cut of %s" % second, lambda: lab.power_cut(second), least=12)
+            second = self.vip_holder()
+            self.scene("power cut of %s, which has the virtual address" % second, lambda: lab.power_cut(second), least=12)
             self.scene("power cut of all three", self.all_off, limit=180, least=12)
             self.client.stop()
             self.show.title("Every acknowledged write, looked for on every node")
@@ -144,38 +158,83 @@ class Demo:
         return 1 if any(missing.values()) else 0
 
 
+def _trouble(felt):
+    """What of the client's figures is not as it should be, within the scene."""
+    scene = felt.get("scene", {})
+    words = ["%d %s" % (scene[name], name) for name in ("failed", "unknown") if scene.get(name)]
+    if felt.get("stalled_now", 0) >= 1:
+        words.append("no answer for %.0f s" % felt["stalled_now"])
+    return "  " + ", ".join(words) if words else ""
+
+
+def package():
+    """The package that `make deb` builds of this tree."""
+    from quorate import __version__
+    return os.path.join(ROOT, "build", "quorate_%s_all.deb" % __version__)
+
+
 def main():
     """Entry of scripts/demo."""
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__.splitlines()[0])
     parser.add_argument("--suite", choices=("bookworm", "trixie"), default="bookworm")
     parser.add_argument("--name", default="demo", help="name of the lab")
     parser.add_argument("--keep", action="store_true", help="leave the cluster running at the end, to look around")
-    parser.add_argument("--deb", default=os.path.join(ROOT, "build", "quorate_0.1.0_all.deb"))
+    parser.add_argument("--alone", action="store_true", help="show what one machine can, without a cluster")
+    parser.add_argument("--deb", default=package(), help="the package to install in the nodes")
     options = parser.parse_args()
     show = Show(os.path.join(ROOT, "build", "demo.log"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        cluster.check_able()
-    except LabError as reason:
-        show("No cluster on this machine: %s." % reason)
-        from lab import demo_alone
-        return demo_alone.play(show)
-    lab = cluster.Lab(options.name)
-    try:
-        with lab:
-            demo = Demo(lab, show)
-            show.title("Three Debian machines (%s) with Pacemaker, fencing on" % options.suite)
-            lab.up(options.suite, deb=options.deb, say=lambda text: show("   " + text))
-            demo.set_up()
-            code = demo.summary(demo.play())
-            if options.keep:
-                input("The cluster is up: lab/lab shell --name %s n1. Enter ends it. " % options.name)
-            return code
+        if not options.alone:
+            try:
+                cluster.check_able()
+            except LabError as reason:
+                show("No cluster can run on this machine: %s. What follows is one Galera node." % reason)
+                options.alone = True
+        if options.alone:
+            if subprocess.call([os.path.join(ROOT, "scripts", "setup"), "alone"]) != 0:
+                return 1
+            from lab import demo_alone  # only now: it looks for what has just been installed
+            return demo_alone.play(show)
+        return play(options, show)
     except LabError as error:
         show("lab: %s" % error)
         return 1
     except KeyboardInterrupt:
-        show("interrupted; the lab is removed")
+        show("interrupted: what the demo made is removed")
         return 130
+
+
+def play(options, show):
+    """The demo on a lab of its own, which is gone at the end. Returns the exit code.
+
+    With --keep the lab stays, also when something failed, to look at; Ctrl-C removes it even then.
+    """
+    lab = cluster.Lab(options.name)
+    if not options.keep:
+        with lab:
+            return perform(lab, options, show)
+    if state.read(lab.name) is not None:
+        raise LabError("lab %s exists already; lab/lab destroy --name %s removes it" % (lab.name, lab.name))
+    try:
+        return perform(lab, options, show)
+    except (KeyboardInterrupt, SystemExit):
+        lab.destroy()
+        raise
+    finally:
+        if state.read(lab.name) is not None:
+            show()
+            show("The cluster stays: lab/lab status --name %s, lab/lab shell --name %s n1, lab/lab destroy --name %s" % (
+                (lab.name,) * 3))
+
+
+def perform(lab, options, show):
+    """Build the lab, play all scenes, sum up. Returns the exit code."""
+    show.title("Three Debian machines (%s) with Pacemaker, fencing on" % options.suite)
+    lab.up(options.suite, deb=options.deb, say=lambda text: show("   " + text))
+    demo = Demo(lab, show)
+    demo.set_up()
+    return demo.summary(demo.play())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import tempfile
 
-from lab.alone_node import PROVIDER, ROOT, SERVER, Alone, until
+from lab import LabError
+from lab.alone_node import ROOT, Alone, until
 
 CHECK, FRONT, STATS = "127.0.0.1:29200", "127.0.0.1:29306", "haproxy.sock"
 HAPROXY = """\
@@ -28,19 +29,17 @@ listen galera
 
 
 def play(show):
-    """The whole of it. Returns the exit code."""
+    """The whole of it, once what scripts/packages.alone lists is installed. Returns the exit code."""
     if os.geteuid() != 0:
         show("And this needs root as well: the server runs as its own user. Run it with sudo.")
         return 1
-    for path, name in ((SERVER, "mariadb-server"), (PROVIDER, "galera-4"), (shutil.which("haproxy"), "haproxy")):
-        if path is None:
-            show("%s is not installed: apt-get install %s" % (name, name))
-            return 1
     home = tempfile.mkdtemp(prefix="quorate-demo-")
     node, processes = Alone(home, 29306 + 1000), []
     try:
         _scenes(show, node, processes)
         return 0
+    except AssertionError as error:
+        raise LabError(str(error)) from None
     finally:
         for process in processes:
             process.terminate()

@@ -88,6 +88,7 @@ class Server(NamedTuple):
     state: str
     size: int = 0      # members of its primary component
     sessions: int = 0  # of the application, so more than 0 where HAProxy writes to
+    vip: bool = False  # whether the node has the VIP, its database or not
 
 
 def nothing(text):
@@ -201,18 +202,19 @@ SELECT 'sessions', COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = '%s
 
 def ask(lab, node, timeout=2.0):
     """Server: what `node`'s own database server says, in at most `timeout` seconds."""
+    client = "ip -o -4 address show to %s; exec mariadb --batch --skip-column-names --force --connect-timeout=2" % lab.vip
     try:
-        done = lab.run(node, ["mariadb", "--batch", "--skip-column-names", "--force", "--connect-timeout=2"], timeout,
-                       stdin=_QUESTION)
+        done = lab.run(node, client, timeout, stdin=_QUESTION)
     except LabError:
         return Server("off")
+    vip = lab.vip + "/" in done.out
     values = dict(line.split("\t", 1) for line in done.out.splitlines() if "\t" in line)
     if "wsrep_local_state" not in values:
-        return Server("down")
+        return Server("down", vip=vip)
     if values.get("wsrep_cluster_status") != "Primary":
-        return Server("non-primary")
+        return Server("non-primary", vip=vip)
     return Server(_STATES.get(values["wsrep_local_state"], "joining"), int(values.get("wsrep_cluster_size", 0)),
-                  int(values.get("sessions", 0)))
+                  int(values.get("sessions", 0)), vip)
 
 
 def ask_all(lab, timeout=2.0) -> Dict[str, Server]:
