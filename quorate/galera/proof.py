@@ -16,7 +16,7 @@ anything in it, and removes the file when it leaves cleanly. Therefore:
 
 from collections import namedtuple
 
-from quorate.galera.facts import ALIVE, DOWN, IN_PRIMARY, STARTING, UNKNOWN, ZERO_UUID
+from quorate.galera.facts import ALIVE, DOWN, IN_PRIMARY, NONPRIMARY, STARTING, UNKNOWN, ZERO_UUID
 
 
 class Known(namedtuple("Known", "reports voters bystanders blank lost generation linked")):
@@ -226,11 +226,12 @@ def recoverable(snapshot, facts):
     """The last view, if Galera's own recovery brings it back without a loss; else None.
 
     Every member shows the same view in its gvwstate.dat (one who stopped cleanly has none, and would wait in vain for a
-    view that Galera no longer knows), is down or already starting, none is an arbitrator (a restarted one has a new
-    UUID, the recovery would wait for the old one), and nobody outside holds more than they do.
+    view that Galera no longer knows), is down, already starting, or alive and left without a quorum (that one waits for
+    the others, and holds what the group delivered to it); none is an arbitrator (a restarted one has a new UUID, the
+    recovery would wait for the old one), and nobody outside holds more than they do.
     """
     without_data = arbitrators(facts.reports)
-    candidates = list(facts.voters) + [report for report in facts.reports.values() if report.state == STARTING
+    candidates = list(facts.voters) + [report for report in facts.reports.values() if report.state in (STARTING, NONPRIMARY)
                                        and belongs(report, facts.generation, facts.linked)]
     for view in sorted({last_view(report) for report in candidates} - {None}, key=_view_order):
         inside = [report for report in candidates if last_view(report) == view and report.my_uuid in view.members]
@@ -243,15 +244,17 @@ def recoverable(snapshot, facts):
 
 def _holds_all(snapshot, facts, inside):
     """Whether the members `inside` of a complete view hold all that was acknowledged."""
-    if len({report.uuid for report in inside}) != 1 or inside[0].uuid in (None, ZERO_UUID):
+    known_positions = [report for report in inside if report.state != NONPRIMARY]  # it tells none while it runs
+    histories = {report.uuid for report in known_positions}
+    if len(histories) != 1 or histories & {None, ZERO_UUID}:
         return False
-    highest = max(-1 if report.seqno is None else report.seqno for report in inside)
+    highest = max(-1 if report.seqno is None else report.seqno for report in known_positions)
     if any(report.seqno > highest for report in facts.voters):
         return False
     if any(report.settled for report in inside):
         return True
     nodes = {report.node for report in inside}
-    return not beyond(facts, inside[0].uuid, highest) and all(
+    return not beyond(facts, histories.pop(), highest) and all(
         node in nodes or facts.accounted(node) for node in snapshot.configured)
 
 
