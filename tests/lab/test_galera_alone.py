@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
@@ -16,13 +17,13 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def node(tmp_path_factory):
-    home = tmp_path_factory.mktemp("galera")
-    for directory in (home, home.parent, home.parent.parent):
-        os.chmod(directory, 0o755)  # the server's user has to get through
+def node():
+    # Not pytest's own directory: the server's user has to get through, and pytest closes it to others at each start.
+    home = tempfile.mkdtemp(prefix="quorate-test-")
     node = Alone(home)
     yield node
     node.end()
+    shutil.rmtree(home)
 
 
 @pytest.fixture
