@@ -247,6 +247,9 @@ def pacemaker_dies(world):
         faults.kill(world.lab, node, "pacemaker-controld")
     except LabError as error:
         raise Unfit(str(error)) from error
+    time.sleep(3)
+    # The DC may wait 90 s (cluster-delay and more) for an answer that the dead controller owes it, and does nothing meanwhile.
+    world.lab.run(without(world, node)[0], ["crm_resource", "--wait", "-T", "120"], 130)
     return node
 
 
