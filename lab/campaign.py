@@ -13,6 +13,7 @@ import datetime
 import json
 import os
 import random
+import signal
 import statistics
 import sys
 import time
@@ -221,6 +222,8 @@ def main():
     parser.add_argument("--suite", default="bookworm")
     options = parser.parse_args()
     say = lambda text: print("%s %s" % (time.strftime("%H:%M:%S"), text), flush=True)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell had made it ignored
+        signal.signal(number, signal.default_int_handler)
     output = options.output or os.path.join(HERE, "build", "faults-%d" % options.seed)
     os.makedirs(output, exist_ok=True)
     say("seed %d, %d faults; evidence in %s" % (options.seed, options.faults, output))
@@ -248,6 +251,8 @@ def _run(campaign, options, say):
                 say("the cluster could not be repaired; the campaign ends here")
                 break
             time.sleep(campaign.random.uniform(0, SETTLE))
+    except KeyboardInterrupt:
+        say("interrupted; what was found so far:")
     finally:
         figures = campaign.stop()
     wrong = [one for one in campaign.rounds if one.mistakes]
