@@ -161,6 +161,13 @@ def test_a_member_that_left_cleanly_may_have_gone_on_with_others():
     assert outcome(crashed("n1", 5, last), remembered) == (BOOTSTRAP, ("n2",))
 
 
+def test_one_left_without_a_quorum_takes_part_in_the_recovery_of_its_view():
+    survivor, starting = alive("n1", NONPRIMARY), alive("n2", STARTING, uuid=U, settled=True)
+    assert outcome(survivor, starting, crashed("n3", 7)) == (RECOVER, ("n3",))
+    assert outcome(survivor, crashed("n2", 9), crashed("n3", 7)) == (RECOVER, ("n2", "n3"))
+    assert outcome(survivor, crashed("n2", 9))[0] == WAIT
+
+
 def test_the_rest_of_the_last_view_is_started_when_some_already_wait_for_it():
     waiting = alive("n1", STARTING, uuid=U, settled=True)
     assert outcome(waiting, crashed("n2", 9), crashed("n3", 7)) == (RECOVER, ("n2", "n3"))
