@@ -180,9 +180,10 @@ def main():
     parser.add_argument("--name", default="demo", help="name of the lab")
     parser.add_argument("--keep", action="store_true", help="leave the cluster running at the end, to look around")
     parser.add_argument("--alone", action="store_true", help="show what one machine can, without a cluster")
-    parser.add_argument("--deb", default=package(), help="the package to install in the nodes")
+    parser.add_argument("--deb", default=package(), help="package to install in the nodes (empty: none)")
+    parser.add_argument("--log", default=os.path.join(ROOT, "build", "demo.log"), help="file for what is shown")
     options = parser.parse_args()
-    show = Show(os.path.join(ROOT, "build", "demo.log"))
+    show = Show(os.path.abspath(options.log))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if not options.alone:
