@@ -10,9 +10,12 @@ from quorate.galera.facts import ServerStatus
 from quorate.host import drain
 from quorate.web.request import Request, answer
 
-INTERVAL = 0.4     # seconds between questions to the server
-TIMEOUT = 0.4      # seconds the server may take for one; the sum stays under a second
-MAX_AGE = 0.9      # seconds that a fact stays true; an older one answers 503
+INTERVAL = 0.3     # seconds between questions to the server
+TIMEOUT = 0.6      # seconds the server may take for one
+MAX_AGE = 0.9      # seconds that a fact stays true, whatever the poller does; an older one answers 503
+FLICKER = 0.1      # seconds after which a server that is all well, and says that it is not ready, is asked again
+STUCK = 15.0       # seconds without an end of a look: the poller hangs where it has no deadline (a name server)
+DONOR_WEIGHT = 50  # per cent of its weight that a donor asks for through the agent-check
 
 ROLES = {
     "/": "fit for clients, as the policy says; clustercheck's answer",
@@ -38,10 +41,10 @@ class Poller(threading.Thread):
 
     def __init__(self, settings, policy, mark=drain.active, interval=INTERVAL, timeout=TIMEOUT):
         threading.Thread.__init__(self, daemon=True)
-        self.fact, self.asked, self.version = NOTHING_YET, 0.0, 0
+        self.fact, self.asked, self.version = NOTHING_YET, monotonic(), 0
         self._settings, self._policy, self._mark = settings, policy, mark
         self._interval, self._timeout = interval, timeout
-        self.ended = threading.Event()
+        self.looked, self.ended = threading.Event(), threading.Event()
 
     def run(self):
         session = None
@@ -51,8 +54,7 @@ class Poller(threading.Thread):
                     session = sql.Session(self._settings())  # read anew after a failure: a password may have changed
                 self.look(session)
             except sql.Unreadable as error:
-                self._set(Fact(ServerStatus(answered=False, error=error.reason),
-                               health.Health("refused", False, error.reason), None))
+                self._set(unusable(error.reason))
             if not self.fact.status.answered:
                 session = None
             self.ended.wait(self._interval)
@@ -60,6 +62,8 @@ class Poller(threading.Thread):
     def look(self, session):
         """One look: at the server, and at the mark of a drain."""
         status = session.status(self._timeout)
+        if self.fact.health.ok and _flickers(status) and not self.ended.wait(FLICKER):
+            status = session.status(self._timeout)
         self._set(Fact(status, health.classify(status, self._policy), self._mark()))
 
     def _set(self, fact):
@@ -67,6 +71,22 @@ class Poller(threading.Thread):
         if fact._replace(status=None) != self.fact._replace(status=None) or _role(fact) != _role(self.fact):
             self.version += 1
         self.fact = fact
+        self.looked.set()
+
+
+    def stuck(self, seconds=STUCK):
+        """Whether no look has come to an end for so long."""
+        return monotonic() - self.asked > seconds
+
+
+def unusable(reason):
+    """The Fact that the check has no credentials to ask with."""
+    return Fact(ServerStatus(answered=False, error=reason), health.Health("refused", False, reason), None)
+
+
+def _flickers(status):
+    """mariabackup turns wsrep_ready off for an instant (puppet-galera#199)."""
+    return status.answered and status.ready is False and status.cluster_status == "Primary" and status.local_state in (2, 4)
 
 
 def _role(fact):
@@ -99,11 +119,17 @@ class Responder:
         return found[1], asked.keep_alive
 
     def agent(self):
-        """The line for HAProxy's agent-check: up, drain, or down with a reason."""
+        """The line for HAProxy's agent-check. `ready` is what ends a drain or maint that we asked for."""
         fact = self._poller.fact
-        if self._clock() - self._poller.asked > self._max_age or not fact.health.ok:
+        if self._clock() - self._poller.asked > self._max_age:
+            return b"down #hung\n"
+        if fact.health.code == "maintenance":
+            return b"maint\n"
+        if not fact.health.ok:
             return b"down #%s\n" % fact.health.code.encode()
-        return b"drain\n" if fact.draining else b"up ready 100%\n"
+        if fact.draining:
+            return b"drain\n"
+        return b"up ready %d%%\n" % (100 if fact.health.code == "synced" else DONOR_WEIGHT)
 
     def _prepare(self, asked, fresh):
         if asked.method not in ("GET", "HEAD", "OPTIONS"):

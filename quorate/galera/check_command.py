@@ -11,25 +11,31 @@ USAGE = """\
 usage: galera-check [OPTION...]                    look once: print a sentence, exit 0 (fit) or 1 (not)
        galera-check --listen [HOST:]PORT ...       serve HTTP; so it does when systemd or xinetd (wait = yes) hands over a
                                                    listening socket. With a connected one (inetd) it answers and ends.
-       galera-check drain [REASON] | undrain       root only: answer 404, so that HAProxy sends no new connections
+       galera-check drain [REASON...]              root only: answer 404, so that HAProxy sends no new connections
+       galera-check undrain                        root only: answer again what is true
 
   --defaults-file FILE    credentials in my.cnf's form, [client] section (default: /etc/quorate/galera-check.cnf if it exists,
                           then clustercheck's settings, then the user this runs as, on the socket)
   --socket PATH           the server's socket (default: found)
   --host HOST --port N    over TCP instead
+  --extra-port N          the server's extra_port or admin_port, tried when it has no connection left; needs a password
+  --settings FILE         clustercheck's settings (default: /etc/sysconfig/clustercheck, then /etc/default/clustercheck)
   --donor yes|no|auto     is a donor fit? auto: unless the state transfer blocks it (default: no)
   --readonly yes|no       is a read-only node fit? (default: yes)
   --role PATH             with one look: the role to judge (/, /writer, /reader, /live)
   --agent [HOST:]PORT     serve HAProxy's agent-check on this port too
   --json                  with one look: everything that is known
+  --drain-directory DIR   marks of a drain, also with drain and undrain (default: /run/quorate/drain)
 """
 CREDENTIALS = "/etc/quorate/galera-check.cnf"
-SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/var/run/mysqld/mysqld.sock")
 YES = ("1", "yes", "on", "true")
 NO = ("0", "no", "off", "false", "")
+KNOWN = ("defaults-file", "socket", "host", "port", "extra-port", "settings", "donor", "readonly", "role", "listen", "agent",
+         "drain-directory")
 LEGACY = ("user", "password", "donor", "error_file", "readonly", "defaults_file")
 ONE_LOOK = 0.9   # seconds
-REQUEST_WAIT = 2.0
+FIRST_LOOK = 2.0  # seconds that the first answer is worth waiting for
+ALL_OF_IT = 5     # seconds after which an inetd process ends, whatever it is doing
 
 
 class Wrong(Exception):
@@ -42,21 +48,24 @@ def main():
     if words[:1] in (["-h"], ["--help"]):
         sys.stdout.write(USAGE)
         return 0
-    if words[:1] in (["drain"], ["undrain"]):
-        return switch(words[0], " ".join(words[1:]))
     try:
+        if words[:1] in (["drain"], ["undrain"]):
+            return switch(words[0], words[1:])
         options = parse(words)
         policy = policy_of(options)
     except Wrong as error:
         sys.stderr.write("galera-check: %s\n%s" % (error, USAGE))
         return 2
+    except sql.Unreadable as error:
+        sys.stderr.write("galera-check: %s\n" % error.reason)
+        policy = Policy()  # the strict one; whoever asks gets this reason as well if the credentials are in that file
     from quorate.web import sockets
     http, agents = sockets.from_systemd()
     if not http and not options["listen"]:
-        kind, one = sockets.standard_input()
-        if kind == "connected":
-            return answer_one(one, options, policy)
-        http = [one] if kind == "listening" else []
+        one = sockets.standard_input()
+        http = [one] if one else []
+    if http and not sockets.is_listening(http[0]):
+        return answer_one(http[0], options, policy)
     try:
         http += [sockets.listen(address) for address in options["listen"]]
         agents += [sockets.listen(address) for address in options["agent"]]
@@ -71,14 +80,13 @@ def main():
 def parse(words):
     """The options as a dict. Raises Wrong. Arguments by position are clustercheck's."""
     options = {"listen": [], "agent": [], "json": False, "role": "/"}
-    known = ("defaults-file", "socket", "host", "port", "donor", "readonly", "role", "listen", "agent")
     words, legacy = list(words), []
     while words:
         word = words.pop(0)
         name, equals, value = word[2:].partition("=") if word.startswith("--") else ("", "", "")
         if word == "--json":
             options["json"] = True
-        elif name in known:
+        elif name in KNOWN:
             if not equals:
                 if not words:
                     raise Wrong("%s needs a value" % word)
@@ -97,14 +105,15 @@ def parse(words):
         options.setdefault(name, value)
     if len(legacy) > 1:
         sys.stderr.write("galera-check: a password on the command line is readable for every user; put it into %s\n" % CREDENTIALS)
-    if not str(options.get("port", "3306")).isdigit():
-        raise Wrong("--port is a number")
+    for name in ("port", "extra_port"):
+        if not options.get(name, "1").isdigit():
+            raise Wrong("--%s is a number" % name.replace("_", "-"))
     return options
 
 
-def clustercheck():
-    """Settings of an existing clustercheck, parsed and never executed."""
-    for path in sql.CLUSTERCHECK:
+def clustercheck(options):
+    """Settings of an existing clustercheck, parsed and never executed. Raises sql.Unreadable."""
+    for path in [options["settings"]] if "settings" in options else sql.CLUSTERCHECK:
         found = sql.shell_settings(path)
         if found:
             return found
@@ -112,8 +121,8 @@ def clustercheck():
 
 
 def policy_of(options):
-    """The Policy by options, else by clustercheck's settings. Raises Wrong."""
-    old = clustercheck()
+    """The Policy by options, else by clustercheck's settings. Raises Wrong and sql.Unreadable."""
+    old = clustercheck(options)
     donor = options.get("donor", old.get("AVAILABLE_WHEN_DONOR", "no")).lower()
     readonly = options.get("readonly", old.get("AVAILABLE_WHEN_READONLY", "yes")).lower()
     for value, allowed in ((donor, YES + NO + ("auto",)), (readonly, YES + NO)):
@@ -124,52 +133,79 @@ def policy_of(options):
 
 def settings_of(options):
     """sql.Settings. Raises sql.Unreadable."""
-    host = options.get("host")
-    where = None if host else options.get("socket") or next((path for path in SOCKETS if os.path.exists(path)), SOCKETS[0])
-    port = int(options.get("port", 3306))
+    found = _credentials(options)
+    if options.get("host"):
+        found = found._replace(socket=None, host=options["host"], port=int(options.get("port", found.port)))
+    return found._replace(extra_port=int(options["extra_port"]) if "extra_port" in options else None)
+
+
+def _credentials(options):
+    """Who asks, and where: by option, by our own file, by clustercheck's settings, else as the user that this runs as."""
+    where = options.get("socket")
     path = options.get("defaults_file") or (CREDENTIALS if os.path.exists(CREDENTIALS) else None)
     if path:
-        return sql.from_options_file(path, where)._replace(**({"host": host, "port": port} if host else {}))
+        return sql.from_options_file(path, where)
     if options.get("user"):
-        return sql.Settings(where, host, port, options["user"], options.get("password", ""))
-    old = clustercheck()
+        return sql.Settings(where or sql.usual_socket(), user=options["user"], password=options.get("password", ""))
+    old = clustercheck(options)
     if old.get("DEFAULTS_EXTRA_FILE") and os.path.exists(old["DEFAULTS_EXTRA_FILE"]):
         return sql.from_options_file(old["DEFAULTS_EXTRA_FILE"], where)
     if old.get("MYSQL_USERNAME"):
-        if old.get("MYSQL_HOST") not in (None, "", "localhost"):
-            where, host = None, old["MYSQL_HOST"]
-        return sql.Settings(where, host, int(old.get("MYSQL_PORT") or port), old["MYSQL_USERNAME"], old.get("MYSQL_PASSWORD", ""))
+        host = None if where or old.get("MYSQL_HOST") in (None, "", "localhost") else old["MYSQL_HOST"]
+        port = old.get("MYSQL_PORT", "")
+        return sql.Settings(None if host else where or sql.usual_socket(), host, int(port) if port.isdigit() else 3306,
+                            old["MYSQL_USERNAME"], old.get("MYSQL_PASSWORD", ""))
     import pwd
-    return sql.Settings(where, host, port, pwd.getpwuid(os.geteuid()).pw_name, "")
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise sql.Unreadable("The user id %d of this process has no name to log in with; write [client] user and password "
+                             "into %s." % (os.geteuid(), CREDENTIALS)) from None
+    return sql.Settings(where or sql.usual_socket(), user=name)
 
 
-def switch(word, reason):
-    """drain and undrain."""
+def mark_of(options):
+    """The function that says whether this node drains."""
+    from functools import partial
     from quorate.host import drain
+    return partial(drain.active, options.get("drain_directory", drain.DIRECTORY))
+
+
+def switch(word, words):
+    """drain and undrain. Raises Wrong."""
+    from quorate.host import drain
+    directory = drain.DIRECTORY
+    if words and words[0].startswith("--drain-directory="):
+        directory = words.pop(0).partition("=")[2]
+    if words and words[0].startswith("-") or word == "undrain" and words:
+        raise Wrong("%s does not know %s" % (word, words[0]))
     if os.geteuid() != 0:
         sys.stderr.write("galera-check: only root drains a node: sudo galera-check %s\n" % word)
         return 1
     try:
-        drain.set("operator", reason or "by the operator") if word == "drain" else drain.clear("operator")
+        if word == "drain":
+            drain.set("operator", " ".join(words) or "by the operator", directory)
+        else:
+            drain.clear("operator", directory)
     except OSError as error:
         sys.stderr.write("galera-check: %s: %s\n" % (error.filename, error.strerror))
         return 1
-    left = drain.active()
+    left = drain.active(directory)
     sys.stdout.write("Draining: %s\n" % left if left else "Not draining.\n")
-    return 0
+    return 0 if bool(left) == (word == "drain") else 1
 
 
 def fact_now(options, policy):
     """One look, by a connection of its own."""
-    from quorate.galera.check import Poller
-    poller = Poller(lambda: settings_of(options), policy, timeout=ONE_LOOK)
+    from quorate.galera.check import Poller, unusable
     try:
+        poller = Poller(None, policy, mark_of(options), timeout=ONE_LOOK)
         session = sql.Session(settings_of(options))
         poller.look(session)
         session.close(goodbye=poller.fact.status.answered)
         return poller.fact
     except sql.Unreadable as error:
-        return poller.fact._replace(health=poller.fact.health._replace(code="refused", sentence=error.reason))
+        return unusable(error.reason)
 
 
 def look_once(options, policy):
@@ -185,11 +221,13 @@ def look_once(options, policy):
 
 
 def answer_one(one, options, policy):
-    """inetd: read the request, answer, end; always with exit code 0, or systemd collects failed units."""
+    """inetd: read the request, answer, end; in time, and always with exit code 0, or systemd collects failed units."""
+    import signal
     from quorate.galera.check import Responder
     from quorate.web import request, sockets
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    signal.alarm(ALL_OF_IT)
     sockets.silence()
-    one.settimeout(REQUEST_WAIT)
     data, asked = b"", None
     try:
         while asked is None:
@@ -200,11 +238,10 @@ def answer_one(one, options, policy):
                 return 0
         if isinstance(asked, request.Request):
             asked = asked._replace(keep_alive=False)
-        now = fact_now(options, policy)
-        one.sendall(Responder(Still(now)).respond(asked)[0])
+        one.sendall(Responder(Still(fact_now(options, policy))).respond(asked)[0])
         one.shutdown(1)
         while one.recv(65536):
-            pass
+            pass  # closing with unread bytes would send a reset
     except OSError:
         pass
     return 0
@@ -228,7 +265,7 @@ def serve(http, agents, options, policy):
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
     sql.driver()  # import it once and before the first question
-    poller = Poller(lambda: settings_of(options), policy)
+    poller = Poller(lambda: settings_of(options), policy, mark_of(options))
     poller.start()
     responder = Responder(poller)
     told = []
@@ -236,6 +273,8 @@ def serve(http, agents, options, policy):
     def tick():
         if not poller.is_alive():
             server.ended = True  # nothing would ever be true again; the service manager starts us anew
+        elif poller.stuck():
+            pass  # the watchdog bites
         elif told != [poller.version]:
             told[:] = [poller.version]
             sockets.notify("WATCHDOG=1\nSTATUS=%s" % poller.fact.health.sentence)
@@ -251,8 +290,7 @@ def serve(http, agents, options, policy):
         signal.signal(number, end)
     if not options["listen"] and not os.environ.get("LISTEN_PID"):
         sockets.silence()  # xinetd
-    while poller.version == 0 and poller.is_alive() and not poller.ended.wait(0.01):
-        pass  # the first answer is worth waiting for
+    poller.looked.wait(FIRST_LOOK)
     sockets.notify("READY=1")
     server.run()
     poller.ended.set()

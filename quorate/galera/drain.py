@@ -4,6 +4,7 @@
 from contextlib import contextmanager
 
 from quorate.galera import facts, probe, server
+from quorate.host import drain
 
 HAPROXY_INTERVAL = 1.2  # seconds; `check inter 1s` and a little: by then every HAProxy has asked once
 
@@ -13,21 +14,20 @@ def drained(context, memory, datadir):
     """Drain around a stop, if a check is there to say so and the server is well enough to have sessions. Yields the
     server's state.
 
-    The mark is taken away in any case afterwards: what the check says of a stopped server needs no drain.
+    The mark is taken away in any case afterwards, also one that was left when an earlier stop was killed: what the check
+    says of a stopped server needs no drain, and a node that comes back must not stay drained.
     """
-    state, drain = facts.UNKNOWN, None
+    state = facts.UNKNOWN
     try:
         state = state_before(context, memory, datadir)
-        drain = _drain(context) if state in facts.IN_PRIMARY else None
-        if drain is not None:
-            _begin(context, memory, drain)
+        if state in facts.IN_PRIMARY and context.parameters.drain_timeout and drain.served():
+            _begin(context, memory)
     except Exception as error:  # whatever it is: nothing about draining may keep a stop from stopping
         context.log.warning("Not drained: %s" % error)
     try:
         yield state
     finally:
-        if drain is not None:
-            drain.clear(context.instance)
+        drain.clear(context.instance)
 
 
 def state_before(context, memory, datadir):
@@ -38,15 +38,7 @@ def state_before(context, memory, datadir):
     return facts.HUNG if process.state in "Tt" else probe.ask(context, memory, process).state
 
 
-def _drain(context):
-    """The module that marks a drain, or None when there is no time for one or no check to tell."""
-    if not context.parameters.drain_timeout:
-        return None
-    from quorate.host import drain
-    return drain if drain.served() else None
-
-
-def _begin(context, memory, drain):
+def _begin(context, memory):
     """Mark the drain, let every HAProxy see it, and give the sessions their time."""
     limit = context.parameters.drain_timeout
     drain.set(context.instance, "planned stop of %s" % context.instance)

@@ -64,7 +64,8 @@ def _silent(status):
         return Health("refused", False, "The database server lives and refuses the credentials of the check: %s" % status.error)
     if status.errno in NOT_READY:
         return Health("non-primary", False, "Galera cluster node is not ready for queries (WSREP).")
-    if status.error and "timed out" in status.error:
+    if status.error and ("timed out" in status.error or "[Errno 11]" in status.error):
+        # EAGAIN: nobody takes connections from the socket any more, and those that wait have filled its queue.
         return Health("hung", False, "The database server does not answer.")
     if status.errno in (2002, 2003):
         return Health("down", False, "The database server accepts no connection: %s" % status.error)

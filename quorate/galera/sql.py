@@ -15,17 +15,20 @@ from quorate.galera.facts import ServerStatus
 
 UNNEEDED = ("cryptography", "ssl", "_hashlib", "getpass")
 TOO_MANY = (1040, 1203, 1226)      # ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
-DENIED = (1044, 1045, 1698, 1449)  # ER_ACCESS_DENIED_*, the plugin's refusal
-NOT_READY = (1047,)                # WSREP has not yet prepared node for application use
+BROKEN = (2006, 2013, 1927, 4031)  # CR_SERVER_GONE_ERROR, CR_SERVER_LOST, ER_CONNECTION_KILLED, ER_CLIENT_INTERACTION_TIMEOUT
 QUESTION = ("SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME LIKE 'wsrep%' "
             "OR VARIABLE_NAME = 'Threads_connected' UNION ALL SELECT VARIABLE_NAME, VARIABLE_VALUE FROM "
             "information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME IN ('wsrep_desync','wsrep_reject_queries',"
             "'wsrep_sst_donor_rejects_queries','wsrep_sst_method','read_only','pxc_maint_mode')")
 CLUSTERCHECK = ("/etc/sysconfig/clustercheck", "/etc/default/clustercheck")
+CLUSTERCHECK_NAMES = ("MYSQL_USERNAME", "MYSQL_PASSWORD", "MYSQL_HOST", "MYSQL_PORT", "AVAILABLE_WHEN_DONOR",
+                      "AVAILABLE_WHEN_READONLY", "DEFAULTS_EXTRA_FILE")
+SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock")
 
 
 class Settings(namedtuple("Settings", "socket host port user password extra_port", defaults=(None, None, 3306, "root", "", None))):
-    """How to connect. socket: path, or None for host and port. repr() shows no password."""
+    """How to connect. socket: path, or None for host and port. extra_port: of the server's reserve (extra_port, admin_port)
+    that is tried when it has no connection left, or None. repr() shows no password."""
 
     __slots__ = ()
 
@@ -55,35 +58,47 @@ def settings(parameters, socket):
 
 
 def shell_settings(path):
-    """NAME=value lines of a settings file, parsed and never executed; {} when there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
-    except OSError:
+    """The NAME=value lines that clustercheck knows, from its settings file: parsed and never executed; {} when there is
+    none. Raises Unreadable, also for a value that only a shell would know."""
+    if not os.path.exists(path):
         return {}
     found = {}
-    for line in lines:
+    for line in _lines(path):
         name, separator, value = line.strip().partition("=")
-        name = name.strip()
-        if name.startswith("export "):
-            name = name[7:].strip()
-        if not separator or not name.replace("_", "a").isalnum() or name.startswith("#"):
+        name = name[7:].strip() if name.startswith("export ") else name
+        if not separator or name not in CLUSTERCHECK_NAMES:
             continue
-        value = value.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
-        found[name] = value
+        text = _unquoted(value, " \t;")
+        if ("`" in text or "$" in text) and not value.strip().startswith("'"):
+            raise Unreadable("%s: %s is made by a shell, and this file is not executed; write the value itself, in single "
+                             "quotes." % (path, name))
+        found[name] = text
     return found
 
 
-def from_options_file(path, socket=None):
-    """Settings from the [client] section of a file in my.cnf's form. Raises Unreadable."""
+def _lines(path):
     try:
-        status = os.stat(path)
         with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
+            return file.read().splitlines()
     except OSError as error:
-        raise Unreadable("The file of credentials %s cannot be read: %s." % (path, error.strerror)) from None
+        raise Unreadable("The file %s cannot be read: %s." % (path, error.strerror)) from None
+
+
+def _unquoted(value, ends):
+    """What is between quotes; else all up to one of the characters `ends`."""
+    value = value.strip()
+    if value[:1] in ("'", '"'):
+        return value[1:].partition(value[0])[0]
+    for end in ends:
+        value = value.partition(end)[0]
+    return value.strip()
+
+
+def from_options_file(path, socket=None):
+    """Settings from the [client] section of a file in my.cnf's form; a given socket goes before the file's. Raises
+    Unreadable."""
+    lines = _lines(path)
+    status = os.stat(path)
     if status.st_mode & 0o004:
         raise Unreadable("Every user can read the file of credentials: chmod 600 %s" % path)
     section, found = None, {}
@@ -93,16 +108,18 @@ def from_options_file(path, socket=None):
             section = line[1:-1]
         elif section == "client" and line and line[0] not in "#;!":
             name, _, value = line.partition("=")
-            value = value.strip()
-            if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-                value = value[1:-1]
-            found[name.strip().replace("_", "-")] = value
+            found[name.strip().replace("_", "-")] = _unquoted(value, "#")
     if not found:
         raise Unreadable("%s has no [client] section with user and password." % path)
-    host = None if socket else found.get("host")
-    return Settings(socket or found.get("socket") or (None if host else "/run/mysqld/mysqld.sock"), host,
+    host = None if socket or found.get("host") == "localhost" else found.get("host")
+    return Settings(socket or (None if host else found.get("socket") or usual_socket()), host,
                     int(found["port"]) if found.get("port", "").isdigit() else 3306,
                     found.get("user", "root"), found.get("password", ""))
+
+
+def usual_socket():
+    """Where distributions have the server's socket."""
+    return next((path for path in SOCKETS if os.path.exists(path)), SOCKETS[0])
 
 
 class Session:
@@ -127,7 +144,13 @@ class Session:
             raise
 
     def status(self, timeout):
-        """ServerStatus; never raises for what the server does."""
+        """ServerStatus; never raises for what the server does. A kept connection that broke says nothing of the server,
+        which may have been restarted or told to close it: it is asked once more, on a new one."""
+        kept = self._connection is not None
+        status = self._status(timeout)
+        return self._status(timeout) if kept and status.errno in BROKEN and "timed out" not in status.error else status
+
+    def _status(self, timeout):
         try:
             try:
                 rows = self.query(QUESTION, timeout)
@@ -154,9 +177,17 @@ class Session:
     def _connect(self, timeout):
         pymysql = driver()
         how = self.how
-        where = {"unix_socket": how.socket} if how.socket else {"host": how.host, "port": how.port}
-        return pymysql.connect(user=how.user, password=how.password, connect_timeout=max(0.05, timeout), read_timeout=timeout,
-                               write_timeout=timeout, autocommit=True, init_command=None, **where)
+
+        def connect(**where):
+            return pymysql.connect(user=how.user, password=how.password, connect_timeout=max(0.05, timeout),
+                                   read_timeout=timeout, write_timeout=timeout, autocommit=True, init_command=None, **where)
+
+        try:
+            return connect(**({"unix_socket": how.socket} if how.socket else {"host": how.host, "port": how.port}))
+        except pymysql.MySQLError as error:
+            if code(error) not in TOO_MANY or not how.extra_port:
+                raise
+            return connect(host=how.host or "127.0.0.1", port=how.extra_port)
 
 
 class _Later(type(sys)):

@@ -15,9 +15,11 @@ PORT = 9200
 def set(name, reason, directory=DIRECTORY):  # the words of the command: drain and undrain
     """Mark this node as draining in the name of `name` (a resource, or 'operator'). Raises OSError."""
     os.makedirs(directory, 0o755, exist_ok=True)
+    os.chmod(directory, 0o755)  # the check is not root, and a umask of 077 must not hide a drain from it
     path = os.path.join(directory, name)
     temporary = os.path.join(directory, "." + name)
-    with open(temporary, "w", encoding="utf-8") as file:
+    with open(temporary, "w", encoding="utf-8", errors="replace") as file:
+        os.fchmod(file.fileno(), 0o644)
         file.write(" ".join(reason.split())[:200] + "\n")
     os.rename(temporary, path)
 
@@ -43,7 +45,7 @@ def active(directory=DIRECTORY):
         try:
             if os.lstat(path).st_uid == 0:
                 with open(path, encoding="utf-8", errors="replace") as file:
-                    return file.read(200).strip() or name
+                    return " ".join(file.read(200).split()) or name
         except OSError:
             continue
     return None

@@ -21,18 +21,18 @@ class Bad(namedtuple("Bad", "status")):
 
 
 def parse(data):
-    """(Request or Bad, number of bytes it took), or (None, 0) while it is not complete."""
-    end = data.find(b"\r\n\r\n")
-    length = 4
-    if end < 0:
-        end, length = data.find(b"\n\n"), 2
-    if end < 0:
-        if len(data) > MOST:
-            return Bad(414 if b"\n" not in data[:MOST] else 431), len(data)
-        return None, 0
-    if end > MOST:
-        return Bad(431), len(data)
-    lines = data[:end].decode("latin-1").replace("\r\n", "\n").lstrip("\n").split("\n")
+    """(Request or Bad, number of bytes it took), or (None, 0) while it is not complete.
+
+    Only the first MOST bytes decide, so that it does not matter in which pieces they came.
+    """
+    start = len(data) - len(data.lstrip(b"\r\n"))  # empty lines before a request are no mistake (RFC 9112, 2.2)
+    ends = [(at, len(mark)) for mark in (b"\n\r\n", b"\n\n") for at in (data.find(mark, start, MOST),) if at >= 0]
+    if not ends:
+        if len(data) < MOST:
+            return None, 0
+        return Bad(431 if b"\n" in data[start:MOST] else 414), len(data)
+    end, length = min(ends)
+    lines = [line.rstrip("\r") for line in data[start:end].decode("latin-1").split("\n")]
     words = lines[0].split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1.") or not words[1].startswith(("/", "*", "http://")):
         return Bad(400), len(data)

@@ -6,6 +6,7 @@ import socket
 import stat
 
 FIRST_PASSED = 3  # SD_LISTEN_FDS_START
+BACKLOG = 4096    # connections that wait to be taken; net.core.somaxconn limits it
 
 
 def from_systemd(environ=os.environ):
@@ -14,47 +15,65 @@ def from_systemd(environ=os.environ):
         return [], []
     names = environ.get("LISTEN_FDNAMES", "").split(":")
     http, agents = [], []
-    for number in range(int(environ.get("LISTEN_FDS", "0"))):
+    count = environ.get("LISTEN_FDS", "")
+    for number in range(int(count) if count.isdigit() else 0):
         one = socket.socket(fileno=FIRST_PASSED + number)
         (agents if number < len(names) and names[number] == "agent" else http).append(one)
     return http, agents
 
 
 def standard_input():
-    """('listening' or 'connected', socket) when file descriptor 0 is one, as xinetd and inetd hand it over; else (None, None)."""
+    """The socket that is file descriptor 0, as xinetd and inetd hand it over; else None. sshd gives its commands one, too:
+    a connected one of the Unix family, that no client of ours is behind."""
     try:
         if not stat.S_ISSOCK(os.fstat(0).st_mode):
-            return None, None
+            return None
         one = socket.socket(fileno=os.dup(0))
-        if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            return "listening", one
-        one.getpeername()
-        return "connected", one
     except OSError:
-        return None, None
+        return None
+    return one if is_listening(one) or one.family in (socket.AF_INET, socket.AF_INET6) else None
+
+
+def is_listening(one):
+    """Whether a socket takes connections, or is one (systemd's Accept=yes, xinetd's wait = no)."""
+    return bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def silence():
-    """Put /dev/null on 0, 1 and 2: under xinetd all three are the socket, and a stray word would go to a client."""
+    """Put /dev/null in place of the socket on 0, 1 and 2: under xinetd it is all three, and a stray word would go to a
+    client. A standard error that is something else stays."""
+    handed_over = _identity(0)
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
-        os.dup2(null, number)
+        if _identity(number) == handed_over:
+            os.dup2(null, number)
     if null > 2:
         os.close(null)
 
 
+def _identity(number):
+    try:
+        found = os.fstat(number)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def listen(address):
-    """A listening socket on 'HOST:PORT', '[V6]:PORT' or 'PORT' (all addresses). Raises OSError or ValueError."""
+    """A listening socket on 'HOST:PORT', '[V6]:PORT' or 'PORT' (all addresses of both families). Raises OSError or
+    ValueError."""
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     if not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError("not HOST:PORT: '%s'" % address)
+    if not host and socket.has_dualstack_ipv6():
+        return socket.create_server(("", int(port)), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
     family, kind, protocol, _, where = socket.getaddrinfo(host or None, int(port), 0, socket.SOCK_STREAM, 0,
                                                           socket.AI_PASSIVE)[0]
     one = socket.socket(family, kind, protocol)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     one.bind(where)
-    one.listen(4096)
+    one.listen(BACKLOG)
     return one
 
 

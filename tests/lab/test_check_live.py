@@ -367,3 +367,13 @@ def test_inetd_with_a_silent_client_ends_in_time_and_well(server):
         assert 0 == process.wait(30), "after %.1f s" % (time.monotonic() - begin)
         client.settimeout(5)
         assert b"" == client.recv(100)
+
+
+def test_a_connection_that_was_closed_is_no_outage(server, check):
+    """An operator's KILL, or a server that was restarted between two looks: no answer but 200."""
+    for _ in range(3):
+        for number, in server.sql("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'root' AND ID <> CONNECTION_ID()"):
+            server.sql("KILL %d" % number)
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            assert 200 == check.get()
