@@ -104,17 +104,20 @@ def check_table(options):
     return done.stdout if done.returncode == 0 else done.stdout + "\n(bench/check_bench.py ended with %d)\n" % done.returncode
 
 
-def main(argv):
+def main(argv, lab_of=cluster.Lab, check=check_table):
     options = options_of(argv)
     report = table.Report("scripts/bench " + " ".join(argv), options)
     say("seed %d" % options.seed)
-    lab = cluster.Lab(options.name)
-    code = 0
+    lab = lab_of(options.name)
+    code, made = 0, False
     try:
         if set(options.only) - {"check"}:
-            if not options.keep:
+            there = state.read(options.name) is not None
+            if there and not options.keep:
+                raise LabError("lab %s is there; --keep uses it, --name makes another" % options.name)
+            made = not there and not options.keep
+            if made:
                 lab.__enter__()
-            there = options.keep and state.read(options.name) is not None
             lab.up(options.suite, deb=None if there else options.deb or package(), say=say)
             report.versions = table.versions(lab)
             sides.prepare(lab)
@@ -128,10 +131,10 @@ def main(argv):
     except KeyboardInterrupt:
         code = 130
     finally:
-        if not options.keep:
+        if made:  # never one that another run is measuring on
             lab.destroy()
     if "check" in options.only and code == 0:
-        report.check = check_table(options)
+        report.check = check(options)
     text = report.text()
     os.makedirs(os.path.dirname(os.path.abspath(options.output)), exist_ok=True)
     with open(options.output, "w", encoding="utf-8") as file:

@@ -60,3 +60,21 @@ def test_the_same_seed_gives_the_same_moments():
         return [bench.random.random() for _ in range(5)]
 
     assert moments(7) == moments(7) != moments(8)
+
+
+class LabOfOthers:
+    """A lab that another run is measuring on."""
+
+    name = "bench"
+    destroyed = False
+
+    def destroy(self):
+        self.destroyed = True
+
+
+def test_it_leaves_a_lab_alone_that_it_did_not_make(tmp_path):
+    # Seen: a run of the check alone destroyed the lab under the peer's five minutes, and the table called that the peer's failure.
+    lab = LabOfOthers()
+    code = galera.main(["--only", "check", "--output", str(tmp_path / "out.md")], lambda name: lab, lambda options: "fast")
+    assert (code, lab.destroyed) == (0, False)
+    assert "fast" in (tmp_path / "out.md").read_text()
