@@ -68,7 +68,8 @@ class Bench:
         began = self.watcher.signal(number, *nodes)
         self.watcher.until(lambda states: not any(states[name].startswith("synced-") for name in nodes), began, FELT)
         seconds = self.watcher.until(all_synced, began, LIMIT)
-        self.lab.check(self.lab.node_names[0], ["true"])  # LabError if the lab has gone: that is no result of an agent
+        if not self.lab.nodes:  # raises as well: the lab has gone, and that is no result of an agent
+            raise LabError("lab %s has no nodes" % self.lab.name)
         cut = [name for name, _ in self.watcher.cuts[fenced:]]
         return self.note(case, side, seconds, "went off (fenced): " + ", ".join(cut) if cut else "" if seconds is not None else self.watcher.text())
 
