@@ -14,8 +14,13 @@ PORT = 9200
 
 def set(name, reason, directory=DIRECTORY):  # the words of the command: drain and undrain
     """Mark this node as draining in the name of `name` (a resource, or 'operator'). Raises OSError."""
-    os.makedirs(directory, 0o755, exist_ok=True)
-    os.chmod(directory, 0o755)  # the check is not root, and a umask of 077 must not hide a drain from it
+    before = os.umask(0o022)  # the check is not root, and a umask of 077 must not hide a drain from it
+    try:
+        os.makedirs(directory, exist_ok=True)
+    finally:
+        os.umask(before)
+    for made in (directory, os.path.dirname(directory))[:2 if directory == DIRECTORY else 1]:
+        os.chmod(made, 0o755)  # whoever made it earlier had a umask, too
     path = os.path.join(directory, name)
     temporary = os.path.join(directory, "." + name)
     with open(temporary, "w", encoding="utf-8", errors="replace") as file:

@@ -73,8 +73,10 @@ def test_a_half_written_mark_is_not_seen(tmp_path):
 def test_the_check_can_read_it_whatever_the_umask_is(tmp_path):
     before = os.umask(0o077)
     try:
-        drain.set("db", "x", str(tmp_path / "drain"))
+        drain.set("db", "x", str(tmp_path / "run" / "drain"))
+        assert 0o077 == os.umask(0o077)
     finally:
         os.umask(before)
-    assert 0o755 == os.stat(tmp_path / "drain").st_mode & 0o777
-    assert 0o644 == os.stat(tmp_path / "drain" / "db").st_mode & 0o777
+    assert 0o755 == os.stat(tmp_path / "run").st_mode & 0o777
+    assert 0o755 == os.stat(tmp_path / "run" / "drain").st_mode & 0o777
+    assert 0o644 == os.stat(tmp_path / "run" / "drain" / "db").st_mode & 0o777
