@@ -54,9 +54,11 @@ class Alone:
         return os.path.join(self.home, *names)
 
     def environment(self, timeout=60, **parameters):
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("OCF_", "PCMK_", "PYTHON"))}
+        environ = {name: value for name, value in os.environ.items()
+                   if not name.startswith(("OCF_", "PCMK_", "PYTHON"))}
         environ.update(
-            PATH=TOOLS + ":/usr/sbin:/usr/bin:/sbin:/bin", QUORATE_ALONE=self.path("attributes"), QUORATE_ALONE_NODE="n1",
+            PATH=TOOLS + ":/usr/sbin:/usr/bin:/sbin:/bin", QUORATE_ALONE=self.path("attributes"),
+            QUORATE_ALONE_NODE="n1",
             OCF_ROOT="/usr/lib/ocf", OCF_RESOURCE_INSTANCE=self.instance, OCF_RESKEY_CRM_meta_on_node="n1",
             OCF_RESKEY_CRM_meta_timeout=str(timeout * 1000), PCMK_service="pacemaker-execd", HA_LOGFACILITY="none")
         for name, value in dict(self.parameters, **parameters).items():

@@ -16,8 +16,7 @@ import time
 from lab import LabError, cluster, galera, state
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-MARKS = {"synced": "synced", "donor": "donor", "joined": "joined", "joining": "joining", "non-primary": "no-prim", "down": "down",
-         "off": "OFF"}
+MARKS = {"non-primary": "no-prim", "off": "OFF"}  # states that are shown by another word
 
 
 class Show:
@@ -49,7 +48,8 @@ class Demo:
     def line(self):
         """Who is up, and what the client feels, in one line."""
         nodes = galera.ask_all(self.lab)
-        writer = max(((server.sessions, name) for name, server in nodes.items() if server.sessions), default=(0, "-"))[1]
+        sessions = [(server.sessions, name) for name, server in nodes.items() if server.sessions]
+        writer = max(sessions)[1] if sessions else "-"
         vip = next((name for name, server in nodes.items() if server.vip), "-")
         felt = self.client.figures()
         cells = "  ".join("%s %-8s" % (name, MARKS.get(server.state, server.state)) for name, server in nodes.items())
@@ -124,9 +124,11 @@ class Demo:
             self.scene("kill -9 of the database on %s, the node that is written to" % first,
                        lambda: lab.run(first, ["pkill", "-KILL", "-x", "mariadbd"]))
             planned = self.writer()
-            self.scene("planned stop of the database on %s (drained first), and back" % planned, lambda: self.move(planned))
+            self.scene("planned stop of the database on %s (drained first), and back" % planned,
+                       lambda: self.move(planned))
             second = self.vip_holder()
-            self.scene("power cut of %s, which has the virtual address" % second, lambda: lab.power_cut(second), least=12)
+            self.scene("power cut of %s, which has the virtual address" % second,
+                       lambda: lab.power_cut(second), least=12)
             self.scene("power cut of all three", self.all_off, limit=180, least=12)
             self.client.stop()
             self.show.title("Every acknowledged write, looked for on every node")
@@ -225,8 +227,8 @@ def play(options, show):
     finally:
         if state.read(lab.name) is not None:
             show()
-            show("The cluster stays: lab/lab status --name %s, lab/lab shell --name %s n1, lab/lab destroy --name %s" % (
-                (lab.name,) * 3))
+            show("The cluster stays: lab/lab status --name %s, lab/lab shell --name %s n1, lab/lab destroy --name %s"
+                 % ((lab.name,) * 3))
 
 
 def perform(lab, options, show):

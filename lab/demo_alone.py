@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one machine can show where it allows no cluster: a Galera node, the agent's actions, the check behind HAProxy."""
+"""What one machine shows where it allows no cluster: a Galera node, the agent's actions, the check behind HAProxy."""
 
 import os
 import shutil

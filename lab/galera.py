@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Galera cluster on the nodes of a lab, as an operator would set one up; for the demo, the tests, faults and benchmarks.
+"""A Galera cluster on the nodes of a lab, as an operator would set one up; for demo, tests, faults and benchmarks.
 
     galera.prepare(lab)                    # my.cnf of every node
     galera.create(lab, say=print)          # one pcs command
@@ -82,7 +82,7 @@ _TCP_CHECK = "    option tcp-check"
 
 
 class Server(NamedTuple):
-    """What a node's own database server says. `state` is a word: off (no power), down (no answer in time or none at all),
+    """What a node's own database server says. `state` is a word: off (no power), down (no answer, or none in time),
     non-primary, joining, donor, joined, synced."""
 
     state: str
@@ -101,7 +101,8 @@ def prepare(lab, sst="rsync"):
     """Write the database's configuration on every node; what an operator's deployment tool would do."""
     members = ",".join(lab.node_names)
     for node in lab.nodes:
-        text = CONFIG % {"address": node.address, "node": node.name, "members": members, "cluster": lab.name, "sst": sst}
+        text = CONFIG % {"address": node.address, "node": node.name, "members": members, "cluster": lab.name,
+                         "sst": sst}
         if sst.startswith("maria"):
             text += "wsrep_sst_auth = mysql:\n"  # by the socket: no password
         lab.check(node.name, "cat >%s && install -d -o mysql -g adm -m 2750 /var/log/mysql" % CONFIG_PATH, stdin=text)
@@ -170,39 +171,43 @@ def haproxy(lab, say=nothing, timeout=60.0):
     text, http = haproxy_config(lab), has_check(lab)
     for name in lab.node_names:
         lab.check(name, "cat >%s && echo net.ipv4.ip_nonlocal_bind=1 >/etc/sysctl.d/60-haproxy.conf && "
-                        "sysctl -q -p /etc/sysctl.d/60-haproxy.conf && haproxy -c -q -f %s" % (HAPROXY_PATH, HAPROXY_PATH), stdin=text)
+                        "sysctl -q -p /etc/sysctl.d/60-haproxy.conf && haproxy -c -q -f %s"
+                  % (HAPROXY_PATH, HAPROXY_PATH), stdin=text)
         if http:
             lab.check(name, ["systemctl", "enable", "-q", "--now", CHECK_SOCKET])
     for argv in haproxy_commands(lab):
         _pcs(lab, argv, say)
     if os.path.exists(password_file(lab)):
-        lab.wait(lambda: answers(lab), timeout, "nothing answers on the VIP %s:3306 after %.0f s; see `lab status` and HAProxy's "
-                 "journal" % (lab.vip, timeout))
+        lab.wait(lambda: answers(lab), timeout, "nothing answers on the VIP %s:3306 after %.0f s; see `lab status` and "
+                 "HAProxy's journal" % (lab.vip, timeout))
 
 
 def answers(lab):
     """Whether the application gets through the VIP to a database."""
-    script = ("import sys,pymysql; pymysql.connect(host=sys.argv[1], user=sys.argv[2], password=open(sys.argv[3]).read().strip(),"
-              " connect_timeout=2, read_timeout=2).query('SELECT 1')")
-    return subprocess.run(lab.client(["/usr/bin/python3", "-c", script, lab.vip, USER, password_file(lab)]),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    script = ("import sys,pymysql; pymysql.connect(host=sys.argv[1], user=sys.argv[2], "
+              "password=open(sys.argv[3]).read().strip(), connect_timeout=2, read_timeout=2).query('SELECT 1')")
+    done = subprocess.run(lab.client(["/usr/bin/python3", "-c", script, lab.vip, USER, password_file(lab)]),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return done.returncode == 0
 
 
 # -- ask
 
 def sql(lab, node, text, timeout=30.0):
-    """Run statements on `node`'s own server as root, through its socket; the output, a row a line, fields apart by tabs."""
+    """Run statements on `node`'s own server as root, through its socket; its output: a row a line, tabs between."""
     return lab.check(node, ["mariadb", "--batch", "--skip-column-names", "--connect-timeout=5"], timeout, stdin=text)
 
 
-_QUESTION = """SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_local_state', 'wsrep_cluster_status', 'wsrep_cluster_size');
+_QUESTION = """SHOW GLOBAL STATUS WHERE Variable_name IN
+('wsrep_local_state', 'wsrep_cluster_status', 'wsrep_cluster_size');
 SELECT 'sessions', COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = '%s';
 """ % USER
 
 
 def ask(lab, node, timeout=2.0):
     """Server: what `node`'s own database server says, in at most `timeout` seconds."""
-    client = "ip -o -4 address show to %s; exec mariadb --batch --skip-column-names --force --connect-timeout=2" % lab.vip
+    client = ("ip -o -4 address show to %s; "
+              "exec mariadb --batch --skip-column-names --force --connect-timeout=2" % lab.vip)
     try:
         done = lab.run(node, client, timeout, stdin=_QUESTION)
     except LabError:
@@ -219,10 +224,14 @@ def ask(lab, node, timeout=2.0):
 
 def ask_all(lab, timeout=2.0) -> Dict[str, Server]:
     """The same of every node, all at once."""
-    found, threads = {}, []
-    for name in lab.node_names:
-        threads.append(threading.Thread(target=lambda name=name: found.__setitem__(name, ask(lab, name, timeout)), daemon=True))
-        threads[-1].start()
+    found = {}
+
+    def one(name):
+        found[name] = ask(lab, name, timeout)
+
+    threads = [threading.Thread(target=one, args=(name,), daemon=True) for name in lab.node_names]
+    for thread in threads:
+        thread.start()
     for thread in threads:
         thread.join()
     return {name: found.get(name, Server("down")) for name in lab.node_names}
@@ -250,7 +259,7 @@ def writer_node(lab) -> Optional[str]:
 
 
 def wait_synced(lab, nodes=None, timeout=SYNC_TIMEOUT, every=0.2):
-    """Wait until the servers of `nodes` (all) say themselves that they are synced; the seconds it took. LabError otherwise."""
+    """Wait until the servers of `nodes` (all) say that they are synced; the seconds it took. LabError otherwise."""
     began = time.monotonic()
     while not synced(lab, nodes):
         if time.monotonic() - began > timeout:
@@ -279,7 +288,8 @@ class Client:
             os.unlink(self._state)
         self._process = subprocess.Popen(self._lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", WRITER]
                                                           + self._options),
-                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True, text=True)
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                         start_new_session=True)
         self._lab.wait(self.figures, 10, "the client does not start")
         return self
 
@@ -298,9 +308,12 @@ class Client:
         """Begin a new scene: figures()["scene"] counts from here. Returns what the one before came to."""
         self._scene += 1
         self._process.send_signal(signal.SIGUSR1)
-        found = self._lab.wait(lambda: (lambda seen: seen if seen.get("scene", {}).get("number") == self._scene else None)(
-            self.figures()), 10, "the client does not answer", every=0.1)
-        return found["before"]
+        return self._lab.wait(self._before, 10, "the client does not answer", every=0.1)["before"]
+
+    def _before(self):
+        """The figures once the client has begun the new scene, else None."""
+        seen = self.figures()
+        return seen if seen.get("scene", {}).get("number") == self._scene else None
 
     def stop(self):
         """End it; its last figures, {} if it ended badly."""
@@ -326,7 +339,7 @@ def acknowledged(record) -> List[str]:
 
 
 def verify(lab, record, timeout=60.0) -> Dict[str, List[str]]:
-    """For each node, the acknowledged rows of the file `record` that it does not have. LabError if a node cannot be asked."""
+    """For each node, the acknowledged rows of the file `record` that it lacks. LabError if a node cannot be asked."""
     owed = set(acknowledged(record))
     missing = {}
     for name in lab.node_names:

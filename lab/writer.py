@@ -4,10 +4,10 @@
 
     writer.py --host VIP --port 3306 --user app --password-file F --record FILE [--workers N] [--rate PER_SECOND]
 
-Every acknowledged row is a line in the record, flushed before the next write, so that whoever looks for it afterwards knows
-what the database owes. A write whose connection broke during the commit may or may not have happened: it is counted as
-unknown, and neither owed nor forbidden. SIGUSR1 begins a new scene, counted apart. Ends at SIGTERM or SIGINT and prints its
-figures as JSON.
+Every acknowledged row is a line in the record, flushed before the next write, so that whoever looks for it afterwards
+knows what the database owes. A write whose connection broke during the commit may or may not have happened: it is counted
+as unknown, and neither owed nor forbidden. SIGUSR1 begins a new scene, counted apart. Ends at SIGTERM or SIGINT and
+prints its figures as JSON.
 """
 
 import argparse
@@ -58,7 +58,8 @@ class Figures:
         with self.lock:
             now = time.monotonic()
             return {"acked": self.acked, "failed": self.failed, "unknown": self.unknown,
-                    "longest_stall": round(max(self.longest, now - self.last), 2), "stalled_now": round(now - self.last, 2),
+                    "longest_stall": round(max(self.longest, now - self.last), 2),
+                    "stalled_now": round(now - self.last, 2),
                     "seconds": round(now - self.began, 1), "errors": dict(self.errors), "scene": self.scene(now),
                     "before": self.before}
 
@@ -120,9 +121,11 @@ def main():
     parser.add_argument("--record", required=True)
     parser.add_argument("--state", help="file that holds the figures so far, rewritten twice a second")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--rate", type=float, default=100, help="writes a second over all workers; 0: as fast as it goes")
-    parser.add_argument("--recycle", type=float, default=4.0, help="seconds after which a worker takes a new connection, as "
-                                                                   "a connection pool does (oslo.db: connection_recycle_time)")
+    parser.add_argument("--rate", type=float, default=100,
+                        help="writes a second over all workers; 0: as fast as it goes")
+    parser.add_argument("--recycle", type=float, default=4.0,
+                        help="seconds after which a worker takes a new connection, as a connection pool does "
+                             "(oslo.db: connection_recycle_time)")
     parser.add_argument("--tag", default=str(os.getpid()), help="makes the rows of this run its own")
     options = parser.parse_args()
     with open(options.password_file, encoding="utf-8") as file:

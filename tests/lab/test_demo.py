@@ -86,8 +86,8 @@ def test_haproxy_understands_its_configuration(tmp_path, check):
     path = tmp_path / "haproxy.cfg"
     path.write_text(text)
 
-    done = subprocess.run(["haproxy", "-c", "-f", str(path)], stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True,
-                          env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    done = subprocess.run(["haproxy", "-c", "-f", str(path)], stderr=subprocess.STDOUT, stdout=subprocess.PIPE,
+                          text=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
     assert 0 == done.returncode, done.stdout
     assert 2 == text.count(" backup\n")
@@ -97,8 +97,9 @@ def test_haproxy_understands_its_configuration(tmp_path, check):
 @pytest.mark.skipif(os.geteuid() != 0 or SERVER is None or PROVIDER is None or not os.path.exists("/usr/sbin/haproxy"),
                     reason="needs root, a MariaDB server, the Galera provider and HAProxy; scripts/test installs them")
 def test_one_machine_shows_what_it_can(tmp_path):
-    done = subprocess.run([PYTHON, "-B", "-m", "lab.demo", "--alone", "--log", str(tmp_path / "log")], cwd=ROOT, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
+    done = subprocess.run([PYTHON, "-B", "-m", "lab.demo", "--alone", "--log", str(tmp_path / "log")],
+                          cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=180)
 
     assert 0 == done.returncode, done.stdout
     seen = [line.split()[-1] for line in done.stdout.splitlines() if "HAProxy sees" in line]
