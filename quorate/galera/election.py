@@ -10,7 +10,7 @@ import os
 from quorate.galera import facts, probe, read, report as form, server
 from quorate.galera.board import Board
 from quorate.galera.decide import decide, keeps_view, needs_full_transfer, opening
-from quorate.galera.position import allow_bootstrap, last_view, position, recorded, remove_empty_view
+from quorate.galera.position import allow_bootstrap, last_view, position, recorded, remove_closed_log, remove_empty_view
 from quorate.ocf import codes
 from quorate.ocf.agent import Failed, Outcome
 
@@ -167,6 +167,7 @@ class Election:
         """Launch the server as decided. Returns its Process."""
         own = self.own_report()
         remove_empty_view(layout.datadir)
+        remove_closed_log(layout.datadir)
         options = ["--wsrep_cluster_address=" + self.context.parameters.wsrep_cluster_address]
         options += (self.context.parameters.additional_parameters or "").split()
         full = False

@@ -147,6 +147,7 @@ def restore_record(datadir, record, user):
 
 def recover(context, memory, layout):
     """((uuid, seqno), None) as InnoDB has it, or (None, sentence). Runs the server with --wsrep-recover."""
+    remove_closed_log(layout.datadir)
     log, result = _recover_once(context, memory, layout, [])
     found = read.recovered_position(log)
     if found is None and read.prepared_xa(log):
