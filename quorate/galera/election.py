@@ -246,7 +246,8 @@ class Election:
                 keep_record(self.context, self.memory, seen, self)
                 return Outcome(codes.SUCCESS)
             patience = SYNC_PATIENCE if seen.state in facts.IN_PRIMARY or seen.state == facts.RECEIVING else starting
-            if seen.state == facts.STARTING and patience > JOIN_PATIENCE and self.context.clock.monotonic() - asked > JOIN_PATIENCE:
+            hoped = seen.state == facts.STARTING and patience > JOIN_PATIENCE
+            if hoped and self.context.clock.monotonic() - asked > JOIN_PATIENCE:
                 asked = self.context.clock.monotonic()  # those that it joins may have died since
                 starting = patience = PRIMARY_PATIENCE if self._primary_listens() else JOIN_PATIENCE
             if self.context.deadline.expired or self.context.clock.monotonic() - began > patience:

@@ -145,6 +145,23 @@ def restore_record(datadir, record, user):
         replace(path, record, (account.pw_uid, account.pw_gid))
 
 
+def remove_closed_log(datadir):
+    """Remove a tc.log that holds nothing and on which the server would refuse to start ("Bad magic header in tc log").
+
+    A server that closes it well changes the first byte of its mark to A and deletes it; where it may not delete (the
+    directory belonged to somebody else at that time) the file stays. One that was killed before it wrote the mark leaves
+    zeros (sql/log.cc, TC_LOG_MMAP). Any other content is a real log and stays.
+    """
+    path = os.path.join(datadir, "tc.log")
+    try:
+        with open(path, "rb") as file:
+            mark = file.read(4)
+    except OSError:
+        return
+    if mark in (b"A\x23\x05\x74", b"\0\0\0\0", b""):
+        os.unlink(path)
+
+
 def recover(context, memory, layout):
     """((uuid, seqno), None) as InnoDB has it, or (None, sentence). Runs the server with --wsrep-recover."""
     remove_closed_log(layout.datadir)
