@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ocf:quorate:galera on a real cluster: what is killed, frozen, cut or broken comes back, or says for whom it waits.
+
+The quick, deterministic core of scripts/faults, in the order written here, each test from a whole cluster. Clients write
+to all three nodes all the time; after each test every acknowledged write must be on every node.
+"""
+
+import os
+import random
+import subprocess
+
+import pytest
+
+from lab import LabError, campaign_faults as inject, cluster, faults, galera, image, state
+from lab.campaign_state import primaries, synced
+from lab.campaign_watch import Watch
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SUITE = "bookworm"
+LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests look for
+LOGS = "/var/log/mysql"
+
+
+@pytest.fixture(scope="module")
+def world():
+    """A cluster that serves, its clients, and a watch on its servers."""
+    try:
+        cluster.check_able()
+    except LabError as reason:
+        pytest.skip(str(reason))
+    if not image.exists(SUITE):
+        pytest.skip("there is no image of %s; make it with: lab/lab build --suite %s" % (SUITE, SUITE))
+    done = subprocess.run(["make", "-s", "deb"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+    with cluster.Lab("tgalera-%d" % (os.getpid() % 10000000)) as lab:
+        lab.up(suite=SUITE, deb=os.path.join(ROOT, done.stdout.split()[-1]))
+        galera.prepare(lab)
+        galera.create(lab)
+        galera.wait_synced(lab)
+        galera.users(lab)
+        watch = Watch(lab, galera.USER, galera.password_file(lab))
+        try:
+            yield inject.World(lab, watch, random.Random(1), print, [])
+        finally:
+            watch.close()
+
+
+@pytest.fixture
+def quiet(world):
+    """A whole cluster before, and whole again afterwards."""
+    base = world._replace(mistakes=[])
+    assert_whole(base)
+    yield base
+    faults.undo_all(world.lab)
+    world.lab.power_on()
+    assert_whole(base)
+    assert base.mistakes == []
+
+
+@pytest.fixture
+def whole(quiet, tmp_path):
+    """The same with clients, and every acknowledged write is on every node in the end."""
+    clients = []
+    for node in quiet.lab.nodes:
+        (tmp_path / node.name).mkdir()
+        clients.append(galera.Client(quiet.lab, str(tmp_path / node.name), node.address, rate=10, workers=1).__enter__())
+    yield quiet
+    assert_whole(quiet)
+    for client in clients:
+        client.stop()
+        assert galera.verify(quiet.lab, client.record) == {node: [] for node in quiet.nodes}
+
+
+def assert_whole(world, nodes=None, limit=LIMIT):
+    """Wait until the servers of all (or of `nodes`) are synced in one primary component."""
+    wanted = list(nodes or world.nodes)
+    took = world.watch.await_(lambda seen: synced(seen, wanted), limit)
+    assert took is not None, "not whole: %s; %s" % (world.watch.seen, inject.reasons(world))
+
+
+def assert_lost(world, nodes):
+    """Wait until what was done to the servers of `nodes` shows: whole is not whole any more."""
+    assert world.watch.await_(lambda seen: not synced(seen, nodes), LIMIT) is not None
+
+
+def text(world, node, argv):
+    """What a command on `node` prints, whatever its exit code."""
+    done = world.lab.run(node, argv, 30)
+    return done.out + done.err
+
+
+def eventually(world, node, argv, *words):
+    """Wait until the output of a command contains all words; the output."""
+    found = [""]
+
+    def there():
+        found[0] = text(world, node, argv)
+        return all(word in found[0] for word in words)
+
+    assert inject.wait_for(there, LIMIT, 1), "%s does not show %s:\n%s" % (argv, words, found[0])
+    return found[0]
+
+
+def power_log(world):
+    with open(os.path.join(state.directory(world.lab.name), "power.log"), encoding="utf-8") as file:
+        return file.read()
+
+
+def test_sigkill_of_one(whole):
+    inject.kill(whole.lab, "n2")
+    assert_lost(whole, whole.nodes)
+    assert_whole(whole)
+
+
+def test_sigkill_of_all(whole):
+    for node in whole.nodes:
+        inject.kill(whole.lab, node)
+    assert_lost(whole, whole.nodes)
+    assert_whole(whole)
+
+
+def test_sigstop_is_recovered_without_fencing(whole):
+    before = power_log(whole).count("by the cluster")
+    faults.stop(whole.lab, "n3", "mariadbd")
+    assert_lost(whole, ["n3"])
+    assert_whole(whole)
+    assert power_log(whole).count("by the cluster") == before
+
+
+def test_disable_and_enable(whole):
+    inject.disable_enable(whole)
+    assert_whole(whole)
+
+
+def test_garbage_in_grastate_and_an_empty_gvwstate(whole):
+    faults.kill(whole.lab, "n2", "mariadbd")
+    whole.lab.check("n2", "printf '\\377\\000rubbish' >/var/lib/mysql/grastate.dat; : >/var/lib/mysql/gvwstate.dat")
+    assert_lost(whole, ["n2"])
+    assert_whole(whole)
+
+
+@pytest.mark.parametrize("break_it, mend_it, words", [
+    ("mv %s %s.away" % (LOGS, LOGS), "rm -rf %s; mv %s.away %s" % (LOGS, LOGS, LOGS), (LOGS, "missing")),
+    ("chown root /var/lib/mysql", "chown mysql /var/lib/mysql", ("/var/lib/mysql belongs to uid 0",)),
+    ("printf '[mysqld]\\nno_such_option=1\\n' >/etc/mysql/mariadb.conf.d/99-bad.cnf", "rm /etc/mysql/mariadb.conf.d/99-bad.cnf",
+     ("no_such_option",)),
+], ids=["no log directory", "wrong owner", "bad option"])
+def test_a_broken_installation_is_named(whole, break_it, mend_it, words):
+    whole.lab.check("n3", break_it)
+    try:
+        inject.kill(whole.lab, "n3")
+        eventually(whole, "n1", ["crm_mon", "-1fr"], *words)
+        assert_whole(whole, ["n1", "n2"])
+    finally:
+        whole.lab.check("n3", mend_it)
+    whole.lab.check("n1", ["pcs", "resource", "cleanup"])
+    assert_whole(whole)
+
+
+def test_two_come_back_without_the_evicted_one(whole):
+    inject.power_all_evicted_off(whole)
+    assert_whole(whole)
+
+
+def test_two_wait_for_a_member_and_go_on_by_one_command(quiet):
+    """Without clients: what only the absent one had on its disk is what the operator's word gives up."""
+    whole = quiet
+    rest = ["n1", "n2"]
+    whole.lab.power_cut(*whole.nodes, stay_off=True)
+    whole.lab.power_on(*rest)
+    whole.lab.wait_online(rest)
+    eventually(whole, "n1", ["pcs", "status", "--full"], "db-status", "aiting for n3")
+    eventually(whole, "n1", ["pcs", "status"], "degraded", "n3")
+    explained = eventually(whole, "n2", ["quorate", "explain"], "quorate bootstrap n")
+    assert primaries(whole.watch.seen) == []
+    node = explained.split("quorate bootstrap ")[1].split()[0].rstrip(".)")
+    whole.lab.check("n2", ["quorate", "bootstrap", node])
+    assert_whole(whole, rest)
+    whole.lab.power_on("n3")
+    assert_whole(whole)
