@@ -35,8 +35,7 @@ def able():
         cluster.check_able()
     except LabError as reason:
         pytest.skip(str(reason))
-    if not image.exists(SUITE):
-        pytest.skip("there is no image of %s; make it with: lab/lab build --suite %s" % (SUITE, SUITE))
+    image.build(SUITE, print)
 
 
 @pytest.fixture(scope="module")
