@@ -72,7 +72,8 @@ class Watch:
         targets = ["%s=%s" % (node.name, node.address) for node in lab.nodes]
         here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         self.process = subprocess.Popen(
-            lab.client(["/usr/bin/python3", "-m", "lab.campaign_watch", user, password_file] + targets),
+            lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", "-m", "lab.campaign_watch", user, password_file]
+                       + targets),
             stdout=subprocess.PIPE, text=True, cwd=here, start_new_session=True)
         threading.Thread(target=self._read, daemon=True).start()
 
