@@ -79,9 +79,8 @@ def is_debian(source: Source) -> bool:
         return False
     if "main" not in source.components or "://" not in source.uri:
         return False
-    host, _, path = source.uri.split("://", 1)[1].partition("/")
-    own_host = host.split(":")[0].split("@")[-1].endswith("debian.org")
-    return own_host or any(part in ("debian", "debian-security") for part in path.split("/"))
+    path = source.uri.split("://", 1)[1].partition("/")[2]
+    return any(part in ("debian", "debian-security") for part in path.split("/"))
 
 
 def for_suite(sources: List[Source], suite: str) -> List[Source]:

@@ -16,7 +16,7 @@ Components: main contrib
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 Types: deb deb-src
-URIs: http://security.debian.org/debian-security
+URIs: http://mirror.example/debian-security
 Suites: bookworm-security
 Components: main
 
@@ -27,7 +27,7 @@ Components: main
 
 Types: deb
 Enabled: no
-URIs: http://deb.debian.org/debian
+URIs: http://mirror.example/debian
 Suites: sid
 Components: main
 """
@@ -40,13 +40,13 @@ def test_deb822_is_reduced_to_debian_and_renamed():
     assert [
         sources.Source("http://mirror.example/debian", "trixie", ("main",)),
         sources.Source("http://mirror.example/debian", "trixie-updates", ("main",)),
-        sources.Source("http://security.debian.org/debian-security", "trixie-security", ("main",)),
+        sources.Source("http://mirror.example/debian-security", "trixie-security", ("main",)),
     ] == found
 
 
 @pytest.mark.parametrize("line, expected", [
-    ("deb http://deb.debian.org/debian bookworm main", True),
-    ("deb [arch=amd64 signed-by=/k.gpg] http://ftp.de.debian.org/debian/ bookworm main non-free", True),
+    ("deb http://mirror.example/debian bookworm main", True),
+    ("deb [arch=amd64 signed-by=/k.gpg] http://other.example/debian/ bookworm main non-free", True),
     ("deb http://proxy.example:3142/debian bookworm main", True),
     ("deb http://download.docker.example/linux/debian bookworm stable", False),
     ("deb https://deb.nodesource.example/node_20.x nodistro main", False),
@@ -61,9 +61,9 @@ def test_what_counts_as_debian(line, expected):
 
 def test_lines_that_are_no_sources():
     """Comments, deb-src, short lines and files of other names give nothing."""
-    text = "# deb http://deb.debian.org/debian bookworm main\ndeb-src http://x/debian a main\ndeb x\n"
+    text = "# deb http://mirror.example/debian bookworm main\ndeb-src http://x/debian a main\ndeb x\n"
     assert [] == sources.parse(text, "a.list")
-    assert [] == sources.parse("deb http://deb.debian.org/debian bookworm main", "a.list.disabled")
+    assert [] == sources.parse("deb http://mirror.example/debian bookworm main", "a.list.disabled")
 
 
 def test_fetch_settings_of_the_host():
