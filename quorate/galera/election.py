@@ -180,7 +180,7 @@ class Election:
             # Without it a primary component can form whose state UUID is zero in every grastate.dat.
             options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))
         self.context.log.info("%s: %s" % (decision.action, decision.reason))
-        self.memory.write("launched-from", {"report": form.encode_report(own)})
+        self.memory.write("launched-from", {"report": form.encode_report(own), "action": decision.action})
         for note in ("position", "waiting", "progress", "survivor") + (
                 ("tried",) if decision.action == facts.BOOTSTRAP else ()):
             self.memory.forget(note)
@@ -229,7 +229,8 @@ class Election:
         """Wait for the launched server as long as that helps; the monitor watches over the rest. promote's Outcome."""
         began = self.context.clock.monotonic()
         told = None
-        starting, asked = PRIMARY_PATIENCE if self._primary_listens() else JOIN_PATIENCE, began
+        bootstraps = self._bootstraps()
+        starting, asked = PRIMARY_PATIENCE if bootstraps or self._primary_listens() else JOIN_PATIENCE, began
         while True:
             if self.context.processes.gone(process):
                 words = server.last_words(self.memory, layout)
@@ -246,7 +247,7 @@ class Election:
                 keep_record(self.context, self.memory, seen, self)
                 return Outcome(codes.SUCCESS)
             patience = SYNC_PATIENCE if seen.state in facts.IN_PRIMARY or seen.state == facts.RECEIVING else starting
-            hoped = seen.state == facts.STARTING and patience > JOIN_PATIENCE
+            hoped = seen.state == facts.STARTING and patience > JOIN_PATIENCE and not bootstraps
             if hoped and self.context.clock.monotonic() - asked > JOIN_PATIENCE:
                 asked = self.context.clock.monotonic()  # those that it joins may have died since
                 starting = patience = PRIMARY_PATIENCE if self._primary_listens() else JOIN_PATIENCE
@@ -265,10 +266,16 @@ class Election:
 
     # watching
 
+    def _bootstraps(self):
+        """Whether the server was launched to open a new primary component, and so waits for nobody."""
+        return self.memory.read("launched-from").get("action") == facts.BOOTSTRAP
+
     def progress_sentence(self, seen):
         """What a server that does not serve yet is about, in a sentence that changes only when the matter does."""
         if seen.state == facts.RECEIVING:
             return "receives a state transfer; HAProxy does not use it until it is synced"
+        if seen.state == facts.STARTING and self._bootstraps():
+            return "starts as the first of a new primary component"
         if seen.state == facts.STARTING:
             missing = absent(self.snapshot())
             return "starts, and waits for a primary component" + (": %s not there" % ", ".join(missing) if missing else "")
@@ -291,6 +298,12 @@ class Election:
         if snapshot.override is not None and snapshot.override.node == snapshot.me:
             return Outcome(codes.FAILED_PROMOTED, "Restarted to bootstrap, by the word of %s." % snapshot.override.by)
         self.board.offer_self()
+        if seen.state == facts.STARTING and self._bootstraps():
+            # It needs no others; InnoDB may have hours of log to apply. To give up on it would bring nobody a database.
+            if stalled >= parameters.stall_timeout:
+                return Outcome(codes.FAILED_PROMOTED, "The server that bootstraps made no progress for %d s: %s" % (
+                    stalled, server.last_words_of(self.memory)))
+            return Outcome(codes.RUNNING_PROMOTED)
         if any(one.state in facts.IN_PRIMARY for one in others):
             limit = parameters.nonprimary_wait if seen.state == facts.NONPRIMARY else parameters.stall_timeout
             if outside >= limit and stalled >= min(limit, parameters.recovery_wait):

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the monitor makes of a server that runs and does not serve yet."""
+
+import os
+
+from quorate.galera import facts
+from quorate.galera.declaration import PARAMETERS
+from quorate.galera.election import Election
+from quorate.galera.memory import Memory
+from quorate.galera.probe import Observation
+from quorate.host.process import Processes
+from quorate.ocf import codes
+from tests import fakes
+
+ME = "n1"
+
+
+class Board:
+    """Nobody else has reported a primary component; what is said is kept."""
+
+    def __init__(self, nodes):
+        self.said = []
+        self.reports = {node: facts.Report(node, facts.STARTING) for node in nodes}
+
+    def own_generation(self):
+        return 1
+
+    def publish(self, report):
+        self.reports[report.node] = report
+
+    def say(self, sentence):
+        self.said.append(sentence)
+
+    def offer_self(self):
+        pass
+
+    def snapshot(self, configured, names=None, listening=None):
+        return facts.Snapshot(ME, configured, self.reports, frozenset(self.reports), 1, {}, False, frozenset(), None, None)
+
+
+def watched(tmp_path, action):
+    """The code for a server that has been starting for an hour; action: what it was launched for."""
+    context = fakes.context(parameters=PARAMETERS, processes=Processes(), wsrep_cluster_address="gcomm://n1,n2",
+                            datadir=tmp_path / "data")
+    memory = Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+    process = context.processes.get(os.getpid())
+    memory.write("outside", {"pid": process.pid, "since": int(context.clock.now()) - 3600})
+    if action:
+        memory.write("launched-from", {"action": action})
+    board = Board(["n1", "n2"])
+    outcome = Election(context, memory, board).watch(Observation(facts.STARTING, process, None, "It starts."))
+    return outcome.code, board.said
+
+
+def test_one_that_bootstraps_waits_for_nobody_and_is_left_to_its_recovery(tmp_path):
+    """InnoDB may have hours of log to apply."""
+    code, said = watched(tmp_path, facts.BOOTSTRAP)
+
+    assert codes.RUNNING_PROMOTED == code
+    assert ["starts as the first of a new primary component"] == said
+
+
+def test_one_that_waits_in_vain_for_those_who_are_all_there_gives_way_to_the_election(tmp_path):
+    assert codes.FAILED_PROMOTED == watched(tmp_path, facts.RECOVER)[0]
