@@ -11,7 +11,6 @@ from quorate.ocf import codes
 from quorate.ocf.agent import Agent, Outcome
 from quorate.ocf.agent import main as run
 
-URGENT_AFTER = 20      # seconds that a wait may last before pcs status shows it
 TOLERATED_UNKNOWN = 3  # monitors in a row that may learn nothing before that counts as a failure
 
 

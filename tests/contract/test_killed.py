@@ -12,16 +12,9 @@ import time
 
 import pytest
 
+from tests.waiting import within
+
 ROUNDS = 12
-
-
-def within(seconds, condition):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def group_members(group):

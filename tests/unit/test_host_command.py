@@ -3,27 +3,17 @@
 
 import os
 import signal
-import time
 
 import pytest
 
 from quorate.host.command import Commands
 from quorate.host.process import Processes
+from tests.waiting import within
 
 
 @pytest.fixture
 def commands():
     return Commands()
-
-
-def within(seconds, condition):
-    """Whether the condition comes true in that time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def sleepers(mark):

@@ -4,11 +4,11 @@
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
 from quorate.host.process import Process, Processes
+from tests.waiting import within
 
 
 @pytest.fixture
@@ -17,15 +17,6 @@ def child():
     yield process
     process.kill()
     process.wait()
-
-
-def within(seconds, condition):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def test_a_real_process(child):
