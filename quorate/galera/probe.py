@@ -7,6 +7,7 @@ from collections import namedtuple
 from quorate.galera import facts, server
 
 DATADIR = "/var/lib/mysql"
+ENDING_PATIENCE = 5  # seconds a monitor waits for the end of a server that was killed a moment ago
 SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/var/run/mysqld/mysqld.sock")
 
 
@@ -42,6 +43,13 @@ def observe(context, memory):
     process = server.noted(context, memory)
     if process is None:
         process = server.find(context, memory, data_directory(context, memory))
+    if process is not None and server.is_ending(process):
+        # Half dead it takes no connection, which looks like a server that starts; the truth is a moment away.
+        context.deadline.poll(lambda: context.processes.gone(process), up_to=ENDING_PATIENCE)
+        if not context.processes.gone(process):
+            return Observation(facts.HUNG, process, None, "mysqld (pid %d) was killed and does not end (state %s)." % (
+                process.pid, process.state))
+        process = None
     if process is None:
         return Observation(facts.DOWN, None, None, "No database server runs on this node.")
     if process.state in "Tt":

@@ -55,6 +55,12 @@ def noted(context, memory):
     return process if process and process.start == start else None
 
 
+def is_ending(process):
+    """Whether the kernel is already taking the process apart: its memory went first (do_exit in kernel/exit.c), and with it
+    its words; its files and locks go after that, which takes seconds with a large buffer pool."""
+    return not process.argv
+
+
 def find(context, memory, datadir):
     """The server on this data directory, whoever started it. Process or None."""
     process = noted(context, memory)
@@ -67,12 +73,15 @@ def find(context, memory, datadir):
 def remains(context, memory, datadir):
     """Every process that works on the data directory: servers, their children, orphans of a state transfer."""
     everything = context.processes.all()
-    sessions = {process.pid for process in everything if is_server(process, datadir)}
+    roots = [process for process in everything if is_server(process, datadir)]
+    ours = noted(context, memory)
+    if ours and ours not in roots:
+        roots.append(ours)  # it is ending: no words and no working directory any more, but its files are still open
+    sessions = {process.pid for process in roots}
     try:
         sessions.add(int(memory.read(NOTE).get("session", "")))
     except ValueError:
         pass
-    roots = [process for process in everything if is_server(process, datadir)]
     found = {process.pid: process for process in roots}
     for root in roots:
         for child in context.processes.descendants(root.pid):
@@ -203,9 +212,9 @@ def stop(context, memory, datadir, budget, hopeless=False):
 
     if not context.deadline.poll(gone, every=0.1, up_to=patience):
         context.log.warning("The database server did not end within %.0f s of SIGTERM; sending SIGKILL." % patience)
-    # Again by looking, not by the old list: it may have started children meanwhile.
-    deadline.poll(lambda: not _kill(context, memory, datadir), every=0.2)
-    return remains(context, memory, datadir)
+    # Again by looking: it may have started children meanwhile. And by the old list: what is ending cannot be recognised.
+    deadline.poll(lambda: not _kill(context, memory, datadir) and gone(), every=0.2)
+    return remains(context, memory, datadir) or [process for process in left if not context.processes.gone(process)]
 
 
 def _kill(context, memory, datadir):
@@ -221,8 +230,6 @@ def _signal(context, process, number):
         context.processes.signal(process, number)
     except PermissionError:
         pass
-
-
 
 
 def last_words_of(memory):
