@@ -38,7 +38,7 @@ def test_page_names_every_parameter_action_and_default():
     assert "\\fBpipe\\fR (string, required, unique)" in text
     assert "\\fBspeed\\fR (one of slow, fast, default slow, reloadable)" in text
     assert "Deprecated: use pipe instead." in text
-    assert "monitor      timeout 30s, interval 5s, role Promoted" in text
+    assert "monitor      timeout 30s, interval 10s, role Promoted" in text
     assert "validate\\-all timeout 20s" in text
 
 
