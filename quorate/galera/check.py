@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""galera-check: one connection to the server, one fact of bounded age, an answer to everybody from it."""
+"""galera-check: what it asks the server, and which role gets which answer. How it is served is quorate.web's."""
 
-import threading
-from collections import namedtuple
-from time import monotonic
+from time import sleep
 
-from quorate.galera import health, sql
+from quorate.galera import credentials, health, sql
 from quorate.galera.facts import ServerStatus
+from quorate.health import Health
 from quorate.host import drain
-from quorate.web.request import Request, answer
+from quorate.web.check import Check, Fact, Wrong
 
-INTERVAL = 0.3     # seconds between questions to the server
-TIMEOUT = 0.6      # seconds the server may take for one
-MAX_AGE = 0.9      # seconds that a fact stays true, whatever the poller does; an older one answers 503
 FLICKER = 0.1      # seconds after which a server that is all well, and says that it is not ready, is asked again
-STUCK = 15.0       # seconds without an end of a look: the poller hangs where it has no deadline (a name server)
 DONOR_WEIGHT = 50  # per cent of its weight that a donor asks for through the agent-check
+SILENT = ServerStatus(answered=False)
+YES = ("1", "yes", "on", "true")
+NO = ("0", "no", "off", "false", "")
 
 ROLES = {
     "/": "fit for clients, as the policy says; clustercheck's answer",
@@ -27,143 +25,115 @@ ROLES = {
 }
 
 
-class Fact(namedtuple("Fact", "status health draining")):
-    """What the last look gave. draining: None or the reason."""
+class GaleraCheck(Check):
+    """galera-check: say whether the Galera server on this node is fit for clients"""
 
-    __slots__ = ()
+    name, room, service = "galera-check", "galera", "The database server"
+    arguments = ("user", "password", "donor", "error_file", "readonly", "defaults_file")  # clustercheck's
+    roles = ROLES
+    options = {
+        "defaults-file FILE": "credentials in my.cnf's form, [client] section (default: %s if it exists, then clustercheck's "
+                              "settings, then the user this runs as, on the socket)" % credentials.FILE,
+        "socket PATH": "the server's socket (default: found)",
+        "host HOST": "over TCP instead, with --port",
+        "port N": "the server's port (default: 3306)",
+        "extra-port N": "the server's extra_port or admin_port, tried when it has no connection left; needs a password",
+        "settings FILE": "clustercheck's settings (default: /etc/sysconfig/clustercheck, then /etc/default/clustercheck)",
+        "donor yes|no|auto": "is a donor fit? auto: unless the state transfer blocks it (default: no)",
+        "readonly yes|no": "is a read-only node fit? (default: yes)",
+    }
+
+    def __init__(self, options):
+        Check.__init__(self, options)
+        self._session = None
+        for name in ("port", "extra_port"):
+            if not options.get(name, "1").isdigit():
+                raise Wrong("--%s is a number" % name.replace("_", "-"))
+        if "password" in options:
+            self._warn("a password on the command line is readable for every user; put it into %s" % credentials.FILE)
+        try:
+            self.policy = policy_of(options)
+        except sql.Unreadable as error:
+            self._warn(error.reason)
+            self.policy = health.Policy()  # the strict one; whoever asks gets this reason as well if the credentials are there
+
+    def _warn(self, text):
+        import sys
+        sys.stderr.write("%s: %s\n" % (self.name, text))
+
+    @classmethod
+    def drain_directory(cls):
+        return drain.DIRECTORY
+
+    def prepare(self):
+        sql.driver()
+
+    def look(self, seconds, last):
+        try:
+            if self._session is None:
+                self._session = self.session()  # read anew after a failure: a password may have changed
+            status = self._session.status(seconds)
+            if last.health.ok and _flickers(status):
+                sleep(FLICKER)
+                status = self._session.status(seconds)
+        except sql.Unreadable as error:
+            status, found = SILENT._replace(error=error.reason), Health("refused", False, error.reason)
+        else:
+            found = health.classify(status, self.policy)
+        if not status.answered:
+            self._session = None
+        return Fact(status, found)
+
+    def session(self):
+        """The connection to the server. Raises sql.Unreadable."""
+        return sql.Session(credentials.settings(self.options))
+
+    def close(self, last):
+        if self._session is not None:
+            self._session.close(goodbye=last.status.answered)
+
+    def judge(self, fact, path):
+        status, found = fact.status or SILENT, fact.health
+        if path == "/live":
+            return status.answered or found.code in ("out-of-connections", "refused", "non-primary"), found.sentence
+        if path in ("/reader", "/read-only") and fact.status:
+            found = health.classify(status, health.Policy("auto", True))
+        elif path == "/writer":
+            return writer(status, found)
+        return found.ok, found.sentence
+
+    def decisive(self, fact):
+        return fact.status.answered, fact.status.local_index, fact.status.cluster_size, fact.status.local_state
+
+    def answered(self, fact):
+        return bool(fact.status and fact.status.answered)
+
+    def weight(self, fact):
+        return 100 if fact.health.code == "synced" else DONOR_WEIGHT
+
+    def metrics(self, fact):
+        found = ((name, getattr(fact.status, name, None))
+                 for name in ("local_state", "local_index", "cluster_size", "last_committed", "threads_connected"))
+        return [(name, value) for name, value in found if value is not None]
+
+    def known(self, fact):
+        return {"server": dict((fact.status or SILENT)._asdict())}
 
 
-NOTHING_YET = Fact(ServerStatus(answered=False, error="not asked yet"), health.Health("unknown", False, "Not asked yet."), None)
-
-
-class Poller(threading.Thread):
-    """Asks the server again and again. `fact` is replaced as a whole, so readers need no lock."""
-
-    def __init__(self, settings, policy, mark=drain.active, interval=INTERVAL, timeout=TIMEOUT):
-        threading.Thread.__init__(self, daemon=True)
-        self.fact, self.asked, self.version = NOTHING_YET, monotonic(), 0
-        self._settings, self._policy, self._mark = settings, policy, mark
-        self._interval, self._timeout = interval, timeout
-        self.looked, self.ended = threading.Event(), threading.Event()
-
-    def run(self):
-        session = None
-        while not self.ended.is_set():
-            try:
-                if session is None:
-                    session = sql.Session(self._settings())  # read anew after a failure: a password may have changed
-                self.look(session)
-            except sql.Unreadable as error:
-                self._set(unusable(error.reason))
-            if not self.fact.status.answered:
-                session = None
-            self.ended.wait(self._interval)
-
-    def look(self, session):
-        """One look: at the server, and at the mark of a drain."""
-        status = session.status(self._timeout)
-        if self.fact.health.ok and _flickers(status) and not self.ended.wait(FLICKER):
-            status = session.status(self._timeout)
-        self._set(Fact(status, health.classify(status, self._policy), self._mark()))
-
-    def _set(self, fact):
-        self.asked = monotonic()
-        if fact._replace(status=None) != self.fact._replace(status=None) or _role(fact) != _role(self.fact):
-            self.version += 1
-        self.fact = fact
-        self.looked.set()
-
-
-    def stuck(self, seconds=STUCK):
-        """Whether no look has come to an end for so long."""
-        return monotonic() - self.asked > seconds
-
-
-def unusable(reason):
-    """The Fact that the check has no credentials to ask with."""
-    return Fact(ServerStatus(answered=False, error=reason), health.Health("refused", False, reason), None)
+def policy_of(options):
+    """The Policy by options, else by clustercheck's settings. Raises Wrong and sql.Unreadable."""
+    old = credentials.clustercheck(options)
+    donor = options.get("donor", old.get("AVAILABLE_WHEN_DONOR", "no")).lower()
+    readonly = options.get("readonly", old.get("AVAILABLE_WHEN_READONLY", "yes")).lower()
+    for value, allowed in ((donor, YES + NO + ("auto",)), (readonly, YES + NO)):
+        if value not in allowed:
+            raise Wrong("not yes, no or auto: '%s'" % value)
+    return health.Policy("auto" if donor == "auto" else "yes" if donor in YES else "no", readonly in YES)
 
 
 def _flickers(status):
     """mariabackup turns wsrep_ready off for an instant (puppet-galera#199)."""
     return status.answered and status.ready is False and status.cluster_status == "Primary" and status.local_state in (2, 4)
-
-
-def _role(fact):
-    return fact.status.answered, fact.status.local_index, fact.status.cluster_size, fact.status.local_state
-
-
-class Responder:
-    """Requests to bytes. Answers are prepared once for each fact and kept until it changes."""
-
-    def __init__(self, poller, max_age=MAX_AGE, clock=monotonic):
-        self._poller, self._max_age, self._clock = poller, max_age, clock
-        self._prepared, self._for = {}, None
-        self.answers = {}
-
-    def respond(self, asked):
-        """(bytes, keep the connection?) for a Request or Bad."""
-        if not isinstance(asked, Request):
-            return answer(asked.status, "This is no request that a check understands.\r\n"), False
-        fresh = self._clock() - self._poller.asked <= self._max_age
-        mark = (self._poller.version, fresh)
-        if mark != self._for:
-            self._prepared, self._for = {}, mark
-        found = None if asked.path in ("/metrics", "/status") else self._prepared.get(asked)  # their numbers always move
-        if found is None:
-            status, out = self._prepare(asked, fresh)
-            found = (status, out)
-            if len(self._prepared) < 1000:  # paths are the client's to invent
-                self._prepared[asked] = found
-        self.answers[found[0]] = self.answers.get(found[0], 0) + 1
-        return found[1], asked.keep_alive
-
-    def agent(self):
-        """The line for HAProxy's agent-check. `ready` is what ends a drain or maint that we asked for."""
-        fact = self._poller.fact
-        if self._clock() - self._poller.asked > self._max_age:
-            return b"down #hung\n"
-        if fact.health.code == "maintenance":
-            return b"maint\n"
-        if not fact.health.ok:
-            return b"down #%s\n" % fact.health.code.encode()
-        if fact.draining:
-            return b"drain\n"
-        return b"up ready %d%%\n" % (100 if fact.health.code == "synced" else DONOR_WEIGHT)
-
-    def _prepare(self, asked, fresh):
-        if asked.method not in ("GET", "HEAD", "OPTIONS"):
-            return 405, answer(405, "A check is only read.\r\n", asked.method, asked.keep_alive, extra="Allow: GET, HEAD, OPTIONS\r\n")
-        kind = "text/plain; charset=utf-8"
-        if asked.path == "/metrics":
-            status, body = 200, metrics(self._poller.fact, fresh, self.answers)
-        elif asked.path == "/status":
-            status, body, kind = 200, as_json(self._poller.fact, fresh), "application/json"
-        else:
-            path = "/" if asked.path == "*" else asked.path
-            status, body = judge(self._poller.fact, path, fresh)
-        return status, answer(status, body, asked.method, asked.keep_alive, kind)
-
-
-def judge(fact, path, fresh=True):
-    """(HTTP status, body) for a role. Pure."""
-    if path not in ROLES:
-        return 404, "There is no role %s; ask for one of: %s\r\n" % (path[:80], " ".join(sorted(ROLES)))
-    if not fresh:
-        return 503, "The database server has not answered for more than a second.\r\n"
-    status, judged = fact.status, fact.health
-    ok, sentence = judged.ok, judged.sentence
-    if path == "/live":
-        ok = status.answered or judged.code in ("out-of-connections", "refused", "non-primary")
-        return (200 if ok else 503), sentence + "\r\n"
-    if path in ("/reader", "/read-only"):
-        relaxed = health.classify(status, health.Policy("auto", True))
-        ok, sentence = relaxed.ok, relaxed.sentence
-    elif path == "/writer":
-        ok, sentence = writer(status, judged)
-    if ok and fact.draining:
-        return 404, "Draining: %s\r\n" % fact.draining
-    return (200 if ok else 503), sentence + "\r\n"
 
 
 def writer(status, judged):
@@ -176,26 +146,3 @@ def writer(status, judged):
     if status.local_index != 0:
         return False, "Another node is the writer (this one has index %d)." % status.local_index
     return True, "Galera cluster node is the writer."
-
-
-def as_json(fact, fresh):
-    """All that is known, for programs."""
-    import json
-    return json.dumps({"fresh": fresh, "ok": fresh and fact.health.ok, "code": fact.health.code, "sentence": fact.health.sentence,
-                       "draining": fact.draining, "server": dict(fact.status._asdict())}, sort_keys=True) + "\n"
-
-
-def metrics(fact, fresh, answers):
-    """Prometheus' text format 0.0.4."""
-    status = fact.status
-    lines = ["# TYPE quorate_galera_fit gauge", "quorate_galera_fit %d" % (fresh and fact.health.ok),
-             "# TYPE quorate_galera_answering gauge", "quorate_galera_answering %d" % (fresh and status.answered),
-             "# TYPE quorate_galera_draining gauge", "quorate_galera_draining %d" % bool(fact.draining),
-             "# TYPE quorate_galera_state gauge", 'quorate_galera_state{state="%s"} 1' % fact.health.code]
-    for name in ("local_state", "local_index", "cluster_size", "last_committed", "threads_connected"):
-        value = getattr(status, name)
-        if value is not None:
-            lines += ["# TYPE quorate_galera_%s gauge" % name, "quorate_galera_%s %d" % (name, value)]
-    lines.append("# TYPE quorate_check_answers_total counter")
-    lines += ['quorate_check_answers_total{code="%d"} %d' % item for item in sorted(answers.items())]
-    return "\n".join(lines) + "\n"

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a ServerStatus means, in a word and a sentence. Pure; used by the agent and the check."""
+"""What a ServerStatus means, in a word and a sentence. Pure; used by the agent and the check.
+
+Words: synced, donor, desynced, joining, non-primary, read-only, rejecting, maintenance, hung, down, out-of-connections,
+refused, unknown.
+"""
 
 from collections import namedtuple
+
+from quorate.health import Health
 
 TOO_MANY = (1040, 1203, 1226)       # ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
 DENIED = (1044, 1045, 1698)         # ER_DBACCESS_DENIED_ERROR, ER_ACCESS_DENIED_ERROR, ..._NO_PASSWORD_ERROR
@@ -14,13 +20,6 @@ class Policy(namedtuple("Policy", "available_when_donor available_when_readonly"
 
     available_when_donor: 'yes', 'no' (clustercheck's default) or 'auto': unless the state transfer blocks the donor
     """
-
-    __slots__ = ()
-
-
-class Health(namedtuple("Health", "code ok sentence")):
-    """code: synced, donor, desynced, joining, non-primary, read-only, rejecting, maintenance, hung, down,
-    out-of-connections, refused, unknown; ok: clients may come; sentence: for people."""
 
     __slots__ = ()
 

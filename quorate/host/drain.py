@@ -19,7 +19,8 @@ def set(name, reason, directory=DIRECTORY):  # the words of the command: drain a
         os.makedirs(directory, exist_ok=True)
     finally:
         os.umask(before)
-    for made in (directory, os.path.dirname(directory))[:2 if directory == DIRECTORY else 1]:
+    above = os.path.dirname(directory)
+    for made in (directory, above) if above == os.path.dirname(DIRECTORY) else (directory,):
         os.chmod(made, 0o755)  # whoever made it earlier had a umask, too
     path = os.path.join(directory, name)
     temporary = os.path.join(directory, "." + name)

@@ -5,16 +5,28 @@ import json
 
 import pytest
 
-from quorate.galera.check import ROLES, Fact, Responder, judge
+from quorate.galera.check import ROLES, GaleraCheck
 from quorate.galera.facts import ServerStatus
 from quorate.galera.health import Policy, classify
+from quorate.web import respond
+from quorate.web.check import Fact, judged
 from quorate.web.request import Bad, Request
+
+CHECK = GaleraCheck({"settings": "/nonexistent"})
 
 WELL = ServerStatus(answered=True, ready=True, cluster_status="Primary", local_state=4, local_state_comment="Synced",
                     local_index=0, cluster_size=3, desync=False, reject_queries="NONE", sst_donor_rejects_queries=False,
                     sst_method="mariabackup", read_only=False, last_committed=41)
 HUNG = ServerStatus(answered=False, errno=2013, error="Lost connection to MySQL server during query (timed out)")
 DONOR = WELL._replace(local_state=2, local_state_comment="Donor/Desynced")
+
+
+def judge(what, path, fresh=True):
+    return judged(CHECK, what, path, fresh)
+
+
+def Responder(poller, **more):
+    return respond.Responder(CHECK, poller, **more)
 
 
 def fact(status=WELL, draining=None, policy=Policy()):
@@ -30,7 +42,7 @@ class Still:
 
 def asked(what, path="/", method="GET", now=100.5, keep_alive=False):
     """(first line, body, kept?) of a Responder's answer."""
-    out, kept = Responder(Still(what), max_age=0.9, clock=lambda: now).respond(Request(method, path, keep_alive))
+    out, kept = Responder(Still(what), clock=lambda: now).respond(Request(method, path, keep_alive))
     head, _, body = out.partition(b"\r\n\r\n")
     return head.split(b"\r\n")[0].decode(), body.decode(), kept
 
@@ -120,13 +132,13 @@ def test_a_new_fact_is_seen_at_once():
     (fact(HUNG, "planned stop"), b"down"),
 ])
 def test_agent_check(what, word):
-    line = Responder(Still(what), max_age=0.9, clock=lambda: 100.0).agent()
+    line = Responder(Still(what), clock=lambda: 100.0).agent()
     assert word == line.split()[0].rstrip(b",")
     assert line.endswith(b"\n")
 
 
 def test_agent_check_of_an_old_fact():
-    assert Responder(Still(fact()), max_age=0.9, clock=lambda: 101.0).agent().startswith(b"down")
+    assert Responder(Still(fact()), clock=lambda: 101.0).agent().startswith(b"down")
 
 
 def test_json_is_json_and_metrics_are_lines_of_prometheus():

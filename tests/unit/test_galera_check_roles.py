@@ -3,12 +3,15 @@
 
 import pytest
 
-from quorate.galera.check import NOTHING_YET, Fact, Poller, judge, writer
+from quorate.galera.check import GaleraCheck, writer
 from quorate.galera.facts import ServerStatus
 from quorate.galera.health import Policy, classify
+from quorate.web.check import NOTHING_YET, Fact, judged
+from quorate.web.poller import Poller
 
 SYNCED = ServerStatus(answered=True, ready=True, cluster_status="Primary", local_state=4, local_state_comment="Synced",
                       local_index=0, sst_method="mariabackup", read_only=False)
+CHECK = GaleraCheck({"settings": "/nonexistent"})
 SILENT = ServerStatus(answered=False, error="x")
 
 
@@ -62,12 +65,12 @@ def fact(status, draining=None):
     (NOTHING_YET, "/", 503),
 ])
 def test_roles(found, path, expected):
-    assert expected == judge(found, path)[0]
+    assert expected == judged(CHECK, found, path)[0]
 
 
 @pytest.mark.parametrize("path", ["/", "/writer", "/reader", "/live"])
 def test_an_old_fact_is_no_fact(path):
-    assert 503 == judge(fact(SYNCED), path, fresh=False)[0]
+    assert 503 == judged(CHECK, fact(SYNCED), path, fresh=False)[0]
 
 
 @pytest.mark.parametrize("states", [(4, 4, 4), (2, 4, 4), (4, 2, 1), (4, 1, 3)])
@@ -94,10 +97,17 @@ class Session:
         return self.said.pop(0)
 
 
+class Scripted(GaleraCheck):
+    def __init__(self, session):
+        GaleraCheck.__init__(self, {"settings": "/nonexistent"})
+        self.session = lambda: session
+
+
 def looks(*said):
-    poller, session, found = Poller(None, Policy(), lambda: None), Session(*said), []
+    session, found = Session(*said), []
+    poller = Poller(Scripted(session), lambda: None)
     while session.said:
-        poller.look(session)
+        poller.look()
         found.append(poller.fact.health.code)
     return found
 

@@ -17,7 +17,7 @@ IMPURE = {"os", "io", "sys", "time", "datetime", "socket", "subprocess", "random
           "glob", "pathlib", "threading", "signal", "syslog", "logging", "select", "selectors", "urllib", "http",
           "requests", "pymysql", "pika", "psutil"}
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "__import__"}
-SERVICES = ("galera", "rabbitmq", "openstack")
+SERVICES = ("galera", "rabbitmq", "openstack", "haproxy", "api")
 
 
 def _modules():
