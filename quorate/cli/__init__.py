@@ -6,11 +6,13 @@ import sys
 USAGE = """\
 usage: quorate explain [RESOURCE] [--json]
        quorate bootstrap NODE [--resource RESOURCE] [--force NODE]
+       quorate plan VERB ...
 
 explain    every node's position, state and age of its report; the decision, why it waits, and the next command
 bootstrap  the operator's one-shot word: NODE opens a new primary component although the election would wait.
            It is refused when a better node has reported; --force NODE (the name once more) overrules that too,
            and gives up what the better node alone has.
+plan       check a description of the control plane, and render it for HAProxy, Pacemaker and others; see quorate plan --help
 """
 
 
@@ -19,6 +21,9 @@ def main(argv):
     if not argv or argv[0] in ("-h", "--help", "help"):
         sys.stdout.write(USAGE)
         return 0 if argv else 2
+    if argv[0] == "plan":
+        from quorate.cli import plan
+        return plan.main(argv[1:])
     from quorate.cli import galera
     from quorate.pacemaker.attributes import Unavailable
     command, words = argv[0], argv[1:]
