@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `quorate`: explain what the cluster decides and why, and overrule it by name."""
+"""The command `quorate`: show the control plane, explain what the cluster decides and why, overrule it by name."""
 
 import sys
 
 USAGE = """\
-usage: quorate explain [RESOURCE] [--json]
+usage: quorate status [--watch | --json]
+       quorate explain [RESOURCE] [--json]
        quorate bootstrap NODE [--resource RESOURCE] [--force NODE]
        quorate plan VERB ...
 
+status     the whole control plane on one screen: nodes, VIPs, who is promoted, each service in a word, what is wrong, why,
+           and what to type; --watch draws it again every 2 s. Ends with 0: all is well, 1: something is not, 2: the cluster
+           cannot be asked
 explain    every node's position, state and age of its report; the decision, why it waits, and the next command
 bootstrap  the operator's one-shot word: NODE opens a new primary component although the election would wait.
            It is refused when a better node has reported; --force NODE (the name once more) overrules that too,
@@ -24,6 +28,9 @@ def main(argv):
     if argv[0] == "plan":
         from quorate.cli import plan
         return plan.main(argv[1:])
+    if argv[0] == "status":
+        from quorate.cli import status
+        return status.main(argv[1:])
     from quorate.cli import galera
     from quorate.pacemaker.attributes import Unavailable
     command, words = argv[0], argv[1:]

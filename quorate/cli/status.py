@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quorate status`: the whole control plane on one screen, once, again and again, or for programs."""
+
+import os
+import sys
+
+SECONDS = 30.0  # one limit for all that one screen asks
+EVERY = 2.0     # seconds between two screens of --watch
+CLEAR_LINE, HOME, CLEAR_BELOW = "\033[K", "\033[H", "\033[J"  # ECMA-48: EL, CUP, ED
+GALERA = "ocf:quorate:galera"
+
+
+def main(words, out=None, observe=None, clock=None, environ=None):
+    """Run `quorate status WORDS`. Returns the exit code: 0 all is well, 1 something is not, 2 could not ask.
+
+    out, observe (function that gives a Seen), clock and environ: for tests.
+    """
+    out, environ = out or sys.stdout, os.environ if environ is None else environ
+    unknown = [word for word in words if word not in ("--watch", "--json")]
+    if unknown or len(set(words)) == 2:
+        from quorate.cli import USAGE
+        sys.stderr.write("quorate: not understood: quorate status %s\n%s" % (" ".join(words), USAGE))
+        return 2
+    observe = observe or look
+    if "--watch" in words and out.isatty():
+        if clock is None:
+            from quorate.host.clock import Clock
+            clock = Clock()
+        return _watch(out, observe, clock, environ)
+    return _once(out, observe, environ, "--json" in words)
+
+
+def _once(out, observe, environ, as_json):
+    from quorate.pacemaker.attributes import Unavailable
+    from quorate.status.decide import exit_code, judge
+    try:
+        seen = observe()
+    except Unavailable as trouble:
+        sys.stderr.write("quorate: %s\n" % trouble.reason)
+        return 2
+    verdict = judge(seen)
+    if as_json:
+        import json
+        json.dump(as_data(seen, verdict), out, indent=2, sort_keys=True)
+        out.write("\n")
+    else:
+        out.write("".join(line + "\n" for line in _screen(out, verdict, seen, environ)))
+    return exit_code(verdict)
+
+
+def _watch(out, observe, clock, environ):
+    """Redraw until Ctrl-C. A cluster that cannot be asked is what the screen then says."""
+    from quorate.pacemaker.attributes import Unavailable
+    from quorate.status.decide import exit_code, judge
+    from quorate.status.screen import fit, wrapped
+    code = 2
+    try:
+        out.write(HOME + CLEAR_BELOW)
+        while True:
+            try:
+                seen = observe()
+                verdict = judge(seen)
+                screen, code = _screen(out, verdict, seen, environ), exit_code(verdict)
+            except Unavailable as trouble:
+                screen, code = wrapped(trouble.reason, _size(out)[0]), 2
+            screen = fit(screen, _size(out)[1] - 1)
+            out.write(HOME + "".join(line + CLEAR_LINE + "\n" for line in screen) + CLEAR_BELOW)
+            out.flush()
+            clock.sleep(EVERY)
+    except KeyboardInterrupt:
+        out.write("\n")
+        return code
+
+
+def _screen(out, verdict, seen, environ):
+    from quorate.status.screen import lines
+    return lines(verdict, seen, _size(out)[0], coloured(out, environ))
+
+
+def coloured(out, environ):
+    """Only on a terminal that has colours, and never with NO_COLOR set to anything (https://no-color.org)."""
+    return out.isatty() and not environ.get("NO_COLOR") and environ.get("TERM", "dumb") != "dumb"
+
+
+def _size(out):
+    """Columns (at most 80 where nobody looks) and lines of the terminal."""
+    if not out.isatty():
+        return 80, 1000
+    try:
+        columns, lines = os.get_terminal_size(out.fileno())
+    except (OSError, ValueError):
+        columns, lines = 80, 24
+    return columns or 80, lines or 24
+
+
+def look():
+    """Seen, of this node's cluster. Raises Unavailable."""
+    from quorate.host import drain
+    from quorate.host.clock import Clock
+    from quorate.host.command import Commands
+    from quorate.ocf.deadline import Deadline
+    from quorate.status import probe
+    commands, deadline = Commands(dict(os.environ)), Deadline(Clock(), SECONDS)
+    return probe.observe(commands, deadline, probe.proxies, drain.active, explanations)
+
+
+def explanations(cluster):
+    """What the election says of each Galera resource that is not whole: asking costs half a second. Raises Unavailable."""
+    from quorate.status.facts import Explanation
+    broken = []
+    online = [node.name for node in cluster.nodes if node.online]
+    for service in cluster.services:
+        promoted = {node for one in service.instances if one.role == "Promoted" for node in one.nodes}
+        if service.agent == GALERA and not service.disabled and not promoted.issuperset(online):
+            broken.append(service.name)
+    if not broken:
+        return ()
+    from quorate.cli import galera
+    from quorate.galera.decide import decide
+    from quorate.galera.facts import WAIT
+    from quorate.pacemaker.attributes import Unavailable
+    try:
+        found = []
+        for election in galera.elections():
+            if election.context.instance in broken:
+                decision = decide(election.snapshot(listen=True))
+                found.append(Explanation(election.context.instance, decision.action != WAIT, decision.reason,
+                                         decision.command or "quorate explain " + election.context.instance))
+        return tuple(found)
+    except galera.Refused as trouble:
+        raise Unavailable(str(trouble)) from None
+
+
+def as_data(seen, verdict):
+    """The same for programs. Stable names; unknown is null."""
+    cluster = seen.cluster
+    return {
+        "level": verdict.level, "headline": verdict.headline, "node": seen.node,
+        "cluster": {"name": seen.configured.name if seen.configured is not None else None, "quorate": cluster.quorate,
+                    "fencing": cluster.fencing, "maintenance": cluster.maintenance, "dc": cluster.dc,
+                    "pacemaker": cluster.version, "updated": cluster.updated},
+        "nodes": [_row(row) for row in verdict.nodes], "services": [_row(row) for row in verdict.services],
+        "instances": [{"service": service.name, "agent": service.agent, "role": one.role, "nodes": list(one.nodes)}
+                      for service in cluster.services for one in service.instances if one.nodes],
+        "addresses": None if seen.configured is None else seen.configured.addresses,
+        "haproxy": None if seen.proxies is None else [
+            {"name": one.name, "status": one.status, "servers": {server.name: server.status for server in one.servers}}
+            for one in seen.proxies],
+        "drained": seen.drained, "attributes": cluster.attributes,
+        "troubles": [dict(one._asdict()) for one in verdict.troubles],
+    }
+
+
+def _row(row):
+    return {"name": row.name, "word": row.word, "level": row.level, "text": row.text, "notes": list(row.notes)}

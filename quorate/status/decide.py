@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is well, what is not, and what to type. Pure: Seen in, Verdict out.
+
+A node that is off, a service that runs on fewer nodes than it should, an instance that is degraded: bad. What an operator
+ordered (standby, maintenance, disabled, unmanaged, drained): planned. A failed action of a service that is well again: past.
+"""
+
+from quorate.status.facts import (
+    BAD, DEGRADED, LEVELS, MOVES, MOVING, PAST, PLANNED, WELL, Row, Trouble, Verdict)
+
+ADDRESSES = ("ocf:heartbeat:IPaddr2", "ocf:heartbeat:IPaddr", "ocf:heartbeat:IPv6addr")
+PROXY_UP, PROXY_ORDERED = ("UP", "OPEN", "no check"), ("MAINT", "DRAIN", "NOLB")
+
+
+def judge(seen):
+    """The Verdict on everything that was seen."""
+    nodes = tuple(_node(one, one.name == seen.node) for one in seen.cluster.nodes)
+    services = tuple(_service(seen, one) for one in _in_order(seen.cluster.services))
+    proxies = tuple(_proxy(one) for one in seen.proxies or ())
+    rows = nodes + services + proxies
+    troubles = tuple(_troubles(seen, {row.name: row for row in services}))
+    level = worst([row.level for row in rows] + [trouble.level for trouble in troubles])
+    return Verdict(level, _headline(level, nodes, services, proxies, troubles), _title(seen), nodes, services, proxies,
+                   troubles)
+
+
+def worst(levels):
+    """The worst of them; nothing at all is well."""
+    return max(levels, key=LEVELS.index, default=WELL)
+
+
+def exit_code(verdict):
+    """0: all is well; 1: something is not."""
+    return 0 if verdict.level in (WELL, PAST) else 1
+
+
+def _headline(level, nodes, services, proxies, troubles):
+    if level in (WELL, PAST):
+        return "all is well"
+    wrong = ["%s %s" % (row.name, row.word) for row in nodes + services + proxies if row.level not in (WELL, PAST)]
+    if not wrong:
+        wrong = [trouble.text for trouble in troubles if trouble.level == level][:1]
+    head = {BAD: "NOT WELL", MOVES: "changing", PLANNED: "as ordered, not whole"}[level]
+    more = ", and %d more" % (len(wrong) - 6) if len(wrong) > 6 else ""
+    return "%s: %s%s" % (head, ", ".join(wrong[:6]), more)
+
+
+def _title(seen):
+    cluster = seen.cluster
+    members = [one for one in cluster.nodes if one.type == "member"] or cluster.nodes
+    online = len([one for one in members if one.online])
+    parts = ["%d of %d nodes online" % (online, len(members))]
+    parts.append({True: "quorate", False: "NO QUORUM", None: "quorum unknown"}[cluster.quorate])
+    parts.append({True: "fencing on", False: "FENCING OFF", None: "fencing unknown"}[cluster.fencing])
+    if cluster.maintenance:
+        parts.append("MAINTENANCE MODE")
+    if cluster.version:
+        parts.append("Pacemaker " + cluster.version.partition("-")[0])
+    name = seen.configured.name if seen.configured is not None and seen.configured.name else None
+    return "%s: %s" % ("cluster " + name if name else "cluster", ", ".join(parts))
+
+
+# -- nodes
+
+def _node(node, here):
+    text = ", ".join(word for word, said in (("this node", here), ("DC", node.dc), (node.type, node.type != "member"))
+                     if said)
+    if node.unclean:
+        return Row(node.name, "UNCLEAN", BAD, _joined(text, "its state is unknown; it waits to be fenced"))
+    if node.pending:
+        return Row(node.name, "joining", MOVES, text)
+    if not node.online:
+        return Row(node.name, "OFF", BAD, _joined(text, "not in the cluster, and known to be down"))
+    if node.shutdown:
+        return Row(node.name, "leaving", MOVES, text)
+    if node.maintenance:
+        return Row(node.name, "maintenance", PLANNED, _joined(text, "its services are not watched"))
+    if node.standby:
+        return Row(node.name, "standby", PLANNED, text)
+    if node.health in ("yellow", "red"):
+        return Row(node.name, "online", BAD, _joined(text, "node health is %s" % node.health))
+    return Row(node.name, "online", WELL, text)
+
+
+def _joined(*parts):
+    return "; ".join(part for part in parts if part)
+
+
+# -- services
+
+def _in_order(services):
+    """The VIPs first, fencing last."""
+    def place(service):
+        return 0 if service.agent in ADDRESSES else 2 if service.agent.startswith("stonith:") else 1
+    return sorted(services, key=place)
+
+
+def _service(seen, service):
+    """One line: the worst of what is true of it, and where it is."""
+    promoted, started, moving, failed = _where(service)
+    degraded = sorted(node for (name, node), latest in seen.cluster.latest.items()
+                      if name == service.name and any(one.code in DEGRADED for one in latest)
+                      and node in promoted + started)
+    absent, short = _absent(seen, service, promoted, started)
+    text = _text(service, promoted, started, moving, failed, absent, short, seen)
+    word, level = _word(seen, service, promoted + started, moving, failed, degraded, absent, short)
+    return Row(service.name, word, level, text, _live(seen, service, word == "well"))
+
+
+def _where(service):
+    """Names of nodes: promoted, started, on the way (with the role), failed."""
+    promoted, started, moving, failed = [], [], [], []
+    for one in service.instances:
+        for node in one.nodes:
+            if one.failed or one.blocked:
+                failed.append(node)
+            elif one.role in MOVING:
+                moving.append((node, one.role))
+            elif one.role == "Promoted":
+                promoted.append(node)
+            elif one.role != "Stopped":
+                started.append(node)
+    return sorted(promoted), sorted(started), sorted(moving), sorted(failed)
+
+
+def _word(seen, service, running, moving, failed, degraded, absent, short):
+    unclean = {node.name for node in seen.cluster.nodes if node.unclean}
+    if failed:
+        return "FAILED", BAD
+    if service.orphan:
+        return "orphan", BAD
+    if service.disabled:
+        return ("disabled", PLANNED) if not running and not moving else ("stopping", MOVES)
+    if moving:
+        return moving[0][1].lower(), MOVES
+    if unclean and unclean.issuperset(running) and running:
+        return "unknown", BAD
+    if not running and (absent or service.kind not in ("clone", "promotable")):
+        return "DOWN", BAD
+    if degraded:
+        return "degraded", BAD
+    if unclean.intersection(running):
+        return "partly", BAD
+    if absent or short:
+        ordered = {node.name for node in seen.cluster.nodes if node.online and (node.standby or node.maintenance)}
+        return "partly", PLANNED if absent and ordered.issuperset(absent) else BAD
+    if any(not one.managed for one in service.instances) or not service.managed:
+        return "unmanaged", PLANNED
+    return "well", WELL
+
+
+def _absent(seen, service, promoted, started):
+    """Nodes where an instance should be and is not; and how many promoted instances are missing beside that."""
+    if service.kind not in ("clone", "promotable") or seen.configured is None:
+        return [], 0
+    running = set(promoted + started)
+    may = [node.name for node in seen.cluster.nodes if seen.configured.allowed.get((service.name, node.name))]
+    most = seen.configured.most.get(service.name) or len(may)
+    lacking = max(0, min(most, len(may)) - len(running))
+    absent = [node for node in may if node not in running]
+    absent = absent if lacking else []
+    wanted = seen.configured.promoted_most.get(service.name)
+    if service.kind != "promotable" or wanted is None:
+        return absent, 0
+    return absent, max(0, min(wanted, len(running)) - len(promoted))
+
+
+def _text(service, promoted, started, moving, failed, absent, short, seen):
+    unclean = {node.name for node in seen.cluster.nodes if node.unclean}
+
+    def named(nodes):
+        return " ".join(node + " (UNCLEAN)" if node in unclean else node for node in nodes)
+
+    parts = []
+    if promoted:
+        parts.append("promoted " + named(promoted))
+    if started:
+        plain = not promoted and service.kind != "promotable"
+        parts.append(named(started) if plain else "not promoted " + named(started))
+    elif short and not promoted:
+        parts.append("nobody is promoted")
+    parts += ["%s %s" % (role.lower(), node) for node, role in moving]
+    if failed:
+        parts.append("failed on " + named(failed))
+    if absent:
+        states = {node.name: _node(node, False).word for node in seen.cluster.nodes}
+        parts.append("not on " + " ".join("%s%s" % (
+            node, "" if states.get(node, "online") == "online" else " (%s)" % states[node]) for node in absent))
+    address = None if seen.configured is None else seen.configured.addresses.get(service.name)
+    if address:
+        parts.insert(0, address)
+    return "; ".join(parts)
+
+
+def _live(seen, service, well):
+    """The texts that the agents publish. Of a service that is well only if they are not all the same."""
+    said = {}
+    for node in seen.cluster.nodes:
+        text = seen.cluster.attributes.get(node.name, {}).get(service.name + "-status")
+        if text and text != "-":
+            said.setdefault(text, []).append(node.name)
+    if well and len(said) < 2:
+        return ()
+    return tuple("%s: %s" % (" ".join(nodes), text) for text, nodes in said.items())
+
+
+# -- HAProxy
+
+def _proxy(proxy):
+    """A backend as HAProxy on this node sees it."""
+    up = [one for one in proxy.servers if one.status.startswith(PROXY_UP)]
+    ordered = [one for one in proxy.servers if one.status.startswith(PROXY_ORDERED)]
+    down = [one for one in proxy.servers if one not in up and one not in ordered]
+    parts = ["up " + " ".join(one.name for one in up)] if up else []
+    parts += ["%s %s" % (one.name, one.status) for one in ordered + down]
+    if not proxy.servers:
+        word, level = (proxy.status or "?").lower(), WELL if proxy.status.startswith(PROXY_UP) else BAD
+    elif not up:
+        word, level = "DOWN", BAD
+    elif down:
+        word, level = "partly", BAD
+    elif ordered:
+        word, level = "draining", PLANNED
+    else:
+        word, level = "up", WELL
+    return Row(proxy.name, word, level, "; ".join(parts))
+
+
+# -- why
+
+def _troubles(seen, rows):
+    yield from _of_cluster(seen.cluster)
+    yield from _of_nodes(seen.cluster)
+    yield from _of_services(seen, rows)
+    for one in seen.explanations:
+        if not one.whole:
+            yield Trouble(BAD, "%s: %s" % (one.service, one.text), one.command)
+    explained = {one.service for one in seen.explanations if not one.whole}
+    alike = {}
+    for failure in sorted(seen.cluster.failures):
+        trouble = _of_failure(seen.cluster, failure, rows)
+        if failure.code not in DEGRADED or trouble.level == PAST or failure.service not in explained:
+            alike.setdefault((failure.service, trouble), []).append(failure)
+    for (service, trouble), failures in alike.items():
+        yield trouble._replace(text="%s on %s (%s): %s" % (
+            service, " ".join(sorted({one.node for one in failures})), _when(failures), trouble.text))
+    if seen.drained is not None:
+        yield Trouble(PLANNED, "%s drains: %s" % (seen.node or "This node", seen.drained), "galera-check undrain")
+    for sentence in seen.gaps:
+        yield Trouble(BAD, sentence)
+
+
+def _of_cluster(cluster):
+    if cluster.dc is None:
+        yield Trouble(BAD, "No node is elected to decide (DC): the cluster starts, or its nodes do not see each other.",
+                      "corosync-cfgtool -s")
+    if cluster.quorate is False:
+        yield Trouble(BAD, "This part of the cluster has no quorum, so it starts nothing: more than half of the nodes are "
+                           "needed.", "pcs quorum status")
+    if cluster.fencing is False:
+        yield Trouble(BAD, "Fencing is off: a node that hangs cannot be recovered from.",
+                      "pcs property set stonith-enabled=true")
+    if cluster.maintenance:
+        yield Trouble(PLANNED, "The cluster is in maintenance mode: nothing is watched and nothing is recovered.",
+                      "pcs property set maintenance-mode=false")
+    if cluster.stop_all:
+        yield Trouble(PLANNED, "stop-all-resources is set: the cluster stops everything.",
+                      "pcs property set stop-all-resources=false")
+    for one in cluster.fencings:
+        word = "Fencing of %s (%s) failed at %s" if one.status == "failed" else "%s is being fenced (%s)%s"
+        text = word % (one.target, one.action, one.when if one.status == "failed" else "")
+        still = any(node.name == one.target and node.unclean for node in cluster.nodes)
+        yield Trouble(MOVES if one.status == "pending" else BAD if still else PAST, text + ".",
+                      "pcs stonith history show " + one.target)
+
+
+def _of_nodes(cluster):
+    for node in cluster.nodes:
+        if node.unclean and cluster.fencing is not False:
+            yield Trouble(BAD, "%s is unclean: until it is fenced, what ran there is started nowhere else. If it is off "
+                               "for sure:" % node.name, "pcs stonith confirm " + node.name)
+        elif node.online and node.standby:
+            yield Trouble(PLANNED, "%s is in standby and runs nothing." % node.name, "pcs node unstandby " + node.name)
+        elif node.online and node.maintenance and not cluster.maintenance:
+            yield Trouble(PLANNED, "%s is in maintenance: what runs there is not watched." % node.name,
+                          "pcs node unmaintenance " + node.name)
+        elif not node.online and not node.pending and node.type == "member":
+            yield Trouble(BAD, "%s is off, or its cluster software is not started." % node.name,
+                          "pcs cluster start " + node.name)
+
+
+def _of_services(seen, rows):
+    for service in seen.cluster.services:
+        row = rows.get(service.name)
+        top = service.parent or service.name
+        if row is None:
+            continue
+        if row.word == "disabled":
+            yield Trouble(PLANNED, "%s is disabled." % top, "pcs resource enable " + top)
+        elif row.word == "unmanaged" and not seen.cluster.maintenance and not any(
+                node.maintenance for node in seen.cluster.nodes):
+            yield Trouble(PLANNED, "%s is unmanaged: it is not recovered." % top, "pcs resource manage " + top)
+        elif row.word == "orphan":
+            yield Trouble(BAD, "%s runs and is not in the configuration any more." % service.name,
+                          "pcs resource cleanup " + service.name)
+        elif row.word == "FAILED" and any(one.blocked for one in service.instances):
+            yield Trouble(BAD, "%s is blocked: the cluster cannot stop it and does nothing more with it." % service.name,
+                          "pcs resource cleanup " + service.name)
+
+
+def _of_failure(cluster, failure, rows):
+    """A failed action: it still matters, or it is over and only remembered. Where and when is added later."""
+    reason, mend = failure.reason or failure.word, "pcs resource cleanup " + failure.service
+    if failure.code in DEGRADED:
+        latest = cluster.latest.get((failure.service, failure.node), ())
+        if any(one.code in DEGRADED for one in latest):
+            return Trouble(BAD, "degraded. " + reason)
+        return Trouble(PAST, "was degraded, and that is over. " + reason, mend)
+    row = rows.get(failure.service)
+    return Trouble(PAST if row is not None and row.level in (WELL, PAST) else BAD,
+                   "%s failed. %s" % (failure.action, reason), mend)
+
+
+def _when(failures):
+    """One moment, or the first and the last."""
+    times = sorted({one.when for one in failures if one.when})
+    return " to ".join(times[:1] + times[1:][-1:]) or "time unknown"

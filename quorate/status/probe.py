@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Host to facts: asks the cluster, its configuration and this node's HAProxy. Changes nothing."""
+
+from quorate.pacemaker.attributes import Unavailable, ask
+from quorate.status import read
+from quorate.status.decide import ADDRESSES
+from quorate.status.facts import Configured, Seen
+
+
+def observe(commands, deadline, proxies=None, drained=None, explain=None):
+    """Seen. Raises Unavailable when the cluster itself cannot be asked; what else cannot be is a sentence in `gaps`.
+
+    proxies: function that gives a tuple of Proxy, None where there is no HAProxy; may raise Unavailable.
+    drained: function that gives the reason of a drain or None. explain: function(cluster, configured) that gives
+    Explanations; may raise Unavailable.
+    """
+    gaps = []
+
+    def tried(function, *arguments):
+        try:
+            return function(*arguments)
+        except Unavailable as trouble:
+            gaps.append(trouble.reason)
+            return None
+
+    cluster = _cluster(commands, deadline)
+    configured = tried(_configured, commands, deadline, cluster)
+    node = tried(_own_name, commands, deadline)
+    seen_proxies = tried(proxies) if proxies is not None else None
+    explanations = tried(explain, cluster) if explain is not None else None
+    return Seen(node, cluster, configured, seen_proxies, None if drained is None else drained(), explanations or (),
+                tuple(gaps))
+
+
+def _cluster(commands, deadline):
+    try:
+        return read.cluster(ask(commands, deadline, ("crm_mon", "--output-as=xml")).out)
+    except read.Garbled as trouble:
+        raise Unavailable("%s; is its Pacemaker older than 2.1?" % trouble) from None
+
+
+def _own_name(commands, deadline):
+    from quorate.pacemaker.members import local_node
+    return local_node(commands, deadline)
+
+
+def _configured(commands, deadline, cluster):
+    text = ask(commands, deadline, ("cibadmin", "-Q", "-o", "configuration")).out
+    return configured(text, [node.name for node in cluster.nodes])
+
+
+def configured(text, nodes):
+    """The Configured in the configuration section of the CIB. Raises Unavailable when it is something else."""
+    from xml.etree import ElementTree
+
+    from quorate.pacemaker.cluster import parse_resources
+    from quorate.pacemaker.placement import Placement
+    resources = parse_resources(text)
+    root = ElementTree.fromstring(text)
+    placement = Placement(root)
+    names = [one.get("value") for one in root.findall(".//crm_config/cluster_property_set/nvpair")
+             if one.get("name") == "cluster-name"]
+    return Configured(
+        read.plain(names[0]) if names else None,
+        {one.id: read.plain(one.parameters["ip"]) for one in resources
+         if one.agent in ADDRESSES and one.parameters.get("ip")},
+        {one.id: _count(one, "clone-max") for one in resources},
+        {one.id: _count(one, "promoted-max", "master-max") or 1 for one in resources},
+        {(one.id, node): placement.allowed((one.id, one.parent), node) for one in resources for node in nodes})
+
+
+def _count(resource, *names):
+    for name in names:
+        text = resource.parent_meta.get(name, "")
+        if text.isascii() and text.isdigit():
+            return int(text)
+    return None
+
+
+# Debian's haproxy.cfg; Red Hat's; what is often written.
+STATS_SOCKETS = ("/run/haproxy/admin.sock", "/var/lib/haproxy/stats", "/run/haproxy.sock")
+_SECONDS = 2.0
+
+
+def proxies(paths=STATS_SOCKETS, seconds=_SECONDS):
+    """What HAProxy on this node says of its backends, tuple of Proxy; None: none runs here. Raises Unavailable."""
+    import os
+    path = next((one for one in paths if os.path.exists(one)), None)
+    if path is None:
+        return None
+    try:
+        return read.proxies(_show_stat(path, seconds))
+    except ConnectionRefusedError:
+        return None  # the socket of one that has ended
+    except PermissionError:
+        raise Unavailable("HAProxy's stats socket %s is not yours to ask; ask as root." % path) from None
+    except (OSError, read.Garbled) as trouble:
+        raise Unavailable("HAProxy on this node does not answer on %s (%s); see 'systemctl status haproxy'." % (
+            path, trouble)) from None
+
+
+def _show_stat(path, seconds):
+    import socket
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(seconds)
+        connection.connect(path)
+        connection.sendall(b"show stat\n")
+        parts = []
+        while True:
+            part = connection.recv(65536)
+            if not part:
+                return b"".join(parts).decode("utf-8", "replace")
+            parts.append(part)

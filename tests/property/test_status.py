@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever crm_mon prints: a verdict, and a screen that fits."""
+
+import copy
+import os
+from xml.etree import ElementTree
+
+from hypothesis import given, settings, strategies as st
+
+from quorate.status import decide, probe, read, screen
+from quorate.status.facts import LEVELS, Seen
+
+HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "unit", "crm_mon")
+FILES = sorted(name for name in os.listdir(HERE) if name.endswith(".xml") and name not in ("configuration.xml", "down.xml"))
+TREES = {name: ElementTree.parse(os.path.join(HERE, name)).getroot() for name in FILES}
+with open(os.path.join(HERE, "configuration.xml"), encoding="utf-8") as _file:
+    CONFIGURATION = _file.read()
+TEXTS = st.one_of(st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=300), st.sampled_from([
+    "", "true", "false", "-1", "190", "191", "Promoted", "Stopped", "Demoting", "n1", "n9", "db", "x" * 200, "a b " * 90,
+    "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 60, "db_monitor_10000", "_", "INFINITY", "9" * 30]))
+
+
+@st.composite
+def screens(draw):
+    """A captured answer in which attributes were changed, removed or added, and elements taken away."""
+    root = copy.deepcopy(TREES[draw(st.sampled_from(FILES))])
+    for _ in range(draw(st.integers(0, 12))):
+        everything = list(root.iter())
+        element = everything[draw(st.integers(0, len(everything) - 1))]
+        what = draw(st.integers(0, 3))
+        if what == 0 and element.attrib:
+            del element.attrib[draw(st.sampled_from(sorted(element.attrib)))]
+        elif what == 1 and element.attrib:
+            element.attrib[draw(st.sampled_from(sorted(element.attrib)))] = draw(TEXTS)
+        elif what == 2 and len(element):
+            element.remove(element[draw(st.integers(0, len(element) - 1))])
+        elif what == 3 and len(element):
+            element.append(copy.deepcopy(element[draw(st.integers(0, len(element) - 1))]))
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+@settings(max_examples=150, deadline=None)
+@given(screens(), st.integers(0, 200), st.booleans(), st.booleans(), TEXTS)
+def test_no_answer_breaks_the_screen_or_its_width(text, width, configured, colour, drained):
+    try:
+        cluster = read.cluster(text)
+    except read.Garbled:
+        return
+    names = [node.name for node in cluster.nodes]
+    seen = Seen(names[0] if names else None, cluster, probe.configured(CONFIGURATION, names) if configured else None, None,
+                drained or None, (), (drained,))
+    verdict = decide.judge(seen)
+    assert verdict.level in LEVELS and decide.exit_code(verdict) in (0, 1)
+    found = screen.lines(verdict, seen, width)
+    assert all(len(line) <= max(width, screen.NARROWEST) for line in found), max(found, key=len)
+    assert all(" " <= letter <= "~" for line in found for letter in line)
+    coloured = screen.lines(verdict, seen, width, True)
+    assert len(coloured) == len(found)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=400))
+def test_any_text_is_a_cluster_or_garbled(text):
+    for function in (read.cluster, read.proxies):
+        try:
+            function(text)
+        except read.Garbled:
+            pass
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=300), st.integers(1, 90))
+def test_wrapping_keeps_every_letter_and_the_width(text, width):
+    found = screen.wrapped(text, width)
+    assert all(0 < len(line) <= width for line in found)
+    assert "".join("".join(found).split()) == "".join(screen.wrapped(text, 10000)).replace(" ", "")
