@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""haproxy-check: for keepalived's vrrp_script, a balancer in front, and people."""
+
+from quorate.haproxy import health, probe
+from quorate.web.check import Check, Fact, Wrong
+
+
+class HaproxyCheck(Check):
+    """haproxy-check: say whether the HAProxy on this node serves, so that the address may stay here"""
+
+    name, room, service = "haproxy-check", "haproxy", "HAProxy"
+    roles = {
+        "/": "it runs and answers, its listeners are open, and there is a server behind them",
+        "/ready": "the same as /",
+        "/live": "it answers at all: a reason not to kill it",
+    }
+    options = {
+        "socket PATH": "its stats socket, or HOST:PORT (default: found; /run/haproxy/admin.sock)",
+        "require NAME": "a listener (frontend or listen) that has to be open; may be given again, or several with commas "
+                        "(default: all that it has)",
+        "backend NAME": "a backend that needs a server that is up; may be given again (default: any one of all)",
+        "pidfile FILE": "to say what its processes do when it does not answer (default: %s)" % probe.PIDFILE,
+        "timeout SECONDS": "how long an answer may take (default: 1)",
+    }
+    several = ("require", "backend")
+    exits = {"unknown": 3}
+    one_look = 1.0
+
+    def __init__(self, options, stats=None, processes=None):
+        Check.__init__(self, options)
+        where = options.get("socket") or probe.usual_socket()
+        if not where.startswith("/") and not where.rpartition(":")[2].isdigit():
+            raise Wrong("--socket is a path or HOST:PORT, not '%s'" % where)
+        if "timeout" in options:
+            self.timeout = self.one_look = seconds(options["timeout"])
+        self._stats, self._processes = stats or probe.Stats(where), processes or all_processes
+        self._pidfile = options.get("pidfile", probe.PIDFILE)
+        self._policy = health.Policy(names(options.get("require", ())), names(options.get("backend", ())), where)
+
+    def look(self, seconds, last):
+        state = probe.look(self._stats, seconds, self._processes, self._pidfile)
+        return Fact(state, health.classify(state, self._policy._replace(seconds=seconds)))
+
+    def metrics(self, fact):
+        if fact.status is None or fact.status.error:
+            return ()
+        return ([("sessions", fact.status.sessions or 0)]
+                + [("listener_open", {"name": each.name}, each.status in health.OPEN) for each in fact.status.frontends]
+                + [("backend_servers_up", {"name": each.name}, each.up) for each in fact.status.backends])
+
+
+def all_processes():
+    """The processes of this machine, for those few looks that need them."""
+    from quorate.host.process import Processes
+    return Processes()
+
+
+def names(values):
+    """'a,b' and 'c' as a tuple."""
+    return tuple(name for value in values for name in value.split(",") if name)
+
+
+def seconds(text):
+    """A number of seconds above 0. Raises Wrong."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 60:
+        raise Wrong("--timeout is a number of seconds, not '%s'" % text)
+    return value

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asking HAProxy on its stats socket, and looking at its processes when it does not answer.
+
+keepalived starts the check every second or two, so nothing is imported that costs: _socket instead of socket saves 4 ms.
+"""
+
+import os
+from errno import EACCES, EAGAIN, ECONNREFUSED, ENOENT, EPERM
+from time import monotonic
+
+from quorate.haproxy import read
+from quorate.haproxy.facts import ABSENT, BUSY, DENIED, REFUSED, SILENT, Process, State
+from quorate.haproxy.health import STOPPED
+
+SOCKETS = ("/run/haproxy/admin.sock", "/var/lib/haproxy/stats", "/run/haproxy/haproxy.sock", "/var/lib/haproxy/admin.sock",
+           "/var/lib/kolla/haproxy/haproxy.sock")  # Debian, Red Hat, others' habits
+PIDFILE = "/run/haproxy.pid"
+PATIENCE = 0.1        # seconds without an answer after which we look whether its processes are stopped
+MOST = 32 * 1024 * 1024  # bytes of an answer
+OF_OTHERS = "-metadata-proxy/"  # neutron starts an HAProxy for each network; those are not the node's
+WORDS = {ENOENT: ABSENT, ECONNREFUSED: REFUSED, EACCES: DENIED, EPERM: DENIED, EAGAIN: BUSY}
+
+
+class Stats:
+    """The stats socket. address: a path, or HOST:PORT."""
+
+    def __init__(self, address):
+        self.address = address
+
+    def ask(self, question, seconds, doubt):
+        """The answer as text, all of it. Raises OSError; TimeoutError when it took too long, or when doubt(), which is
+        called once after PATIENCE seconds without a byte, says that waiting is in vain."""
+        import _socket
+        end = monotonic() + seconds
+        family, where = self._where(_socket)
+        one = _socket.socket(family, _socket.SOCK_STREAM)
+        try:
+            one.settimeout(seconds)
+            one.connect(where)
+            one.send(question.encode("ascii"))
+            return self._all(one, end, doubt, _socket.timeout).decode("utf-8", "replace")
+        except _socket.timeout:  # a TimeoutError since Python 3.10 only
+            raise TimeoutError from None
+        finally:
+            one.close()
+
+    def _where(self, _socket):
+        if self.address.startswith("/"):
+            return _socket.AF_UNIX, self.address
+        host, _, port = self.address.rpartition(":")
+        return _socket.AF_INET6 if ":" in host else _socket.AF_INET, (host.strip("[]"), int(port))
+
+    @staticmethod
+    def _all(one, end, doubt, timeout):
+        data, size, patient = [], 0, False
+        while True:
+            left = end - monotonic()
+            if left <= 0 or size > MOST:
+                raise TimeoutError
+            one.settimeout(left if patient else min(left, PATIENCE))
+            try:
+                more = one.recv(262144)
+            except timeout:
+                if patient or doubt():
+                    raise
+                patient = True
+                continue
+            if not more:
+                return b"".join(data)
+            data.append(more)
+            size, patient = size + len(more), True
+
+
+def usual_socket():
+    """The first place where there is a socket; else the first of them."""
+    return next((path for path in SOCKETS if os.path.exists(path)), SOCKETS[0])
+
+
+def look(stats, seconds, processes, pidfile=PIDFILE):
+    """The State, within so many seconds. processes: quorate.host.process.Processes, or a function that makes one."""
+    seen = []
+
+    def all_stopped():
+        seen.append(found(processes(), pidfile))
+        return bool(seen[-1]) and all(each.state in STOPPED for each in seen[-1])
+
+    try:
+        return read.state(stats.ask(read.QUESTION, seconds, all_stopped))
+    except TimeoutError:
+        error, detail = SILENT, None
+    except OSError as failure:
+        error = WORDS.get(failure.errno, "failed")
+        detail = rights(stats.address) if error == DENIED else failure.strerror or str(failure)
+    return State(error, detail, processes=seen[-1] if seen else () if error == DENIED else found(processes(), pidfile))
+
+
+def rights(path):
+    """Who may use a socket, in words."""
+    import grp
+    import pwd
+    try:
+        status = os.stat(path)
+    except OSError:
+        return "it cannot be looked at"
+    try:
+        owner, group = pwd.getpwuid(status.st_uid).pw_name, grp.getgrgid(status.st_gid).gr_name
+    except KeyError:
+        owner, group = status.st_uid, status.st_gid
+    return "owner %s, group %s, mode %o" % (owner, group, status.st_mode & 0o777)
+
+
+def found(processes, pidfile=PIDFILE):
+    """Processes that do HAProxy's work: workers, or the only one there is. By its pid file, else by name."""
+    masters = [each for each in map(processes.get, pids(pidfile)) if each and is_haproxy(each)]
+    below = [each for master in masters for each in processes.descendants(master.pid) if is_haproxy(each)]
+    every = masters + below or [each for each in processes.all() if is_haproxy(each)
+                                and not any(OF_OTHERS in word for word in each.argv)]
+    parents = {each.ppid for each in every}
+    return tuple(Process(each.pid, each.state) for each in every if each.pid not in parents)
+
+
+def is_haproxy(process):
+    """By the name of its program; systemd's wrapper of old versions is none."""
+    return bool(process.argv) and os.path.basename(process.argv[0]) == "haproxy"
+
+
+def pids(pidfile):
+    """The numbers in a pid file; []."""
+    try:
+        with open(pidfile, encoding="ascii", errors="replace") as file:
+            return [int(word) for word in file.read(4096).split() if word.isdigit()]
+    except OSError:
+        return []
