@@ -3,7 +3,8 @@
 
 A room with an agent has a module `agent` with AGENT (quorate.ocf.agent.Agent): section 7, as pcs and crmsh users
 expect it (ocf_quorate_galera.7). A command has a module with MANUAL, which is a Page: section 8.
-README.md has the same parameters as a table, between two comments: `python3 -m quorate.manual --readme` prints it anew.
+README.md and docs/ have the same parameters as tables, between two comments: `python3 -m quorate.manual --tables FILE`
+prints such a page anew.
 """
 
 import os
@@ -180,8 +181,9 @@ def _line(text):
 
 
 def agents():
-    """The AGENT of every room, by the room's name."""
-    return _declared("AGENT", lambda name: name == "agent.py")
+    """The AGENT or AGENTS of every room, by the room's name."""
+    several = [each for group in _declared("AGENTS", lambda name: name == "agent.py") for each in group]
+    return _declared("AGENT", lambda name: name == "agent.py") + several
 
 
 def commands():
@@ -237,15 +239,17 @@ def with_tables(readme):
 
 
 def main(arguments):
-    """`DIRECTORY`: write the pages there. `--readme`: print README.md as it should be. Returns the exit code."""
+    """`DIRECTORY`: write the pages there. `--tables FILE`: print a page of the documentation as it should be."""
     if arguments == ["--readme"]:
-        with open("README.md", encoding="utf-8") as readme:
-            sys.stdout.write(with_tables(readme.read()))
+        arguments = ["--tables", "README.md"]
+    if len(arguments) == 2 and arguments[0] == "--tables":
+        with open(arguments[1], encoding="utf-8") as page:
+            sys.stdout.write(with_tables(page.read()))
     elif len(arguments) == 1 and not arguments[0].startswith("-"):
         for path in write(arguments[0]):
             print(path)
     else:
-        sys.stderr.write("usage: python3 -m quorate.manual DIRECTORY | --readme\n")
+        sys.stderr.write("usage: python3 -m quorate.manual DIRECTORY | --readme | --tables FILE\n")
         return 2
     return 0
 

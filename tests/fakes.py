@@ -133,6 +133,9 @@ class FakeProcesses:
     def __init__(self, clock=None):
         self.clock = clock
         self.signals = []    # (pid, signal) in order
+        self.ages = {}       # pid to seconds; 1000 where nothing is said
+        self.owners = {}     # pid to user id; 0 where nothing is said
+        self.followers = set()  # pids that do not lead their process group
         self._table = {}
         self._dies_of = {}
         self._next = 100
@@ -154,6 +157,18 @@ class FakeProcesses:
 
     def all(self):
         return [self._table[pid] for pid in sorted(self._table)]
+
+    def mentioning(self, words):
+        return [process for process in self.all() if any(word in " ".join(process.argv) for word in words)]
+
+    def age(self, process):
+        return self.ages.get(process.pid, 1000.0)
+
+    def owner(self, process):
+        return self.owners.get(process.pid, 0)
+
+    def leads(self, process):
+        return process.pid not in self.followers
 
     def descendants(self, pid):
         found, parents = [], [pid]

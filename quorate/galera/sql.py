@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking the server: one connection, one question, errors told apart. Shared by the agent and the check.
-
-Every recurring monitor is a fresh process, so what PyMySQL imports and a local connection does not need is kept away from
-it: cryptography (RSA for caching_sha2_password without TLS), ssl, and OpenSSL's hashes (Python's own do as well).
-"""
+"""Asking the server: one connection, one question, errors told apart. Shared by the agent and the check."""
 
 import os
-import sys
 from collections import namedtuple
 from time import monotonic
 
 from quorate.galera import read
 from quorate.galera.facts import ServerStatus
+from quorate.host.mysql import driver
 
-UNNEEDED = ("cryptography", "ssl", "_hashlib", "getpass")
 TOO_MANY = (1040, 1203, 1226)      # ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
 BROKEN = (2006, 2013, 1927, 4031)  # CR_SERVER_GONE_ERROR, CR_SERVER_LOST, ER_CONNECTION_KILLED, ..._INTERACTION_TIMEOUT
 QUESTION = ("SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME LIKE 'wsrep%' "
@@ -188,33 +183,6 @@ class Session:
             if code(error) not in TOO_MANY or not how.extra_port:
                 raise
             return connect(host=how.host or "127.0.0.1", port=how.extra_port)
-
-
-class _Later(type(sys)):
-    """A module that is imported when something of it is asked for: PyMySQL wants traceback for errors only."""
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        sys.modules.pop(self.__name__, None)
-        module = __import__(self.__name__)
-        return getattr(module, name)
-
-
-def driver():
-    """PyMySQL, imported without what a local connection does not need."""
-    if "pymysql" in sys.modules:
-        return sys.modules["pymysql"]
-    kept = {name: None for name in UNNEEDED if name not in sys.modules}
-    if "traceback" not in sys.modules:
-        kept["traceback"] = _Later("traceback")
-    sys.modules.update(kept)
-    try:
-        import pymysql
-    finally:
-        for name in kept:
-            sys.modules.pop(name, None)
-    return pymysql
 
 
 def code(error):

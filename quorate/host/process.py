@@ -75,6 +75,44 @@ class Processes:
         found = (self.get(int(name)) for name in os.listdir(self._proc) if name.isdigit())
         return [process for process in found if process]
 
+    def mentioning(self, words):
+        """Every process that has one of these words (str) somewhere on its command line. Cheaper than all(): of the others
+        no more than the command line is read."""
+        wanted = [os.fsencode(word) for word in words]
+        found = []
+        for name in os.listdir(self._proc):
+            if not name.isdigit():
+                continue
+            try:
+                with open("%s/%s/cmdline" % (self._proc, name), "rb") as file:
+                    line = file.read()
+            except OSError:
+                continue
+            if any(word in line for word in wanted):
+                process = self.get(int(name))
+                if process is not None:
+                    found.append(process)
+        return found
+
+    def age(self, process):
+        """Seconds since it was started."""
+        import time
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - process.start / os.sysconf("SC_CLK_TCK")
+
+    def owner(self, process):
+        """User id of it, None when it is gone."""
+        try:
+            return os.stat("%s/%d" % (self._proc, process.pid)).st_uid
+        except OSError:
+            return None
+
+    def leads(self, process):
+        """Whether it leads its process group, as whatever a shell, systemd or we start; what it forks does not."""
+        try:
+            return os.getpgid(process.pid) == process.pid
+        except OSError:
+            return False
+
     def descendants(self, pid):
         """Children of `pid`, their children, and so on. What was adopted by init is not among them."""
         children = {}

@@ -64,6 +64,11 @@ def resources(commands, deadline):
     return parse_resources(ask(commands, deadline, ("cibadmin", "-Q", "-o", "resources")).out)
 
 
+def colocations(commands, deadline):
+    """Pairs of ids that a mandatory colocation keeps on one node, as a frozenset of frozensets. Raises Unavailable."""
+    return parse_colocations(ask(commands, deadline, ("cibadmin", "-Q", "-o", "constraints")).out)
+
+
 def stonith_enabled(commands, deadline):
     """Whether the cluster fences; Pacemaker's default is that it does. Raises Unavailable. Cheap: no status is computed."""
     for name in ("fencing-enabled", "stonith-enabled"):  # the new name came with 3.0.2 and goes before the old
@@ -114,6 +119,17 @@ def parse_resources(text):
     by_id = {element.get("id"): element for element in root.iter() if element.get("id")}
     parents = {child: parent for parent in root.iter() for child in parent}
     return tuple(_resource(primitive, templates, by_id, parents) for primitive in root.iter("primitive"))
+
+
+def parse_colocations(text):
+    """The pairs in the constraints section: those with a score of INFINITY, members of sets with each other."""
+    found = set()
+    for one in _root(text, "cibadmin").iter("rsc_colocation"):
+        if one.get("score", "INFINITY").upper() not in ("INFINITY", "+INFINITY"):
+            continue
+        ids = [each.get("id") for each in one.iter("resource_ref")] or [one.get("rsc"), one.get("with-rsc")]
+        found.update(frozenset((a, b)) for a in ids for b in ids if a and b and a != b)
+    return frozenset(found)
 
 
 def _resource(primitive, templates, by_id, parents):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Manual pages and the README's tables come from the declarations."""
 
+import glob
 import os
 import shutil
 import subprocess
@@ -79,14 +80,17 @@ def test_every_agent_and_command_has_a_page():
     assert expected == {"%s.%d" % (page.name, page.section) for page in manual.pages()}
 
 
-def test_readme_has_the_tables_of_the_declarations():
-    """`python3 -m quorate.manual --readme` prints the README as it should be."""
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
-        text = file.read()
+def test_readme_and_documentation_have_the_tables_of_the_declarations():
+    """`python3 -m quorate.manual --tables FILE` prints the file as it should be."""
+    pages = [os.path.join(ROOT, "README.md")] + sorted(glob.glob(os.path.join(ROOT, "docs", "*.md")))
+    texts = []
+    for path in pages:
+        with open(path, encoding="utf-8") as file:
+            texts.append(file.read())
+        assert manual.with_tables(texts[-1]) == texts[-1], path
 
-    assert manual.with_tables(text) == text
     for agent in manual.agents():
-        assert "<!-- parameters of %s:" % agent.name in text
+        assert [text for text in texts if "<!-- parameters of %s:" % agent.name in text], agent.name
 
 
 def _files(directory):

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PyMySQL, imported without what most connections do not need.
+
+Every recurring monitor is a fresh process, so what PyMySQL imports and a local connection does not need is kept away from
+it: cryptography (RSA for caching_sha2_password without TLS), ssl, and OpenSSL's hashes (Python's own do as well).
+"""
+
+import sys
+
+UNNEEDED = ("cryptography", "ssl", "_hashlib", "getpass")
+
+
+class _Later(type(sys)):
+    """A module that is imported when something of it is asked for: PyMySQL wants traceback for errors only."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        sys.modules.pop(self.__name__, None)
+        module = __import__(self.__name__)
+        return getattr(module, name)
+
+
+def driver(whole=False):
+    """PyMySQL; whole: with what TLS and MySQL 8's passwords over TCP need."""
+    if whole:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "pymysql"]:
+            del sys.modules[name]  # it remembers what it did not find
+        import pymysql
+        return pymysql
+    if "pymysql" in sys.modules:
+        return sys.modules["pymysql"]
+    kept = {name: None for name in UNNEEDED if name not in sys.modules}
+    if "traceback" not in sys.modules:
+        kept["traceback"] = _Later("traceback")
+    sys.modules.update(kept)
+    try:
+        import pymysql
+    finally:
+        for name in kept:
+            sys.modules.pop(name, None)
+    return pymysql

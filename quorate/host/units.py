@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""systemd units: found by looking at files, started and stopped with systemctl. Nothing here runs a program only to look.
+
+Where a unit may lie, and which place goes before which, is in systemd.unit(5). That a unit which the cluster runs shall not
+be restarted by systemd, and shall stop after Pacemaker has, is what Pacemaker itself arranges for its own systemd resources
+(lib/services/systemd.c): a drop-in in /run, gone with the next boot.
+"""
+
+import os
+from collections import namedtuple
+
+PLACES = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+          "/lib/systemd/system")
+HIERARCHIES = ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")
+DROP_IN = "50-quorate.conf"
+DROP_IN_TEXT = """\
+# The cluster runs this unit (quorate): it decides about restarts, and stops it before Pacemaker ends.
+[Unit]
+Before=pacemaker.service pacemaker_remote.service
+[Service]
+Restart=no
+TimeoutStopSec=120
+"""
+
+
+class Unit(namedtuple("Unit", "name path masked")):
+    """A service unit that is installed. name with '.service'; masked: it cannot be started."""
+
+    __slots__ = ()
+
+
+class Units:
+    """The units of this machine. root: prefix of every path, for tests."""
+
+    __slots__ = ("_commands", "_root", "_proc")
+
+    def __init__(self, commands, root="", proc="/proc"):
+        self._commands = commands
+        self._root = root
+        self._proc = proc
+
+    def managed(self):
+        """Whether systemd runs this machine (sd_booted(3)); in most containers it does not."""
+        return os.path.isdir(self._root + "/run/systemd/system")
+
+    def find(self, names):
+        """The Unit of the first of these names (without '.service') that is installed, or None."""
+        for name in names:
+            file = name if name.endswith(".service") else name + ".service"
+            for place in PLACES:
+                path = self._root + place + "/" + file
+                if os.path.lexists(path):
+                    masked = os.path.realpath(path) == "/dev/null" or (os.path.isfile(path) and not os.path.getsize(path))
+                    return Unit(file, path, masked)
+        return None
+
+    def enabled(self, unit):
+        """Whether systemd starts it at boot: some target in /etc or /run wants or requires it."""
+        for place in PLACES[:2]:
+            top = self._root + place
+            for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
+                if name.endswith((".wants", ".requires")) and os.path.lexists("%s/%s/%s" % (top, name, unit.name)):
+                    return True
+        return False
+
+    def processes(self, unit):
+        """Pids of all processes of the unit, as a frozenset."""
+        for hierarchy in HIERARCHIES:
+            try:
+                with open("%s%s/system.slice/%s/cgroup.procs" % (self._root, hierarchy, unit.name), encoding="ascii") as file:
+                    return frozenset(int(line) for line in file)
+            except (OSError, ValueError):
+                continue
+        # No such group: it does not run, or it is in another slice.
+        return frozenset(int(name) for name in os.listdir(self._proc)
+                         if name.isdigit() and self.of(int(name)) == unit.name)
+
+    def of(self, pid):
+        """Name of the service unit that a process belongs to, None when it is in none (a session, a container)."""
+        try:
+            with open("%s/%d/cgroup" % (self._proc, pid), encoding="ascii", errors="replace") as file:
+                lines = file.read().splitlines()
+        except OSError:
+            return None
+        for line in lines:
+            _number, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+            if controllers in ("", "name=systemd") and path.endswith(".service"):
+                return path.rpartition("/")[2]
+        return None
+
+    def adopt(self, unit, timeout):
+        """Make systemd leave restarts to the cluster. Returns a sentence when that failed, else None."""
+        directory = "%s/run/systemd/system/%s.d" % (self._root, unit.name)
+        path = directory + "/" + DROP_IN
+        try:
+            with open(path, encoding="ascii") as file:
+                if file.read() == DROP_IN_TEXT:
+                    return None
+        except (OSError, ValueError):
+            pass
+        try:
+            os.makedirs(directory, 0o755, exist_ok=True)
+            with open(path + ".new", "w", encoding="ascii") as file:
+                file.write(DROP_IN_TEXT)
+            os.rename(path + ".new", path)
+        except OSError as error:
+            return "%s cannot be written (%s), so systemd may restart %s behind the cluster's back." % (
+                path, error.strerror, unit.name)
+        result = self._commands.run(("systemctl", "daemon-reload"), timeout)
+        return None if result.ok else "systemctl daemon-reload failed: %s" % last_line(result)
+
+    def start(self, unit, timeout):
+        """Result of systemctl start."""
+        return self._commands.run(("systemctl", "start", unit.name), timeout)
+
+    def stop(self, unit, timeout):
+        """Ask systemd to stop it, and do not wait: every process of it gets SIGTERM and SIGCONT. The Result."""
+        return self._commands.run(("systemctl", "stop", "--no-block", unit.name), timeout)
+
+    def forget_failure(self, unit, timeout):
+        """A unit whose processes we killed counts as failed; in a planned stop it has not."""
+        self._commands.run(("systemctl", "reset-failed", unit.name), timeout)
+
+
+def last_line(result):
+    """What a program said last."""
+    lines = (result.err.strip() or result.out.strip()).splitlines()
+    return lines[-1].strip() if lines else "it did not end in time" if result.timed_out else "code %s" % result.rc

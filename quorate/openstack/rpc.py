@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An RPC round trip through RabbitMQ, as oslo.messaging's clients make one.
+
+The envelope is oslo.messaging's version 2.0 (_drivers/common.py serialize_msg, _drivers/amqp.py); the method is its ping
+(rpc/dispatcher.py, option rpc_ping_enabled). A service that does not offer it answers NoSuchMethod or UnsupportedVersion,
+which proves as much: somebody took the call out of the queue and replied.
+"""
+
+import json
+
+from quorate.openstack.facts import ANSWERED, MISSING, SILENT, UNKNOWN, UNREACHABLE, Reply
+
+PING = "oslo_rpc_server_ping"
+CONTEXT = {"_context_read_deleted": "no", "_context_user_id": None, "_context_project_id": None, "_context_is_admin": True,
+           "_context_roles": []}  # Cinder's context refuses to be without the first
+
+
+def call(brokers, exchange, targets, seconds, method=PING, tls_authority=None):
+    """A Reply for each target ('cinder-volume.host@backend': topic and server). Ends within about `seconds`."""
+    try:
+        import logging
+        import pika
+    except ImportError:
+        return _all(targets, UNKNOWN, "pika is not installed (apt install python3-pika).")
+    logger = logging.getLogger("pika")  # its words are for developers; ours say what failed
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    from time import monotonic
+    end = monotonic() + seconds
+    connection, trouble = None, Reply("", UNREACHABLE, None, "no broker is configured")
+    for broker in brokers:
+        share = max(0.5, (end - monotonic()) / 2)
+        connection, trouble = _connect(pika, broker, share, tls_authority)
+        if connection is not None or monotonic() > end:
+            break
+    if connection is None:
+        return _all(targets, trouble.outcome, trouble.why)
+    try:
+        return _calls(pika, connection, exchange, targets, method, end)
+    except (pika.exceptions.AMQPError, OSError) as error:
+        return _all(targets, UNREACHABLE, _words(error))
+    finally:
+        try:
+            connection.close()
+        except Exception:
+            pass
+
+
+def _all(targets, outcome, why):
+    return tuple(Reply(target, outcome, None, why) for target in targets)
+
+
+def _connect(pika, broker, seconds, tls_authority):
+    """(connection, None), or (None, Reply that says why)."""
+    options = None
+    if broker.tls:
+        import ssl
+        context = ssl.create_default_context(cafile=tls_authority)
+        if tls_authority is None:  # as the service itself does when it is given no authority
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        options = pika.SSLOptions(context, broker.host)
+    try:
+        return pika.BlockingConnection(pika.ConnectionParameters(
+            host=broker.host, port=broker.port, virtual_host=broker.name, ssl_options=options, socket_timeout=seconds,
+            credentials=pika.PlainCredentials(broker.user or "guest", broker.password or "guest"), connection_attempts=1,
+            stack_timeout=seconds, blocked_connection_timeout=seconds, heartbeat=0,
+            client_properties={"connection_name": "quorate monitor"})), None
+    except (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError) as error:
+        return None, Reply("", UNKNOWN, None, "RabbitMQ at %s refuses the account of the service (%s)." % (
+            broker.shown, type(error).__name__))
+    except Exception as error:  # pika raises what getaddrinfo, ssl and its own state machine raise
+        return None, Reply("", UNREACHABLE, None, "%s: %s" % (broker.shown, _words(error)))
+
+
+def _words(error):
+    """An exception in words; pika wraps the cause in several layers and prints none of them."""
+    text = " ".join(str(error).split())
+    for inner in getattr(error, "args", ()):
+        if isinstance(inner, BaseException) and str(inner):
+            text = " ".join(str(inner).split())
+    return (text or type(error).__name__)[:160]
+
+
+def _calls(pika, connection, exchange, targets, method, end):
+    from time import monotonic
+    replies, waiting, channel = {}, {}, connection.channel()
+    queue = "quorate_reply_%s" % _unique()
+    channel.queue_declare(queue, exclusive=True, auto_delete=True)
+    # Services up to Stein reply through an exchange of that name, later ones through the default exchange.
+    channel.exchange_declare(queue, "direct", auto_delete=True)
+    channel.queue_bind(queue, queue, queue)
+    for number, target in enumerate(targets):
+        consumers = _consumers(pika, connection, target)
+        if consumers is None:
+            replies[target] = Reply(target, MISSING)
+        elif consumers == 0:
+            replies[target] = Reply(target, SILENT, 0, "nobody takes calls from its queue")
+        else:
+            mark = _unique()
+            waiting[mark] = Reply(target, SILENT, consumers)
+            channel.basic_publish(exchange, target, _message(method, queue, mark, end - monotonic()), pika.BasicProperties(
+                content_type="application/json", content_encoding="utf-8", priority=0,
+                expiration="%d" % max(1000, (end - monotonic()) * 1000)))
+    for _method, _properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=0.1):
+        if body is not None:
+            known = waiting.pop(_answered(body), None)
+            if known is not None:
+                replies[known.target] = known._replace(outcome=ANSWERED)
+        if not waiting or monotonic() > end:
+            break
+    for known in waiting.values():
+        replies[known.target] = known
+    return tuple(replies[target] for target in targets)
+
+
+def _consumers(pika, connection, queue):
+    """How many take messages from a queue; None: there is no such queue. On a channel of its own: a missing one closes it."""
+    channel = connection.channel()
+    try:
+        count = channel.queue_declare(queue, passive=True).method.consumer_count
+        channel.close()
+        return count
+    except pika.exceptions.ChannelClosedByBroker as error:
+        if error.reply_code == 404:
+            return None
+        raise
+
+
+def _unique():
+    import os
+    return os.urandom(16).hex()
+
+
+def _message(method, reply_queue, mark, seconds):
+    body = dict(CONTEXT, method=method, args={}, version="1.0", _msg_id=mark, _unique_id=_unique(), _reply_q=reply_queue,
+                _timeout=max(1, int(seconds)))
+    return json.dumps({"oslo.version": "2.0", "oslo.message": json.dumps(body)}).encode()
+
+
+def _answered(body):
+    """The mark of the call that a reply is for, None when it is something else."""
+    try:
+        data = json.loads(body)
+        data = json.loads(data["oslo.message"]) if "oslo.message" in data else data
+        return data.get("_msg_id")
+    except (ValueError, TypeError, AttributeError):
+        return None
