@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an agent writes down on its own node, as small files of `name value` lines.
+
+In /run (gone with a reboot, as the processes are): that the instance was started, which process it launched, what it
+last told the cluster. In /var/lib: what must survive a power cut.
+
+Every file is written as temporary file, fsync, rename, so an agent that is killed at any point leaves the old or the new.
+"""
+
+import os
+
+RUN = "/run/quorate"
+LASTING = "/var/lib/quorate"
+
+
+class Memory:
+    """Files of one resource on this node. kind: the agent's name, so that two resources of one id cannot meet."""
+
+    __slots__ = ("run", "lasting")
+
+    def __init__(self, kind, instance, run=RUN, lasting=LASTING):
+        name = kind + "-" + "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in instance)
+        self.run = os.path.join(run, name)
+        self.lasting = os.path.join(lasting, name)
+
+    def path(self, name):
+        """A file that does not survive a reboot."""
+        return os.path.join(self.run, name)
+
+    def read(self, name, lasting=False):
+        """The lines of a note as a dict; {} when there is none."""
+        try:
+            with open(os.path.join(self.lasting if lasting else self.run, name), encoding="utf-8", errors="replace") as file:
+                return dict(line.rstrip("\n").partition(" ")[::2] for line in file if line.strip())
+        except OSError:
+            return {}
+
+    def write(self, name, values, lasting=False):
+        """Write a note (a dict of str to str or int)."""
+        directory = self.lasting if lasting else self.run
+        os.makedirs(directory, 0o755, exist_ok=True)
+        text = "".join("%s %s\n" % item for item in sorted(values.items()))
+        replace(os.path.join(directory, name), text)
+
+    def keep(self, path):
+        """Save a copy of a file of the data directory in our own lasting directory, the last one of each name."""
+        os.makedirs(self.lasting, 0o755, exist_ok=True)
+        with open(path, encoding="utf-8", errors="replace") as file:
+            replace(os.path.join(self.lasting, os.path.basename(path)), file.read(65536))
+
+    def kept(self, name):
+        """The text of a saved copy, None when there is none."""
+        try:
+            with open(os.path.join(self.lasting, name), encoding="utf-8") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def discard(self, name):
+        """Remove a saved copy."""
+        try:
+            os.unlink(os.path.join(self.lasting, name))
+        except OSError:
+            pass
+
+    def forget(self, name):
+        """Remove a note of /run."""
+        try:
+            os.unlink(os.path.join(self.run, name))
+        except OSError:
+            pass
+
+    def has(self, name):
+        return os.path.exists(os.path.join(self.run, name))
+
+
+def replace(path, text, owner=None):
+    """Put `text` into `path` in one step that survives a power cut. owner: (uid, gid) of the new file, None: ours."""
+    temporary = path + ".quorate"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644 if owner is None else 0o660)
+    try:
+        os.write(handle, text.encode())
+        if owner is not None:
+            os.fchown(handle, *owner)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    os.rename(temporary, path)
+    directory = os.open(os.path.dirname(path), os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

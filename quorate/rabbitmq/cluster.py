@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one node does about the cluster: report what is on its disk, look at all reports, decide (decide.py), act, watch.
+
+What RabbitMQ writes down of who was running is changed again while it boots and waits, long before it serves. So what was
+on the disk before a launch is kept (the note 'evidence', which survives a reboot) until the broker has served.
+"""
+
+import os
+
+from quorate.ocf import codes
+from quorate.ocf.agent import Failed, Outcome
+from quorate.rabbitmq import facts, layout as layouts, probe, read, server
+from quorate.rabbitmq.board import Board
+from quorate.rabbitmq.decide import decide, outlast
+
+URGENT_AFTER = 20     # seconds a wait may last before plain `pcs status` shows that an operator should look
+START_PATIENCE = 3    # seconds start stays with a broker that waits for nodes which have not begun to start: a clone that
+#                       starts one node after the other could not go on
+RESERVE = 6           # seconds of start's time kept for what comes after the boot
+RETRIES = 1000000     # of RabbitMQ's peer discovery, half a second each: it must not fall back to a cluster of its own
+JOINS_OLDEST = (3, 13)  # from this release on peer discovery joins the node that started first, by the nodes' clocks
+CLOCK_PATIENCE = 10   # seconds to wait for this node's clock to pass the start of the other
+
+
+class Cluster:
+    """What one node does about the cluster."""
+
+    def __init__(self, context, memory, board=None, layout=None):
+        self.context = context
+        self.memory = memory
+        self.board = board or Board(context, memory)
+        self._layout = layout
+
+    @property
+    def layout(self):
+        """The layout, as it was found at the start; looked for again where there is no note of it."""
+        if self._layout is None:
+            self._layout = layouts.from_note(self.memory.read("layout")) or layouts.find(self.context)
+        return self._layout
+
+    # reporting
+
+    def from_disk(self):
+        """A Report without a state: what the disk says, and what it said before the last launch."""
+        layout = self.layout
+        flags = layouts.text_of(layout.feature_flags())
+        store = read.store(flags)
+        data = _used(layout, store)
+        members = read.members(layouts.text_of(os.path.join(layout.directory, "cluster_nodes.config"))) if data else None
+        running = read.running(layouts.text_of(os.path.join(layout.directory, "nodes_running_at_shutdown"))) if data else None
+        evidence = self.memory.read("evidence", lasting=True)
+        if data and evidence.get("directory") == layout.directory:
+            members, running = (_both(known, evidence.get(key)) for key, known in (("members", members), ("running", running)))
+        from quorate.rabbitmq import cookie
+        return facts.Report(
+            self.context.node, facts.UNKNOWN, data, layout.nodename, members, running, store if data else None,
+            layout.version, cookie.mark(layout, self.context.instance), self.board.own_generation(),
+            int(self.context.clock.now()), self.memory.has("started"))
+
+    def report(self, state):
+        """Publish the state with what the disk says. Returns whether it was new."""
+        old = self.board.told()
+        new = self.from_disk()._replace(state=state)
+        if old is not None and old.state == state:
+            new = new._replace(since=old.since)
+        return self.board.publish(new)
+
+    def keep_evidence(self):
+        """Before a launch: keep what the disk says of the others, until the broker has served."""
+        own = self.from_disk()
+        if own.data:
+            self.memory.write("evidence", {
+                "directory": self.layout.directory, "members": " ".join(sorted(own.members or ())),
+                "running": " ".join(sorted(own.running or ()))}, lasting=True)
+
+    def drop_evidence(self):
+        try:
+            os.unlink(os.path.join(self.memory.lasting, "evidence"))
+        except OSError:
+            pass
+
+    # deciding
+
+    def turn(self):
+        """Say what is on the disk, look at all that is known, and decide. The Decision."""
+        self.report(facts.DOWN)
+        snapshot = self.board.snapshot()
+        if snapshot.me not in snapshot.reports:
+            # Transient attributes end when the node leaves the cluster; the instance may outlive that.
+            self.memory.forget("published")
+            self.report(facts.DOWN)
+            snapshot = self.board.snapshot()
+        decision = decide(snapshot)
+        self.context.log.say("Decision: %s. %s" % (decision.action, decision.reason))
+        self.board.say(sentence(decision))
+        return decision
+
+    def wait(self):
+        """The monitor of an instance that runs no broker because it waits for its turn. Its Outcome."""
+        decision = self.turn()
+        if decision.action not in (facts.WAIT, facts.REFUSE):
+            self.memory.forget("waiting")
+            process = self.carry_out(decision)
+            return self.accompany(process, decision, most=self.context.deadline.left() / 2)
+        since = self._waits_since()
+        if decision.urgent and self.context.clock.now() - since >= URGENT_AFTER:
+            return Outcome(codes.DEGRADED, frozen(decision, self.context.instance))
+        return Outcome(codes.SUCCESS)
+
+    def _waits_since(self):
+        since = int(self.memory.read("waiting").get("since", 0))
+        if not since:
+            since = int(self.context.clock.now())
+            self.memory.write("waiting", {"since": since})
+        return since
+
+    # acting
+
+    def carry_out(self, decision):
+        """Launch the broker as decided. Returns its Process. Raises Failed."""
+        arguments = ()
+        if decision.action == facts.JOIN:
+            arguments = self._prepare_join(decision)
+        elif decision.action == facts.FOUND:
+            self._prepare_found()
+        elif decision.action == facts.FORCE:
+            self._force(decision)
+        self.context.log.info("%s: %s" % (decision.action, decision.reason))
+        self.keep_evidence()
+        for note in ("waiting", "complaint", "serving"):
+            self.memory.forget(note)
+        self.memory.write("launched-for", {"action": decision.action})
+        self.report(facts.STARTING)
+        process = server.launch(self.context, self.memory, self.layout, arguments)
+        self.board.say("starts")
+        return process
+
+    def _prepare_join(self, decision):
+        """The words with which a broker without data joins the cluster before it listens to any client: RabbitMQ's own peer
+        discovery, which looks at a node only while it has no data."""
+        if decision.forget:
+            # It is known there with data that are gone. As a member of quorum queues it would vote on what it once
+            # acknowledged and no longer has; so its former self is forgotten first, and it joins as a new one.
+            from quorate.rabbitmq.ctl import Tools
+            done, words = Tools(self.context, self.layout).forget(self.layout.nodename, decision.peer)
+            if not done:
+                raise Failed(codes.ERR_GENERIC, words)
+            self.context.log.warning("%s Its disk is empty, and it joins as a new member." % words)
+        self._be_younger(decision)
+        self.memory.write("grow", {"for": self.layout.nodename})
+        return ("-rabbit", "cluster_nodes", "{['%s'],disc}" % decision.peer,
+                "-rabbit", "cluster_formation", "[{discovery_retry_limit,%d}]" % RETRIES)
+
+    def _be_younger(self, decision):
+        """Wait until this node's clock is past the start of the node that it is to join. RabbitMQ takes the oldest of two
+        single nodes for the cluster, and a clock that is behind would make that this one, which has nothing."""
+        peer = [one for one in self.board.reports().values() if one.name == decision.peer]
+        if read.version_key(self.layout.version) < JOINS_OLDEST or not peer or peer[0].since is None:
+            return
+        since = peer[0].since + 1
+        if not self.context.deadline.poll(lambda: self.context.clock.now() > since, every=0.2, up_to=CLOCK_PATIENCE):
+            raise Failed(codes.ERR_GENERIC, "The clock of %s is %d s behind that of %s; a new node could not join: set the "
+                         "clocks right." % (self.context.node, since - self.context.clock.now(), peer[0].node))
+
+    def _prepare_found(self):
+        """Be the one that founds: nobody else can from now on."""
+        override = self.board.override()
+        if override is not None and override.node == self.context.node:
+            self.board.found_instead()
+            self._used(override)
+            return
+        founder = self.board.claim()
+        if founder != self.context.node:
+            raise NotOurTurn("%s founds the cluster." % founder)
+
+    def _force(self, decision):
+        """Let this boot wait for nobody. Everything is on record before it can change anything."""
+        from quorate.rabbitmq.ctl import Tools
+        done, words = Tools(self.context, self.layout).force_boot()
+        if not done:
+            raise Failed(codes.ERR_GENERIC, words)
+        self.board.open_generation()
+        override = self.board.override()
+        if override is not None and override.node == self.context.node:
+            self._used(override)
+
+    def _used(self, override):
+        self.context.log.warning("The operator's word was carried out on %s, by %s." % (override.node, override.by))
+        self.board.overrule(None)
+
+    def accompany(self, process, decision, most):
+        """Stay with the launched broker as long as that helps, at most so many seconds; the monitor watches over the rest."""
+        clock = self.context.clock
+        began, told = clock.monotonic(), None
+        while True:
+            if self.context.processes.gone(process):
+                words = server.last_words(self.memory, self.layout.log)
+                self.memory.forget(server.NOTE)
+                self.report(facts.DOWN)
+                return Outcome(codes.ERR_GENERIC, ended(words, self.layout))
+            seen = probe.observe(self.context, self.memory, self.layout)
+            if seen.state != told:
+                told = seen.state
+                self.context.log.say("%s State: %s." % (seen.sentence, seen.state))
+                if told in facts.BOOTED:
+                    return self.served(seen)
+                self.report(told if told in (facts.STARTING, facts.WAITING) else facts.STARTING)
+            passed = clock.monotonic() - began
+            if passed >= most or (decision.action == facts.START and passed >= START_PATIENCE and self._nobody_comes()):
+                self.watch(seen)
+                return Outcome(codes.SUCCESS)
+            if seen.state == facts.WAITING and passed >= self.context.parameters.recovery_wait:
+                process = self.boot_alone_if_proven() or process
+            clock.sleep(0.2)
+
+    def _nobody_comes(self):
+        """Whether members are missing that have not even begun to start."""
+        snapshot = self.board.snapshot()
+        return bool(outlast(snapshot).missing) and not any(one.state in facts.BOOTED for one in snapshot.reports.values())
+
+    def boot_alone_if_proven(self):
+        """For a broker that boots and waits: boot it anew without waiting, when that is proven to lose nothing or the
+        operator said so. The new Process, None when it is not to be done."""
+        decision = outlast(self.board.snapshot())
+        if decision.action != facts.FORCE:
+            return None
+        self.context.log.warning(decision.reason)
+        budget = max(5.0, min(20.0, self.context.deadline.left() / 2))
+        if server.stop(self.context, self.memory, self.layout.nodename, budget, hopeless=True):
+            raise Failed(codes.ERR_GENERIC, "The broker that waits did not end, so its boot was not forced.")
+        self.memory.forget(server.NOTE)
+        return self.carry_out(decision)
+
+    # watching
+
+    def watch(self, seen):
+        """The monitor of a broker that is up and does not serve yet. Its Outcome."""
+        self.report(facts.WAITING if seen.state == facts.WAITING else facts.STARTING)
+        snapshot = self.board.snapshot()
+        decision = outlast(snapshot)
+        self.board.say(sentence(decision) if seen.state == facts.WAITING or decision.missing else "starts")
+        waits = self.context.clock.now() - self._waits_since()
+        word = snapshot.override is not None and snapshot.override.node == snapshot.me
+        if decision.action == facts.FORCE and (word or waits >= self.context.parameters.recovery_wait):
+            process = self.boot_alone_if_proven()
+            if process is not None:
+                return self.accompany(process, decision._replace(action=facts.FORCE), self.context.deadline.left() / 2)
+        if decision.urgent and waits >= URGENT_AFTER:
+            return Outcome(codes.DEGRADED, frozen(decision, self.context.instance))
+        return Outcome(codes.SUCCESS)
+
+    def served(self, seen):
+        """It serves: tell everybody, and do once what a boot leaves to be done. Outcome of start and monitor."""
+        from quorate.rabbitmq.serving import after_boot, keep_record
+        for note in ("waiting", "unknown"):
+            self.memory.forget(note)
+        keep_record(self, seen)
+        after_boot(self)
+        complaint = self.memory.read("complaint").get("text")
+        return Outcome(codes.DEGRADED, complaint) if complaint else Outcome(codes.SUCCESS)
+
+
+class NotOurTurn(Exception):
+    """Somebody else was faster. The text says who."""
+
+
+def _used(layout, store):
+    """Report.data: whether the data directory was ever used; None: it could not be read."""
+    try:
+        entries = os.listdir(layout.directory)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+    return read.used(entries, store == facts.KHEPRI)
+
+
+def _both(known, kept):
+    """What the disk says now and what it said before the last launch, together; None: neither."""
+    before = frozenset((kept or "").split())
+    return (known or frozenset()) | before or None
+
+
+def sentence(decision):
+    """The live text for the node attribute."""
+    return decision.reason if not decision.command else "%s (%s)" % (decision.reason, decision.command)
+
+
+def frozen(decision, instance):
+    """The reason of a degraded monitor. Pacemaker shows the first one for ever, so it says what stays true."""
+    return "Waits for %s; an operator is needed: quorate explain %s" % (
+        ", ".join(decision.missing) or "a decision", instance)
+
+
+def ended(words, layout):
+    """A sentence about a broker that ended while it started."""
+    if "inconsistent_cluster" in words or "disagrees" in words:
+        return ("The cluster does not know this node any more, although it has data: %s. Nothing is removed; if its data are "
+                "not needed, move %s away and run: pcs resource cleanup" % (words, layout.directory))
+    if "timeout_waiting_for_tables" in words:
+        return "The broker waited for other nodes of its cluster until it gave up; it is started again. %s" % words
+    return "The broker ended while it started: %s" % words
+
+
+__all__ = ["Cluster", "NotOurTurn", "ended", "frozen", "sentence"]

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is kept on record while a broker serves, and what is to be done once after a boot.
+
+The monitor of a healthy broker finds nothing changed: that costs two stat calls and, once a minute, one question to the
+cluster whether it still has this node's report.
+"""
+
+import os
+
+from quorate.rabbitmq import facts
+
+VERIFY = 60  # seconds after which it is looked whether the cluster still has the report
+
+
+def keep_record(cluster, seen):
+    """Publish the state and the members when they changed."""
+    memory, layout, now = cluster.memory, cluster.layout, int(cluster.context.clock.now())
+    note = memory.read("serving")
+    mark = "%s %s %s" % (seen.state, _stamp(os.path.join(layout.directory, "cluster_nodes.config")),
+                         _stamp(os.path.join(layout.directory, "nodes_running_at_shutdown")))
+    verified = int(note.get("verified", 0))
+    if note.get("mark") == mark and now - verified < VERIFY and not cluster.context.is_probe:
+        return
+    if now - verified >= VERIFY and cluster.context.node not in cluster.board.reports():
+        memory.forget("published")
+    if note.get("mark") != mark:
+        if not note:
+            cluster.drop_evidence()
+            cluster.board.took_part(cluster.board.generation() or 0)
+        cluster.report(seen.state)
+        cluster.board.say(words(seen))
+    elif not memory.has("published"):
+        cluster.report(seen.state)
+        cluster.board.say(words(seen))
+    memory.write("serving", {"mark": mark, "verified": now})
+
+
+def words(seen):
+    """The live sentence."""
+    return "running" if seen.state == facts.RUNNING else seen.sentence
+
+
+def _stamp(path):
+    try:
+        status = os.stat(path)
+    except OSError:
+        return "-"
+    return "%d.%d" % (status.st_ino, status.st_mtime_ns)
+
+
+def after_boot(cluster):
+    """Once after each boot: quorum queues of a node that joined anew, the policy."""
+    from quorate.rabbitmq.ctl import Tools
+    memory = cluster.memory
+    if memory.has("grow"):
+        done, sentence = Tools(cluster.context, cluster.layout).grow(cluster.layout.nodename)
+        if done:
+            memory.forget("grow")
+        else:
+            cluster.context.log.warning(sentence)  # the next monitor tries again
+    if not memory.has("policy"):
+        apply_policy(cluster)
+
+
+def apply_policy(cluster):
+    """Set the policy of the parameter, if it is not the one that was set last. One node is enough; twice does no harm."""
+    from quorate.rabbitmq import policy, read
+    from quorate.rabbitmq.ctl import Tools
+    memory, text = cluster.memory, cluster.context.parameters.set_policy
+    if not text:
+        memory.write("policy", {"mark": "-"})
+        return
+    try:
+        wanted = policy.parse(text)
+        problem = policy.refused(wanted, read.version_key(cluster.layout.version))
+    except policy.Unclear as unclear:
+        problem = str(unclear)
+    if not problem:
+        mark = _mark("\0".join(wanted.words()))
+        if cluster.board.policy() != mark:
+            done, problem = Tools(cluster.context, cluster.layout).set_policy(wanted)
+            if done:
+                cluster.context.log.info("The policy %s was set." % wanted.name)
+                cluster.board.policy_set(mark)
+    if problem:
+        cluster.context.log.error(problem)
+        memory.write("complaint", {"text": problem})
+    memory.write("policy", {"mark": "-"})
+
+
+def _mark(text):
+    from hashlib import sha256
+    return sha256(text.encode()).hexdigest()[:16]

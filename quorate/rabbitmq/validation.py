@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""validate-all: what is wrong with the parameters anywhere (level 0), and what will hurt on this node (level 10)."""
+
+from quorate.ocf.agent import Failed
+from quorate.rabbitmq import policy, read
+
+
+def errors(context):
+    """Sentences about parameters that can be right nowhere. Looks at no machine."""
+    parameters, found = context.parameters, []
+    if parameters.set_policy:
+        try:
+            policy.parse(parameters.set_policy)
+        except policy.Unclear as unclear:
+            found.append(str(unclear))
+    if parameters.nodename and not all(letter.isalnum() or letter in "_-.@" for letter in parameters.nodename):
+        found.append("Parameter nodename: '%s' is no Erlang name; write for example rabbit." % parameters.nodename[:40])
+    return found
+
+
+def warnings(context):
+    """Sentences about what works now and will hurt later."""
+    from quorate.rabbitmq import layout as layouts
+    try:
+        layout = layouts.find(context)
+    except Failed as failed:
+        return [failed.reason]
+    found = layouts.problems(layout)
+    if context.parameters.set_policy:
+        words = policy.refused(policy.parse(context.parameters.set_policy), read.version_key(layout.version))
+        found += [words] if words else []
+    conf = read.options(layouts.text_of(layout.config))
+    if conf.get("cluster_partition_handling", "ignore") == "ignore":
+        found.append("cluster_partition_handling is 'ignore' in %s: after a partition of the network the nodes go on apart. "
+                     "Set it to pause_minority." % layout.config)
+    if any(name.startswith("cluster_formation.") for name in conf):
+        found.append("cluster_formation is set in %s: who founds and who joins is decided by this agent; remove it."
+                     % layout.config)
+    return found + _enabled_unit(context) + _cluster(context)
+
+
+def _enabled_unit(context):
+    """The unit that would start the broker behind the cluster's back."""
+    result = context.commands.run(["systemctl", "is-enabled", "rabbitmq-server.service"], context.deadline.limit(5))
+    if result.out.strip() != "enabled":
+        return []
+    return ["systemd starts rabbitmq-server.service at boot, and so does the cluster: systemctl disable rabbitmq-server"]
+
+
+def _cluster(context):
+    """What the cluster's own settings will do to us; nothing when there is no cluster to ask."""
+    from quorate.pacemaker import cluster
+    from quorate.pacemaker.attributes import Unavailable
+    found = []
+    try:
+        if cluster.stonith_enabled(context.commands, context.deadline) is False:
+            found.append("Fencing is off: a node that does not stop can then serve beside the cluster. "
+                         "pcs property set stonith-enabled=true")
+        known = {node.name for node in cluster.status(context.commands, context.deadline).nodes}
+    except Unavailable:
+        return found
+    for name in (context.parameters.nodes or "").replace(",", " ").split():
+        if name not in known:
+            found.append("%s of the parameter nodes is no node of the cluster; the first start would wait for it." % name)
+    return found
