@@ -49,11 +49,10 @@ PARAMETERS = (
               "When not set, that of the first listener in rabbitmq.conf, else 5672.", minimum=1),
     Parameter(
         "credentials", "string", None, "File with a user for the monitor",
-        "A file with lines user=NAME and password=WORD, readable by root only. A user with the tag monitoring lets the "
-        "monitor ask the management API for alarms, partitions and maintenance. Without it the monitor does what needs "
-        "none: process, listener, AMQP handshake.", reloadable=True),
-    Parameter("management_port", "integer", "15672", "Port of the management API",
-              "Asked only with credentials, and only where something listens.", minimum=1, reloadable=True),
+        "File whose [client] section has user and password of an account with the tag monitoring, readable by root only; when "
+        "not set, /etc/quorate/rabbitmq.cnf if that is there. With it the monitor asks the management API for alarms, "
+        "partitions and maintenance. Without it, it does what needs none: process, listener, AMQP handshake.",
+        reloadable=True),
     Parameter("check_timeout", "seconds", "3s", "Limit of a question to the broker",
               "A broker that does not answer within this time counts as hung when it is asked once more.", minimum=1,
               reloadable=True),
