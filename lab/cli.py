@@ -46,6 +46,8 @@ def parser():
     one.add_argument("--no-fencing", action="store_true")
     one.add_argument("--disk", action="store_true", help="a disk of its own for each node's data, for fill-disk")
     one.add_argument("--owner", type=int, default=0, help="pid of the process whose end removes the lab")
+    one.add_argument("--openstack", choices=("services", "consoleauth"), nargs="?", const="services",
+                     help="with Debian's keystone, cinder, heat and console proxy; or also with the last nova-consoleauth")
     one.add_argument("--foreground", action="store_true", help="stay; this command's end, or Ctrl-C, removes the lab")
     verb("down", do_down, "shut the nodes down in good order, keep their disks")
     verb("destroy", do_destroy, "cut the power and remove all that the lab made")
@@ -71,6 +73,8 @@ def parser():
     one.add_argument("step", choices=("prepare", "create", "wait", "users", "status"))
     one.add_argument("--sst", default="rsync", choices=("rsync", "mariabackup"))
     one.add_argument("--agent", default="ocf:quorate:galera")
+    one = verb("openstack", do_openstack, "keystone, cinder, heat on the lab's own database and broker (lab up --openstack)")
+    one.add_argument("step", choices=("prepare", "status"))
     verb("haproxy", do_haproxy, "HAProxy on every node, a VIP in front")
     fault_verbs(verb)
     return top
@@ -124,6 +128,9 @@ def do_up(options):
     owner = os.getpid() if options.foreground else options.owner
     given = dict(suite=options.suite, count=options.nodes, deb=options.deb, owner=owner, fencing=not options.no_fencing,
                  disk=options.disk, say=say)
+    if options.openstack and state.read(lab.name) is None:
+        from lab import openstack_layer
+        given["layers"] = openstack_layer.ensure(options.openstack, say, options.suite)
     if not options.foreground:
         _up_and_leave(lab, given)
         return
@@ -335,3 +342,13 @@ def do_haproxy(options):
     """lab haproxy"""
     from lab import galera
     galera.haproxy(lab_of(options), say=print)
+
+
+def do_openstack(options):
+    """lab openstack"""
+    from lab import openstack
+    lab = lab_of(options)
+    if options.step == "prepare":
+        openstack.prepare(lab, image.printer())
+    else:
+        print("\n".join(openstack.status(lab)))

@@ -100,18 +100,19 @@ class Lab:
             self.destroy()
 
     def up(self, suite="bookworm", count=3, deb=None, owner=None, fencing=True, say=nothing, timeout=UP_TIMEOUT,
-           disk=False):
+           disk=False, layers=()):
         """Make the lab unless it exists, start what is off, wait for all nodes to be online in Pacemaker.
 
         `deb`: path of our package. `owner`: pid of a process whose end removes the lab (this one's inside `with`).
         `disk`: a disk of its own for each node's /var/lib/mysql and /var/lib/rabbitmq, which can then be full.
+        `layers`: what lies between the image and our package, topmost first (lab/openstack_layer.py makes such).
         """
         check_able()
         image.ensure_tools(say)
         started = time.monotonic()
         if state.read(self.name) is None:
             base = image.build(suite, say)
-            lower = ([layer.of_package(suite, deb, say)] if deb else []) + [base]
+            lower = ([layer.of_package(suite, deb, say, layers)] if deb else []) + list(layers) + [base]
             self._make(suite, count, lower, deb, fencing, disk)
             self._made = True
             say("lab %s: %d nodes of %s, network %s" % (self.name, count, suite, self.record["subnet"]))

@@ -79,7 +79,7 @@ def ensure_tools(say):
             return
         if attempt == "first":
             subprocess.run(["apt-get", "update", "-q"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    raise LabError("apt-get could not install %s: %s" % (" ".join(missing), _last_line(done.stdout)))
+    raise LabError("apt-get could not install %s: %s" % (" ".join(missing), last_line(done.stdout)))
 
 
 def host_sources():
@@ -122,20 +122,20 @@ def _build_locked(suite, say):
         raise LabError("no Debian archive is among this machine's apt sources; add one to /etc/apt/sources.list.d")
     target = path(suite)
     root = target + ".building"
-    _remove_tree(root)
+    remove_tree(root)
     os.makedirs(root, mode=0o755)
     started = time.monotonic()
     try:
         say("image %s: debootstrap from %s" % (suite, chosen[0].uri))
         _debootstrap(suite, chosen[0].uri, root)
-        _prepare_apt(root, chosen)
+        prepare_apt(root, chosen)
         say("image %s: fetching and installing %d packages and what they need" % (suite, len(PACKAGES)))
         _install_packages(root, say)
-        _settle(root)
-        _remove_tree(target)
+        settle(root)
+        remove_tree(target)
         os.rename(root, target)
     except BaseException:
-        _remove_tree(root)
+        remove_tree(root)
         raise
     say("image %s: ready after %.0f s in %s" % (suite, time.monotonic() - started, target))
 
@@ -145,18 +145,19 @@ def _debootstrap(suite, uri, root):
                "--include=" + ",".join(BOOTSTRAP)]
     if os.path.exists(sources.KEYRING):
         command.append("--keyring=" + sources.KEYRING)
-    _stream(command + [suite, root, uri], os.path.join(cache_dir(), "build-%s.log" % suite))
+    stream(command + [suite, root, uri], os.path.join(cache_dir(), "build-%s.log" % suite))
 
 
-def _prepare_apt(root, chosen):
-    _write(root, "etc/apt/sources.list", sources.as_list(chosen))
+def prepare_apt(root, chosen):
+    """Let apt in `root` fetch from the sources `chosen` as this machine's does, install little and start nothing."""
+    write(root, "etc/apt/sources.list", sources.as_list(chosen))
     dump = subprocess.run(["apt-config", "dump"], stdout=subprocess.PIPE, text=True).stdout
-    _write(root, "etc/apt/apt.conf.d/90lab-build", sources.acquire_settings(dump))
-    _write(root, "etc/apt/apt.conf.d/91lab",
+    write(root, "etc/apt/apt.conf.d/90lab-build", sources.acquire_settings(dump))
+    write(root, "etc/apt/apt.conf.d/91lab",
            'APT::Install-Recommends "false";\nAcquire::Languages "none";\nDPkg::Use-Pty "0";\n')
-    _write(root, "etc/dpkg/dpkg.cfg.d/lab", "force-unsafe-io\npath-exclude=/usr/share/man/*\n"
+    write(root, "etc/dpkg/dpkg.cfg.d/lab", "force-unsafe-io\npath-exclude=/usr/share/man/*\n"
            "path-exclude=/usr/share/doc/*\npath-include=/usr/share/doc/*/copyright\npath-exclude=/usr/share/locale/*\n")
-    _write(root, "usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+    write(root, "usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
     if os.path.isdir("/etc/apt/auth.conf.d"):
         shutil.copytree("/etc/apt/auth.conf.d", os.path.join(root, "etc/apt/auth.conf.d"), dirs_exist_ok=True)
 
@@ -166,16 +167,16 @@ def _install_packages(root, say):
     in_root = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc=%s/proc" % root,
                "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
                "DEBIAN_FRONTEND=noninteractive", "chroot", root]
-    _stream(in_root + ["apt-get", "update", "-q"], log)
-    _stream(in_root + ["apt-get", "install", "-y", "-q", "--no-install-recommends"] + list(PACKAGES), log, say)
-    _stream(in_root + ["apt-get", "clean"], log)
+    stream(in_root + ["apt-get", "update", "-q"], log)
+    stream(in_root + ["apt-get", "install", "-y", "-q", "--no-install-recommends"] + list(PACKAGES), log, say)
+    stream(in_root + ["apt-get", "clean"], log)
     for unit in DISABLED:
         subprocess.run(in_root + ["systemctl", "disable", "-q", unit],
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _stream(in_root + ["systemctl", "mask", "-q"] + list(MASKED), log)
+    stream(in_root + ["systemctl", "mask", "-q"] + list(MASKED), log)
 
 
-def _settle(root):
+def settle(root):
     """Take out what only the build needed, and what each node gets its own of."""
     for name in ("usr/sbin/policy-rc.d", "etc/apt/apt.conf.d/90lab-build", "etc/corosync/corosync.conf",
                  "etc/machine-id", "var/lib/dbus/machine-id", "etc/hostname", "etc/resolv.conf",
@@ -187,10 +188,10 @@ def _settle(root):
     for name in ("etc/apt/auth.conf.d", "var/lib/apt/lists"):
         shutil.rmtree(os.path.join(root, name), ignore_errors=True)
         os.makedirs(os.path.join(root, name), exist_ok=True)
-    _write(root, "etc/default/locale", "LANG=C.UTF-8\n")
+    write(root, "etc/default/locale", "LANG=C.UTF-8\n")
 
 
-def _stream(command, log, say=None):
+def stream(command, log, say=None):
     """Run `command` with its output in `log`; its apt progress, every tenth package, goes to `say`."""
     with open(log, "ab") as file:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -221,7 +222,8 @@ def command_name(command):
     return command[0]
 
 
-def _write(root, name, text, mode=0o644):
+def write(root, name, text, mode=0o644):
+    """Write `text` to `name` below `root`, making the directories on the way."""
     full = os.path.join(root, name)
     os.makedirs(os.path.dirname(full), exist_ok=True)
     with open(full, "w", encoding="utf-8") as file:
@@ -229,12 +231,12 @@ def _write(root, name, text, mode=0o644):
     os.chmod(full, mode)
 
 
-def _last_line(text):
+def last_line(text):
     lines = text.strip().splitlines()
     return lines[-1] if lines else "no output"
 
 
-def _remove_tree(root):
+def remove_tree(root):
     """Remove `root` without following into anything still mounted below it."""
     if not os.path.lexists(root):
         return
@@ -251,7 +253,7 @@ def forget_scratch(older_than=3600.0):
     for name in os.listdir(cache_dir()):
         path_there = os.path.join(cache_dir(), name)
         if name.startswith((".layer-", ".disk-")) and time.time() - os.stat(path_there).st_mtime > older_than:
-            _remove_tree(path_there)
+            remove_tree(path_there)
 
 
 def printer(stream=sys.stderr):

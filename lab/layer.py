@@ -40,9 +40,11 @@ def digest(path):
     return found.hexdigest()[:12]
 
 
-def of_package(suite, deb, say):
-    """The layer with package `deb` installed over the image of `suite`, made unless it is cached. Its path."""
-    base = image.path(suite)
+def of_package(suite, deb, say, over=()):
+    """The layer with package `deb` installed over the image of `suite` and the layers `over` (topmost first) on it,
+    made unless it is cached. Its path."""
+    below = list(over) + [image.path(suite)]
+    base = below[0]
     target = "%s-deb-%s" % (base, digest(deb))
     if os.path.isdir(target):
         return target
@@ -53,7 +55,7 @@ def of_package(suite, deb, say):
             os.mkdir(part, 0o755)
         done = subprocess.run(
             ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
-             "/bin/sh", "-c", _INSTALL, "layer", base] + parts + [os.path.abspath(deb)],
+             "/bin/sh", "-c", _INSTALL, "layer", ":".join(below)] + parts + [os.path.abspath(deb)],
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
                  "DEBIAN_FRONTEND": "noninteractive"},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

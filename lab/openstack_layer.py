@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers over the bookworm image that hold OpenStack: Debian's own services, and the last nova-consoleauth there was.
+
+`services` is Debian's keystone, cinder, heat and console proxy with apt, from the machine's own sources. `consoleauth` is
+nova 19.3.2 (Stein, 2019: the last release with nova-consoleauth) from the machine's Python package index, in a virtual
+environment below /opt/nova19, run by the oldest interpreter that can be had for the image: bullseye's Python 3.9, next to
+bookworm's own. Both are cached like the image: named by their recipe and by what they lie on. Nothing in them is enabled.
+"""
+
+import configparser
+import fcntl
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+
+from lab import LabError, image, sources
+
+SUITE = "bookworm"
+KINDS = ("services", "consoleauth")
+PACKAGES = ("keystone", "cinder-volume", "cinder-api", "cinder-scheduler", "heat-engine", "heat-api",
+            "nova-consoleproxy", "python3-memcache")
+OLD_SUITE = "bullseye"
+OLD_PACKAGES = ("python3.9", "libpython3.9-stdlib")
+OLD_MODULES = ("python3-distutils", "python3-lib2to3")  # one directory an interpreter: unpacked, not installed
+NOVA = "nova==19.3.2"
+# What nova 19.3.2 leaves open and what was published after it breaks.
+CONSTRAINTS = """\
+SQLAlchemy<1.4 oslo.db<6 oslo.messaging<10 oslo.config<7 oslo.service<2 oslo.versionedobjects<2 oslo.utils<4
+oslo.serialization<3 oslo.i18n<4 oslo.log<4 oslo.context<3 oslo.middleware<4 oslo.policy<3 oslo.privsep<2
+oslo.rootwrap<6 oslo.cache<2 oslo.concurrency<4 oslo.reports<2 oslo.upgradecheck<1 stevedore<2 keystoneauth1<4
+keystonemiddleware<7 os-vif<2 os-brick<3 castellan<2 tooz<2 python-cinderclient<5 python-glanceclient<3
+python-neutronclient<7 jsonschema<3 dnspython<2 eventlet<0.26 WebOb<1.9 PrettyTable<0.8 greenlet<1 cryptography<3
+paramiko<2.8 PyYAML<5.4 lxml<4.7 Routes<2.5 Jinja2<3 MarkupSafe<2 netaddr<0.8 kombu<4.7 amqp<2.6 decorator<5
+iso8601<0.2 psutil<6 websockify<0.10 importlib-metadata<5
+"""
+PIN = "etc/apt/preferences.d/lab-old"
+WHEEL = "python3-pip-whl"
+TOOLS = "'pip<23' 'setuptools<58' wheel"  # bookworm's own are patched for its own interpreter
+PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "cert", "timeout", "retries")
+NETWORK_FILES = ("etc/hosts", "etc/resolv.conf")
+
+_ENTER = r"""
+set -e
+lower=$1 dir=$2; shift 2
+mount -t overlay lab-layer -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
+mount -t proc proc "$dir/root/proc"
+mount -t tmpfs tmpfs "$dir/root/tmp"
+mount --bind "$dir/in" "$dir/root/mnt"
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+    chroot "$dir/root" /bin/sh -ec "$*"
+"""
+
+# pip of bookworm runs from its wheel, with bullseye's interpreter: that has no pip of its own.
+_INSTALL_OLD = r"""
+apt-get update -q
+apt-get install -y -q --no-install-recommends %(packages)s
+cd /tmp
+apt-get download %(modules)s %(wheel)s
+for file in *.deb; do
+    dpkg-deb --fsys-tarfile $file | tar -x --wildcards './usr/lib/python3.9/*' './usr/share/python-wheels/*' || true
+done
+cp -a usr/lib/python3.9/. /usr/lib/python3.9/
+rm /%(pin)s
+apt-get clean
+. /mnt/proxies
+python3.9 -m venv --without-pip /opt/nova19
+export PIP_CONFIG_FILE=/mnt/pip.conf PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONPATH=$(echo /tmp/usr/share/python-wheels/pip-*.whl)
+cd /mnt
+/opt/nova19/bin/python -m pip install --no-cache-dir -q %(tools)s
+unset PYTHONPATH
+/opt/nova19/bin/python -m pip install --no-cache-dir -c constraints %(nova)s PyMySQL python-memcached monotonic
+/opt/nova19/bin/python -m compileall -q /opt/nova19/lib >/dev/null || true
+"""
+
+
+def recipe(kind):
+    """What the layer `kind` is made from, as a text: it changes when the layer would differ."""
+    if kind == "services":
+        return repr((1, PACKAGES))
+    return repr((1, OLD_SUITE, OLD_PACKAGES, OLD_MODULES, NOVA, CONSTRAINTS, _INSTALL_OLD))
+
+
+def path(kind, suite=SUITE):
+    """Where the layer `kind` is, or would be: it lies on the image and on the kinds before it."""
+    text = "".join(recipe(one) for one in KINDS[:KINDS.index(kind) + 1])
+    return "%s-%s-%s" % (image.path(suite), kind, hashlib.sha256(text.encode()).hexdigest()[:8])
+
+
+def exists(kind="services", suite=SUITE):
+    """Whether the finished layer is in the cache."""
+    return os.path.isdir(path(kind, suite))
+
+
+def ensure(kind, say, suite=SUITE):
+    """The layers up to `kind`, topmost first, without the image; made unless they are cached.
+
+    `services` takes two and a half minutes and 1.0 GB, `consoleauth` one and a half minutes and 0.4 GB more.
+    """
+    if suite != SUITE:
+        raise LabError("OpenStack is built over %s, not over %s" % (SUITE, suite))
+    below = [image.build(suite, say)]
+    for one in KINDS[:KINDS.index(kind) + 1]:
+        below.insert(0, _ensure_one(one, below, say))
+    return below[:-1]
+
+
+def _ensure_one(kind, below, say):
+    target = path(kind)
+    with open(os.path.join(image.cache_dir(), ".build-%s.lock" % kind), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("another lab builds the layer %s; waiting for it" % kind)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(target):
+            _build(kind, target, below, say)
+    return target
+
+
+def _build(kind, target, below, say):
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=".layer-", dir=image.cache_dir()) as scratch:
+        for part in ("upper", "work", "root", "in"):
+            os.mkdir(os.path.join(scratch, part), 0o755)
+        upper = os.path.join(scratch, "upper")
+        log = os.path.join(image.cache_dir(), "build-%s.log" % kind)
+
+        def inside(script):
+            image.stream(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
+                          "/bin/sh", "-c", _ENTER, "layer", ":".join(below), scratch, script], log, say)
+
+        (_services if kind == "services" else _consoleauth)(upper, os.path.join(scratch, "in"), inside, say)
+        _settle(upper)
+        os.rename(upper, target)
+    size = int(subprocess.run(["du", "-sm", target], stdout=subprocess.PIPE, text=True).stdout.split()[0])
+    say("layer %s: ready after %.0f s, %d MB in %s" % (kind, time.monotonic() - began, size, target))
+
+
+def _services(upper, shared, inside, say):
+    """Debian's own packages; their services neither start nor are they enabled."""
+    say("layer services: fetching and installing %s" % " ".join(PACKAGES))
+    _apt(upper, sources.for_suite(image.host_sources(), SUITE))
+    inside("apt-get update -q; apt-get install -y -q --no-install-recommends %s; apt-get clean" % " ".join(PACKAGES))
+
+
+def _consoleauth(upper, shared, inside, say):
+    """bullseye's interpreter beside bookworm's, and nova 19 in an environment of its own."""
+    found = image.host_sources()
+    old = [one for one in sources.for_suite(found, OLD_SUITE) if one.suite == OLD_SUITE]
+    say("layer consoleauth: %s's Python, then %s with pip" % (OLD_SUITE, NOVA))
+    _apt(upper, sources.for_suite(found, SUITE) + old)
+    image.write(upper, PIN, "Package: *\nPin: release n=%s\nPin-Priority: 1\n" % OLD_SUITE)
+    with open(os.path.join(shared, "constraints"), "w", encoding="ascii") as file:
+        file.write("\n".join(CONSTRAINTS.split()) + "\n")
+    _pip_settings(shared)
+    inside(_INSTALL_OLD % {"packages": " ".join(OLD_PACKAGES), "nova": NOVA, "wheel": WHEEL, "pin": PIN, "tools": TOOLS,
+                           "modules": " ".join("%s/%s" % (name, OLD_SUITE) for name in OLD_MODULES)})
+
+
+def _pip_settings(shared):
+    """Write to `shared` what this machine's pip is told on where to fetch: files, PIP_*, proxies, certificates."""
+    merged = configparser.RawConfigParser()
+    merged.read(["/etc/xdg/pip/pip.conf", "/etc/pip.conf", os.path.expanduser("~/.pip/pip.conf"),
+                 os.path.expanduser("~/.config/pip/pip.conf"), os.environ.get("PIP_CONFIG_FILE", os.devnull)])
+    given = dict(merged.items("global")) if merged.has_section("global") else {}
+    given.update((name[4:].lower().replace("_", "-"), value) for name, value in os.environ.items()
+                 if name.startswith("PIP_"))
+    given = {name: value for name, value in given.items() if name in PIP_SETTINGS and "file://" not in value}
+    certificates = given.pop("cert", "/etc/ssl/certs/ca-certificates.crt")
+    if os.path.exists(certificates):
+        shutil.copyfile(certificates, os.path.join(shared, "certificates"))
+        given["cert"] = "/mnt/certificates"
+    with open(os.path.join(shared, "pip.conf"), "w", encoding="utf-8") as file:
+        file.write("[global]\n" + "".join("%s = %s\n" % pair for pair in given.items()))
+    with open(os.path.join(shared, "proxies"), "w", encoding="utf-8") as file:
+        file.write("".join("export %s=%s\n" % (name, shlex.quote(value)) for name, value in os.environ.items()
+                           if name.lower() in ("http_proxy", "https_proxy", "no_proxy")))
+
+
+def _apt(upper, chosen):
+    """What apt in the layer needs to fetch as this machine does."""
+    if not chosen:
+        raise LabError("no Debian archive is among this machine's apt sources; add one to /etc/apt/sources.list.d")
+    image.prepare_apt(upper, chosen)
+    for name in NETWORK_FILES:
+        if os.path.exists("/" + name):
+            shutil.copyfile("/" + name, os.path.join(upper, name))
+
+
+def _settle(upper):
+    """Take out what only the build needed, and all that would start a service."""
+    image.settle(upper)
+    for name in NETWORK_FILES + ("etc/apt/sources.list",):
+        if os.path.exists(os.path.join(upper, name)):
+            os.unlink(os.path.join(upper, name))
+    base = os.path.join(upper, "etc/systemd/system")
+    for name in os.listdir(base) if os.path.isdir(base) else []:
+        if name.endswith((".wants", ".requires")):
+            shutil.rmtree(os.path.join(base, name))

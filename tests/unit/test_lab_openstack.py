@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the lab writes for its OpenStack services."""
+
+import base64
+import configparser
+import hashlib
+import json
+
+import pytest
+
+from lab import LabError, openstack_broker, openstack_config as config, openstack_layer
+
+NODES = ["n1", "n2", "n3"]
+
+
+def read(path, **more):
+    """The configuration file `path` as a parser."""
+    parser = configparser.RawConfigParser(strict=True)
+    parser.read_string(config.files(NODES, "n3", "s3cret", "k" * 32, **more)[path][0])
+    return parser
+
+
+def test_every_broker_is_named():
+    for path, vhost in (("/etc/cinder/cinder.conf", "cinder"), ("/etc/heat/heat.conf", "heat"), ("/etc/nova/nova.conf", "nova")):
+        url = read(path)["DEFAULT"]["transport_url"]
+
+        assert ["openstack:s3cret@%s:5672" % name for name in NODES] == url[len("rabbit://"):].split("/")[0].split(",")
+        assert vhost == url.rsplit("/", 1)[1]
+
+
+def test_each_backend_has_its_section_and_host_is_the_same_everywhere():
+    """Active/passive: host is set, cluster is not."""
+    cinder = read("/etc/cinder/cinder.conf")
+
+    assert set(config.BACKENDS) == set(cinder["DEFAULT"]["enabled_backends"].split(",")) <= set(cinder.sections())
+    assert config.HOST == cinder["DEFAULT"]["host"]
+    assert "cluster" not in cinder["DEFAULT"]
+
+
+def test_the_old_nova_only_where_it_is_asked_for():
+    assert "/etc/nova19/nova.conf" not in config.files(NODES, "n3", "s", "k")
+    assert "true" == read("/etc/nova19/nova.conf", nova19=True)["workarounds"]["enable_consoleauth"]
+
+
+def test_nobody_else_reads_a_file_with_a_password():
+    """`put` gives 0640 and this group; the files that all may read hold none."""
+    for path, (text, group) in config.files(NODES, "n3", "s3cret", "k" * 32, True).items():
+        assert (group == "root") == ("s3cret" not in text), path
+
+
+def test_the_broker_knows_the_password_by_its_hash():
+    """As RabbitMQ documents it: base64 of a salt of 4 bytes and the SHA-256 of salt and password."""
+    user = json.loads(openstack_broker.definitions("s3cret"))["users"][0]
+    raw = base64.b64decode(user["password_hash"])
+
+    assert hashlib.sha256(raw[:4] + b"s3cret").digest() == raw[4:]
+    assert "s3cret" not in openstack_broker.definitions("s3cret")
+
+
+def test_a_layer_is_named_by_all_that_it_lies_on(monkeypatch):
+    names = [openstack_layer.path(kind) for kind in openstack_layer.KINDS]
+    monkeypatch.setattr(openstack_layer, "PACKAGES", ("one", "two"))
+    other = [openstack_layer.path(kind) for kind in openstack_layer.KINDS]
+
+    assert len(set(names + other)) == 4
+
+
+def test_only_the_suite_that_was_tried():
+    with pytest.raises(LabError, match="bookworm"):
+        openstack_layer.ensure("services", print, "trixie")
