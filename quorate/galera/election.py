@@ -216,8 +216,8 @@ class Election:
         at which a later generation began (an incremental transfer would put new commits on top of commits that were
         given up). Returns whether the position went, so that a full transfer follows."""
         full = own.generation != self.board.generation() and needs_full_transfer(own, self.board.openings())
-        for name, goes in (("gvwstate.dat", not keeps_view(self.snapshot_with_own(), self.context.node, decision)),
-                           ("grastate.dat", full)):
+        kept = keeps_view(self.snapshot_with_own(), self.context.node, decision, self._heard_primary())
+        for name, goes in (("gvwstate.dat", not kept), ("grastate.dat", full)):
             path = os.path.join(layout.datadir, name)
             if goes and os.path.exists(path):
                 self.context.log.info("%s is set aside in %s before this node joins." % (path, self.memory.lasting))
@@ -230,7 +230,7 @@ class Election:
         began = self.context.clock.monotonic()
         told = None
         bootstraps = self._bootstraps()
-        starting, asked = PRIMARY_PATIENCE if bootstraps or self._primary_listens() else JOIN_PATIENCE, began
+        starting, asked = PRIMARY_PATIENCE if bootstraps or self._heard_primary() else JOIN_PATIENCE, began
         while True:
             if self.context.processes.gone(process):
                 words = server.last_words(self.memory, layout)
@@ -250,19 +250,19 @@ class Election:
             hoped = seen.state == facts.STARTING and patience > JOIN_PATIENCE and not bootstraps
             if hoped and self.context.clock.monotonic() - asked > JOIN_PATIENCE:
                 asked = self.context.clock.monotonic()  # those that it joins may have died since
-                starting = patience = PRIMARY_PATIENCE if self._primary_listens() else JOIN_PATIENCE
+                starting = patience = PRIMARY_PATIENCE if self._heard_primary() else JOIN_PATIENCE
             if self.context.deadline.expired or self.context.clock.monotonic() - began > patience:
                 self.board.say(self.progress_sentence(seen))
                 return Outcome(codes.SUCCESS)
             self.context.clock.sleep(0.2)
 
-    def _primary_listens(self):
-        """Whether the server of a node that reports to be in the primary component accepts group communication: then that
-        report is not a dead server's last word, and the join will not take long."""
+    def _heard_primary(self):
+        """Names of the nodes that report to be in the primary component and whose server accepts group communication: their
+        reports are not a dead server's last word, and a join will not take long."""
         snapshot = self.snapshot()
         there = {name: where for name, where in self.addresses.items() if name != snapshot.me
                  and name in snapshot.reports and snapshot.reports[name].state in facts.IN_PRIMARY}
-        return bool(there and probe.listening(there, 1.0))
+        return probe.listening(there, 1.0) if there else frozenset()
 
     # watching
 

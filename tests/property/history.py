@@ -350,7 +350,8 @@ class World:
                 self._start(self._named(node))
         elif decision.action == JOIN and decision.nodes:
             node = self._named(decision.nodes[0])
-            self._join(node, election.keeps_view(snapshot, node.name, decision))
+            heard = frozenset(other.name for other in self.nodes if other.state != DOWN and how % 3)
+            self._join(node, election.keeps_view(snapshot, node.name, decision, heard))
         self._reform_started()
 
     def _named(self, name):

@@ -65,7 +65,7 @@ def any_view_is_recovered(snapshot, facts, inside):
     return True
 
 
-def always_keeps_view(snapshot, node, decision):
+def always_keeps_view(snapshot, node, decision, heard=frozenset()):
     return decision.action in (JOIN, RECOVER)
 
 

@@ -381,6 +381,17 @@ def test_a_joiner_keeps_its_view_only_with_a_member_of_it_in_the_primary_compone
     assert keeps_view(together, "n2", decide(together))
 
 
+def test_a_joiner_comes_as_a_new_member_where_more_than_half_of_its_last_view_is_heard():
+    """As its former self it would wait until the others have declared that one dead; but half of a view may have lost it."""
+    snapshot = seen(alive("n1", SYNCED), alive("n2", SYNCED), crashed("n3", 5))
+    decision = decide(snapshot)
+
+    assert JOIN == decision.action
+    assert keeps_view(snapshot, "n3", decision, frozenset())
+    assert keeps_view(snapshot, "n3", decision, frozenset({"n1"}))
+    assert not keeps_view(snapshot, "n3", decision, frozenset({"n1", "n2"}))
+
+
 def test_a_position_beyond_a_later_beginning_is_given_up():
     begun = [(2, U, 100, 1), (3, U, 150, 2)]
     assert not needs_full_transfer(stopped("n1", 90, generation=1), begun)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask several HTTP servers at once, within one limit of time."""
+
+import errno
+import select
+import socket
+from collections import namedtuple
+from time import monotonic
+
+MOST = 65536  # bytes of an answer; whoever says more is not one of ours
+
+
+class Answer(namedtuple("Answer", "body sent refused")):
+    """body: bytes after the headers, None without a complete answer; sent: monotonic seconds when the question began;
+    refused: the host lives and nobody listens there."""
+
+    __slots__ = ()
+
+
+def ask(addresses, path, limit):
+    """dict of (host, port) -> Answer, for each of `addresses`, after `limit` seconds at most. Hosts are numbers: a name
+    would have to be looked up, and that has no limit of time."""
+    found, waiting = {}, {}
+    poll = select.poll()
+    end = monotonic() + limit
+    for address in addresses:
+        found[address] = Answer(None, monotonic(), False)
+        one = _connect(address)
+        if one is None:
+            continue
+        waiting[one.fileno()] = [one, address, b""]
+        poll.register(one, select.POLLOUT)
+    request = b"GET %s HTTP/1.0\r\n\r\n" % path.encode("ascii")
+    while waiting and monotonic() < end:
+        for number, event in poll.poll(max(1, int((end - monotonic()) * 1000))):
+            entry = waiting[number]
+            more, answer = _step(entry, event, request, found[entry[1]])
+            if more is None:
+                found[entry[1]] = answer
+                poll.unregister(number)
+                waiting.pop(number)[0].close()
+            else:
+                poll.modify(number, more)
+    for one, _, _ in waiting.values():
+        one.close()
+    return found
+
+
+def _connect(address):
+    host, port = address
+    try:
+        one = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError:
+        return None
+    one.setblocking(False)
+    try:
+        if one.connect_ex((host, port)) in (0, errno.EINPROGRESS):
+            return one
+    except (OSError, ValueError):
+        pass
+    one.close()
+    return None
+
+
+def _step(entry, event, request, answer):
+    """(what to wait for next, -) or (None, the Answer)."""
+    one, _, data = entry
+    try:
+        if event & select.POLLOUT and not data:
+            failure = one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if failure:
+                return None, answer._replace(refused=failure == errno.ECONNREFUSED)
+            one.send(request)
+            return select.POLLIN, None
+        if event & (select.POLLERR | select.POLLHUP) and not event & select.POLLIN:
+            failure = one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            return None, answer._replace(refused=failure == errno.ECONNREFUSED)
+        got = one.recv(MOST)
+        entry[2] = data + got
+        if got and len(entry[2]) < MOST:
+            return select.POLLIN, None
+        head, blank, body = entry[2].partition(b"\r\n\r\n")
+        return None, answer._replace(body=body if blank and not got and head.startswith(b"HTTP/1.") else None)
+    except OSError:
+        return None, answer
