@@ -203,10 +203,10 @@ def table(rounds):
     return lines
 
 
-def choose(seed, count, only):
+def choose(seed, count, only, patience=1.0):
     """The faults of a campaign, by its seed alone."""
     chance = random.Random("faults %d" % seed)
-    known = [fault for fault in FAULTS if not only or only in fault.name]
+    known = [fault._replace(limit=fault.limit * patience) for fault in FAULTS if not only or only in fault.name]
     return chance.choices(known, [fault.weight for fault in known], k=count)
 
 
@@ -216,6 +216,7 @@ def main():
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--until", help="begin no fault after HH:MM")
     parser.add_argument("--only", default="", help="only faults with this in their name")
+    parser.add_argument("--patience", type=float, default=1.0, help="limits times this, for a machine that has other work")
     parser.add_argument("--name", default="faults", help="of the lab")
     parser.add_argument("--deb", default=os.path.join(HERE, "build", "quorate_0.1.0_all.deb"))
     parser.add_argument("--output", help="directory for the evidence (default build/faults-SEED)")
@@ -244,7 +245,7 @@ def _run(campaign, options, say):
     tested, began = versions(campaign.lab), time.monotonic()
     campaign.start()
     try:
-        for number, fault in enumerate(choose(options.seed, options.faults, options.only), 1):
+        for number, fault in enumerate(choose(options.seed, options.faults, options.only, options.patience), 1):
             if options.until and time.strftime("%H:%M") >= options.until:
                 break
             if campaign.one(number, fault).took is None and not campaign.repair():

@@ -19,6 +19,7 @@ _CIB = """<cib crm_feature_set="3.16.0" validate-with="pacemaker-3.7" admin_epoc
     <crm_config>
       <cluster_property_set id="cib-bootstrap-options">
         <nvpair id="lab-dc-deadtime" name="dc-deadtime" value="%(deadtime)ds"/>
+        <nvpair id="lab-load-threshold" name="load-threshold" value="0%%"/>
         <nvpair id="lab-stonith-enabled" name="stonith-enabled" value="true"/>
         <nvpair id="lab-cluster-name" name="cluster-name" value="%(name)s"/>
       </cluster_property_set>
