@@ -51,7 +51,8 @@ wsrep_sst_method = %(sst)s
 """
 
 # One node takes the writes; the stick table keeps them where they are when the first one comes back, so that a recovery
-# is not felt a second time.
+# is not felt a second time. The table has room for a new entry beside the old one (with 'size 1 nopurge' it never
+# learns), and is not asked for a node that drains: without the condition HAProxy goes on sending new sessions there.
 HAPROXY = """\
 global
     log /dev/log local0
@@ -71,11 +72,19 @@ defaults
 
 listen galera
     bind %(vip)s:3306
-    stick-table type ip size 1 nopurge
-    stick on dst
+    stick-table type integer size 10
+    stick store-request int(1)
+%(matches)s
 %(check)s
     default-server check inter 1s fastinter 250ms fall 2 rise 2 on-marked-down shutdown-sessions%(port)s
 %(servers)s
+%(members)s"""
+# What says whether a node takes connections: it follows the state of the server above and asks nothing.
+_MEMBER = """
+backend galera.%(name)s
+    option httpchk
+    http-check disable-on-404
+    server %(name)s %(address)s:3306 track galera/%(name)s
 """
 _HTTP_CHECK = "    option httpchk OPTIONS /\n    http-check disable-on-404"
 _TCP_CHECK = "    option tcp-check"
@@ -151,10 +160,14 @@ def has_check(lab):
 def haproxy_config(lab):
     """haproxy.cfg, the same on every node."""
     http = has_check(lab)
-    servers = "\n".join("    server %s %s:3306%s" % (node.name, node.address, " backup" if number else "")
-                        for number, node in enumerate(lab.nodes))
+    servers = "\n".join("    server %s %s:3306 id %d%s" % (node.name, node.address, number, " backup" if number > 1 else "")
+                        for number, node in enumerate(lab.nodes, 1))
+    matches = ["    stick match int(1) if { int(1),table_server_id(galera) %d } { nbsrv(galera.%s) gt 0 }"
+               % (number, node.name) for number, node in enumerate(lab.nodes, 1)]
+    members = "".join(_MEMBER % node._asdict() for node in lab.nodes)
     return HAPROXY % {"vip": lab.vip, "servers": servers, "check": _HTTP_CHECK if http else _TCP_CHECK,
-                      "port": " port 9200" if http else ""}
+                      "port": " port 9200" if http else "", "members": members if http else "",
+                      "matches": "\n".join(matches) if http else "    stick match int(1)"}
 
 
 def haproxy_commands(lab):

@@ -11,8 +11,8 @@ MANUAL = Page(
     "the operator's word where they may not decide alone. RESOURCE is needed only where there is more than one.",
     (("COMMANDS", terms(USAGE)),
      ("QUORATE PLAN", "A plan is a TOML file that describes a control plane: nodes and their roles, networks, virtual "
-      "addresses, services. From it come the files and commands that are otherwise written by hand, as text to read and then "
-      "apply, the same from run to run, with the reasons as comments. Nothing is applied. Examples are in "
+      "addresses, services. From it come the files and commands that are otherwise written by hand, as text to read and "
+      "then apply, the same from run to run, with the reasons as comments. Nothing is applied. Examples are in "
       "/usr/share/doc/quorate/examples.\n\n" + "\n".join("    " + line for line in synopsis(PLAN))),
      ("QUORATE PLAN VERBS", terms(PLAN)),
      ("EXIT STATUS", (

@@ -9,12 +9,24 @@ import sys
 USAGE = """\
 usage: quorate plan check FILE
        quorate plan schema
+       quorate plan haproxy FILE
+       quorate plan keepalived FILE NODE
+       quorate plan systemd FILE NODE
+       quorate plan xinetd FILE NODE
 
 check       whether the description is right; one sentence for each mistake, with its line and the remedy
 schema      every key that a description can have, as Markdown
+haproxy     haproxy.cfg: every service at its VIP; the same on all nodes that run HAProxy
+keepalived  keepalived.conf of an endpoint node, where keepalived moves the VIPs
+systemd     commands for a node: kernel settings, the check services, what starts at boot and what the cluster starts
+xinetd      the check service of a node as a file for xinetd, where systemd's sockets are not wanted
 """
 # Name of a rendering -> (module, whether it is for one node). The module is imported by its command alone.
 RENDERINGS = {
+    "haproxy": ("quorate.plan.haproxy", False),
+    "keepalived": ("quorate.plan.keepalived", True),
+    "systemd": ("quorate.plan.systemd", True),
+    "xinetd": ("quorate.plan.xinetd", True),
 }
 
 

@@ -50,8 +50,8 @@ class Node(namedtuple("Node", "name roles addresses fence", defaults=(None,))):
 
 
 class Service(namedtuple("Service", (
-        "name nodes port backend_port endpoints balance check_path check_port tls writer options"),
-        defaults=((), None, None, (), None, None, None, True, None, {}))):
+        "name nodes port backend_port endpoints balance check_path check_port tls writer options check_host"),
+        defaults=((), None, None, (), None, None, None, True, None, {}, None))):
     """A service of quorate.plan.services that this control plane has.
 
     nodes:        tuple of the names of the nodes that run it, in the order of preference
@@ -64,6 +64,7 @@ class Service(namedtuple("Service", (
     tls:          whether TLS ends at HAProxy where the VIP has a certificate
     writer:       'stick-table' or 'backups' for the database, else None
     options:      dict, parameters of its resource agent, all text
+    check_host:   the name of the host that HAProxy gives when it asks, or None: the address of the VIP
     """
     __slots__ = ()
 

@@ -9,6 +9,7 @@ An operator gets all errors at once; one that follows from another is left out.
 
 import difflib
 import ipaddress
+from math import inf
 
 from quorate.plan import schema
 from quorate.plan.facts import Problem
@@ -58,7 +59,7 @@ def read(text):
         values[table.name] = _table(notes, table, document.get(table.name, {}))
     plan = plan_of(values, notes, meant)
     if notes.problems:
-        return None, tuple(sorted(notes.problems, key=lambda one: (one.line or 0, one.key)))
+        return None, tuple(sorted(notes.problems, key=lambda one: (one.line or inf, one.key)))
     return plan, ()
 
 
@@ -67,8 +68,8 @@ def _syntax(message, text):
     what, _, where = message.rpartition(" (at ")
     number = where.partition("line ")[2].partition(",")[0]
     line = int(number) if number.isdigit() else text.count("\n") + 1
-    return Problem(line, "", "This is no TOML: %s." % (what or message).rstrip("."), "Texts stand in quotes, each table name in "
-                   "brackets on a line of its own, and no key stands twice.")
+    return Problem(line, "", "This is no TOML: %s." % (what or message).rstrip("."),
+                   "Texts stand in quotes, each table name in brackets on a line of its own, and no key stands twice.")
 
 
 def _table(notes, table, found):
@@ -142,7 +143,8 @@ def dotted(path):
 def _text(key, value, allowed, what):
     if not isinstance(value, str):
         raise Wrong("%s is no text." % shown(value), "Write for example: %s = %s" % (key.name, key.example))
-    if not value or not all(character.isprintable() and character not in " \"'\\#" for character in value) or not allowed(value):
+    plain = all(character.isprintable() and character not in " \"'\\#" for character in value)
+    if not value or not plain or not allowed(value):
         raise Wrong("'%s' is no %s." % (value, what), "Write for example: %s = %s" % (key.name, key.example))
     return value
 
@@ -153,6 +155,10 @@ def _name(key, value, notes, path):
 
 def _label(key, value, notes, path):
     return _text(key, value, lambda text: len(text) <= 15 and text.isascii() and "/" not in text, "name of an interface")
+
+
+def _host(key, value, notes, path):
+    return _text(key, value, lambda text: set(text) <= _WORD | {":"}, "name of a host")
 
 
 def _path(key, value, notes, path):
@@ -275,8 +281,8 @@ def shown(value):
 
 
 _READERS = {
-    schema.NAME: _name, schema.LABEL: _label, schema.ADDRESS: _address, schema.CIDR: _cidr, schema.PATH: _path,
-    schema.URI: _path, schema.PORT: _number(65535), schema.NUMBER: _number(255), schema.BOOLEAN: _boolean,
-    schema.CHOICE: _choice, schema.CHOICES: _choices, schema.PLACES: _places, schema.ADDRESSES: _addresses,
-    schema.TEXTS: _texts,
+    schema.NAME: _name, schema.LABEL: _label, schema.HOST: _host, schema.ADDRESS: _address, schema.CIDR: _cidr,
+    schema.PATH: _path, schema.URI: _path, schema.PORT: _number(65535), schema.NUMBER: _number(255),
+    schema.BOOLEAN: _boolean, schema.CHOICE: _choice, schema.CHOICES: _choices, schema.PLACES: _places,
+    schema.ADDRESSES: _addresses, schema.TEXTS: _texts,
 }

@@ -8,7 +8,8 @@ from quorate.plan.services import KINDS
 
 # Kinds of values. What each accepts is in quorate.plan.read.
 NAME = "name"            # letters, digits, - _ .; begins with a letter or digit
-LABEL = "label"          # a word of a network interface or the like: no blank
+LABEL = "label"          # the name of a network interface
+HOST = "host"            # a name in DNS, or an address
 ADDRESS = "address"      # IPv4 or IPv6
 CIDR = "network"         # 192.0.2.0/24
 PORT = "port"            # 1 to 65535
@@ -81,9 +82,11 @@ SERVICES = Table("services", "A service that this control plane has; a table wit
     Key("balance", CHOICE, "As in [plan], for this service alone.", "(as in [plan])", options=("source", "roundrobin"),
         example='"roundrobin"'),
     Key("check_path", URI, "What HAProxy asks it for.", "(see below)", example='"/healthcheck"'),
+    Key("check_host", HOST, "The name of the host that HAProxy gives when it asks; the dashboard answers only to its "
+        "ALLOWED_HOSTS.", "(address of the VIP)", example='"cloud.example.org"'),
     Key("tls", BOOLEAN, "Whether TLS ends at HAProxy where the VIP has a certificate.", True, example="false"),
-    Key("writer", CHOICE, "Only for galera_cluster. stick-table: the node that takes the writes keeps them until it is lost; "
-        "backups: the first one takes them back as soon as it returns, and cuts everybody a second time.",
+    Key("writer", CHOICE, "Only for galera_cluster. stick-table: the node that takes the writes keeps them until it is "
+        "lost; backups: the first one takes them back as soon as it returns, and cuts everybody a second time.",
         options=("stick-table", "backups"), example='"stick-table"'),
     Key("options", TEXTS, "Parameters of its resource agent.", example='{ check_timeout = "5s" }'),
 ), True)
@@ -109,7 +112,7 @@ def _value(key):
         words = ", ".join("`%s`" % word for word in key.options)
         return ("some of " if key.kind == CHOICES else "one of ") + words
     return {PLACES: "list of roles or nodes", ADDRESSES: "table: network = address", TEXTS: "table",
-            PORT: "number of a port", NUMBER: "1 to 255", LABEL: "text", NAME: "name"}.get(key.kind, key.kind)
+            PORT: "number of a port", NUMBER: "1 to 255", LABEL: "text", HOST: "name of a host"}.get(key.kind, key.kind)
 
 
 def _default(key):

@@ -16,6 +16,15 @@ _SECRET = ("passw", "secret", "token")
 _SECRET_FINE = ("_script", "_file")
 
 
+HTTPS = 443
+
+
+def redirects(service):
+    """Whether a service that people reach with a browser is at port 443 where there is a certificate, its own port leading
+    there."""
+    return service.name == "dashboard" and service.port == 80 and service.tls
+
+
 def natural(name):
     """A key for sorting in which n2 comes before n10."""
     parts, digits = [], ""
@@ -99,8 +108,8 @@ def _vips(found, networks, vip_manager, notes):
                 notes.add(path + ("router_id",), "The address ends in 0, which is no number for VRRP.",
                           "Write one from 1 to 255 that nobody else uses in that network: router_id = 51")
             if network.interface is None:
-                notes.add(("networks", network.name, "interface"), "keepalived has to know the interface of the VIP %s." % name,
-                          'Write for example: interface = "eth0"')
+                notes.add(("networks", network.name, "interface"), "keepalived has to know the interface of the VIP %s."
+                          % name, 'Write for example: interface = "eth0"')
         vips.append(Vip(name, entry["address"], network.name, entry.get("endpoints", ()), entry.get("tls"), router_id))
     if notes.under("vips") or not whole or not vips:
         return ()
@@ -144,8 +153,8 @@ def _with_endpoints(vips, notes):
     for one in vips:
         for endpoint in one.endpoints:
             if endpoint in claimed:
-                notes.add(("vips", one.name, "endpoints"), "%s is served by the VIP %s already." % (endpoint, claimed[endpoint]),
-                          "Let one of the two serve it.")
+                notes.add(("vips", one.name, "endpoints"), "%s is served by the VIP %s already." % (
+                    endpoint, claimed[endpoint]), "Let one of the two serve it.")
             claimed.setdefault(endpoint, one.name)
     for endpoint in ENDPOINTS:
         if endpoint not in claimed and endpoint in names and not next(v for v in vips if v.name == endpoint).endpoints:
@@ -160,7 +169,8 @@ def _with_endpoints(vips, notes):
     result = [one._replace(endpoints=tuple(each for each in ENDPOINTS if claimed.get(each) == one.name)) for one in vips]
     for one in result:
         if not one.endpoints and not notes.under("vips"):
-            notes.add(("vips", one.name, "endpoints"), "This VIP serves nobody.", 'Write for example: endpoints = ["public"]')
+            notes.add(("vips", one.name, "endpoints"), "This VIP serves nobody.",
+                      'Write for example: endpoints = ["public"]')
     return result
 
 
@@ -224,16 +234,16 @@ def _front(plan, notes):
     for vip in plan.vips:
         for node in front:
             if vip.network not in node.addresses:
-                notes.add(("nodes", node.name, "addresses"), "%s can carry the VIP %s and has no address in its network %s." % (
-                    node.name, vip.name, vip.network), 'Add it: %s = "..."' % vip.network)
+                notes.add(("nodes", node.name, "addresses"), "%s can carry the VIP %s and has no address in its network %s."
+                          % (node.name, vip.name, vip.network), 'Add it: %s = "..."' % vip.network)
     if plan.vip_manager == KEEPALIVED and not plan.with_role(ENDPOINT):
-        notes.add(("plan", "vip_manager"), "keepalived moves the VIPs between nodes with the role endpoint, and there is none.",
-                  'Give two nodes roles = ["endpoint"], or write vip_manager = "pacemaker".')
+        notes.add(("plan", "vip_manager"), "keepalived moves the VIPs between nodes with the role endpoint, and there is "
+                  "none.", 'Give two nodes roles = ["endpoint"], or write vip_manager = "pacemaker".')
     if plan.vip_manager == KEEPALIVED:
         for node in plan.with_role(ENDPOINT):
             if CONTROLLER in node.roles:
-                notes.add(("nodes", node.name, "roles"), "An endpoint with keepalived is outside the cluster, so it cannot be a "
-                          "controller too.", 'Write roles = ["endpoint"], or vip_manager = "pacemaker" in [plan].')
+                notes.add(("nodes", node.name, "roles"), "An endpoint with keepalived is outside the cluster, so it cannot "
+                          "be a controller too.", 'Write roles = ["endpoint"], or vip_manager = "pacemaker" in [plan].')
 
 
 def _services(found, plan, balance, notes):
@@ -258,19 +268,22 @@ def _service(kind, entry, plan, balance, notes):
         entry.get("balance", balance) if kind.spread == BALANCED else None,
         entry.get("check_path", kind.check.path) if kind.check else None,
         kind.check.port if kind.check else None, entry.get("tls", True) and kind.mode == "http",
-        entry.get("writer", "stick-table") if kind.spread == WRITER else None, entry.get("options", {}))
+        entry.get("writer", "stick-table") if kind.spread == WRITER else None, entry.get("options", {}),
+        entry.get("check_host"))
 
 
 def _useless(kind, entry, path, notes):
     """Keys that this service does not have: accepted in silence they would promise something."""
     none = []
     if not kind.proxied:
-        none += [(key, "It is not proxied.") for key in ("backend_port", "endpoints", "balance", "check_path", "tls")]
+        none += [(key, "It is not proxied.")
+                 for key in ("backend_port", "endpoints", "balance", "check_path", "check_host", "tls")]
         if kind.port is None:
             none.append(("port", "Nobody connects to it."))
     if kind.proxied and kind.spread != BALANCED:
         none.append(("balance", "One node at a time serves all clients."))
     if kind.mode == "tcp":
+        none.append(("check_host", "Its check looks at no name."))
         none.append(("tls", "HAProxy passes its bytes on as they are; the server itself speaks TLS."))
     if kind.spread != WRITER:
         none.append(("writer", "Only galera_cluster has one."))
@@ -310,6 +323,8 @@ def _ports(plan, notes):
     for service in plan.services:
         kind = BY_NAME[service.name]
         mine = [("the VIP %s" % vip.name, service.port) for vip in (plan.vips_of(service) if kind.proxied else ())]
+        if redirects(service):
+            mine += [("the VIP %s" % vip.name, HTTPS) for vip in plan.vips_of(service) if vip.tls]
         for place, port in mine:
             if (place, port) in taken:
                 notes.add(("services", service.name, "port"), "%s listens on port %d of %s already." % (
@@ -317,8 +332,10 @@ def _ports(plan, notes):
             taken.setdefault((place, port), service.name)
     taken = {}
     for service in plan.services:
-        if service.backend_port is None or service.name == "nova_novncproxy" or notes.under("services", service.name, "port"):
-            continue  # the console proxy is what stands behind the listener nova_vncproxy
+        if service.backend_port is None or notes.under("services", service.name, "port"):
+            continue
+        if service.name == "nova_novncproxy":
+            continue  # it is what stands behind the listener nova_vncproxy
         for node in service.nodes:
             other = taken.setdefault((node, service.backend_port), service.name)
             if other != service.name and {other, service.name} != {"keystone_public", "keystone_admin"}:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan that is wrong: one sentence a mistake, with the line and what to write. One that is right: all defaults filled in."""
+"""A plan that is wrong: one sentence a mistake, with the line and what to write. One that is right: with all defaults."""
 
 import os
 
@@ -95,7 +95,8 @@ MISTAKES = [
     ('name = "cloud"', '', 1, "plan.name", ("missing", 'name = "cloud"')),
     ('"192.0.2.0/24"', '"192.0.2.1/24"', 5, "networks.management.cidr", ('Write "192.0.2.0/24"',)),
     ('"192.0.2.0/24"', '"192.0.2.0"', 5, "networks.management.cidr", ("no network",)),
-    ('"192.0.2.0/24"', '"192.0.2.0/24"\n[networks.b]\ncidr = "192.0.2.128/25"', 5, "networks.management.cidr", ("overlaps",)),
+    ('"192.0.2.0/24"', '"192.0.2.0/24"\n[networks.b]\ncidr = "192.0.2.128/25"', 5, "networks.management.cidr",
+     ("overlaps",)),
     ('"192.0.2.10"', '"192.0.2.300"', 8, "vips.cloud.address", ("no address",)),
     ('"192.0.2.10"', '"192.0.3.10"', 8, "vips.cloud.address", ("in none of the networks", "management (192.0.2.0/24)")),
     ('"192.0.2.10"', '"192.0.2.255"', 8, "vips.cloud.address", ("first or last",)),
@@ -116,14 +117,16 @@ MISTAKES = [
      ("of the node n1 as well",)),
     ('{ management = "192.0.2.11" }', '{ management = "192.0.2.11" }\nfence = { agent = "x", passwd = "y" }', 13,
      "nodes.n1.fence.passwd", ("password", "passwd_script")),
-    ('{ management = "192.0.2.11" }', '{ management = "192.0.2.11" }\nfence = { ip = "x" }', 13, "nodes.n1.fence", ("agent",)),
+    ('{ management = "192.0.2.11" }', '{ management = "192.0.2.11" }\nfence = { ip = "x" }', 13, "nodes.n1.fence",
+     ("agent",)),
     ('[services.galera_cluster]', '[services.galera]', 18, "services.galera", ("Did you mean 'galera_cluster'?",)),
     ('[services.galera_cluster]', '[service.galera_cluster]', 18, "service", ("Did you mean 'services'?",)),
     ('[services.galera_cluster]', '[services.galera_cluster]\nwriter = "backup"', 19, "services.galera_cluster.writer",
      ('"backups"',)),
     ('[services.galera_cluster]', '[services.galera_cluster]\nbalance = "source"', 19, "services.galera_cluster.balance",
      ("One node at a time", "Leave the key out")),
-    ('[services.galera_cluster]', '[services.galera_cluster]\nport = 0', 19, "services.galera_cluster.port", ("1 to 65535",)),
+    ('[services.galera_cluster]', '[services.galera_cluster]\nport = 0', 19, "services.galera_cluster.port",
+     ("1 to 65535",)),
     ('[services.galera_cluster]', '[services.galera_cluster]\nplacement = ["n3"]', 19,
      "services.galera_cluster.placement[0]", ("'n3' is no node",)),
     ('[services.galera_cluster]', '[services.galera_cluster]\noptions = { check_passwd = "x" }', 19,
@@ -169,6 +172,12 @@ def test_each_key_of_the_schema_has_an_example_and_a_reader():
         for key in table.keys:
             assert key.example and key.text.endswith("."), key
             assert key.kind in module._READERS
+
+
+def test_the_reference_in_the_documentation_is_the_one_of_the_command():
+    """Bring it up to date with `quorate plan schema`."""
+    with open(os.path.join(ROOT, "docs", "plan.md"), encoding="utf-8") as file:
+        assert schema.document() == file.read().partition("do not edit -->\n")[2].partition("<!-- end -->")[0]
 
 
 def test_the_document_names_every_key_and_service():

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""haproxy.cfg from a plan: a listener for each service at its VIPs. For HAProxy 2.2 and later; tried with 2.6 and 3.0.
+
+What stands in it was measured where it is not obvious (docs/front-door.md): a hash that is not consistent refuses the
+clients of a dead server, a stick table of size 1 that may not purge never learns, and a table without a condition goes
+on sending new connections to a server that drains.
+"""
+
+from quorate.plan.services import BALANCED, BY_NAME, FAILOVER, KINDS, WRITER
+from quorate.plan.validate import HTTPS, redirects
+
+PEERS_PORT = 1024
+# Where HAProxy's own command socket is; the unit of RHEL makes no directory in /run.
+SOCKETS = {"debian": "/run/haproxy/admin.sock", "redhat": "/var/lib/haproxy/stats"}
+
+CHECKED = "check inter 1s fastinter 500ms fall 2 rise 2"
+
+
+def listeners(plan):
+    """Names of the proxies that clients connect to. A proxy with a dot in its name, NAME.NODE, is bookkeeping."""
+    return tuple(one.name for one in plan.services if BY_NAME[one.name].proxied)
+
+
+def render(plan):
+    """The text."""
+    services = [one for one in plan.services if BY_NAME[one.name].proxied]
+    blocks = [_head(plan), _global(plan), _defaults()]
+    if _peers(plan):
+        blocks.append(_peers_section(plan))
+    for service in services:
+        blocks.append(_listener(plan, service))
+        blocks += _members(plan, service)
+    blocks.append(_not_here(plan))
+    return "\n\n".join("\n".join(block) for block in _reasons_once(blocks) if block) + "\n"
+
+
+def _reasons_once(blocks):
+    """A reason stands where it is first needed, not in every listener."""
+    said = set()
+    for block in blocks:
+        kept = [line for line in block if not (line.startswith("    #") and line in said)]
+        said.update(line for line in block if line.startswith("    #"))
+        yield kept
+
+
+def socket(address, port):
+    """address:port, with brackets around IPv6."""
+    return "%s:%d" % ("[%s]" % address if ":" in address else address, port)
+
+
+def _head(plan):
+    nodes = ", ".join(one.name for one in plan.front_nodes)
+    lines = ["# /etc/haproxy/haproxy.cfg of the control plane %s, the same on %s." % (plan.name, nodes),
+             "# Made by `quorate plan haproxy`: change the plan and make it anew. Look at it with: haproxy -c -f FILE", "#",
+             "# Every HAProxy binds the VIPs, whether its node carries them or not, so that it is there before they come:",
+             "#     echo net.ipv4.ip_nonlocal_bind=1 >/etc/sysctl.d/60-quorate.conf && sysctl --system"]
+    if any(":" in vip.address for vip in plan.vips):
+        lines.append("#     echo net.ipv6.ip_nonlocal_bind=1 >>/etc/sysctl.d/60-quorate.conf && sysctl --system")
+    return lines + ["# " + line for line in wrapped(
+        "The services themselves have to bind their node's own address: one that binds all addresses takes the ports of the "
+        "VIPs as well.")]
+
+
+def _global(plan):
+    lines = ["global", "    log stdout format short daemon", "    chroot /var/lib/haproxy", "    user haproxy",
+             "    group haproxy", "    # haproxy-check and `quorate status` ask here.",
+             "    stats socket %s mode 600 level admin" % SOCKETS[plan.system],
+             "    # A process that a reload has replaced checks no server any more, so its last sessions get a limit.",
+             "    hard-stop-after 15m"]
+    if any(vip.tls for vip in plan.vips):
+        lines.append("    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets")
+    return lines
+
+
+def _defaults():
+    return """defaults
+    log global
+    mode http
+    option httplog
+    option dontlognull
+    # A server that refuses is left at once for another one; the default is to insist three times.
+    option redispatch 1
+    retries 3
+    # A client of a dead server is sent elsewhere only if the hash is consistent; with the default it gets 503 until the
+    # checks have noticed.
+    hash-type consistent
+    # A connection for each request: a request that is sent on a kept one just as the server dies would be lost.
+    option http-server-close
+    timeout connect 2s
+    timeout http-request 10s
+    timeout http-keep-alive 10s
+    timeout queue 30s
+    timeout client 5m
+    timeout server 5m
+    # An API with all its workers at work answers late, and is not helped by being taken out.
+    timeout check 5s""".splitlines()
+
+
+def _peers(plan):
+    """Whether the HAProxys have something to tell each other."""
+    return any(_sticks(service) for service in plan.services)
+
+
+def _sticks(service):
+    """Whether one node serves until it is lost."""
+    kind = BY_NAME[service.name]
+    return len(service.nodes) > 1 and (kind.spread == FAILOVER or service.writer == "stick-table")
+
+
+def _peers_section(plan):
+    return ["# Who serves, where one node does, is known to all HAProxys and outlives a reload. The names are those that",
+            "# `uname -n` says.", "peers quorate"] + [
+        "    peer %s %s" % (one.name, socket(plan.address(one.name), PEERS_PORT)) for one in plan.front_nodes]
+
+
+def _listener(plan, service):
+    kind = BY_NAME[service.name]
+    lines = ["# " + kind.title] + ["# " + line for line in wrapped(kind.note)] + ["listen " + service.name]
+    lines += _binds(plan, service)
+    if kind.mode == "tcp":
+        lines += _tcp()
+    else:
+        lines += _http(plan, service)
+    lines += _check(plan, service)
+    lines += _spread(plan, service)
+    return lines + _servers(plan, service)
+
+
+def _binds(plan, service):
+    lines = []
+    for vip in plan.vips_of(service):
+        tls = " ssl crt %s alpn %s" % (vip.tls, "http/1.1" if service.name == "nova_vncproxy" else "h2,http/1.1")
+        if vip.tls and redirects(service):
+            lines += ["    bind " + socket(vip.address, service.port), "    bind " + socket(vip.address, HTTPS) + tls]
+        else:
+            lines.append("    bind " + socket(vip.address, service.port) + (tls if vip.tls and service.tls else ""))
+    return lines
+
+
+def _tcp():
+    return ["    mode tcp", "    option tcplog",
+            "    # Longer than connection_recycle_time of oslo.db (1 h), so that the pool closes first.",
+            "    timeout client 90m", "    timeout server 90m", "    timeout check 2s",
+            "    # Finds the sessions of machines that are gone.", "    option tcpka"]
+
+
+def _http(plan, service):
+    lines = ["    option forwardfor", "    http-request del-header X-Forwarded-For"]
+    secured = [vip for vip in plan.vips_of(service) if vip.tls] if service.tls else []
+    if secured:
+        lines += ["    # For this the service needs enable_proxy_headers_parsing = true ([oslo_middleware]).",
+                  "    http-request set-header X-Forwarded-Proto https if { ssl_fc }",
+                  "    http-request set-header X-Forwarded-Proto http if !{ ssl_fc }"]
+    if redirects(service):
+        lines += ["    http-request redirect scheme https code 301 if !{ ssl_fc } { dst %s }" % vip.address
+                  for vip in secured]
+    lines += why("A read that broke with its server is asked again elsewhere. A write may have happened: the client "
+                 "decides.")
+    lines += ["    retry-on conn-failure empty-response",
+              "    http-request disable-l7-retry if !{ method GET HEAD OPTIONS }"]
+    if service.name == "nova_vncproxy":
+        lines.append("    timeout tunnel 12h")
+    return lines
+
+
+def _check(plan, service):
+    check = BY_NAME[service.name].check
+    if service.check_port is not None:
+        return why("galera-check knows what an open port does not: a donor, a joining node, one outside the cluster.") + [
+            "    option httpchk GET " + service.check_path] + why(
+            "A node that is about to be stopped answers 404: no new connections, the open ones stay.") + [
+            "    http-check disable-on-404"] + why(
+            "A node that goes down takes its sessions with it: clients would hang in them until their own timeout.") + [
+            "    default-server %s port %d on-marked-down shutdown-sessions" % (CHECKED, service.check_port)]
+    own = service.check_path != check.path
+    host = service.check_host or plan.vips_of(service)[0].address
+    lines = ["    option httpchk",
+             "    http-check send meth GET uri %s ver HTTP/1.1 hdr Host %s" % (
+                 service.check_path, "[%s]" % host if ":" in host else host),
+             # A version document that offers several versions answers 300.
+             "    http-check expect status " + ("200-399" if own else check.statuses)]
+    if check.contains and not own:
+        lines.append("    http-check expect string " + check.contains)
+    return lines + ["    default-server " + CHECKED]
+
+
+def _spread(plan, service):
+    kind = BY_NAME[service.name]
+    if kind.spread == BALANCED:
+        return ["    balance " + service.balance]
+    if not _sticks(service):
+        return ["    # The first node serves whenever it can, and takes the new sessions back when it returns."]
+    lines = why("The table remembers who serves, so that nobody is moved a second time when the former one returns. It is "
+                "larger than its one entry: where 'nopurge' leaves no room for a new one, it never learns.") + [
+             "    stick-table type integer size 10 peers quorate", "    stick store-request int(1)"]
+    if kind.spread != WRITER:
+        return lines + ["    stick match int(1)"]
+    lines += why("It is asked only where that node takes connections: a table alone sends new ones to a node that drains.")
+    return lines + ["    stick match int(1) if { int(1),table_server_id(%s) %d } { nbsrv(%s) gt 0 }" % (
+        service.name, number, member(service, name)) for number, name in enumerate(service.nodes, 1)]
+
+
+def member(service, node):
+    """Name of the backend that tells whether one node takes connections."""
+    return "%s.%s" % (service.name, node)
+
+
+def _servers(plan, service):
+    one_at_a_time = BY_NAME[service.name].spread != BALANCED
+    return ["    server %s %s%s%s" % (name, socket(plan.address(name), service.backend_port),
+                                      " id %d" % number if _sticks(service) else "",
+                                      " backup" if one_at_a_time and number > 1 else "")
+            for number, name in enumerate(service.nodes, 1)]
+
+
+def _members(plan, service):
+    if not _sticks(service) or BY_NAME[service.name].spread != WRITER:
+        return []
+    blocks = []
+    for number, name in enumerate(service.nodes):
+        blocks.append((["# Whether a node takes connections, for the conditions above. Its state there is followed."]
+                       if not number else []) + [
+            "backend " + member(service, name), "    mode tcp", "    option httpchk", "    http-check disable-on-404",
+            "    server %s %s track %s/%s" % (name, socket(plan.address(name), service.backend_port), service.name, name)])
+    return blocks
+
+
+def _not_here(plan):
+    lines = []
+    for kind in KINDS:
+        service = plan.service(kind.name)
+        if service is None or not kind.note or kind.proxied:
+            continue
+        lines += ["# " + kind.title] + ["# " + line for line in wrapped(kind.note)]
+        where = [socket(plan.address(name), service.port) for name in service.nodes]
+        if kind.name == "rabbitmq":
+            lines += ["#     transport_url = rabbit://" + ",".join("USER:PASSWORD@" + one for one in where)]
+        else:
+            lines += ["#     memcached_servers = " + ",".join(where)]
+    return lines
+
+
+def why(text):
+    """A reason, inside a section."""
+    return ["    # " + line for line in wrapped(text, 114)]
+
+
+def wrapped(text, width=118):
+    """A text in lines of at most `width` characters."""
+    lines, line = [], ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = (line + " " + word).strip()
+    return lines + [line] if line else lines

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What systemd of one node has to know: commands, to be read and then run on it as root."""
+
+from quorate.plan.facts import KEEPALIVED
+from quorate.plan.haproxy import socket, wrapped
+
+CHECK = "quorate-galera-check.socket"
+
+
+def render(plan, node):
+    """The commands for the node of that name. ValueError with a sentence where there are none."""
+    parts = _front(plan, node) + _database(plan, node) + _cluster(plan, node)
+    if not parts:
+        raise ValueError("%s runs nothing that is served or checked from outside, so there is nothing to do." % node)
+    head = ["#!/bin/sh", "# What systemd of %s has to know in the control plane %s." % (node, plan.name),
+            "# Made by `quorate plan systemd`. Read it, then run it there as root; a second run changes nothing.", "set -eu"]
+    return "\n\n".join("\n".join(part) for part in [head] + parts) + "\n"
+
+
+def _comment(text):
+    return ["# " + line for line in wrapped(text)]
+
+
+def _file(path, lines):
+    return ["install -d %s" % path.rpartition("/")[0], "cat >%s <<'END'" % path] + lines + ["END"]
+
+
+def _front(plan, node):
+    if node not in [one.name for one in plan.front_nodes]:
+        return []
+    versions = sorted({"6" if ":" in vip.address else "4" for vip in plan.vips})
+    parts = [_comment("HAProxy binds the VIPs also while another node carries them, so that it serves the moment they come.")
+             + _file("/etc/sysctl.d/60-quorate.conf", ["net.ipv%s.ip_nonlocal_bind = 1" % version for version in versions])
+             + ["sysctl -q -p /etc/sysctl.d/60-quorate.conf"]]
+    if plan.vip_manager == KEEPALIVED:
+        parts.append(_comment("Nobody but systemd is there to start them again. An address that a killed keepalived left "
+                              "behind is taken away by the next one as it starts.")
+                     + _file("/etc/systemd/system/haproxy.service.d/quorate.conf",
+                             ["[Unit]", "StartLimitIntervalSec=0", "[Service]", "Restart=always", "RestartSec=1"])
+                     + _file("/etc/systemd/system/keepalived.service.d/quorate.conf",
+                             ["[Unit]", "StartLimitIntervalSec=0", "[Service]", "Restart=always", "RestartSec=1"])
+                     + ["systemctl daemon-reload", "systemctl enable --now haproxy.service keepalived.service"])
+    return parts
+
+
+def _database(plan, node):
+    galera = plan.service("galera_cluster")
+    if galera is None or node not in galera.nodes:
+        return []
+    return [_comment("The check of the database, for HAProxy alone: in the management network.")
+            + _file("/etc/systemd/system/%s.d/plan.conf" % CHECK, [
+                "[Socket]", "ListenStream=", "ListenStream=" + socket(plan.address(node), galera.check_port),
+                "# The address may come after this.", "FreeBind=yes"])
+            + ["systemctl daemon-reload", "systemctl enable %s" % CHECK, "systemctl restart %s" % CHECK]]
+
+
+def _cluster(plan, node):
+    """Units that Pacemaker starts must not be started by systemd as well."""
+    if node not in [one.name for one in plan.cluster_nodes]:
+        return []
+    units = []
+    if plan.service("galera_cluster") and node in plan.service("galera_cluster").nodes:
+        units.append("mariadb.service")
+    if plan.service("rabbitmq") and node in plan.service("rabbitmq").nodes:
+        units.append("rabbitmq-server.service")
+    if plan.service("memcached") and node in plan.service("memcached").nodes:
+        units.append("memcached.service")
+    if plan.vip_manager != KEEPALIVED and node in [one.name for one in plan.front_nodes]:
+        units.append("haproxy.service")
+    if not units:
+        return []
+    return [_comment("Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody "
+                     "whether it may. What runs now goes on running.") + ["systemctl disable " + " ".join(units)]]

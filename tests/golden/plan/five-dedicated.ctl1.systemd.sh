@@ -1,0 +1,15 @@
+#!/bin/sh
+# What systemd of ctl1 has to know in the control plane cloud.
+# Made by `quorate plan systemd`. Read it, then run it there as root; a second run changes nothing.
+set -eu
+
+# HAProxy binds the VIPs also while another node carries them, so that it serves the moment they come.
+install -d /etc/sysctl.d
+cat >/etc/sysctl.d/60-quorate.conf <<'END'
+net.ipv4.ip_nonlocal_bind = 1
+END
+sysctl -q -p /etc/sysctl.d/60-quorate.conf
+
+# Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody whether it may. What
+# runs now goes on running.
+systemctl disable memcached.service haproxy.service

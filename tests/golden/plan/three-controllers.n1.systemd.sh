@@ -1,0 +1,28 @@
+#!/bin/sh
+# What systemd of n1 has to know in the control plane cloud.
+# Made by `quorate plan systemd`. Read it, then run it there as root; a second run changes nothing.
+set -eu
+
+# HAProxy binds the VIPs also while another node carries them, so that it serves the moment they come.
+install -d /etc/sysctl.d
+cat >/etc/sysctl.d/60-quorate.conf <<'END'
+net.ipv4.ip_nonlocal_bind = 1
+END
+sysctl -q -p /etc/sysctl.d/60-quorate.conf
+
+# The check of the database, for HAProxy alone: in the management network.
+install -d /etc/systemd/system/quorate-galera-check.socket.d
+cat >/etc/systemd/system/quorate-galera-check.socket.d/plan.conf <<'END'
+[Socket]
+ListenStream=
+ListenStream=192.0.2.11:9200
+# The address may come after this.
+FreeBind=yes
+END
+systemctl daemon-reload
+systemctl enable quorate-galera-check.socket
+systemctl restart quorate-galera-check.socket
+
+# Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody whether it may. What
+# runs now goes on running.
+systemctl disable mariadb.service rabbitmq-server.service memcached.service haproxy.service
