@@ -133,8 +133,8 @@ class Page(namedtuple("Page", "outcome status why", defaults=(None, ""))):
 
 
 class Seen(namedtuple("Seen", (
-        "tree sockets settings age uptime expected baseline broker port_owner rows replies page stray"),
-        defaults=({}, Settings(), 0.0, None, None, None, None, None, None, (), None, ()))):
+        "tree sockets settings age expected baseline broker port_owner rows replies page"),
+        defaults=({}, Settings(), 0.0, None, None, None, None, None, (), None))):
     """All that one look gave.
 
     tree       Tree

@@ -42,9 +42,8 @@ def ini(text, pairs=None):
 def option(pairs, key, section="DEFAULT", depth=4):
     """The value of an option with what it refers to filled in; None when it is not set or empty."""
     value = pairs.get((section, key))
-    while value and "$" in value and depth:
-        depth -= 1
-        value = _filled(pairs, section, value, depth)
+    if value and "$" in value and depth:
+        value = _filled(pairs, section, value, depth - 1)
     return value or None
 
 

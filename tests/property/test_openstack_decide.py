@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holds of every verdict on an OpenStack service, whatever was seen."""
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from quorate.host.process import Process
+from quorate.openstack import catalog, decide, facts
+from quorate.openstack.facts import Address, Limits, Page, Reply, Row, Rows, Seen, Settings, Sockets, Tree
+
+SERVICES = (catalog.CINDER_VOLUME, catalog.HEAT_ENGINE, catalog.NOVA_CONSOLEAUTH, catalog.NOVA_NOVNCPROXY)
+BOLDNESS = {facts.STOPPED: 2, facts.HEALTHY: 0, facts.DEGRADED: 0, facts.FAILED: 1}
+KEYS = ("orphans", "copies", "frozen", "workers", "amqp", "broker", "port", "database", "heartbeat", "heartbeat-part",
+        "heartbeat-never", "heartbeat-unknown", "clock", "rpc", "queue", "rpc-unknown", "consumers", "page", "page-missing")
+NUMBERS = some.one_of(some.none(), some.integers(-100, 5000))
+
+
+def maybe(strategy):
+    return some.one_of(some.none(), strategy)
+
+
+@some.composite
+def trees(draw):
+    state = some.sampled_from("SSSRDTt")
+    pids = iter(range(10, 100))
+
+    def processes(count, parent):
+        return tuple(Process(pid, parent, pid, draw(state), ("x",)) for pid, _ in zip(pids, range(count)))
+
+    parent = processes(1, 1)[0] if draw(some.booleans()) else None
+    workers = processes(draw(some.integers(0, 3)), 10) if parent else ()
+    if parent and not workers:
+        workers = (parent,)
+    return Tree(parent, workers, processes(draw(some.integers(0, 2)), 1), processes(draw(some.integers(0, 2)), 1) if parent else ())
+
+
+@some.composite
+def looks(draw):
+    tree = draw(trees())
+    sockets = {one.pid: Sockets(draw(maybe(some.integers(0, 3))), 1, draw(maybe(some.just(frozenset()))))
+               for one in tree.all if draw(some.booleans())}
+    settings = Settings(
+        True, (Address("n1", 5672),) * draw(some.integers(0, 1)), None, draw(maybe(some.just("ha"))),
+        (("a", "ha"), ("b", "ha"))[:draw(some.integers(0, 2))], None, draw(maybe(some.integers(1, 3))),
+        "openstack", None, 10.0, 60.0, draw(maybe(some.just(("", 6080)))))
+    row = some.builds(Row, some.sampled_from(("ha@a", "ha@b", "ha", "id")), NUMBERS, NUMBERS)
+    outcome = some.sampled_from((facts.ANSWERED, facts.SILENT, facts.UNREACHABLE, facts.MISSING, facts.UNKNOWN))
+    return Seen(
+        tree, sockets, settings, draw(some.floats(0, 5000)), draw(maybe(some.integers(1, 3))), draw(maybe(some.integers(1, 3))),
+        draw(maybe(some.booleans())), draw(some.sampled_from((None, "ours", "other", "nobody"))),
+        draw(maybe(some.builds(Rows, outcome, some.lists(row, max_size=4).map(tuple), some.just("why")))),
+        tuple(draw(some.lists(some.builds(Reply, some.just("q"), outcome, maybe(some.integers(0, 5))), max_size=2))),
+        draw(maybe(some.builds(Page, outcome, maybe(some.sampled_from((200, 404, 503)))))))
+
+
+LASTING = some.dictionaries(some.sampled_from(KEYS), some.floats(0, 10000))
+LIMITS = some.builds(Limits, some.floats(0, 300), some.floats(0, 300))
+
+
+def judged(service, seen, lasting, limits):
+    return decide.judge(service, seen, decide.symptoms(service, seen), lasting, limits)
+
+
+@given(some.sampled_from(SERVICES), looks(), LASTING, LIMITS)
+def test_alive_is_never_stopped_and_nothing_alive_is_nothing_else(service, seen, lasting, limits):
+    assert (judged(service, seen, lasting, limits).state == facts.STOPPED) == (not seen.tree.all)
+
+
+@given(some.sampled_from(SERVICES), looks(), LASTING, LIMITS)
+def test_every_trouble_has_a_sentence_and_health_has_none(service, seen, lasting, limits):
+    verdict = judged(service, seen, lasting, limits)
+
+    assert (verdict.state == facts.HEALTHY) == (verdict.sentence == "") == (not verdict.symptoms and bool(seen.tree.all))
+    assert "None" not in verdict.sentence
+
+
+@given(some.sampled_from(SERVICES), looks(), LASTING, LIMITS, some.data())
+def test_more_unknowns_never_make_it_bolder(service, seen, lasting, limits, data):
+    """Forgetting a fact never turns a service that is left alone into one that is restarted."""
+    which = data.draw(some.sampled_from(("sockets", "expected", "broker", "port_owner", "rows", "replies", "page")))
+    less = seen._replace(**{which: {"sockets": {}, "replies": ()}.get(which)})
+
+    assert BOLDNESS[judged(service, less, lasting, limits).state] <= BOLDNESS[judged(service, seen, lasting, limits).state]
+
+
+@given(some.sampled_from(SERVICES), looks(), LASTING, LIMITS)
+def test_the_longer_it_lasts_the_worse_and_never_the_better(service, seen, lasting, limits):
+    longer = {key: value + 100 for key, value in lasting.items()}
+
+    assert (BOLDNESS[judged(service, seen, lasting, limits).state]
+            <= BOLDNESS[judged(service, seen, longer, limits).state])
+
+
+@given(some.sampled_from(SERVICES), looks(), LASTING, some.floats(0, 300))
+def test_an_outage_alone_never_fails_a_service(service, seen, lasting, tolerance):
+    """With the default, a broker or database that is away restarts nothing."""
+    found = decide.symptoms(service, seen)
+    if found and all(one.kind == facts.OUTAGE for one in found):
+        assert facts.DEGRADED == decide.judge(service, seen, found, lasting, Limits(tolerance, 0)).state
+
+
+@given(some.sampled_from(SERVICES), looks(), LIMITS)
+def test_what_was_just_seen_for_the_first_time_fails_only_where_waiting_is_pointless(service, seen, limits):
+    found = decide.symptoms(service, seen)
+    verdict = decide.judge(service, seen, found, {}, limits)
+
+    assert (verdict.state == facts.FAILED) == (bool(seen.tree.all) and any(one.kind == facts.FATAL for one in found))

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TCP sockets of processes, from the kernel and from a made-up /proc."""
+
+import os
+import socket
+
+from quorate.host.connections import ESTABLISHED, LISTEN, Connections, Socket
+from tests.waiting import within
+
+
+def test_our_own_sockets():
+    with socket.socket() as listener, socket.socket() as client:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        port = listener.getsockname()[1]
+        client.connect(("127.0.0.1", port))
+        found = Connections().of(os.getpid())
+
+        assert (LISTEN, port, 0) in [one[:3] for one in found]
+        assert (ESTABLISHED, client.getsockname()[1], port) in [one[:3] for one in found]
+        assert Connections().listeners(os.getpid(), port)
+        inodes = [one.inode for one in found if one[:3] == (LISTEN, port, 0)]
+        assert frozenset(inodes) == Connections().listening(inodes)
+
+    assert within(5, lambda: not Connections().listening(inodes))
+    assert not Connections().listeners("self", port)
+
+
+def test_a_process_that_is_gone_is_unknown_not_without_connections():
+    assert Connections().of(2 ** 22 + 5) is None
+
+
+def test_ipv6_and_states_that_come_and_go(tmp_path):
+    process = tmp_path / "7"
+    (process / "fd").mkdir(parents=True)
+    (process / "net").mkdir()
+    for number, inode in enumerate((11, 12, 13, 99)):
+        os.symlink("socket:[%d]" % inode, process / "fd" / str(number))
+    os.symlink("/dev/null", process / "fd" / "8")
+    head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    line = "   0: %s:1F90 %s:1628 %s 00000000:00000000 00:00000000 00000000     0        0 %d 1 0000 100 0 0 10 0\n"
+    (process / "net" / "tcp").write_text(head + line % ("0100007F", "0100007F", "01", 11) + line % ("0" * 8, "0" * 8, "06", 12))
+    (process / "net" / "tcp6").write_text(head + line % ("0" * 32, "0" * 32, "0A", 13))
+
+    assert (Socket(ESTABLISHED, 8080, 5672, 11), Socket(LISTEN, 8080, 5672, 13)) == Connections(str(tmp_path)).of(7)
+
+
+def test_a_kernel_without_tables_is_unknown(tmp_path):
+    (tmp_path / "7" / "fd").mkdir(parents=True)
+    os.symlink("socket:[11]", tmp_path / "7" / "fd" / "3")
+
+    assert Connections(str(tmp_path)).of(7) is None and Connections(str(tmp_path)).listeners(7, 80) is None

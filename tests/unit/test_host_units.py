@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""systemd units, found in a made-up file system."""
+
+import os
+
+from quorate.host.units import DROP_IN_TEXT, Units
+from tests.fakes import FakeCommands
+
+
+def units(tmp_path, commands=None):
+    return Units(commands or FakeCommands(), str(tmp_path), str(tmp_path / "proc"))
+
+
+def put(tmp_path, path, text="[Service]\n"):
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def test_names_of_both_distributions(tmp_path):
+    assert units(tmp_path).find(("cinder-volume", "openstack-cinder-volume")) is None
+    put(tmp_path, "usr/lib/systemd/system/openstack-cinder-volume.service")
+    assert "openstack-cinder-volume.service" == units(tmp_path).find(("cinder-volume", "openstack-cinder-volume")).name
+
+
+def test_the_administrators_file_goes_before_the_packages(tmp_path):
+    put(tmp_path, "lib/systemd/system/a.service")
+    put(tmp_path, "etc/systemd/system/a.service")
+
+    assert str(tmp_path / "etc/systemd/system/a.service") == units(tmp_path).find(("a",)).path
+
+
+def test_masked(tmp_path):
+    put(tmp_path, "lib/systemd/system/a.service")
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    os.symlink("/dev/null", tmp_path / "etc/systemd/system/a.service")
+
+    assert units(tmp_path).find(("a",)).masked
+
+
+def test_enabled(tmp_path):
+    file = put(tmp_path, "lib/systemd/system/a.service")
+    unit = units(tmp_path).find(("a",))
+    assert not units(tmp_path).enabled(unit)
+    (tmp_path / "etc/systemd/system/multi-user.target.wants").mkdir(parents=True)
+    os.symlink(file, tmp_path / "etc/systemd/system/multi-user.target.wants/a.service")
+    assert units(tmp_path).enabled(unit)
+
+
+def test_processes_of_a_unit_by_its_group_and_without_one(tmp_path):
+    put(tmp_path, "lib/systemd/system/a.service")
+    unit = units(tmp_path).find(("a",))
+    put(tmp_path, "proc/5/cgroup", "1:cpu:/x\n0::/machine/system.slice/a.service\n")
+    put(tmp_path, "proc/6/cgroup", "0::/user.slice/user-0.slice/session-1.scope\n")
+    assert {5} == units(tmp_path).processes(unit)
+    put(tmp_path, "sys/fs/cgroup/system.slice/a.service/cgroup.procs", "7\n8\n")
+    assert {7, 8} == units(tmp_path).processes(unit)
+    assert "a.service" == units(tmp_path).of(5) and units(tmp_path).of(6) is None and units(tmp_path).of(99) is None
+
+
+def test_restarts_are_left_to_the_cluster_and_systemd_is_told_once(tmp_path):
+    put(tmp_path, "lib/systemd/system/a.service")
+    commands = FakeCommands().expect("systemctl", "daemon-reload")
+    found = units(tmp_path, commands)
+    unit = found.find(("a",))
+
+    assert found.adopt(unit, 5) is None and found.adopt(unit, 5) is None
+    commands.done()
+    assert DROP_IN_TEXT == (tmp_path / "run/systemd/system/a.service.d/50-quorate.conf").read_text()
+    assert "Restart=no" in DROP_IN_TEXT
+
+
+def test_a_failed_reload_is_told(tmp_path):
+    put(tmp_path, "lib/systemd/system/a.service")
+    commands = FakeCommands().expect("systemctl", "daemon-reload", rc=1, err="Access denied\n")
+    found = units(tmp_path, commands)
+
+    assert "Access denied" in found.adopt(found.find(("a",)), 5)
