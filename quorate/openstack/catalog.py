@@ -17,3 +17,30 @@ NOVA_CONSOLEAUTH = Service(
 NOVA_NOVNCPROXY = Service(
     "nova-novncproxy", "nova", ("nova-novncproxy", "openstack-nova-novncproxy"), "nova", "/etc/nova/nova.conf",
     amqp=False, port=6080, page="/vnc_lite.html")
+
+
+def _api(name, project, port, units=(), page="/", config=None):
+    return Service(name, project, (name, "openstack-" + name) + tuple(units), project,
+                   config or "/etc/%s/%s.conf" % (project, project), workers="any", amqp=False, port=port, page=page)
+
+
+def _caller(name, project, exchange, topic, row):
+    return Service(name, project, (name, "openstack-" + name), project, "/etc/%s/%s.conf" % (project, project), workers="any",
+                   exchange=exchange, topic=topic, row=row)
+
+
+# Those that stay with systemd on every node. Ports are those of the OpenStack Installation Guide (firewalls and ports).
+OTHERS = (
+    _api("keystone", "keystone", 5000, ("apache2", "httpd"), "/v3"),
+    _api("glance-api", "glance", 9292, config="/etc/glance/glance-api.conf"),
+    _api("placement-api", "placement", 8778),
+    _api("nova-api", "nova", 8774),
+    _api("neutron-server", "neutron", 9696, ("neutron-api",)),
+    _api("cinder-api", "cinder", 8776),
+    _api("heat-api", "heat", 8004),
+    _api("heat-api-cfn", "heat", 8000),
+    _caller("nova-scheduler", "nova", "nova", "scheduler", "nova"),
+    _caller("nova-conductor", "nova", "nova", "conductor", "nova"),
+    _caller("cinder-scheduler", "cinder", "openstack", "cinder-scheduler", "cinder"),
+)
+ALL = {one.name: one for one in (CINDER_VOLUME, HEAT_ENGINE, NOVA_CONSOLEAUTH, NOVA_NOVNCPROXY) + OTHERS}

@@ -90,31 +90,38 @@ def alone(service, settings):
 
 def missing_workers(service, seen):
     """How many workers are not there that shall be; 0 where that is not known."""
-    if service.workers in ("one", "any") or seen.expected is None or seen.expected < 2 and service.workers == "engines":
+    wanted = wanted_workers(seen)
+    if service.workers in ("one", "any") or wanted is None or wanted < 2 and service.workers == "engines":
         return 0
     there = len([one for one in seen.tree.workers if one != seen.tree.parent])
-    return max(0, seen.expected - there)
+    return max(0, wanted - there)
+
+
+def wanted_workers(seen):
+    """As many as configured, else as many as came up; None: not known."""
+    return seen.baseline if seen.expected is None else seen.expected
 
 
 def _workers(service, seen):
     missing = missing_workers(service, seen)
     if not missing:
         return
-    there = seen.expected - missing
+    wanted = wanted_workers(seen)
+    there = wanted - missing
     what = "backends" if service.workers == "backends" else "workers"
     if seen.baseline is not None and there >= seen.baseline and there:
         # It was so from the beginning: a restart would bring the same.
         yield Symptom("workers", facts.NOTICE, "Only %d of %d %s of %s came up at its start; its log says why, for example "
                       "that the class of a driver cannot be imported. After that is mended: pcs resource restart." % (
-                          there, seen.expected, what, service.name))
+                          there, wanted, what, service.name))
     else:
-        yield Symptom("workers", facts.PASSING, "%s has %d of %d worker processes." % (service.name, there, seen.expected),
+        yield Symptom("workers", facts.PASSING, "%s has %d of %d worker processes." % (service.name, there, wanted),
                       GRACE)
 
 
 def _connections(service, seen):
     """Every worker is connected to a broker."""
-    if not service.amqp or (seen.tree.workers == (seen.tree.parent,) and missing_workers(service, seen)):
+    if not service.amqp or (seen.tree.workers == (seen.tree.parent,) and not alone(service, seen.settings)):
         return  # a parent has no connections of its own: what is missing is its workers
     without = [one for one in seen.tree.workers
                if seen.sockets.get(one.pid) is not None and seen.sockets[one.pid].amqp == 0]
@@ -138,7 +145,7 @@ def _connections(service, seen):
 def _listener(service, seen):
     if service.port is None or seen.port_owner in (None, "ours"):
         return
-    port = _port(service, seen.settings)
+    port = port_of(service, seen.settings)
     if seen.port_owner == "other":
         yield Symptom("port", facts.PASSING, "Another program holds port %d that %s needs; see 'ss -ltnp sport = :%d'." % (
             port, service.name, port), GRACE)
@@ -163,7 +170,7 @@ def _rows(service, seen):
 
 def names(service, settings):
     """The names under which the workers report; for Heat that is the host's, for all its engines."""
-    if service.row == "cinder":
+    if service.workers == "backends":
         return tuple("%s@%s" % (host, section) for section, host in settings.backends)
     return (settings.host,) if settings.host else ()
 
@@ -195,7 +202,7 @@ def _named_rows(service, seen):
         yield Symptom("heartbeat-never", facts.NOTICE, "%s of %s has not reported since its start %d s ago: it did not "
                       "initialise%s. See its log; once that is mended: pcs resource restart." % (
                           ", ".join(never), service.name, seen.age,
-                          " (is the storage of that backend there?)" if service.row == "cinder" else ""))
+                          " (is the storage of that backend there?)" if service.workers == "backends" else ""))
     for row in ahead:
         yield Symptom("clock", facts.NOTICE, "The heartbeat of %s lies %d s in the future: the clocks of this node and of the "
                       "database differ." % (row.name, -row.age))
@@ -236,7 +243,7 @@ def _replies(service, seen):
             yield Symptom("rpc-unknown", facts.NOTICE, "%s could not be called: %s" % (service.name, reply.why))
             break
     for reply in seen.replies:
-        if service.row == "cinder" and (reply.consumers or 0) > CONSUMERS and seen.age > CONSUMERS_LINGER:
+        if service.workers == "backends" and (reply.consumers or 0) > CONSUMERS and seen.age > CONSUMERS_LINGER:
             yield Symptom("consumers", facts.NOTICE, "Queue %s has %d consumers instead of %d: a second %s takes calls "
                           "somewhere else. Look on every node (ps -C %s), and stop what the cluster did not start." % (
                               reply.target, reply.consumers, CONSUMERS, service.name, service.name[:15]))
@@ -245,13 +252,13 @@ def _replies(service, seen):
 
 def _page(service, seen):
     page = seen.page
-    if page is None or page.outcome == facts.UNKNOWN:
+    if page is None or page.outcome == facts.UNKNOWN or service.port is None:
         return
-    port = _port(service, seen.settings)
+    port = port_of(service, seen.settings)
     if page.outcome == facts.ANSWERED:
         if page.status is not None and page.status >= 500:
             yield Symptom("page", facts.PASSING, "%s answers %d on port %d." % (service.name, page.status, port))
-        elif page.status == 404:
+        elif page.status == 404 and service.workers == "one":
             yield Symptom("page-missing", facts.NOTICE, "%s answers on port %d and has no page %s: install novnc, or set "
                           "web to the directory of its pages." % (service.name, port, service.page))
         return
@@ -259,7 +266,8 @@ def _page(service, seen):
         service.name, port, ": " + page.why if page.why else ""), GRACE)
 
 
-def _port(service, settings):
+def port_of(service, settings):
+    """The port it listens on."""
     return settings.listen[1] if settings.listen else service.port
 
 

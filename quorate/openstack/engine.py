@@ -143,7 +143,7 @@ def answers_elsewhere(context, service, eyes, settings):
     Pacemaker and fencing are the first witness, this is the second. A broker keeps the consumers of a node that lost its
     power for some minutes, so only an answer proves a copy; the same call also proves that the first one is gone.
     """
-    if service.row != "cinder" or not settings.brokers or not settings.backends:
+    if service.workers != "backends" or not settings.brokers or not settings.backends:
         return None
     targets = tuple("%s.%s" % (service.topic, name) for name in decide.names(service, settings))
     replies = eyes.replies(settings.brokers, settings.exchange, targets,

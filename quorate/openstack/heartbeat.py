@@ -10,7 +10,7 @@ from quorate.openstack.facts import ANSWERED, UNKNOWN, UNREACHABLE, Row, Rows
 _AGES = ("TIMESTAMPDIFF(SECOND, COALESCE(%s), UTC_TIMESTAMP()), TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP()), ")
 QUESTIONS = {
     "cinder": "SELECT host, " + _AGES % "updated_at, created_at" + "report_count, disabled FROM services WHERE `binary` = "
-              "'cinder-volume' AND deleted = 0 AND host IN ({names})",
+              "'{service}' AND deleted = 0 AND host IN ({names})",
     "nova": "SELECT host, " + _AGES % "last_seen_up, updated_at, created_at" + "report_count, disabled FROM services WHERE "
             "`binary` = '{service}' AND deleted = 0 AND host IN ({names})",
     "heat": "SELECT engine_id, " + _AGES % "updated_at, created_at" + "NULL, 0 FROM service WHERE `binary` = 'heat-engine' "

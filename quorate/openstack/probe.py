@@ -42,12 +42,12 @@ def look(context, service, memory, eyes, level=0):
         baseline=baseline(memory, found.parent))
     connections = eyes.connections()
     seen = seen._replace(sockets=_sockets(context, service, seen, connections))
-    seen = seen._replace(port_owner=_port_owner(service, seen, connections))
+    seen = seen._replace(port_owner=port_owner(service, seen, connections))
     if any(one.amqp == 0 for one in seen.sockets.values()) and service.amqp and found.parent is not None:
         seen = seen._replace(broker=eyes.broker(settings.brokers, context.deadline.limit(BROKER_SECONDS)))
     if level < 10 or any(one.kind == facts.FATAL for one in decide.symptoms(service, seen)):
         return seen
-    return _deeper(context, service, eyes, seen, level)
+    return deeper(context, service, eyes, seen, level)
 
 
 def expected(service, settings):
@@ -80,7 +80,8 @@ def _sockets(context, service, seen, connections):
     return {one.pid: read.count(connections.of(one.pid), ports, sql) for one in wanted}
 
 
-def _port_owner(service, seen, connections):
+def port_owner(service, seen, connections):
+    """'ours', 'other', 'nobody'; None: it has no port, or that cannot be seen."""
     if service.port is None or seen.tree.parent is None:
         return None
     port = seen.settings.listen[1] if seen.settings.listen else service.port
@@ -93,20 +94,26 @@ def _port_owner(service, seen, connections):
     return None if anybody is None else "other" if anybody else "nobody"
 
 
-def _deeper(context, service, eyes, seen, level):
+def deeper(context, service, eyes, seen, level):
     """Rows and page at level 10, RPC at level 20."""
     settings, limit = seen.settings, context.parameters.check_timeout
     if service.row:
         seen = seen._replace(rows=_rows(context, service, eyes, settings, limit))
-    if service.page and settings.readable:
-        host, port = settings.listen or ("", service.port)
-        seen = seen._replace(page=eyes.page(host, port, service.page, context.deadline.limit(min(3.0, limit)), settings.tls))
+    if service.page and seen.page is None:
+        seen = seen._replace(page=page(context, service, eyes, settings))
     if level >= 20 and service.topic and seen.broker is not False and settings.readable:
         targets, method = call_targets(service, seen)
         if targets and settings.brokers:
             seen = seen._replace(replies=eyes.replies(settings.brokers, settings.exchange, targets,
                                                       context.deadline.limit(limit), method))
     return seen
+
+
+def page(context, service, eyes, settings):
+    """What it answers to an HTTP request."""
+    host, port = settings.listen or ("", service.port)
+    limit = context.deadline.limit(min(3.0, context.parameters.check_timeout))
+    return eyes.page(getattr(context.parameters, "host", None) or host, port, service.page, limit, settings.tls)
 
 
 def _rows(context, service, eyes, settings, limit):

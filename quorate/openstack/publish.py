@@ -16,7 +16,7 @@ def attribute(instance):
 def value(service, settings):
     """The text that has to be the same everywhere: names of workers, and the cluster if one is set; None: nothing to say."""
     names = decide.names(service, settings)
-    if service.row != "cinder" or not names:
+    if service.workers != "backends" or not names:
         return None
     text = ",".join(sorted(names)) + (" cluster=%s" % settings.cluster if settings.cluster else "")
     if len(text) > 900:

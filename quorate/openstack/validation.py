@@ -56,7 +56,7 @@ def _console_type():
 def _between_nodes(context, service, settings):
     """Whether all nodes give the workers the same names."""
     mine = publish.value(service, settings)
-    if service.row != "cinder":
+    if service.workers != "backends":
         return []
     from quorate.pacemaker.attributes import Attributes, Unavailable, plain
     try:

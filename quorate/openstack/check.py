@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""service-check: the agents' own eyes on any service of the control plane, for HAProxy, monitoring and people."""
+
+from collections import namedtuple
+
+from quorate.openstack import catalog, health
+from quorate.web.check import Check, Fact, Wrong
+
+LEVELS = ("0", "10", "20")
+
+
+class Asked(namedtuple("Asked", "binary config check_timeout host")):
+    """The parameters that the agents' eyes look at."""
+
+    __slots__ = ()
+
+
+class Here(namedtuple("Here", "parameters processes deadline")):
+    """As much of a Context as a look needs; the whole of it knows the cluster, and a check must not."""
+
+    __slots__ = ()
+
+
+class ServiceCheck(Check):
+    """service-check: say whether a service of the control plane works on this node"""
+
+    name, room, service = "service-check", "service", "The service"
+    arguments, takes = ("name",), "NAME"
+    roles = {
+        "/": "it runs, nothing of it is frozen, its port is its own and answers; an outage of broker or database is told and "
+             "takes no node out",
+        "/ready": "the same as /",
+        "/live": "something of it runs",
+    }
+    options = {
+        "level N": "0: processes, connections, port, page; 10: the heartbeat in the database too; 20: an RPC call too "
+                   "(default: 0)",
+        "host ADDRESS": "where its port is asked (default: what it listens on, or this machine)",
+        "port N": "its port, where it is not the usual one",
+        "path PATH": "what is asked of it by HTTP (default: / or a page that it has)",
+        "config FILE": "its configuration file (default: that of its package)",
+        "timeout SECONDS": "how long a look may take (default: 1; 5 from level 10 on)",
+    }
+    interval, timeout, one_look = 1.0, 1.0, 1.0
+    exits = {"unknown": 3}
+
+    def __init__(self, options, eyes=None, processes=None):
+        Check.__init__(self, options)
+        name = options.get("name", "")
+        if name not in catalog.ALL:
+            raise Wrong("%s; NAME is one of %s" % ("there is no service %s" % name if name else "which service?",
+                                                   ", ".join(sorted(catalog.ALL))))
+        for number in ("port", "timeout"):
+            if not options.get(number, "1").replace(".", "", number == "timeout").isdigit():
+                raise Wrong("--%s is a number" % number)
+        if options.get("level", "0") not in LEVELS:
+            raise Wrong("--level is 0, 10 or 20")
+        self.level = int(options.get("level", "0"))
+        self.declared = catalog.ALL[name]
+        self.declared = self.declared._replace(port=int(options["port"]) if "port" in options else self.declared.port,
+                                               page=options.get("path", self.declared.page))
+        self.service = name
+        if self.level or "timeout" in options:
+            self.timeout = self.one_look = float(options.get("timeout", "5"))
+            self.interval = 1.0 if not self.level else 10.0
+        self._eyes, self._processes = eyes, processes
+
+    def look(self, seconds, last):
+        seen = self.seen(seconds)
+        return Fact(seen, health.classify(self.declared, seen))
+
+    def seen(self, seconds):
+        """A Seen of this moment."""
+        from quorate.openstack import group, probe
+        from quorate.openstack.memory import Memory
+        here = self._here(seconds)
+        if self.declared.workers == "any":
+            return group.look(here, self.declared, self._eyes, self.level)
+        level = max(self.level, 10 if self.declared.page else 0)
+        return probe.look(here, self.declared, Memory(self.service, "check"), self._eyes, level)
+
+    def _here(self, seconds):
+        from quorate.host.clock import Clock
+        from quorate.host.command import Commands
+        from quorate.host.process import Processes
+        from quorate.ocf.deadline import Deadline
+        from quorate.openstack.eyes import Eyes
+        self._eyes, self._processes = self._eyes or Eyes(Commands({})), self._processes or Processes()
+        asked = Asked(self.service, self.options.get("config", self.declared.config), seconds, self.options.get("host"))
+        return Here(asked, self._processes, Deadline(Clock(), seconds))
+
+    def answered(self, fact):
+        return fact.status is not None and bool(fact.status.tree.all)
+
+    def decisive(self, fact):
+        return bool(fact.status.tree.all)
+
+    def metrics(self, fact):
+        if fact.status is None:
+            return ()
+        labels = {"service": self.service}
+        found = [("processes", labels, len(fact.status.tree.all))]
+        return found + [("connections_amqp", labels, sum(one.amqp or 0 for one in fact.status.sockets.values()))]
+
+    def known(self, fact):
+        """Without addresses' accounts: those of the configuration are secrets."""
+        if fact.status is None:
+            return {"service": self.service}
+        seen = fact.status
+        return {"service": self.service, "processes": [one.pid for one in seen.tree.all],
+                "states": "".join(one.state for one in seen.tree.all), "seconds": int(seen.age), "port": seen.port_owner,
+                "page": seen.page.status if seen.page else None, "broker": seen.broker,
+                "rows": [list(row) for row in seen.rows.rows] if seen.rows else None,
+                "calls": {reply.target: reply.outcome for reply in seen.replies}}

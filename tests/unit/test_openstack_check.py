@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""service-check on scripted eyes, and on a real listener."""
+
+import socket
+import threading
+
+import pytest
+
+from quorate.openstack.check import ServiceCheck
+from quorate.openstack.facts import ANSWERED, MISSING, Address, Page, Settings
+from quorate.web.check import NOTHING_YET, Wrong
+from quorate.web.command import parse
+from tests.fakes import FakeProcesses
+
+
+class Net:
+    def __init__(self, amqp=2, ports=(8774,)):
+        self.amqp, self.ports = amqp, ports
+
+    def of(self, _pid):
+        from quorate.host.connections import Socket
+        return tuple([Socket("established", 4000, 5672, 1)] * self.amqp + [Socket("listen", port, 0, 2) for port in self.ports])
+
+    def listeners(self, _pid, port):
+        return port in self.ports
+
+
+class NoSystemd:
+    def managed(self):
+        return False
+
+
+class FakeEyes:
+    """A machine of one's own making."""
+
+    def __init__(self, page=Page(ANSWERED, 200), broker=True, **net):
+        self.units, self._page, self._broker, self._net = NoSystemd(), page, broker, net
+
+    def settings(self, _service, _config):
+        return Settings(True, (Address("n1", 5672, "u", "secret", "/"),), host="n1")
+
+    def connections(self):
+        return Net(**self._net)
+
+    def page(self, *_words):
+        return self._page
+
+    def broker(self, _brokers, _seconds):
+        return self._broker
+
+
+def look(name, processes=("python3 /usr/bin/%s",), state="S", **eyes):
+    table = FakeProcesses()
+    for line in processes:
+        table.add(line % name, state=state)
+    check = ServiceCheck(parse(ServiceCheck, [name]), FakeEyes(**eyes), table)
+    return check, check.look(1.0, NOTHING_YET)
+
+
+def test_an_api_that_answers():
+    check, fact = look("nova-api")
+
+    assert ("well", True) == fact.health[:2]
+    assert "nova-api works: 1 process, answers 200 on port 8774." == fact.health.sentence
+    assert "secret" not in str(check.known(fact)) and ("processes", {"service": "nova-api"}, 1) in check.metrics(fact)
+
+
+@pytest.mark.parametrize("name, changes, code, ok", [
+    ("nova-api", {"processes": (), "page": Page(MISSING)}, "down", False),
+    ("nova-api", {"processes": ()}, "well", True),  # in a web server that we do not know, and it answers
+    ("nova-api", {"page": Page(ANSWERED, 503)}, "page", False),
+    ("nova-api", {"page": Page(ANSWERED, 404)}, "well", True),
+    ("nova-api", {"page": Page(MISSING), "ports": ()}, "port", False),
+    ("nova-api", {"state": "T"}, "frozen", False),
+    ("nova-conductor", {"page": Page(MISSING)}, "well", True),
+    ("nova-conductor", {"amqp": 0}, "amqp", True),
+    ("nova-conductor", {"amqp": 0, "broker": False}, "broker", True),
+    ("nova-conductor", {"processes": ()}, "down", False)])
+def test_what_takes_a_node_out(name, changes, code, ok):
+    _check, fact = look(name, **changes)
+
+    assert (code, ok) == fact.health[:2], fact.health.sentence
+
+
+@pytest.mark.parametrize("words", [[], ["mariadb"], ["nova-api", "--port", "x"], ["nova-api", "--level", "5"], ["a", "b"],
+                                   ["nova-api", "--timeout", "soon"]])
+def test_what_cannot_be_understood(words):
+    with pytest.raises(Wrong):
+        ServiceCheck(parse(ServiceCheck, words))
+
+
+def test_a_real_listener_is_asked():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(5)
+
+        def answer():
+            while True:
+                try:
+                    connection = listener.accept()[0]
+                    connection.recv(1000)
+                    connection.sendall(b"HTTP/1.1 300 Multiple Choices\r\n\r\n")
+                    connection.close()
+                except OSError:
+                    return
+
+        threading.Thread(target=answer, daemon=True).start()
+        words = ["glance-api", "--port", str(listener.getsockname()[1]), "--config", "/nonexistent"]
+        fact = ServiceCheck(parse(ServiceCheck, words), None, FakeProcesses()).look(5.0, NOTHING_YET)
+        listener.shutdown(socket.SHUT_RDWR)
+
+    assert ("well", True) == fact.health[:2] and "answers 300" in fact.health.sentence
