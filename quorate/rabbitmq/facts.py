@@ -20,6 +20,7 @@ PARTITIONED = "partitioned"  # runs, and Mnesia says that it was parted from oth
 PAUSED = "paused"            # stopped serving by itself (pause_minority): it sees less than half of the cluster
 DRAINING = "draining"        # maintenance mode: accepts no client
 UNKNOWN = "unknown"          # could not be found out
+STOPPED_APP = "stopped-app"  # the Erlang VM runs, the broker in it was stopped (rabbitmqctl stop_app); only in Broker.stage
 STOPPING = "stopping"        # about to stop; only in reports: its process may still serve
 
 STATES = frozenset((DOWN, STARTING, WAITING, RUNNING, HUNG, PARTITIONED, PAUSED, DRAINING, UNKNOWN, STOPPING))
@@ -34,8 +35,9 @@ KHEPRI = "khepri"            # from 4.0 on, by choice
 
 
 class Broker(namedtuple("Broker", (
-        "process listening answered running_nodes all_nodes partitions alarms draining under_pause quorum_critical error"),
-        defaults=(None,) * 11)):
+        "process listening answered running_nodes all_nodes partitions alarms draining under_pause quorum_critical error "
+        "stage refused epmd files leaderless unsynchronised"),
+        defaults=(None,) * 17)):
     """What one broker showed of itself; None: it did not say, or it was not asked.
 
     process:         quorate.host.process.Process, or None: there is none
@@ -49,6 +51,13 @@ class Broker(namedtuple("Broker", (
     under_pause:     it paused itself, in a minority
     quorum_critical: quorum queues (or streams) would lose their quorum without it
     error:           a sentence without secrets: what kept it from being asked
+    stage:           how far it is while it does not listen, by its log: STARTING, WAITING (boots and waits for other nodes),
+                     PAUSED, DRAINING, RUNNING (it was up) or STOPPED_APP
+    refused:         True: it refused the credentials of whoever asked
+    epmd:            True: epmd answers and knows the node; False: it does not answer, or knows no such node
+    files:           (open files, how many it may open); asked only where it does not answer
+    leaderless:      tuple of names of quorum queues without a leader
+    unsynchronised:  tuple of names of mirrored classic queues with a mirror that has not all messages
     """
     __slots__ = ()
 

@@ -4,7 +4,7 @@
 Whatever goes wrong here, the stop goes on: nothing about handing over may keep a broker from being stopped.
 """
 
-from quorate.rabbitmq import facts, layout as layouts, probe, server
+from quorate.rabbitmq import facts, health, layout as layouts, probe, server
 from quorate.rabbitmq.cluster import Cluster
 from quorate.rabbitmq.decide import stopping
 
@@ -101,7 +101,4 @@ def tell(context, memory):
 
 def complaint(seen):
     """What a broker that serves is in trouble with: a sentence, or None."""
-    broker = seen.broker
-    if broker is not None and broker.alarms:
-        return seen.sentence
-    return None
+    return seen.sentence if seen.code in health.DEGRADED else None

@@ -96,6 +96,6 @@ def test_commands_start(inside):
 def test_purge_leaves_nothing(inside):
     left = inside("DEBIAN_FRONTEND=noninteractive apt-get purge -y -q quorate >/dev/null 2>&1; "
                   "ls -d /usr/lib/python3/dist-packages/quorate /usr/lib/ocf/resource.d/quorate /usr/bin/quorate "
-                  "/var/lib/quorate /etc/xinetd.d/*galera-check* 2>/dev/null || true")
+                  "/var/lib/quorate /etc/xinetd.d/*-check* 2>/dev/null || true")
 
     assert "" == left

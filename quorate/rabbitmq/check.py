@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rabbitmq-check: what it asks the broker, and which role gets which answer. How it is served is quorate.web's.
+
+With credentials it keeps one AMQP connection and asks on that, and the management API every other second. Without any it can
+only shake hands, and each of those is a connection in the broker's log: so between two of them it only connects, which
+leaves nothing there.
+"""
+
+from time import monotonic
+
+from quorate.health import Health
+from quorate.rabbitmq import amqp, health, where
+from quorate.rabbitmq.facts import Broker
+from quorate.rabbitmq.look import find, look
+from quorate.web.check import Check, Fact, Wrong
+
+HANDSHAKES = 5.0   # seconds between two of them without credentials, while all is well
+API = 2.0          # seconds between two questions to the management API
+QUEUES = 15.0      # seconds between two lists of all queues
+ALARM_WEIGHT = 50  # per cent of its weight that a node with an alarm asks for through the agent-check
+YES, NO = ("1", "yes", "on", "true"), ("0", "no", "off", "false", "")
+
+ROLES = {
+    "/": "fit for clients, as the policy says",
+    "/publisher": "fit, and no alarm of this node blocks publishers",
+    "/ready": "the same as /",
+    "/live": "the broker answers at all, in whatever state: a reason not to kill it",
+}
+
+
+class RabbitmqCheck(Check):
+    """rabbitmq-check: say whether the RabbitMQ broker on this node is fit for clients"""
+
+    name, room, service = "rabbitmq-check", "rabbitmq", "RabbitMQ"
+    roles = ROLES
+    interval, timeout, one_look = 0.5, 1.0, 2.0
+    options = {
+        "credentials FILE": "user and password of a monitoring user, [client] section (default: %s if it exists; without it "
+                            "only what needs none is asked)" % where.CREDENTIALS,
+        "host HOST": "of the broker (default: 127.0.0.1)",
+        "port N": "AMQP (default: 5672)",
+        "management-port N": "of the management API (default: 15672); asked only with credentials",
+        "node NAME": "Erlang name (default: that of rabbitmq-env.conf, else rabbit@ and the short host name)",
+        "log FILE": "the broker's log, read while it does not listen (default: found)",
+        "pid-file FILE": "written by the broker (default: found)",
+        "epmd-port N": "of the port mapper (default: 4369)",
+        "queues": "with credentials: also look for queues without a leader or with a mirror behind",
+        "alarms yes|no": "is a node with an alarm fit? An alarm blocks publishers on all nodes (default: yes)",
+        "minority yes|no": "is a node fit that sees less than half of its cluster? (default: no)",
+    }
+
+    def __init__(self, options):
+        Check.__init__(self, options)
+        for name in ("port", "management_port", "epmd_port"):
+            if not 0 < int(options.get(name, "1") if options.get(name, "1").isdigit() else 0) < 65536:
+                raise Wrong("--%s is a number from 1 to 65535" % name.replace("_", "-"))
+        self.alarms, self.minority = self._said("alarms", "yes"), self._said("minority", "no")
+        self._session, self._place, self._process, self._resident = None, None, None, False
+        self._handshake = self._asked = self._listed = -1e9  # when, in seconds of the monotonic clock
+        self._heard = {}
+
+    def _said(self, name, default):
+        value = self.options.get(name, default).lower()
+        if value not in YES + NO:
+            raise Wrong("--%s is yes or no" % name)
+        return value in YES
+
+    def prepare(self):
+        self._resident = bool(amqp.driver())
+
+    def look(self, seconds, last):
+        from quorate.host.process import Processes
+        processes, trouble = Processes(), None
+        try:
+            self._place = self._place or self.place()
+        except where.Unreadable as error:
+            self._place, trouble = self.place(credentials=False), error.reason
+        broker = self._broker(processes, seconds, last)
+        if trouble or not broker.answered:
+            self._place = None  # read anew: a file may have changed
+        if trouble:
+            broker = broker._replace(error=" ".join(filter(None, (trouble, broker.error))))
+        return Fact(broker, self.policy(health.classify(broker), broker))
+
+    def place(self, credentials=True):
+        """The Where by options and credentials. Raises where.Unreadable."""
+        options, found = self.options, where.usual(self.options.get("node"))
+        if credentials:
+            wanted = options.get("credentials")
+            found = where.with_file(found, wanted or where.CREDENTIALS, bool(wanted))
+        for option, field in (("host", "host"), ("log", "log"), ("pid_file", "pid_file")):
+            if option in options:
+                found = found._replace(**{field: options[option]})
+        for name in ("port", "management_port", "epmd_port"):
+            if name in options:
+                found = found._replace(**{name: int(options[name])})
+        return found._replace(management_host=options["host"]) if "host" in options else found
+
+    def _broker(self, processes, seconds, last):
+        """The Broker by this look, and by what the API said a moment ago."""
+        place, now = self._place, monotonic()
+        kept = last.status is not None and last.status.answered
+        if self._process is None or processes.gone(self._process):
+            self._process = None if kept else find(processes, place.node, place.pid_file)
+        process = processes.get(self._process.pid) if self._process else None
+        if process is not None and process.state in "Tt":
+            return Broker(process)
+        if place.user and self._resident:  # a single look shakes hands instead: pika costs more than all the rest of it
+            self._session = self._session or amqp.Session(place)
+        elif self._resident and kept and now - self._handshake < HANDSHAKES and amqp.connects(place.host, place.port, seconds):
+            return last.status
+        broker = look(place._replace(user=None), process, 0, seconds, self._session)
+        if not broker.answered:
+            self._session, self._heard, self._asked = self._dropped(), {}, -1e9
+            self._process = process or find(processes, place.node, place.pid_file)
+            return broker
+        self._handshake = now
+        if not place.user or broker.refused:
+            return broker
+        return broker._replace(**self._api(place, now, max(0.05, seconds - (monotonic() - now))))
+
+    def _api(self, place, now, seconds):
+        """What the management API said last; asked again when that is old."""
+        if now - self._asked >= API:
+            from quorate.rabbitmq import management
+            lists = bool(self.options.get("queues")) and now - self._listed >= QUEUES
+            kept = {} if lists else {name: self._heard[name] for name in ("leaderless", "unsynchronised", "quorum_critical")
+                                     if name in self._heard}
+            self._heard = dict(kept, **management.ask(place, 10 if lists else 0, seconds))
+            self._asked, self._listed = now, now if lists else self._listed
+        return self._heard
+
+    def _dropped(self):
+        if self._session is not None:
+            self._session.close()
+
+    def policy(self, found, broker):
+        """The Health as the operator wants it."""
+        if found.code == health.ALARM and not self.alarms:
+            return Health(found.code, False, found.sentence)
+        if found.code == health.MINORITY and self.minority:
+            return Health(found.code, True, found.sentence)
+        return found
+
+    def close(self, last):
+        if self._session is not None:
+            self._session.close(goodbye=bool(last.status.answered))
+
+    def judge(self, fact, path):
+        if path == "/publisher" and fact.health.ok and fact.status is not None and fact.status.alarms:
+            return False, fact.health.sentence
+        return Check.judge(self, fact, path)
+
+    def decisive(self, fact):
+        return fact.status.answered, fact.status.alarms
+
+    def answered(self, fact):
+        return bool(fact.status is not None and fact.status.answered)
+
+    def weight(self, fact):
+        return ALARM_WEIGHT if fact.health.code == health.ALARM else 100
+
+    def metrics(self, fact):
+        broker = fact.status or Broker()
+        found = [(name, len(value)) for name, value in (
+            ("members", broker.all_nodes), ("members_running", broker.running_nodes), ("members_parted", broker.partitions),
+            ("queues_leaderless", broker.leaderless), ("queues_unsynchronised", broker.unsynchronised)) if value is not None]
+        if broker.alarms is not None:
+            found += [("alarm", {"resource": word}, int(word in broker.alarms))
+                      for word in sorted({"memory", "disk"} | set(broker.alarms))]
+        return found
+
+    def known(self, fact):
+        broker = fact.status or Broker()
+        shown = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in broker._asdict().items()}
+        return {"broker": dict(shown, process=broker.process.pid if broker.process else None)}

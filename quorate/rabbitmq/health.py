@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a Broker means, in a word and a sentence. Pure; used by the agent and the check."""
+
+from quorate.health import Health
+from quorate.rabbitmq import facts
+
+RUNNING, ALARM, REFUSED, LEADERLESS, UNSYNCHRONISED = "running", "alarm", "refused", "leaderless", "unsynchronised"
+CRITICAL, EPMD, PARTITIONED, MINORITY = "critical", "epmd", "partitioned", "minority"
+PAUSED, DRAINING, WAITING, STARTING, STOPPED = "paused", "draining", "waiting", "starting", "stopped"
+HUNG, FULL, DOWN, UNKNOWN = "hung", "full", "down", "unknown"
+
+#: It serves clients, and an operator should know something.
+DEGRADED = frozenset((ALARM, REFUSED, LEADERLESS, UNSYNCHRONISED, CRITICAL, EPMD, PARTITIONED))
+#: The state in facts that a code stands for. `full` is unknown: it lives, and nobody can ask it more.
+STATES = {DOWN: facts.DOWN, STARTING: facts.STARTING, STOPPED: facts.STARTING, WAITING: facts.WAITING, HUNG: facts.HUNG,
+          PAUSED: facts.PAUSED, DRAINING: facts.DRAINING, PARTITIONED: facts.PARTITIONED, MINORITY: facts.PARTITIONED,
+          FULL: facts.UNKNOWN, UNKNOWN: facts.UNKNOWN, RUNNING: facts.RUNNING, ALARM: facts.RUNNING, REFUSED: facts.RUNNING,
+          LEADERLESS: facts.RUNNING, UNSYNCHRONISED: facts.RUNNING, CRITICAL: facts.RUNNING, EPMD: facts.RUNNING}
+NEARLY = 0.85  # of the open files: RabbitMQ takes no connection long before the last one (file_handle_cache, 3.10)
+SHOWN = 3      # names of queues in a sentence
+
+
+def classify(broker):
+    """The Health of what one broker showed. ok: clients may come.
+
+    An alarm leaves it ok: it blocks publishers in the whole cluster, so moving them helps nobody, and sending consumers away
+    would keep the queues full. A minority is not ok: quorum queues do not work there.
+    """
+    if broker.answered is True:
+        return _serving(broker)
+    process = broker.process
+    if process is not None and process.state in "Tt":
+        return Health(HUNG, False, "RabbitMQ (pid %d) is stopped by a signal (SIGSTOP): kill -CONT %d" % (process.pid, process.pid))
+    if broker.answered is False:
+        return _silent(broker)
+    if broker.listening is False:
+        return _closed(broker)
+    if process is None and broker.listening is None and not broker.error:
+        return Health(UNKNOWN, False, "RabbitMQ has not been asked.")
+    return Health(UNKNOWN, False, "RabbitMQ gave no answer: %s" % (broker.error or "the reason is unknown."))
+
+
+def _silent(broker):
+    if broker.files and broker.files[0] >= NEARLY * broker.files[1] - 100:
+        return Health(FULL, False, "RabbitMQ takes no more connections: it has %d of %d files open; close clients, or raise "
+                                   "LimitNOFILE of its unit." % broker.files)
+    return Health(HUNG, False, "RabbitMQ does not answer. %s" % (broker.error or "It was asked in AMQP."))
+
+
+def _closed(broker):
+    """Nobody listens on its port."""
+    if broker.process is None:
+        return Health(DOWN, False, "RabbitMQ does not run on this node.")
+    stage = broker.stage
+    if broker.draining or stage == facts.DRAINING:
+        return _draining()
+    if broker.under_pause or stage == facts.PAUSED:
+        return _paused()
+    if stage == facts.WAITING:
+        return Health(WAITING, False, "RabbitMQ boots and waits for other nodes of its cluster: start those, or ask "
+                                      "'quorate explain' whom it waits for.")
+    if stage == facts.STOPPED_APP:
+        return Health(STOPPED, False, "RabbitMQ was stopped inside its Erlang machine (rabbitmqctl stop_app); "
+                                      "rabbitmqctl start_app starts it again.")
+    if stage == facts.RUNNING:
+        return Health(STARTING, False, "RabbitMQ runs and does not listen for AMQP%s." % (
+            ": " + broker.error.rstrip(".") if broker.error else ""))
+    return Health(STARTING, False, "RabbitMQ starts, or stops; it does not listen yet.")
+
+
+def _draining():
+    return Health(DRAINING, False, "RabbitMQ is in maintenance mode and takes no clients; rabbitmq-upgrade revive ends it.")
+
+
+def _paused():
+    return Health(PAUSED, False, "RabbitMQ paused itself: it sees less than a majority of its cluster (pause_minority), and goes "
+                                 "on by itself once the others are back.")
+
+
+def _serving(broker):
+    if broker.draining:
+        return _draining()
+    if broker.under_pause:
+        return _paused()
+    parted = _parted(broker)
+    if parted:
+        return parted
+    if broker.refused:
+        return Health(REFUSED, True, "RabbitMQ serves clients and refuses the credentials of the check, so alarms and partitions "
+                                     "are unknown: %s" % (broker.error or "look at its log."))
+    if broker.alarms:
+        return Health(ALARM, True, "RabbitMQ blocks publishers: alarm of %s on this node; %s" % (
+            " and ".join(broker.alarms), "make room on its disk." if tuple(broker.alarms) == ("disk",)
+            else "consume messages, or see rabbitmq-diagnostics memory_breakdown."))
+    if broker.leaderless:
+        return Health(LEADERLESS, True, "%s without a leader: start more of the nodes that hold %s." % (
+            _some(broker.leaderless, "quorum queue"), "it" if len(broker.leaderless) == 1 else "them"))
+    if broker.unsynchronised:
+        return Health(UNSYNCHRONISED, True, "%s with a mirror that lacks messages: rabbitmqctl sync_queue, before the node "
+                                            "that has them is stopped." % _some(broker.unsynchronised, "queue"))
+    if broker.epmd is False:
+        return Health(EPMD, True, "RabbitMQ serves clients, but epmd does not answer for it: rabbitmqctl and nodes that join "
+                                  "fail; start epmd (systemctl start epmd) and it registers again.")
+    if broker.quorum_critical:
+        return Health(CRITICAL, True, "RabbitMQ serves clients; some quorum queues have only just a majority: do not stop this "
+                                      "node.")
+    return Health(RUNNING, True, "RabbitMQ serves clients.%s" % (" " + broker.error if broker.error else ""))
+
+
+def _parted(broker):
+    """Health of a node that lost sight of others, else None. Half of a cluster is no minority: the other half may be dead."""
+    if broker.all_nodes and broker.partitions:
+        side = broker.all_nodes - broker.partitions
+        return Health(PARTITIONED, 2 * len(side) > len(broker.all_nodes),
+                      "RabbitMQ was parted from %s and has a history of its own: restart the nodes of the smaller side." % (
+                          ", ".join(sorted(broker.partitions))))
+    if broker.all_nodes and broker.running_nodes is not None and 2 * len(broker.running_nodes) < len(broker.all_nodes):
+        return Health(MINORITY, False, "RabbitMQ sees only %d of the %d nodes of its cluster: quorum queues do not work here." % (
+            len(broker.running_nodes), len(broker.all_nodes)))
+    return None
+
+
+def _some(names, what):
+    """'2 quorum queues (a, b) are'."""
+    shown = ", ".join(" ".join(name.split()) for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    return "%d %s%s (%s) %s" % (len(names), what, "" if len(names) == 1 else "s", shown, "is" if len(names) == 1 else "are")

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever a broker showed: one answer, one sentence, and nothing bolder for knowing less."""
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from quorate.host.process import Process
+from quorate.rabbitmq import facts, health, stage
+from quorate.rabbitmq.facts import Broker
+
+NAMES = some.sampled_from(("rabbit@n1", "rabbit@n2", "rabbit@n3", "rabbit@n4", "rabbit@n5"))
+NODES = some.none() | some.frozensets(NAMES)
+MAYBE = some.sampled_from((None, True, False))
+QUEUES = some.none() | some.lists(some.text(max_size=30), max_size=4).map(tuple)
+BROKERS = some.builds(
+    Broker,
+    process=some.none() | some.sampled_from("SRDTt").map(lambda state: Process(7, 1, 5, state, ("beam.smp",))),
+    listening=MAYBE, answered=MAYBE, running_nodes=NODES, all_nodes=NODES, partitions=NODES,
+    alarms=some.none() | some.sampled_from(((), ("memory",), ("disk", "memory"))), draining=MAYBE, under_pause=MAYBE,
+    quorum_critical=MAYBE, error=some.none() | some.just("It says why."),
+    stage=some.none() | some.sampled_from(sorted(facts.STATES | {facts.STOPPED_APP})), refused=MAYBE, epmd=MAYBE,
+    files=some.none() | some.tuples(some.integers(0, 70000), some.integers(1, 70000)), leaderless=QUEUES, unsynchronised=QUEUES)
+OPTIONAL = ("running_nodes", "all_nodes", "partitions", "alarms", "draining", "under_pause", "quorum_critical", "refused", "epmd",
+            "leaderless", "unsynchronised", "stage", "files", "error")
+
+
+@given(BROKERS)
+def test_one_answer_and_one_sentence(broker):
+    found = health.classify(broker)
+
+    assert found.code in health.STATES
+    assert found.ok in (True, False)
+    assert found.sentence.strip() and "\n" not in found.sentence
+
+
+@given(BROKERS)
+def test_clients_are_sent_only_to_a_broker_that_answered(broker):
+    if health.classify(broker).ok:
+        assert broker.answered is True
+
+
+@given(BROKERS)
+def test_down_is_proven(broker):
+    """There is no process, and nobody listens. Not to know is something else."""
+    if health.classify(broker).code == health.DOWN:
+        assert broker.process is None and broker.listening is False
+
+
+@given(BROKERS, some.sets(some.sampled_from(OPTIONAL)))
+def test_to_know_less_never_makes_it_worse_or_down(broker, forgotten):
+    """A failing API or CLI is unknown: a broker that serves does not stop serving because nobody can be asked more."""
+    known, less = health.classify(broker), health.classify(broker._replace(**{name: None for name in forgotten}))
+
+    assert less.ok or not known.ok
+    assert (less.code == health.DOWN) == (known.code == health.DOWN)
+
+
+@given(BROKERS)
+def test_what_is_degraded_serves(broker):
+    found = health.classify(broker)
+
+    if found.ok:
+        assert found.code == health.RUNNING or found.code in health.DEGRADED
+
+
+@given(some.lists(some.sampled_from([text for text, _ in stage.MARKS] + ["something else", ""])),
+       some.none() | some.floats(0, 1000))
+def test_stage_of_any_log(lines, silent):
+    found = stage.of("\n".join("2026-11-21 [info] <0.1.0> " + line for line in lines), silent)
+
+    assert found is None or found in facts.STATES or found == facts.STOPPED_APP
