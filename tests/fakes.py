@@ -167,6 +167,9 @@ class FakeProcesses:
     def owner(self, process):
         return self.owners.get(process.pid, 0)
 
+    def here(self, process):
+        return True
+
     def leads(self, process):
         return process.pid not in self.followers
 

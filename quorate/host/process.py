@@ -106,6 +106,17 @@ class Processes:
         except OSError:
             return None
 
+    def here(self, process):
+        """Whether it sees the file system that we see. One in a chroot has the same words on its command line, and other
+        files behind them. What only root may know counts as ours for anybody else."""
+        try:
+            mine, theirs = os.stat("/"), os.stat("%s/%d/root/" % (self._proc, process.pid))
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+        return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
+
     def leads(self, process):
         """Whether it leads its process group, as whatever a shell, systemd or we start; what it forks does not."""
         try:

@@ -15,8 +15,8 @@ def processes(context, service):
     words = [service.name] + ([binary] if binary and binary != service.name else [])
     found = []
     for one in context.processes.mentioning(words):
-        if one.pid != os.getpid() and (read.is_service(one.argv, service, context.parameters.config, binary)
-                                       or read.is_service(one.argv, service, config, binary)):
+        if one.pid != os.getpid() and context.processes.here(one) and any(
+                read.is_service(one.argv, service, path, binary) for path in (context.parameters.config, config)):
             found.append(one)
     return found
 

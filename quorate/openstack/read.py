@@ -205,6 +205,14 @@ def config_files(argv):
     return tuple(found)
 
 
+def is_agent(argv, runs):
+    """Whether this is not the service but a resource agent of the same name: it is told what to do ('monitor'), and a service
+    is given options only. Seen when two ran at once: each took the other for a second copy."""
+    following = argv[argv.index(runs) + 1:argv.index(runs) + 2] if runs in argv else ()
+    return "/resource.d/" in runs or runs.rpartition("/")[0].endswith("agents") or bool(
+        following and not following[0].startswith("-"))
+
+
 def is_service(argv, service, config, binary=None):
     """Whether a process runs this service with this configuration. binary: the parameter, where it names another program.
 
@@ -212,7 +220,7 @@ def is_service(argv, service, config, binary=None):
     somebody started as root is a copy.
     """
     runs = program(argv)
-    if not runs:
+    if not runs or is_agent(argv, runs):
         return False
     if binary and "/" in binary:
         named = runs == binary or runs.rpartition("/")[2] == service.name

@@ -108,6 +108,10 @@ def test_the_proxy():
     ("/bin/sh /etc/init.d/cinder-volume systemd-start", False),
     ("/usr/bin/python3 /usr/bin/privsep-helper --config-file /etc/cinder/cinder.conf", False),
     ("/usr/bin/python3 /usr/bin/cinder-volume-usage-audit", False),
+    ("/usr/bin/python3 -I /usr/lib/ocf/resource.d/quorate/cinder-volume monitor", False),
+    ("/usr/bin/python3 -I /usr/lib/ocf/resource.d/quorate/cinder-volume", False),
+    ("/usr/bin/python3 -I /home/me/quorate/agents/cinder-volume stop", False),
+    ("/usr/bin/python3 /usr/bin/cinder-volume monitor", False),
     ("mariadbd", False),
     ("", False)])
 def test_who_runs_it(line, answer):
