@@ -41,12 +41,15 @@ def start(context):
 def _our_turn(context, cluster):
     """(Decision, Process) as soon as this node has something to start; (Decision, None) when that takes too long."""
     from quorate.rabbitmq.cluster import NotOurTurn
-    last = [None, None]
+    from quorate.rabbitmq.cluster import START_PATIENCE
+    last, began = [None, None], context.clock.monotonic()
 
     def ready():
         last[0] = cluster.turn()
         if last[0].action in (facts.WAIT, facts.REFUSE):
-            return last[0].action == facts.REFUSE or (last[0].urgent and bool(last[0].missing))
+            # Those that are waited for have to be started, too, and that may come after this.
+            return last[0].action == facts.REFUSE or (context.clock.monotonic() - began >= START_PATIENCE
+                                                      and not cluster.comes(last[0].missing))
         try:
             last[1] = cluster.carry_out(last[0])
         except NotOurTurn as other:
@@ -114,6 +117,8 @@ def _without_note(context, memory):
     if died:
         words = server.last_words(memory, layout.log)
         context.log.error("The broker died: %s" % words)
+        from quorate.rabbitmq.stopping import tell
+        tell(context, memory)  # others may wait for it, or believe that it runs
         if not context.is_probe:
             return Outcome(codes.NOT_RUNNING, "The broker died: %s" % words)
     if died or not memory.has("started"):

@@ -14,8 +14,9 @@ from quorate.rabbitmq.board import Board
 from quorate.rabbitmq.decide import decide, outlast
 
 URGENT_AFTER = 20     # seconds a wait may last before plain `pcs status` shows that an operator should look
-START_PATIENCE = 3    # seconds start stays with a broker that waits for nodes which have not begun to start: a clone that
-#                       starts one node after the other could not go on
+START_PATIENCE = 3    # seconds start stays while others are waited for that have not begun to start: a clone that starts one
+#                       node after the other could not go on, and Pacemaker recovers a peer that died only after this
+BOOT_PATIENCE = 20    # ... while all of them boot
 RESERVE = 6           # seconds of start's time kept for what comes after the boot
 RETRIES = 1000000     # of RabbitMQ's peer discovery, half a second each: it must not fall back to a cluster of its own
 JOINS_OLDEST = (3, 13)  # from this release on peer discovery joins the node that started first, by the nodes' clocks
@@ -94,6 +95,11 @@ class Cluster:
         self.context.log.say("Decision: %s. %s" % (decision.action, decision.reason))
         self.board.say(sentence(decision))
         return decision
+
+    def comes(self, nodes):
+        """Whether one of these nodes starts its broker at this moment, or runs it."""
+        reports = self.board.reports()
+        return any(node in reports and reports[node].state in facts.ALIVE for node in nodes)
 
     def wait(self):
         """The monitor of an instance that runs no broker because it waits for its turn. Its Outcome."""
@@ -191,7 +197,7 @@ class Cluster:
     def accompany(self, process, decision, most):
         """Stay with the launched broker as long as that helps, at most so many seconds; the monitor watches over the rest."""
         clock = self.context.clock
-        began, told = clock.monotonic(), None
+        began, told, waits = clock.monotonic(), None, None
         while True:
             if self.context.processes.gone(process):
                 words = server.last_words(self.memory, self.layout.log)
@@ -205,18 +211,18 @@ class Cluster:
                 if told in facts.BOOTED:
                     return self.served(seen)
                 self.report(told if told in (facts.STARTING, facts.WAITING) else facts.STARTING)
-            passed = clock.monotonic() - began
-            if passed >= most or (decision.action == facts.START and passed >= START_PATIENCE and self._nobody_comes()):
+            now = clock.monotonic()
+            waits = None if seen.state != facts.WAITING else now if waits is None else waits
+            if now - began >= most or (waits is not None and now - waits >= self._patience(now - waits)):
                 self.watch(seen)
                 return Outcome(codes.SUCCESS)
-            if seen.state == facts.WAITING and passed >= self.context.parameters.recovery_wait:
-                process = self.boot_alone_if_proven() or process
             clock.sleep(0.2)
 
-    def _nobody_comes(self):
-        """Whether members are missing that have not even begun to start."""
-        snapshot = self.board.snapshot()
-        return bool(outlast(snapshot).missing) and not any(one.state in facts.BOOTED for one in snapshot.reports.values())
+    def _patience(self, passed):
+        """Seconds that start may stay with a broker which has waited for others for so long."""
+        if passed < START_PATIENCE:
+            return START_PATIENCE
+        return START_PATIENCE if outlast(self.board.snapshot()).missing else BOOT_PATIENCE
 
     def boot_alone_if_proven(self):
         """For a broker that boots and waits: boot it anew without waiting, when that is proven to lose nothing or the

@@ -10,7 +10,7 @@ throws away when the network heals.
 A boot that was forced opens a generation. What a node wrote down in an older one proves nothing: others went on since.
 """
 
-from quorate.rabbitmq.facts import BOOTED, DOWN, KHEPRI, STARTING, WAITING
+from quorate.rabbitmq.facts import ALIVE, BOOTED, DOWN, KHEPRI, STARTING, WAITING
 
 _HERE = frozenset((DOWN, STARTING, WAITING))
 
@@ -66,9 +66,9 @@ def outlived(snapshot, own):
 
 
 def absent(snapshot, own):
-    """Members of the cluster, as this node knows them, that are not here: Pacemaker's names where they are known, else
+    """Members of the cluster, as this node knows them, that run no broker: Pacemaker's names where they are known, else
     Erlang's. Those that it saw to the end come first: they may know of changes that it does not."""
-    here = {one.name for one in snapshot.reports.values() if one.launched and one.data is not False}
+    here = {one.name for one in snapshot.reports.values() if one.state in ALIVE or one.state == WAITING} | {own.name}
     nodes = {one.name: one.node for one in snapshot.reports.values() if one.name}
     gone = (own.members or frozenset()) - here
     seen = own.running or frozenset()

@@ -111,10 +111,12 @@ def allow_open_files():
     import resource
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < OPEN_FILES:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, max(hard, OPEN_FILES)))
-        except (ValueError, OSError):
-            pass  # a container may not: the broker says so in its log
+        for limits in ((OPEN_FILES, max(hard, OPEN_FILES)), (hard, hard)):  # a container may not go beyond its own limit
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+                return
+            except (ValueError, OSError):
+                continue
 
 
 def prepare_directories(layout):
@@ -150,7 +152,7 @@ def new_log(memory, log, most=65536):
 def last_words(memory, log):
     """The broker's own last error, or what it printed before it had a log."""
     from quorate.rabbitmq import read
-    for text in (new_log(memory, log), _text(memory.path("output"))):
+    for text in (new_log(memory, log, 4096), _text(memory.path("output"))[-2048:]):
         words = read.last_error(text)
         if words:
             return words
