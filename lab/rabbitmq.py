@@ -181,12 +181,9 @@ def missing(lab, node=None):
 
 
 def quorum_members(lab, node, queue="quorum"):
-    """How many members the quorum queue has that are online."""
-    out = ctl(lab, node, "-q", "list_queues", "name", "online", "--no-table-headers", "--formatter", "json")
-    for one in json.loads(out):
-        if one["name"] == queue:
-            return len(one.get("online") or [])
-    return 0
+    """How many members of the quorum queue are there."""
+    out = ctl(lab, node, "rabbitmq-queues", "quorum_status", queue, "--formatter", "json")
+    return len([one for one in json.loads(out) if one["Raft State"] in ("leader", "follower")])
 
 
 def _furniture(lab, verb, host):

@@ -7,15 +7,21 @@ USAGE = """\
 usage: quorate status [--watch | --json]
        quorate explain [RESOURCE] [--json]
        quorate bootstrap NODE [--resource RESOURCE] [--force NODE]
+       quorate rabbitmq boot NODE [--resource RESOURCE] [--force NODE]
+       quorate rabbitmq forget NODE [--resource RESOURCE]
+       quorate rabbitmq cookie
        quorate plan VERB ...
 
 status     the whole control plane on one screen: nodes, VIPs, who is promoted, each service in a word, what is wrong, why,
            and what to type; --watch draws it again every 2 s. Ends with 0: all is well, 1: something is not, 2: the cluster
            cannot be asked
-explain    every node's position, state and age of its report; the decision, why it waits, and the next command
+explain    every node's data, state and age of its report; the decision, why it waits, and the next command
 bootstrap  the operator's one-shot word: NODE opens a new primary component although the election would wait.
            It is refused when a better node has reported; --force NODE (the name once more) overrules that too,
            and gives up what the better node alone has.
+rabbitmq   boot: the same for RabbitMQ: NODE boots without those that are missing. forget: a node that is gone for good is no
+           member any more; queues that had their only home there are deleted. cookie: make an Erlang cookie on this node
+           where there is none
 plan       check a description of the control plane, and render it for HAProxy, Pacemaker and others; see quorate plan --help
 """
 
@@ -31,11 +37,13 @@ def main(argv):
     if argv[0] == "status":
         from quorate.cli import status
         return status.main(argv[1:])
-    from quorate.cli import galera
+    from quorate.cli.resources import Refused
     from quorate.pacemaker.attributes import Unavailable
     command, words = argv[0], argv[1:]
     options, names = {}, []
     try:
+        if command == "rabbitmq":
+            return _rabbitmq(words)
         while words:
             word = words.pop(0)
             if word == "--json" and command == "explain":
@@ -47,16 +55,26 @@ def main(argv):
             else:
                 names.append(word)
         if command == "explain" and len(names) <= 1:
-            return galera.explain(names[0] if names else None, options.get("json", False))
+            from quorate.cli.explain import explain
+            return explain(names[0] if names else None, options.get("json", False))
         if command == "bootstrap" and len(names) == 1:
+            from quorate.cli import galera
             return galera.bootstrap(names[0], options.get("resource"), options.get("force"))
         raise Usage("not understood: quorate %s" % " ".join(argv))
     except Usage as error:
         sys.stderr.write("quorate: %s\n%s" % (error, USAGE))
         return 2
-    except (Unavailable, galera.Refused) as error:
+    except (Unavailable, Refused) as error:
         sys.stderr.write("quorate: %s\n" % error)
         return 1
+
+
+def _rabbitmq(words):
+    from quorate.cli import rabbitmq
+    code = rabbitmq.main(words)
+    if code is None:
+        raise Usage("not understood: quorate rabbitmq %s" % " ".join(words))
+    return code
 
 
 class Usage(Exception):

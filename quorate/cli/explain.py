@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quorate explain`: one screen for each resource that decides anything."""
+
+import sys
+
+from quorate.cli import galera, rabbitmq
+from quorate.cli.resources import Refused
+
+
+def explain(resource, as_json):
+    """Print all of them, or the named one. Raises Refused when there is none."""
+    views = []
+    for room in (galera, rabbitmq):
+        try:
+            views += room.views(resource)
+        except Refused as reason:
+            if not str(reason).startswith("There is no resource"):
+                raise
+    if not views:
+        raise Refused("There is no resource %s in this cluster." % (resource or "%s or %s" % (galera.AGENT, rabbitmq.AGENT)))
+    if as_json:
+        import json
+        json.dump([data for _name, _agent, _lines, data in views], sys.stdout, indent=2, sort_keys=True)
+        sys.stdout.write("\n")
+        return 0
+    for name, agent, lines, _data in views:
+        sys.stdout.write("%s (%s)\n\n" % (name, agent) + "".join(line + "\n" for line in lines) + "\n")
+    return 0

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resources of one agent, as a command at the prompt sees them: each as the Context in which its agent would run."""
+
+import os
+
+SECONDS = 60.0  # one limit for all that a command asks the cluster
+
+
+class Refused(Exception):
+    """It was not done; the text says why and what to type."""
+
+
+def contexts(agent, parameters, resource=None):
+    """A Context for each resource of `agent` ('ocf:quorate:galera') in the cluster, or for the named one. parameters: of its
+    declaration. Raises Refused when there is none."""
+    from quorate.host.clock import Clock
+    from quorate.host.command import Commands
+    from quorate.host.process import Processes
+    from quorate.ocf.context import Context
+    from quorate.ocf.deadline import Deadline
+    from quorate.ocf.log import Log
+    from quorate.ocf.parameter import read_all
+    from quorate.pacemaker import cluster
+    clock, commands = Clock(), Commands(dict(os.environ))
+    deadline = Deadline(clock, SECONDS)
+    found = cluster.find(cluster.resources(commands, deadline), resource, agent)
+    if not found:
+        raise Refused("There is no resource %s%s in this cluster." % (agent, " named " + resource if resource else ""))
+    result = []
+    for one in found:
+        environ = dict(os.environ, OCF_RESOURCE_INSTANCE=one.id)
+        environ.update(("OCF_RESKEY_" + name, value) for name, value in one.parameters.items())
+        values, problems = read_all(parameters, environ)
+        if problems:
+            raise Refused("%s: %s" % (one.id, problems[0]))
+        # Commands and log as when a person runs the agent itself.
+        result.append(Context(values, "explain", environ, Log("quorate", environ, True, False), commands, Processes(), clock,
+                              deadline, True))
+    return result
+
+
+def plain(value):
+    """A value of facts as JSON has it; unknown is null."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if hasattr(value, "_asdict"):
+        return {key: plain(item) for key, item in value._asdict().items()}
+    return value
+
+
+def who():
+    """Who says it, for the audit: the login behind sudo, else the user."""
+    return os.environ.get("SUDO_USER") or os.environ.get("LOGNAME") or os.environ.get("USER") or "root"

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cluster on one screen: what `quorate explain` prints. Pure: a Snapshot in, lines out."""
+
+from quorate.rabbitmq.decide import decide, outlast, stopping
+from quorate.rabbitmq.facts import BOOTED, DOWN, PARTITIONED, RUNNING, STARTING, WAIT, WAITING, Decision
+
+_COLUMNS = ("node", "member", "state", "data", "cluster of", "saw running", "store", "forced boot", "age")
+
+
+def conclusion(snapshot):
+    """(node, Decision) of every node that has something to decide: it runs no broker, or one that waits. In order."""
+    found = []
+    for node in sorted(snapshot.reports):
+        seen, report = snapshot._replace(me=node), snapshot.reports[node]
+        if report.state in (STARTING, WAITING):
+            found.append((node, outlast(seen)))
+        elif report.state == DOWN:
+            found.append((node, decide(seen) if report.launched else Decision(WAIT, "It is not started.")))
+    return found
+
+
+def table(snapshot, now):
+    """List of lines. now: unix seconds, for the age of the reports."""
+    rows = [_COLUMNS] + [_row(snapshot, node, now) for node in sorted(set(snapshot.nodes) | set(snapshot.reports))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows] + [""]
+    lines += _cluster(snapshot)
+    commands = []
+    for node, decision in conclusion(snapshot):
+        lines.append("%s: %s (%s)" % (node, decision.action, decision.reason.rstrip(".")))
+        if decision.command and decision.command not in commands:
+            commands.append(decision.command)
+    lines += ["to go on: " + command for command in commands]
+    if snapshot.override is not None:
+        lines.append("the word of %s: %s boots without those that are missing; not carried out yet" % (
+            snapshot.override.by, snapshot.override.node))
+    return lines
+
+
+def _cluster(snapshot):
+    """What can be said of the cluster as a whole."""
+    running = [node for node in sorted(snapshot.reports) if snapshot.reports[node].state == RUNNING]
+    members = frozenset().union(*(one.members or () for one in snapshot.reports.values() if one.data))
+    names = {one.name: node for node, one in snapshot.reports.items() if one.name}
+    away = sorted(names.get(name, name) for name in members
+                  if name not in names or snapshot.reports[names[name]].state not in BOOTED)
+    lines = ["running: %d of %d members%s" % (len(running), len(members), "; away: " + ", ".join(away) if away else "")]
+    critical = [node for node in running if stopping(snapshot._replace(me=node))[0]]
+    if critical and len(members) > 1:
+        lines.append("quorum-critical: %s (without one of them just half of the members, or fewer, would run)"
+                     % ", ".join(critical))
+    parted = [node for node in sorted(snapshot.reports) if snapshot.reports[node].state == PARTITIONED]
+    if parted:
+        lines.append("partitioned: %s (restart those on one side: pcs resource restart RESOURCE NODE)" % ", ".join(parted))
+    return lines
+
+
+def _row(snapshot, node, now):
+    report = snapshot.reports.get(node)
+    member = "yes" if node in snapshot.members else "no"
+    if report is None:
+        return (node, member, "no report") + ("-",) * 6
+    state = report.state if report.launched or report.state != DOWN else "not started"
+    data = {True: "yes", False: "none", None: "?"}[report.data]
+    generation = "?" if report.generation is None else str(report.generation or "-")
+    if snapshot.generation and report.generation is not None and report.generation < snapshot.generation:
+        generation += " of %d" % snapshot.generation
+    return (node, member, state, data, _short(report.members), _short(report.running), report.store or "-", generation,
+            _age(report.since, now))
+
+
+def _short(names):
+    """Erlang names without what is usually the same for all."""
+    if not names:
+        return "-"
+    return " ".join(sorted(name.partition("@")[2] if name.startswith("rabbit@") else name for name in names))
+
+
+def _age(since, now):
+    """Seconds as people say them."""
+    if since is None:
+        return "-"
+    seconds = max(0, int(now - since))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return "%d %s" % (seconds // size, unit)
+    return "%d s" % seconds
