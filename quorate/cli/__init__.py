@@ -15,7 +15,8 @@ usage: quorate status [--watch | --json]
 status     the whole control plane on one screen: nodes, VIPs, who is promoted, each service in a word, what is wrong, why,
            and what to type; --watch draws it again every 2 s. Ends with 0: all is well, 1: something is not, 2: the cluster
            cannot be asked
-explain    every node's data, state and age of its report; the decision, why it waits, and the next command
+explain    every node's data, state and age of its report; the decision, why it waits, and the next command. Of an OpenStack
+           service: what this node sees of it, where it runs, whether the nodes agree on names, and what will hurt later
 bootstrap  the operator's one-shot word: NODE opens a new primary component although the election would wait.
            It is refused when a better node has reported; --force NODE (the name once more) overrules that too,
            and gives up what the better node alone has.

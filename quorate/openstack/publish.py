@@ -37,7 +37,16 @@ def publish(context, service, settings):
         context.log.debug("Not published: %s" % trouble.reason)
 
 
-def differing(values, mine=None):
+def values(context):
+    """What the nodes told: node to text; {} when the cluster cannot be asked."""
+    from quorate.pacemaker.attributes import Attributes, Unavailable
+    try:
+        return Attributes(context.commands, context.deadline.part(10)).all(attribute(context.instance))
+    except Unavailable:
+        return {}
+
+
+def differing(values):
     """A sentence when the nodes do not say the same, None when they do. values: node to text."""
     if len(set(values.values())) < 2:
         return None

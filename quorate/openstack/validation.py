@@ -55,17 +55,16 @@ def _console_type():
 
 def _between_nodes(context, service, settings):
     """Whether all nodes give the workers the same names."""
-    mine = publish.value(service, settings)
     if service.workers != "backends":
         return []
-    from quorate.pacemaker.attributes import Attributes, Unavailable, plain
-    try:
-        values = Attributes(context.commands, context.deadline.part(10)).all(publish.attribute(context.instance))
-        if mine is not None:
-            values[context.node] = plain(mine)
-    except Unavailable:
-        return []
-    sentence = publish.differing(values)
+    mine, told = publish.value(service, settings), publish.values(context)
+    if mine is not None and told:
+        from quorate.pacemaker.attributes import Unavailable, plain
+        try:
+            told[context.node] = plain(mine)
+        except Unavailable:
+            pass
+    sentence = publish.differing(told)
     return [sentence] if sentence else []
 
 
