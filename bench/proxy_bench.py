@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""haproxy-check measured: what one look costs, and how long it takes until a dead or stopped HAProxy is seen.
+
+    bench/proxy_bench.py [--looks N]
+
+Starts an HAProxy of its own on the loopback with 20 listeners of three servers each, as a control plane has. Prints Markdown.
+"""
+
+import argparse
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from bench.one_server import ROOT, free_port, until  # noqa: E402
+
+CHECK = os.path.join(ROOT, "checks", "haproxy-check")
+LISTENERS = 20
+
+
+def config(home):
+    """The text of haproxy.cfg."""
+    lines = ["global", "    stats socket %s/admin.sock level user" % home, "defaults", "    mode http", "    timeout connect 1s",
+             "    timeout client 5s", "    timeout server 5s"]
+    back = free_port()
+    for number in range(LISTENERS):
+        lines += ["listen api%d" % number, "    bind 127.0.0.1:%d" % free_port()]
+        lines += ["    server n%d 127.0.0.1:%d" % (each, back) for each in range(3)]
+    return "\n".join(lines) + "\n"
+
+
+def looks(argv, number):
+    """(wall of each, CPU of each on average) of a command, in seconds; one after the other, sorted."""
+    found, before = [], resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(number):
+        began = time.perf_counter()
+        subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        found.append(time.perf_counter() - began)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sorted(found), (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / number
+
+
+def row(name, argv, number):
+    """One row of the table."""
+    walls, cpu = looks(argv, number)
+    return "| %s | %.1f ms | %.1f ms | %.1f ms | %.1f ms |" % (
+        name, walls[0] * 1e3, walls[number // 2] * 1e3, walls[number * 9 // 10] * 1e3, cpu * 1e3)
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--looks", type=int, default=200)
+    options = options.parse_args()
+    program = shutil.which("haproxy", path="/usr/sbin:/usr/bin")
+    if not program:
+        sys.stderr.write("proxy_bench: HAProxy is not installed: apt-get install haproxy\n")
+        return 1
+    with tempfile.TemporaryDirectory(prefix="quorate-proxy-") as home:
+        path, control = os.path.join(home, "haproxy.cfg"), os.path.join(home, "admin.sock")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(config(home))
+        process = subprocess.Popen([program, "-db", "-f", path, "-p", os.path.join(home, "pid")], stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        words = [CHECK, "--socket", control, "--pidfile", os.path.join(home, "pid")]
+        try:
+            until(lambda: subprocess.run(words, stdout=subprocess.DEVNULL, check=False).returncode == 0, 20, "HAProxy")
+            with open("/proc/loadavg", encoding="ascii") as file:
+                busy = file.read().split()[0]
+            version = subprocess.run([program, "-v"], stdout=subprocess.PIPE, text=True, check=False).stdout.split()[2]
+            print("HAProxy %s, Python %s, %d cores (load %s before), %s.\n" % (
+                version, subprocess.run(["/usr/bin/python3", "-V"], stdout=subprocess.PIPE, text=True, check=False).stdout.split()[1],
+                os.cpu_count(), busy, time.strftime("%Y-%m-%d")))
+            print("| %d times | shortest | median | nine of ten | CPU |\n|---|---|---|---|---|" % options.looks)
+            print(row("`python3 -I -c pass`, for comparison", ["/usr/bin/python3", "-I", "-c", "pass"], options.looks))
+            print(row("`haproxy-check`, %d listeners, %d servers" % (LISTENERS, 3 * LISTENERS), words, options.looks))
+            process.send_signal(signal.SIGSTOP)
+            print(row("the same, HAProxy stopped by a signal", words, options.looks // 10))
+            process.kill()
+            process.wait()
+            print(row("the same, HAProxy killed", words, options.looks // 10))
+        finally:
+            process.kill()
+            process.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
