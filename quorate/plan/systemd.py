@@ -5,6 +5,7 @@ from quorate.plan.facts import KEEPALIVED
 from quorate.plan.haproxy import socket, wrapped
 
 CHECK = "quorate-galera-check.socket"
+WATCH = "quorate-haproxy-watch.service"
 
 
 def render(plan, node):
@@ -31,7 +32,9 @@ def _front(plan, node):
     versions = sorted({"6" if ":" in vip.address else "4" for vip in plan.vips})
     parts = [_comment("HAProxy binds the VIPs also while another node carries them, so that it serves the moment they come.")
              + _file("/etc/sysctl.d/60-quorate.conf", ["net.ipv%s.ip_nonlocal_bind = 1" % version for version in versions])
-             + ["sysctl -q -p /etc/sysctl.d/60-quorate.conf"]]
+             + ["sysctl -q -p /etc/sysctl.d/60-quorate.conf"],
+             _comment("systemd and Pacemaker see whether HAProxy runs, not whether it answers. This ends one that hangs. It "
+                      "starts and stops with HAProxy.") + ["systemctl daemon-reload", "systemctl enable " + WATCH]]
     if plan.vip_manager == KEEPALIVED:
         parts.append(_comment("Nobody but systemd is there to start them again. An address that a killed keepalived left "
                               "behind is taken away by the next one as it starts.")

@@ -10,6 +10,11 @@ net.ipv4.ip_nonlocal_bind = 1
 END
 sysctl -q -p /etc/sysctl.d/60-quorate.conf
 
+# systemd and Pacemaker see whether HAProxy runs, not whether it answers. This ends one that hangs. It starts and stops
+# with HAProxy.
+systemctl daemon-reload
+systemctl enable quorate-haproxy-watch.service
+
 # Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody whether it may. What
 # runs now goes on running.
 systemctl disable memcached.service haproxy.service

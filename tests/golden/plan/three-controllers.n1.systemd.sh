@@ -10,6 +10,11 @@ net.ipv4.ip_nonlocal_bind = 1
 END
 sysctl -q -p /etc/sysctl.d/60-quorate.conf
 
+# systemd and Pacemaker see whether HAProxy runs, not whether it answers. This ends one that hangs. It starts and stops
+# with HAProxy.
+systemctl daemon-reload
+systemctl enable quorate-haproxy-watch.service
+
 # The check of the database, for HAProxy alone: in the management network.
 install -d /etc/systemd/system/quorate-galera-check.socket.d
 cat >/etc/systemd/system/quorate-galera-check.socket.d/plan.conf <<'END'

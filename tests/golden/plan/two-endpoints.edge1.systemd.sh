@@ -10,6 +10,11 @@ net.ipv4.ip_nonlocal_bind = 1
 END
 sysctl -q -p /etc/sysctl.d/60-quorate.conf
 
+# systemd and Pacemaker see whether HAProxy runs, not whether it answers. This ends one that hangs. It starts and stops
+# with HAProxy.
+systemctl daemon-reload
+systemctl enable quorate-haproxy-watch.service
+
 # Nobody but systemd is there to start them again. An address that a killed keepalived left behind is taken away by the
 # next one as it starts.
 install -d /etc/systemd/system/haproxy.service.d

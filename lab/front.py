@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The front door of a control plane on a lab, from a plan alone: HAProxy, the VIPs, Galera and stand-ins for the APIs.
+
+    front = Front(lab, plan_text(lab, "pacemaker"))
+    front.set_up(say=print)
+    with front.knocking() as clients: ...
+"""
+
+import os
+import subprocess
+import tempfile
+import threading
+import time
+
+from lab import LabError, galera, names
+from quorate.plan.read import read
+from quorate.plan.services import BY_NAME
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PLAN_PATH, TLS_PATH = "/etc/quorate/plan.toml", "/etc/haproxy/tls/public.pem"
+HAPROXY_PATH, KEEPALIVED_PATH = "/etc/haproxy/haproxy.cfg", "/etc/keepalived/keepalived.conf"
+PUBLIC = 101  # host part of the second VIP
+INTERFACE = "host0"
+SERVICES = [kind.name for kind in BY_NAME.values() if kind.proxied]
+
+
+def plan_text(lab, vip_manager):
+    """A plan for the nodes of `lab`. With keepalived the first two are endpoints, outside the cluster of the others."""
+    lines = ["[plan]", 'name = "%s"' % lab.name, 'vip_manager = "%s"' % vip_manager, 'balance = "roundrobin"',
+             'pacemaker = "%s"' % ("2.1" if lab.suite == "bookworm" else "3.0"),
+             "[networks.management]", 'cidr = "%s"' % lab.record["subnet"], 'interface = "%s"' % INTERFACE,
+             "[vips.internal]", 'address = "%s"' % lab.vip,
+             "[vips.public]", 'address = "%s"' % names.address(lab.record["subnet"], PUBLIC), 'tls = "%s"' % TLS_PATH,
+             "[nodes]"]
+    for node in lab.nodes:
+        role = "endpoint" if vip_manager == "keepalived" and node.number <= 2 else "controller"
+        lines.append('%s = { roles = ["%s"], addresses = { management = "%s" } }' % (node.name, role, node.address))
+    return "\n".join(lines + ["[services]"] + ["%s = {}" % name for name in SERVICES]) + "\n"
+
+
+class Part:
+    """Some nodes of a lab, for what is made for a lab as a whole."""
+
+    def __init__(self, lab, wanted):
+        self._lab, self.node_names = lab, list(wanted)
+        self.nodes = [node for node in lab.nodes if node.name in self.node_names]
+
+    def __getattr__(self, name):
+        return getattr(self._lab, name)
+
+
+class Front:
+    """What a plan says, on a lab."""
+
+    def __init__(self, lab, text):
+        self.lab, self.text = lab, text
+        self.plan, problems = read(text)
+        if problems:
+            raise LabError("; ".join(one.sentence("plan.toml") for one in problems))
+        self.fronts = [node.name for node in self.plan.front_nodes]
+        self.controllers = Part(lab, [node.name for node in self.plan.nodes if "controller" in node.roles])
+
+    # -- set it up
+
+    def set_up(self, say=galera.nothing):
+        """The database first, since HAProxy asks for it; then what the plan renders, on each node by its own command."""
+        self._database(say)
+        say("stand-ins for the APIs on %s" % " ".join(self.controllers.node_names))
+        for node in self.controllers.node_names:
+            self.start_standin(node)
+        certificate = _certificate()
+        for node in self.lab.node_names:
+            self.lab.check(node, "install -d /etc/quorate && cat >%s && quorate plan check %s" % (PLAN_PATH, PLAN_PATH),
+                           stdin=self.text)
+            if node in self.fronts:
+                self.lab.check(node, "install -d -m 700 %s && cat >%s" % (os.path.dirname(TLS_PATH), TLS_PATH),
+                               stdin=certificate)
+                self.lab.check(node, "quorate plan haproxy %s >%s && haproxy -c -q -f %s" % (
+                    PLAN_PATH, HAPROXY_PATH, HAPROXY_PATH))
+                if self.plan.vip_manager == "keepalived":
+                    self.lab.check(node, "install -d /etc/keepalived && quorate plan keepalived %s %s >%s && "
+                                   "keepalived -t -f %s" % (PLAN_PATH, node, KEEPALIVED_PATH, KEEPALIVED_PATH))
+            say("%s: quorate plan systemd %s %s | sh" % (node, PLAN_PATH, node))
+            self.lab.check(node, "quorate plan systemd %s %s >/root/systemd.sh && sh /root/systemd.sh" % (PLAN_PATH, node))
+        if self.plan.vip_manager == "pacemaker":
+            for words in vip_commands(self.plan):
+                say("pcs " + words)
+                self.lab.check(self.lab.node_names[0], "pcs " + words)
+        self.lab.wait(lambda: len(self.holders()) == 2, 60, "the VIPs do not come up: %s" % self.holders())
+
+    def _database(self, say):
+        galera.prepare(self.controllers)
+        others = [name for name in self.lab.node_names if name not in self.controllers.node_names]
+        first = self.controllers.node_names[0]
+        words = galera.create_command(self.controllers)
+        words[-1] = "promoted-max=%d" % len(self.controllers.node_names)
+        if others:  # in one step, so that nothing starts where it must not
+            self.lab.check(first, "pcs cluster cib /root/cib && pcs -f /root/cib %s && "
+                                  "pcs -f /root/cib constraint location db-clone avoids %s && pcs cluster cib-push /root/cib"
+                           % (" ".join(words[1:]), " ".join(others)))
+        else:
+            self.lab.check(first, words)
+        say("Galera is synced after %.1f s" % galera.wait_synced(self.controllers))
+        galera.users(self.controllers)
+
+    def start_standin(self, node):
+        """The APIs of one node, as a unit that ends and stays ended when it is killed."""
+        with open(os.path.join(HERE, "standin.py"), encoding="utf-8") as file:
+            self.lab.check(node, "cat >/root/standin.py", stdin=file.read())
+        ports = sorted({one.backend_port for one in self.plan.services if one.backend_port and one.check_port is None})
+        self.lab.check(node, ["systemd-run", "--quiet", "--unit=standin", "--collect", "/usr/bin/python3",
+                              "/root/standin.py", self.plan.address(node)] + [str(port) for port in ports])
+
+    # -- ask
+
+    def holders(self):
+        """dict: VIP's name -> the node that has it, of those that have power; two nodes: both, with a comma."""
+        found = {}
+        for node in self.fronts:
+            try:
+                out = self.lab.run(node, ["ip", "-o", "address", "show", "dev", INTERFACE], 5).out or ""
+            except LabError:
+                continue
+            for vip in self.plan.vips:
+                if " %s/" % vip.address in out:
+                    found[vip.name] = "%s,%s" % (found[vip.name], node) if vip.name in found else node
+        return found
+
+    def places(self):
+        """Where clients knock: every listener at the VIP for its clients, those of the public VIP with TLS."""
+        found = []
+        for service in self.plan.services:
+            kind = BY_NAME[service.name]
+            for vip in self.plan.vips_of(service) if kind.proxied else ():
+                tls = vip.tls and kind.mode == "http"
+                port = 443 if tls and service.name == "dashboard" else service.port
+                if vip.name == "internal" or service.name in ("keystone_public", "dashboard", "nova_vncproxy", "nova_ec2"):
+                    found.append("%s%s=%s:%d" % (service.name, "+tls" if tls else "", vip.address, port))
+        return found
+
+    def all_up(self, nodes=None):
+        """Whether every HAProxy (of `nodes`) sees every server up."""
+        for node in nodes or self.fronts:
+            out = self.lab.run(node, "echo 'show stat' | socat -t 5 - /run/haproxy/admin.sock", 10).out or ""
+            rows = [line.split(",") for line in out.splitlines() if "," in line and not line.startswith("#")]
+            servers = [row for row in rows if row[1] not in ("FRONTEND", "BACKEND")]
+            if not servers or any(not row[17].startswith(("UP", "no check")) for row in servers):
+                return False
+        return True
+
+    def knocking(self, rate=10, seconds=2):
+        """Clients at work, a context manager."""
+        return Knocking(self.lab, self.places(), rate, seconds)
+
+
+def vip_commands(plan):
+    """pcs for HAProxy on every node and the VIPs; what `quorate plan pcs` has of it."""
+    text = "resource create haproxy systemd:haproxy op monitor interval=5s timeout=20s clone interleave=true\n"
+    for vip in plan.vips:
+        text += "resource create vip-%s ocf:heartbeat:IPaddr2 ip=%s cidr_netmask=%d op monitor interval=5s timeout=20s\n" % (
+            vip.name, vip.address, plan.network(vip.network).prefix)
+        text += "constraint colocation add vip-%s with haproxy-clone\n" % vip.name
+        text += "constraint order start haproxy-clone then start vip-%s kind=Optional\n" % vip.name
+    return ["resource defaults update resource-stickiness=100"] + text.splitlines()
+
+
+def _certificate():
+    """A certificate and its key, made for this run."""
+    with tempfile.TemporaryDirectory() as home:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=front",
+                        "-keyout", home + "/key", "-out", home + "/crt"], check=True, stderr=subprocess.DEVNULL)
+        return "".join(open(home + name).read() for name in ("/crt", "/key"))
+
+
+class Knocking:
+    """lab/knocker.py at work in the lab's network; what it says is kept in memory."""
+
+    def __init__(self, lab, places, rate, seconds):
+        self._argv = lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", os.path.join(HERE, "knocker.py"),
+                                 "--rate", str(rate), "--seconds", str(seconds), "--user", galera.USER,
+                                 "--password-file", galera.password_file(lab)] + places)
+        self.attempts, self._process = [], None
+
+    def __enter__(self):
+        self._process = subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self._read, daemon=True).start()
+        return self
+
+    def _read(self):
+        for line in self._process.stdout:
+            name, began, took, came = line.split(" ", 3)
+            self.attempts.append((name, float(began), float(took), came.strip()))
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+
+    def well(self, seconds=3.0):
+        """Whether all that came in the last seconds was ok, at every place."""
+        since = time.monotonic() - seconds
+        last = [one for one in self.attempts[-4000:] if one[1] > since]
+        return len(last) > 20 and all(one[3] == "ok" for one in last)
+
+    def between(self, begin, end):
+        """The attempts that began in that time."""
+        return [one for one in self.attempts if begin <= one[1] <= end]

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What clients of every listener feel when something of the front door fails: scripts/front-door
+
+    scripts/front-door [--vip-manager pacemaker|keepalived|both] [--only WORDS] [--repeat N] [--rate N] [--suite S] [--name LAB]
+                       [--report FILE] [--keep]
+
+The front door is made from a plan alone. Clients knock at every listener --rate times a second with a new connection each;
+an attempt has failed when it is refused, answered with an error, or not answered within two seconds. `out` is the longest
+time in which no attempt of a listener succeeded. Ends with 0 only if the VIPs came back after each case.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from typing import Callable, NamedTuple
+
+from lab import LabError, faults, front
+from lab.cluster import Lab
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BACK = 120.0   # most seconds until all is as before
+
+
+class Case(NamedTuple):
+    """One thing that happens. inject(front, holder); mend(front, holder): what the operator does afterwards; front door:
+    whether only what goes through the holder's VIPs counts."""
+
+    name: str
+    managers: tuple
+    inject: Callable
+    mend: Callable = lambda door, holder: None
+    of_holder: bool = True
+
+
+def kill_instance(door, holder):
+    faults.kill(door.lab, _other(door, holder), "standin")
+
+
+def start_instance(door, holder):
+    door.start_standin(_other(door, holder))
+
+
+def hang_instance(door, holder):
+    faults.stop(door.lab, _other(door, holder), "standin")
+
+
+def wake_instance(door, holder):
+    faults.cont(door.lab, _other(door, holder), "standin")
+
+
+def _other(door, holder):
+    """A node with APIs, which does not carry the VIP if there is another."""
+    return [name for name in door.controllers.node_names if name != holder][0]
+
+
+def kill_haproxy(door, holder):
+    faults.kill(door.lab, holder, "haproxy")
+
+
+def hang_haproxy(door, holder):
+    faults.stop(door.lab, holder, "haproxy")
+
+
+def kill_keepalived(door, holder):
+    faults.kill(door.lab, holder, "keepalived")
+
+
+def power_cut(door, holder):
+    door.lab.power_cut(holder, stay_off=door.plan.vip_manager == "keepalived")
+
+
+def power_on(door, holder):
+    door.lab.power_on(holder)
+    door.lab.wait_online()
+    if holder in door.controllers.node_names:
+        door.start_standin(holder)
+
+
+def reload_haproxy(door, holder):
+    door.lab.check(holder, ["systemctl", "reload", "haproxy.service"])
+
+
+def move(door, holder):
+    """The way an operator does it: the check says no on the node that is to be worked on, or the node goes on standby."""
+    if door.plan.vip_manager == "keepalived":
+        door.lab.check(holder, ["haproxy-check", "drain", "planned"])
+    else:
+        for vip in door.plan.vips:
+            target = [name for name in door.fronts if name != holder][0]
+            door.lab.check(holder, ["crm_resource", "--resource", "vip-" + vip.name, "--move", "--node", target])
+
+
+def move_over(door, holder):
+    if door.plan.vip_manager == "keepalived":
+        door.lab.check(holder, ["haproxy-check", "undrain"])
+    else:
+        for vip in door.plan.vips:
+            door.lab.check(holder, ["crm_resource", "--resource", "vip-" + vip.name, "--clear"])
+
+
+BOTH = ("pacemaker", "keepalived")
+CASES = (
+    Case("an instance of the APIs is killed", BOTH, kill_instance, start_instance, False),
+    Case("an instance of the APIs hangs", BOTH, hang_instance, wake_instance, False),
+    Case("HAProxy is reloaded", BOTH, reload_haproxy),
+    Case("the VIPs are moved", BOTH, move, move_over),
+    Case("HAProxy is killed", BOTH, kill_haproxy),
+    Case("HAProxy hangs", BOTH, hang_haproxy),
+    Case("keepalived is killed", ("keepalived",), kill_keepalived),
+    Case("the power of the node is cut", BOTH, power_cut, power_on),
+)
+
+
+class Felt(NamedTuple):
+    """What the clients felt. failed, attempts: numbers; out: longest seconds without a success at one listener;
+    listeners: how many had a failure; slowest: seconds of the slowest attempt that succeeded; moved: who has the VIP then."""
+
+    failed: int
+    attempts: int
+    listeners: int
+    out: float
+    slowest: float
+    errors: dict
+    moved: str
+
+
+def felt(attempts, begin, end, moved):
+    """Felt, from the attempts (name, began, took, what) that began between `begin` and `end`."""
+    by_name, errors = {}, {}
+    for name, began, took, came in attempts:
+        by_name.setdefault(name, []).append((began, began + took, came))
+        if came != "ok":
+            errors[came] = errors.get(came, 0) + 1
+    out, slowest, hit = 0.0, 0.0, 0
+    for found in by_name.values():
+        good = sorted(ended for _, ended, came in found if came == "ok")
+        moments = [begin] + good + [end]
+        out = max([out] + [later - earlier for earlier, later in zip(moments, moments[1:])])
+        slowest = max([slowest] + [ended - began for began, ended, came in found if came == "ok"])
+        hit += any(came != "ok" for _, _, came in found)
+    return Felt(sum(errors.values()), len(attempts), hit, round(out, 2), round(slowest, 2), errors, moved)
+
+
+class Door:
+    """One front door on a lab, and the cases."""
+
+    def __init__(self, door, say):
+        self.door, self.say, self.results = door, say, []
+
+    def run(self, cases, repeat, rate):
+        """All cases, one after the other. Returns whether all came back."""
+        whole = True
+        with self.door.knocking(rate) as clients:
+            for case in cases:
+                for number in range(1, repeat + 1):
+                    whole = self.one(case, number, clients) and whole
+        return whole
+
+    def quiet(self, clients, limit=BACK):
+        """Wait until each VIP is on one node, every HAProxy sees every server, and clients are well."""
+        end = time.monotonic() + limit
+        while time.monotonic() < end:
+            holders = self.door.holders()
+            if (len(holders) == len(self.door.plan.vips) and not any("," in one for one in holders.values())
+                    and clients.well() and self.door.all_up()):
+                return True
+            time.sleep(0.5)
+        return False
+
+    def one(self, case, number, clients):
+        if not self.quiet(clients):
+            self.say("not quiet before: %s; holders %s" % (case.name, self.door.holders()))
+            return False
+        holder = self.door.holders()["internal"]
+        held = [vip.name for vip in self.door.plan.vips if self.door.holders().get(vip.name) == holder]
+        begin = time.monotonic()
+        case.inject(self.door, holder)
+        back = self._wait_well(clients)
+        end = time.monotonic()
+        moved = self.door.holders().get("internal", "nowhere")
+        names = {place.partition("=")[0] for place in self.door.places()
+                 if any(place.partition("=")[2].startswith(self.door.plan.vip(vip).address + ":") for vip in held)}
+        seen = [one for one in clients.between(begin, end) if not case.of_holder or one[0] in names]
+        result = felt(seen, begin, end, "%s -> %s" % (holder, moved))
+        self.results.append((self.door.plan.vip_manager, case.name, number, result, begin, seen))
+        self.say("%-10s %-36s %d: %d of %d failed at %d listeners, out for %.2f s, slowest %.2f s, VIP %s %s" % (
+            self.door.plan.vip_manager, case.name, number, result.failed, result.attempts, result.listeners, result.out,
+            result.slowest, result.moved, result.errors or ""))
+        case.mend(self.door, holder)
+        if not back:
+            self.say("clients were not well again after %.0f s" % BACK)
+        return back
+
+    def _wait_well(self, clients):
+        """Clients well for three seconds, at least six after the fault: a hang is not felt at once."""
+        begin = time.monotonic()
+        while time.monotonic() - begin < BACK:
+            time.sleep(0.25)
+            if time.monotonic() - begin > 6 and clients.well():
+                return True
+        return False
+
+
+def table(results):
+    """The figures as Markdown: medians, and in brackets the worst."""
+    lines = ["| VIPs by | what happens | runs | failed of attempts | listeners hit | longest time without a success |",
+             "|---|---|---|---|---|---|"]
+    keys = list(dict.fromkeys((manager, name) for manager, name, *_ in results))
+    for manager, name in keys:
+        found = [one[3] for one in results if one[:2] == (manager, name)]
+        outs = [one.out for one in found]
+        lines.append("| %s | %s | %d | %s of %d | %d | %.1f s%s |" % (
+            manager, name, len(found), sum(one.failed for one in found), sum(one.attempts for one in found),
+            max(one.listeners for one in found), statistics.median(outs),
+            " (%.1f)" % max(outs) if len(found) > 1 else ""))
+    return "\n".join(lines) + "\n"
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--vip-manager", choices=("pacemaker", "keepalived", "both"), default="both")
+    parser.add_argument("--only", default="", help="cases with these words in their name")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--rate", type=float, default=5, help="attempts a second at each listener")
+    parser.add_argument("--suite", default="bookworm")
+    parser.add_argument("--name", default="front")
+    parser.add_argument("--deb", help="our package; otherwise build/quorate_*.deb")
+    parser.add_argument("--report", help="file for every attempt, JSON lines")
+    parser.add_argument("--keep", action="store_true", help="leave the lab for a look until Enter is pressed")
+    options = parser.parse_args(argv)
+    managers = BOTH if options.vip_manager == "both" else (options.vip_manager,)
+    began, results, whole = time.monotonic(), [], True
+
+    def say(text):
+        print("%7.1f  %s" % (time.monotonic() - began, text), flush=True)
+
+    for manager in managers:
+        try:
+            done, found = one_door(options, manager, say)
+        except LabError as error:
+            say("%s: %s" % (manager, error))
+            done, found = False, []
+        whole = whole and done
+        results += found
+    if options.report:
+        with open(options.report, "w", encoding="ascii") as file:
+            for vip_manager, name, number, result, begin, seen in results:
+                file.write(json.dumps({"manager": vip_manager, "case": name, "run": number, "felt": result._asdict(),
+                                       "attempts": [[one[0], round(one[1] - begin, 3), one[2], one[3]] for one in seen]})
+                           + "\n")
+    print("\n" + table(results))
+    return 0 if whole and results else 1
+
+
+def one_door(options, manager, say):
+    """A lab, its front door, all cases; (whether all came back, results)."""
+    deb = options.deb or _newest_deb()
+    cases = [case for case in CASES if manager in case.managers and options.only in case.name]
+    with Lab(options.name) as lab:
+        lab.up(suite=options.suite, count=3 if manager == "pacemaker" else 4, deb=deb, say=say)
+        door = front.Front(lab, front.plan_text(lab, manager))
+        door.set_up(say)
+        measured = Door(door, say)
+        whole = measured.run(cases, options.repeat, options.rate)
+        if options.keep and sys.stdin.isatty():
+            input("lab %s stays until you press Enter " % lab.name)
+        return whole, measured.results
+
+
+def _newest_deb():
+    found = sorted((os.path.getmtime(os.path.join(HERE, "build", name)), name) for name in os.listdir(os.path.join(HERE, "build"))
+                   if name.endswith(".deb"))
+    if not found:
+        raise LabError("there is no package in build/; make one with `make deb`")
+    return os.path.join(HERE, "build", found[-1][1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

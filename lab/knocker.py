@@ -1,0 +1,101 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Clients on every listener: a new connection every so often, whatever became of the one before, and what came of each.
+
+    knocker.py --rate 10 --seconds 2 NAME=ADDRESS:PORT ...      NAME+tls: with TLS;  galera_cluster: a login and a question
+
+One line an attempt on standard output: name, when it began (seconds of the monotonic clock, the same for all processes of
+this machine), how long it took, `ok` or what went wrong. Every third one of the HTTP requests is a POST.
+"""
+
+import argparse
+import asyncio
+import concurrent.futures
+import ssl
+import sys
+import time
+
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
+
+
+def ask_database(host, port, user, password, limit):
+    """A login and a question. To leave after the greeting would do, but max_connect_errors of those close the door."""
+    import pymysql
+    try:
+        connection = pymysql.connect(host=host, port=port, user=user, password=password, connect_timeout=limit,
+                                     read_timeout=limit, write_timeout=limit)
+        try:
+            connection.query("SELECT 1")
+        finally:
+            connection.close()
+    except pymysql.err.Error as error:
+        return "SQL %s" % (error.args[0] if error.args else "")
+    return "ok"
+
+
+async def talk(name, host, port, number, options):
+    """One attempt; the words of what went wrong, or ok."""
+    if name.startswith("galera"):
+        return await asyncio.get_running_loop().run_in_executor(
+            options.pool, ask_database, host, port, options.user, options.password, options.seconds)
+    reader, writer = await asyncio.open_connection(host, port, ssl=TLS if name.endswith("+tls") else None)
+    try:
+        if number % 3:
+            writer.write(b"GET /v2 HTTP/1.1\r\nHost: front\r\nConnection: close\r\n\r\n")
+        else:
+            writer.write(b"POST /v2 HTTP/1.1\r\nHost: front\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+        answer = await reader.read()
+        status = answer[9:12].decode("ascii", "replace")
+        return "ok" if status == "200" else "HTTP " + status if status else "closed"
+    finally:
+        writer.close()
+
+
+async def attempt(name, host, port, number, options):
+    began = time.monotonic()
+    try:
+        came = await asyncio.wait_for(talk(name, host, port, number, options), options.seconds)
+    except asyncio.TimeoutError:
+        came = "timeout"
+    except OSError as error:
+        came = type(error).__name__
+    sys.stdout.write("%s %.3f %.3f %s\n" % (name, began, time.monotonic() - began, came))
+
+
+async def knock(options):
+    places = []
+    for word in options.places:
+        name, _, where = word.partition("=")
+        host, _, port = where.rpartition(":")
+        places.append((name, host, int(port)))
+    running, number, due = set(), 0, time.monotonic()
+    while True:
+        for index, (name, host, port) in enumerate(places):
+            task = asyncio.ensure_future(attempt(name, host, port, number + index, options))
+            running.add(task)
+            task.add_done_callback(running.discard)
+            # Spread over the interval, so that they do not come in bursts.
+            due += 1 / options.rate / len(places)
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+        number += 1
+        sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rate", type=float, default=10, help="attempts a second at each place")
+    parser.add_argument("--seconds", type=float, default=2, help="patience with one attempt")
+    parser.add_argument("--user", help="of the database")
+    parser.add_argument("--password-file")
+    parser.add_argument("places", nargs="+")
+    options = parser.parse_args()
+    options.pool, options.password = concurrent.futures.ThreadPoolExecutor(32), None
+    if options.password_file:
+        with open(options.password_file, encoding="utf-8") as file:
+            options.password = file.read().strip()
+    asyncio.run(knock(options))
+
+
+if __name__ == "__main__":
+    main()
