@@ -32,7 +32,8 @@ def whole(text):
 
 
 def proxies(table):
-    """(Frontends, Backends that have servers) of a table."""
+    """(Frontends, Backends that have servers) of a table. `listen NAME` with backends NAME.NODE beside it is what `quorate plan
+    haproxy` writes to know which node takes connections: those serve nobody and are left out."""
     lines = table[2:].rstrip("\n").split("\n")
     names = lines[0].split(",")
     status = names.index("status")
@@ -51,7 +52,9 @@ def proxies(table):
         elif len(row) <= names.index("type") or row[names.index("type")] == "2":  # 3 is a listener (option socket-stats)
             up, total = servers.get(proxy, (0, 0))
             servers[proxy] = (up + usable(word), total + 1)
-    return tuple(frontends), tuple(backends)
+    listen = {each.name for each in frontends} & {each.name for each in backends}
+    return tuple(frontends), tuple(
+        each for each in backends if each.name in listen or each.name.partition(".")[0] not in listen)
 
 
 def usable(word):
