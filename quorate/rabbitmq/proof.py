@@ -10,9 +10,10 @@ throws away when the network heals.
 A boot that was forced opens a generation. What a node wrote down in an older one proves nothing: others went on since.
 """
 
-from quorate.rabbitmq.facts import ALIVE, BOOTED, DOWN, KHEPRI, STARTING, WAITING
+from quorate.rabbitmq.facts import ALIVE, DOWN, KHEPRI, STARTING, WAITING
 
 _HERE = frozenset((DOWN, STARTING, WAITING))
+_MAY_SERVE = ALIVE - _HERE
 
 
 def witnesses(snapshot):
@@ -50,8 +51,10 @@ def survivors(snapshot):
 def designated(snapshot):
     """The node whose forced boot loses nothing, None when there is none (yet): one of the survivors that no other of them
     saw go. It is to be up already, so that all of its tables are the last ones."""
-    if any(one.state in BOOTED for one in snapshot.reports.values()):
+    if any(one.state in _MAY_SERVE or one.data is None for one in snapshot.reports.values()):
         return None
+    if (snapshot.members & snapshot.nodes) - set(snapshot.reports):
+        return None  # a node that is up and said nothing may run a broker
     there = survivors(snapshot)
     last = [node for node in sorted(there)
             if all(snapshot.reports[node].name in snapshot.reports[other].running for other in there)]

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The broker's own files, configuration, log: text to facts."""
+
+import pytest
+
+from quorate.rabbitmq import facts, policy, read, report as form
+
+
+def test_the_files_of_3_10():
+    assert read.members("{[rabbit@n1,rabbit@n2,rabbit@n3],[rabbit@n1,rabbit@n2,rabbit@n3]}.\n") == {
+        "rabbit@n1", "rabbit@n2", "rabbit@n3"}
+    assert read.running("[rabbit@n2].\n") == {"rabbit@n2"}
+
+
+def test_long_lists_are_broken_into_lines_and_strange_names_are_quoted():
+    assert read.members("{[rabbit@a,\n  'rabbit@b-1'],\n [rabbit@a]}.") == {"rabbit@a", "rabbit@b-1"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[rabbit@n1", "{[],[]}.", "garbage", "[a,b].", "{[rabbit@n1|x],[]}.", "\0\377"])
+def test_what_is_not_understood_is_unknown(text):
+    assert read.members(text) is None
+
+
+def test_an_empty_list_of_running_nodes_is_a_list():
+    assert read.running("[].") == frozenset()
+    assert read.running("[].x") is None
+
+
+def test_the_store_by_the_feature_flags():
+    assert read.store("[classic_mirrored_queue_version,implicit_default_bindings,\n maintenance_mode_status].") == facts.MNESIA
+    assert read.store("[detailed_queues_endpoint,khepri_db,\n message_containers].") == facts.KHEPRI
+    assert read.store("[khepri_db].") == facts.KHEPRI
+    assert read.store("") == facts.MNESIA
+
+
+def test_a_directory_that_was_only_prepared_was_never_used():
+    """What RabbitMQ itself leaves before it knows whether it joins (seen with 3.10.8)."""
+    assert read.used(["cluster_nodes.config", "coordination", "nodes_running_at_shutdown", "quorum"]) is False
+    assert read.used(None) is False
+    assert read.used([]) is False
+
+
+def test_a_directory_with_tables_was_used():
+    assert read.used(["cluster_nodes.config", "schema.DAT"])
+    assert read.used(["cluster_nodes.config", "coordination"], has_khepri=True)
+
+
+def test_rabbitmq_env_conf():
+    found = read.settings("""# NODENAME=wrong
+NODENAME=rabbit@n1
+export RABBITMQ_MNESIA_BASE="/srv/mq"
+ LOG_BASE='/srv/log'   # no
+NODE_PORT=5673 # the other one
+HOST=$(hostname)
+""")
+    assert found["NODENAME"] == "rabbit@n1" and found["MNESIA_BASE"] == "/srv/mq"
+    assert found["NODE_PORT"] == "5673"
+    assert found["HOST"] is None
+
+
+def test_the_port_of_rabbitmq_conf():
+    assert read.port(read.options("listeners.tcp.default = 5673")) == (5673, False)
+    assert read.port(read.options("listeners.tcp.local = 127.0.0.1:5674\n#listeners.tcp.default = 1")) == (5674, False)
+    assert read.port(read.options("listeners.tcp = none\nlisteners.ssl.default = 5671")) == (5671, True)
+    assert read.port(read.options("")) == (None, False)
+
+
+def test_whether_it_waits_for_others():
+    waits = "[info] <0.223.0> Waiting for Mnesia tables for 30000 ms, 9 retries left\n"
+    assert read.waiting(waits)
+    assert not read.waiting(waits + "[info] <0.223.0> Successfully synced tables from a peer\n")
+    assert not read.waiting(waits + "Server startup complete; 0 plugins started.\n")
+    assert not read.waiting("")
+
+
+def test_the_last_error():
+    text = """2026-11-21 [error] <0.1.0> BOOT FAILED
+2026-11-21 [error] <0.1.0> ===========
+2026-11-21 [error] <0.1.0> Error during startup: {error,x}
+2026-11-21 [error] <0.1.0> Feature flags: cannot be written
+2026-11-21 [info] <0.1.0> something else
+"""
+    assert read.last_error(text) == "Feature flags: cannot be written"
+    assert read.last_error("2026 [info] <0.1.0> all is well") is None
+
+
+def test_versions():
+    assert read.version(["rabbitmq_server-3.10.8", "x"]) == "3.10.8"
+    assert read.version(["rabbitmq_server-3.9.9", "rabbitmq_server-3.10.8"]) == "3.10.8"
+    assert read.version([]) is None
+    assert read.version_key("4.0.5-1") == (4, 0, 5)
+    assert read.version_key(None) == ()
+
+
+# -- set_policy
+
+@pytest.mark.parametrize("text", [
+    'ha-all ^(?!amq\\.).* {"ha-mode":"all"}',              # as TripleO writes it for the peer
+    "ha-all '^(?!amq\\.).*' '{\"ha-mode\":\"all\"}'",
+    'ha-all "^(?!amq\\.).*" {"ha-mode": "all"}',
+])
+def test_a_policy_is_understood_with_and_without_quotes(text):
+    found = policy.parse(text)
+    assert (found.name, found.pattern) == ("ha-all", "^(?!amq\\.).*")
+    assert found.definition.replace(" ", "") == '{"ha-mode":"all"}'
+
+
+def test_options_of_a_policy():
+    found = policy.parse("-p /one --priority 2 --apply-to queues ttl ^a '{\"message-ttl\":1}'")
+    assert found.words() == ("set_policy", "-p", "/one", "--priority", "2", "--apply-to", "queues", "ttl", "^a",
+                             '{"message-ttl":1}')
+
+
+def test_an_empty_pattern_is_a_pattern():
+    assert policy.parse("all '' {\"message-ttl\":1}").pattern == ""
+
+
+@pytest.mark.parametrize("text, words", [
+    ("ha-all", "found 1 words"), ("a b {}", "object"), ("a b {x}", "not JSON"), ("a ( {\"x\":1}", "regular expression"),
+    ("a 'b {\"x\":1}", "quote"), ("--frob a b {\"x\":1}", "no option"), ("a b c {\"x\":1}", "found 4 words"),
+])
+def test_an_unclear_policy_is_one_sentence(text, words):
+    with pytest.raises(policy.Unclear) as unclear:
+        policy.parse(text)
+    assert words in str(unclear.value)
+
+
+def test_mirroring_is_refused_by_4_only():
+    mirrored = policy.parse('ha-all ^ { "ha-mode" : "all" }')
+    assert policy.refused(mirrored, (3, 10, 8)) is None
+    assert policy.refused(mirrored, ()) is None
+    assert "quorum queues" in policy.refused(mirrored, (4, 0, 5))
+    assert policy.refused(policy.parse('x ^ {"max-length":1}'), (4, 0, 5)) is None
+
+
+# -- reports
+
+FULL = facts.Report("n1", facts.WAITING, True, "rabbit@n1", frozenset(("rabbit@n1", "rabbit@n2")), frozenset(("rabbit@n1",)),
+                    facts.MNESIA, "3.10.8", "a1b2c3", 2, 1700000000, True)
+
+
+@pytest.mark.parametrize("one", [FULL, facts.Report("n1", facts.DOWN), FULL._replace(data=False, members=None, running=None),
+                                 FULL._replace(running=frozenset())])
+def test_a_report_comes_back_as_it_was(one):
+    assert form.decode_report("n1", form.encode_report(one)) == one
+
+
+def test_half_a_report_is_none():
+    text = form.encode_report(FULL)
+    assert all(form.decode_report("n1", text[:length]) is None for length in range(len(text)))
+
+
+def test_a_newer_node_may_say_more():
+    assert form.decode_report("n1", form.encode_report(FULL).replace(",end", ",new:1,end")) == FULL
+
+
+@pytest.mark.parametrize("wrong", ["d:2", "st:happy", "g:-1", "m:a b", "st:down,st:down"])
+def test_garbage_is_no_report(wrong):
+    assert form.decode_report("n1", "v1,st:down,%s,end" % wrong) is None
+
+
+def test_an_override_comes_back_as_it_was():
+    word = facts.Override("n2", "operator", 1700000000, True)
+    assert form.decode_override(form.encode_override(word)) == word
+    assert form.decode_override("v1,node:n2,end") is None
