@@ -53,6 +53,8 @@ PARAMETERS = (
         "not set, /etc/quorate/rabbitmq.cnf if that is there. With it the monitor asks the management API for alarms, "
         "partitions and maintenance. Without it, it does what needs none: process, listener, AMQP handshake.",
         reloadable=True),
+    Parameter("management_port", "integer", "15672", "Port of the management API",
+              "Asked only with credentials, and only where something listens.", minimum=1, reloadable=True),
     Parameter("check_timeout", "seconds", "3s", "Limit of a question to the broker",
               "A broker that does not answer within this time counts as hung when it is asked once more.", minimum=1,
               reloadable=True),
