@@ -11,6 +11,7 @@ usage: quorate status [--watch | --json]
        quorate rabbitmq forget NODE [--resource RESOURCE]
        quorate rabbitmq cookie
        quorate plan VERB ...
+       quorate diff FILE
 
 status     the whole control plane on one screen: nodes, VIPs, who is promoted, each service in a word, what is wrong, why,
            and what to type; --watch draws it again every 2 s. Ends with 0: all is well, 1: something is not, 2: the cluster
@@ -24,6 +25,8 @@ rabbitmq   boot: the same for RabbitMQ: NODE boots without those that are missin
            member any more; queues that had their only home there are deleted. cookie: make an Erlang cookie on this node
            where there is none
 plan       check a description of the control plane, and render it for HAProxy, Pacemaker and others; see quorate plan --help
+diff       where the running cluster, and this node's HAProxy, differ from the description FILE; each with the command that
+           mends it. Ends with 0: nowhere, 1: somewhere, 2: it could not be compared
 """
 
 
@@ -38,6 +41,9 @@ def main(argv):
     if argv[0] == "status":
         from quorate.cli import status
         return status.main(argv[1:])
+    if argv[0] == "diff":
+        from quorate.cli import diff
+        return diff.main(argv[1:])
     from quorate.cli.resources import Refused
     from quorate.pacemaker.attributes import Unavailable
     command, words = argv[0], argv[1:]

@@ -13,6 +13,7 @@ usage: quorate plan check FILE
        quorate plan keepalived FILE NODE
        quorate plan systemd FILE NODE
        quorate plan xinetd FILE NODE
+       quorate plan pcs FILE [--pacemaker 2.1|3.0] [--shadow CIB]
 
 check       whether the description is right; one sentence for each mistake, with its line and the remedy
 schema      every key that a description can have, as Markdown
@@ -20,6 +21,8 @@ haproxy     haproxy.cfg: every service at its VIP; the same on all nodes that ru
 keepalived  keepalived.conf of an endpoint node, where keepalived moves the VIPs
 systemd     commands for a node: kernel settings, the check services, what starts at boot and what the cluster starts
 xinetd      the check service of a node as a file for xinetd, where systemd's sockets are not wanted
+pcs         the Pacemaker cluster, as a script of pcs commands with their reasons; with --shadow they are run on the file
+            CIB (made from the running cluster, else empty), so that crm_simulate can show what would happen
 """
 # Name of a rendering -> (module, whether it is for one node). The module is imported by its command alone.
 RENDERINGS = {
@@ -53,6 +56,9 @@ def main(words):
             sys.stdout.write("%s: nothing is wrong with it (%s).\n" % (names[0], ", ".join(
                 "%d %s%s" % (len(values), one, "" if len(values) == 1 else "s")
                 for values, one in ((plan.nodes, "node"), (plan.vips, "VIP"), (plan.services, "service")))))
+        elif verb == "pcs":
+            from quorate.cli import pcs
+            return pcs.main(names)
         elif verb in RENDERINGS and len(names) == 1 + RENDERINGS[verb][1]:
             sys.stdout.write(render(verb, *names))
         else:
