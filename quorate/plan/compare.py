@@ -171,6 +171,12 @@ def _resource(wish, now, cluster):
         return [Difference("%s (%s) is missing." % (wish.id, wish.agent), pcs.line(pcs.create_words(wish)))]
     found = _agent(wish, now) + _parameters(wish, now, "resource")
     found += _operations(wish, now) + _around(wish, now, cluster)
+    for name, value in wish.meta:
+        have = now.meta.get(name, now.parent_meta.get(name))
+        if have != value:
+            found.append(Difference("%s of %s is %s, the plan has '%s'." % (
+                name, now.id, "not set" if have is None else "'%s'" % have, value),
+                "pcs resource meta %s %s=%s" % (now.id, name, value)))
     for meta, ordered in ((now.meta, now.id), (now.parent_meta, now.parent)):
         if meta.get("target-role") == "Stopped":
             found.append(Difference("%s is disabled." % ordered, "pcs resource enable " + ordered))

@@ -78,6 +78,8 @@ def create_words(resource):
     words = [kind, "create", resource.id, agent] + ["%s=%s" % pair for pair in resource.parameters]
     for operation in resource.operations:
         words += ["op"] + operation_words(operation)
+    if resource.meta:
+        words += ["meta"] + ["%s=%s" % pair for pair in resource.meta]
     if resource.clone is not None and ("promotable", "true") in resource.clone:
         words += ["promotable"] + ["%s=%s" % pair for pair in resource.clone if pair[0] != "promotable"]
     elif resource.clone is not None:
@@ -242,7 +244,7 @@ def _continued(words):
         return whole
     parts, current = [], []
     for word in words:
-        if word in ("op", "promotable", "clone", "--group") and current:
+        if word in ("op", "meta", "promotable", "clone", "--group") and current:
             parts.append(current)
             current = []
         current.append(shlex.quote(word))

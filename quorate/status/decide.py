@@ -101,7 +101,7 @@ def _service(seen, service):
     degraded = sorted(node for (name, node), latest in seen.cluster.latest.items()
                       if name == service.name and any(one.code in DEGRADED for one in latest)
                       and node in promoted + started)
-    absent, short = _absent(seen, service, promoted, started)
+    absent, short = _absent(seen, service, promoted, started + [node for node, _role in moving] + failed)
     text = _text(service, promoted, started, moving, failed, absent, short, seen)
     word, level = _word(seen, service, promoted + started, moving, failed, degraded, absent, short)
     return Row(service.name, word, level, text, _live(seen, service, word == "well"))
