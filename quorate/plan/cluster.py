@@ -8,7 +8,9 @@ our own agents are those that they declare; those of others are theirs, or what 
 from collections import namedtuple
 
 from quorate.galera.declaration import ACTIONS as GALERA
+from quorate.openstack.declaration import ACTIONS as OPENSTACK
 from quorate.plan import facts
+from quorate.rabbitmq.declaration import ACTIONS as RABBITMQ
 
 STICKINESS = "100"  # of all resources: what runs well stays where it is
 ROLE_ATTRIBUTE = "role-%s"
@@ -86,22 +88,6 @@ def _declared(actions):
                  if one.name in ("start", "stop", "promote", "demote", "monitor", "notify"))
 
 
-def _rabbitmq():
-    try:
-        from quorate.rabbitmq.declaration import ACTIONS
-    except ImportError:
-        return (Operation("start", 0, 120), Operation("stop", 0, 120), Operation("monitor", 10, 40))
-    return _declared(ACTIONS)
-
-
-def _openstack():
-    try:
-        from quorate.openstack.declaration import ACTIONS
-    except ImportError:
-        return (Operation("start", 0, 120), Operation("stop", 0, 120), Operation("monitor", 10, 30))
-    return _declared(ACTIONS)
-
-
 _INTERLEAVE = (("interleave", "true"),)
 # Service of the plan -> (resource, agent, group, reason). They run once in the whole cluster.
 _SINGLE = (
@@ -160,7 +146,7 @@ def _servers(plan, nodes):
                            "write to.",))
     rabbitmq = plan.service("rabbitmq")
     if rabbitmq is not None:
-        yield Resource("rabbitmq", "ocf:quorate:rabbitmq", _pairs(rabbitmq.options), _rabbitmq(), _INTERLEAVE, None,
+        yield Resource("rabbitmq", "ocf:quorate:rabbitmq", _pairs(rabbitmq.options), _declared(RABBITMQ), _INTERLEAVE, None,
                        rabbitmq.nodes, ("Clients name all nodes in transport_url, so it needs no VIP.",))
     memcached = plan.service("memcached")
     if memcached is not None:
@@ -181,7 +167,7 @@ def _singles(plan, nodes):
     for name, resource, group, why in _SINGLE:
         service = plan.service(name)
         if service is not None:
-            yield Resource(resource, "ocf:quorate:" + resource, _pairs(service.options), _openstack(), None, group,
+            yield Resource(resource, "ocf:quorate:" + resource, _pairs(service.options), _declared(OPENSTACK), None, group,
                            service.nodes, (why,))
 
 

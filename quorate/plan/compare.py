@@ -144,7 +144,8 @@ def _fencing(want, cluster):
     by_id = {one.id: one for one in devices}
     for wish in want.fencing:
         if wish.id in by_id:
-            found += _agent(wish, by_id[wish.id]) + _parameters(wish, by_id[wish.id], "stonith")
+            found += (_agent(wish, by_id[wish.id]) + _parameters(wish, by_id[wish.id], "stonith")
+                      + _operations(wish, by_id[wish.id], "stonith"))
         elif not _covered(wish.nodes[0], devices):
             found.append(Difference("%s cannot be fenced: %s is missing." % (wish.nodes[0], wish.id),
                                     pcs.line(pcs.create_words(wish))))
@@ -170,7 +171,7 @@ def _resource(wish, now, cluster):
     if now is None:
         return [Difference("%s (%s) is missing." % (wish.id, wish.agent), pcs.line(pcs.create_words(wish)))]
     found = _agent(wish, now) + _parameters(wish, now, "resource")
-    found += _operations(wish, now) + _around(wish, now, cluster)
+    found += _operations(wish, now, "resource") + _around(wish, now, cluster)
     for name, value in wish.meta:
         have = now.meta.get(name, now.parent_meta.get(name))
         if have != value:
@@ -214,14 +215,14 @@ def _shown(name, value):
     return "(secret)" if any(word in name.lower() for word in SECRET) else "'%s'" % value
 
 
-def _operations(wish, now):
+def _operations(wish, now, kind):
     """Timeouts and intervals; a recurring operation is known by its name, its role and its level of check."""
     found = []
     have = [(one.name, seconds(one.interval) or 0, STANDARD_ROLES.get(one.role, one.role), seconds(one.timeout))
             for one in now.operations]
     for one in wish.operations:
         words = " ".join(pcs.operation_words(one))
-        command = pcs.line(("resource", "update", now.id, "op") + tuple(pcs.operation_words(one)))
+        command = pcs.line((kind, "update", now.id, "op") + tuple(pcs.operation_words(one)))
         alike = [other for other in have if other[0] == one.name and (other[2] or "Started") == (one.role or "Started")]
         same = [other for other in alike if other[1] == one.interval]
         if same and same[0][3] == one.timeout:

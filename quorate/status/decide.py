@@ -9,6 +9,7 @@ from quorate.status.facts import (
     BAD, DEGRADED, LEVELS, MOVES, MOVING, PAST, PLANNED, WELL, Row, Trouble, Verdict)
 
 ADDRESSES = ("ocf:heartbeat:IPaddr2", "ocf:heartbeat:IPaddr", "ocf:heartbeat:IPv6addr")
+_BACKENDS_SHOWN = 3  # with all their servers up
 PROXY_UP, PROXY_ORDERED = ("UP", "OPEN", "no check"), ("MAINT", "DRAIN", "NOLB")
 
 
@@ -16,7 +17,7 @@ def judge(seen):
     """The Verdict on everything that was seen."""
     nodes = tuple(_node(one, one.name == seen.node) for one in seen.cluster.nodes)
     services = tuple(_service(seen, one) for one in _in_order(seen.cluster.services))
-    proxies = tuple(_proxy(one) for one in seen.proxies or ())
+    proxies = _shortened(tuple(_proxy(one) for one in seen.proxies or ()))
     rows = nodes + services + proxies
     troubles = tuple(_troubles(seen, {row.name: row for row in services}))
     level = worst([row.level for row in rows] + [trouble.level for trouble in troubles])
@@ -224,6 +225,15 @@ def _proxy(proxy):
     else:
         word, level = "up", WELL
     return Row(proxy.name, word, level, "; ".join(parts))
+
+
+def _shortened(rows):
+    """Of many backends, only those that are not well, and how many are."""
+    well = [row for row in rows if row.level == WELL]
+    if len(well) <= _BACKENDS_SHOWN:
+        return rows
+    others = "all %d" % len(well) if len(well) == len(rows) else "%d others" % len(well)
+    return tuple(row for row in rows if row.level != WELL) + (Row(others, "up", WELL, ""),)
 
 
 # -- why

@@ -39,7 +39,7 @@ def screens(draw):
     return ElementTree.tostring(root, encoding="unicode")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(screens(), st.integers(0, 200), st.booleans(), st.booleans(), TEXTS)
 def test_no_answer_breaks_the_screen_or_its_width(text, width, configured, colour, drained):
     try:
@@ -68,7 +68,7 @@ def test_any_text_is_a_cluster_or_garbled(text):
             pass
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=300), st.integers(1, 90))
 def test_wrapping_keeps_every_letter_and_the_width(text, width):
     found = screen.wrapped(text, width)
