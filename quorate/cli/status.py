@@ -7,7 +7,8 @@ import sys
 SECONDS = 30.0  # one limit for all that one screen asks
 EVERY = 2.0     # seconds between two screens of --watch
 CLEAR_LINE, HOME, CLEAR_BELOW = "\033[K", "\033[H", "\033[J"  # ECMA-48: EL, CUP, ED
-GALERA = "ocf:quorate:galera"
+WHOLE_ROLE = {"ocf:quorate:galera": "Promoted", "ocf:quorate:rabbitmq": "Started"}  # what explains itself
+WAITING = ("wait", "refuse")  # decisions in which somebody else has to do something
 
 
 def main(words, out=None, observe=None, clock=None, environ=None):
@@ -105,30 +106,40 @@ def look():
 
 
 def explanations(cluster):
-    """What the election says of each Galera resource that is not whole: asking costs half a second. Raises Unavailable."""
-    from quorate.status.facts import Explanation
-    broken = []
-    online = [node.name for node in cluster.nodes if node.online]
-    for service in cluster.services:
-        promoted = {node for one in service.instances if one.role == "Promoted" for node in one.nodes}
-        if service.agent == GALERA and not service.disabled and not promoted.issuperset(online):
-            broken.append(service.name)
+    """What is decided about each resource of ours that is not whole: asking costs half a second. Raises Unavailable."""
+    broken = [service for service in cluster.services if service.agent in WHOLE_ROLE and not _whole(cluster, service)]
     if not broken:
         return ()
-    from quorate.cli import galera
-    from quorate.galera.decide import decide
-    from quorate.galera.facts import WAIT
+    from quorate.cli import galera, rabbitmq
+    from quorate.cli.resources import Refused
     from quorate.pacemaker.attributes import Unavailable
+    rooms = {galera.AGENT: galera, rabbitmq.AGENT: rabbitmq}
     try:
-        found = []
-        for election in galera.elections():
-            if election.context.instance in broken:
-                decision = decide(election.snapshot(listen=True))
-                found.append(Explanation(election.context.instance, decision.action != WAIT, decision.reason,
-                                         decision.command or "quorate explain " + election.context.instance))
-        return tuple(found)
-    except galera.Refused as trouble:
+        return tuple(explained for service in broken
+                     for _name, _agent, _lines, data in rooms[service.agent].views(service.name)
+                     for explained in explanations_of(service.name, data))
+    except Refused as trouble:
         raise Unavailable(str(trouble)) from None
+
+
+def _whole(cluster, service):
+    """Whether it is in its best role on all nodes that are online, or shall not run at all."""
+    from quorate.status.facts import DEGRADED
+    best = {node for one in service.instances if one.role == WHOLE_ROLE[service.agent] for node in one.nodes}
+    degraded = any(name == service.name and one.code in DEGRADED
+                   for (name, _node), latest in cluster.latest.items() for one in latest)
+    return service.disabled or not degraded and best.issuperset(node.name for node in cluster.nodes if node.online)
+
+
+def explanations_of(name, data):
+    """Explanations in what `quorate explain --json` says of a resource: one decision, or one a node; a sentence once."""
+    from quorate.status.facts import Explanation
+    decisions = data["decisions"] if "decisions" in data else {"": data["decision"]}
+    found = {}
+    for decision in decisions.values():
+        if decision["action"] in WAITING:
+            found.setdefault(decision["reason"], decision.get("command") or "quorate explain " + name)
+    return [Explanation(name, False, reason, command) for reason, command in found.items()]
 
 
 def as_data(seen, verdict):

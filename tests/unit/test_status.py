@@ -245,6 +245,25 @@ def test_a_low_terminal_is_told_what_it_does_not_show():
     assert screen.fit(["a", "b"], 3) == ["a", "b"]
 
 
+@pytest.mark.parametrize("name, wanted", [("healthy", True), ("waiting", False), ("off", True), ("failed", False),
+                                          ("standby", False)])
+def test_who_is_asked_for_an_explanation(name, wanted):
+    cluster = seen(name).cluster
+    service = next(one for one in cluster.services if one.name == "db")
+    assert command._whole(cluster, service) is wanted
+
+
+def test_an_explanation_is_what_the_decision_says():
+    wait = {"action": "wait", "reason": "Waiting for n3.", "command": "quorate bootstrap n1"}
+    join = {"action": "join", "reason": "n1 runs.", "command": None}
+    assert command.explanations_of("db", {"decision": wait}) == [
+        Explanation("db", False, "Waiting for n3.", "quorate bootstrap n1")]
+    assert command.explanations_of("mq", {"decisions": {"n1": wait, "n2": dict(wait, command=None), "n3": join}}) == [
+        Explanation("mq", False, "Waiting for n3.", "quorate bootstrap n1")]
+    assert command.explanations_of("mq", {"decisions": {"n3": dict(wait, command=None)}})[0].command == "quorate explain mq"
+    assert command.explanations_of("db", {"decision": join}) == []
+
+
 # -- how the cluster is asked
 
 def asked(commands, **more):
