@@ -18,7 +18,6 @@ from quorate.plan.services import BY_NAME
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PLAN_PATH, TLS_PATH = "/etc/quorate/plan.toml", "/etc/haproxy/tls/public.pem"
-HAPROXY_PATH, KEEPALIVED_PATH = "/etc/haproxy/haproxy.cfg", "/etc/keepalived/keepalived.conf"
 PUBLIC = 101  # host part of the second VIP
 INTERFACE = "host0"
 SERVICES = [kind.name for kind in BY_NAME.values() if kind.proxied]
@@ -36,6 +35,14 @@ def plan_text(lab, vip_manager):
         role = "endpoint" if vip_manager == "keepalived" and node.number <= 2 else "controller"
         lines.append('%s = { roles = ["%s"], addresses = { management = "%s" } }' % (node.name, role, node.address))
     return "\n".join(lines + ["[services]"] + ["%s = {}" % name for name in SERVICES]) + "\n"
+
+
+def documented(where):
+    """The commands in docs/plan.md of the blocks that begin with `# WHERE`, in their order."""
+    with open(os.path.join(os.path.dirname(HERE), "docs", "plan.md"), encoding="utf-8") as file:
+        blocks = file.read().split("```")[1::2]
+    lines = [[line.strip() for line in block.strip().splitlines()] for block in blocks]
+    return [line for block in lines if block[0] == "# " + where for line in block[1:]]
 
 
 class Part:
@@ -75,18 +82,23 @@ class Front:
             if node in self.fronts:
                 self.lab.check(node, "install -d -m 700 %s && cat >%s" % (os.path.dirname(TLS_PATH), TLS_PATH),
                                stdin=certificate)
-                self.lab.check(node, "quorate plan haproxy %s >%s && haproxy -c -q -f %s" % (
-                    PLAN_PATH, HAPROXY_PATH, HAPROXY_PATH))
-                if self.plan.vip_manager == "keepalived":
-                    self.lab.check(node, "install -d /etc/keepalived && quorate plan keepalived %s %s >%s && "
-                                   "keepalived -t -f %s" % (PLAN_PATH, node, KEEPALIVED_PATH, KEEPALIVED_PATH))
-            say("%s: quorate plan systemd %s %s | sh" % (node, PLAN_PATH, node))
-            self.lab.check(node, "quorate plan systemd %s %s >/root/systemd.sh && sh /root/systemd.sh" % (PLAN_PATH, node))
+            for words in self._steps(node):
+                say("%s: %s" % (node, words))
+                self.lab.check(node, words)
         if self.plan.vip_manager == "pacemaker":
             for words in vip_commands(self.plan):
                 say("pcs " + words)
                 self.lab.check(self.lab.node_names[0], "pcs " + words)
         self.lab.wait(lambda: len(self.holders()) == 2, 60, "the VIPs do not come up: %s" % self.holders())
+
+    def _steps(self, node):
+        """The commands of docs/plan.md for a node, as they stand there; the lab's nodes have the packages already."""
+        found = [words for words in documented("on each node") if not words.startswith("apt ")]
+        if node not in self.fronts:
+            found = [words for words in found if "haproxy" not in words]
+        if node in self.fronts and self.plan.vip_manager == "keepalived":
+            found[-1:-1] = ["install -d /etc/keepalived"] + documented("on each endpoint")
+        return found
 
     def _database(self, say):
         galera.prepare(self.controllers)
@@ -155,7 +167,8 @@ class Front:
 
 def vip_commands(plan):
     """pcs for HAProxy on every node and the VIPs; what `quorate plan pcs` has of it."""
-    text = "resource create haproxy systemd:haproxy op monitor interval=5s timeout=20s clone interleave=true\n"
+    text = ("resource create haproxy systemd:haproxy op monitor interval=2s timeout=20s meta failure-timeout=60s "
+            "migration-threshold=1 clone interleave=true\n")
     for vip in plan.vips:
         text += "resource create vip-%s ocf:heartbeat:IPaddr2 ip=%s cidr_netmask=%d op monitor interval=5s timeout=20s\n" % (
             vip.name, vip.address, plan.network(vip.network).prefix)

@@ -92,8 +92,8 @@ def _defaults():
     timeout queue 30s
     timeout client 5m
     timeout server 5m
-    # An API with all its workers at work answers late, and is not helped by being taken out.
-    timeout check 5s""".splitlines()
+    # An API with all its workers at work answers late, and is not helped by being taken out; one that hangs has to go.
+    timeout check 3s""".splitlines()
 
 
 def _peers(plan):
