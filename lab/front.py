@@ -13,6 +13,7 @@ import threading
 import time
 
 from lab import LabError, galera, names
+from quorate.plan import pcs
 from quorate.plan.read import read
 from quorate.plan.services import BY_NAME
 
@@ -87,8 +88,8 @@ class Front:
                 self.lab.check(node, words)
         if self.plan.vip_manager == "pacemaker":
             for words in vip_commands(self.plan):
-                say("pcs " + words)
-                self.lab.check(self.lab.node_names[0], "pcs " + words)
+                say("pcs " + " ".join(words))
+                self.lab.check(self.lab.node_names[0], ["pcs"] + words)
         self.lab.wait(lambda: len(self.holders()) == 2, 60, "the VIPs do not come up: %s" % self.holders())
 
     def _steps(self, node):
@@ -150,6 +151,12 @@ class Front:
                     found.append("%s%s=%s:%d" % (service.name, "+tls" if tls else "", vip.address, port))
         return found
 
+    def writer(self):
+        """The node to which the HAProxy with the internal VIP sends sessions of the database."""
+        out = self.lab.check(self.holders()["internal"],
+                             "echo 'show table galera_cluster' | socat -t 5 - /run/haproxy/admin.sock")
+        return out.rpartition("server_key=")[2].split()[0]
+
     def all_up(self, nodes=None):
         """Whether every HAProxy (of `nodes`) sees every server up."""
         for node in nodes or self.fronts:
@@ -166,15 +173,11 @@ class Front:
 
 
 def vip_commands(plan):
-    """pcs for HAProxy on every node and the VIPs; what `quorate plan pcs` has of it."""
-    text = ("resource create haproxy systemd:haproxy op monitor interval=2s timeout=20s meta failure-timeout=60s "
-            "migration-threshold=1 clone interleave=true\n")
-    for vip in plan.vips:
-        text += "resource create vip-%s ocf:heartbeat:IPaddr2 ip=%s cidr_netmask=%d op monitor interval=5s timeout=20s\n" % (
-            vip.name, vip.address, plan.network(vip.network).prefix)
-        text += "constraint colocation add vip-%s with haproxy-clone\n" % vip.name
-        text += "constraint order start haproxy-clone then start vip-%s kind=Optional\n" % vip.name
-    return ["resource defaults update resource-stickiness=100"] + text.splitlines()
+    """What `quorate plan pcs` has for HAProxy and the VIPs: the words after pcs, a list each. The lab brings its own fencing,
+    and its database is made before."""
+    found = [step.words for section in pcs.sections(plan) for step in section.steps]
+    return [list(words) for words in found if words[:2] in (("resource", "defaults"), ("node", "attribute"))
+            or any(word.startswith(("haproxy", "vip-")) for word in words)]
 
 
 def _certificate():

@@ -101,14 +101,35 @@ def move_over(door, holder):
             door.lab.check(holder, ["crm_resource", "--resource", "vip-" + vip.name, "--clear"])
 
 
+def drain_writer(door, holder):
+    door.lab.check(door.writer(), ["galera-check", "drain", "planned"])
+
+
+def undrain(door, holder):
+    for node in door.controllers.node_names:
+        door.lab.check(node, ["galera-check", "undrain"])
+
+
+def kill_writer(door, holder):
+    faults.kill(door.lab, door.writer(), "mariadbd")
+
+
+def clean(door, holder):
+    """Where HAProxy failed it is started again after failure-timeout; an operator who knows need not wait."""
+    if door.plan.vip_manager == "pacemaker":
+        door.lab.check(door.fronts[0], ["crm_resource", "--cleanup", "--resource", "haproxy"])
+
+
 BOTH = ("pacemaker", "keepalived")
 CASES = (
     Case("an instance of the APIs is killed", BOTH, kill_instance, start_instance, False),
     Case("an instance of the APIs hangs", BOTH, hang_instance, wake_instance, False),
     Case("HAProxy is reloaded", BOTH, reload_haproxy),
     Case("the VIPs are moved", BOTH, move, move_over),
-    Case("HAProxy is killed", BOTH, kill_haproxy),
-    Case("HAProxy hangs", BOTH, hang_haproxy),
+    Case("the database with the writes drains", BOTH, drain_writer, undrain, False),
+    Case("the database with the writes is killed", BOTH, kill_writer, of_holder=False),
+    Case("HAProxy is killed", BOTH, kill_haproxy, clean),
+    Case("HAProxy hangs", BOTH, hang_haproxy, clean),
     Case("keepalived is killed", ("keepalived",), kill_keepalived),
     Case("the power of the node is cut", BOTH, power_cut, power_on),
 )

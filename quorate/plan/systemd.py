@@ -39,9 +39,9 @@ def _front(plan, node):
         parts.append(_comment("Nobody but systemd is there to start them again. An address that a killed keepalived left "
                               "behind is taken away by the next one as it starts.")
                      + _file("/etc/systemd/system/haproxy.service.d/quorate.conf",
-                             ["[Unit]", "StartLimitIntervalSec=0", "[Service]", "Restart=always", "RestartSec=1"])
+                             ["[Unit]", "StartLimitIntervalSec=0", "[Service]", "Restart=always", "RestartSec=100ms"])
                      + _file("/etc/systemd/system/keepalived.service.d/quorate.conf",
-                             ["[Unit]", "StartLimitIntervalSec=0", "[Service]", "Restart=always", "RestartSec=1"])
+                             ["[Unit]", "StartLimitIntervalSec=0", "[Service]", "Restart=always", "RestartSec=100ms"])
                      + ["systemctl daemon-reload", "systemctl enable --now haproxy.service keepalived.service"])
     return parts
 

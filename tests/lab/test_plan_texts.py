@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -146,7 +147,7 @@ class Front:
         for name in self.nodes:
             self.start(name)
         with open(str(self.home / "log"), "w") as log:
-            self.processes["haproxy"] = subprocess.Popen([HAPROXY, "-db", "-L", "a", "-f", str(self.home / "haproxy.cfg")],
+            self.processes["haproxy"] = subprocess.Popen([HAPROXY, "-W", "-L", "a", "-f", str(self.home / "haproxy.cfg")],
                                                          stdout=log, stderr=log)
         assert within(30, lambda: self.states() == {"a": "UP", "b": "UP", "c": "UP"})
 
@@ -182,7 +183,26 @@ class Front:
             head, _, body = link.makefile("rb").read().partition(b"\r\n\r\n")
         return int(head.split()[1]), body.decode()
 
+    def reload(self):
+        """As `systemctl reload haproxy` does; returns when the new worker knows its servers."""
+        before = self.worker()
+        self.processes["haproxy"].send_signal(signal.SIGUSR2)
+        assert within(30, lambda: self.worker() not in (None, before) and self.states())
+
+    def worker(self):
+        """The pid of the worker that answers, or None."""
+        try:
+            with socket.socket(socket.AF_UNIX) as link:
+                link.connect(self.socket)
+                link.sendall(b"show info\n")
+                return next(line for line in link.makefile().read().splitlines() if line.startswith("Pid: "))
+        except (OSError, StopIteration):
+            return None
+
     def end(self):
+        if "haproxy" in self.processes:
+            self.processes["haproxy"].terminate()  # a master: it ends its workers
+            within(10, lambda: self.processes["haproxy"].poll() is not None)
         for process in self.processes.values():
             if process.poll() is None:
                 process.kill()
@@ -231,6 +251,20 @@ def test_one_node_takes_the_writes_until_it_is_lost(front):
     front.answer("b", 200)
     assert within(30, lambda: front.states()["b"] == "UP")
     assert [(200, "a")] * 3 == [front.ask(port) for _ in range(3)]
+
+
+def test_a_reload_keeps_the_writer(front):
+    """The new process learns from the old one who it is; and nobody is refused."""
+    port = front.ports[0]
+    front.kill("a")
+    assert within(30, lambda: front.states()["a"].startswith("DOWN"))
+    assert (200, "b") == front.ask(port)
+    front.start("a")
+    assert within(30, lambda: front.states()["a"] == "UP")
+
+    front.reload()
+
+    assert [(200, "b")] * 5 == [front.ask(port) for _ in range(5)]
 
 
 def test_no_client_notices_that_an_api_was_killed(front):

@@ -23,7 +23,7 @@ cat >/etc/systemd/system/haproxy.service.d/quorate.conf <<'END'
 StartLimitIntervalSec=0
 [Service]
 Restart=always
-RestartSec=1
+RestartSec=100ms
 END
 install -d /etc/systemd/system/keepalived.service.d
 cat >/etc/systemd/system/keepalived.service.d/quorate.conf <<'END'
@@ -31,7 +31,7 @@ cat >/etc/systemd/system/keepalived.service.d/quorate.conf <<'END'
 StartLimitIntervalSec=0
 [Service]
 Restart=always
-RestartSec=1
+RestartSec=100ms
 END
 systemctl daemon-reload
 systemctl enable --now haproxy.service keepalived.service
