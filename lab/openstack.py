@@ -20,6 +20,7 @@ import time
 from lab import LabError, galera, openstack_broker as broker, openstack_config as config, openstack_layer, state
 
 API_UNITS = ("memcached", "keystone", "cinder-api", "cinder-scheduler", "heat-api")
+SYNC_TIMEOUT = 240.0  # seconds; on a machine that does other things as well
 SERVICES = ("cinder-volume", "heat-engine", "nova-novncproxy")
 _PROJECTS = {"keystone": "keystone-manage db_sync", "cinder": "cinder-manage db sync", "heat": "heat-manage db_sync",
              "nova": "nova-manage db sync --local_cell"}
@@ -87,7 +88,7 @@ def secret(lab):
 
 # -- set it up
 
-def prepare(lab, say=nothing, create_broker=True):
+def prepare(lab, say=nothing):
     """All that the services need, and the APIs running. Needs a lab made with `layers()` and our package."""
     began = time.monotonic()
     if lab.run(lab.node_names[0], ["test", "-x", "/usr/bin/cinder-volume"]).rc != 0:
@@ -131,7 +132,7 @@ def _database_and_broker(lab, given, say):
     def brokers():
         try:
             broker.prepare(lab, given["secret"], config.VHOSTS + (("nova19",) if has_consoleauth(lab) else ()))
-            broker.start(lab)
+            broker.start(lab, say)
         except LabError as error:
             errors.append(error)
 
@@ -141,10 +142,10 @@ def _database_and_broker(lab, given, say):
         if lab.run(lab.node_names[0], ["pcs", "resource", "config", galera.RESOURCE]).rc != 0:
             galera.prepare(lab)
             galera.create(lab, say=say)
-        galera.wait_synced(lab)
+        galera.wait_synced(lab, timeout=SYNC_TIMEOUT, every=1)
         galera.users(lab)
         if lab.run(lab.node_names[0], ["pcs", "resource", "config", "vip"]).rc != 0:
-            galera.haproxy(lab, say=say)
+            galera.haproxy(lab, say=say, timeout=SYNC_TIMEOUT)
     finally:
         thread.join()
     if errors:

@@ -5,19 +5,10 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 
-from lab import LabError, openstack_config
+from lab import openstack_config, rabbitmq
 
-UNIT = "rabbitmq-server"
-
-_CONF = """\
-loopback_users = none
-listeners.tcp.default = 5672
-cluster_formation.peer_discovery_backend = classic_config
-%s
-load_definitions = /etc/rabbitmq/definitions.json
-"""
+DEFINITIONS = "/etc/rabbitmq/definitions.json"
 
 
 def definitions(secret, vhosts=openstack_config.VHOSTS):
@@ -32,54 +23,25 @@ def definitions(secret, vhosts=openstack_config.VHOSTS):
 
 
 def prepare(lab, secret, vhosts=openstack_config.VHOSTS):
-    """Configuration and cookie on every node."""
-    cookie = secrets.token_hex(20)
-    peers = "\n".join("cluster_formation.classic_config.nodes.%d = rabbit@%s" % (node.number, node.name) for node in lab.nodes)
+    """Configuration and cookie on every node; users and virtual hosts, which each broker reads when it starts. Nothing where
+    the brokers are there already: another cookie would make strangers of them."""
+    if lab.run(lab.node_names[0], ["pcs", "resource", "config", rabbitmq.RESOURCE]).rc == 0:
+        return
+    rabbitmq.prepare(lab)
     known = definitions(secret, vhosts)
     for name in lab.node_names:
-        put(lab, name, "/etc/rabbitmq/rabbitmq.conf", _CONF % peers, "rabbitmq")
-        put(lab, name, "/etc/rabbitmq/definitions.json", known, "rabbitmq")
-        put(lab, name, "/etc/rabbitmq/rabbitmq-env.conf", "NODENAME=rabbit@%s\n" % name, "rabbitmq")
-        put(lab, name, "/var/lib/rabbitmq/.erlang.cookie", cookie, "rabbitmq")
-        lab.check(name, "chown rabbitmq: /var/lib/rabbitmq/.erlang.cookie; chmod 400 /var/lib/rabbitmq/.erlang.cookie")
+        put(lab, name, DEFINITIONS, known, "rabbitmq")
+        lab.check(name, "echo load_definitions = %s >>/etc/rabbitmq/rabbitmq.conf" % DEFINITIONS)
+
+
+def start(lab, say):
+    """The brokers under our agent, one cluster."""
+    if lab.run(lab.node_names[0], ["pcs", "resource", "config", rabbitmq.RESOURCE]).rc != 0:
+        rabbitmq.create(lab, say=say)
+    rabbitmq.wait_whole(lab)
 
 
 def put(lab, node, path, text, group="root"):
     """Write a file on `node` that root and `group` may read, nobody else; its directory is made."""
     lab.check(node, ["/bin/sh", "-c", "umask 077; mkdir -p -m 755 \"${1%/*}\"; cat >\"$1\" && chgrp \"$2\" \"$1\" && "
                                       "chmod 640 \"$1\"", "put", path, group], stdin=text)
-
-
-def start(lab, timeout=120.0):
-    """Start the brokers of all nodes at once and wait until they are one cluster."""
-    run_on_all(lab, lambda name: lab.check(name, ["systemctl", "start", UNIT], timeout))
-    lab.wait(lambda: members(lab, lab.node_names[0]) == len(lab.nodes), timeout,
-             "the brokers of lab %s are not one cluster; see `lab run n1 rabbitmqctl cluster_status`" % lab.name, every=2)
-
-
-def members(lab, node):
-    """How many brokers run in the cluster of `node`; 0 if it does not say."""
-    done = lab.run(node, ["rabbitmqctl", "--quiet", "cluster_status", "--formatter", "json"], 30)
-    try:
-        return len(json.loads(done.out)["running_nodes"])
-    except (ValueError, KeyError):
-        return 0
-
-
-def run_on_all(lab, function):
-    """Call `function(node name)` for every node at once; the first error is raised when all have ended."""
-    errors = []
-
-    def one(name):
-        try:
-            function(name)
-        except LabError as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=one, args=(name,)) for name in lab.node_names]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]

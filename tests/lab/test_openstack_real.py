@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agents of cinder-volume, heat-engine and nova-novncproxy on the real services, by hand on one node, in this order.
+
+Debian's services on the lab's own Galera and RabbitMQ. The same under Pacemaker, with every fault of the campaign:
+scripts/faults-openstack.
+"""
+
+import os
+import subprocess
+import threading
+
+import pytest
+
+from lab import LabError, cluster, faults, openstack, openstack_layer
+from tests.waiting import within
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NODE = "n1"
+AGENTS = ("cinder-volume", "heat-engine", "nova-novncproxy")
+OK, GENERIC, NOT_RUNNING, DEGRADED = 0, 1, 7, 190
+LIMIT = 60  # seconds; a broken promise, not a slow machine, is what the tests look for
+OLD = {"OCF_RESKEY_config": "/etc/nova19/nova.conf", "OCF_RESKEY_binary": "/opt/nova19/bin/nova-consoleauth"}
+
+
+class World:
+    """The lab and the agents in it."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.agents = AGENTS + (("nova-consoleauth",) if openstack.has_consoleauth(lab) else ())
+
+    def act(self, agent, action, level=0):
+        """The agent as Pacemaker would call it; recurring, so that it keeps in mind what it saw."""
+        environment = {"OCF_ROOT": "/usr/lib/ocf", "OCF_RESOURCE_INSTANCE": agent, "OCF_CHECK_LEVEL": str(level),
+                       "OCF_RESKEY_CRM_meta_timeout": "90000", "OCF_RESOURCE_TYPE": agent, "OCF_RESOURCE_PROVIDER": "quorate"}
+        if action == "monitor":
+            environment["OCF_RESKEY_CRM_meta_interval"] = "10000"
+        if agent == "nova-consoleauth":
+            environment.update(OLD)
+        return self.lab.run(NODE, ["/usr/lib/ocf/resource.d/quorate/" + agent, action], 95, env=environment)
+
+    def all(self, action, level=0, agents=None):
+        """The same of several at once: agent to Result."""
+        found = {}
+
+        def one(agent):
+            found[agent] = self.act(agent, action, level)
+
+        threads = [threading.Thread(target=one, args=(agent,)) for agent in agents or self.agents]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return found
+
+    def codes(self, action, level=0, agents=None):
+        """agent to exit code."""
+        return {agent: done.rc for agent, done in self.all(action, level, agents).items()}
+
+    def every(self, code, agents=None):
+        """What `codes` gives where all say the same."""
+        return dict.fromkeys(agents or self.agents, code)
+
+    def processes(self, agent):
+        """{pid as the host numbers it: pid of its parent} of the service."""
+        found = {}
+        for pid, argv in faults.processes(self.lab, NODE, agent).items():
+            if any(os.path.basename(word) == agent for word in argv[:2]):
+                try:
+                    with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as file:
+                        found[pid] = int(file.read().rpartition(")")[2].split()[1])
+                except FileNotFoundError:
+                    continue
+        return found
+
+    def parent(self, agent):
+        """The service's first process."""
+        found = self.processes(agent)
+        return next(pid for pid, parent in found.items() if parent not in found)
+
+    def child(self, agent):
+        """One of its workers, the process itself where it has none."""
+        found = self.processes(agent)
+        return next((pid for pid, parent in found.items() if parent in found), self.parent(agent))
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Three nodes with database, broker and APIs; the services themselves are not started."""
+    try:
+        cluster.check_able()
+    except LabError as reason:
+        pytest.skip(str(reason))
+    done = subprocess.run(["make", "-s", "deb"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+    old = openstack_layer.exists("consoleauth") or os.environ.get("QUORATE_OPENSTACK") == "1"
+    layers = openstack.layers(print, consoleauth=old)
+    with cluster.Lab("tstack-%d" % (os.getpid() % 10000000)) as lab:
+        lab.up(deb=os.path.join(ROOT, done.stdout.split()[-1]), layers=layers, say=print)
+        openstack.prepare(lab, say=print)
+        yield World(lab)
+
+
+def said(results):
+    """What the agents said, for the message of a test that fails."""
+    return "\n".join("%s: %s %s" % (agent, done.rc, done.err[-600:]) for agent, done in results.items())
+
+
+def test_nothing_runs_before(world):
+    assert world.every(NOT_RUNNING) == world.codes("monitor")
+
+
+@pytest.mark.parametrize("level", (0, 10, 20))
+def test_started_it_is_healthy_at_each_depth(world, level):
+    """A start that returns means that every worker is connected; the row and the call follow without a wait."""
+    if level == 0:
+        started = world.all("start")
+        assert world.every(OK) == {agent: done.rc for agent, done in started.items()}, said(started)
+
+    found = world.all("monitor", level)
+
+    assert world.every(OK) == {agent: done.rc for agent, done in found.items()}, said(found)
+
+
+def test_a_user_gets_a_volume_and_a_stack(world):
+    user = openstack.rest(world.lab)
+    volume = user.create_volume("made by a test")
+    user.create_stack("one")
+
+    user.await_volume(volume, "available", LIMIT)
+    assert within(LIMIT, lambda: user.stack_status("one") == "CREATE_COMPLETE")
+
+
+def test_a_stopped_child_is_seen_and_named(world):
+    """SIGSTOP: connections and rows look well for minutes."""
+    victims = {agent: world.child(agent) for agent in world.agents}
+    for pid in victims.values():
+        os.kill(pid, 19)
+    try:
+        found = world.all("monitor")
+    finally:
+        for pid in victims.values():
+            os.kill(pid, 18)
+
+    assert world.every(GENERIC) == {agent: done.rc for agent, done in found.items()}, said(found)
+    for agent, done in found.items():
+        assert "stopped" in done.err, done.err
+    assert within(LIMIT, lambda: world.codes("monitor") == world.every(OK))
+
+
+def test_without_its_parent_it_is_never_called_stopped(world):
+    """Children live 5 s longer: "not running" now would have a second copy started beside them."""
+    forking = ("cinder-volume", "heat-engine")
+    for agent in forking:
+        os.kill(world.parent(agent), 9)
+    found = world.all("monitor", agents=forking)
+    alive = {agent: bool(world.processes(agent)) for agent in forking}
+
+    assert world.every(True, forking) == alive, "the machine was too slow to look at orphans"
+    assert world.every(GENERIC, forking) == {agent: done.rc for agent, done in found.items()}, said(found)
+    stopped = world.all("stop", agents=forking)
+    assert world.every(OK, forking) == {agent: done.rc for agent, done in stopped.items()}, said(stopped)
+    assert [{}, {}] == [world.processes(agent) for agent in forking]
+    started = world.all("start", agents=forking)
+    assert world.every(OK, forking) == {agent: done.rc for agent, done in started.items()}, said(started)
+
+
+def test_brokers_that_are_down_are_degraded_with_a_sentence(world):
+    """A restart would not bring them back."""
+    connected = tuple(agent for agent in world.agents if agent != "nova-novncproxy")
+    world.lab.check(NODE, ["pcs", "resource", "unmanage", "mq"])
+    for node in world.lab.node_names:
+        faults.kill(world.lab, node, "beam.smp")
+    assert within(LIMIT, lambda: world.codes("monitor", agents=connected) == world.every(DEGRADED, connected))
+
+    found = world.all("monitor", agents=connected)
+
+    for agent, done in found.items():
+        assert "5672" in done.err and "RabbitMQ" in done.err, done.err
+    assert OK == world.act("nova-novncproxy", "monitor").rc
+
+
+def test_stop_leaves_nothing(world):
+    """Also without a broker."""
+    stopped = world.all("stop")
+
+    assert world.every(OK) == {agent: done.rc for agent, done in stopped.items()}, said(stopped)
+    assert world.every({}) == {agent: world.processes(agent) for agent in world.agents}
+    assert "" == world.lab.run(NODE, "ss -Hltn sport = :6080").out
+    assert world.every(NOT_RUNNING) == world.codes("monitor")
