@@ -69,7 +69,7 @@ def _halt(context, memory, reserve):
                       for one in left), ",".join(str(one.pid) for one in left)))
     if state not in facts.IN_PRIMARY:
         restore_record(datadir, record, context.parameters.user)
-    for note in (server.NOTE, "progress", "unknown", "outside", "serving", "launched-from"):
+    for note in (server.NOTE, "progress", "unknown", "outside", "serving", "launched-from", "offered"):
         memory.forget(note)
     return None
 

@@ -152,6 +152,10 @@ class Board:
         if scores.get(self._context.node, -1) < 0:
             promotion.offer(self._attributes, self._name, SCORE)
 
+    def rewrite(self):
+        """Make the scheduler see what was said before: after a controller's death it may not (see Attributes.rewrite)."""
+        self._attributes.rewrite()
+
     def withdraw_self(self):
         promotion.withdraw(self._attributes, self._name)
 

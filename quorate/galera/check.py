@@ -5,19 +5,22 @@ from time import sleep
 
 from quorate.galera import credentials, health, sql
 from quorate.galera.facts import ServerStatus
+from quorate.galera.health import FIT_TO_WRITE as FIT
 from quorate.health import Health
 from quorate.host import drain
 from quorate.web.check import Check, Fact, Wrong
 
 FLICKER = 0.1      # seconds after which a server that is all well, and says that it is not ready, is asked again
 DONOR_WEIGHT = 50  # per cent of its weight that a donor asks for through the agent-check
+PORT = 9200        # of the checks, where this one does not know its own
+NO_RESIDENT = "Writers are agreed on by resident checks, and none answers on port %d of this node."
 SILENT = ServerStatus(answered=False)
 YES = ("1", "yes", "on", "true")
 NO = ("0", "no", "off", "false", "")
 
 ROLES = {
     "/": "fit for clients, as the policy says; clustercheck's answer",
-    "/writer": "the one node that takes writes: of the primary component the member with the lowest index, if it is fit",
+    "/writer": "the one node that takes writes, agreed on by the checks of all nodes; it stays the writer while it is fit",
     "/reader": "fit for reads: synced, or a donor that is not blocked",
     "/read-only": "the same as /reader",
     "/ready": "the same as /",
@@ -41,12 +44,14 @@ class GaleraCheck(Check):
         "settings FILE": "clustercheck's settings (default: /etc/sysconfig/clustercheck, then /etc/default/clustercheck)",
         "donor yes|no|auto": "is a donor fit? auto: unless the state transfer blocks it (default: no)",
         "readonly yes|no": "is a read-only node fit? (default: yes)",
+        "checks-port N": "where the checks of all nodes ask each other for the writer (default: the port this one serves)",
     }
 
     def __init__(self, options):
         Check.__init__(self, options)
-        self._session = None
-        for name in ("port", "extra_port"):
+        self._session = self._poller = self._writers = None
+        self._port = PORT
+        for name in ("port", "extra_port", "checks_port"):
             if not options.get(name, "1").isdigit():
                 raise Wrong("--%s is a number" % name.replace("_", "-"))
         if "password" in options:
@@ -67,6 +72,27 @@ class GaleraCheck(Check):
 
     def prepare(self):
         sql.driver()
+
+    def resident(self, poller, port):
+        self._poller, self._port = poller, port or PORT
+
+    def changing(self):
+        return self._writers and (self._writers.rounds, self._writers.holds)
+
+    def _writer(self, fact):
+        """(ok, sentence): whether this node is the writer. The first question begins the asking of the others."""
+        port = int(self.options.get("checks_port", self._port))
+        if self._poller is None:
+            return _ask_resident(port)
+        if self._writers is None:
+            from time import monotonic
+            from quorate.galera.writer import Writers
+            poller = self._poller
+            self._writers = Writers(lambda: poller.fact, lambda: monotonic() - poller.asked <= self.max_age, port)
+            self._writers.start()
+        if self._writers.holds or (fact.draining and self._writers.drains):
+            return True, "Galera cluster node is the writer."
+        return False, self._writers.sentence() if fact.health.code in FIT else fact.health.sentence
 
     def look(self, seconds, last):
         try:
@@ -99,7 +125,7 @@ class GaleraCheck(Check):
         if path in ("/reader", "/read-only") and fact.status:
             found = health.classify(status, health.Policy("auto", True))
         elif path == "/writer":
-            return writer(status, found)
+            return self._writer(fact)
         return found.ok, found.sentence
 
     def decisive(self, fact):
@@ -117,7 +143,8 @@ class GaleraCheck(Check):
         return [(name, value) for name, value in found if value is not None]
 
     def known(self, fact):
-        return {"server": dict((fact.status or SILENT)._asdict())}
+        found = {"server": dict((fact.status or SILENT)._asdict())}
+        return dict(found, writer=self._writers.tell()) if self._writers else found
 
 
 def policy_of(options):
@@ -136,13 +163,10 @@ def _flickers(status):
     return status.answered and status.ready is False and status.cluster_status == "Primary" and status.local_state in (2, 4)
 
 
-def writer(status, judged):
-    """Whether this node is the writer: the index is the same in everyone's eyes (Galera orders a view by UUID), so never
-    two in one primary component. A donor stays it, since moving the writer because of a backup would be worse."""
-    if judged.code not in ("synced", "donor", "desynced") or status.read_only:
-        return False, judged.sentence
-    if status.local_index is None:
-        return False, "The node's index in the cluster is unknown."
-    if status.local_index != 0:
-        return False, "Another node is the writer (this one has index %d)." % status.local_index
-    return True, "Galera cluster node is the writer."
+def _ask_resident(port):
+    """(ok, sentence) for the role of the writer, for a single look: only those who listen all the time can agree."""
+    from quorate.web.ask import ask
+    answer = ask([("127.0.0.1", port)], "/writer", 1.0)["127.0.0.1", port]
+    if answer.body is None:
+        return False, NO_RESIDENT % port
+    return answer.status == 200, answer.body.decode("utf-8", "replace").strip()

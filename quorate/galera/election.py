@@ -110,7 +110,9 @@ class Election:
         decision = self.hold()
         if decision.action not in (facts.WAIT, facts.REFUSE):
             self.memory.forget("waiting")
+            self._offered(self.context.node in decision.nodes)
             return Outcome(codes.SUCCESS)
+        self._offered(False)
         since = int(self.memory.read("waiting").get("since", 0))
         if not since:
             since = int(self.context.clock.now())
@@ -118,6 +120,15 @@ class Election:
         if decision.urgent and self.context.clock.now() - since >= URGENT_AFTER:
             return Outcome(codes.DEGRADED, frozen(decision, self.context.instance))
         return Outcome(codes.SUCCESS)
+
+    def _offered(self, offered):
+        """Note that this node's promotion is offered. Where it was at the last monitor already, the offer went unseen."""
+        if not offered:
+            self.memory.forget("offered")
+        elif self.memory.has("offered"):
+            self.board.rewrite()
+        else:
+            self.memory.write("offered", {"at": int(self.context.clock.now())})
 
     def turn(self, layout):
         """The Decision to carry out now, or None when it is not this node's turn (any more)."""
@@ -181,7 +192,7 @@ class Election:
             options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))
         self.context.log.info("%s: %s" % (decision.action, decision.reason))
         self.memory.write("launched-from", {"report": form.encode_report(own), "action": decision.action})
-        for note in ("position", "waiting", "progress", "survivor") + (
+        for note in ("position", "waiting", "progress", "survivor", "offered") + (
                 ("tried",) if decision.action == facts.BOOTSTRAP else ()):
             self.memory.forget(note)
         self.publish_state(facts.STARTING)

@@ -13,6 +13,7 @@ TOO_MANY = (1040, 1203, 1226)       # ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNE
 DENIED = (1044, 1045, 1698)         # ER_DBACCESS_DENIED_ERROR, ER_ACCESS_DENIED_ERROR, ..._NO_PASSWORD_ERROR
 NOT_READY = (1047,)                 # ER_UNKNOWN_COM_ERROR: WSREP has not yet prepared node for application use
 BLOCKING = ("rsync", "mysqldump")   # state transfers during which the donor cannot write (or not even read)
+FIT_TO_WRITE = ("synced", "donor", "desynced")  # a donor stays the writer: to move it because of a backup would be worse
 
 
 class Policy(namedtuple("Policy", "available_when_donor available_when_readonly", defaults=("no", True))):

@@ -6,27 +6,31 @@ view before the others; it holds the role once all have been asked *since it cla
 held is kept until the node is not fit any more, so a node that joins, whatever its index, changes nothing.
 
 Silence proves nothing, so it is answered by order and time: a member whose port refuses has no check that could answer
-200. One that is silent and comes before us may hold the role, so we neither claim nor, after KEEP, hold it; it in turn may
-claim against our silence, but only after SILENT, which is longer. Galera drops a dead node from the view before either.
+200. One that is silent and comes before us may hold the role, so we do not claim, and what we hold we give up after KEEP.
+It in turn may claim against our silence, but its claim has to stand for longer than we keep what we hold. Galera drops a
+dead node from the view before any of that.
 
 `judge` is pure; Writers is the thread around it, which runs from the first question for the writer on.
 """
 
+import socket
 import threading
 from collections import namedtuple
 from time import monotonic
 
+from quorate.galera.health import FIT_TO_WRITE
 from quorate.web.ask import ask
 
 NONE, CLAIMS, HOLDS = "none", "claims", "holds"
-FRESH = 1.5     # seconds for which a member's word counts as what it is doing now
-KEEP = 6.0      # seconds that a holder keeps the role without a word from a member that comes before it
-SILENT = 8.0    # seconds without a word after which a member that comes after us does not keep us from claiming
-ALONE = 2.5     # seconds a claim stands that not all could answer: longer than it takes another one to hear of it
-PAUSE = 0.2     # seconds between rounds of questions
-LIMIT = 0.4     # seconds for the answers of one round
 MAX_AGE = 0.9   # seconds that a judgement stays true; an older one is no answer
-FIT = ("synced", "donor", "desynced")  # a donor stays the writer: to move it because of a backup would be worse
+FRESH = 1.5     # seconds for which a member's word counts as what it is doing now
+STANDS = 1.5    # seconds that a claim stands at least: by then nobody judges by a view from before it
+KEEP = 6.0      # seconds that a holder keeps the role without a word from a member that comes before it
+SILENT = 6.0    # seconds without a word after which a member that comes after us does not keep us from claiming ...
+ALONE = 8.0     # ... and that such a claim has to stand: it may have heard us until now and keeps what it holds for KEEP
+PAUSE = 0.2     # seconds between rounds of questions
+AGAIN = 30.0    # seconds for which a name's number, or that it has none, is remembered
+LIMIT = 0.4     # seconds for the answers of one round
 
 
 class Member(namedtuple("Member", "lower since heard asked fit state", defaults=(None, None, False, NONE))):
@@ -53,7 +57,8 @@ def judge(turn, fit, members, now):
         return turn if turn.state == NONE else Turn(NONE, now)
     if turn.state == NONE:
         return Turn(CLAIMS, now)
-    return Turn(HOLDS, now) if all(_agrees(one, turn.since, now) for one in members) else turn
+    agreed = now - turn.since >= STANDS and all(_agrees(one, turn.since, now) for one in members)
+    return Turn(HOLDS, now) if agreed else turn
 
 
 def _lets_keep(one, now):
@@ -87,18 +92,19 @@ def others(status, port):
 
 
 class Writers(threading.Thread):
-    """Asks the other checks for as long as this one runs. fact: () -> the check's Fact; fresh: () -> bool."""
+    """Asks the other checks for as long as this one runs. fact: () -> the check's Fact; fresh: () -> bool; port: of all
+    checks."""
 
     def __init__(self, fact, fresh, port, questions=ask, clock=monotonic):
         threading.Thread.__init__(self, daemon=True)
         self._fact, self._fresh, self._port, self._ask, self._clock = fact, fresh, port, questions, clock
-        self._turn, self._judged, self._members = Turn(NONE, clock()), 0.0, {}
-        self.ended = threading.Event()
+        self._turn, self._judged, self._members, self._numbers = Turn(NONE, clock()), 0.0, {}, {}
+        self._drained, self.rounds = False, 0
 
     def run(self):
-        while not self.ended.is_set():
+        while True:
             self.round()
-            self.ended.wait(PAUSE)
+            threading.Event().wait(PAUSE)
 
     def round(self):
         """Ask all others once, and judge."""
@@ -107,23 +113,47 @@ class Writers(threading.Thread):
         known, self._members = self._members, {}
         for address, lower in found or ():
             self._members[address] = known.get(address, Member(lower, now))._replace(lower=lower)
-        for address, answer in self._ask([address for address, _ in found or ()], "/status", LIMIT).items():
+        numbers = {self._number(host): (host, port) for host, port in self._members}
+        numbers.pop(None, None)
+        answers = self._ask([(number, self._port) for number in numbers], "/status", LIMIT)
+        for (number, _), answer in answers.items():
             word = _word(answer)
             if word is not None:
+                address = numbers[number]
                 self._members[address] = self._members[address]._replace(
                     heard=self._clock(), asked=answer.sent, fit=word[0], state=word[1])
+        held = self._turn.state == HOLDS
         self._turn = judge(self._turn, found is not None and self.fit(), list(self._members.values()), self._clock())
+        self._drained = bool(self._fact().draining) and (self._drained or held)
         self._judged = self._clock()
+        self.rounds += 1
+
+    def _number(self, host):
+        """The address of a host, None when it has none. A name is looked up now and then only: that has no limit of time,
+        and while it lasts nothing is judged, so this node is not the writer."""
+        number, since = self._numbers.get(host, (None, -AGAIN))
+        if self._clock() - since >= AGAIN:
+            try:
+                number = socket.getaddrinfo(host, None, 0, socket.SOCK_STREAM)[0][4][0]
+            except (OSError, UnicodeError):
+                number = None
+            self._numbers[host] = number, self._clock()
+        return number
 
     def fit(self):
         """Whether this node could be the writer."""
         fact = self._fact()
-        return bool(self._fresh() and fact.health.code in FIT and not fact.status.read_only and not fact.draining)
+        return bool(self._fresh() and fact.health.code in FIT_TO_WRITE and not fact.status.read_only and not fact.draining)
 
     @property
     def holds(self):
         """Whether this node is the writer now."""
         return self._turn.state == HOLDS and self._clock() - self._judged <= MAX_AGE and self.fit()
+
+    @property
+    def drains(self):
+        """Whether this node was the writer until its drain began: its open sessions may go on."""
+        return self._drained
 
     def tell(self):
         """What the others hear: a dict for /status."""

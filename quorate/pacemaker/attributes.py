@@ -89,6 +89,15 @@ class Attributes:
         """Unset a transient attribute."""
         self._ask("attrd_updater", "-D", "-n", _checked_name(name), *_on(node), accept=(EX_CONFIG, EX_NOSUCH))
 
+    def rewrite(self):
+        """Have all transient attributes written to the configuration again.
+
+        When a node's controller dies and is started anew, the DC erases the node's transient attributes from the
+        configuration, and pacemaker-attrd, which lived on, keeps them and takes setting the same value for no change
+        (seen with Pacemaker 2.1.5): the scheduler then sees no promotion score, for good.
+        """
+        self._ask("attrd_updater", "-R")
+
     # Permanent attributes of a node
 
     def permanent(self, name, node):

@@ -10,8 +10,8 @@ from time import monotonic
 MOST = 65536  # bytes of an answer; whoever says more is not one of ours
 
 
-class Answer(namedtuple("Answer", "body sent refused")):
-    """body: bytes after the headers, None without a complete answer; sent: monotonic seconds when the question began;
+class Answer(namedtuple("Answer", "status body sent refused")):
+    """status: HTTP's, and body: bytes after the headers; both None without a complete answer; sent: monotonic seconds when the question began;
     refused: the host lives and nobody listens there."""
 
     __slots__ = ()
@@ -24,7 +24,7 @@ def ask(addresses, path, limit):
     poll = select.poll()
     end = monotonic() + limit
     for address in addresses:
-        found[address] = Answer(None, monotonic(), False)
+        found[address] = Answer(None, None, monotonic(), False)
         one = _connect(address)
         if one is None:
             continue
@@ -80,6 +80,8 @@ def _step(entry, event, request, answer):
         if got and len(entry[2]) < MOST:
             return select.POLLIN, None
         head, blank, body = entry[2].partition(b"\r\n\r\n")
-        return None, answer._replace(body=body if blank and not got and head.startswith(b"HTTP/1.") else None)
+        if not blank or got or not head.startswith(b"HTTP/1.") or not head[9:12].isdigit():
+            return None, answer
+        return None, answer._replace(status=int(head[9:12]), body=body)
     except OSError:
         return None, answer

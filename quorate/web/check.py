@@ -84,6 +84,13 @@ class Check:
     def prepare(self):
         """Import what a look needs, once and before the first one of the resident server."""
 
+    def resident(self, poller, port):
+        """The resident server begins to answer on `port` (None: it is not known), from what `poller` finds."""
+
+    def changing(self):
+        """What answers depend on beside the fact. It is asked for each answer, so it has to cost nothing."""
+        return None
+
     def look(self, seconds, last):
         """The Fact, within so many seconds. last: the one before, NOTHING_YET at first."""
         raise NotImplementedError
@@ -92,7 +99,7 @@ class Check:
         """After a single look: say goodbye, if the service minds."""
 
     def judge(self, fact, path):
-        """(ok, sentence) of a role. Pure."""
+        """(ok, sentence) of a role. Pure but for what `changing` tells."""
         if path == "/live":
             return self.answered(fact), fact.health.sentence
         return fact.health.ok, fact.health.sentence

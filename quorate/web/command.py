@@ -245,6 +245,7 @@ def serve(check, http, agents):
         signal.signal(number, end)
     if not check.options["listen"] and not os.environ.get("LISTEN_PID"):
         sockets.silence()  # xinetd
+    check.resident(poller, sockets.port(http[0]))
     poller.looked.wait(FIRST_LOOK)
     sockets.notify("READY=1")
     server.run()

@@ -39,6 +39,12 @@ def is_listening(one):
     return bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
+def port(one):
+    """The port a socket listens on; None for one that has none."""
+    where = one.getsockname()
+    return where[1] if isinstance(where, tuple) and len(where) > 1 else None
+
+
 def silence():
     """Put /dev/null in place of the socket on 0, 1 and 2: under xinetd it is all three, and a stray word would go to a
     client. A standard error that is something else stays."""

@@ -227,7 +227,7 @@ def test_frozen_server_is_503_with_a_reason_and_comes_back(check, frozen):
 
 
 def test_roles_metrics_and_status(check):
-    assert [200] * 4 == [check.ask(path)[0] for path in ("/writer", "/reader", "/read-only", "/live")]
+    assert [200] * 3 == [check.ask(path)[0] for path in ("/reader", "/read-only", "/live")]
     metrics = check.ask("/metrics")[2].decode()
     assert "quorate_galera_fit 1\n" in metrics and 'state="synced"' in metrics
     found = json.loads(check.ask("/status")[2].decode())
@@ -239,12 +239,25 @@ def test_drain_and_undrain(check, tmp_path):
     assert 0 == run("drain", directory, "kernel", "update", preexec_fn=lambda: os.umask(0o077)).returncode
     assert 0o755 == os.stat(tmp_path / "drain").st_mode & 0o777  # whatever the umask: the check is not root
     assert b"kernel update" in check.says(404)
-    assert 404 == check.ask("/writer")[0]
+    assert 404 == check.ask("/reader")[0]
     assert 200 == check.ask("/live")[0]
     assert b"drain\n" == agent_line(check)
     assert 0 == run("undrain", directory).returncode
     check.says(200)
     assert b"up ready 100%\n" == agent_line(check)
+
+
+def test_one_alone_is_the_writer_and_keeps_its_sessions_while_it_drains(check, tmp_path, words):
+    check.says(200, "/writer")
+    assert {"fit": True, "state": "holds"} == json.loads(check.ask("/status")[2].decode())["writer"]
+    assert 0 == check.once("--role=/writer", "--checks-port=%d" % check.port).returncode
+    assert 0 == run("drain", "--drain-directory=%s" % (tmp_path / "drain")).returncode
+    assert b"Draining" in check.says(404, "/writer")
+
+
+def test_a_single_look_does_not_decide_who_is_the_writer(words):
+    done = run(*words, "--role=/writer", "--checks-port=1")
+    assert 1 == done.returncode and "resident checks" in done.stdout
 
 
 def test_mark_that_others_could_have_made_does_not_count(check, tmp_path):
@@ -256,6 +269,7 @@ def test_mark_that_others_could_have_made_does_not_count(check, tmp_path):
 
 
 def test_desynced_node_by_policy(check, database):
+    check.says(200, "/writer")
     try:
         sql(database, "SET GLOBAL wsrep_desync=ON")
         assert b"desync" in check.says(503)

@@ -8,10 +8,11 @@ to all three nodes all the time; after each test every acknowledged write must b
 import os
 import random
 import subprocess
+import threading
 
 import pytest
 
-from lab import LabError, campaign_faults as inject, cluster, faults, galera, state
+from lab import LabError, campaign_faults as inject, cgroups, cluster, faults, galera, state
 from lab.campaign_state import primaries, synced
 from lab.campaign_watch import Watch
 
@@ -125,6 +126,17 @@ def test_sigstop_is_recovered_without_fencing(whole):
     assert power_log(whole).count("by the cluster") == before
 
 
+def test_death_of_a_controller_is_no_death_of_a_server(whole):
+    """The DC erases the node's promotion score then, and pacemaker-attrd would not write it again by itself."""
+    born = {node: seen.born for node, seen in whole.watch.seen.items()}
+    faults.kill(whole.lab, "n2", "pacemaker-controld")
+    erased = ["crm_attribute", "-N", "n2", "-l", "reboot", "-n", "master-db", "-G"]
+    eventually(whole, "n1", ["crm_mon", "-1A"], "Online: [ n1 n2 n3 ]", "Promoted: [ n1 n2 n3 ]")
+    assert_whole(whole)
+    eventually(whole, "n1", erased, "value=100")
+    assert born == {node: seen.born for node, seen in whole.watch.seen.items()}
+
+
 def test_disable_and_enable(whole):
     inject.disable_enable(whole)
     assert_whole(whole)
@@ -153,6 +165,114 @@ def test_a_broken_installation_is_named(whole, break_it, mend_it, words):
         whole.lab.check("n3", mend_it)
     whole.lab.check("n1", ["pcs", "resource", "cleanup"])
     assert_whole(whole)
+
+
+ASK = """
+import http.client, sys, time
+while True:
+    codes = []
+    for host in sys.argv[1:]:
+        one = http.client.HTTPConnection(host, 9200, timeout=2)
+        try:
+            one.request("GET", "/writer")
+            codes.append("%d" % one.getresponse().status)
+        except OSError:
+            codes.append("-")
+        one.close()
+    print(" ".join(codes), flush=True)
+    time.sleep(0.02)
+"""
+
+
+class Writers:
+    """Who answers 200 for /writer, asked all the time from outside of the nodes."""
+
+    def __init__(self, world):
+        self.nodes = world.nodes
+        self.seen = []  # a tuple of the names that answered 200, each time
+        self.process = subprocess.Popen(world.lab.client(["/usr/bin/python3", "-c", ASK] + [one.address for one in world.lab.nodes]),
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.seen.append(tuple(node for node, code in zip(self.nodes, line.split()) if code == "200"))
+
+    def one(self, *others_than):
+        """The writer, once there is one that is none of those."""
+        assert inject.wait_for(lambda: self.seen and self.seen[-1] and self.seen[-1][0] not in others_than, LIMIT, 0.05), self.seen[-5:]
+        return self.seen[-1][0]
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def test_one_writer_never_two_and_it_stays(quiet):
+    for node in quiet.nodes:
+        quiet.lab.check(node, ["systemctl", "start", galera.CHECK_SOCKET])
+    writers = Writers(quiet)
+    try:
+        first = writers.one()
+        inject.kill(quiet.lab, first)
+        second = writers.one(first)
+        assert_lost(quiet, [first])
+        assert_whole(quiet)
+        came_back = len(writers.seen)
+        quiet.lab.check(second, ["galera-check", "drain"])
+        third = writers.one(first, second) if first not in writers.seen[-1] else first
+        quiet.lab.check(second, ["galera-check", "undrain"])
+        inject.kill(quiet.lab, second)
+        assert_lost(quiet, [second])
+        assert_whole(quiet)
+        assert third == writers.one()
+    finally:
+        writers.end()
+        for node in quiet.nodes:
+            quiet.lab.run(node, ["systemctl", "stop", galera.CHECK_SOCKET, "quorate-galera-check.service"])
+    assert max(map(len, writers.seen)) == 1
+    assert came_back > 10
+
+
+def test_a_stop_that_cannot_succeed_says_so_and_the_node_is_fenced(quiet):
+    """A server that not even SIGKILL ends, as one that waits for a dead disk: here frozen by its control group."""
+    lab = quiet.lab
+    lab.check("n1", ["pcs", "resource", "update", "db", "op", "demote", "timeout=20s", "op", "stop", "timeout=20s"])
+    before = power_log(quiet).count("by the cluster")
+    freezer = Freezer(lab, "n3")
+    try:
+        freezer.freeze()
+        eventually(quiet, "n1", ["crm_mon", "-1fr"], "stop on n3 returned 'error' (Not stopped: ", "still there after SIGKILL")
+    finally:
+        freezer.thaw()  # or not even the lab's power could end it
+    assert inject.wait_for(lambda: power_log(quiet).count("by the cluster") > before, LIMIT, 0.5)
+    lab.check("n1", ["pcs", "resource", "update", "db", "op", "demote", "timeout=120s", "op", "stop", "timeout=120s"])
+    assert_whole(quiet)
+
+
+class Freezer:
+    """Freezes the database server of a node so that no signal reaches it: the freezer of control groups, version 1."""
+
+    def __init__(self, lab, node):
+        where = cgroups.hierarchies().get("freezer")
+        if where is None:
+            pytest.skip("this kernel has no freezer of control groups version 1, and in version 2 a frozen process can be killed")
+        self.lab, self.node, self.group = lab, node, os.path.join(where, "quorate-lab-%s-frozen" % lab.name)
+
+    def freeze(self):
+        os.mkdir(self.group)
+        for pid in faults.processes(self.lab, self.node, "mariadbd"):
+            self._write("cgroup.procs", str(pid))
+        self._write("freezer.state", "FROZEN")
+
+    def thaw(self):
+        self._write("freezer.state", "THAWED")
+        assert inject.wait_for(lambda: not open(os.path.join(self.group, "cgroup.procs")).read(), LIMIT, 0.1)
+        os.rmdir(self.group)
+
+    def _write(self, name, word):
+        with open(os.path.join(self.group, name), "w", encoding="ascii") as file:
+            file.write(word)
 
 
 def test_two_come_back_without_the_evicted_one(whole):

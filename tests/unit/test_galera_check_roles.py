@@ -3,7 +3,7 @@
 
 import pytest
 
-from quorate.galera.check import GaleraCheck, writer
+from quorate.galera.check import GaleraCheck
 from quorate.galera.facts import ServerStatus
 from quorate.galera.health import Policy, classify
 from quorate.web.check import NOTHING_YET, Fact, judged
@@ -71,20 +71,6 @@ def test_roles(found, path, expected):
 @pytest.mark.parametrize("path", ["/", "/writer", "/reader", "/live"])
 def test_an_old_fact_is_no_fact(path):
     assert 503 == judged(CHECK, fact(SYNCED), path, fresh=False)[0]
-
-
-@pytest.mark.parametrize("states", [(4, 4, 4), (2, 4, 4), (4, 2, 1), (4, 1, 3)])
-def test_exactly_one_of_a_component_is_the_writer(states):
-    nodes = [SYNCED._replace(local_state=state, local_index=index) for index, state in enumerate(states)]
-
-    assert [True, False, False] == [writer(node, classify(node, Policy()))[0] for node in nodes]
-
-
-@pytest.mark.parametrize("change", [{"local_index": None}, {"read_only": True}, {"local_state": 1}])
-def test_who_cannot_write_is_not_the_writer(change):
-    status = SYNCED._replace(**change)
-
-    assert not writer(status, classify(status, Policy()))[0]
 
 
 class Session:

@@ -19,7 +19,7 @@ class Board:
     """Nobody else has reported a primary component; what is said is kept."""
 
     def __init__(self, nodes):
-        self.said = []
+        self.said, self.rewritten = [], 0
         self.reports = {node: facts.Report(node, facts.STARTING) for node in nodes}
 
     def own_generation(self):
@@ -33,6 +33,9 @@ class Board:
 
     def offer_self(self):
         pass
+
+    def rewrite(self):
+        self.rewritten += 1
 
     def snapshot(self, configured, names=None, listening=None):
         return facts.Snapshot(ME, configured, self.reports, frozenset(self.reports), 1, {}, False, frozenset(), None, None)
@@ -62,3 +65,25 @@ def test_one_that_bootstraps_waits_for_nobody_and_is_left_to_its_recovery(tmp_pa
 
 def test_one_that_waits_in_vain_for_those_who_are_all_there_gives_way_to_the_election(tmp_path):
     assert codes.FAILED_PROMOTED == watched(tmp_path, facts.RECOVER)[0]
+
+
+class Offered(Election):
+    """A node whose promotion the election offers, or not."""
+
+    allowed = True
+
+    def hold(self):
+        return facts.Decision(facts.JOIN, (ME,) if self.allowed else ("n2",))
+
+
+def test_an_offer_that_nobody_takes_is_written_again(tmp_path):
+    """Found by scripts/faults: after the death of a controller the score was in pacemaker-attrd only, and n2 waited for ever."""
+    context = fakes.context(parameters=PARAMETERS, environ={"OCF_RESKEY_CRM_meta_on_node": ME}, wsrep_cluster_address="gcomm://n1,n2")
+    board = Board(["n1", "n2"])
+    election = Offered(context, Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting")), board)
+
+    assert [0, 1, 2] == [board.rewritten for _ in range(3) if election.wait()]
+    election.allowed = False
+    election.wait()
+    election.allowed = True
+    assert [2, 3] == [board.rewritten for _ in range(2) if election.wait()]

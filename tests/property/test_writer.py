@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agreement on the writer, in simulated time: never two, whatever is slow, silent, cut off, or sees an old view; and
+one for as long as all is quiet."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quorate.galera import writer
+from quorate.galera.writer import HOLDS, MAX_AGE, NONE, Member, Turn
+
+STEP = 0.1
+LAG = 0.9      # seconds after which no check judges by an older view of the cluster
+ANSWER = 0.4   # seconds that a round of questions takes at most
+EVICTED = 5.0  # seconds until the others drop a server that died
+
+
+class Check:
+    def __init__(self, name):
+        self.name, self.turn, self.judged, self.members = name, Turn(NONE, 0.0), -9.0, {}
+        self.fit = self.up = True
+        self.view, self.pending = None, []     # the order of the members as this one sees it; (when, view) to come
+        self.next, self.ends, self.asked, self.heard = 0.0, None, 0.0, {}
+
+    def holds(self, now):
+        return self.up and self.fit and self.turn.state == HOLDS and now - self.judged <= MAX_AGE
+
+
+class World:
+    """Some checks and a seed that chooses what becomes of them."""
+
+    def __init__(self, seed, count=3):
+        self.chance, self.now = random.Random(seed), 0.0
+        self.checks = [Check("n%d" % number) for number in range(count)]
+        self.order = list(self.checks)
+        self.cut, self.died = set(), {}  # (asker, asked) that cannot; dead server -> when
+        for one in self.checks:
+            one.view = tuple(self.order)
+
+    def run(self, seconds, faults=True):
+        end = self.now + seconds
+        while self.now < end:
+            self.now += STEP
+            if faults and self.chance.random() < 0.06:
+                self.fault()
+            self.evict()
+            for one in self.checks:
+                self.step(one)
+            holders = [one.name for one in self.checks if one.holds(self.now)]
+            assert len(holders) <= 1, "two writers at %.1f: %s" % (self.now, holders)
+
+    def fault(self):
+        one, other = self.chance.sample(self.checks, 2)
+        kind = self.chance.randrange(7)
+        if kind == 0:
+            one.fit = one not in self.died and not one.fit
+        elif kind == 1:
+            self.cut ^= {(one, other)}
+        elif kind == 2:
+            one.next = self.now + self.chance.uniform(0, 4)   # it gets no CPU
+        elif kind == 3:
+            one.up, one.turn, one.members, one.ends = not one.up, Turn(NONE, self.now), {}, None
+        elif kind == 4 and one not in self.died:
+            one.fit, self.died[one] = False, self.now
+        elif kind == 5:
+            self.chance.shuffle(self.order)                   # somebody joined or left, and all indices moved
+            self.install()
+        elif kind == 6 and one in self.died and one not in self.order:
+            self.order.insert(self.chance.randrange(len(self.order) + 1), one)
+            self.install()
+            del self.died[one]
+            one.view, one.fit = tuple(self.order), True       # synced when its view is the new one
+
+    def evict(self):
+        for one, since in self.died.items():
+            if one in self.order and self.now - since > EVICTED:
+                self.order.remove(one)
+                self.install()
+
+    def install(self):
+        for one in self.checks:
+            one.pending.append((self.now + self.chance.uniform(0, LAG), tuple(self.order)))
+
+    def step(self, one):
+        for when, view in [entry for entry in one.pending if entry[0] <= self.now]:
+            one.pending.remove((when, view))
+            one.view = view
+        if not one.up:
+            return
+        if one.ends is None and self.now >= one.next:
+            one.asked, one.heard = self.now, {}
+            one.ends = self.now + self.chance.uniform(0, ANSWER)
+        if one.ends is None:
+            return
+        for other in one.view:   # each is asked at some moment of the round
+            if other is not one and other.name not in one.heard and (self.chance.random() < 0.5 or self.now >= one.ends):
+                one.heard[other.name] = None if (one, other) in self.cut else (
+                    (False, NONE) if not other.up else (other.fit, other.turn.state))
+        if self.now >= one.ends:
+            self.judge(one)
+            one.next, one.ends = self.now + self.chance.uniform(0.1, 0.3), None
+
+    def judge(self, one):
+        known, one.members = one.members, {}
+        place = one.view.index(one) if one in one.view else None
+        for index, other in enumerate(one.view):
+            if other is not one:
+                member = known.get(other.name, Member(False, self.now))._replace(lower=place is not None and index < place)
+                word = one.heard.get(other.name)
+                if word is not None:
+                    member = member._replace(heard=self.now, asked=one.asked, fit=word[0], state=word[1])
+                one.members[other.name] = member
+        one.turn = writer.judge(one.turn, one.fit and place is not None, list(one.members.values()), self.now)
+        one.judged = self.now
+
+    def heal(self):
+        self.cut.clear()
+        for one in self.checks:
+            one.up = True
+        while set(self.died) - {one for one in self.checks if one not in self.order}:
+            self.run(1, faults=False)
+
+
+@settings(max_examples=150, deadline=None, print_blob=True)
+@given(st.integers(0, 2 ** 32), st.sampled_from([2, 3, 3, 5]))
+def test_never_two_and_always_one_in_the_end(seed, count):
+    world = World(seed, count)
+    for _ in range(3):
+        world.run(40)
+        world.heal()
+        world.run(20, faults=False)
+        fit = [one for one in world.checks if one.fit and one in world.order]
+        holders = [one for one in world.checks if one.holds(world.now)]
+        assert min(1, len(fit)) == len(holders)
+        world.run(20, faults=False)
+        assert holders == [one for one in world.checks if one.holds(world.now)]  # and it stays
+
+
+@pytest.mark.parametrize("name, value", [("ALONE", 1.0), ("KEEP", 60.0), ("STANDS", 0.0)])
+def test_no_limit_of_time_is_there_for_nothing(monkeypatch, name, value):
+    """Each is caught when it is wrong: the simulation would see two writers."""
+    monkeypatch.setattr(writer, name, value)
+    with pytest.raises(AssertionError, match="two writers"):
+        for seed in range(3000):
+            World(seed).run(60)
