@@ -44,7 +44,7 @@ class RabbitmqCheck(Check):
         "log FILE": "the broker's log, read while it does not listen (default: found)",
         "pid-file FILE": "written by the broker (default: found)",
         "epmd-port N": "of the port mapper (default: 4369)",
-        "queues": "with credentials: also look for queues without a leader or with a mirror behind",
+        "queues": "with credentials: also look for queues without a majority or with a mirror behind",
         "alarms yes|no": "is a node with an alarm fit? An alarm blocks publishers on all nodes (default: yes)",
         "minority yes|no": "is a node fit that sees less than half of its cluster? (default: no)",
     }

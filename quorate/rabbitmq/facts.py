@@ -56,7 +56,7 @@ class Broker(namedtuple("Broker", (
     refused:         True: it refused the credentials of whoever asked
     epmd:            True: epmd answers and knows the node; False: it does not answer, or knows no such node
     files:           (open files, how many it may open); asked only where it does not answer
-    leaderless:      tuple of names of quorum queues without a leader
+    leaderless:      tuple of names of quorum queues without a leader or a majority of their members
     unsynchronised:  tuple of names of mirrored classic queues with a mirror that has not all messages
     """
     __slots__ = ()

@@ -93,7 +93,7 @@ def _serving(broker):
             " and ".join(broker.alarms), "make room on its disk." if tuple(broker.alarms) == ("disk",)
             else "consume messages, or see rabbitmq-diagnostics memory_breakdown."))
     if broker.leaderless:
-        return Health(LEADERLESS, True, "%s without a leader: start more of the nodes that hold %s." % (
+        return Health(LEADERLESS, True, "%s without a majority of members: start more of the nodes that hold %s." % (
             _some(broker.leaderless, "quorum queue"), "it" if len(broker.leaderless) == 1 else "them"))
     if broker.unsynchronised:
         return Health(UNSYNCHRONISED, True, "%s with a mirror that lacks messages: rabbitmqctl sync_queue, before the node "

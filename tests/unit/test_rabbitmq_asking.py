@@ -136,11 +136,14 @@ def test_a_check_that_a_version_does_not_have_is_unknown():
 
 
 def test_queues():
-    said = [{"name": "a", "type": "quorum", "leader": "r@1"}, {"name": "b", "type": "quorum"},
-            {"name": "c", "type": "classic", "slave_nodes": ["r@2"], "synchronised_slave_nodes": []},
+    three = ["r@1", "r@2", "r@3"]
+    said = [{"name": "a", "type": "quorum", "leader": "r@1", "members": three, "online": three[:2]}, {"name": "b", "type": "quorum"},
+            {"name": "f", "type": "quorum", "leader": "r@1", "members": three, "online": three[:1]},
+            {"name": "g", "type": "quorum", "leader": "r@1"},
+            {"name": "c", "vhost": "/", "type": "classic", "slave_nodes": ["r@2"], "synchronised_slave_nodes": []},
             {"name": "d", "type": "classic", "slave_nodes": ["r@2"], "synchronised_slave_nodes": ["r@2"]}, {"name": "e"}]
 
-    assert {"leaderless": ("b",), "unsynchronised": ("c",)} == management.queues(Answer(200, json.dumps(said).encode()))
+    assert {"leaderless": ("b", "f"), "unsynchronised": (("/", "c"),)} == management.queues(Answer(200, json.dumps(said).encode()))
     assert {} == management.queues(Answer(400, b"{}"))
 
 

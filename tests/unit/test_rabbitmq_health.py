@@ -65,7 +65,7 @@ def test_sentences_say_what_to_type():
     assert "alarm of disk and memory" in classify(WELL._replace(alarms=("disk", "memory"))).sentence
     assert "only 1 of the 3 nodes" in classify(WELL._replace(running_nodes=frozenset(("rabbit@n1",)))).sentence
     assert classify(WELL._replace(leaderless=("a", "b", "c", "d"))).sentence.startswith(
-        "4 quorum queues (a, b, c, ...) are without a leader")
+        "4 quorum queues (a, b, c, ...) are without a majority")
 
 
 def test_a_parted_node_comes_before_an_alarm():
