@@ -23,12 +23,12 @@ def look(place, process, level, seconds, session=None):
     broker = facts.Broker(process, hello.listening, hello.answered, error=hello.error)
     left = max(0.05, end - monotonic())
     if hello.answered:
-        broker = broker._replace(epmd=known(place, min(left, 0.5)))
+        broker = broker._replace(epmd=known(place, process, min(left, 0.5)))
         return _asked(broker, place, level, max(0.05, end - monotonic()), word)
     if hello.answered is False:
         return broker._replace(files=files(process.pid) if process else None)
     if process is not None and hello.listening is False:
-        return broker._replace(stage=stage_of(place.log, process), epmd=known(place, min(left, 0.5)))
+        return broker._replace(stage=stage_of(place.log, process), epmd=known(place, process, min(left, 0.5)))
     return broker
 
 
@@ -42,9 +42,15 @@ def _asked(broker, place, level, seconds, word):
     return broker._replace(**management.ask(place, level, seconds))
 
 
-def known(place, seconds):
+def known(place, process, seconds):
     """Whether epmd knows this node; None when that cannot be told."""
-    return epmd.knows(place.node, "127.0.0.1", place.epmd_port, seconds)
+    return epmd.knows(place.node, "127.0.0.1", epmd_port(process) or place.epmd_port, seconds)
+
+
+def epmd_port(process):
+    """The port of epmd that an Erlang machine was told (ERL_EPMD_PORT becomes a word of its command line); None: none."""
+    words = process.argv if process else ()
+    return next((int(port) for word, port in zip(words, words[1:]) if word == "-epmd_port" and port.isdigit()), None)
 
 
 def stage_of(log, process=None):

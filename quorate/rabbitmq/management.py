@@ -14,10 +14,7 @@ LOCAL_ALARMS = "/api/health/checks/local-alarms"
 IN_SERVICE = "/api/health/checks/is-in-service"          # from 4.1 on
 QUORUM_CRITICAL = "/api/health/checks/node-is-quorum-critical"
 NODES = "/api/nodes?columns=name,running,partitions,being_drained"
-QUEUE = "/api/queues/%s/%s?columns=name,slave_nodes,synchronised_slave_nodes"
-QUEUES = ("/api/queues?columns=name,vhost,type,leader,members,online,slave_nodes,synchronised_slave_nodes"
-          "&disable_stats=true&enable_queue_totals=true")
-SUSPECTS = 10  # queues that are asked for one by one
+QUEUES = "/api/queues?columns=name,vhost,type,leader,members,online,slave_nodes,synchronised_slave_nodes"
 MOST = 8 * 1024 * 1024  # bytes of an answer
 
 
@@ -101,20 +98,7 @@ def ask(where, level, timeout):
             return dict(found, refused=True, error="RabbitMQ refuses the credentials of the monitor (user %s); it needs an "
                                                    "account with the tag monitoring." % where.user)
         found.update(understand(answer, where.node))
-    if found.get("unsynchronised"):
-        found["unsynchronised"] = tuple(name for vhost, name in found["unsynchronised"][:SUSPECTS]
-                                        if _confirmed(where, vhost, name, end - monotonic()))
     return found
-
-
-def _confirmed(where, vhost, name, left):
-    """Whether a queue has a mirror behind. The list without statistics leaves out a mirror of a queue that was declared a
-    moment ago and that nobody used since (seen with 3.10.8); the queue itself knows better."""
-    from urllib.parse import quote
-    try:
-        return _behind(_json(get(where, QUEUE % (quote(vhost, ""), quote(name, "")), max(0.01, left))) or {})
-    except Unanswered:
-        return False  # not known
 
 
 def alarms(answer, _node=None):
@@ -160,12 +144,13 @@ def quorum_critical(answer, _node=None):
 
 
 def queues(answer, _node=None):
-    """Quorum queues without a majority; and (vhost, name) of mirrored classic queues whose mirrors may be behind.
+    """Quorum queues without a majority, and mirrored classic queues whose mirrors are behind. As seen with 3.10.8:
 
-    A leader that lost its followers is still shown as the leader (seen with 3.10.8, two of three nodes killed), so the
-    members that are online are counted. With statistics the API shows them twice, once outdated: they are disabled.
+    - a leader that lost its followers is still shown as the leader, so the members that are online are counted;
+    - `online` may stand there twice, the second one outdated, so the first counts;
+    - without statistics (disable_stats) mirrors that came or synchronised a moment ago are missing.
     """
-    said = _json(answer) if answer.status == 200 else None
+    said = _json(answer, _first) if answer.status == 200 else None
     if not isinstance(said, list):
         return {}
     leaderless, behind = [], []
@@ -174,7 +159,7 @@ def queues(answer, _node=None):
         if one.get("type") == "quorum" and not _majority(one):
             leaderless.append(name)
         if _behind(one):
-            behind.append((str(one.get("vhost")), name))
+            behind.append(name)
     return {"leaderless": tuple(sorted(leaderless)), "unsynchronised": tuple(sorted(behind))}
 
 
@@ -188,9 +173,14 @@ def _majority(queue):
     return bool(queue.get("leader")) and (online is None or not known or 2 * len(online) > len(known))
 
 
-def _json(answer):
+def _first(pairs):
+    """An object whose first value of a name counts."""
+    return dict(reversed(pairs))
+
+
+def _json(answer, of_pairs=None):
     import json
     try:
-        return json.loads(answer.body.decode("utf-8", "replace"))
+        return json.loads(answer.body.decode("utf-8", "replace"), object_pairs_hook=of_pairs)
     except ValueError:
         return None

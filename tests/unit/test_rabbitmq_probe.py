@@ -129,6 +129,12 @@ def test_the_log_of_an_earlier_process_says_nothing_of_this_one(tmp_path):
     assert look.stage_of(str(log), me) is None
 
 
+@pytest.mark.parametrize("words, wanted", [(BEAM, None), (BEAM + " -epmd_port 14369 --", 14369), (BEAM + " -epmd_port", None)])
+def test_port_of_epmd_that_the_machine_was_told(words, wanted):
+    assert wanted == look.epmd_port(Process(7, 1, 5, "S", tuple(words.split())))
+    assert look.epmd_port(None) is None
+
+
 def test_stage_of_a_log_that_is_not_there(tmp_path):
     assert look.stage_of(None) is None
     assert look.stage_of(str(tmp_path / "none")) is None
