@@ -20,7 +20,7 @@ class Endpoint:
 
 
 def main(role, path):
-    config = cfg.ConfigOpts()
+    config = cfg.CONF  # the one that its metrics look at as well
     config([], project="quorate", default_config_files=[path])
     transport = oslo_messaging.get_rpc_transport(config)
     if role == "server":
@@ -29,7 +29,7 @@ def main(role, path):
         print("serves", flush=True)
         server.wait()
         return
-    client = oslo_messaging.RPCClient(transport, TARGET, timeout=3)
+    client = oslo_messaging.get_rpc_client(transport, TARGET, timeout=3)
     began, number = time.monotonic(), 0
     while True:
         number += 1

@@ -97,7 +97,7 @@ class Pair:
             file.write(text)
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "oslo_rpc.py")
         self.calls = []
-        with open(os.path.join(str(home), "words"), "wb") as words:
+        with open(os.path.join(str(home), "words"), "wb") as words:  # what to read when this fails
             self.server, self.client = (subprocess.Popen([PYTHON, script, role, path], stdin=subprocess.DEVNULL, text=True,
                                                          stdout=subprocess.PIPE, stderr=words) for role in ("server", "client"))
         threading.Thread(target=self._read, daemon=True).start()
