@@ -17,6 +17,7 @@ URGENT_AFTER = 20     # seconds a wait may last before plain `pcs status` shows 
 START_PATIENCE = 3    # seconds start stays while others are waited for that have not begun to start: a clone that starts one
 #                       node after the other could not go on, and Pacemaker recovers a peer that died only after this
 BOOT_PATIENCE = 20    # ... while all of them boot
+AGAIN = 20            # seconds that have to be left to launch a broker again that was killed while it started
 RESERVE = 6           # seconds of start's time kept for what comes after the boot
 RETRIES = 1000000     # of RabbitMQ's peer discovery, half a second each: it must not fall back to a cluster of its own
 JOINS_OLDEST = (3, 13)  # from this release on peer discovery joins the node that started first, by the nodes' clocks
@@ -200,10 +201,10 @@ class Cluster:
         began, told, waits = clock.monotonic(), None, None
         while True:
             if self.context.processes.gone(process):
-                words = server.last_words(self.memory, self.layout.log)
-                self.memory.forget(server.NOTE)
-                self.report(facts.DOWN)
-                return Outcome(codes.ERR_GENERIC, ended(words, self.layout))
+                process = self._again(most - (clock.monotonic() - began))
+                if process is None:
+                    return Outcome(codes.ERR_GENERIC, ended(server.last_words(self.memory, self.layout.log), self.layout))
+                continue
             seen = probe.observe(self.context, self.memory, self.layout)
             if seen.state != told:
                 told = seen.state
@@ -217,6 +218,18 @@ class Cluster:
                 self.watch(seen)
                 return Outcome(codes.SUCCESS)
             clock.sleep(0.2)
+
+    def _again(self, left):
+        """The broker ended while it started. One that was killed is launched again, for a start that failed keeps Pacemaker
+        from this node until somebody cleans up. Its new Process; None: it had a reason to end, or there is no time."""
+        killed = server.said(self.memory, self.layout.log) is None
+        self.memory.forget(server.NOTE)
+        decision = self.turn()
+        if not killed or left < AGAIN or decision.action in (facts.WAIT, facts.REFUSE):
+            return None
+        self.context.log.warning("The broker was killed while it started; it is launched again.")
+        self.context.clock.sleep(1)  # whatever kills it at once shall not make this a busy loop
+        return self.carry_out(decision)
 
     def _patience(self, passed):
         """Seconds that start may stay with a broker which has waited for others for so long."""

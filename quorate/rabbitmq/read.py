@@ -107,7 +107,8 @@ def waiting(log):
                        log.rfind("Server startup complete"))
 
 
-_NOT_A_CAUSE = ("BOOT FAILED", "===========", "Error during startup", "crasher", "supervisor", "reason:", "Log file(s)")
+_NOT_A_CAUSE = ("BOOT FAILED", "===========", "Error during startup", "crasher", "supervisor", "reason:", "Log file(s)",
+                "neighbours", "initial call", "registered_name", "ancestors", "exception exit")
 
 
 def last_error(text):
@@ -120,7 +121,7 @@ def last_error(text):
             words = words.partition("> ")[2].strip() if words.startswith("<") else words
         elif not words.startswith(("Error:", "ERROR:", "error:", "Failed to", "{error", "init terminating")):
             continue
-        if words and not any(word in words for word in _NOT_A_CAUSE):
+        if words and not words.endswith(":") and not any(word in words for word in _NOT_A_CAUSE):
             best = words
     return None if best is None else best[:200]
 

@@ -149,14 +149,16 @@ def new_log(memory, log, most=65536):
         return ""
 
 
-def last_words(memory, log):
-    """The broker's own last error, or what it printed before it had a log."""
+def said(memory, log):
+    """The broker's own last error, or what it printed before it had a log; None: it left none, so it was probably killed."""
     from quorate.rabbitmq import read
-    for text in (new_log(memory, log, 4096), _text(memory.path("output"))[-2048:]):
-        words = read.last_error(text)
-        if words:
-            return words
-    return "it left no error in %s, so it was probably killed (SIGKILL, or out of memory: see 'journalctl -k')" % log
+    return read.last_error(new_log(memory, log, 4096)) or read.last_error(_text(memory.path("output"))[-2048:])
+
+
+def last_words(memory, log):
+    """The same in words, whatever it was."""
+    return said(memory, log) or ("it left no error in %s, so it was probably killed (SIGKILL, or out of memory: see "
+                                 "'journalctl -k')" % log)
 
 
 def _text(path):

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client that publishes with confirms and consumes with acknowledgements, all the time, through whatever happens.
+
+    confirming.py HOST,HOST,... USER PASSWORD_FILE DIRECTORY RATE
+
+Writes DIRECTORY/confirmed (the number of each message that the broker confirmed) and DIRECTORY/received (of each that it
+delivered and that was then acknowledged), a line each. A message may come twice; one that was confirmed and never comes is
+lost. On SIGTERM it stops publishing, consumes until nothing has come for a while, and prints its figures as JSON.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+
+QUEUE = "confirmed"
+QUIET = 5.0   # seconds without a message after which the queue counts as empty
+AT_MOST = 90.0
+
+
+class Client:
+    """Both halves; each has a connection of its own, to one host after the other."""
+
+    def __init__(self, hosts, user, password_file, directory, rate):
+        self.hosts, self.user, self.directory, self.rate = hosts, user, directory, rate
+        with open(password_file, encoding="ascii") as file:
+            self.password = file.read().strip()
+        self.ending = threading.Event()
+        self.done = threading.Event()
+        self.figures = {"confirmed": 0, "failed": 0, "received": 0, "again": 0, "connections": 0}
+        self.last = time.monotonic()
+
+    def connect(self, number):
+        import pika
+        self.figures["connections"] += 1
+        return pika.BlockingConnection(pika.ConnectionParameters(
+            self.hosts[number % len(self.hosts)], credentials=pika.PlainCredentials(self.user, self.password), heartbeat=6,
+            socket_timeout=3, stack_timeout=4, blocked_connection_timeout=6, connection_attempts=1))
+
+    def publish(self):
+        """Publish until told to end."""
+        import pika
+        number, host, connection, channel = 0, 0, None, None
+        with open(os.path.join(self.directory, "confirmed"), "a", encoding="ascii", buffering=1) as record:
+            while not self.ending.is_set():
+                try:
+                    if channel is None:
+                        connection = self.connect(host)
+                        channel = connection.channel()
+                        channel.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+                        channel.confirm_delivery()
+                    number += 1
+                    channel.basic_publish("", QUEUE, b"%d" % number, pika.BasicProperties(delivery_mode=2), mandatory=True)
+                    record.write("%d\n" % number)
+                    self.figures["confirmed"] += 1
+                except Exception:  # whatever it is: this message was not confirmed
+                    self.figures["failed"] += 1
+                    channel, host = None, host + 1
+                    close(connection)
+                    self.ending.wait(0.2)
+                self.ending.wait(1.0 / self.rate)
+        close(connection)
+
+    def consume(self):
+        """Consume until told to end and nothing has come for a while."""
+        seen, host = set(), 1
+        with open(os.path.join(self.directory, "received"), "a", encoding="ascii", buffering=1) as record:
+            while not self._over():
+                connection = None
+                try:
+                    connection = self.connect(host)
+                    channel = connection.channel()
+                    channel.basic_qos(prefetch_count=20)
+                    for method, _properties, body in channel.consume(QUEUE, inactivity_timeout=0.5):
+                        if method is not None:
+                            number = int(body)
+                            self.figures["again" if number in seen else "received"] += 1
+                            seen.add(number)
+                            record.write("%d\n" % number)
+                            channel.basic_ack(method.delivery_tag)
+                            self.last = time.monotonic()
+                        elif self._over():
+                            break
+                except Exception:
+                    host += 1
+                    time.sleep(0.3)
+                close(connection)
+        self.done.set()
+
+    def _over(self):
+        if not self.ending.is_set():
+            return False
+        return time.monotonic() - self.last > QUIET
+
+
+def close(connection):
+    """Whatever state it is in."""
+    try:
+        if connection is not None and connection.is_open:
+            connection.close()
+    except Exception:
+        pass
+
+
+def main(argv):
+    """Entry."""
+    hosts, user, password_file, directory, rate = argv
+    client = Client(hosts.split(","), user, password_file, directory, float(rate))
+    threads = [threading.Thread(target=target, daemon=True) for target in (client.publish, client.consume)]
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    client.last = time.monotonic()
+    client.ending.set()
+    threads[0].join(30)
+    client.done.wait(AT_MOST)
+    print(json.dumps(client.figures), flush=True)
+    os._exit(0)  # a thread may hang in a connection to a broker that does
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

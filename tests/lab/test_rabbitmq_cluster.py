@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ocf:quorate:rabbitmq on a real cluster: what was put into it is still there, and no data directory is ever removed.
+
+The quick, deterministic core of scripts/faults --service rabbitmq, in the order written here, each test from a whole
+cluster. Five users, three vhosts, exchanges, bindings, policies and 2,000 persistent messages are there from the beginning,
+and a mark in each data directory.
+"""
+
+import os
+import subprocess
+
+import pytest
+
+from lab import LabError, cluster, faults, rabbitmq, state
+from lab.campaign_faults import wait_for
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SUITE = os.environ.get("QUORATE_SUITE", "bookworm")
+LIMIT = 150  # seconds; a broken promise, not a slow machine, is what the tests look for
+BEAM = "beam.smp"
+MARK = "mark-of-the-test"
+
+
+@pytest.fixture(scope="module")
+def lab():
+    """A cluster that serves, furnished; three empty nodes were all it had to begin with."""
+    try:
+        cluster.check_able()
+    except LabError as reason:
+        pytest.skip(str(reason))
+    done = subprocess.run(["make", "-s", "deb"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+    with cluster.Lab("trabbit-%d" % (os.getpid() % 10000000)) as made:
+        made.up(suite=SUITE, deb=os.path.join(ROOT, done.stdout.split()[-1]))
+        rabbitmq.prepare(made)
+        rabbitmq.create(made)
+        rabbitmq.wait_whole(made, timeout=LIMIT)
+        rabbitmq.furnish(made)
+        for node in made.node_names:
+            made.check(node, "touch %s/rabbit@%s.%s" % (rabbitmq.BASE, node, MARK))
+        yield made
+
+
+@pytest.fixture
+def whole(lab):
+    """A whole cluster before and after, with everything in it and every data directory in its place."""
+    rabbitmq.wait_whole(lab, timeout=LIMIT)
+    yield lab
+    lab.power_on()
+    rabbitmq.wait_whole(lab, timeout=LIMIT)
+    assert rabbitmq.missing(lab) == []
+    for node in lab.node_names:
+        lab.check(node, "test -e %s/rabbit@%s.%s" % (rabbitmq.BASE, node, MARK))
+
+
+def said(lab, node, argv, *words):
+    """Wait until the output of a command contains all words; the output."""
+    found = [""]
+
+    def there():
+        done = lab.run(node, argv, 30)
+        found[0] = done.out + done.err
+        return all(word in found[0] for word in words)
+
+    assert wait_for(there, LIMIT, 1), "%s does not show %s:\n%s" % (argv, words, found[0])
+    return found[0]
+
+
+def power_log(lab):
+    with open(os.path.join(state.directory(lab.name), "power.log"), encoding="utf-8") as file:
+        return file.read()
+
+
+def test_disable_and_enable(whole):
+    whole.check("n1", ["pcs", "resource", "disable", "mq-clone"])
+    rabbitmq.wait_silent(whole)
+    assert wait_for(lambda: all(whole.run(node, ["pidof", BEAM]).rc == 1 for node in whole.node_names), LIMIT)
+    whole.check("n1", ["pcs", "resource", "enable", "mq-clone"])
+
+
+def test_sigkill_of_all(whole):
+    for node in whole.node_names:
+        faults.kill(whole, node, BEAM)
+    assert wait_for(lambda: not rabbitmq.serving(whole), 10, 0.05)
+
+
+def test_a_frozen_broker_is_stopped_and_started_without_fencing(whole):
+    before = power_log(whole).count("by the cluster")
+    pid = whole.check("n2", ["pidof", BEAM])
+    faults.stop(whole, "n2", BEAM)
+    assert wait_for(lambda: whole.run("n2", ["pidof", BEAM]).out not in (pid, ""), LIMIT)
+    assert power_log(whole).count("by the cluster") == before
+
+
+def test_an_empty_disk_joins_as_a_new_member(whole):
+    """The agent removes nothing; here the disk is taken away, as when a machine is replaced."""
+    whole.check("n3", "mkdir /root/aside; kill -KILL $(pidof %s); sleep 0.3; mv %s/rabbit@n3 /root/aside/" % (
+        BEAM, rabbitmq.BASE))
+    rabbitmq.wait_whole(whole, timeout=LIMIT)
+    assert wait_for(lambda: rabbitmq.quorum_members(whole, "n1") == 3, LIMIT, 1)
+    assert whole.check("n3", "ls /root/aside/rabbit@n3").split()
+
+
+def test_two_wait_for_the_third_and_go_on_by_one_command(whole):
+    """SIGKILL of all with the power of one: the two may not know what it knew, so they say so and wait."""
+    rest = ["n1", "n2"]
+    whole.power_cut(*whole.node_names, stay_off=True)
+    whole.power_on(*rest)
+    whole.wait_online(rest)
+    said(whole, "n1", ["pcs", "status", "--full"], "mq-status", "aits for n3")
+    explained = said(whole, "n2", ["quorate", "explain"], "to go on: quorate rabbitmq boot n")
+    assert rabbitmq.serving(whole) == []
+    refused = whole.run("n2", ["quorate", "rabbitmq", "boot", "n3"])
+    assert refused.rc == 1 and "Not done" in refused.err
+    whole.check("n2", explained.split("to go on: ")[1].splitlines()[0].split())
+    rabbitmq.wait_serving(whole, rest, LIMIT)
+    assert wait_for(lambda: rabbitmq.quorum_members(whole, "n1") == 2, LIMIT, 1)

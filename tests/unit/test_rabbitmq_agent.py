@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the RabbitMQ agent does with what it sees: reports, waits, launches, forces; on fakes and a directory of files."""
+
+import os
+import pwd
+
+import pytest
+
+from quorate.host.process import Process
+from quorate.ocf import codes
+from quorate.ocf.agent import Failed
+from quorate.rabbitmq import cookie, facts, layout as layouts, serving
+from quorate.rabbitmq.board import Board, node_names
+from quorate.rabbitmq.cluster import Cluster, ended
+from quorate.rabbitmq.declaration import PARAMETERS
+from quorate.rabbitmq.memory import Memory
+from quorate.rabbitmq.probe import Observation
+from tests import fakes
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+
+
+class Notes:
+    """A Board that keeps what it is told; the other nodes' reports are given."""
+
+    def __init__(self, reports=(), **more):
+        self.others = {one.node: one for one in reports}
+        self.own, self.said, self.word, self.number, self.mark = None, [], more.get("override"), 0, None
+        self.nodes = frozenset(("n1", "n2", "n3"))
+        self.who = None
+
+    def publish(self, report):
+        self.own = report
+
+    def told(self):
+        return self.own
+
+    def say(self, sentence):
+        self.said.append(sentence)
+
+    def reports(self):
+        return dict(self.others, **({"n1": self.own} if self.own else {}))
+
+    def snapshot(self):
+        found = self.reports()
+        return facts.Snapshot("n1", self.nodes, found, frozenset(found), self.number, self.who, self.word)
+
+    def generation(self):
+        return self.number
+
+    own_generation = generation
+
+    def open_generation(self):
+        self.number += 1
+
+    def took_part(self, number):
+        assert number == self.number
+
+    def override(self):
+        return self.word
+
+    def overrule(self, word):
+        self.word = word
+
+    def claim(self):
+        self.who = self.who or "n1"
+        return self.who
+
+    def found_instead(self):
+        self.who = "n1"
+
+    def policy(self):
+        return self.mark
+
+    def policy_set(self, mark):
+        self.mark = mark
+
+
+class Node:
+    """One node with a disk in a temporary directory."""
+
+    def __init__(self, tmp_path, reports=(), clock=None, parameters=None, **more):
+        self.clock = clock or fakes.FakeClock()
+        self.commands = fakes.FakeCommands(self.clock)
+        self.context = fakes.context("start", PARAMETERS, clock=self.clock, commands=self.commands, seconds=100,
+                                     **dict({"user": ME}, **(parameters or {})))
+        self.memory = Memory("mq", str(tmp_path / "run"), str(tmp_path / "lasting"))
+        self.directory = tmp_path / "mnesia" / "rabbit@n1"
+        (tmp_path / "cookie").write_text("secret")
+        self.layout = layouts.Layout("/bin/true", "rabbit@n1", str(tmp_path / "mnesia"), str(self.directory),
+                                     str(tmp_path / "log"), ME, ME, str(tmp_path / "cookie"), "/nonexistent", 5672, False,
+                                     "3.10.8", str(tmp_path))
+        self.memory.write("started", {"at": 1})
+        self.board = Notes(reports, **more)
+        self.cluster = Cluster(self.context, self.memory, self.board, self.layout)
+        self.commands.on_spawn = self._spawn
+
+    def _spawn(self, _argv):
+        return self.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=500).pid
+
+    def fill(self, members="rabbit@n1,rabbit@n2,rabbit@n3", running="rabbit@n1,rabbit@n2,rabbit@n3"):
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "schema.DAT").write_text("x")
+        (self.directory / "cluster_nodes.config").write_text("{[%s],[%s]}.\n" % (members, members))
+        (self.directory / "nodes_running_at_shutdown").write_text("[%s].\n" % running)
+        return self
+
+
+def names(*nodes):
+    return frozenset("rabbit@" + node for node in nodes)
+
+
+def other(node, state, **more):
+    given = dict(data=True, name="rabbit@" + node, members=names("n1", "n2", "n3"), running=names("n1", "n2", "n3"),
+                 store=facts.MNESIA, generation=0, launched=True)
+    given.update(more)
+    return facts.Report(node, state, **given)
+
+
+# -- what is on the disk
+
+def test_an_empty_disk(tmp_path):
+    assert Node(tmp_path).cluster.from_disk().data is False
+
+
+def test_a_disk_with_data(tmp_path):
+    report = Node(tmp_path).fill().cluster.from_disk()
+    assert report.data and report.members == names("n1", "n2", "n3") and report.store == facts.MNESIA
+    assert report.launched and len(report.cookie) == cookie.DIGITS
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every directory")
+def test_a_disk_that_cannot_be_read_is_unknown(tmp_path):
+    node = Node(tmp_path).fill()
+    node.directory.chmod(0)
+    assert node.cluster.from_disk().data is None
+
+
+def test_what_was_seen_before_a_launch_counts_until_the_broker_served(tmp_path):
+    """While it boots RabbitMQ writes down only who else boots: two could then prove that nobody is missing."""
+    node = Node(tmp_path).fill()
+    node.cluster.keep_evidence()
+    node.fill(running="rabbit@n1,rabbit@n2")
+    assert node.cluster.from_disk().running == names("n1", "n2", "n3")
+    serving.keep_record(node.cluster, Observation(facts.RUNNING, None, None, "It runs."))
+    assert node.board.own.running == names("n1", "n2")
+
+
+# -- launching
+
+def test_a_join_tells_the_broker_whom_to_join_and_never_to_fall_back(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"))])
+    decision = node.cluster.turn()
+    node.cluster.carry_out(decision)
+    (argv, _log, env, user), = node.commands.spawned
+    assert argv == ("/bin/true",) and user == ME
+    assert env["RABBITMQ_SERVER_START_ARGS"] == ("-rabbit cluster_nodes {['rabbit@n2'],disc} -rabbit cluster_formation "
+                                                 "[{discovery_retry_limit,1000000}]")
+    assert node.memory.has("grow") and node.board.own.state == facts.STARTING
+
+
+def test_a_former_self_is_forgotten_before_the_join(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)])
+    node.commands.allow("rabbitmqctl", ...)
+    for path in ("/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
+        node.commands.allow(path, ...)
+    node.cluster.carry_out(node.cluster.turn())
+    assert node.commands.calls[0][1:] == ("-n", "rabbit@n2", "forget_cluster_node", "rabbit@n1")
+
+
+def test_a_former_self_that_cannot_be_forgotten_keeps_it_from_joining(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)])
+    for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
+        node.commands.allow(path, ..., rc=70, err="Error:\n{:failed_to_remove_node, :rabbit@n1, {:active, 'x'}}")
+    with pytest.raises(Failed) as failed:
+        node.cluster.carry_out(node.cluster.turn())
+    assert "did not forget rabbit@n1" in failed.value.reason and node.commands.spawned == []
+
+
+def test_the_founder_is_the_one_who_claimed_it(tmp_path):
+    empty = [other(name, facts.DOWN, data=False, members=None) for name in ("n2", "n3")]
+    node = Node(tmp_path, empty)
+    node.cluster.carry_out(node.cluster.turn())
+    assert node.board.who == "n1" and "RABBITMQ_SERVER_START_ARGS" not in node.commands.spawned[0][2]
+
+
+def test_a_4_joins_only_what_is_older_by_its_own_clock(tmp_path):
+    """Peer discovery of RabbitMQ 4 takes the node that started first; with a clock that is behind that would be itself."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"), since=1_700_000_003)])
+    node.cluster._layout = node.layout._replace(version="4.0.5")
+    node.cluster.carry_out(node.cluster.turn())
+    assert node.clock.now() > 1_700_000_004
+    ahead = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"), since=1_700_009_999)])
+    ahead.cluster._layout = node.layout._replace(version="4.0.5")
+    with pytest.raises(Failed) as failed:
+        ahead.cluster.carry_out(ahead.cluster.turn())
+    assert "clock" in failed.value.reason
+
+
+# -- waiting
+
+def waiting(node):
+    process = node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=400)
+    node.memory.write("server", {"pid": 400, "start": process.start, "session": 400})
+    return Observation(facts.WAITING, process, None, "It waits.")
+
+
+def test_a_wait_is_said_at_once_and_shown_when_it_lasts(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.WAITING)]).fill()
+    seen = waiting(node)
+    assert node.cluster.watch(seen).code == codes.SUCCESS
+    assert "Waits for n3" in node.board.said[-1] and "quorate rabbitmq boot n1" in node.board.said[-1]
+    node.clock.sleep(30)
+    outcome = node.cluster.watch(seen)
+    assert outcome.code == codes.DEGRADED and "n3" in outcome.reason
+
+
+def test_the_operators_word_boots_a_broker_that_waits(tmp_path):
+    word = facts.Override("n1", "root", 1)
+    node = Node(tmp_path, [other("n2", facts.WAITING)], override=word).fill()
+    node.commands.allow("rabbitmqctl", ...)
+    for path in ("/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
+        node.commands.allow(path, ...)
+    seen = waiting(node)
+    node.cluster.report(facts.WAITING)
+    process = node.cluster.boot_alone_if_proven()
+    assert isinstance(process, Process) and process.pid == 500
+    assert seen.process.pid in [pid for pid, _ in node.context.processes.signals]
+    assert [call[-1] for call in node.commands.calls] == ["force_boot"]
+    assert node.board.number == 1 and node.board.word is None, "used up, and a new generation"
+
+
+def test_without_proof_or_word_nothing_is_forced(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.WAITING)]).fill()
+    waiting(node)
+    node.cluster.report(facts.WAITING)
+    assert node.cluster.boot_alone_if_proven() is None
+    assert node.commands.calls == [] and node.context.processes.signals == []
+
+
+def test_words_of_a_broker_that_ended():
+    assert "Nothing is removed" in ended("inconsistent_cluster: Node rabbit@n1 thinks ...", layouts.Layout(*[None] * 13))
+    assert "started again" in ended("{timeout_waiting_for_tables,[rabbit@n1]}", None)
+
+
+# -- the policy
+
+def test_a_policy_is_set_once(tmp_path):
+    node = Node(tmp_path, parameters={"set_policy": 'ha-all ^(?!amq\\.).* {"ha-mode":"all"}'})
+    node.commands.allow("rabbitmqctl", ...)
+    for path in ("/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
+        node.commands.allow(path, ...)
+    serving.apply_policy(node.cluster)
+    assert node.commands.calls[0][1:] == ("set_policy", "ha-all", "^(?!amq\\.).*", '{"ha-mode":"all"}')
+    serving.apply_policy(node.cluster)
+    assert len(node.commands.calls) == 1 and not node.memory.has("complaint")
+
+
+def test_mirroring_on_4_is_a_complaint_and_no_reason_not_to_serve(tmp_path):
+    node = Node(tmp_path, parameters={"set_policy": 'ha-all ^ {"ha-mode":"all"}'})
+    node.cluster._layout = node.layout._replace(version="4.0.5")
+    serving.apply_policy(node.cluster)
+    assert node.commands.calls == [] and "quorum queues" in node.memory.read("complaint")["text"]
+
+
+# -- the cookie
+
+def test_a_cookie_that_others_can_read_is_named(tmp_path):
+    node = Node(tmp_path)
+    path = tmp_path / "cookie"
+    path.chmod(0o640)
+    assert "chmod 400" in cookie.problems(node.layout, os.getuid())[0]
+    path.chmod(0o400)
+    assert cookie.problems(node.layout, os.getuid()) == []
+    assert "belongs to uid" in cookie.problems(node.layout, os.getuid() + 1)[0]
+    os.unlink(path)
+    assert "quorate rabbitmq cookie" in cookie.problems(node.layout, os.getuid())[0]
+
+
+def test_a_cookie_is_made_once_and_by_nobody_else_readable(tmp_path):
+    node = Node(tmp_path)
+    os.unlink(node.layout.cookie)
+    cookie.create(node.layout)
+    assert os.stat(node.layout.cookie).st_mode & 0o777 == 0o400 and os.path.getsize(node.layout.cookie) == 64
+    with pytest.raises(FileExistsError):
+        cookie.create(node.layout)
+
+
+def test_the_mark_of_a_cookie_tells_nothing_of_it(tmp_path):
+    node = Node(tmp_path)
+    mark = cookie.mark(node.layout, "mq")
+    assert mark == cookie.mark(node.layout, "mq") != cookie.mark(node.layout, "other")
+    assert "secret" not in mark
+
+
+# -- the board
+
+def test_a_claim_is_lost_to_who_was_faster():
+    commands = fakes.FakeCommands()
+    context = fakes.context("start", PARAMETERS, commands=commands, environ={"OCF_RESOURCE_INSTANCE": "mq"})
+    commands.expect("cibadmin", "--create", ..., rc=108, err="File exists")
+    commands.expect("crm_attribute", "-t", "crm_config", "-s", "mq-founder", "-n", "mq-founder", "-G", "-q", out="n2\n")
+    assert Board(context, None).claim() == "n2"
+    commands.done()
+
+
+def test_the_nodes_of_the_configuration():
+    assert node_names('<nodes><node id="1" uname="n1"/><node id="r" type="remote" uname="r1"/></nodes>') == ["n1", "r1"]
+
+
+def test_the_layout_survives_its_note(tmp_path):
+    layout = Node(tmp_path).layout
+    note = {key: str(value) for key, value in layouts.as_note(layout).items()}
+    assert layouts.from_note(note) == layout
+    assert layouts.from_note({}) is None
+
+
+@pytest.mark.parametrize("wanted, env, name", [
+    (None, {}, "rabbit@n1"), ("mq", {}, "mq@n1"), ("mq@x", {}, "mq@x"), (None, {"NODENAME": "r@y"}, "r@y"),
+    (None, {"USE_LONGNAME": "true"}, "rabbit@n1.example.org"),
+])
+def test_the_name_of_a_node(wanted, env, name):
+    assert layouts.nodename(wanted, env, "n1.example.org") == name
+
+
+def test_a_name_that_only_a_shell_knows():
+    with pytest.raises(Failed) as failed:
+        layouts.nodename(None, {"NODENAME": None}, "n1")
+    assert "nodename=" in failed.value.reason
