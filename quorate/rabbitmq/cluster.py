@@ -205,7 +205,7 @@ class Cluster:
                 if process is None:
                     return Outcome(codes.ERR_GENERIC, ended(server.last_words(self.memory, self.layout.log), self.layout))
                 continue
-            seen = probe.observe(self.context, self.memory, self.layout)
+            seen = self._steady(probe.observe(self.context, self.memory, self.layout), told)
             if seen.state != told:
                 told = seen.state
                 self.context.log.say("%s State: %s." % (seen.sentence, seen.state))
@@ -218,6 +218,11 @@ class Cluster:
                 self.watch(seen)
                 return Outcome(codes.SUCCESS)
             clock.sleep(0.2)
+
+    @staticmethod
+    def _steady(seen, told):
+        """One that waits tries again every 30 s and then looks for a moment as if it went on; it goes on when it serves."""
+        return seen._replace(state=told) if told == facts.WAITING and seen.state == facts.STARTING else seen
 
     def _again(self, left):
         """The broker ended while it started. One that was killed is launched again, for a start that failed keeps Pacemaker
@@ -254,6 +259,8 @@ class Cluster:
 
     def watch(self, seen):
         """The monitor of a broker that is up and does not serve yet. Its Outcome."""
+        told = self.board.told()
+        seen = self._steady(seen, told.state if told is not None else None)
         self.report(facts.WAITING if seen.state == facts.WAITING else facts.STARTING)
         snapshot = self.board.snapshot()
         decision = outlast(snapshot)
@@ -316,7 +323,7 @@ def ended(words, layout):
     if "inconsistent_cluster" in words or "disagrees" in words:
         return ("The cluster does not know this node any more, although it has data: %s. Nothing is removed; if its data are "
                 "not needed, move %s away and run: pcs resource cleanup" % (words, layout.directory))
-    if "timeout_waiting_for_tables" in words:
+    if "timeout_waiting_for_tables" in words or "Timeout contacting cluster nodes" in words:
         return "The broker waited for other nodes of its cluster until it gave up; it is started again. %s" % words
     return "The broker ended while it started: %s" % words
 

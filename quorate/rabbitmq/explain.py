@@ -3,6 +3,7 @@
 
 from quorate.rabbitmq.decide import decide, outlast, stopping
 from quorate.rabbitmq.facts import BOOTED, DOWN, PARTITIONED, RUNNING, STARTING, WAIT, WAITING, Decision
+from quorate.rabbitmq.proof import node_of
 
 _COLUMNS = ("node", "member", "state", "data", "cluster of", "saw running", "store", "forced boot", "age")
 
@@ -42,7 +43,7 @@ def _cluster(snapshot):
     running = [node for node in sorted(snapshot.reports) if snapshot.reports[node].state == RUNNING]
     members = frozenset().union(*(one.members or () for one in snapshot.reports.values() if one.data))
     names = {one.name: node for node, one in snapshot.reports.items() if one.name}
-    away = sorted(names.get(name, name) for name in members
+    away = sorted(names.get(name) or node_of(name, snapshot) for name in members
                   if name not in names or snapshot.reports[names[name]].state not in BOOTED)
     lines = ["running: %d of %d members%s" % (len(running), len(members), "; away: " + ", ".join(away) if away else "")]
     critical = [node for node in running if stopping(snapshot._replace(me=node))[0]]

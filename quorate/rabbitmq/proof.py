@@ -75,10 +75,10 @@ def absent(snapshot, own):
     nodes = {one.name: one.node for one in snapshot.reports.values() if one.name}
     gone = (own.members or frozenset()) - here
     seen = own.running or frozenset()
-    return tuple(nodes.get(name, _node_of(name, snapshot)) for name in sorted(gone, key=lambda name: (name not in seen, name)))
+    return tuple(nodes.get(name, node_of(name, snapshot)) for name in sorted(gone, key=lambda name: (name not in seen, name)))
 
 
-def _node_of(name, snapshot):
+def node_of(name, snapshot):
     """The cluster's node of that Erlang name, as far as the host part tells."""
     host = name.partition("@")[2]
     for node in snapshot.nodes:

@@ -112,16 +112,20 @@ _NOT_A_CAUSE = ("BOOT FAILED", "===========", "Error during startup", "crasher",
 
 
 def last_error(text):
-    """The last line of a log or of its output that says what went wrong; None if there is none."""
-    best = None
+    """What a log or an output says went wrong: the cause of a failed boot, else the last line of an error; None: nothing."""
+    best, boot = None, False
     for line in text.splitlines():
         words = line.strip()
         if "[error]" in words:
             words = words.partition("[error]")[2].strip()
-            words = words.partition("> ")[2].strip() if words.startswith("<") else words
+            words = words.partition(">")[2].strip() if words.startswith("<") else words
         elif not words.startswith(("Error:", "ERROR:", "error:", "Failed to", "{error", "init terminating")):
             continue
-        if words and not words.endswith(":") and not any(word in words for word in _NOT_A_CAUSE):
+        if words == "BOOT FAILED":
+            boot = True
+        elif words and not words.endswith(":") and not any(word in words for word in _NOT_A_CAUSE):
+            if boot is True:
+                return words[:200]  # the rest is background and diagnostics
             best = words
     return None if best is None else best[:200]
 

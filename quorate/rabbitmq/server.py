@@ -152,7 +152,7 @@ def new_log(memory, log, most=65536):
 def said(memory, log):
     """The broker's own last error, or what it printed before it had a log; None: it left none, so it was probably killed."""
     from quorate.rabbitmq import read
-    return read.last_error(new_log(memory, log, 4096)) or read.last_error(_text(memory.path("output"))[-2048:])
+    return read.last_error(new_log(memory, log, 8192)) or read.last_error(_text(memory.path("output"))[-2048:])
 
 
 def last_words(memory, log):

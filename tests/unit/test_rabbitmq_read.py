@@ -73,14 +73,22 @@ def test_whether_it_waits_for_others():
     assert not read.waiting("")
 
 
-def test_the_last_error():
-    text = """2026-11-21 [error] <0.1.0> BOOT FAILED
+def test_the_cause_of_a_failed_boot():
+    """As 3.10.8 wrote it when it had waited for others in vain."""
+    text = """2026-11-21 [error] <0.2.0> something before
+2026-11-21 [error] <0.1.0> 
+2026-11-21 [error] <0.1.0> BOOT FAILED
 2026-11-21 [error] <0.1.0> ===========
-2026-11-21 [error] <0.1.0> Error during startup: {error,x}
-2026-11-21 [error] <0.1.0> Feature flags: cannot be written
-2026-11-21 [info] <0.1.0> something else
+2026-11-21 [error] <0.1.0> Timeout contacting cluster nodes: [rabbit@n3,rabbit@n1].
+2026-11-21 [error] <0.1.0> BACKGROUND
+2026-11-21 [error] <0.1.0>     reductions: 167
+2026-11-21 [error] <0.1.0>   neighbours:
 """
-    assert read.last_error(text) == "Feature flags: cannot be written"
+    assert read.last_error(text) == "Timeout contacting cluster nodes: [rabbit@n3,rabbit@n1]."
+
+
+def test_the_last_error():
+    assert read.last_error("2026 [error] <0.1.0> one\n2026 [error] <0.1.0> two\n2026 [info] <0.1.0> three") == "two"
     assert read.last_error("2026 [info] <0.1.0> all is well") is None
 
 
