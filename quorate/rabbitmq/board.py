@@ -70,8 +70,9 @@ class Board:
         everything = self.reports()
         remote = self._remotes(everything, present)
         reports = {node: one for node, one in everything.items() if node in present or node in remote}
-        return facts.Snapshot(self._context.node, self.nodes() | frozenset((self._context.node,)), reports,
-                              present | remote, self.generation(), self.founder(), self.override())
+        nodes, generations = self.configured()
+        return facts.Snapshot(self._context.node, nodes | frozenset((self._context.node,)), reports, present | remote,
+                              self.generation(), self.founder(), self.override(), generations)
 
     def _remotes(self, everything, present):
         """Remote and bundle nodes have no membership of their own: ask for them only when one of them has spoken."""
@@ -83,13 +84,13 @@ class Board:
         return frozenset(node.name for node in nodes if node.online and node.type in ("remote", "guest")
                          and node.name in others)
 
-    def nodes(self):
-        """Names of the nodes that may hold data: the parameter, else all of the cluster, whether they are there or not."""
-        named = (self._context.parameters.nodes or "").replace(",", " ").split()
-        if named:
-            return frozenset(named)
+    def configured(self):
+        """(names of the nodes that may hold data: the parameter, else all of the cluster, whether they are there or not;
+        dict of node -> the last forced boot that it took part in)."""
         text = ask(self._context.commands, self._context.deadline, ("cibadmin", "-Q", "-o", "nodes"), (EX_NOSUCH,)).out
-        return frozenset(node_names(text))
+        names, generations = configured_nodes(text, self._name + "-generation")
+        named = (self._context.parameters.nodes or "").replace(",", " ").split()
+        return frozenset(named or names), generations
 
     def generation(self):
         """The last forced boot; 0: there was none; None: garbage, and then nothing is forced."""
@@ -153,14 +154,18 @@ class Board:
         self._attributes.set_cluster_property(self._name + "-policy", mark)
 
 
-def node_names(text):
-    """The names in the nodes section of the configuration. Raises Unavailable when it is something else."""
+def configured_nodes(text, attribute):
+    """(names of the nodes in the nodes section of the configuration, dict of those that have a number in this attribute).
+    Raises Unavailable when it is something else."""
     from xml.etree import ElementTree  # some 10 ms: not at the top
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError:
         raise Unavailable("cibadmin did not answer in XML; is Pacemaker well on this node? Ask 'crm_mon -1'.") from None
-    return [node.get("uname") for node in root.iter("node") if node.get("uname")]
+    numbers = {node.get("uname"): _number(pair.get("value")) for node in root.iter("node")
+               for pair in node.iter("nvpair") if pair.get("name") == attribute}
+    return [node.get("uname") for node in root.iter("node") if node.get("uname")], {
+        node: number for node, number in numbers.items() if number is not None}
 
 
 def _number(text):

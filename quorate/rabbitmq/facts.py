@@ -89,8 +89,8 @@ class Override(namedtuple("Override", "node by at forced", defaults=(None, None,
     __slots__ = ()
 
 
-class Snapshot(namedtuple("Snapshot", "me nodes reports members generation founder override",
-                          defaults=(0, None, None))):
+class Snapshot(namedtuple("Snapshot", "me nodes reports members generation founder override generations",
+                          defaults=(0, None, None, {}))):
     """All that is known at one moment, the same on every node.
 
     me:         this node's name
@@ -100,6 +100,8 @@ class Snapshot(namedtuple("Snapshot", "me nodes reports members generation found
     generation: int, the last forced boot; 0: there was none; None: could not be read
     founder:    the node that founded, or founds, the first cluster ever; None: nobody has; '?': could not be read
     override:   None, or an Override
+    generations: dict node -> the last forced boot that it took part in, by the cluster's configuration, so also of nodes that
+                are away; a node that never took part in any is left out
     """
     __slots__ = ()
 

@@ -7,7 +7,9 @@ end. If a closed set is more than half of the cluster's members and all of it is
 change later: two such sets cannot exist, and a minority makes no changes (pause_minority), or makes those that RabbitMQ
 throws away when the network heals.
 
-A boot that was forced opens a generation. What a node wrote down in an older one proves nothing: others went on since.
+A boot that was forced opens a generation. What a node wrote down in an older one proves nothing: others went on since. And
+what was changed on a node of an older one was given up by that boot, so a closed set that holds all nodes of the current
+generation is proof, too, even if it is one node.
 """
 
 from quorate.rabbitmq.facts import ALIVE, DOWN, KHEPRI, STARTING, WAITING
@@ -36,16 +38,19 @@ def closed(found):
 
 
 def survivors(snapshot):
-    """Pacemaker's names of a closed set that is more than half of the cluster; empty when there is none."""
+    """Pacemaker's names of a closed set that is more than half of the cluster, or all of the current generation; empty when
+    there is none."""
     found = witnesses(snapshot)
     names = closed(found)
     everybody = set()
     for one in snapshot.reports.values():
         if one.data:
             everybody |= one.members or set()
-    if 2 * len(names) <= len(everybody):
+    nodes = frozenset(found[name].node for name in names)
+    current = {node for node, number in snapshot.generations.items() if number == snapshot.generation}
+    if 2 * len(names) <= len(everybody) and not (snapshot.generation and current and current <= nodes):
         return frozenset()
-    return frozenset(found[name].node for name in names)
+    return nodes
 
 
 def designated(snapshot):

@@ -79,7 +79,8 @@ class World:
                 name, state, disk.data, "rabbit@" + name, erlang(disk.members) if disk.data else None,
                 erlang(disk.saw) if disk.data else None, facts.MNESIA if disk.data else None, "3.10.8", "c", disk.generation,
                 0, True)
-        return facts.Snapshot(me, frozenset(self.names), reports, frozenset(here), self.generation)
+        generations = {name: disk.generation for name, disk in self.disks.items() if disk.generation}
+        return facts.Snapshot(me, frozenset(self.names), reports, frozenset(here), self.generation, generations=generations)
 
     def boot(self, here):
         """The nodes of `here` are started together, and do what RabbitMQ and the agents do."""
@@ -181,6 +182,8 @@ ALL = {0, 1, 2, 3, 4}
 @given(st.integers(2, 5), EVENTS)
 @example(3, [("crash", {0}), ("crash", {1}), ("change", {2}), ("crash", {2}), ("boot", {0, 1})])  # not a closed set
 @example(5, [("part", {0, 1}), ("change", ALL), ("crash", ALL), ("heal", ALL), ("boot", {0, 1})])  # not a majority
+@example(3, [("crash", {1}), ("crash", {0, 2}), ("word", {2}), ("boot", {0, 2}), ("crash", {2}), ("change", {0}),
+             ("crash", {0}), ("boot", {2})])  # not all of the current generation
 @example(3, [("crash", {2}), ("crash", {0, 1}), ("word", {2}), ("change", {2}), ("crash", {2}), ("boot", {0, 1})])
 def test_a_boot_that_is_forced_by_proof_loses_no_change(size, events):
     world = play(size, events)

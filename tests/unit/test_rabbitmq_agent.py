@@ -10,7 +10,7 @@ from quorate.host.process import Process
 from quorate.ocf import codes
 from quorate.ocf.agent import Failed
 from quorate.rabbitmq import cookie, facts, layout as layouts, serving
-from quorate.rabbitmq.board import Board, node_names
+from quorate.rabbitmq.board import Board, configured_nodes
 from quorate.rabbitmq.cluster import Cluster, ended
 from quorate.rabbitmq.declaration import PARAMETERS
 from quorate.rabbitmq.memory import Memory
@@ -305,7 +305,9 @@ def test_a_claim_is_lost_to_who_was_faster():
 
 
 def test_the_nodes_of_the_configuration():
-    assert node_names('<nodes><node id="1" uname="n1"/><node id="r" type="remote" uname="r1"/></nodes>') == ["n1", "r1"]
+    text = """<nodes><node id="1" uname="n1"><instance_attributes id="nodes-1"><nvpair id="x" name="mq-generation" value="2"/>
+    </instance_attributes></node><node id="r" type="remote" uname="r1"/></nodes>"""
+    assert configured_nodes(text, "mq-generation") == (["n1", "r1"], {"n1": 2})
 
 
 def test_the_layout_survives_its_note(tmp_path):

@@ -191,6 +191,14 @@ def test_what_was_seen_before_a_forced_boot_proves_nothing():
     assert outlast(snapshot(*pair, generation=None)).action == WAIT
 
 
+def test_all_of_the_current_generation_are_proof_without_a_majority():
+    """What the others have was given up by the forced boot."""
+    alone = (waits("n1", ("n1",), generation=2), waits("n2", generation=1))
+    assert outlast(snapshot(*alone, generation=2, generations={"n1": 2, "n2": 1})).action == FORCE
+    assert outlast(snapshot(*alone, generation=2, generations={"n1": 2, "n2": 1, "n3": 2})).action == WAIT
+    assert outlast(snapshot(waits("n1", ("n1", "n3"), generation=2), generation=2, generations={"n1": 2})).action == WAIT
+
+
 def test_nothing_is_forced_while_a_node_of_the_cluster_is_silent():
     """It is up, so its broker may be."""
     pair = (waits("n1", ("n1", "n2")), waits("n2", ("n1", "n2")))
