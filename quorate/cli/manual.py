@@ -16,7 +16,8 @@ MANUAL = Page(
       "/usr/share/doc/quorate/examples.\n\n" + "\n".join("    " + line for line in synopsis(PLAN))),
      ("QUORATE PLAN VERBS", terms(PLAN)),
      ("EXIT STATUS", (
-         ("0", "Done."),
-         ("1", "It could not be done; the reason is on standard error in one sentence."),
-         ("2", "The command line was not understood.")))),
+         ("0", "Done. status: all is well. diff: no difference."),
+         ("1", "It could not be done; the reason is on standard error in one sentence. status: something is not well, or is "
+          "in standby, maintenance, disabled or drained. diff: something differs."),
+         ("2", "The command line was not understood. status, diff: the cluster could not be asked.")))),
     ("ocf_quorate_galera(7)", "pcs(8)", "crm_mon(8)"))
