@@ -117,26 +117,35 @@ def explanations(cluster):
     try:
         return tuple(explained for service in broken
                      for _name, _agent, _lines, data in rooms[service.agent].views(service.name)
-                     for explained in explanations_of(service.name, data))
+                     for explained in explanations_of(service.name, data, _serving(cluster)))
     except Refused as trouble:
         raise Unavailable(str(trouble)) from None
 
 
+def _serving(cluster):
+    """Names of the nodes that shall run something."""
+    return {node.name for node in cluster.nodes if node.online and not node.standby}
+
+
 def _whole(cluster, service):
-    """Whether it is in its best role on all nodes that are online, or shall not run at all."""
+    """Whether it is in its best role on all nodes that shall run something, or shall not run at all."""
     from quorate.status.facts import DEGRADED
     best = {node for one in service.instances if one.role == WHOLE_ROLE[service.agent] for node in one.nodes}
     degraded = any(name == service.name and one.code in DEGRADED
                    for (name, _node), latest in cluster.latest.items() for one in latest)
-    return service.disabled or not degraded and best.issuperset(node.name for node in cluster.nodes if node.online)
+    return service.disabled or not degraded and best.issuperset(_serving(cluster))
 
 
-def explanations_of(name, data):
-    """Explanations in what `quorate explain --json` says of a resource: one decision, or one a node; a sentence once."""
+def explanations_of(name, data, nodes):
+    """Explanations in what `quorate explain --json` says of a resource: one decision, or one for each of `nodes`; a
+    sentence once."""
     from quorate.status.facts import Explanation
-    decisions = data["decisions"] if "decisions" in data else {"": data["decision"]}
+    if "decisions" in data:
+        decisions = [decision for node, decision in data["decisions"].items() if node in nodes]
+    else:
+        decisions = [data["decision"]]
     found = {}
-    for decision in decisions.values():
+    for decision in decisions:
         if decision["action"] in WAITING:
             found.setdefault(decision["reason"], decision.get("command") or "quorate explain " + name)
     return [Explanation(name, False, reason, command) for reason, command in found.items()]

@@ -17,7 +17,7 @@ def judge(seen):
     """The Verdict on everything that was seen."""
     nodes = tuple(_node(one, one.name == seen.node) for one in seen.cluster.nodes)
     services = tuple(_service(seen, one) for one in _in_order(seen.cluster.services))
-    proxies = _shortened(tuple(_proxy(one) for one in seen.proxies or ()))
+    proxies = _shortened(tuple(_proxy(one, seen) for one in _own_backends(seen.proxies or ())))
     rows = nodes + services + proxies
     troubles = tuple(_troubles(seen, {row.name: row for row in services}))
     level = worst([row.level for row in rows] + [trouble.level for trouble in troubles])
@@ -143,11 +143,16 @@ def _word(seen, service, running, moving, failed, degraded, absent, short):
     if unclean.intersection(running):
         return "partly", BAD
     if absent or short:
-        ordered = {node.name for node in seen.cluster.nodes if node.online and (node.standby or node.maintenance)}
+        ordered = _ordered_away(seen.cluster)
         return "partly", PLANNED if absent and ordered.issuperset(absent) else BAD
     if any(not one.managed for one in service.instances) or not service.managed:
         return "unmanaged", PLANNED
     return "well", WELL
+
+
+def _ordered_away(cluster):
+    """Names of the nodes from which an operator took the services."""
+    return {node.name for node in cluster.nodes if node.online and (node.standby or node.maintenance)}
 
 
 def _absent(seen, service, promoted, started):
@@ -207,10 +212,18 @@ def _live(seen, service, well):
 
 # -- HAProxy
 
-def _proxy(proxy):
-    """A backend as HAProxy on this node sees it."""
+def _own_backends(proxies):
+    """Without those of our own haproxy.cfg that only follow one server of another one (SERVICE.NODE)."""
+    members = {"%s.%s" % (one.name, server.name) for one in proxies for server in one.servers}
+    return [one for one in proxies if one.name not in members]
+
+
+def _proxy(proxy, seen):
+    """A backend as HAProxy on this node sees it. In our haproxy.cfg a server has the name of its node."""
+    away = _ordered_away(seen.cluster)
     up = [one for one in proxy.servers if one.status.startswith(PROXY_UP)]
-    ordered = [one for one in proxy.servers if one.status.startswith(PROXY_ORDERED)]
+    ordered = [one for one in proxy.servers if one.status.startswith(PROXY_ORDERED)
+               or one not in up and one.name in away]
     down = [one for one in proxy.servers if one not in up and one not in ordered]
     parts = ["up " + " ".join(one.name for one in up)] if up else []
     parts += ["%s %s" % (one.name, one.status) for one in ordered + down]

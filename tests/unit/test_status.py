@@ -14,7 +14,7 @@ from quorate.cli import status as command
 from quorate.ocf.deadline import Deadline
 from quorate.pacemaker.attributes import Unavailable
 from quorate.status import decide, probe, read, screen
-from quorate.status.facts import BAD, PAST, PLANNED, Explanation, Seen
+from quorate.status.facts import BAD, PAST, PLANNED, Explanation, Proxy, Seen, Server
 from tests.fakes import FakeClock, FakeCommands
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "crm_mon")
@@ -155,6 +155,21 @@ def test_haproxy_with_a_server_down(change, word, level):
     assert (found.word, found.level) == (word, level)
 
 
+def test_a_server_on_a_node_in_standby_is_down_because_it_was_ordered():
+    """Seen on the lab: an ordered standby showed as 'not well' because HAProxy found the database there down."""
+    text = captured("show_stat.csv").replace("galera,n2,0,0,0,0,,0,0,0,,0,,0,0,0,0,UP", "galera,n2,0,0,0,0,,0,0,0,,0,,0,0,0,0,DOWN")
+    verdict = judged("3.0-standby", proxies=read.proxies(text))
+    assert (verdict.level, verdict.proxies[0].word) == (PLANNED, "draining")
+
+
+def test_backends_that_only_follow_a_server_are_not_shown():
+    proxies = tuple(Proxy(name, "UP", tuple(Server(one, "UP", False) for one in servers)) for name, servers in (
+        ("galera_cluster", ("n1", "n2")), ("galera_cluster.n1", ("n1",)), ("galera_cluster.n2", ("n2",)), ("a", ("n1",)),
+        ("b", ("n1",)), ("c", ("n1",))))
+    assert [one.name for one in judged("healthy", proxies=proxies).proxies] == ["all 4"]
+    assert [one.name for one in judged("healthy", proxies=proxies[:4]).proxies] == ["galera_cluster", "a"]
+
+
 @pytest.mark.parametrize("text", ["", "not xml", "<a>", "<a/>", "\0", "\ud800", "Error: cluster is not available"])
 def test_garbage_is_no_cluster(text):
     with pytest.raises(read.Garbled):
@@ -246,7 +261,7 @@ def test_a_low_terminal_is_told_what_it_does_not_show():
 
 
 @pytest.mark.parametrize("name, wanted", [("healthy", True), ("waiting", False), ("off", True), ("failed", False),
-                                          ("standby", False)])
+                                          ("standby", True)])
 def test_who_is_asked_for_an_explanation(name, wanted):
     cluster = seen(name).cluster
     service = next(one for one in cluster.services if one.name == "db")
@@ -256,12 +271,13 @@ def test_who_is_asked_for_an_explanation(name, wanted):
 def test_an_explanation_is_what_the_decision_says():
     wait = {"action": "wait", "reason": "Waiting for n3.", "command": "quorate bootstrap n1"}
     join = {"action": "join", "reason": "n1 runs.", "command": None}
-    assert command.explanations_of("db", {"decision": wait}) == [
+    assert command.explanations_of("db", {"decision": wait}, {"n1"}) == [
         Explanation("db", False, "Waiting for n3.", "quorate bootstrap n1")]
-    assert command.explanations_of("mq", {"decisions": {"n1": wait, "n2": dict(wait, command=None), "n3": join}}) == [
+    assert command.explanations_of("mq", {"decisions": {"n1": wait, "n2": dict(wait, command=None), "n3": join, "n4": dict(wait, reason="n4.")}},
+                                   {"n1", "n2", "n3"}) == [
         Explanation("mq", False, "Waiting for n3.", "quorate bootstrap n1")]
-    assert command.explanations_of("mq", {"decisions": {"n3": dict(wait, command=None)}})[0].command == "quorate explain mq"
-    assert command.explanations_of("db", {"decision": join}) == []
+    assert command.explanations_of("mq", {"decisions": {"n3": dict(wait, command=None)}}, {"n3"})[0].command == "quorate explain mq"
+    assert command.explanations_of("db", {"decision": join}, {"n1"}) == []
 
 
 # -- how the cluster is asked
