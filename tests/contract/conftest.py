@@ -82,6 +82,19 @@ def machine(request, tmp_path):
     return Machine(request.param, tmp_path)
 
 
+@pytest.fixture(params=[path for path in AGENTS if any(one.secret for one in declaration(path).parameters)],
+                ids=lambda path: path.name)
+def secretive(request, tmp_path):
+    """An agent with a parameter that is a secret."""
+    return Machine(request.param, tmp_path)
+
+
+@pytest.fixture(params=[path for path in AGENTS if path != SAMPLE], ids=lambda path: path.name)
+def dependent(request, tmp_path):
+    """An agent whose service has to be installed; the sample's is a file, which is always there."""
+    return Machine(request.param, tmp_path)
+
+
 @pytest.fixture
 def sample(tmp_path):
     return Machine(SAMPLE, tmp_path)

@@ -119,21 +119,16 @@ def test_a_value_that_is_right_nowhere_is_6_and_one_sentence(machine, action):
     assert all("Parameter %s:" % parameter.name in by_hand for parameter in typed), "all of them are told"
 
 
-def test_secrets_are_not_repeated(machine):
-    secrets = [parameter.name for parameter in machine.declaration.parameters if parameter.secret]
-    if not secrets:
-        pytest.skip("%s has no secrets" % machine.name)
-    values = {"OCF_RESKEY_" + name: "hunter2" for name in secrets}
+def test_secrets_are_not_repeated(secretive):
+    values = {"OCF_RESKEY_" + one.name: "hunter2" for one in secretive.declaration.parameters if one.secret}
     for action in ("monitor", "stop", "validate-all", "start"):
-        ran = machine.run(action, machine.bare(PCMK_service="crm_resource", OCF_RESKEY_trace_ra="1",
-                                               OCF_RESKEY_trace_file="/dev/stderr", **values))
+        ran = secretive.run(action, secretive.bare(PCMK_service="crm_resource", OCF_RESKEY_trace_ra="1",
+                                                   OCF_RESKEY_trace_file="/dev/stderr", **values))
         assert "hunter2" not in ran.err + ran.out
 
 
-def test_start_where_the_software_is_missing_is_a_clear_failure(machine):
-    if machine.name == "sample_agent":
-        pytest.skip("its service is a file, which is always there")
-    ran = machine.run("start", machine.cluster())
+def test_start_where_the_software_is_missing_is_a_clear_failure(dependent):
+    ran = dependent.run("start", dependent.cluster())
     # 1 where the database is installed, as on a developer's machine, and the cluster's tools are not
     assert ran.code in (1, 2, 5) and len(reasons(ran)) == 1 and "unexpectedly" not in ran.err
     quiet(ran)
