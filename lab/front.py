@@ -173,8 +173,8 @@ class Front:
 
 
 def vip_commands(plan):
-    """What `quorate plan pcs` has for HAProxy and the VIPs: the words after pcs, a list each. The lab brings its own fencing,
-    and its database is made before."""
+    """What `quorate plan pcs` has for HAProxy and the VIPs: the words after pcs, a list each. The lab brings its own
+    fencing, and its database is made before."""
     found = [step.words for section in pcs.sections(plan) for step in section.steps]
     return [list(words) for words in found if words[:2] in (("resource", "defaults"), ("node", "attribute"))
             or any(word.startswith(("haproxy", "vip-")) for word in words)]

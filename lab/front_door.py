@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What clients of every listener feel when something of the front door fails: scripts/front-door
 
-    scripts/front-door [--vip-manager pacemaker|keepalived|both] [--only WORDS] [--repeat N] [--rate N] [--suite S] [--name LAB]
-                       [--report FILE] [--keep]
+    scripts/front-door [--vip-manager pacemaker|keepalived|both] [--only WORDS] [--repeat N] [--rate N] [--suite S]
+                       [--name LAB] [--report FILE] [--keep]
 
 The front door is made from a plan alone. Clients knock at every listener --rate times a second with a new connection each;
 an attempt has failed when it is refused, answered with an error, or not answered within two seconds. `out` is the longest
@@ -10,6 +10,7 @@ time in which no attempt of a listener succeeded. Ends with 0 only if the VIPs c
 """
 
 import argparse
+import glob
 import json
 import os
 import statistics
@@ -137,7 +138,8 @@ CASES = (
 
 class Felt(NamedTuple):
     """What the clients felt. failed, attempts: numbers; out: longest seconds without a success at one listener;
-    listeners: how many had a failure; slowest: seconds of the slowest attempt that succeeded; moved: who has the VIP then."""
+    listeners: how many had a failure; slowest: seconds of the slowest attempt that succeeded; moved: who had the VIP and
+    who has it."""
 
     failed: int
     attempts: int
@@ -292,11 +294,10 @@ def one_door(options, manager, say):
 
 
 def _newest_deb():
-    found = sorted((os.path.getmtime(os.path.join(HERE, "build", name)), name) for name in os.listdir(os.path.join(HERE, "build"))
-                   if name.endswith(".deb"))
+    found = glob.glob(os.path.join(HERE, "build", "*.deb"))
     if not found:
         raise LabError("there is no package in build/; make one with `make deb`")
-    return os.path.join(HERE, "build", found[-1][1])
+    return max(found, key=os.path.getmtime)
 
 
 if __name__ == "__main__":

@@ -195,8 +195,8 @@ def _spread(plan, service):
              "    stick-table type integer size 10 peers quorate", "    stick store-request int(1)"]
     if kind.spread != WRITER:
         return lines + ["    stick match int(1)"]
-    lines += why("After a start the table is filled by the others, after a reload by the process that goes. Whoever comes before "
-                 "that waits a second, or he would choose a second writer.")
+    lines += why("After a start the table is filled by the others, after a reload by the process that goes. Whoever comes "
+                 "before that waits a second, or he would choose a second writer.")
     lines += ["    tcp-request inspect-delay 1s",
               "    tcp-request content accept if { int(1),in_table(%s) }" % service.name,
               "    tcp-request content accept if WAIT_END"]
