@@ -160,7 +160,10 @@ class Front:
     def all_up(self, nodes=None):
         """Whether every HAProxy (of `nodes`) sees every server up."""
         for node in nodes or self.fronts:
-            out = self.lab.run(node, "echo 'show stat' | socat -t 5 - /run/haproxy/admin.sock", 10).out or ""
+            try:
+                out = self.lab.run(node, "echo 'show stat' | socat -t 5 - /run/haproxy/admin.sock", 10).out or ""
+            except LabError:  # no power
+                return False
             rows = [line.split(",") for line in out.splitlines() if "," in line and not line.startswith("#")]
             servers = [row for row in rows if row[1] not in ("FRONTEND", "BACKEND")]
             if not servers or any(not row[17].startswith(("UP", "no check")) for row in servers):
