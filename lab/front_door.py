@@ -282,7 +282,7 @@ def main(argv):
 
 def one_door(options, manager, say):
     """A lab, its front door, all cases; (whether all came back, results)."""
-    deb = options.deb or _newest_deb()
+    deb = options.deb or newest_deb()
     cases = [case for case in CASES if manager in case.managers and options.only in case.name]
     with Lab(options.name) as lab:
         lab.up(suite=options.suite, count=3 if manager == "pacemaker" else 4, deb=deb, say=say)
@@ -299,7 +299,8 @@ def one_door(options, manager, say):
         return whole, measured.results
 
 
-def _newest_deb():
+def newest_deb():
+    """Our package as it was last made. LabError if there is none."""
     found = glob.glob(os.path.join(HERE, "build", "*.deb"))
     if not found:
         raise LabError("there is no package in build/; make one with `make deb`")
