@@ -84,14 +84,26 @@ def look(stats, seconds, processes, pidfile=PIDFILE):
         seen.append(found(processes(), pidfile))
         return bool(seen[-1]) and all(each.state in STOPPED for each in seen[-1])
 
+    end = monotonic() + seconds
     try:
-        return read.state(stats.ask(read.QUESTION, seconds, all_stopped))
+        state = read.state(stats.ask(read.QUESTION, seconds, all_stopped))
+        return _again(stats, state, end) if state.stopping else state
     except TimeoutError:
         error, detail = SILENT, None
     except OSError as failure:
         error = WORDS.get(failure.errno, "failed")
         detail = rights(stats.address) if error == DENIED else failure.strerror or str(failure)
     return State(error, detail, processes=seen[-1] if seen else () if error == DENIED else found(processes(), pidfile))
+
+
+def _again(stats, state, end):
+    """A reload: our connection had waited at the old process when it was told to stop, and a new one has its place. What
+    really stops says so again, or nobody is there any more."""
+    try:
+        other = read.state(stats.ask(read.QUESTION, max(0.01, end - monotonic()), lambda: True))
+    except OSError:
+        return state
+    return state if other.error else other
 
 
 def rights(path):
