@@ -5,7 +5,7 @@
                        [--name LAB] [--report FILE] [--keep]
 
 The front door is made from a plan alone. Clients knock at every listener --rate times a second with a new connection each;
-an attempt has failed when it is refused, answered with an error, or not answered within two seconds. `out` is the longest
+an attempt has failed when it is refused, answered with an error, or not answered within five seconds. `out` is the longest
 time in which no attempt of a listener succeeded. Ends with 0 only if the VIPs came back after each case.
 """
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients on every listener: a new connection every so often, whatever became of the one before, and what came of each.
 
-    knocker.py --rate 10 --seconds 2 NAME=ADDRESS:PORT ...      NAME+tls: with TLS;  galera_cluster: a login and a question
+    knocker.py --rate 10 --seconds 5 NAME=ADDRESS:PORT ...      NAME+tls: with TLS;  galera_cluster: a login and a question
 
 One line an attempt on standard output: name, when it began (seconds of the monotonic clock, the same for all processes of
 this machine), how long it took, `ok` or what went wrong. Every third one of the HTTP requests is a POST.
@@ -85,7 +85,7 @@ async def knock(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rate", type=float, default=10, help="attempts a second at each place")
-    parser.add_argument("--seconds", type=float, default=2, help="patience with one attempt")
+    parser.add_argument("--seconds", type=float, default=5, help="patience with one attempt")
     parser.add_argument("--user", help="of the database")
     parser.add_argument("--password-file")
     parser.add_argument("places", nargs="+")
