@@ -135,8 +135,8 @@ def _connections(service, seen):
         yield Symptom("amqp", facts.PASSING, "%s %s no connection to RabbitMQ, although %s answers." % (
             who, "has" if len(without) == 1 else "have", where))
     elif seen.broker is False:
-        yield Symptom("broker", facts.OUTAGE, "RabbitMQ (%s) does not answer this node, and %s without it. %s connects by "
-                      "itself when it is back." % (where, "nothing works", service.name))
+        yield Symptom("broker", facts.OUTAGE, "RabbitMQ (%s) does not answer this node; %s connects again by itself." % (
+            where, service.name))
     else:
         yield Symptom("broker", facts.OUTAGE, "%s %s no connection to RabbitMQ, and whether it answers is not known." % (
             who, "has" if len(without) == 1 else "have"))
@@ -160,8 +160,8 @@ def _rows(service, seen):
     if rows is None or service.row is None:
         return
     if rows.outcome == facts.UNREACHABLE:
-        yield Symptom("database", facts.OUTAGE, "The database of %s does not answer: %s. %s goes on by itself when it is back."
-                      % (service.name, rows.why, service.name))
+        yield Symptom("database", facts.OUTAGE, "The database of %s does not answer (%s); it goes on by itself." % (
+            service.name, rows.why))
     elif rows.outcome == facts.UNKNOWN:
         yield Symptom("heartbeat-unknown", facts.NOTICE, "The heartbeat of %s cannot be read: %s" % (service.name, rows.why))
     elif rows.outcome == facts.ANSWERED and seen.age >= max(30.0, 1.5 * seen.settings.interval):
@@ -235,8 +235,8 @@ def _replies(service, seen):
             ", ".join(reply.target for reply in missing), service.name))
     for reply in seen.replies:
         if reply.outcome == facts.UNREACHABLE:
-            yield Symptom("broker", facts.OUTAGE, "RabbitMQ does not answer this node: %s. %s connects by itself when it is "
-                          "back." % (reply.why, service.name))
+            yield Symptom("broker", facts.OUTAGE, "RabbitMQ does not answer this node (%s); %s connects again by itself." % (
+                reply.why, service.name))
             break
     for reply in seen.replies:
         if reply.outcome == facts.UNKNOWN:

@@ -154,8 +154,9 @@ def _settled(context, service, memory, seen, found):
         # systemd has gone through the unit, or the program has ended: nothing comes any more.
         return Outcome(codes.ERR_GENERIC, died(context, service, memory, None)) if since > SETTLED else None
     keys = {one.key: one for one in found}
-    if any(one.kind == facts.FATAL for one in found):
-        return None
+    fatal = next((one for one in found if one.kind == facts.FATAL), None)
+    if fatal is not None:  # what a fork explains is over by then
+        return Outcome(codes.ERR_GENERIC, "Not started: %s" % fatal.sentence) if since > SETTLED else None
     if not found and connected(service, seen):
         remember(context, service, memory, seen)
         return Outcome(codes.SUCCESS)
