@@ -11,6 +11,7 @@ from quorate.openstack.facts import Symptom, Verdict
 
 GRACE = 5.0             # seconds that a missing worker or listener may take to come back
 SKEW = 30.0             # seconds that a heartbeat may lie in the future
+EARLY = 5.0             # seconds that a row may seem older than the process that made it: two clocks
 CONSUMERS = 2           # that one copy of cinder-volume has on the queue of a backend (two RPC servers of cinder/service.py)
 CONSUMERS_LINGER = 200  # seconds that a broker may keep the consumers of a node that died: two missed heartbeats and a bit
 _ORDER = {facts.FATAL: 0, facts.PASSING: 1, facts.OUTAGE: 2, facts.NOTICE: 3}
@@ -208,10 +209,18 @@ def _named_rows(service, seen):
                       "database differ." % (row.name, -row.age))
 
 
+def own_rows(seen):
+    """Heat's rows of engines that were made since this parent's start, the newest first. A start soft-deletes those of dead
+    ones, and until then they look as if they had just been updated (seen in Heat 19)."""
+    rows = seen.rows.rows if seen.rows is not None else ()
+    ours = [row for row in rows if row.created is not None and row.created <= seen.age + EARLY]
+    return sorted(ours, key=lambda row: row.created)
+
+
 def _engine_rows(service, seen):
     """Heat: a row for each engine that ever was. Only those made since this parent's start are of its workers."""
     down = seen.settings.down
-    ours = [row for row in seen.rows.rows if row.created is not None and row.created <= seen.age + SKEW]
+    ours = own_rows(seen)
     fresh = [row for row in ours if row.age is not None and row.age <= down]
     wanted = len(seen.tree.workers)
     if len(fresh) < wanted and seen.age > down:

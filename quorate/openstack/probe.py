@@ -131,8 +131,7 @@ def call_targets(service, seen):
     """(queues to call, method or None for the ping). For Heat the listener of each worker, where its row is known."""
     settings = seen.settings
     if service.row == "heat":
-        rows = [row for row in (seen.rows.rows if seen.rows else ()) if row.created is not None]
-        newest = sorted(rows, key=lambda row: row.created)[:len(seen.tree.workers)]
+        newest = decide.own_rows(seen)[:len(seen.tree.workers)]
         if newest:
             return tuple("heat-engine-listener.%s" % row.name for row in newest), "listening"
     return tuple("%s.%s" % (service.topic, name) for name in decide.names(service, settings)), None

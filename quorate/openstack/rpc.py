@@ -72,13 +72,14 @@ def _connect(pika, broker, seconds, tls_authority):
         return None, Reply("", UNREACHABLE, None, "%s: %s" % (broker.shown, _words(error)))
 
 
-def _words(error):
-    """An exception in words; pika wraps the cause in several layers and prints none of them."""
-    text = " ".join(str(error).split())
-    for inner in getattr(error, "args", ()):
-        if isinstance(inner, BaseException) and str(inner):
-            text = " ".join(str(inner).split())
-    return (text or type(error).__name__)[:160]
+def _words(error, depth=6):
+    """An exception in words. pika wraps the cause in several layers (workflow, connector, phase) and prints none of them."""
+    inner = [one for one in list(getattr(error, "args", ())) + list(getattr(error, "exceptions", ()))
+             if isinstance(one, BaseException)]
+    if inner and depth:
+        return _words(inner[-1], depth - 1)
+    text = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+    return "no answer" if "timed out" in text.lower() or "AMQPConnectionError" in text else text[:160]
 
 
 def _calls(pika, connection, exchange, targets, method, end):

@@ -4,7 +4,7 @@
 import pytest
 
 from quorate.host.process import Process
-from quorate.openstack import catalog, decide, facts
+from quorate.openstack import catalog, decide, facts, probe
 from quorate.openstack.facts import Address, Limits, Page, Reply, Row, Rows, Seen, Settings, Sockets, Tree
 
 CINDER, HEAT, PROXY = catalog.CINDER_VOLUME, catalog.HEAT_ENGINE, catalog.NOVA_NOVNCPROXY
@@ -142,6 +142,16 @@ def engines(*pairs):
     (engines(), facts.DEGRADED)])
 def test_rows_of_dead_engines_fool_nobody(found, state):
     assert state == verdict(HEAT, settings=ENGINE, rows=found, lasting={"heartbeat": 61.0, "heartbeat-never": 61.0}).state
+
+
+def test_a_dead_engine_is_not_called():
+    """Just after a start its row is still there, and the newest one."""
+    found = engines((1, 220), (1, 300))
+    seen = SEEN._replace(settings=ENGINE, rows=found, age=5.0)
+
+    assert (("engine.ha",), None) == probe.call_targets(HEAT, seen)
+    seen = seen._replace(rows=engines((1, 220), (1, 4), (1, 3)))
+    assert (("heat-engine-listener.id2", "heat-engine-listener.id1"), "listening") == probe.call_targets(HEAT, seen)
 
 
 @pytest.mark.parametrize("reply, lasting, state, word", [
