@@ -74,7 +74,7 @@ def _connect(pika, broker, seconds, tls_authority):
 
 def _words(error, depth=6):
     """An exception in words. pika wraps the cause in several layers (workflow, connector, phase) and prints none of them."""
-    inner = [one for one in list(getattr(error, "args", ())) + list(getattr(error, "exceptions", ()))
+    inner = [one for one in list(getattr(error, "args", ())) + [getattr(error, "exception", None)]
              if isinstance(one, BaseException)]
     if inner and depth:
         return _words(inner[-1], depth - 1)
