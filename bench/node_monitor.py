@@ -2,7 +2,8 @@
 """Runs inside a node: the agents' monitors, one after the other in turn, each as pacemaker-execd would run it.
 
 Read from standard input by an interpreter of the node, so it needs nothing but Python. Its argument is a JSON text:
-runs (rounds), agents: a list of {label, provider, type, parameters, wanted (exit code)}, node, instance, settle (s).
+runs (rounds), agents: a list of {label, provider, type, parameters, wanted (exit code)}, node, instance, settle (s),
+server: names of the server's program.
 Prints a JSON list of rows: label, wall, cpu, server (ms each), rc.
 """
 
@@ -71,7 +72,7 @@ def cpu_clock(pid):
 def main():
     spec = json.loads(sys.argv[1])
     os.chdir("/var/lib/pacemaker/cores")
-    server = of_process("mariadbd") or of_process("mysqld")
+    server = next(pid for pid in map(of_process, spec.get("server", ("mariadbd", "mysqld"))) if pid)
     clock = cpu_clock(server)
     known = [(agent, "/usr/lib/ocf/resource.d/%s/%s" % (agent["provider"], agent["type"]),
               environment(agent, spec["node"], spec["instance"])) for agent in spec["agents"]]

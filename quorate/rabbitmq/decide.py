@@ -175,8 +175,8 @@ def outlast(snapshot):
     if own.store != KHEPRI:
         chosen = designated(snapshot)
         if chosen == snapshot.me:
-            return Decision(FORCE, "%s were there to the end and all of them are here, so nothing is lost without %s." % (
-                ", ".join(sorted(survivors(snapshot))), ", ".join(missing) or "waiting longer"), missing)
+            return Decision(FORCE, "Boots without waiting for %s: %s saw all others go, so nothing is lost by it." % (
+                ", ".join(missing) or "the others", ", ".join(sorted(survivors(snapshot)))), missing)
         if chosen is not None:
             return Decision(WAIT, "%s boots first, and the others follow it." % chosen, (chosen,))
     if not missing:
