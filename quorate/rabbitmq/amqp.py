@@ -38,7 +38,8 @@ def hello(host, port, timeout, tls=False):
     import socket
     end = monotonic() + timeout
     try:
-        one = socket.create_connection((host, port), max(0.01, timeout))
+        # Bytes, here and wherever a monitor connects: for a name that is text Python imports its IDNA codec, and re with it.
+        one = socket.create_connection((host.encode(), port), max(0.01, timeout))
     except ConnectionRefusedError:
         return Hello(False, None, "Nobody listens on %s port %d." % (host, port))
     except (socket.timeout, BlockingIOError):  # its queue of connections is full
@@ -60,7 +61,7 @@ def connects(host, port, timeout):
     full; but the broker logs nothing of a visitor that says nothing."""
     import socket
     try:
-        with socket.create_connection((host, port), max(0.01, timeout)):
+        with socket.create_connection((host.encode(), port), max(0.01, timeout)):
             return True
     except OSError:
         return False

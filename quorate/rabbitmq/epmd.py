@@ -16,7 +16,7 @@ def names(host="127.0.0.1", port=PORT, timeout=1.0):
     """Names (without the host) of the Erlang nodes registered there, and their ports: a dict. Raises OSError."""
     import socket
     end = monotonic() + timeout
-    with socket.create_connection((host, port), max(0.01, timeout)) as one:
+    with socket.create_connection((host.encode(), port), max(0.01, timeout)) as one:
         one.sendall(_NAMES)
         got = b""
         while len(got) < _MOST:

@@ -37,7 +37,7 @@ def get(where, path, timeout):
     import socket
     end = monotonic() + timeout
     try:
-        one = socket.create_connection((where.management_host, where.management_port), max(0.01, timeout))
+        one = socket.create_connection((where.management_host.encode(), where.management_port), max(0.01, timeout))
         if where.management_tls:
             from quorate.rabbitmq.amqp import tls_context
             one.settimeout(max(0.01, end - monotonic()))

@@ -4,6 +4,7 @@
 import json
 import os
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -246,3 +247,43 @@ def test_name_of_the_node(tmp_path, text, wanted):
 def test_name_of_the_node_without_settings():
     assert "rabbit@" + os.uname().nodename.partition(".")[0] == node_name("/nonexistent")
     assert "/var/log/rabbitmq/%s.log" % node_name() == where.usual().log or os.path.exists(where.ENVIRONMENT)
+
+
+ASKS = """
+import sys
+sys.path.insert(0, %r)
+before = set(sys.modules)
+from quorate.rabbitmq import health, look, where
+place = where.Where(port=%d, management_port=%d, epmd_port=%d, node="rabbit@n1", user="u", password="p")
+broker = look.look(place, None, 0, 20)
+assert health.classify(broker) == ("running", True, "RabbitMQ serves clients."), broker
+print(" ".join(sorted(name for name in set(sys.modules) - before if not name.startswith(("quorate", "_")))))
+"""
+
+
+def test_a_healthy_look_imports_nothing_that_costs(serve):
+    """With the management API asked, and in a fresh interpreter, as each monitor is."""
+    listener, api = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+    answers = [b'{"status":"ok"}', nodes(node("rabbit@n1"), node("rabbit@n2")).body]
+
+    def serve_both():
+        with listener.accept()[0] as one:
+            one.recv(100)
+            one.sendall(START)
+        for body in answers:
+            with api.accept()[0] as one:
+                one.recv(4096)
+                one.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+    thread = threading.Thread(target=serve_both, daemon=True)
+    thread.start()
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    done = subprocess.run(["/usr/bin/python3", "-I", "-c", ASKS % (
+        root, listener.getsockname()[1], api.getsockname()[1], serve(b"\0\0\x11\x11name rabbit at port 25672\n"))],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    listener.close()
+    api.close()
+
+    assert "" == done.stderr
+    allowed = set("array binascii collections enum errno functools itertools keyword math operator os reprlib select selectors "
+                  "socket time types collections.abc".split())
+    assert set() == set(done.stdout.split()) - allowed
