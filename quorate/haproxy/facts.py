@@ -12,13 +12,13 @@ Backend = namedtuple("Backend", "name status up servers")  # up, servers: how ma
 Process = namedtuple("Process", "pid state")               # state: a letter, see quorate.host.process
 
 
-class State(namedtuple("State", "error detail pid version uptime stopping sessions frontends backends processes",
-                       defaults=(None,) * 7 + ((), (), None))):
+class State(namedtuple("State", "error detail pid version uptime stopping sessions frontends backends processes clients_wait",
+                       defaults=(None,) * 7 + ((), (), None, None))):
     """What HAProxy said on its stats socket, and what its processes are when it said nothing.
 
     error: one of the words above, None when it answered. detail: for people. uptime: seconds. sessions: open ones.
     frontends: of all proxies, `listen` sections as well. backends: those that have servers. processes: None when nobody
-    looked, since HAProxy answered.
+    looked, since HAProxy answered. clients_wait: whether connections wait to be taken, when it was silent.
     """
 
     __slots__ = ()

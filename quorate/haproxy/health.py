@@ -85,8 +85,11 @@ def _silent(state, policy):
     if state.error in (SILENT, BUSY):
         if stopped:
             return Health("hung", False, "HAProxy is stopped by a signal: kill -CONT %s" % " ".join(map(str, stopped)))
-        return Health("hung", False, "HAProxy hangs: no answer on %s within %g s, or all connections for questions are taken "
-                      "(stats maxconn)." % (policy.socket, policy.seconds))
+        if state.clients_wait is False:
+            return Health("unknown", False, "HAProxy cannot be asked: it lets no client wait, and its connections for questions "
+                          "on %s are all taken (stats maxconn); end the programs that keep them." % policy.socket)
+        return Health("hung", False, "HAProxy hangs: no answer on %s within %g s%s." % (
+            policy.socket, policy.seconds, ", and its clients wait" if state.clients_wait else ""))
     return Health("unknown", False, "HAProxy %s %s: %s." % (
         "gave half an answer on" if state.error == CUT else "cannot be asked on", policy.socket, state.detail))
 

@@ -6,7 +6,7 @@ keepalived starts the check every second or two, so nothing is imported that cos
 
 import os
 from errno import EACCES, EAGAIN, ECONNREFUSED, ENOENT, EPERM
-from time import monotonic
+from time import monotonic, sleep
 
 from quorate.haproxy import read
 from quorate.haproxy.facts import ABSENT, BUSY, DENIED, REFUSED, SILENT, Process, State
@@ -15,6 +15,8 @@ from quorate.haproxy.health import STOPPED
 SOCKETS = ("/run/haproxy/admin.sock", "/var/lib/haproxy/stats", "/run/haproxy/haproxy.sock", "/var/lib/haproxy/admin.sock",
            "/var/lib/kolla/haproxy/haproxy.sock")  # Debian, Red Hat, others' habits
 PIDFILE = "/run/haproxy.pid"
+WITNESS = 0.25        # of the time goes into a second witness when there is no answer
+SAMPLES = 5           # looks at the connections that wait
 PATIENCE = 0.1        # seconds without an answer after which we look whether its processes are stopped
 MOST = 32 * 1024 * 1024  # bytes of an answer
 OF_OTHERS = "-metadata-proxy/"  # neutron starts an HAProxy for each network; those are not the node's
@@ -76,24 +78,49 @@ def usual_socket():
     return next((path for path in SOCKETS if os.path.exists(path)), SOCKETS[0])
 
 
-def look(stats, seconds, processes, pidfile=PIDFILE):
-    """The State, within so many seconds. processes: quorate.host.process.Processes, or a function that makes one."""
-    seen = []
+def look(stats, seconds, processes, pidfile=PIDFILE, waiting=None, sleep=sleep):
+    """The State, within so many seconds. processes: a function that makes a quorate.host.process.Processes. waiting:
+    quorate.host.backlog's."""
+    seen, budget = [], seconds * (1 - WITNESS)
 
     def all_stopped():
-        seen.append(found(processes(), pidfile))
-        return bool(seen[-1]) and all(each.state in STOPPED for each in seen[-1])
+        seen[:] = found(processes(), pidfile)
+        return bool(seen[0]) and all(each.state in STOPPED for each in seen[0])
 
-    end = monotonic() + seconds
+    end = monotonic() + budget
     try:
-        state = read.state(stats.ask(read.QUESTION, seconds, all_stopped))
+        state = read.state(stats.ask(read.QUESTION, budget, all_stopped))
         return _again(stats, state, end) if state.stopping else state
     except TimeoutError:
         error, detail = SILENT, None
     except OSError as failure:
         error = WORDS.get(failure.errno, "failed")
         detail = rights(stats.address) if error == DENIED else failure.strerror or str(failure)
-    return State(error, detail, processes=seen[-1] if seen else () if error == DENIED else found(processes(), pidfile))
+    running, certain = seen or (((), False) if error == DENIED else found(processes(), pidfile))
+    wait = clients_wait(running, seconds * WITNESS, waiting, sleep) if error in (SILENT, BUSY) and certain else None
+    return State(error, detail, processes=running, clients_wait=wait)
+
+
+def clients_wait(running, seconds, waiting=None, sleep=sleep):
+    """Whether connections wait to be taken all the time: then it hangs. If none does, it is well enough to take them, and only
+    its connections for questions are taken (stats maxconn, 10 of them). None: that cannot be seen from here.
+
+    Nothing is sent to its listeners: behind one of them may be a database that locks out hosts which hang up early.
+    """
+    if not running or all(each.state in STOPPED for each in running):
+        return None
+    if waiting is None:
+        from quorate.host.backlog import waiting
+    queues = None
+    for number in range(SAMPLES):
+        if number:
+            sleep(seconds / SAMPLES)
+        now = [waiting(each.pid) for each in running]
+        if None in now:
+            return None
+        busy = {inode for each in now for inode, count in each.items() if count}
+        queues = busy if queues is None else queues & busy
+    return bool(queues)
 
 
 def _again(stats, state, end):
@@ -122,13 +149,15 @@ def rights(path):
 
 
 def found(processes, pidfile=PIDFILE):
-    """Processes that do HAProxy's work: workers, or the only one there is. By its pid file, else by name."""
+    """(processes that do HAProxy's work: workers, or the only one there is; whether the pid file says that it is this one).
+    Without it they are found by name, and may be somebody else's."""
     masters = [each for each in map(processes.get, pids(pidfile)) if each and is_haproxy(each)]
     below = [each for master in masters for each in processes.descendants(master.pid) if is_haproxy(each)]
-    every = masters + below or [each for each in processes.all() if is_haproxy(each)
+    ours = masters + below
+    every = ours or [each for each in processes.all() if is_haproxy(each)
                                 and not any(OF_OTHERS in word for word in each.argv)]
     parents = {each.ppid for each in every}
-    return tuple(Process(each.pid, each.state) for each in every if each.pid not in parents)
+    return tuple(Process(each.pid, each.state) for each in every if each.pid not in parents), bool(ours)
 
 
 def is_haproxy(process):

@@ -54,7 +54,13 @@ class Proxy:
             argv = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", _IN_IMAGE, "inside",
                     image.path(where), self.home, empty]
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda: os.path.exists(self.socket) and os.path.getsize(self.pidfile) and self.workers(), 20, "HAProxy")
+        until(self._ready, 20, "HAProxy")
+
+    def _ready(self):
+        try:
+            return os.path.exists(self.socket) and self.workers()
+        except (OSError, ValueError):  # the socket is there before the pid file
+            return False
 
     def __getitem__(self, name):
         return self.ports.setdefault(name, free_port())

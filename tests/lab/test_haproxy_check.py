@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from quorate.haproxy import probe
+from quorate.host.process import Processes
 from bench.one_server import ROOT, exchange, free_port, until
 from tests.lab.proxy import Proxy, missing
 
@@ -125,7 +127,7 @@ def test_a_stopped_master_alone_does_no_harm(proxy):
 
 
 def test_no_answer_for_another_reason_ends_in_time(proxy):
-    """All connections for questions are taken: it looks hung and is not stopped."""
+    """All connections for questions are taken, and clients are served: it is not hung, and must not be ended for it."""
     crowd = []
     try:
         for _ in range(12):
@@ -133,12 +135,30 @@ def test_no_answer_for_another_reason_ends_in_time(proxy):
             one.connect(proxy.socket)
             one.sendall(b"prompt\n")
             crowd.append(one)
-        until(lambda: check(proxy, "--timeout", "0.5")[0] == 1, 10, "a crowd that takes all connections")
+        until(lambda: check(proxy, "--timeout", "0.5")[0] == 3, 10, "a crowd that takes all connections")
         assert "stats maxconn" in check(proxy, "--timeout", "0.5")[1]
+        assert 3 == check(proxy, "--timeout", "0.5", "--role", "/live")[0]
     finally:
         for one in crowd:
             one.close()
     until(lambda: check(proxy)[0] == 0, 10, "an answer")
+
+
+def test_one_that_hangs_awake_is_known_by_its_clients(proxy):
+    """No signal stopped it, as far as can be seen, and who connects waits. (It is stopped; what says so is left out.)"""
+    class Awake(Processes):
+        def get(self, pid):
+            process = Processes.get(self, pid)
+            return process and process._replace(state="S")
+
+    def look():
+        return probe.look(probe.Stats(proxy.socket), 1.0, Awake, proxy.pidfile)
+
+    proxy.signal(signal.SIGSTOP)
+    idle = look()
+    with socket.create_connection(("127.0.0.1", proxy["database"]), 5):
+        wanted = look()
+    assert [("silent", False), ("silent", True)] == [(state.error, state.clients_wait) for state in (idle, wanted)]
 
 
 def test_killed_it_is_down(proxy):

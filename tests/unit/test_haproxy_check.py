@@ -45,6 +45,9 @@ DEAD = Backend("api", "DOWN", 0, 3)
     (State("silent", processes=(Process(7, "S"),)), POLICY, "hung", False),
     (State("silent", processes=(Process(7, "T"),)), POLICY, "hung", False),
     (State("busy", processes=()), POLICY, "hung", False),
+    (State("silent", processes=(Process(7, "S"),), clients_wait=True), POLICY, "hung", False),
+    (State("silent", processes=(Process(7, "S"),), clients_wait=False), POLICY, "unknown", False),
+    (State("silent", processes=(Process(7, "T"), Process(8, "S")), clients_wait=False), POLICY, "hung", False),
     (State("cut", "x", processes=()), POLICY, "unknown", False),
     (State("foreign", "220 mail", processes=()), POLICY, "unknown", False),
     (State("failed", "No route to host", processes=()), POLICY, "unknown", False),
@@ -88,7 +91,7 @@ class Stats:
 
 def look(said, processes=None, pidfile="/nonexistent"):
     stats = Stats(said)
-    return probe.look(stats, 1.0, lambda: processes or FakeProcesses(), pidfile), stats
+    return probe.look(stats, 1.0, lambda: processes or FakeProcesses(), pidfile, lambda pid: None, lambda seconds: None), stats
 
 
 def haproxy(state="S", master=True):
@@ -151,6 +154,30 @@ def test_check_of_a_captured_answer():
     assert ("closed", False) == checked({}, captured("2.6")).health[:2]
     assert ("degraded", True) == checked({"require": ["galera_cluster,page"]}, captured("2.6")).health[:2]
     assert ("no-server", False) == checked({"require": ["page"], "backend": ["app", "gone"]}, captured("3.0")).health[:2]
+
+
+@pytest.mark.parametrize("samples, expected", [
+    ([{1: 0, 2: 0}] * 5, False), ([{1: 3, 2: 0}] * 5, True), ([{1: 1}, {1: 0}, {1: 1}, {1: 1}, {1: 1}], False),
+    ([{1: 1, 2: 0}, {1: 0, 2: 1}] * 3, False), ([{1: 1}, None], None), ([{}] * 5, False)])
+def test_clients_that_wait_all_the_time(samples, expected):
+    """A queue that is empty once is taken care of; one that may not be looked at is unknown."""
+    rest, slept = list(samples), []
+    assert expected is probe.clients_wait((Process(7, "S"),), 0.25, lambda pid: rest.pop(0), slept.append)
+    assert sum(slept) <= 0.25
+
+
+def test_only_the_process_of_the_pid_file_is_a_witness(tmp_path):
+    """One that was found by name may be somebody else's, whose clients say nothing of ours."""
+    processes, worker = haproxy("S", master=False)
+    (tmp_path / "pid").write_text("%d\n" % worker.pid)
+    for pidfile, expected in ((str(tmp_path / "pid"), False), ("/nonexistent", None)):
+        state = probe.look(Stats(TimeoutError), 1.0, lambda: processes, pidfile, lambda pid: {1: 0}, lambda seconds: None)
+        assert expected is state.clients_wait
+
+
+def test_nobody_waits_at_a_process_that_is_not_there_or_stopped():
+    for running in ((), (Process(7, "T"),)):
+        assert probe.clients_wait(running, 0.25, lambda pid: pytest.fail("looked")) is None
 
 
 STOPPING = captured("3.0").replace("\nStopping: 0\n", "\nStopping: 1\n")
