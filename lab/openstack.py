@@ -21,7 +21,7 @@ from lab import LabError, galera, openstack_broker as broker, openstack_config a
 
 API_UNITS = ("memcached", "keystone", "cinder-api", "cinder-scheduler", "heat-api")
 SYNC_TIMEOUT = 240.0  # seconds; on a machine that does other things as well
-SERVICES = ("cinder-volume", "heat-engine", "nova-novncproxy")
+RESOURCES = ("cinder-volume", "heat-engine", "nova-novncproxy")
 _PROJECTS = {"keystone": "keystone-manage db_sync", "cinder": "cinder-manage db sync", "heat": "heat-manage db_sync",
              "nova": "nova-manage db sync --local_cell"}
 _KEYS = ("etc/keystone/fernet-keys", "etc/keystone/credential-keys")
@@ -227,6 +227,43 @@ def start_apis(lab, timeout=120.0):
                  "%s does not answer on port %d; see `lab run %s journalctl -u %s*`" % (name, port, api, name))
 
 
+# -- under Pacemaker
+
+def create_commands(lab):
+    """The pcs commands for the active/passive services, each a list: on the first two nodes, the first one if it can be;
+    the console pair together."""
+    old = has_consoleauth(lab)
+    words = ["resource create cinder-volume ocf:quorate:cinder-volume", "resource create heat-engine ocf:quorate:heat-engine"]
+    if old:
+        words.append("resource create nova-consoleauth ocf:quorate:nova-consoleauth config=/etc/nova19/nova.conf "
+                     "binary=/opt/nova19/bin/nova-consoleauth --group console")
+    words.append("resource create nova-novncproxy ocf:quorate:nova-novncproxy" + (" --group console" if old else ""))
+    for name in RESOURCES[:2] + (("console",) if old else RESOURCES[2:]):
+        words.append("constraint location %s prefers %s=200 %s=100" % ((name,) + tuple(lab.node_names[:2])))
+        words.append("constraint location %s avoids %s" % (name, api_node(lab)))
+    return [["pcs"] + line.split() for line in words]
+
+
+def create(lab, say=nothing, timeout=SYNC_TIMEOUT):
+    """Put the services under our agents and wait until they run."""
+    for argv in create_commands(lab):
+        say(" ".join(argv))
+        lab.check(lab.node_names[0], argv, 120)
+    wanted = RESOURCES + (("nova-consoleauth",) if has_consoleauth(lab) else ())
+    lab.wait(lambda: set(wanted) <= set(where(lab)), timeout, "the services do not start; see `lab status` and "
+             "`lab run %s quorate explain`" % lab.node_names[0], every=2)
+
+
+def where(lab):
+    """{resource: node} of the services that Pacemaker says are started, not failed, not blocked."""
+    seen, found = lab.cluster_xml(), {}
+    for one in (seen.iter("resource") if seen is not None else ()):
+        nodes = [at.get("name") for at in one.findall("node")]
+        if one.get("role") == "Started" and one.get("failed") != "true" and len(nodes) == 1:
+            found[one.get("id")] = nodes[0]
+    return found
+
+
 # -- at work
 
 def rest(lab):
@@ -281,7 +318,7 @@ def status(lab):
     for name in lab.node_names:
         found = lab.run(name, "systemctl is-active %s rabbitmq-server cinder-volume heat-engine nova-novncproxy"
                         % " ".join(API_UNITS), 20).out.split()
-        units = list(API_UNITS) + ["rabbitmq-server"] + list(SERVICES)
+        units = list(API_UNITS) + ["rabbitmq-server"] + list(RESOURCES)
         lines.append("%-3s %s" % (name, " ".join(unit for unit, said in zip(units, found) if said == "active") or "-"))
     for host, said in sorted(rest(lab).volume_services().items()):
         lines.append("    cinder-volume %-24s %s" % (host, said))

@@ -86,3 +86,46 @@ def connect(host, port, token, timeout=10.0):
     viewer.send(b"\x01")
     viewer.recv(20)
     return viewer, viewer.recv(struct.unpack(">I", viewer.recv(4))[0]).decode()
+
+
+def greet(host, token):
+    """Open the console, say something, hear it back, close; the name of the screen."""
+    from lab import openstack_config
+    viewer, name = connect(host, openstack_config.CONSOLE_PORT, token)
+    try:
+        viewer.send(b"hello")
+        if viewer.recv(5) != b"hello":
+            raise LabError("what comes back through the console is not what was sent")
+        return name
+    finally:
+        viewer.close()
+
+
+class FarEnd:
+    """console_end.py at work on the node with the APIs: `token` opens its console."""
+
+    def __init__(self, process, token):
+        self._process, self.token = process, token
+
+    def close(self):
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+
+
+def far_end(lab, port=5900):
+    """Start it; a FarEnd. LabError with its last words if it gives no token."""
+    import subprocess
+    from lab import openstack
+    node = openstack.api_node(lab)
+    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "files", "console_end.py")
+    with open(here, encoding="utf-8") as file:
+        lab.check(node, "cat >/var/lib/console_end.py; chmod 644 /var/lib/console_end.py", stdin=file.read())
+    process = lab.popen(node, ["setpriv", "--reuid", "nova", "--regid", "nova", "--init-groups", "--pdeathsig", "KILL",
+                               "/usr/bin/python3", "-W", "ignore", "/var/lib/console_end.py", str(port), node],
+                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    token = process.stdout.readline().strip()
+    if not token:
+        process.kill()
+        raise LabError("no console: %s" % " / ".join(process.communicate()[1].strip().splitlines()[-3:]))
+    return FarEnd(process, token)

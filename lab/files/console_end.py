@@ -15,6 +15,7 @@ import threading
 import uuid
 
 WHO = b"quorate console"
+RPC_VERSION = "6.99"  # of nova.compute.rpcapi; any 6.x that is asked for is served
 
 
 def screen(connection):
@@ -91,8 +92,9 @@ def main(argv):
         admin, console_type="novnc", host=host, port=port, internal_access_path=None, instance_uuid=instance.uuid,
         access_url_base="http://%s:6080/vnc_lite.html" % host).authorize(3600)
     threading.Thread(target=serve, args=(port,), daemon=True).start()
+    Compute.target = oslo_messaging.Target(version=RPC_VERSION)
     server = oslo_messaging.get_rpc_server(
-        rpc.TRANSPORT, oslo_messaging.Target(topic="compute", server=host, version="6.99"), [Compute()], executor="threading",
+        rpc.TRANSPORT, oslo_messaging.Target(topic="compute", server=host), [Compute()], executor="threading",
         serializer=rpc.RequestContextSerializer(base.NovaObjectSerializer()))
     server.start()
     print(token, flush=True)

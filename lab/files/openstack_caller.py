@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls a service through the broker all the time and writes down what it felt; runs in a node, with OpenStack's own library.
 
-    openstack_caller.py CONFIG EXCHANGE TOPIC SERVER|- METHOD RECORD [TIMEOUT] [VERSION]
+    openstack_caller.py CONFIG EXCHANGE TOPIC SERVER[,SERVER...]|- METHOD RECORD [TIMEOUT] [VERSION]
 
-A line a call in RECORD: unix seconds when it began, seconds it took, "ok" or the name of what went wrong. Ends with SIGTERM.
+Several servers are called in turn. A line a call in RECORD: unix seconds when it began, seconds it took, "ok" or the name of what went wrong. Ends with SIGTERM.
 """
 
 import signal
@@ -21,18 +21,19 @@ def main(argv):
     timeout = float(argv[6]) if len(argv) > 6 else 2.0
     version = argv[7] if len(argv) > 7 else None
     oslo_messaging.set_transport_defaults(exchange)
-    conf = cfg.ConfigOpts()
+    conf = cfg.CONF
     conf([], project="caller", default_config_files=[config])
     transport = oslo_messaging.get_rpc_transport(conf)
-    target = oslo_messaging.Target(topic=topic, server=None if server == "-" else server, version=version)
-    client = oslo_messaging.RPCClient(transport, target).prepare(timeout=timeout)
+    clients = [oslo_messaging.RPCClient(transport, oslo_messaging.Target(
+        topic=topic, server=None if one == "-" else one, version=version)).prepare(timeout=timeout) for one in server.split(",")]
     ended = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     with open(record, "a", buffering=1, encoding="ascii") as file:
         while not ended:
             began, clock = time.time(), time.monotonic()
+            clients.append(clients.pop(0))
             try:
-                client.call({"read_deleted": "no", "user_id": None, "project_id": None}, method)
+                clients[0].call({"read_deleted": "no", "user_id": None, "project_id": None}, method)
                 what = "ok"
             except Exception as error:  # whatever it is, it is what a client felt
                 what = type(error).__name__

@@ -2,7 +2,7 @@
 """The agents of cinder-volume, heat-engine and nova-novncproxy on the real services, by hand on one node, in this order.
 
 Debian's services on the lab's own Galera and RabbitMQ. The same under Pacemaker, with every fault of the campaign:
-scripts/faults-openstack.
+scripts/faults --service openstack.
 """
 
 import os
@@ -11,11 +11,11 @@ import threading
 
 import pytest
 
-from lab import LabError, cluster, faults, openstack, openstack_layer
+from lab import LabError, cluster, faults, openstack, openstack_console, openstack_layer
+from lab.openstack_watch import service_of
 from tests.waiting import within
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-NODE = "n1"
 AGENTS = ("cinder-volume", "heat-engine", "nova-novncproxy")
 OK, GENERIC, NOT_RUNNING, DEGRADED = 0, 1, 7, 190
 LIMIT = 60  # seconds; a broken promise, not a slow machine, is what the tests look for
@@ -26,7 +26,7 @@ class World:
     """The lab and the agents in it."""
 
     def __init__(self, lab):
-        self.lab = lab
+        self.lab, self.node = lab, lab.node_names[0]
         self.agents = AGENTS + (("nova-consoleauth",) if openstack.has_consoleauth(lab) else ())
 
     def act(self, agent, action, level=0):
@@ -37,7 +37,7 @@ class World:
             environment["OCF_RESKEY_CRM_meta_interval"] = "10000"
         if agent == "nova-consoleauth":
             environment.update(OLD)
-        return self.lab.run(NODE, ["/usr/lib/ocf/resource.d/quorate/" + agent, action], 95, env=environment)
+        return self.lab.run(self.node, ["/usr/lib/ocf/resource.d/quorate/" + agent, action], 95, env=environment)
 
     def all(self, action, level=0, agents=None):
         """The same of several at once: agent to Result."""
@@ -64,8 +64,8 @@ class World:
     def processes(self, agent):
         """{pid as the host numbers it: pid of its parent} of the service."""
         found = {}
-        for pid, argv in faults.processes(self.lab, NODE, agent).items():
-            if any(os.path.basename(word) == agent for word in argv[:2]):
+        for pid, argv in faults.processes(self.lab, self.node, agent).items():
+            if service_of(argv, (agent,)):
                 try:
                     with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as file:
                         found[pid] = int(file.read().rpartition(")")[2].split()[1])
@@ -124,10 +124,10 @@ def test_started_it_is_healthy_at_each_depth(world, level):
 
 def test_a_user_gets_a_volume_and_a_stack(world):
     user = openstack.rest(world.lab)
-    volume = user.create_volume("made by a test")
+    world.volume = user.create_volume("made by a test")
     user.create_stack("one")
 
-    user.await_volume(volume, "available", LIMIT)
+    user.await_volume(world.volume, "available", LIMIT)
     assert within(LIMIT, lambda: user.stack_status("one") == "CREATE_COMPLETE")
 
 
@@ -165,10 +165,31 @@ def test_without_its_parent_it_is_never_called_stopped(world):
     assert world.every(OK, forking) == {agent: done.rc for agent, done in started.items()}, said(started)
 
 
+def test_after_a_move_a_volume_made_before_is_managed_and_a_console_opens(world):
+    """Only the backend that holds a volume can make a snapshot of it; a console needs a real token and a real WebSocket."""
+    stopped = world.all("stop")
+    assert world.every(OK) == {agent: done.rc for agent, done in stopped.items()}, said(stopped)
+    world.node = world.lab.node_names[1]
+    started = world.all("start")
+    assert world.every(OK) == {agent: done.rc for agent, done in started.items()}, said(started)
+
+    user = openstack.rest(world.lab)
+    snapshot = user.snapshot(world.volume)
+    user.await_volume(snapshot, "available", LIMIT, "snapshot")
+    far = openstack_console.far_end(world.lab)
+    try:
+        address = world.lab.address(world.node)
+        assert "quorate console" == openstack.in_network(world.lab, lambda: openstack_console.greet(address, far.token))
+        with pytest.raises(LabError):
+            openstack.in_network(world.lab, lambda: openstack_console.greet(address, "not-" + far.token))
+    finally:
+        far.close()
+
+
 def test_brokers_that_are_down_are_degraded_with_a_sentence(world):
     """A restart would not bring them back."""
     connected = tuple(agent for agent in world.agents if agent != "nova-novncproxy")
-    world.lab.check(NODE, ["pcs", "resource", "unmanage", "mq"])
+    world.lab.check(world.node, ["pcs", "resource", "unmanage", "mq"])
     for node in world.lab.node_names:
         faults.kill(world.lab, node, "beam.smp")
     assert within(LIMIT, lambda: world.codes("monitor", agents=connected) == world.every(DEGRADED, connected))
@@ -186,5 +207,5 @@ def test_stop_leaves_nothing(world):
 
     assert world.every(OK) == {agent: done.rc for agent, done in stopped.items()}, said(stopped)
     assert world.every({}) == {agent: world.processes(agent) for agent in world.agents}
-    assert "" == world.lab.run(NODE, "ss -Hltn sport = :6080").out
+    assert "" == world.lab.run(world.node, "ss -Hltn sport = :6080").out
     assert world.every(NOT_RUNNING) == world.codes("monitor")

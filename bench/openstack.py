@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the level 0 monitor of each OpenStack service costs while it is healthy, on the real services of a lab that runs them.
+
+    python3 -m bench.openstack --name LAB [--runs 20]      after `lab openstack prepare` and lab.openstack.create
+"""
+
+import argparse
+import json
+import os
+import sys
+
+from bench import monitor
+from lab import LabError, openstack
+from lab.cluster import Lab
+
+OLD = {"config": "/etc/nova19/nova.conf", "binary": "/opt/nova19/bin/nova-consoleauth"}
+
+
+def measure(lab, runs):
+    """[monitor.Cost] of each service on the node where it runs; the cluster must not stop it meanwhile."""
+    here = os.path.dirname(os.path.abspath(monitor.__file__))
+    with open(os.path.join(here, "node_monitor.py"), encoding="utf-8") as file:
+        script = file.read()
+    found, at = [], openstack.where(lab)
+    for name in openstack.RESOURCES + (("nova-consoleauth",) if openstack.has_consoleauth(lab) else ()):
+        if name not in at:
+            raise LabError("%s does not run; see `lab status --name %s`" % (name, lab.name))
+        agent = {"label": name, "provider": "quorate", "type": name, "wanted": 0,
+                 "parameters": OLD if name == "nova-consoleauth" else {}}
+        spec = {"runs": runs, "agents": [agent], "node": at[name], "instance": name, "settle": monitor.SETTLE}
+        rows = json.loads(lab.check(at[name], ["/usr/bin/python3", "-I", "-", json.dumps(spec)], 60 + runs * 5, stdin=script))
+        found.append(monitor.summary(name, rows, monitor.executed(lab, at[name], spec, agent, script)))
+    return found
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(prog="bench.openstack", description=__doc__.splitlines()[0])
+    parser.add_argument("--name", default="lab")
+    parser.add_argument("--runs", type=int, default=20)
+    options = parser.parse_args(argv)
+    try:
+        costs = measure(Lab(options.name), options.runs)
+    except LabError as error:
+        sys.stderr.write("bench: %s\n" % error)
+        return 1
+    print("| monitor, level 0 | CPU, median | CPU, range | wall, median | programs executed, itself included |")
+    print("|---|---|---|---|---|")
+    for cost in costs:
+        print("| %s | %.0f ms | %s ms | %.0f ms | %s |" % (cost.side, cost.cpu, cost.spread, cost.wall, cost.execs))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
