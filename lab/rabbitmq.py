@@ -25,6 +25,10 @@ LIMIT = 120.0
 MESSAGES = 1000
 FURNITURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "furniture.py")
 
+OTHERS = ("nova", "cinder", "heat", "neutron")
+VHOSTS = ("/one", "/two")
+POLICIES = (("/one", "ttl", "^ttl\\.", {"message-ttl": 86400000}), ("/", "limit", "^limited\\.", {"max-length": 1000000}))
+
 CONFIG = """\
 loopback_users = none
 listeners.tcp.default = 5672
@@ -146,15 +150,17 @@ def furnish(lab, node=None):
             file.write(secrets.token_hex(16) + "\n")
     with open(password_file(lab), encoding="ascii") as file:
         password = file.read().strip()
-    script = ["ctl() { rabbitmqctl -q \"$@\" || exit 1; }", "read password"]
-    for vhost in ("/one", "/two"):
-        script.append("ctl add_vhost %s" % vhost)
-    for user in (USER, "nova", "cinder", "heat", "neutron"):
-        script.append("echo $password | rabbitmqctl -q add_user %s || exit 1" % user)
-        script += ["ctl set_permissions -p %s %s '.*' '.*' '.*'" % (vhost, user) for vhost in ("/", "/one")]
-    script.append("ctl set_policy -p /one --apply-to queues ttl '^ttl\\.' '{\"message-ttl\":86400000}'")
-    script.append("ctl set_policy limit '^limited\\.' '{\"max-length\":1000000}'")
-    lab.check(node, "\n".join(script), 120, stdin=password + "\n")
+    users = (USER,) + OTHERS
+    text = json.dumps({
+        "vhosts": [{"name": name} for name in ("/",) + VHOSTS],
+        "users": [{"name": name, "password": password, "tags": []} for name in users],
+        "permissions": [{"user": user, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"}
+                        for user in users for vhost in ("/", "/one")],
+        "policies": [{"vhost": vhost, "name": name, "pattern": pattern, "apply-to": "queues", "priority": 0,
+                      "definition": definition} for vhost, name, pattern, definition in POLICIES]})
+    lab.check(node, "umask 077; cat >/root/definitions.json && chmod 644 /root/definitions.json && chmod 711 /root && "
+                    "rabbitmqctl -q import_definitions /root/definitions.json; code=$?; rm /root/definitions.json; exit $code",
+              120, stdin=text)
     _furniture(lab, "put", lab.address(node))
 
 
@@ -162,18 +168,20 @@ def missing(lab, node=None):
     """What of the furniture is not there any more: a list of texts, empty when all is."""
     node = node or lab.node_names[0]
     found = []
-    there = {"users": ctl(lab, node, "-q", "list_users", "--no-table-headers"),
-             "vhosts": ctl(lab, node, "-q", "list_vhosts", "--no-table-headers"),
-             "permissions": ctl(lab, node, "-q", "list_permissions", "-p", "/one", "--no-table-headers"),
-             "policies": ctl(lab, node, "-q", "list_policies", "-p", "/one", "--no-table-headers")
-             + ctl(lab, node, "-q", "list_policies", "--no-table-headers"),
-             "exchanges": ctl(lab, node, "-q", "list_exchanges", "--no-table-headers"),
-             "bindings": ctl(lab, node, "-q", "list_bindings", "--no-table-headers")}
-    wanted = {"users": (USER, "nova", "cinder", "heat", "neutron"), "vhosts": ("/one", "/two"),
-              "permissions": (USER, "nova", "cinder", "heat", "neutron"), "policies": ("ttl", "limit"),
-              "exchanges": ("topic", "fanout"), "bindings": ("classic", "quorum")}
+    there = json.loads(lab.check(node, "rabbitmqctl -q export_definitions /tmp/now.json >&2 && cat /tmp/now.json && "
+                                       "rm /tmp/now.json", 120))
+    have = {
+        "user": {one["name"] for one in there["users"]}, "vhost": {one["name"] for one in there["vhosts"]},
+        "permission": {"%s in %s" % (one["user"], one["vhost"]) for one in there["permissions"]},
+        "policy": {one["name"] for one in there["policies"]}, "exchange": {one["name"] for one in there["exchanges"]},
+        "binding": {"%s to %s" % (one["source"], one["destination"]) for one in there["bindings"]}}
+    users = (USER,) + OTHERS
+    wanted = {"user": users, "vhost": VHOSTS, "permission": ["%s in %s" % (user, vhost) for user in users
+                                                             for vhost in ("/", "/one")],
+              "policy": [name for _vhost, name, _pattern, _definition in POLICIES], "exchange": ("topic", "fanout"),
+              "binding": ["%s to %s" % (one, queue) for one in ("topic", "fanout") for queue in ("classic", "quorum")]}
     for kind, names in wanted.items():
-        found += ["%s %s" % (kind, name) for name in names if name not in there[kind].split()]
+        found += ["%s %s" % (kind, name) for name in names if name not in have[kind]]
     if not found:
         counts = json.loads(_furniture(lab, "count", lab.address(node)))
         found = ["%s: %s of %d messages" % (name, count, MESSAGES) for name, count in counts.items() if count != MESSAGES]

@@ -50,6 +50,9 @@ class Cluster:
         data = _used(layout, store)
         members = read.members(layouts.text_of(os.path.join(layout.directory, "cluster_nodes.config"))) if data else None
         running = read.running(layouts.text_of(os.path.join(layout.directory, "nodes_running_at_shutdown"))) if data else None
+        if store == facts.KHEPRI and members is None:
+            known = self.memory.read("members", lasting=True)  # with Khepri they stand in no file of RabbitMQ's
+            members = frozenset(known.get("members", "").split()) or None if known.get("directory") == layout.directory else None
         evidence = self.memory.read("evidence", lasting=True)
         if data and evidence.get("directory") == layout.directory:
             members, running = (_both(known, evidence.get(key)) for key, known in (("members", members), ("running", running)))

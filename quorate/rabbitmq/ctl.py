@@ -57,6 +57,11 @@ class Tools:
             return False
         return True if "quorum" in result.err + result.out and result.rc == 69 else None
 
+    def cluster_status(self):
+        """The JSON of cluster_status; '' when it does not answer."""
+        result = self.run("rabbitmqctl", "-q", "cluster_status", "--formatter", "json", limit=15)
+        return result.out if result.ok else ""
+
     def drain(self, limit):
         """Put this node into maintenance mode: (done, sentence)."""
         result = self.run("rabbitmq-upgrade", "drain", limit=limit)

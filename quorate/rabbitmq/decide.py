@@ -61,6 +61,8 @@ def names_twice(snapshot):
 def _with_data_beside(snapshot, own, booted):
     """It has data, and a cluster runs: is it a member of that cluster?"""
     known = [one for one in booted if one.members is not None]
+    if not known and (own.members is None or any(one.name in own.members for one in booted)):
+        return Decision(START, "%s has its data, and starts with them beside the cluster that runs." % snapshot.me)
     if not known:
         return Decision(WAIT, "Who belongs to the cluster of %s could not be found out." % _list(booted), urgent=True,
                         missing=tuple(one.node for one in booted))
@@ -116,17 +118,17 @@ def _by_word(snapshot, own, word):
 
 def _join(snapshot, own, booted):
     """It has no data, and a cluster runs."""
-    able = [one for one in booted if one.state == RUNNING and one.members is not None and one.name is not None]
+    able = [one for one in booted if one.state == RUNNING and one.name is not None]
     if not able:
         return Decision(WAIT, "Joins the cluster once a node of it serves: %s." % ", ".join(
             "%s is %s" % (one.node, one.state) for one in booted), tuple(one.node for one in booted))
-    peer = max(able, key=lambda one: (len(one.members), [-ord(letter) for letter in one.node]))
-    strangers = [one for one in able if not (one.members & peer.members)]
+    peer = max(able, key=lambda one: (len(one.members or ()), [-ord(letter) for letter in one.node]))
+    strangers = [one for one in able if one.members and not (one.members & peer.members)]
     if strangers:
         return Decision(REFUSE, "%s and %s run as two clusters; which one %s is to join only an operator can say." % (
             peer.node, _list(strangers), snapshot.me), urgent=True)
     return Decision(JOIN, "%s has no data and joins the cluster of %s." % (snapshot.me, peer.node), peer=peer.name,
-                    forget=own.name in peer.members)
+                    forget=peer.members is None or own.name in peer.members)
 
 
 def _without_data(snapshot, own):

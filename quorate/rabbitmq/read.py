@@ -50,8 +50,8 @@ def used(entries, has_khepri=False):
     there is no such directory."""
     if not entries:
         return False
-    if has_khepri and "cluster_nodes.config" in entries:
-        return True  # Khepri's own files stand among those that do not count
+    if has_khepri and "coordination" in entries:
+        return True  # Khepri's own files stand among those that do not count (4.0.5: coordination, msg_stores, quorum)
     return bool(set(entries) - _BEFORE_FIRST_USE)
 
 
@@ -128,6 +128,16 @@ def last_error(text):
                 return words[:200]  # the rest is background and diagnostics
             best = words
     return None if best is None else best[:200]
+
+
+def cluster_members(text):
+    """frozenset of the members in the JSON of `rabbitmqctl cluster_status --formatter json`; None: not understood."""
+    import json
+    try:
+        found = json.loads(text[text.index("{"):])
+        return frozenset(found["disk_nodes"]) | frozenset(found.get("ram_nodes", ())) or None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def version(entries):

@@ -21,10 +21,17 @@ def keep_record(cluster, seen):
     verified = int(note.get("verified", 0))
     if note.get("mark") == mark and now - verified < VERIFY and not cluster.context.is_probe:
         return
-    if now - verified >= VERIFY and cluster.context.node not in cluster.board.reports():
-        memory.forget("published")
+    if now - verified >= VERIFY:
+        reports = cluster.board.reports()
+        if cluster.context.node not in reports:
+            memory.forget("published")
+        elif others_joined(reports, cluster.context.node):
+            learn_members(cluster)
+            cluster.report(seen.state)
     if note.get("mark") != mark:
         if not note:
+            if cluster.from_disk().store == facts.KHEPRI:
+                learn_members(cluster)
             cluster.drop_evidence()
             cluster.board.took_part(cluster.board.generation() or 0)
         cluster.report(seen.state)
@@ -33,6 +40,23 @@ def keep_record(cluster, seen):
         cluster.report(seen.state)
         cluster.board.say(words(seen))
     memory.write("serving", {"mark": mark, "verified": now})
+
+
+def others_joined(reports, me):
+    """Whether, with Khepri, a broker runs that this node does not know as a member. With Mnesia it stands in a file."""
+    own = reports[me]
+    return own.store == facts.KHEPRI and any(
+        one.state == facts.RUNNING and one.name and one.name not in (own.members or ()) for one in reports.values())
+
+
+def learn_members(cluster):
+    """Ask the broker who the members are, and keep it over a reboot: with Khepri they stand in no file of its own."""
+    from quorate.rabbitmq import read
+    from quorate.rabbitmq.ctl import Tools
+    found = read.cluster_members(Tools(cluster.context, cluster.layout).cluster_status())
+    if found:
+        cluster.memory.write("members", {"directory": cluster.layout.directory, "members": " ".join(sorted(found))},
+                             lasting=True)
 
 
 def words(seen):

@@ -123,8 +123,14 @@ def test_of_two_clusters_the_larger_one_starts():
     assert decide(snapshot(report("n1", members=("n1",)), report("n3", members=("n3",)))).action == REFUSE
 
 
-def test_beside_a_cluster_whose_members_are_not_known_it_waits():
-    assert decide(snapshot(report("n1"), report("n2", RUNNING)._replace(members=None))).action == WAIT
+def test_beside_a_cluster_whose_members_are_not_known():
+    """With Khepri they stand in no file. RabbitMQ itself refuses who does not belong."""
+    unknown = report("n2", RUNNING)._replace(members=None)
+    assert decide(snapshot(report("n1"), unknown)).action == START
+    assert decide(snapshot(report("n1")._replace(members=None), unknown)).action == START
+    assert decide(snapshot(report("n1", members=("n1",)), unknown)).action == WAIT
+    decision = decide(snapshot(empty("n1"), unknown))
+    assert (decision.action, decision.forget) == (JOIN, True)
 
 
 def test_a_cookie_that_differs_is_named():

@@ -42,7 +42,14 @@ def test_a_directory_that_was_only_prepared_was_never_used():
 
 def test_a_directory_with_tables_was_used():
     assert read.used(["cluster_nodes.config", "schema.DAT"])
-    assert read.used(["cluster_nodes.config", "coordination"], has_khepri=True)
+    assert read.used(["coordination", "msg_stores", "quorum"], has_khepri=True), "as 4.0.5 leaves it after the migration"
+    assert not read.used(["coordination", "msg_stores", "quorum"])
+
+
+def test_the_members_by_the_brokers_own_word():
+    assert read.cluster_members('{"disk_nodes":["rabbit@n1"],"ram_nodes":["rabbit@n2"]}') == {"rabbit@n1", "rabbit@n2"}
+    assert read.cluster_members("Error: no") is None
+    assert read.cluster_members('{"disk_nodes":[]}') is None
 
 
 def test_rabbitmq_env_conf():
