@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What systemd of one node has to know: commands, to be read and then run on it as root."""
 
+from quorate.plan.cluster import wanted
 from quorate.plan.facts import KEEPALIVED
 from quorate.plan.haproxy import socket, wrapped
 
@@ -61,16 +62,28 @@ def _cluster(plan, node):
     """Units that Pacemaker starts must not be started by systemd as well."""
     if node not in [one.name for one in plan.cluster_nodes]:
         return []
-    units = []
-    if plan.service("galera_cluster") and node in plan.service("galera_cluster").nodes:
-        units.append("mariadb.service")
-    if plan.service("rabbitmq") and node in plan.service("rabbitmq").nodes:
-        units.append("rabbitmq-server.service")
-    if plan.service("memcached") and node in plan.service("memcached").nodes:
-        units.append("memcached.service")
-    if plan.vip_manager != KEEPALIVED and node in [one.name for one in plan.front_nodes]:
-        units.append("haproxy.service")
+    units = [unit(one.agent, plan.system) for one in wanted(plan).resources if node in one.nodes]
+    units = [one for one in units if one is not None]
     if not units:
         return []
     return [_comment("Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody "
-                     "whether it may. What runs now goes on running.") + ["systemctl disable " + " ".join(units)]]
+                     "whether it may, and of some there is one in the whole cluster. What runs now goes on running.") + [
+        "for unit in %s; do" % " \\\n        ".join(wrapped(" ".join(units), 95)),
+        "    if systemctl cat $unit >/dev/null 2>&1; then",
+        "        systemctl disable $unit",
+        "    else",
+        '        echo "$unit is not installed here yet; once it is: systemctl disable $unit" >&2',
+        "    fi",
+        "done"]]
+
+
+def unit(agent, system):
+    """The unit of systemd that would start what a resource runs; None: none would. Names as Debian and Red Hat have them."""
+    kind, _, name = agent.partition(":")
+    name = name.rpartition(":")[2]
+    if kind == "systemd":
+        return name + ".service"
+    if not agent.startswith("ocf:quorate:"):
+        return None
+    own = {"galera": "mariadb", "rabbitmq": "rabbitmq-server"}.get(name)
+    return (own or (name if system == "debian" else "openstack-" + name)) + ".service"

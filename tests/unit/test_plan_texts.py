@@ -167,8 +167,20 @@ def test_a_node_for_which_there_is_nothing_is_told_so(module, example, node, wor
 def test_units_of_the_cluster_are_not_started_by_systemd():
     text = rendered("three-controllers.n1.systemd.sh")
 
-    assert "systemctl disable mariadb.service rabbitmq-server.service memcached.service haproxy.service" in text
+    assert ("for unit in haproxy.service mariadb.service rabbitmq-server.service memcached.service apache2.service "
+            "cinder-volume.service heat-engine.service nova-novncproxy.service; do") in " ".join(
+                text.replace("\\\n", " ").split())
     assert "--now" not in text
+
+
+@pytest.mark.parametrize("agent, system, unit", [
+    ("ocf:quorate:cinder-volume", "debian", "cinder-volume.service"),
+    ("ocf:quorate:cinder-volume", "redhat", "openstack-cinder-volume.service"),
+    ("ocf:quorate:galera", "redhat", "mariadb.service"), ("systemd:httpd", "redhat", "httpd.service"),
+    ("ocf:heartbeat:IPaddr2", "debian", None)])
+def test_what_systemd_would_start(agent, system, unit):
+    """A second copy of cinder-volume, started at boot beside the cluster's, writes to the same volumes."""
+    assert systemd.unit(agent, system) == unit
 
 
 if __name__ == "__main__":

@@ -15,6 +15,13 @@ sysctl -q -p /etc/sysctl.d/60-quorate.conf
 systemctl daemon-reload
 systemctl enable quorate-haproxy-watch.service
 
-# Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody whether it may. What
-# runs now goes on running.
-systemctl disable memcached.service haproxy.service
+# Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody whether it may, and
+# of some there is one in the whole cluster. What runs now goes on running.
+for unit in haproxy.service memcached.service apache2.service cinder-volume.service heat-engine.service \
+        nova-consoleauth.service nova-novncproxy.service; do
+    if systemctl cat $unit >/dev/null 2>&1; then
+        systemctl disable $unit
+    else
+        echo "$unit is not installed here yet; once it is: systemctl disable $unit" >&2
+    fi
+done

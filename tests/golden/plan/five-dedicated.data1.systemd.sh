@@ -16,6 +16,12 @@ systemctl daemon-reload
 systemctl enable quorate-galera-check.socket
 systemctl restart quorate-galera-check.socket
 
-# Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody whether it may. What
-# runs now goes on running.
-systemctl disable mariadb.service rabbitmq-server.service
+# Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody whether it may, and
+# of some there is one in the whole cluster. What runs now goes on running.
+for unit in mariadb.service rabbitmq-server.service; do
+    if systemctl cat $unit >/dev/null 2>&1; then
+        systemctl disable $unit
+    else
+        echo "$unit is not installed here yet; once it is: systemctl disable $unit" >&2
+    fi
+done
