@@ -117,6 +117,17 @@ def kill_writer(door, holder):
     faults.kill(door.lab, door.writer(), "mariadbd")
 
 
+def cut_off(door, holder):
+    """The node reaches no controller any more; clients and the other endpoint it does."""
+    for node in door.controllers.node_names:
+        door.lab.check(holder, ["ip", "route", "add", "blackhole", door.plan.address(node) + "/32"])
+
+
+def join(door, holder):
+    for node in door.controllers.node_names:
+        door.lab.check(holder, ["ip", "route", "del", "blackhole", door.plan.address(node) + "/32"])
+
+
 def clean(door, holder):
     """Where HAProxy failed it is started again after failure-timeout; an operator who knows need not wait."""
     if door.plan.vip_manager == "pacemaker":
@@ -133,6 +144,7 @@ CASES = (
     Case("the database with the writes is killed", BOTH, kill_writer, of_holder=False),
     Case("HAProxy is killed", BOTH, kill_haproxy, clean),
     Case("HAProxy hangs", BOTH, hang_haproxy, clean),
+    Case("HAProxy has no backend left", ("keepalived",), cut_off, join),
     Case("keepalived is killed", ("keepalived",), kill_keepalived),
     Case("the power of the node is cut", BOTH, power_cut, power_on),
 )
