@@ -91,6 +91,10 @@ class Front:
                 say("pcs " + " ".join(words))
                 self.lab.check(self.lab.node_names[0], ["pcs"] + words)
         self.lab.wait(lambda: len(self.holders()) == 2, 60, "the VIPs do not come up: %s" % self.holders())
+        self.lab.wait(self.all_up, 120, "HAProxy does not see every server up")
+        for node in self.lab.node_names:  # it says that a second run changes nothing
+            self.lab.check(node, "sh /root/quorate-systemd.sh")
+        self.lab.wait(self.all_up, 30, "HAProxy does not see every server up any more")
 
     def _steps(self, node):
         """The commands of docs/plan.md for a node, as they stand there; the lab's nodes have the packages already."""
