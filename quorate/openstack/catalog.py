@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The services that the engine knows, as data. Names of units are Debian's and Red Hat's."""
 
-from quorate.openstack.facts import Service
+from quorate.openstack.facts import NOVA_PING, PING, Service
 
 CINDER_VOLUME = Service(
     "cinder-volume", "cinder", ("cinder-volume", "openstack-cinder-volume"), "cinder", "/etc/cinder/cinder.conf",
@@ -11,7 +11,7 @@ HEAT_ENGINE = Service(
     workers="engines", exchange="heat", topic="engine", row="heat")
 NOVA_CONSOLEAUTH = Service(
     "nova-consoleauth", "nova", ("nova-consoleauth", "openstack-nova-consoleauth"), "nova", "/etc/nova/nova.conf",
-    exchange="nova", topic="consoleauth", row="nova",
+    exchange="nova", topic="consoleauth", row="nova", call=NOVA_PING,
     release="nova-consoleauth ended with the Stein release (nova 19): from Train on the cells' databases hold the tokens and "
             "nova-novncproxy reads them itself, so delete this resource")
 NOVA_NOVNCPROXY = Service(
@@ -26,7 +26,7 @@ def _api(name, project, port, units=(), page="/", config=None):
 
 def _caller(name, project, exchange, topic, row):
     return Service(name, project, (name, "openstack-" + name), project, "/etc/%s/%s.conf" % (project, project), workers="any",
-                   exchange=exchange, topic=topic, row=row)
+                   exchange=exchange, topic=topic, row=row, call=NOVA_PING if project == "nova" else PING)
 
 
 # Those that stay with systemd on every node. Ports are those of the OpenStack Installation Guide (firewalls and ports).

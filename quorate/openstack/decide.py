@@ -11,6 +11,7 @@ from quorate.openstack.facts import Symptom, Verdict
 
 GRACE = 5.0             # seconds that a missing worker or listener may take to come back
 SKEW = 30.0             # seconds that a heartbeat may lie in the future
+STARTUP = 60.0          # seconds of its life in which a service writes its row although its driver may not have come up
 EARLY = 5.0             # seconds that a row may seem older than the process that made it: two clocks
 CONSUMERS = 2           # that one copy of cinder-volume has on the queue of a backend (two RPC servers of cinder/service.py)
 CONSUMERS_LINGER = 200  # seconds that a broker may keep the consumers of a node that died: two missed heartbeats and a bit
@@ -132,7 +133,11 @@ def _connections(service, seen):
     if without == [seen.tree.parent]:
         who = "%s (pid %d)" % (service.name, without[0].pid)
     where = _brokers(seen.settings)
-    if seen.broker:
+    if seen.broker and seen.linked and len(seen.tree.workers) - len(without) >= seen.linked:
+        # Cinder connects a backend after its driver has come up, which waits for the storage.
+        yield Symptom("linking", facts.NOTICE, "%s %s not connected to RabbitMQ since the start: %s" % (
+            who, "has" if len(without) == 1 else "have", "its driver has not come up yet; is the storage of that backend there?"))
+    elif seen.broker:
         yield Symptom("amqp", facts.PASSING, "%s %s no connection to RabbitMQ, although %s answers." % (
             who, "has" if len(without) == 1 else "have", where))
     elif seen.broker is False:
@@ -187,7 +192,7 @@ def _named_rows(service, seen):
     stale, never, ahead = [], [], []
     for name in wanted:
         row = by_name.get(name)
-        if row is None or row.age is None or row.age > seen.age:
+        if row is None or row.age is None or (row.age > down and row.age > seen.age - STARTUP):
             never.append(name)
         elif row.age > down:
             stale.append(row)
@@ -199,10 +204,10 @@ def _named_rows(service, seen):
     elif stale:
         yield Symptom("heartbeat-part", facts.NOTICE, "%s of %s has not reported for %d s; the others have." % (
             ", ".join(row.name for row in stale), service.name, stale[0].age))
-    if never and seen.age > down:
-        yield Symptom("heartbeat-never", facts.NOTICE, "%s of %s has not reported since its start %d s ago: it did not "
-                      "initialise%s. See its log; once that is mended: pcs resource restart." % (
-                          ", ".join(never), service.name, seen.age,
+    if never and seen.age > down + STARTUP:
+        yield Symptom("heartbeat-never", facts.NOTICE, "%s of %s %s not yet reported since the start %d s ago: not "
+                      "initialised%s. See its log; once that is mended: pcs resource restart." % (
+                          ", ".join(never), service.name, "has" if len(never) == 1 else "have", seen.age,
                           " (is the storage of that backend there?)" if service.workers == "backends" else ""))
     for row in ahead:
         yield Symptom("clock", facts.NOTICE, "The heartbeat of %s lies %d s in the future: the clocks of this node and of the "
@@ -228,8 +233,8 @@ def _engine_rows(service, seen):
             yield Symptom("heartbeat", facts.PASSING, "%d of %d workers of %s reported within %d s (rows of dead ones not "
                           "counted)." % (len(fresh), wanted, service.name, down))
         else:
-            yield Symptom("heartbeat-never", facts.NOTICE, "No worker of %s has reported since its start %d s ago; see its "
-                          "log." % (service.name, seen.age))
+            yield Symptom("heartbeat-never", facts.NOTICE, "No worker of %s has yet reported since its start %d s ago; see "
+                          "its log." % (service.name, seen.age))
 
 
 def _replies(service, seen):
@@ -240,8 +245,10 @@ def _replies(service, seen):
             service.name, ", ".join(reply.target for reply in silent)))
     missing = [reply for reply in seen.replies if reply.outcome == facts.MISSING]
     if missing:
-        yield Symptom("queue", facts.PASSING, "RabbitMQ has no queue %s, so %s can take no calls." % (
-            ", ".join(reply.target for reply in missing), service.name))
+        # One that others stand beside never came up: a restart would end those others for nothing.
+        kind = facts.PASSING if len(missing) == len(seen.replies) else facts.NOTICE
+        yield Symptom("queue" if kind == facts.PASSING else "queue-part", kind, "RabbitMQ has no queue %s, so nobody takes calls "
+                      "there." % ", ".join(reply.target for reply in missing))
     for reply in seen.replies:
         if reply.outcome == facts.UNREACHABLE:
             yield Symptom("broker", facts.OUTAGE, "RabbitMQ does not answer this node (%s); %s connects again by itself." % (

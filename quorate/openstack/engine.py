@@ -23,6 +23,7 @@ def monitor(context, service, eyes=None, memory=None):
         seen = probe.look(context, service, memory, eyes, context.check_level)
         found = decide.symptoms(service, seen)
     _say(context, service, seen)
+    _learn(context, memory, seen)
     lasting = keep(context, memory, found)
     verdict = decide.judge(service, seen, found, lasting, limits(context))
     if context.is_probe and not context.by_hand:
@@ -31,6 +32,13 @@ def monitor(context, service, eyes=None, memory=None):
     for one in found[1:]:
         context.log.say("Also: %s" % one.sentence)
     return outcome(context, memory, verdict)
+
+
+def _learn(context, memory, seen):
+    """Note that more workers are connected than when the start was done: from now on a loss is one."""
+    connected = probe.connected(seen)
+    if not context.by_hand and seen.linked is not None and connected > seen.linked:
+        memory.write(SERVICE, dict(memory.read(SERVICE), linked=connected))
 
 
 def outcome(context, memory, verdict):
@@ -71,7 +79,7 @@ def keep(context, memory, found):
 
 
 LEVEL_OF = {"database": 10, "heartbeat": 10, "heartbeat-part": 10, "heartbeat-never": 10, "heartbeat-unknown": 10, "clock": 10,
-            "page": 10, "page-missing": 10, "rpc": 20, "queue": 20, "rpc-unknown": 20, "consumers": 20}
+            "page": 10, "page-missing": 10, "rpc": 20, "queue": 20, "queue-part": 20, "rpc-unknown": 20, "consumers": 20}
 
 
 def _kept_for_deeper(context, note, since):
@@ -131,8 +139,8 @@ def _already(context, service, memory, eyes, seen):
     if tree.parent is not None and not tree.orphans and not tree.copies:
         return launch.wait(context, service, memory, eyes, None)
     left = tree.orphans + tree.copies + ((tree.parent,) if tree.parent else ())
-    return Outcome(codes.ERR_GENERIC, "Not started, because %s of an earlier %s still live: %s. The cluster's stop ends them; "
-                   "by hand: kill %s" % ("processes" if len(left) > 1 else "a process", service.name,
+    return Outcome(codes.ERR_GENERIC, "Not started, because of an earlier %s there %s still %s. The cluster's stop ends it; by "
+                   "hand: kill %s" % (service.name, "are" if len(left) > 1 else "is",
                                          ", ".join("pid %d (state %s)" % (one.pid, one.state) for one in left),
                                          " ".join(str(one.pid) for one in left)))
 
@@ -147,7 +155,7 @@ def answers_elsewhere(context, service, eyes, settings):
         return None
     targets = tuple("%s.%s" % (service.topic, name) for name in decide.names(service, settings))
     replies = eyes.replies(settings.brokers, settings.exchange, targets,
-                           context.deadline.limit(min(3.0, context.parameters.check_timeout)))
+                           context.deadline.limit(min(3.0, context.parameters.check_timeout)), service.call)
     alive = [reply for reply in replies if reply.outcome == facts.ANSWERED]
     if alive:
         return ("Not started, because another %s answers calls to %s: it runs on another node, without the cluster's knowledge "
@@ -199,5 +207,6 @@ def validate(context, service, eyes=None):
         from quorate.openstack.validation import warnings
         for sentence in warnings(context, service, eyes or Eyes(context.commands)):
             context.log.warning(sentence)
-            sys.stderr.write("WARNING: %s\n" % sentence)
+            if not context.by_hand:
+                sys.stderr.write("WARNING: %s\n" % sentence)
     return Outcome(codes.SUCCESS)

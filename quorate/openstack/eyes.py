@@ -31,10 +31,10 @@ class Eyes:
         from quorate.openstack.heartbeat import read
         return read(service, address, names, seconds)
 
-    def replies(self, brokers, exchange, targets, seconds, method=None):
-        """RPC round trips."""
-        from quorate.openstack.rpc import PING, call
-        return call(brokers, exchange, targets, seconds, method or PING)
+    def replies(self, brokers, exchange, targets, seconds, method):
+        """RPC round trips of the Call `method`."""
+        from quorate.openstack.rpc import call
+        return call(brokers, exchange, targets, seconds, method)
 
     def page(self, host, port, path, seconds, tls):
         """An HTTP GET."""

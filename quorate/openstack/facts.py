@@ -27,9 +27,22 @@ MISSING = "missing"          # there is no such queue, row or page
 UNKNOWN = "unknown"          # could not be asked at all (no settings, no driver, refused credentials)
 
 
+class Call(namedtuple("Call", "method namespace version args", defaults=(None, "1.0", ()))):
+    """An RPC method that changes nothing. args: tuple of (name, value)."""
+
+    __slots__ = ()
+
+
+# oslo.messaging's own (rpc/dispatcher.py, option rpc_ping_enabled). A service that does not offer it answers NoSuchMethod or
+# UnsupportedVersion, which proves as much, and writes a traceback into its log.
+PING = Call("oslo_rpc_server_ping")
+NOVA_PING = Call("ping", "baseapi", "1.1", (("arg", "quorate"),))  # nova/baserpc.py: every Nova service has it
+HEAT_LISTENING = Call("listening")                                 # heat/engine/service.py, EngineListener
+
+
 class Service(namedtuple("Service", (
-        "name project units user config workers amqp exchange topic row port page release path"),
-        defaults=("one", True, None, None, None, None, None, None, "/"))):
+        "name project units user config workers amqp exchange topic row port page release call"),
+        defaults=("one", True, None, None, None, None, None, None, PING))):
     """A service of the control plane; what differs between them.
 
     name      of the program and of the resource agent
@@ -43,6 +56,7 @@ class Service(namedtuple("Service", (
     port      the TCP port it listens on, None: none (or none that is its own)
     page      path of a page that it serves when it is well (an HTTP answer of any status proves that it answers)
     release   words about the releases that have it, None: all have
+    call      the Call that it answers
     """
 
     __slots__ = ()
@@ -133,8 +147,8 @@ class Page(namedtuple("Page", "outcome status why", defaults=(None, ""))):
 
 
 class Seen(namedtuple("Seen", (
-        "tree sockets settings age expected baseline broker port_owner rows replies page"),
-        defaults=({}, Settings(), 0.0, None, None, None, None, None, (), None))):
+        "tree sockets settings age expected baseline linked broker port_owner rows replies page"),
+        defaults=({}, Settings(), 0.0, None, None, None, None, None, None, (), None))):
     """All that one look gave.
 
     tree       Tree
@@ -142,6 +156,7 @@ class Seen(namedtuple("Seen", (
     age        seconds since the parent was started
     expected   how many workers there shall be; None: unknown
     baseline   how many there were when the start was done; None: unknown
+    linked     how many of them were connected then, or later; None: unknown
     broker     True: a broker of transport_url answers this node, False: none does, None: not asked or unknown
     port_owner 'ours', 'other', 'nobody'; None: unknown, or it has no port
     rows, replies, page   of the deeper levels; None or (): not asked

@@ -10,6 +10,7 @@ from quorate.openstack.memory import SERVICE, SYMPTOMS
 
 SETTLED = 6.0        # seconds after which a service that lacks its broker or database counts as started all the same
 NO_UNIT = "none"
+PATIENCE = 30.0      # seconds that a backend without a worker is waited for while others work
 INTERPRETER_PATH = ("/usr/bin", "/usr/local/bin", "/usr/sbin", "/opt/stack/venv/bin", "/var/lib/kolla/venv/bin")
 
 
@@ -57,7 +58,9 @@ def obstacles(context, service, eyes):
         return "The systemd unit %s is masked: systemctl unmask %s" % (unit.name, unit.name)
     if unit is None and program(context, service) is None:
         if service.release:
-            return "%s is not installed on this node: %s." % (service.name, service.release)
+            version = installed(service.project)
+            return "%s is not installed on this node%s: %s." % (
+                service.name, " (%s %s is)" % (service.project, version) if version else "", service.release)
         return "%s is not installed on this node: neither a systemd unit (%s) nor the program %s." % (
             service.name, ", ".join(service.units), context.parameters.binary or service.name)
     if not os.path.isfile(context.parameters.config):
@@ -65,6 +68,15 @@ def obstacles(context, service, eyes):
             context.parameters.config, service.project)
     if unit is None and context.parameters.user and eyes.user(context.parameters.user) is None:
         return "There is no user %s on this node; set user=NAME." % context.parameters.user
+    return None
+
+
+def installed(project, places=("/usr/lib/python3/dist-packages", "/usr/lib/python3*/site-packages")):
+    """The version of a Python package as its metadata's name says it, None when it is not found."""
+    import glob
+    for place in places:
+        for path in glob.glob("%s/%s-*-info" % (place, project)):
+            return os.path.basename(path).split("-")[1].removesuffix(".egg").removesuffix(".dist")
     return None
 
 
@@ -137,11 +149,6 @@ def wait(context, service, memory, eyes, unit):
     seen, found = last
     if seen.tree.parent is None:
         return Outcome(codes.ERR_GENERIC, died(context, service, memory, unit))
-    if found and found[0].key == "workers" and any(one != seen.tree.parent for one in seen.tree.workers):
-        # Some backends came up: they shall serve. The monitor shows which did not, as degraded.
-        remember(context, service, memory, seen)
-        context.log.warning(found[0].sentence)
-        return Outcome(codes.SUCCESS)
     return Outcome(codes.ERR_GENERIC, "%s runs (pid %d) and is not ready: %s See its log in /var/log/%s." % (
         service.name, seen.tree.parent.pid, found[0].sentence if found else "no worker is connected.", service.project))
 
@@ -159,6 +166,11 @@ def _settled(context, service, memory, seen, found):
         return Outcome(codes.ERR_GENERIC, "Not started: %s" % fatal.sentence) if since > SETTLED else None
     if not found and connected(service, seen):
         remember(context, service, memory, seen)
+        return Outcome(codes.SUCCESS)
+    if {"workers", "amqp"}.issuperset(keys) and since > PATIENCE and probe.connected(seen):
+        # Some backends came up: they shall serve. The monitor shows which did not, as degraded.
+        remember(context, service, memory, seen)
+        context.log.warning(found[0].sentence)
         return Outcome(codes.SUCCESS)
     if "broker" in keys and keys["broker"].kind == facts.OUTAGE and seen.broker is False and since > SETTLED:
         remember(context, service, memory, seen)
@@ -179,7 +191,7 @@ def remember(context, service, memory, seen):
     parent = seen.tree.parent
     workers = len([one for one in seen.tree.workers if one != parent]) or 1
     note = memory.read(SERVICE)
-    note.update({"pid": parent.pid, "start": parent.start, "workers": workers})
+    note.update({"pid": parent.pid, "start": parent.start, "workers": workers, "linked": probe.connected(seen)})
     memory.write(SERVICE, note)
     if context.parameters.pid:
         try:

@@ -39,7 +39,7 @@ def look(context, service, memory, eyes, level=0):
     parent = found.parent or found.all[0]
     seen = facts.Seen(
         found, {}, settings, age=context.processes.age(parent), expected=expected(service, settings),
-        baseline=baseline(memory, found.parent))
+        baseline=noted(memory, found.parent, "workers"), linked=noted(memory, found.parent, "linked"))
     connections = eyes.connections()
     seen = seen._replace(sockets=_sockets(context, service, seen, connections))
     seen = seen._replace(port_owner=port_owner(service, seen, connections))
@@ -57,12 +57,17 @@ def expected(service, settings):
     return settings.workers
 
 
-def baseline(memory, parent):
-    """How many workers this very parent had when its start was done; None: not noted."""
+def noted(memory, parent, key):
+    """A number that was noted of this very parent: 'workers', 'linked'; None: nothing was."""
     note = memory.read(SERVICE)
     if parent is None or note.get("pid") != str(parent.pid) or note.get("start") != str(parent.start):
         return None
-    return int(note["workers"]) if note.get("workers", "").isdigit() else None
+    return int(note[key]) if note.get(key, "").isdigit() else None
+
+
+def connected(seen):
+    """How many workers have a connection to a broker."""
+    return sum(1 for one in seen.tree.workers if (seen.sockets.get(one.pid, facts.Sockets()).amqp or 0) > 0)
 
 
 def amqp_ports(context, settings):
@@ -102,10 +107,10 @@ def deeper(context, service, eyes, seen, level):
     if service.page and seen.page is None:
         seen = seen._replace(page=page(context, service, eyes, settings))
     if level >= 20 and service.topic and seen.broker is not False and settings.readable:
-        targets, method = call_targets(service, seen)
+        targets, call = call_targets(service, seen)
         if targets and settings.brokers:
             seen = seen._replace(replies=eyes.replies(settings.brokers, settings.exchange, targets,
-                                                      context.deadline.limit(limit), method))
+                                                      context.deadline.limit(limit), call))
     return seen
 
 
@@ -128,10 +133,10 @@ def _rows(context, service, eyes, settings, limit):
 
 
 def call_targets(service, seen):
-    """(queues to call, method or None for the ping). For Heat the listener of each worker, where its row is known."""
+    """(queues to call, Call). For Heat the listener of each worker, where its row is known."""
     settings = seen.settings
     if service.row == "heat":
         newest = decide.own_rows(seen)[:len(seen.tree.workers)]
         if newest:
-            return tuple("heat-engine-listener.%s" % row.name for row in newest), "listening"
-    return tuple("%s.%s" % (service.topic, name) for name in decide.names(service, settings)), None
+            return tuple("heat-engine-listener.%s" % row.name for row in newest), facts.HEAT_LISTENING
+    return tuple("%s.%s" % (service.topic, name) for name in decide.names(service, settings)), service.call

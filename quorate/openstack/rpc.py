@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """An RPC round trip through RabbitMQ, as oslo.messaging's clients make one.
 
-The envelope is oslo.messaging's version 2.0 (_drivers/common.py serialize_msg, _drivers/amqp.py); the method is its ping
-(rpc/dispatcher.py, option rpc_ping_enabled). A service that does not offer it answers NoSuchMethod or UnsupportedVersion,
-which proves as much: somebody took the call out of the queue and replied.
+The envelope is oslo.messaging's version 2.0 (_drivers/common.py serialize_msg, _drivers/amqp.py). Any reply proves life, also
+one that says that the method is not known: somebody took the call out of the queue and answered.
 """
 
 import json
 
-from quorate.openstack.facts import ANSWERED, MISSING, SILENT, UNKNOWN, UNREACHABLE, Reply
+from quorate.openstack.facts import ANSWERED, MISSING, PING, SILENT, UNKNOWN, UNREACHABLE, Reply
 
-PING = "oslo_rpc_server_ping"
 CONTEXT = {"_context_read_deleted": "no", "_context_user_id": None, "_context_project_id": None, "_context_is_admin": True,
            "_context_roles": []}  # Cinder's context refuses to be without the first
 
@@ -133,8 +131,10 @@ def _unique():
 
 
 def _message(method, reply_queue, mark, seconds):
-    body = dict(CONTEXT, method=method, args={}, version="1.0", _msg_id=mark, _unique_id=_unique(), _reply_q=reply_queue,
+    body = dict(CONTEXT, method=method.method, args=dict(method.args), version=method.version, _msg_id=mark, _unique_id=_unique(), _reply_q=reply_queue,
                 _timeout=max(1, int(seconds)))
+    if method.namespace:
+        body["namespace"] = method.namespace
     return json.dumps({"oslo.version": "2.0", "oslo.message": json.dumps(body)}).encode()
 
 

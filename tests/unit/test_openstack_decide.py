@@ -19,7 +19,7 @@ def process(pid, state="S", ppid=1):
 
 PARENT, ONE, TWO = process(10), process(11, ppid=10), process(12, ppid=10)
 TREE = Tree(PARENT, (ONE, TWO))
-SEEN = Seen(TREE, {11: WELL, 12: WELL}, SETTINGS, 1000.0, 2, 2)
+SEEN = Seen(TREE, {11: WELL, 12: WELL}, SETTINGS, 1000.0, 2, 2, 2)
 
 
 def verdict(service=CINDER, lasting=None, limits=Limits(), **changes):
@@ -83,6 +83,18 @@ def test_one_that_does_not_connect_to_a_broker_that_answers():
     assert facts.FAILED == verdict(broker=True, lasting={"amqp": 61.0}, **LOST).state
 
 
+def test_a_backend_whose_driver_waits_for_its_storage_is_no_reason_to_restart_the_others():
+    found = verdict(broker=True, linked=1, lasting={"linking": 9999.0, "amqp": 9999.0}, **LOST)
+
+    assert facts.DEGRADED == found.state and "since the start" in found.sentence
+
+
+def test_a_queue_that_was_never_made_beside_others_that_answer():
+    replies = (Reply("q", facts.ANSWERED, 2), Reply("r", facts.MISSING))
+
+    assert facts.DEGRADED == verdict(replies=replies, lasting={"queue": 999.0, "queue-part": 999.0}).state
+
+
 def test_whether_the_broker_answers_is_not_known():
     assert facts.DEGRADED == verdict(lasting={"broker": 999.0, "amqp": 999.0}, **LOST).state
 
@@ -101,8 +113,9 @@ def rows(*ages, outcome=facts.ANSWERED):
     (rows(70, 80), 0, facts.DEGRADED, "has not reported for"),
     (rows(70, 80), 61, facts.FAILED, "has not reported for"),
     (rows(5, 80), 999, facts.DEGRADED, "the others have"),
-    (rows(5, 1500), 999, facts.DEGRADED, "ha@b of cinder-volume has not reported since its start"),
-    (rows(1500, 1500), 999, facts.DEGRADED, "did not initialise"),
+    (rows(5, 1500), 999, facts.DEGRADED, "ha@b of cinder-volume has not yet reported since"),
+    (rows(960, 960), 999, facts.DEGRADED, "not initialised"),  # written at its start, by a service whose driver never came up
+    (rows(1500, 1500), 999, facts.DEGRADED, "not initialised"),
     (rows(5), 999, facts.DEGRADED, "ha@b"),
     (rows(5, None), 999, facts.DEGRADED, "ha@b"),
     (rows(5, -200), 999, facts.DEGRADED, "clocks"),
@@ -149,9 +162,9 @@ def test_a_dead_engine_is_not_called():
     found = engines((1, 220), (1, 300))
     seen = SEEN._replace(settings=ENGINE, rows=found, age=5.0)
 
-    assert (("engine.ha",), None) == probe.call_targets(HEAT, seen)
+    assert (("engine.ha",), facts.PING) == probe.call_targets(HEAT, seen)
     seen = seen._replace(rows=engines((1, 220), (1, 4), (1, 3)))
-    assert (("heat-engine-listener.id2", "heat-engine-listener.id1"), "listening") == probe.call_targets(HEAT, seen)
+    assert (("heat-engine-listener.id2", "heat-engine-listener.id1"), facts.HEAT_LISTENING) == probe.call_targets(HEAT, seen)
 
 
 @pytest.mark.parametrize("reply, lasting, state, word", [

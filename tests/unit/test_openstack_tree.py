@@ -182,7 +182,7 @@ def test_start_refuses_beside_orphans_and_stop_ends_them(tmp_path, broker):
         os.kill(service.parent(), signal.SIGKILL)
         assert within(10, lambda: len(service.processes()) == 2)
         outcome = service.run("start")
-        assert outcome.code == codes.ERR_GENERIC and "still live" in outcome.reason
+        assert outcome.code == codes.ERR_GENERIC and "there are still" in outcome.reason
         assert service.run("stop").code == codes.SUCCESS
         assert [] == service.processes()
     finally:
