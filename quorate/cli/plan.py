@@ -75,7 +75,7 @@ def main(words):
 def load(path):
     """The Plan in the file at `path`. Refused with one line for each problem."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise Refused("quorate: %s cannot be read: %s." % (path, getattr(error, "strerror", None) or error)) from None

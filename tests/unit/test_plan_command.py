@@ -44,6 +44,19 @@ def test_a_file_that_cannot_be_read(verb, tmp_path):
     assert "cannot be read: No such file or directory." in err
 
 
+def test_a_file_from_another_system(tmp_path):
+    """Ends of lines and the mark at the beginning that editors of Windows write."""
+    path = tmp_path / "plan.toml"
+    with open(THREE, encoding="utf-8") as file:
+        text = file.read()
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert 0 == run("check", str(path))[0]
+
+    path.write_bytes(text.replace("cidr", "cdir", 1).replace("\n", "\r\n").encode())
+    line = text[:text.index("cidr")].count("\n") + 1
+    assert run("check", str(path))[2].startswith("%s:%d: networks.management.cdir: " % (path, line))
+
+
 def test_bytes_that_are_no_text(tmp_path):
     path = tmp_path / "plan.toml"
     path.write_bytes(b"\xff\xfe")
