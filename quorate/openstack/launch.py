@@ -204,7 +204,7 @@ def remember(context, service, memory, seen):
 def died(context, service, memory, unit):
     """A sentence about a service of which nothing is left after its start."""
     unit = memory.read(SERVICE).get("unit")
-    if unit and service.name == "nova-novncproxy" and not _novnc_chosen():
+    if unit and service.name == "nova-novncproxy" and not novnc_chosen():
         return ("%s ended at once and reports success: Debian starts this proxy only if /etc/default/nova-consoleproxy says "
                 "NOVA_CONSOLE_PROXY_TYPE=novnc. Set it on every node." % unit)
     if unit:
@@ -213,7 +213,8 @@ def died(context, service, memory, unit):
     return "%s ended at once%s See /var/log/%s." % (service.name, ": " + words if words else ".", service.project)
 
 
-def _novnc_chosen(path="/etc/default/nova-consoleproxy"):
+def novnc_chosen(path="/etc/default/nova-consoleproxy"):
+    """Whether Debian's unit starts the noVNC proxy; True where the unit is not Debian's."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = [line.strip() for line in file]

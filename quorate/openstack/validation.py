@@ -46,8 +46,8 @@ def of_settings(service, settings, config):
 
 
 def _console_type():
-    from quorate.openstack.launch import _novnc_chosen
-    if _novnc_chosen():
+    from quorate.openstack.launch import novnc_chosen
+    if novnc_chosen():
         return []
     return ["/etc/default/nova-consoleproxy does not say NOVA_CONSOLE_PROXY_TYPE=novnc: Debian's unit then ends with success "
             "and runs nothing."]
