@@ -294,3 +294,21 @@ def test_by_hand_nothing_is_noted(config, memory):
     engine.keep(found, memory, [facts.Symptom("amqp", facts.PASSING, "x")])
 
     assert {} == memory.read("symptoms")
+
+
+def test_two_copies_are_refused_at_once(config, memory):
+    found = world("start", config)
+    add_tree(found, config)
+    add_tree(found, config)
+    outcome = engine.start(found, service_at(config), FakeEyes(), memory)
+
+    assert codes.ERR_GENERIC == outcome.code and "there are still" in outcome.reason and found.clock.elapsed < 1
+
+
+def test_connections_that_cannot_be_seen_are_not_taken_for_made(config, memory):
+    found = world("start", config)
+    eyes = FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)))
+    eyes.of = lambda _pid: None
+    outcome = engine.start(found, service_at(config), eyes, memory)
+
+    assert codes.ERR_GENERIC == outcome.code and "not ready" in outcome.reason
