@@ -171,9 +171,7 @@ def outlast(snapshot):
         return Decision(WAIT, "Starts; the cluster runs.", ())
     word = snapshot.override
     if word is not None and word.node == snapshot.me and own.data:
-        decision = _by_word(snapshot, own, word)
-        if decision.action == FORCE:
-            return decision
+        return _by_word(snapshot, own, word)
     if own.store != KHEPRI:
         chosen = designated(snapshot)
         if chosen == snapshot.me:
@@ -183,7 +181,9 @@ def outlast(snapshot):
             return Decision(WAIT, "%s boots first, and the others follow it." % chosen, (chosen,))
     if not missing:
         return Decision(WAIT, "All nodes of the cluster boot; each waits for the others.", ())
-    return Decision(WAIT, _why(own, missing), missing, True, None if own.store == KHEPRI else BOOT % own.node)
+    best = own.node if not outlived(snapshot, own) else next(
+        (one.node for one in outlived(snapshot, own) if not outlived(snapshot, one)), own.node)
+    return Decision(WAIT, _why(own, missing), missing, True, None if own.store == KHEPRI else BOOT % best)
 
 
 def _why(own, missing):

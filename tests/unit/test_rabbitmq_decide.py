@@ -216,7 +216,7 @@ def test_with_khepri_nothing_is_forced():
     pair = [waits(node, ("n1", "n2"), store=facts.KHEPRI) for node in ("n1", "n2")]
     decision = outlast(snapshot(*pair))
     assert decision.action == WAIT and decision.command is None
-    assert outlast(snapshot(*pair, override=facts.Override("n1", "root", 1))).action == WAIT
+    assert outlast(snapshot(*pair, override=facts.Override("n1", "root", 1))).action == REFUSE
 
 
 def test_nothing_is_forced_beside_a_cluster_that_runs():
@@ -227,7 +227,8 @@ def test_nothing_is_forced_beside_a_cluster_that_runs():
 def test_the_operators_word_is_refused_when_another_stopped_later():
     word = facts.Override("n1", "root", 1)
     seen = snapshot(waits("n1"), waits("n2", ("n2", "n3")), override=word)
-    assert outlast(seen).action == WAIT
+    assert outlast(seen).action == REFUSE
+    assert outlast(seen._replace(override=None)).command == "quorate rabbitmq boot n2", "what is said is what is taken"
     assert outlast(seen._replace(override=word._replace(forced=True))).action == FORCE
     assert outlast(seen._replace(me="n2", override=word._replace(node="n2"))).action == FORCE
 
@@ -257,3 +258,13 @@ def test_explain_says_who_waits_for_whom():
 def test_explain_of_a_cluster_that_runs_short():
     text = "\n".join(table(snapshot(report("n1", RUNNING), report("n2", RUNNING), report("n3", launched=False)), 10))
     assert "running: 2 of 3 members; away: n3" in text and "quorum-critical: n1, n2" in text
+
+
+def test_the_command_that_is_said_is_one_that_is_taken():
+    """Seen on the lab: the node that said it was refused, because another one had stopped later."""
+    for saws in ((ALL, ("n2", "n3")), (("n1", "n3"), ALL), (ALL, ALL)):
+        seen = snapshot(waits("n1", saws[0]), waits("n2", saws[1]))
+        for me in ("n1", "n2"):
+            node = outlast(seen._replace(me=me)).command.split()[-1]
+            word = facts.Override(node, "root", 1)
+            assert outlast(seen._replace(me=node, override=word)).action == FORCE
