@@ -115,7 +115,7 @@ class RabbitmqCheck(Check):
             self._process = process or find(processes, place.node, place.pid_file)
             return broker
         self._handshake = now
-        if not place.user or broker.refused:
+        if not place.user or broker.refused or broker.full:
             return broker
         return broker._replace(**self._api(place, now, max(0.05, seconds - (monotonic() - now))))
 

@@ -36,8 +36,8 @@ KHEPRI = "khepri"            # from 4.0 on, by choice
 
 class Broker(namedtuple("Broker", (
         "process listening answered running_nodes all_nodes partitions alarms draining under_pause quorum_critical error "
-        "stage refused epmd files leaderless unsynchronised"),
-        defaults=(None,) * 17)):
+        "stage refused epmd files leaderless unsynchronised full"),
+        defaults=(None,) * 18)):
     """What one broker showed of itself; None: it did not say, or it was not asked.
 
     process:         quorate.host.process.Process, or None: there is none
@@ -58,6 +58,7 @@ class Broker(namedtuple("Broker", (
     files:           (open files, how many it may open); asked only where it does not answer
     leaderless:      tuple of names of quorum queues without a leader or a majority of their members
     unsynchronised:  tuple of names of mirrored classic queues with a mirror that has not all messages
+    full:            True: it refused a connection because a limit of connections is reached (of the node, vhost or user)
     """
     __slots__ = ()
 

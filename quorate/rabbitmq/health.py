@@ -85,6 +85,9 @@ def _serving(broker):
     parted = _parted(broker)
     if parted:
         return parted
+    if broker.full:
+        return Health(FULL, False, "RabbitMQ takes no more connections: %s; close some, or see rabbitmqctl list_vhost_limits, "
+                                   "list_user_limits and connection_max." % (broker.error or "a limit is reached").rstrip("."))
     if broker.refused:
         return Health(REFUSED, True, "RabbitMQ serves clients and refuses the credentials of the check, so alarms and partitions "
                                      "are unknown: %s" % (broker.error or "look at its log."))

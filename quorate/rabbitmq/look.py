@@ -34,8 +34,8 @@ def look(place, process, level, seconds, session=None):
 
 def _asked(broker, place, level, seconds, word):
     """What serves, with what the management API says of it."""
-    if word.refused:
-        return broker._replace(refused=True)
+    if word.refused or word.full:
+        return broker._replace(refused=word.refused, full=word.full)
     if not place.user:
         return broker
     from quorate.rabbitmq import management

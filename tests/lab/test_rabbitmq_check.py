@@ -114,6 +114,20 @@ def test_silence_is_hung_as_well(broker):
     session.close(goodbye=True)
 
 
+def test_a_limit_of_connections_is_not_refused_credentials(broker, check):
+    broker.ctl("set_vhost_limits", '{"max-connections": 1}')  # the check has that one
+    try:
+        crowded = Check(broker)
+        try:
+            crowded.turns(503, "takes no more connections")
+            assert 200 == crowded.get("/live")[0]
+        finally:
+            crowded.stop()
+        assert 200 == check.get()[0]
+    finally:
+        broker.ctl("clear_vhost_limits")
+
+
 def test_an_alarm_blocks_publishers_only(broker, check):
     broker.ctl("set_vm_memory_high_watermark", "0.0000001")
     try:

@@ -19,9 +19,10 @@ BROKERS = some.builds(
     alarms=some.none() | some.sampled_from(((), ("memory",), ("disk", "memory"))), draining=MAYBE, under_pause=MAYBE,
     quorum_critical=MAYBE, error=some.none() | some.just("It says why."),
     stage=some.none() | some.sampled_from(sorted(facts.STATES | {facts.STOPPED_APP})), refused=MAYBE, epmd=MAYBE,
-    files=some.none() | some.tuples(some.integers(0, 70000), some.integers(1, 70000)), leaderless=QUEUES, unsynchronised=QUEUES)
+    files=some.none() | some.tuples(some.integers(0, 70000), some.integers(1, 70000)), leaderless=QUEUES, unsynchronised=QUEUES,
+    full=MAYBE)
 OPTIONAL = ("running_nodes", "all_nodes", "partitions", "alarms", "draining", "under_pause", "quorum_critical", "refused", "epmd",
-            "leaderless", "unsynchronised", "stage", "files", "error")
+            "leaderless", "unsynchronised", "full", "stage", "files", "error")
 
 
 @given(BROKERS)

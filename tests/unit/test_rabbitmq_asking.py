@@ -60,6 +60,34 @@ def test_greeting(serve, data, answered, word):
     assert found.error is None or found.error.endswith(".")
 
 
+class ProbableAccessDeniedError(Exception):
+    """As pika's."""
+
+
+class ProbableAuthenticationError(Exception):
+    """As pika's."""
+
+
+class StreamLostError(Exception):
+    """As pika's."""
+
+
+@pytest.mark.parametrize("error, answered, refused, full", [
+    (None, True, False, False),
+    (amqp.NoAnswer("no answer"), False, False, False),
+    (ProbableAuthenticationError("(403) ACCESS_REFUSED - Login was refused"), True, True, False),
+    (ProbableAccessDeniedError("(530) NOT_ALLOWED - access to vhost 'x' refused for user 'y'"), True, True, False),
+    (ProbableAccessDeniedError("(530) NOT_ALLOWED - access to vhost '/' refused for user 'y': connection limit (5) is reached"), True,
+     False, True),
+    (StreamLostError("gone"), None, False, False),
+    (ConnectionRefusedError(111, "Connection refused"), None, False, False),
+])
+def test_what_a_session_met(error, answered, refused, full):
+    word = amqp.verdict(error, 5672, 1)
+
+    assert (answered, refused, full) == (word.hello.answered if word.hello else None, word.refused, word.full)
+
+
 def test_silence_is_not_a_closed_port(serve):
     silent, closed = amqp.hello("127.0.0.1", serve(None), 0.05), amqp.hello("127.0.0.1", closed_port(), 5)
 

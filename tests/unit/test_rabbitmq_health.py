@@ -22,6 +22,7 @@ SILENT = Broker(BEAM, True, False, error="The broker took a connection on port 5
     (WELL._replace(alarms=("memory",)), "alarm", True),
     (WELL._replace(alarms=("disk", "memory")), "alarm", True),
     (WELL._replace(refused=True), "refused", True),
+    (WELL._replace(full=True, error="connection limit (5) is reached"), "full", False),
     (WELL._replace(leaderless=("nova",)), "leaderless", True),
     (WELL._replace(unsynchronised=("nova", "neutron")), "unsynchronised", True),
     (WELL._replace(epmd=False), "epmd", True),
