@@ -154,7 +154,8 @@ class Cluster:
             from quorate.rabbitmq.ctl import Tools
             done, words = Tools(self.context, self.layout).forget(self.layout.nodename, decision.peer)
             if not done:
-                raise Failed(codes.ERR_GENERIC, words)
+                self.board.say(words)  # a node that died a moment ago may still count as active; a failed start would
+                raise NotOurTurn(words)  # keep Pacemaker from this node, so it is tried again
             self.context.log.warning("%s Its disk is empty, and it joins as a new member." % words)
         self._be_younger(decision)
         self.memory.write("grow", {"for": self.layout.nodename})

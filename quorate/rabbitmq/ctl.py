@@ -52,10 +52,11 @@ class Tools:
 
     def critical(self):
         """Whether quorum queues would lose their quorum without this node: True, False, None: no answer."""
-        result = self.run("rabbitmq-queues", "check_if_node_is_quorum_critical", "-q", limit=10)
+        result = self.run("rabbitmq-queues", "check_if_node_is_quorum_critical", "--formatter", "json", limit=10)
         if result.ok:
             return False
-        return True if "quorum" in result.err + result.out and result.rc == 69 else None
+        # The same exit code as for a broker that cannot be reached; the words tell them apart (3.10 and 4.0).
+        return True if "minimum online quorum" in result.err + result.out else None
 
     def cluster_status(self):
         """The JSON of cluster_status; '' when it does not answer."""

@@ -11,7 +11,8 @@ from quorate.ocf import codes
 from quorate.ocf.agent import Failed
 from quorate.rabbitmq import cookie, facts, layout as layouts, serving
 from quorate.rabbitmq.board import Board, configured_nodes
-from quorate.rabbitmq.cluster import Cluster, ended
+from quorate.rabbitmq.cluster import Cluster, NotOurTurn, ended
+from quorate.rabbitmq.ctl import Tools
 from quorate.rabbitmq.declaration import PARAMETERS
 from quorate.rabbitmq.memory import Memory
 from quorate.rabbitmq.probe import Observation
@@ -172,9 +173,20 @@ def test_a_former_self_that_cannot_be_forgotten_keeps_it_from_joining(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING)])
     for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
         node.commands.allow(path, ..., rc=70, err="Error:\n{:failed_to_remove_node, :rabbit@n1, {:active, 'x'}}")
-    with pytest.raises(Failed) as failed:
+    with pytest.raises(NotOurTurn) as turned:
         node.cluster.carry_out(node.cluster.turn())
-    assert "did not forget rabbit@n1" in failed.value.reason and node.commands.spawned == []
+    assert "did not forget rabbit@n1" in str(turned.value) and node.commands.spawned == []
+    assert "did not forget" in node.board.said[-1]
+
+
+@pytest.mark.parametrize("rc, out, critical", [
+    (0, '{"result":"ok"}', False), (69, '{"result":"error","message":"Node x reported local queues with minimum online quorum"}', True),
+    (69, "Error: unable to perform an operation on node 'rabbit@n1'.", None), (127, "", None)])
+def test_a_tool_that_fails_is_no_answer(tmp_path, rc, out, critical):
+    node = Node(tmp_path)
+    for path in ("rabbitmq-queues", "/usr/sbin/rabbitmq-queues", "/usr/lib/rabbitmq/bin/rabbitmq-queues"):
+        node.commands.allow(path, ..., rc=rc, out=out)
+    assert Tools(node.context, node.layout).critical() is critical
 
 
 def test_the_founder_is_the_one_who_claimed_it(tmp_path):
