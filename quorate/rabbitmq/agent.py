@@ -71,13 +71,16 @@ def adopt(context, memory, process, layout):
 
 def stop(context):
     """Drain, stop the broker, prove it. Needs no cluster, no credentials, no software."""
-    memory = Memory(context.instance)
-    from quorate.rabbitmq.stopping import hand_over, known_name
-    nodename = known_name(context, memory)
-    state = hand_over(context, memory, nodename)
+    return halt(context, Memory(context.instance))
+
+
+def halt(context, memory):
+    """The stop of the instance that has these notes. Its Outcome."""
+    from quorate.rabbitmq import stopping
+    nodename = stopping.known_name(context, memory)
+    state = stopping.hand_over(context, memory, nodename)
     left = server.stop(context, memory, nodename, max(2.0, context.deadline.left() - 2),
                        hopeless=state in (facts.STARTING, facts.WAITING, facts.HUNG))
-    from quorate.rabbitmq import stopping
     stopping.undrain(context)
     if left:
         return Outcome(codes.ERR_GENERIC, "Not stopped: %s still there after SIGKILL; see 'ps -o pid,stat,wchan,cmd -p %s'." % (
