@@ -66,9 +66,10 @@ def main():
         path, control = os.path.join(home, "haproxy.cfg"), os.path.join(home, "admin.sock")
         with open(path, "w", encoding="ascii") as file:
             file.write(config(home))
-        process = subprocess.Popen([program, "-db", "-f", path, "-p", os.path.join(home, "pid")], stdin=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        words = [CHECK, "--socket", control, "--pidfile", os.path.join(home, "pid")]
+        pidfile = os.path.join(home, "pid")
+        process = subprocess.Popen([program, "-W", "-db", "-f", path, "-p", pidfile], stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # master and worker, as systemd has it
+        words = [CHECK, "--socket", control, "--pidfile", pidfile]
         try:
             until(lambda: subprocess.run(words, stdout=subprocess.DEVNULL, check=False).returncode == 0, 20, "HAProxy")
             with open("/proc/loadavg", encoding="ascii") as file:
@@ -80,13 +81,16 @@ def main():
             print("| %d times | shortest | median | nine of ten | CPU |\n|---|---|---|---|---|" % options.looks)
             print(row("`python3 -I -c pass`, for comparison", ["/usr/bin/python3", "-I", "-c", "pass"], options.looks))
             print(row("`haproxy-check`, %d listeners, %d servers" % (LISTENERS, 3 * LISTENERS), words, options.looks))
-            process.send_signal(signal.SIGSTOP)
+            with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="ascii") as file:
+                worker = int(file.read().split()[0])
+            os.kill(worker, signal.SIGSTOP)
             print(row("the same, HAProxy stopped by a signal", words, options.looks // 10))
             process.kill()
             process.wait()
+            os.kill(worker, signal.SIGKILL)
             print(row("the same, HAProxy killed", words, options.looks // 10))
         finally:
-            process.kill()
+            process.terminate()  # a master ends its workers
             process.wait()
     return 0
 
