@@ -104,10 +104,15 @@ def wanted_workers(seen):
     return seen.baseline if seen.expected is None else seen.expected
 
 
+def _database_away(seen):
+    """Whether the database does not answer us, or not this question: the service is unlikely to fare better."""
+    return seen.rows is not None and seen.rows.outcome != facts.ANSWERED
+
+
 def _workers(service, seen):
     missing = missing_workers(service, seen)
-    if not missing:
-        return
+    if not missing or _database_away(seen):
+        return  # one without its database makes no workers and no connections; that is told of the database
     wanted = wanted_workers(seen)
     there = wanted - missing
     what = "backends" if service.workers == "backends" else "workers"
@@ -118,7 +123,7 @@ def _workers(service, seen):
                           there, wanted, what, service.name))
     else:
         yield Symptom("workers", facts.PASSING, "%s has %d of %d worker processes." % (service.name, there, wanted),
-                      GRACE)
+                      GRACE if seen.linked else None)  # one that never was complete may be waiting for its database
 
 
 def _connections(service, seen):
@@ -137,6 +142,8 @@ def _connections(service, seen):
         # Cinder connects a backend after its driver has come up, which waits for the storage.
         yield Symptom("linking", facts.NOTICE, "%s %s not connected to RabbitMQ since the start: %s" % (
             who, "has" if len(without) == 1 else "have", "its driver has not come up yet; is the storage of that backend there?"))
+    elif seen.broker and _database_away(seen):
+        return
     elif seen.broker:
         yield Symptom("amqp", facts.PASSING, "%s %s no connection to RabbitMQ, although %s answers." % (
             who, "has" if len(without) == 1 else "have", where))

@@ -35,10 +35,13 @@ def monitor(context, service, eyes=None, memory=None):
 
 
 def _learn(context, memory, seen):
-    """Note that more workers are connected than when the start was done: from now on a loss is one."""
-    connected = probe.connected(seen)
-    if not context.by_hand and seen.linked is not None and connected > seen.linked:
-        memory.write(SERVICE, dict(memory.read(SERVICE), linked=connected))
+    """Note that more workers are there, or connected, than when the start was done: from now on a loss is one."""
+    if context.by_hand or seen.linked is None:
+        return
+    workers = len([one for one in seen.tree.workers if one != seen.tree.parent])
+    linked = max(seen.linked, probe.connected(seen))
+    if workers > (seen.baseline or 0) or linked > seen.linked:
+        memory.write(SERVICE, dict(memory.read(SERVICE), linked=linked, workers=max(workers, seen.baseline or 1)))
 
 
 def outcome(context, memory, verdict):

@@ -138,10 +138,13 @@ def wait(context, service, memory, eyes, unit):
     last = []
 
     def settled():
-        seen = probe.look(context, service, memory, eyes)
+        since = _since_launch(context, memory)
+        if since > SETTLED:
+            context.clock.sleep(context.deadline.limit(0.75))  # from now on broker and database are asked each time
+        seen = probe.look(context, service, memory, eyes, ask=since > SETTLED)
         found = decide.symptoms(service, seen)
         last[:] = [seen, found]
-        return _settled(context, service, memory, seen, found)
+        return _settled(context, service, memory, seen, found, since)
 
     outcome = context.deadline.poll(settled, every=0.25)
     if outcome:
@@ -153,28 +156,33 @@ def wait(context, service, memory, eyes, unit):
         service.name, seen.tree.parent.pid, found[0].sentence if found else "no worker is connected.", service.project))
 
 
-def _settled(context, service, memory, seen, found):
-    """The Outcome once it is decided, else None."""
+def _since_launch(context, memory):
     launched = memory.number(SERVICE, "launched")
-    since = context.clock.monotonic() - launched if launched is not None else 0.0
+    return context.clock.monotonic() - launched if launched is not None else 0.0
+
+
+def _settled(context, service, memory, seen, found, since):
+    """The Outcome once it is decided, else None."""
     if seen.tree.parent is None:
         # systemd has gone through the unit, or the program has ended: nothing comes any more.
         return Outcome(codes.ERR_GENERIC, died(context, service, memory, None)) if since > SETTLED else None
-    keys = {one.key: one for one in found}
     fatal = next((one for one in found if one.kind == facts.FATAL), None)
     if fatal is not None:  # what a fork explains is over by then
         return Outcome(codes.ERR_GENERIC, "Not started: %s" % fatal.sentence) if since > SETTLED else None
     if not found and connected(service, seen):
         remember(context, service, memory, seen)
         return Outcome(codes.SUCCESS)
-    if {"workers", "amqp"}.issuperset(keys) and since > PATIENCE and probe.connected(seen):
+    outage = next((one for one in found if one.kind == facts.OUTAGE), None)
+    if outage is not None and since > SETTLED and (outage.key == "database" or seen.broker is False):
+        # A failed start would ban every node until somebody cleans up, and one that waits would hold up the cluster, which may
+        # be about to bring that very database back.
+        remember(context, service, memory, seen)
+        context.log.warning("Started, but: %s" % outage.sentence)
+        return Outcome(codes.SUCCESS)
+    if outage is None and found and since > PATIENCE and probe.connected(seen):
         # Some backends came up: they shall serve. The monitor shows which did not, as degraded.
         remember(context, service, memory, seen)
         context.log.warning(found[0].sentence)
-        return Outcome(codes.SUCCESS)
-    if "broker" in keys and keys["broker"].kind == facts.OUTAGE and seen.broker is False and since > SETTLED:
-        remember(context, service, memory, seen)
-        context.log.warning("Started, but %s" % keys["broker"].sentence)
         return Outcome(codes.SUCCESS)
     return None
 

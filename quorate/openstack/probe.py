@@ -30,8 +30,9 @@ def tree(context, service, memory, settings):
     return read.tree(found, first, leaders, decide.alone(service, settings))
 
 
-def look(context, service, memory, eyes, level=0):
-    """A Seen: what the level asks for. Deeper questions are not put to a service that is plainly broken."""
+def look(context, service, memory, eyes, level=0, ask=True):
+    """A Seen: what the level asks for. Deeper questions are not put to a service that is plainly broken. ask: whether broker
+    and database are asked when something is missing that they may explain."""
     settings = eyes.settings(service, context.parameters.config)
     found = tree(context, service, memory, settings)
     if not found.all:
@@ -43,11 +44,22 @@ def look(context, service, memory, eyes, level=0):
     connections = eyes.connections()
     seen = seen._replace(sockets=_sockets(context, service, seen, connections))
     seen = seen._replace(port_owner=port_owner(service, seen, connections))
-    if any(one.amqp == 0 for one in seen.sockets.values()) and service.amqp and found.parent is not None:
-        seen = seen._replace(broker=eyes.broker(settings.brokers, context.deadline.limit(BROKER_SECONDS)))
+    if ask and found.parent is not None:
+        seen = _excuses(context, service, eyes, seen)
     if level < 10 or any(one.kind == facts.FATAL for one in decide.symptoms(service, seen)):
         return seen
     return deeper(context, service, eyes, seen, level)
+
+
+def _excuses(context, service, eyes, seen):
+    """Ask broker and database whether a missing worker or connection is theirs to explain; a healthy service costs nothing."""
+    lost = service.amqp and any(one.amqp == 0 for one in seen.sockets.values())
+    if lost:
+        seen = seen._replace(broker=eyes.broker(seen.settings.brokers, context.deadline.limit(BROKER_SECONDS)))
+    if service.row and (lost or decide.missing_workers(service, seen)):
+        limit = min(BROKER_SECONDS, context.parameters.check_timeout)
+        seen = seen._replace(rows=_rows(context, service, eyes, seen.settings, limit))
+    return seen
 
 
 def expected(service, settings):

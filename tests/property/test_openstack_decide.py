@@ -84,7 +84,7 @@ def test_every_trouble_has_a_sentence_and_health_has_none(service, seen, lasting
 def test_more_unknowns_never_make_it_bolder(service, seen, lasting, limits, data):
     """Forgetting a fact never turns a service that is left alone into one that is restarted."""
     which = data.draw(some.sampled_from(("sockets", "expected", "broker", "port_owner", "rows", "replies", "page")))
-    less = seen._replace(**{which: {"sockets": {}, "replies": ()}.get(which)})
+    less = seen._replace(**{which: {"sockets": {}, "replies": (), "rows": Rows(facts.UNKNOWN)}.get(which)})
 
     assert BOLDNESS[judged(service, less, lasting, limits).state] <= BOLDNESS[judged(service, seen, lasting, limits).state]
 

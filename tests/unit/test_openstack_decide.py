@@ -211,6 +211,15 @@ def test_a_connection_of_the_proxy_that_outlives_it_is_failed():
 
 
 def test_what_fails_goes_before_what_does_not():
-    found = verdict(broker=True, rows=Rows(facts.UNREACHABLE, (), "x"), lasting={"amqp": 99.0}, **LOST)
+    found = verdict(rows=Rows(facts.UNREACHABLE, (), "x"), replies=(Reply("q", facts.MISSING),), lasting={"queue": 99.0})
 
-    assert facts.FAILED == found.state and "although" in found.sentence
+    assert facts.FAILED == found.state and "no queue q" in found.sentence
+
+
+def test_one_without_its_database_is_not_blamed_for_having_no_workers():
+    away = Rows(facts.UNREACHABLE, (), "n1:3306: refused")
+    lasting = {"workers": 999.0, "amqp": 999.0, "database": 999.0}
+
+    assert facts.DEGRADED == verdict(tree=Tree(PARENT, (PARENT,)), rows=away, lasting=lasting).state
+    assert facts.DEGRADED == verdict(broker=True, rows=away, lasting=lasting, **LOST).state
+    assert facts.FAILED == verdict(broker=True, rows=rows(5, 5), lasting=lasting, **LOST).state

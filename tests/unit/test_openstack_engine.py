@@ -16,7 +16,7 @@ from quorate.openstack.memory import SERVICE, Memory
 from tests.fakes import FakeClock, FakeCommands, FakeProcesses, context
 
 CINDER, PROXY, AUTH = catalog.CINDER_VOLUME, catalog.NOVA_NOVNCPROXY, catalog.NOVA_CONSOLEAUTH
-SETTINGS = Settings(True, (Address("n1", 5672, "u", "p", "/"),), None, "ha", (("a", "ha"),), exchange="openstack")
+SETTINGS = Settings(True, (Address("n1", 5672, "u", "p", "/"),), Address("n1", 3306), "ha", (("a", "ha"),), exchange="openstack")
 LINE = "python3 /usr/bin/cinder-volume --config-file={config}"
 
 
@@ -58,8 +58,11 @@ class FakeUnits:
 class FakeEyes:
     """What the machine around it says."""
 
-    def __init__(self, units=None, replies=(), amqp=2):
-        self.units, self._replies, self.amqp, self.asked = units or FakeUnits(), replies, amqp, []
+    def __init__(self, units=None, replies=(), amqp=2, rows=facts.ANSWERED):
+        self.units, self._replies, self.amqp, self.asked, self._rows = units or FakeUnits(), replies, amqp, [], rows
+
+    def rows(self, *_words):
+        return facts.Rows(self._rows, (), "n1:3306: refused")
 
     def settings(self, _service, _config):
         return SETTINGS
@@ -312,3 +315,37 @@ def test_connections_that_cannot_be_seen_are_not_taken_for_made(config, memory):
     outcome = engine.start(found, service_at(config), eyes, memory)
 
     assert codes.ERR_GENERIC == outcome.code and "not ready" in outcome.reason
+
+
+def test_a_start_without_its_database_ends_soon_and_well(config, memory):
+    """Seen after a power cut of all: two starts that waited their whole time were fatal, and held up the database's own."""
+    found = world("start", config)
+    eyes = FakeEyes(FakeUnits(effect=lambda: found.processes.add(LINE.format(config=config))), rows=facts.UNREACHABLE)
+    outcome = engine.start(found, service_at(config), eyes, memory)
+
+    assert codes.SUCCESS == outcome.code and found.clock.elapsed < 15
+    outcome = engine.monitor(found, service_at(config), eyes, memory)
+    assert codes.DEGRADED == outcome.code and "database" in outcome.reason
+    found.clock.sleep(9999)
+    assert codes.DEGRADED == engine.monitor(found, service_at(config), eyes, memory).code
+
+
+def test_without_its_workers_although_the_database_answers_it_has_failed(config, memory):
+    found = world("monitor", config)
+    parent = found.processes.add(LINE.format(config=config))
+    memory.write(SERVICE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 0})
+    engine.monitor(found, CINDER, FakeEyes(), memory)
+    found.clock.sleep(9)
+    assert codes.DEGRADED == engine.monitor(found, CINDER, FakeEyes(), memory).code, "it may have waited for its database"
+    memory.write(SERVICE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 1})
+
+    assert codes.ERR_GENERIC == engine.monitor(found, CINDER, FakeEyes(), memory).code
+
+
+def test_workers_that_come_later_are_learnt(config, memory):
+    found = world("monitor", config)
+    parent, _worker = add_tree(found, config)
+    memory.write(SERVICE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 0})
+    engine.monitor(found, CINDER, FakeEyes(), memory)
+
+    assert ("1", "1") == tuple(memory.read(SERVICE)[key] for key in ("workers", "linked"))
