@@ -69,7 +69,7 @@ def _halt(context, memory, reserve):
                       for one in left), ",".join(str(one.pid) for one in left)))
     if state not in facts.IN_PRIMARY:
         restore_record(datadir, record, context.parameters.user)
-    for note in (server.NOTE, "progress", "unknown", "outside", "serving", "launched-from", "offered"):
+    for note in (server.NOTE, "progress", "unknown", "outside", "complete", "serving", "launched-from", "offered"):
         memory.forget(note)
     return None
 
@@ -143,6 +143,7 @@ def _serving(context, memory, seen):
     """Member of the primary component."""
     from quorate.galera.serving import keep_record
     memory.forget("outside")
+    memory.forget("complete")
     keep_record(context, memory, seen)
     return Outcome(codes.RUNNING_PROMOTED)
 

@@ -290,6 +290,9 @@ class Election:
         if seen.state == facts.STARTING:
             missing = absent(self.snapshot())
             return "starts, and waits for a primary component" + (": %s not there" % ", ".join(missing) if missing else "")
+        if seen.state == facts.NONPRIMARY:
+            missing = absent(self.snapshot())
+            return "lives, and is not in a primary component" + (": %s not there" % ", ".join(missing) if missing else "")
         return seen.sentence
 
     def watch(self, seen):
@@ -298,7 +301,7 @@ class Election:
         parameters = self.context.parameters
         stalled = probe.stalled_for(self.context, self.memory, seen.process)
         self.board.say(self.progress_sentence(seen))
-        outside = self._outside_for(seen)
+        outside = self._lasts("outside", seen)  # of a primary component
         if seen.state == facts.RECEIVING:
             if stalled >= parameters.stall_timeout:
                 return Outcome(codes.FAILED_PROMOTED, "The state transfer made no progress for %d s: %s" % (
@@ -331,21 +334,24 @@ class Election:
             self.memory.write("survivor", {"at": int(self.context.clock.now())})
             return Outcome(codes.FAILED_PROMOTED, "The other node is confirmed off; restarted to go on alone (two_node_mode).")
         missing = absent(snapshot)
-        if not missing and outside >= self.context.parameters.recovery_wait:
+        if missing:
+            self.memory.forget("complete")
+        # Not by the time outside: one that waited for hours must not be restarted the moment the other one is back.
+        elif self._lasts("complete", seen) >= self.context.parameters.recovery_wait:
             self.memory.write("tried", {"at": int(self.context.clock.now())})
             return Outcome(codes.FAILED_PROMOTED, "No primary component formed within %d s although all members of the last "
-                           "one are there; the election decides instead." % outside)
+                           "one are there; the election decides instead." % self._lasts("complete", seen))
         if missing and outside >= URGENT_AFTER:
             return Outcome(codes.DEGRADED_PROMOTED, "Waits for %s, which may hold commits that nobody else has. Start it, or "
                            "go on without it: quorate bootstrap %s" % (", ".join(missing), me))
         return Outcome(codes.RUNNING_PROMOTED)
 
-    def _outside_for(self, seen):
-        """Seconds since this server was first seen outside a primary component."""
+    def _lasts(self, what, seen):
+        """Seconds since this was first so of this server; keeps a note of that name."""
         now, pid = int(self.context.clock.now()), str(seen.process.pid)
-        note = self.memory.read("outside")
+        note = self.memory.read(what)
         if note.get("pid") != pid:
-            self.memory.write("outside", {"pid": pid, "since": now})
+            self.memory.write(what, {"pid": pid, "since": now})
             return 0
         return max(0, now - int(note.get("since", now)))
 

@@ -6,42 +6,23 @@ to all three nodes all the time; after each test every acknowledged write must b
 """
 
 import os
-import random
 import subprocess
 import threading
 
 import pytest
 
-from lab import LabError, campaign_faults as inject, cgroups, cluster, faults, galera, state
-from lab.campaign_state import primaries, synced
-from lab.campaign_watch import Watch
+from lab import campaign_faults as inject, cgroups, faults, galera
+from lab.campaign_state import primaries
+from tests.lab.whole import LIMIT, assert_lost, assert_whole, eventually, power_log, serving
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SUITE = "bookworm"
-LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests look for
 LOGS = "/var/log/mysql"
 
 
 @pytest.fixture(scope="module")
 def world():
-    """A cluster that serves, its clients, and a watch on its servers."""
-    try:
-        cluster.check_able()
-    except LabError as reason:
-        pytest.skip(str(reason))
-    done = subprocess.run(["make", "-s", "deb"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
-    with cluster.Lab("tgalera-%d" % (os.getpid() % 10000000)) as lab:
-        lab.up(suite=SUITE, deb=os.path.join(ROOT, done.stdout.split()[-1]))
-        galera.prepare(lab)
-        galera.create(lab)
-        galera.wait_synced(lab)
-        galera.users(lab)
-        watch = Watch(lab, galera.USER, galera.password_file(lab))
-        try:
-            yield inject.World(lab, watch, random.Random(1), print, [])
-        finally:
-            watch.close()
+    """A cluster that serves, and a watch on its servers."""
+    with serving("tgalera") as world:
+        yield world
 
 
 @pytest.fixture
@@ -68,41 +49,6 @@ def whole(quiet, tmp_path):
     for client in clients:
         client.stop()
         assert galera.verify(quiet.lab, client.record) == {node: [] for node in quiet.nodes}
-
-
-def assert_whole(world, nodes=None, limit=LIMIT):
-    """Wait until the servers of all (or of `nodes`) are synced in one primary component."""
-    wanted = list(nodes or world.nodes)
-    took = world.watch.await_(lambda seen: synced(seen, wanted), limit)
-    assert took is not None, "not whole: %s; %s" % (world.watch.seen, inject.reasons(world))
-
-
-def assert_lost(world, nodes):
-    """Wait until what was done to the servers of `nodes` shows: whole is not whole any more."""
-    assert world.watch.await_(lambda seen: not synced(seen, nodes), LIMIT) is not None
-
-
-def text(world, node, argv):
-    """What a command on `node` prints, whatever its exit code."""
-    done = world.lab.run(node, argv, 30)
-    return done.out + done.err
-
-
-def eventually(world, node, argv, *words):
-    """Wait until the output of a command contains all words; the output."""
-    found = [""]
-
-    def there():
-        found[0] = text(world, node, argv)
-        return all(word in found[0] for word in words)
-
-    assert inject.wait_for(there, LIMIT, 1), "%s does not show %s:\n%s" % (argv, words, found[0])
-    return found[0]
-
-
-def power_log(world):
-    with open(os.path.join(state.directory(world.lab.name), "power.log"), encoding="utf-8") as file:
-        return file.read()
 
 
 def test_sigkill_of_one(whole):

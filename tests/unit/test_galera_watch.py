@@ -41,13 +41,15 @@ class Board:
         return facts.Snapshot(ME, configured, self.reports, frozenset(self.reports), 1, {}, False, frozenset(), None, None)
 
 
-def watched(tmp_path, action):
-    """The code for a server that has been starting for an hour; action: what it was launched for."""
+def watched(tmp_path, action, complete=3600):
+    """The code for a server that has been starting for an hour; action: what it was launched for; complete: seconds since
+    all members of its last view are there."""
     context = fakes.context(parameters=PARAMETERS, processes=Processes(), wsrep_cluster_address="gcomm://n1,n2",
                             datadir=tmp_path / "data")
     memory = Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting"))
     process = context.processes.get(os.getpid())
     memory.write("outside", {"pid": process.pid, "since": int(context.clock.now()) - 3600})
+    memory.write("complete", {"pid": process.pid, "since": int(context.clock.now()) - complete})
     if action:
         memory.write("launched-from", {"action": action})
     board = Board(["n1", "n2"])
@@ -65,6 +67,11 @@ def test_one_that_bootstraps_waits_for_nobody_and_is_left_to_its_recovery(tmp_pa
 
 def test_one_that_waits_in_vain_for_those_who_are_all_there_gives_way_to_the_election(tmp_path):
     assert codes.FAILED_PROMOTED == watched(tmp_path, facts.RECOVER)[0]
+
+
+def test_one_that_waited_for_an_hour_gives_the_other_its_time_to_come_back(tmp_path):
+    """Found on a cluster of two: the survivor was restarted the moment the other one was back, which then had no donor."""
+    assert codes.RUNNING_PROMOTED == watched(tmp_path, facts.RECOVER, complete=1)[0]
 
 
 class Offered(Election):

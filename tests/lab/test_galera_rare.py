@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ocf:quorate:galera where clusters are not three equal nodes, disks are full, and state transfers are long."""
+
+import pytest
+
+from lab import campaign_faults as inject, faults, galera
+from lab.campaign_state import synced
+from tests.lab.whole import LIMIT, assert_lost, assert_whole, eventually, serving, text
+
+
+def test_the_survivor_of_two_goes_on_once_the_other_is_known_to_be_off():
+    with serving("ttwo", count=2, parameters={"two_node_mode": "true"}) as world:
+        world.lab.power_cut("n2", stay_off=True)
+        assert_lost(world, ["n1"])
+        assert_whole(world, ["n1"])
+        world.lab.power_on("n2")
+        assert_whole(world)
+
+
+def test_without_that_mode_the_survivor_of_two_waits_and_says_for_whom():
+    with serving("tpair", count=2) as world:
+        world.lab.power_cut("n2", stay_off=True)
+        assert_lost(world, ["n1"])
+        eventually(world, "n1", ["crm_mon", "-1A"], "not in a primary component: n2 not there", "quorate bootstrap n1")
+        assert not synced(world.watch.seen, ["n1"])
+        world.lab.power_on("n2")
+        assert_whole(world)
+
+
+def size(world, node):
+    """Members of the component that a node's server is in."""
+    return world.watch.seen[node].size if node in world.watch.seen else None
+
+
+GARBD = "garbd -d -a gcomm://n1:4567,n2:4567 -g %s -l /var/log/garbd.log"
+
+
+def test_an_arbitrator_votes_and_is_not_waited_for():
+    """n3 holds no data: with it n1 goes on when n2 is lost, and without its data n1 comes back."""
+    def away(lab):
+        lab.check("n1", ["pcs", "constraint", "location", "add", "no-data", "db-clone", "n3", "-INFINITY", "--force"])
+
+    with serving("tgarbd", ["n1", "n2"], parameters={"arbitrators": "n3"}, after=away) as world:
+        lab, data = world.lab, ["n1", "n2"]
+        lab.check("n3", GARBD % lab.name)
+        assert inject.wait_for(lambda: size(world, "n1") == 3, LIMIT, 0.5), "the arbitrator is no member"
+        eventually(world, "n1", "cat /var/lib/quorate/galera-db/view", "arbitrators ")
+        lab.power_cut("n2", stay_off=True)
+        assert inject.wait_for(lambda: size(world, "n1") == 2, LIMIT, 0.5), "n2 is not evicted"
+        assert synced(world.watch.seen, ["n1"])
+        eventually(world, "n1", ["quorate", "explain"], "n1")
+        faults.kill(lab, "n1", "mariadbd")
+        assert_lost(world, ["n1"])
+        assert_whole(world, ["n1"])
+        lab.power_on("n2")
+        assert_whole(world, data)
+
+
+@pytest.fixture(scope="module")
+def three():
+    """Three nodes with disks of their own."""
+    with serving("trare", disk=True) as world:
+        yield world
+
+
+def test_a_full_disk_is_named_and_the_others_go_on(three):
+    faults.fill_disk(three.lab, "n2")
+    try:
+        inject.kill(three.lab, "n2")
+        eventually(three, "n1", ["crm_mon", "-1fr"], "disk")
+        assert_whole(three, ["n1", "n3"])
+    finally:
+        faults.free_disk(three.lab, "n2")
+    three.lab.check("n1", ["pcs", "resource", "cleanup"])
+    assert_whole(three)
+
+
+def test_a_state_transfer_outlives_promote_and_is_shown(three):
+    lab = three.lab
+    galera.sql(lab, "n1", "CREATE TABLE quorate_lab.bulk (b LONGBLOB) ENGINE=InnoDB; "
+                          + "INSERT INTO quorate_lab.bulk VALUES (REPEAT('x', 12000000)); " * 12)
+    lab.check("n1", ["pcs", "node", "standby", "n3"])
+    assert_lost(three, ["n3"])
+    lab.check("n3", "while pidof mariadbd; do sleep 0.1; done; rm -rf /var/lib/mysql/*")
+    faults.slow_disk(lab, "n3", 2 << 20, 200)
+    try:
+        lab.check("n1", ["pcs", "node", "unstandby", "n3"])
+        assert inject.wait_for(lambda: "n3" in lab.promoted("db"), LIMIT, 0.5), text(three, "n1", ["crm_mon", "-1A"])
+        eventually(three, "n1", ["crm_mon", "-1A"], "receives a state transfer")
+        assert not synced(three.watch.seen, ["n3"])
+        assert_whole(three, ["n1"])  # rsync holds up its donor, and nobody else
+    finally:
+        faults.fast_disk(lab, "n3")
+    assert_whole(three)

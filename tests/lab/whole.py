@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Galera cluster of a lab under test: made, watched, and what is asserted of it."""
+
+import os
+import random
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+
+from lab import LabError, campaign_faults as inject, cluster, galera, state
+from lab.campaign_state import synced
+from lab.campaign_watch import Watch
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SUITE = "bookworm"
+LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests look for
+
+
+def package():
+    """Build our package; its path. Skips where there can be no lab."""
+    try:
+        cluster.check_able()
+    except LabError as reason:
+        pytest.skip(str(reason))
+    done = subprocess.run(["make", "-s", "deb"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+    return os.path.join(ROOT, done.stdout.split()[-1])
+
+
+@contextmanager
+def serving(name, nodes=None, after=None, parameters=(), **how):
+    """A World whose cluster serves. nodes: those that hold data (default: all); after(lab): behind the resource's creation;
+    how: for Lab.up."""
+    deb = package()
+    with cluster.Lab("%s-%d" % (name, os.getpid() % 1000000)) as lab:
+        lab.up(suite=SUITE, deb=deb, **how)
+        galera.prepare(lab)
+        galera.create(lab, **dict(parameters))
+        if after:
+            after(lab)
+        galera.wait_synced(lab, nodes)
+        galera.users(lab)
+        watch = Watch(lab, galera.USER, galera.password_file(lab))
+        try:
+            yield inject.World(lab, watch, random.Random(1), print, [])
+        finally:
+            watch.close()
+
+
+def assert_whole(world, nodes=None, limit=LIMIT):
+    """Wait until the servers of all (or of `nodes`) are synced in one primary component."""
+    wanted = list(nodes or world.nodes)
+    took = world.watch.await_(lambda seen: synced(seen, wanted), limit)
+    assert took is not None, "not whole: %s; %s" % (world.watch.seen, inject.reasons(world))
+
+
+def assert_lost(world, nodes):
+    """Wait until what was done to the servers of `nodes` shows: whole is not whole any more."""
+    assert world.watch.await_(lambda seen: not synced(seen, nodes), LIMIT) is not None
+
+
+def text(world, node, argv):
+    """What a command on `node` prints, whatever its exit code."""
+    done = world.lab.run(node, argv, 30)
+    return done.out + done.err
+
+
+def eventually(world, node, argv, *words):
+    """Wait until the output of a command contains all words; the output."""
+    found = [""]
+
+    def there():
+        found[0] = text(world, node, argv)
+        return all(word in found[0] for word in words)
+
+    assert inject.wait_for(there, LIMIT, 1), "%s does not show %s:\n%s" % (argv, words, found[0])
+    return found[0]
+
+
+def power_log(world):
+    with open(os.path.join(state.directory(world.lab.name), "power.log"), encoding="utf-8") as file:
+        return file.read()
