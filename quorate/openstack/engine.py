@@ -23,7 +23,7 @@ def monitor(context, service, eyes=None, memory=None):
         seen = probe.look(context, service, memory, eyes, context.check_level)
         found = decide.symptoms(service, seen)
     _say(context, service, seen)
-    _learn(context, memory, seen)
+    _learn(context, service, memory, seen)
     lasting = keep(context, memory, found)
     verdict = decide.judge(service, seen, found, lasting, limits(context))
     if context.is_probe and not context.by_hand:
@@ -34,12 +34,12 @@ def monitor(context, service, eyes=None, memory=None):
     return outcome(context, memory, verdict)
 
 
-def _learn(context, memory, seen):
+def _learn(context, service, memory, seen):
     """Note that more workers are there, or connected, than when the start was done: from now on a loss is one."""
     if context.by_hand or seen.linked is None:
         return
     workers = len([one for one in seen.tree.workers if one != seen.tree.parent])
-    linked = max(seen.linked, probe.connected(seen))
+    linked = max(seen.linked, probe.connected(service, seen))
     if workers > (seen.baseline or 0) or linked > seen.linked:
         memory.write(SERVICE, dict(memory.read(SERVICE), linked=linked, workers=max(workers, seen.baseline or 1)))
 

@@ -179,7 +179,7 @@ def _settled(context, service, memory, seen, found, since):
         remember(context, service, memory, seen)
         context.log.warning("Started, but: %s" % outage.sentence)
         return Outcome(codes.SUCCESS)
-    if outage is None and found and since > PATIENCE and probe.connected(seen):
+    if outage is None and found and since > PATIENCE and probe.connected(service, seen):
         # Some backends came up: they shall serve. The monitor shows which did not, as degraded.
         remember(context, service, memory, seen)
         context.log.warning(found[0].sentence)
@@ -199,7 +199,7 @@ def remember(context, service, memory, seen):
     parent = seen.tree.parent
     workers = len([one for one in seen.tree.workers if one != parent]) or 1
     note = memory.read(SERVICE)
-    note.update({"pid": parent.pid, "start": parent.start, "workers": workers, "linked": probe.connected(seen)})
+    note.update({"pid": parent.pid, "start": parent.start, "workers": workers, "linked": probe.connected(service, seen)})
     memory.write(SERVICE, note)
     if context.parameters.pid:
         try:

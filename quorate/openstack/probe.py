@@ -77,9 +77,11 @@ def noted(memory, parent, key):
     return int(note[key]) if note.get(key, "").isdigit() else None
 
 
-def connected(seen):
-    """How many workers have a connection to a broker."""
-    return sum(1 for one in seen.tree.workers if (seen.sockets.get(one.pid, facts.Sockets()).amqp or 0) > 0)
+def connected(service, seen):
+    """How many workers have a connection to a broker. A parent is one only where it works alone."""
+    alone = decide.alone(service, seen.settings)
+    workers = [one for one in seen.tree.workers if alone or one != seen.tree.parent]
+    return sum(1 for one in workers if (seen.sockets.get(one.pid, facts.Sockets()).amqp or 0) > 0)
 
 
 def amqp_ports(context, settings):

@@ -265,7 +265,7 @@ def test_one_that_ignores_sigterm_is_killed(tmp_path, broker):
     service = Service(tmp_path, broker, stubborn="true")
     try:
         service.run("start")
-        outcome = service.run("stop", seconds=7)
+        outcome = service.run("stop", seconds=14)
         assert outcome.code == codes.SUCCESS and [] == service.processes()
         assert "SIGKILL" in " ".join(text for _level, text in service.log.lines)
     finally:
