@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known of a service, as values. *Unknown is never no*: what could not be found out is None.
 
-What a healthy process tree looks like, which row a service writes and which queue it serves was looked up in Cinder 21 to 24,
-Heat 19, Nova 19 and 26 and oslo.service 3 (launchers, services, db models), and tried on Debian 12.
+What a healthy process tree looks like, which row a service writes and which queue it serves was tried on Debian 12 with
+Cinder 21, Heat 19 and Nova 26, and with the last nova-consoleauth (Nova 19).
 """
 
 from collections import namedtuple
