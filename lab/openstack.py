@@ -17,7 +17,7 @@ import secrets
 import threading
 import time
 
-from lab import LabError, galera, openstack_broker as broker, openstack_config as config, openstack_layer, state
+from lab import LabError, galera, openstack_broker as broker, openstack_config as config, openstack_layer, rabbitmq, state
 
 API_UNITS = ("memcached", "keystone", "cinder-api", "cinder-scheduler", "heat-api")
 SYNC_TIMEOUT = 240.0  # seconds; on a machine that does other things as well
@@ -241,6 +241,9 @@ def create_commands(lab):
     for name in RESOURCES[:2] + (("console",) if old else RESOURCES[2:]):
         words.append("constraint location %s prefers %s=200 %s=100" % ((name,) + tuple(lab.node_names[:2])))
         words.append("constraint location %s avoids %s" % (name, api_node(lab)))
+        # Cinder and Nova do not start without a database, and a start that waits holds up the whole cluster's next step.
+        words.append("constraint order promote %s-clone then start %s kind=Optional" % (galera.RESOURCE, name))
+        words.append("constraint order %s-clone then %s kind=Optional" % (rabbitmq.RESOURCE, name))
     return [["pcs"] + line.split() for line in words]
 
 

@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-from lab import LabError, faults, openstack, openstack_console, openstack_layer, state
+from lab import LabError, faults, galera, openstack, openstack_console, openstack_layer, rabbitmq, state
 from lab.cluster import Lab
 from lab.openstack_client import Callers, felt
 from lab.openstack_watch import Watch
@@ -93,8 +93,10 @@ def broker_cut_off(scene):
     """The services' node reaches no broker, not even its own; frames vanish."""
     scene.lab.check(scene.node, "nft add table inet fault; nft 'add chain inet fault out { type filter hook output priority 0; }'; "
                                 "nft add rule inet fault out tcp dport 5672 drop; nft add rule inet fault out tcp sport 5672 drop")
-    time.sleep(HELD)
-    scene.lab.check(scene.node, "nft delete table inet fault")
+    try:
+        time.sleep(HELD)
+    finally:
+        scene.lab.check(scene.node, "nft delete table inet fault")
 
 
 def database_killed(scene):
@@ -107,9 +109,11 @@ def database_hung(scene):
     node = openstack.where(scene.lab)["vip"]
     scene.lab.check(scene.lab.node_names[0], ["pcs", "resource", "unmanage", "haproxy"])
     faults.stop(scene.lab, node, "haproxy")
-    time.sleep(HELD)
-    faults.cont(scene.lab, node, "haproxy")
-    scene.lab.check(scene.lab.node_names[0], ["pcs", "resource", "manage", "haproxy"])
+    try:
+        time.sleep(HELD)
+    finally:
+        faults.cont(scene.lab, node, "haproxy")
+        scene.lab.check(scene.lab.node_names[0], ["pcs", "resource", "manage", "haproxy"])
 
 
 def power_cut(scene):
@@ -124,7 +128,7 @@ def planned_move(scene):
 FAULTS = (("SIGKILL of a child", child_killed), ("SIGKILL of the parent", parent_killed), ("SIGSTOP of a child", child_stopped),
           ("SIGSTOP of the parent", parent_stopped), ("planned move", planned_move), ("power cut", power_cut),
           ("all brokers killed", brokers_killed), ("brokers cut off for %d s" % HELD, broker_cut_off),
-          ("all databases killed", database_killed), ("database hung for %d s" % HELD, database_hung))
+          ("database hung for %d s" % HELD, database_hung), ("all databases killed", database_killed))
 
 
 def known_after(lab, services, since):
@@ -159,6 +163,8 @@ class Campaign:
 
     def well(self):
         """Whether all is started on one node, whole, and every client has had nothing but answers for a while."""
+        if not galera.synced(self.lab) or len(rabbitmq.serving(self.lab)) < len(self.lab.nodes):
+            return False  # or the next fault would be a second one
         at = openstack.where(self.lab)
         if not set(self.services) <= set(at) or any(at[name] not in self.watch.now().get(name, {}) for name in self.services):
             return False
@@ -175,7 +181,7 @@ class Campaign:
         while time.monotonic() - began < limit:
             if over() and self.well():
                 return time.monotonic() - began
-            time.sleep(1.0)
+            time.sleep(2.0)
         return None
 
     def one(self, name, inject):

@@ -5,10 +5,11 @@ import base64
 import configparser
 import hashlib
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from lab import LabError, openstack_broker, openstack_config as config, openstack_layer
+from lab import LabError, openstack, openstack_broker, openstack_config as config, openstack_layer
 
 NODES = ["n1", "n2", "n3"]
 
@@ -68,3 +69,14 @@ def test_a_layer_is_named_by_all_that_it_lies_on(monkeypatch):
 def test_only_the_suite_that_was_tried():
     with pytest.raises(LabError, match="bookworm"):
         openstack_layer.ensure("services", print, "trixie")
+
+
+def test_services_start_after_database_and_broker_where_all_start_at_once():
+    """Seen on the lab: cinder-volume waits for its database in its start, and Pacemaker's transition waits for that."""
+    lab = SimpleNamespace(node_names=NODES, record={"lower": []})
+    lines = [" ".join(argv) for argv in openstack.create_commands(lab)]
+
+    for name in openstack.RESOURCES:
+        assert "pcs constraint order promote db-clone then start %s kind=Optional" % name in lines
+        assert "pcs constraint order mq-clone then %s kind=Optional" % name in lines
+        assert "pcs constraint location %s avoids n3" % name in lines
