@@ -202,7 +202,8 @@ class Cluster:
     def accompany(self, process, decision, most):
         """Stay with the launched broker as long as that helps, at most so many seconds; the monitor watches over the rest."""
         clock = self.context.clock
-        began, told, waits = clock.monotonic(), None, None
+        began = asked = clock.monotonic()
+        told = waits = None
         while True:
             if self.context.processes.gone(process):
                 process = self._again(most - (clock.monotonic() - began))
@@ -217,11 +218,14 @@ class Cluster:
                     return self.served(seen)
                 self.report(told if told in (facts.STARTING, facts.WAITING) else facts.STARTING)
             now = clock.monotonic()
-            waits = None if seen.state != facts.WAITING else now if waits is None else waits
+            if waits is None and seen.state == facts.WAITING:
+                waits = now
+            elif waits is None and decision.action == facts.START and now - asked >= START_PATIENCE:
+                asked, waits = now, began if self._needs_others() else None  # not at each turn: it asks the cluster
             if now - began >= most or (waits is not None and now - waits >= self._patience(now - waits)):
                 self.watch(seen)
                 return Outcome(codes.SUCCESS)
-            clock.sleep(0.2)
+            clock.sleep(0.2 if waits is None else 1.0)
 
     @staticmethod
     def _steady(seen, told):
@@ -239,6 +243,17 @@ class Cluster:
         self.context.log.warning("The broker was killed while it started; it is launched again.")
         self.context.clock.sleep(1)  # whatever kills it at once shall not make this a busy loop
         return self.carry_out(decision)
+
+    def _needs_others(self):
+        """Whether this boot will wait for members that run no broker: known long before the broker comes to that point, and
+        Pacemaker starts them only when this start is over."""
+        snapshot = self.board.snapshot()
+        own, missing = snapshot.reports.get(snapshot.me), outlast(snapshot).missing
+        if own is None or not missing:
+            return False
+        if own.store == facts.KHEPRI:
+            return 2 * len(missing) >= len(own.members or ())
+        return bool((own.running or frozenset()) - {own.name})
 
     def _patience(self, passed):
         """Seconds that start may stay with a broker which has waited for others for so long."""

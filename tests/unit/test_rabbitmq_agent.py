@@ -250,6 +250,31 @@ def test_without_proof_or_word_nothing_is_forced(tmp_path):
     assert node.commands.calls == [] and node.context.processes.signals == []
 
 
+@pytest.mark.parametrize("reports, running, needs", [
+    ([other("n2", facts.DOWN), other("n3", facts.DOWN)], "rabbit@n1,rabbit@n2", True),
+    ([other("n2", facts.STARTING), other("n3", facts.STARTING)], "rabbit@n1,rabbit@n2", False),
+    ([other("n2", facts.DOWN), other("n3", facts.RUNNING)], "rabbit@n1,rabbit@n2", False),
+    ([other("n2", facts.DOWN), other("n3", facts.DOWN)], "rabbit@n1", False),
+], ids=["they are down", "they boot", "one runs", "it was the last one"])
+def test_whether_a_boot_will_wait_for_others(tmp_path, reports, running, needs):
+    """SIGKILL of all: the first one to be started kept Pacemaker from starting the others until its whole boot was done."""
+    node = Node(tmp_path, reports).fill(running=running)
+    node.cluster.report(facts.STARTING)
+    assert node.cluster._needs_others() is needs
+
+
+@pytest.mark.parametrize("state, least, most", [(facts.DOWN, 0, 10), (facts.STARTING, 80, 91)],
+                         ids=["those it needs are down", "all boot"])
+def test_how_long_start_stays_with_a_boot(tmp_path, state, least, most):
+    """Nothing listens on port 1, so the broker boots for ever."""
+    node = Node(tmp_path, [other("n2", state), other("n3", state)]).fill()
+    node.cluster._layout = node.layout._replace(port=1)
+    decision = node.cluster.turn()
+    process = node.cluster.carry_out(decision)
+    assert node.cluster.accompany(process, decision, 90).code == codes.SUCCESS
+    assert least <= node.clock.elapsed <= most
+
+
 def test_words_of_a_broker_that_ended():
     assert "Nothing is removed" in ended("inconsistent_cluster: Node rabbit@n1 thinks ...", layouts.Layout(*[None] * 13))
     assert "started again" in ended("{timeout_waiting_for_tables,[rabbit@n1]}", None)
