@@ -235,6 +235,9 @@ def _operations(wish, now, kind):
             found.append(Difference("The interval of %s of %s is %g s, the plan has %d s." % (
                 _named(one), now.id, alike[0][1], one.interval), command))
         else:
+            if one.name == "monitor" and any(other[0] == "monitor" for other in have):
+                # `update` would take the place of another monitor (pcs 0.11.5 and 0.12.0).
+                command = pcs.line((kind, "op", "add", now.id) + tuple(pcs.operation_words(one)))
             found.append(Difference("%s has no operation '%s'." % (now.id, words), command))
     return found
 

@@ -51,7 +51,7 @@ def test_no_difference():
      "pcs resource update galera op monitor interval=5s timeout=30s role=Promoted"),
     ('name="monitor" interval="61s" timeout="30s"', 'name="reload" interval="0s" timeout="30s"',
      "cinder-volume has no operation 'monitor interval=61s timeout=30s OCF_CHECK_LEVEL=20'.",
-     "pcs resource update cinder-volume op monitor interval=61s timeout=30s OCF_CHECK_LEVEL=20"),
+     "pcs resource op add cinder-volume monitor interval=61s timeout=30s OCF_CHECK_LEVEL=20"),
     ('name="stonith-enabled" value="true"', 'name="stonith-enabled" value="false"',
      "The property stonith-enabled is false, the plan has true.", "pcs property set stonith-enabled=true"),
     ('name="stonith-enabled" value="true" />', 'name="stonith-enabled" value="true" />'
