@@ -126,6 +126,13 @@ def test_the_full_example_as_a_shadow(lab):
                  "nova-novncproxy", "fence-n3"):
         assert any(line.split()[1:3] == ["Start", name] for line in shown.splitlines()), (name, shown)
     assert "galera" not in lab.check("n1", ["cibadmin", "-Q", "-o", "resources"]), "the running cluster was changed"
+    assert shadow_differs(lab) == (0, "The cluster is as /root/full.toml describes it.\n")
+
+
+def shadow_differs(lab):
+    """quorate diff of /root/full.toml, against the shadow: Pacemaker's tools take it for the cluster's configuration."""
+    done = lab.run("n1", "CIB_file=/root/full.xml quorate diff /root/full.toml", 60)
+    return done.rc, done.out
 
 
 def test_the_commands_build_a_cluster_that_is_as_described(built):
@@ -169,3 +176,43 @@ def test_what_an_operator_orders_is_said_with_its_end(built):
     assert "pcs node unstandby n3" in [one["command"] for one in data["troubles"]]
     built.check("n1", "pcs node unstandby n3")
     well(built)
+
+
+def test_haproxy_that_dies_loses_its_address_and_is_remembered(built):
+    before = next(one["nodes"] for one in status(built)[1]["instances"] if one["service"] == "vip-internal")[0]
+    built.check(before, "kill -9 $(pidof haproxy)")
+    data = eventually(built, lambda code, data: any(
+        one["service"] == "vip-internal" and one["nodes"] != [before] for one in data["instances"]))
+    assert any(one["text"].startswith("haproxy on %s" % before) for one in data["troubles"])
+    built.check("n1", "pcs resource cleanup")
+    well(built)
+
+
+def test_a_node_without_cluster_says_what_to_type(built):
+    built.check("n2", ["systemctl", "stop", "pacemaker", "corosync"], 90)
+    for words_ in (["quorate", "status"], ["quorate", "diff", PLAN]):
+        done = built.run("n2", words_)
+        assert (done.rc, done.out) == (2, "")
+        assert done.err == "quorate: Pacemaker does not run on this node; start it with 'pcs cluster start'.\n"
+    data = eventually(built, lambda code, data: words(data, "nodes")["n2"] == "OFF")
+    assert "pcs cluster start n2" in [one["command"] for one in data["troubles"]]
+
+
+def test_pacemaker_3_takes_the_five_nodes(lab):
+    """pcs 0.12 on a configuration without a cluster, with rules by role."""
+    with cluster.Lab("tplan3-%d" % (os.getpid() % 10000000)) as three:
+        three.up(suite="trixie", deb=deb(), count=1)
+        three.check("n1", ["systemctl", "stop", "pacemaker", "corosync"], 90)
+        example(three, "n1", "five-dedicated", "/root/full.toml")
+        said = three.check("n1", "quorate plan pcs /root/full.toml --shadow /root/full.xml", LIMIT * 3)
+        shown = three.check("n1", next(line.partition(":")[2].strip() for line in said.splitlines()
+                                       if line.startswith("What the cluster would")))
+        assert shadow_differs(three) == (0, "The cluster is as /root/full.toml describes it.\n")
+        starts = [line.split() for line in shown.splitlines() if line.split()[1:2] == ["Start"]]
+        where = {}
+        for line in starts:
+            where.setdefault(line[2].partition(":")[0], set()).add(line[4])
+        assert where["galera"] == where["rabbitmq"] == {"data1", "data2", "data3"}
+        assert where["haproxy"] == where["memcached"] == {"ctl1", "ctl2"}
+        assert where["vip-cloud"] | where["cinder-volume"] | where["nova-consoleauth"] <= {"ctl1", "ctl2"}
+        assert where["nova-consoleauth"] == where["nova-novncproxy"]
