@@ -6,6 +6,7 @@ scripts/faults --service openstack.
 """
 
 import os
+import signal
 import subprocess
 import threading
 
@@ -18,7 +19,7 @@ from tests.waiting import within
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 AGENTS = ("cinder-volume", "heat-engine", "nova-novncproxy")
 OK, GENERIC, NOT_RUNNING, DEGRADED = 0, 1, 7, 190
-LIMIT = 60  # seconds; a broken promise, not a slow machine, is what the tests look for
+LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests look for
 OLD = {"OCF_RESKEY_config": "/etc/nova19/nova.conf", "OCF_RESKEY_binary": "/opt/nova19/bin/nova-consoleauth"}
 
 
@@ -135,12 +136,12 @@ def test_a_stopped_child_is_seen_and_named(world):
     """SIGSTOP: connections and rows look well for minutes."""
     victims = {agent: world.child(agent) for agent in world.agents}
     for pid in victims.values():
-        os.kill(pid, 19)
+        os.kill(pid, signal.SIGSTOP)
     try:
         found = world.all("monitor")
     finally:
         for pid in victims.values():
-            os.kill(pid, 18)
+            os.kill(pid, signal.SIGCONT)
 
     assert world.every(GENERIC) == {agent: done.rc for agent, done in found.items()}, said(found)
     for agent, done in found.items():
@@ -149,14 +150,15 @@ def test_a_stopped_child_is_seen_and_named(world):
 
 
 def test_without_its_parent_it_is_never_called_stopped(world):
-    """Children live 5 s longer: "not running" now would have a second copy started beside them."""
+    """Children live 5 s longer, and for good where they are stopped: "not running" would have a second copy beside them."""
     forking = ("cinder-volume", "heat-engine")
     for agent in forking:
-        os.kill(world.parent(agent), 9)
+        first = world.parent(agent)
+        for pid in set(world.processes(agent)) - {first}:
+            os.kill(pid, signal.SIGSTOP)
+        os.kill(first, signal.SIGKILL)
     found = world.all("monitor", agents=forking)
-    alive = {agent: bool(world.processes(agent)) for agent in forking}
 
-    assert world.every(True, forking) == alive, "the machine was too slow to look at orphans"
     assert world.every(GENERIC, forking) == {agent: done.rc for agent, done in found.items()}, said(found)
     stopped = world.all("stop", agents=forking)
     assert world.every(OK, forking) == {agent: done.rc for agent, done in stopped.items()}, said(stopped)
