@@ -228,28 +228,26 @@ def write(directory):
     return paths
 
 
-def with_tables(readme):
-    """The text of a README with the table of each agent's parameters brought up to date."""
+def with_tables(page):
+    """The text of a page with the table of each agent's parameters brought up to date."""
     for agent in agents():
-        head, begin, rest = readme.partition("<!-- parameters of %s:" % agent.name)
+        head, begin, rest = page.partition("<!-- parameters of %s:" % agent.name)
         if begin:
             note, _, rest = rest.partition("-->\n")
-            readme = head + begin + note + "-->\n" + parameter_table(agent) + rest[rest.index("<!-- end -->"):]
-    return readme
+            page = head + begin + note + "-->\n" + parameter_table(agent) + rest[rest.index("<!-- end -->"):]
+    return page
 
 
 def main(arguments):
     """`DIRECTORY`: write the pages there. `--tables FILE`: print a page of the documentation as it should be."""
-    if arguments == ["--readme"]:
-        arguments = ["--tables", "README.md"]
     if len(arguments) == 2 and arguments[0] == "--tables":
-        with open(arguments[1], encoding="utf-8") as page:
-            sys.stdout.write(with_tables(page.read()))
+        with open(arguments[1], encoding="utf-8") as file:
+            sys.stdout.write(with_tables(file.read()))
     elif len(arguments) == 1 and not arguments[0].startswith("-"):
         for path in write(arguments[0]):
             print(path)
     else:
-        sys.stderr.write("usage: python3 -m quorate.manual DIRECTORY | --readme | --tables FILE\n")
+        sys.stderr.write("usage: python3 -m quorate.manual DIRECTORY | --tables FILE\n")
         return 2
     return 0
 

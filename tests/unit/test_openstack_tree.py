@@ -88,7 +88,7 @@ class Service:
                                    self.broker.port, backends, test.get("listen", 0),
                                    "".join("%s=%s\n" % item for item in test.items())))
 
-    def context(self, action, seconds=15.0, **values):
+    def context(self, action, seconds=60.0, **values):
         environ = {"OCF_RESOURCE_INSTANCE": "test", "OCF_RESKEY_CRM_meta_on_node": "n1",
                    "OCF_RESKEY_CRM_meta_interval": "10000", "OCF_RESKEY_binary": str(self.program),
                    "OCF_RESKEY_config": str(self.config), "OCF_RESKEY_user": pwd.getpwuid(os.geteuid()).pw_name}
@@ -98,7 +98,7 @@ class Service:
         clock = Clock()
         return Context(typed, action, environ, FakeLog(), Commands(environ), Processes(), clock, Deadline(clock, seconds))
 
-    def run(self, action, seconds=15.0, **values):
+    def run(self, action, seconds=60.0, **values):
         context = self.context(action, seconds, **values)
         self.log = context.log
         return getattr(engine, action)(context, self.service, NoUnits(context.commands), self.memory)
@@ -115,7 +115,7 @@ class Service:
     def clean(self):
         for one in self.processes():
             Processes().signal(one, signal.SIGKILL)
-        assert within(10, lambda: not self.processes())
+        assert within(60, lambda: not self.processes())
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_start_refuses_beside_orphans_and_stop_ends_them(tmp_path, broker):
     try:
         service.run("start")
         os.kill(service.parent(), signal.SIGKILL)
-        assert within(10, lambda: len(service.processes()) == 2)
+        assert within(60, lambda: len(service.processes()) == 2)
         outcome = service.run("start")
         assert outcome.code == codes.ERR_GENERIC and "there are still" in outcome.reason
         assert service.run("stop").code == codes.SUCCESS
@@ -196,7 +196,7 @@ def test_a_frozen_orphan_is_found_and_ended(tmp_path, broker):
         frozen = service.children()[0]
         os.kill(frozen, signal.SIGSTOP)
         os.kill(service.parent(), signal.SIGKILL)
-        assert within(10, lambda: [one.pid for one in service.processes()] == [frozen])
+        assert within(60, lambda: [one.pid for one in service.processes()] == [frozen])
         assert service.run("monitor").code == codes.ERR_GENERIC
         assert service.run("stop").code == codes.SUCCESS and [] == service.processes()
     finally:
@@ -207,7 +207,7 @@ def test_a_second_copy_is_failed_named_and_stopped(service):
     service.run("start")
     second = subprocess.Popen([str(service.program), "--config-file=%s" % service.config], start_new_session=True)
     try:
-        assert within(10, lambda: len(service.processes()) == 6)
+        assert within(60, lambda: len(service.processes()) == 6)
         outcome = service.run("monitor")
         assert outcome.code == codes.ERR_GENERIC
         assert "second copy" in outcome.reason and str(second.pid) in outcome.reason
@@ -248,14 +248,14 @@ def test_a_killed_worker_is_replaced_and_no_fault(service):
     service.run("start")
     victim = service.children()[0]
     os.kill(victim, signal.SIGKILL)
-    assert within(10, lambda: len(service.children()) == 2 and victim not in service.children())
-    assert within(10, lambda: service.run("monitor").code == codes.SUCCESS)
+    assert within(60, lambda: len(service.children()) == 2 and victim not in service.children())
+    assert within(60, lambda: service.run("monitor").code == codes.SUCCESS)
 
 
 def test_a_lost_broker_is_degraded_and_never_stopped(service):
     service.run("start")
     service.broker.close()
-    assert within(10, lambda: service.run("monitor").code == codes.DEGRADED)
+    assert within(60, lambda: service.run("monitor").code == codes.DEGRADED)
     outcome = service.run("monitor")
     assert "RabbitMQ" in outcome.reason and "by itself" in outcome.reason
     assert service.run("monitor", outage_tolerance="1ms").code == codes.ERR_GENERIC
