@@ -275,7 +275,7 @@ def test_haproxy_drains_and_keeps_what_is_open(server, haproxy, marks):
 
 @pytest.mark.skipif(not shutil.which("haproxy"), reason="HAProxy is not installed: apt-get install haproxy")
 def test_haproxy_accepts_the_example():
-    done = subprocess.run(["haproxy", "-c", "-f", os.path.join(ROOT, "examples", "haproxy-galera.cfg")],
+    done = subprocess.run(["haproxy", "-c", "-L", "n1", "-f", os.path.join(ROOT, "examples", "haproxy-galera.cfg")],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert 0 == done.returncode, done.stdout
     assert "WARNING" not in done.stdout, done.stdout
