@@ -20,6 +20,9 @@ from lab import LabError, cgroups, machine, names, network, state
 
 ASK_TIMEOUT = 60.0
 SHUTDOWN_TIMEOUT = 60.0
+# A machine that is reset is dark for a while. One that is back before corosync has noticed (token timeout: 3.65 s for three
+# nodes) may be left OFFLINE and UNCLEAN by Pacemaker 2.1.5 ("allegedly just fenced"), which no real machine is fast enough for.
+DARK = 5.0  # seconds
 _ON_FENCE_SOCKET = frozenset(("on", "off", "reboot", "status", "list"))
 
 
@@ -34,6 +37,7 @@ class Daemon:
         self.running = {}       # node -> Popen of its systemd-nspawn
         self.leaders = {}       # node -> pid of its systemd, once known
         self.kept_off = set()   # nodes that only the operator may switch on again
+        self.dark = {}          # nodes that were reset, and when they come on again (monotonic seconds)
         self.hold = False       # a fenced node stays off
         self.refuse = False     # fencing fails, as with a broken device
         self.pending = []       # (node, deadline, connection): shutdowns somebody waits for
@@ -78,7 +82,14 @@ class Daemon:
             pass
 
     def reap(self):
-        """Notice nodes that went off by themselves, find the pid 1 of those that have just started."""
+        """Notice nodes that went off by themselves, find the pid 1 of those that have just started, end the dark time of
+        those that were reset."""
+        for node in [node for node, until in self.dark.items() if time.monotonic() >= until]:
+            del self.dark[node]
+            try:
+                self.switch_on(node)
+            except LabError as error:
+                self.say("%s does not come back: %s" % (node, error))
         for node in list(self.running):
             process = self.running[node]
             if process.poll() is not None:
@@ -134,6 +145,7 @@ class Daemon:
             return "on" if node in self.running else "off"
         if self.refuse and not operator:
             return "error: fencing is refused (lab fence-hold off ends it)"
+        self.dark.pop(node, None)
         if verb == "on":
             if operator:
                 self.kept_off.discard(node)
@@ -145,7 +157,7 @@ class Daemon:
                 self.kept_off.add(node)
             self.cut(node)
             if verb == "reboot" and node not in self.kept_off and (operator or not self.hold):
-                self.switch_on(node)
+                self.dark[node] = time.monotonic() + DARK
         elif verb == "shutdown" and operator:
             self.reap()
             pid = self.leaders.get(node)

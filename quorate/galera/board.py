@@ -156,6 +156,12 @@ class Board:
         """Make the scheduler see what was said before: after a controller's death it may not (see Attributes.rewrite)."""
         self._attributes.rewrite()
 
+    def keep_promoted(self):
+        """The same, and wait until it is so: a probe that tells of a promoted server before its score is to be seen makes
+        the scheduler demote it."""
+        self._attributes.rewrite()
+        self._attributes.await_written(promotion.name(self._name), self._context.node)
+
     def withdraw_self(self):
         promotion.withdraw(self._attributes, self._name)
 

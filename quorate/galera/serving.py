@@ -29,7 +29,7 @@ def keep_record(context, memory, seen, election=None):
     election.board.say({facts.SYNCED: "synced", facts.DONOR: _DONOR}.get(seen.state, "catches up, joined"))
     election.board.offer_self()
     if context.is_probe:
-        election.board.rewrite()  # or a promoted server would be demoted, and never promoted again
+        election.board.keep_promoted()
     if seen.state == facts.SYNCED:
         # Whoever waited for a primary component need not wait for its own monitor as well.
         from quorate.galera.decide import decide

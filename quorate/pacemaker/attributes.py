@@ -98,6 +98,14 @@ class Attributes:
         """
         self._ask("attrd_updater", "-R")
 
+    def await_written(self, name, node):
+        """Wait until the configuration has this transient attribute of the node, as the scheduler will see it. Whether."""
+        path = "//node_state[@uname='%s']/transient_attributes//nvpair[@name='%s']" % (node, _checked_name(name))
+
+        def there():
+            return self._commands.run(("cibadmin", "-Q", "-A", path), self._deadline.limit(TIMEOUT)).rc == 0
+        return self._deadline.poll(there, every=0.1, up_to=TIMEOUT)
+
     # Permanent attributes of a node
 
     def permanent(self, name, node):

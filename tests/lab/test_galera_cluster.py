@@ -72,17 +72,6 @@ def test_sigstop_is_recovered_without_fencing(whole):
     assert power_log(whole).count("by the cluster") == before
 
 
-def test_death_of_a_controller_is_no_death_of_a_server(whole):
-    """The DC erases the node's promotion score then, and pacemaker-attrd would not write it again by itself."""
-    born = {node: seen.born for node, seen in whole.watch.seen.items()}
-    faults.kill(whole.lab, "n2", "pacemaker-controld")
-    erased = ["crm_attribute", "-N", "n2", "-l", "reboot", "-n", "master-db", "-G"]
-    eventually(whole, "n1", ["crm_mon", "-1A"], "Online: [ n1 n2 n3 ]", "Promoted: [ n1 n2 n3 ]")
-    assert_whole(whole)
-    eventually(whole, "n1", erased, "value=100")
-    assert born == {node: seen.born for node, seen in whole.watch.seen.items()}
-
-
 def test_disable_and_enable(whole):
     inject.disable_enable(whole)
     assert_whole(whole)

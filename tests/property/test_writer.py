@@ -71,7 +71,7 @@ class World:
             self.order.insert(self.chance.randrange(len(self.order) + 1), one)
             self.install()
             del self.died[one]
-            one.view, one.fit = tuple(self.order), True       # synced when its view is the new one
+            one.view, one.fit, one.pending = tuple(self.order), True, []  # synced when its view is the new one
 
     def evict(self):
         for one, since in self.died.items():
@@ -84,9 +84,9 @@ class World:
             one.pending.append((self.now + self.chance.uniform(0, LAG), tuple(self.order)))
 
     def step(self, one):
-        for when, view in [entry for entry in one.pending if entry[0] <= self.now]:
-            one.pending.remove((when, view))
-            one.view = view
+        for entry in [entry for entry in one.pending if entry[0] <= self.now]:
+            one.pending = one.pending[one.pending.index(entry) + 1:]   # it looks at what is, and never goes back
+            one.view = entry[1]
         if not one.up:
             return
         if one.ends is None and self.now >= one.next:

@@ -232,3 +232,19 @@ def test_no_cluster_has_no_members_and_no_quorum_either_way(ask, commands, clock
     commands.expect("crm_node", ..., rc=102)
     with pytest.raises(Unavailable):
         ask(commands, Deadline(clock, 18))
+
+
+SCORE = ("cibadmin", "-Q", "-A", "//node_state[@uname='n2']/transient_attributes//nvpair[@name='master-db']")
+
+
+def test_what_is_written_again_is_awaited_in_the_configuration(commands, attributes):
+    """The DC erased it there when the node's controller died; pacemaker-attrd still has it."""
+    commands.expect("attrd_updater", "-R").expect(*SCORE, rc=105).expect(*SCORE)
+    attributes.rewrite()
+    assert attributes.await_written("master-db", "n2")
+
+
+def test_what_never_gets_there_is_not_waited_for_for_ever(commands, attributes, clock):
+    commands.allow(*SCORE, rc=105)
+    assert not attributes.await_written("master-db", "n2")
+    assert clock.elapsed < 18
