@@ -118,6 +118,18 @@ class Service:
         assert within(60, lambda: not self.processes())
 
 
+def freeze(pid):
+    """SIGSTOP, and until it shows: the signal takes its time, and a monitor in this very process does not."""
+    os.kill(pid, signal.SIGSTOP)
+    assert within(60, lambda: Processes().get(pid).state in "Tt")
+
+
+def kill(pid):
+    """SIGKILL, and until it shows."""
+    os.kill(pid, signal.SIGKILL)
+    assert within(60, lambda: Processes().get(pid) is None)
+
+
 @pytest.fixture
 def broker():
     made = Broker()
@@ -156,7 +168,7 @@ def test_start_waits_until_every_worker_is_connected(service):
 def test_a_frozen_process_is_failed_named_and_stopped(service, who):
     service.run("start")
     pid = service.parent() if who == "parent" else service.children()[0]
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     outcome = service.run("monitor")
 
     assert outcome.code == codes.ERR_GENERIC
@@ -168,7 +180,7 @@ def test_a_frozen_process_is_failed_named_and_stopped(service, who):
 def test_a_lost_parent_is_failed_not_stopped(service):
     service.run("start")
     orphans = service.children()
-    os.kill(service.parent(), signal.SIGKILL)
+    kill(service.parent())
     outcome = service.run("monitor")
 
     assert outcome.code == codes.ERR_GENERIC
@@ -179,7 +191,7 @@ def test_start_refuses_beside_orphans_and_stop_ends_them(tmp_path, broker):
     service = Service(tmp_path, broker, linger=60)
     try:
         service.run("start")
-        os.kill(service.parent(), signal.SIGKILL)
+        kill(service.parent())
         assert within(60, lambda: len(service.processes()) == 2)
         outcome = service.run("start")
         assert outcome.code == codes.ERR_GENERIC and "there are still" in outcome.reason
@@ -194,8 +206,8 @@ def test_a_frozen_orphan_is_found_and_ended(tmp_path, broker):
     try:
         service.run("start")
         frozen = service.children()[0]
-        os.kill(frozen, signal.SIGSTOP)
-        os.kill(service.parent(), signal.SIGKILL)
+        freeze(frozen)
+        kill(service.parent())
         assert within(60, lambda: [one.pid for one in service.processes()] == [frozen])
         assert service.run("monitor").code == codes.ERR_GENERIC
         assert service.run("stop").code == codes.SUCCESS and [] == service.processes()
@@ -247,7 +259,7 @@ def test_a_wrong_pid_file_is_nobodys_proof(service, tmp_path):
 def test_a_killed_worker_is_replaced_and_no_fault(service):
     service.run("start")
     victim = service.children()[0]
-    os.kill(victim, signal.SIGKILL)
+    kill(victim)
     assert within(60, lambda: len(service.children()) == 2 and victim not in service.children())
     assert within(60, lambda: service.run("monitor").code == codes.SUCCESS)
 
