@@ -253,20 +253,6 @@ def test_one_node_takes_the_writes_until_it_is_lost(front):
     assert [(200, "a")] * 3 == [front.ask(port) for _ in range(3)]
 
 
-def test_a_reload_keeps_the_writer(front):
-    """The new process learns from the old one who it is; and nobody is refused."""
-    port = front.ports[0]
-    front.kill("a")
-    assert within(30, lambda: front.states()["a"].startswith("DOWN"))
-    assert (200, "b") == front.ask(port)
-    front.start("a")
-    assert within(30, lambda: front.states()["a"] == "UP")
-
-    front.reload()
-
-    assert [(200, "b")] * 5 == [front.ask(port) for _ in range(5)]
-
-
 def test_no_client_notices_that_an_api_was_killed(front):
     """Each client is bound to a server by its address, and is sent to another one before the check has noticed."""
     port, sources = front.ports[1], ["127.77.1.%d" % number for number in range(1, 40)]
