@@ -183,22 +183,6 @@ class Front:
             head, _, body = link.makefile("rb").read().partition(b"\r\n\r\n")
         return int(head.split()[1]), body.decode()
 
-    def reload(self):
-        """As `systemctl reload haproxy` does; returns when the new worker knows its servers."""
-        before = self.worker()
-        self.processes["haproxy"].send_signal(signal.SIGUSR2)
-        assert within(30, lambda: self.worker() not in (None, before) and self.states())
-
-    def worker(self):
-        """The pid of the worker that answers, or None."""
-        try:
-            with socket.socket(socket.AF_UNIX) as link:
-                link.connect(self.socket)
-                link.sendall(b"show info\n")
-                return next(line for line in link.makefile().read().splitlines() if line.startswith("Pid: "))
-        except (OSError, StopIteration):
-            return None
-
     def end(self):
         if "haproxy" in self.processes:
             self.processes["haproxy"].terminate()  # a master: it ends its workers
