@@ -126,10 +126,6 @@ class Broker:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         return done.returncode, done.stdout.strip()
 
-    def log_lines(self):
-        with open(self.log, encoding="utf-8") as file:
-            return file.read().splitlines()
-
 
 class Check:
     """A resident rabbitmq-check on a port of the loopback."""

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -78,13 +77,19 @@ def test_metrics(check):
     assert {"quorate_rabbitmq_fit 1", "quorate_rabbitmq_members_running 1", 'quorate_rabbitmq_alarm{resource="memory"} 0'} <= set(lines)
 
 
-def test_the_resident_check_writes_nothing_into_the_log(broker, check):
-    """With an account it keeps its connection; each new one would be three lines."""
-    version = check.get("/metrics")
-    before = len([line for line in broker.log_lines() if "quorate rabbitmq-check" in line])
-    until(lambda: check.get("/metrics") != version, 10, "another answer")  # so it is alive
-    time.sleep(2 * 2.0)  # two of its questions to the API and eight to the broker: nothing happens that could be awaited
-    assert before == len([line for line in broker.log_lines() if "quorate rabbitmq-check" in line])
+def test_the_resident_check_keeps_its_connection(broker, check):
+    """Each new one would be three lines in the broker's log."""
+    def connections():
+        """process of the connection -> octets that it received so far, of the checks' connections."""
+        rows = (line.split("\t", 2) for line in broker.ctl("list_connections", "pid", "recv_oct", "client_properties").splitlines())
+        return {row[0]: int(row[1]) for row in rows if len(row) == 3 and "quorate rabbitmq-check" in row[2]}
+
+    until(lambda: len(connections()) == 1, 15, "one connection of the check")
+    first = connections()
+    for _ in range(3):
+        before = connections()
+        until(lambda: sum(connections().values()) > sum(before.values()), 15, "another question on the same connection")
+    assert list(first) == list(connections())
 
 
 def test_a_stopped_process_is_hung_for_everybody_in_time(broker, check, bare):
