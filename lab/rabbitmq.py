@@ -14,6 +14,7 @@ import secrets
 import shlex
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from lab import LabError, state
 
@@ -104,12 +105,18 @@ def ctl(lab, node, *words, timeout=60.0):
 
 def running(lab, node):
     """The nodes that the broker of `node` sees running, by the lab's names; [] when it does not say."""
-    done = lab.run(node, ["rabbitmqctl", "cluster_status", "--formatter", "json"], 30)
     try:
-        found = json.loads(done.out)["running_nodes"]
-    except (ValueError, KeyError):
+        found = json.loads(lab.run(node, ["rabbitmqctl", "cluster_status", "--formatter", "json"], 30).out)["running_nodes"]
+    except (ValueError, KeyError, LabError):  # LabError: it has no power
         return []
     return sorted(name.partition("@")[2] for name in found)
+
+
+def one_cluster(lab, nodes=None):
+    """Whether each of `nodes` (all) sees all of them running. They are asked at once: each answer takes a second of CPU."""
+    wanted = set(nodes or lab.node_names)
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        return all(wanted <= set(seen) for seen in pool.map(lambda node: running(lab, node), sorted(wanted)))
 
 
 def wait_serving(lab, nodes=None, timeout=LIMIT, every=0.1):
@@ -127,7 +134,7 @@ def wait_whole(lab, nodes=None, timeout=LIMIT):
     """The same, and each of them sees all of them running, in one cluster."""
     wanted, began = list(nodes or lab.node_names), time.monotonic()
     wait_serving(lab, wanted, timeout)
-    while not all(set(wanted) <= set(running(lab, node)) for node in wanted):
+    while not one_cluster(lab, wanted):
         if time.monotonic() - began > timeout:
             raise LabError("not one cluster after %.0f s: %s" % (timeout, {node: running(lab, node) for node in wanted}))
         time.sleep(0.5)
@@ -196,8 +203,11 @@ def quorum_members(lab, node, queue="quorum"):
 
 def _furniture(lab, verb, host):
     argv = ["/usr/bin/python3", FURNITURE, verb, host, USER, password_file(lab), str(MESSAGES)]
-    done = subprocess.run(lab.client(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, timeout=120)
+    try:
+        done = subprocess.run(lab.client(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        raise LabError("%s at %s took more than 120 s" % (verb, host)) from None
     if done.returncode != 0:
         raise LabError("%s: %s" % (verb, done.stderr.strip().splitlines()[-1:]))
     return done.stdout

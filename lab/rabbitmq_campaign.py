@@ -21,15 +21,17 @@ import time
 from typing import NamedTuple, Optional
 
 from lab import LabError, faults, rabbitmq, state
-from lab.campaign_faults import Fault, wait_for
+from lab.campaign_faults import wait_for
 from lab.cluster import Lab
+from lab.confirming import QUEUE
+from lab.rabbitmq_faults import FAULTS, World, Wrong, pcs, power_all
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CLIENT = os.path.join(HERE, "lab", "confirming.py")
 SETTLE = 8.0
-MERCY = 240.0
-BEAM = "beam.smp"
-ASIDE = "/root/aside"  # where a lost disk's data go: the lab, too, removes no data directory
+MERCY = 120.0        # seconds beyond the limit, to learn whether it would have come back at all
+REPAIRED = 150.0     # seconds for each way to bring it back after that
+MEMBERS_WITHIN = 60  # seconds until the client's quorum queue has three members again
 
 
 class Round(NamedTuple):
@@ -69,175 +71,27 @@ class Client:
         return json.loads(out), sorted(self.numbers("confirmed") - self.numbers("received"))
 
 
-class World(NamedTuple):
-    """What a fault works on."""
-
-    lab: object
-    random: random.Random
-    say: object
-
-    def pick(self):
-        return self.random.choice(self.lab.node_names)
-
-    def without(self, node):
-        return [other for other in self.lab.node_names if other != node]
-
-
-def kill(lab, *nodes):
-    """SIGKILL of the brokers; nothing where there is none."""
-    for node in nodes:
-        try:
-            faults.kill(lab, node, BEAM)
-        except LabError:
-            pass
-
-
-def kill_one(world):
-    node = world.pick()
-    kill(world.lab, node)
-    return node
-
-
-def kill_two(world):
-    nodes = world.random.sample(world.lab.node_names, 2)
-    for node in nodes:
-        kill(world.lab, node)
-        time.sleep(world.random.choice((0, 0, 3)))
-    return " ".join(nodes)
-
-
-def kill_all(world):
-    nodes = world.random.sample(world.lab.node_names, 3)
-    for node in nodes:
-        kill(world.lab, node)
-        time.sleep(world.random.choice((0, 0, 0, 2, 8)))
-    return " ".join(nodes)
-
-
-def freeze(world):
-    node = world.pick()
-    try:
-        faults.stop(world.lab, node, BEAM)
-    except LabError:
-        return "no broker on " + node
-    time.sleep(2)
-    return node
-
-
-def pcs(world, *words):
-    """A command of pcs on the first node that carries it out."""
-    for node in world.lab.node_names:
-        try:
-            world.lab.check(node, ["pcs"] + list(words), 120)
-            return
-        except LabError as error:
-            last = error
-    raise last
-
-
-def disable_enable(world):
-    pcs(world, "resource", "disable", rabbitmq.RESOURCE + "-clone")
-    wait_for(lambda: not rabbitmq.serving(world.lab), 100)
-    time.sleep(world.random.uniform(0, 3))
-    pcs(world, "resource", "enable", rabbitmq.RESOURCE + "-clone")
-    return "all"
-
-
-def standby(world):
-    node = world.pick()
-    pcs(world, "node", "standby", node)
-    time.sleep(world.random.uniform(0, 15))
-    pcs(world, "node", "unstandby", node)
-    return node
-
-
-def rolling(world):
-    for node in world.lab.node_names:
-        pcs(world, "node", "standby", node, "--wait=100")
-        pcs(world, "node", "unstandby", node, "--wait=100")
-    return "one after the other"
-
-
-def power_one(world):
-    node = world.pick()
-    world.lab.power_cut(node)
-    return node
-
-
-def power_two(world):
-    nodes = world.random.sample(world.lab.node_names, 2)
-    world.lab.power_cut(*nodes)
-    time.sleep(world.random.uniform(0, 10))
-    world.lab.power_on(*nodes)
-    return " ".join(nodes)
-
-
-def power_all(world):
-    world.lab.power_cut(*world.lab.node_names, stay_off=True)
-    for node in world.random.sample(world.lab.node_names, 3):
-        world.lab.power_on(node)
-        time.sleep(world.random.choice((0, 0, 3)))
-    return "all"
-
-
-def power_all_gone_before(world):
-    """One goes first, the other two lose their power together later and come back without it."""
-    node = world.pick()
-    rest = world.without(node)
-    world.lab.power_cut(node, stay_off=True)
-    wait_for(lambda: set(rest) <= set(rabbitmq.serving(world.lab)) and rabbitmq.running(world.lab, rest[0]) == sorted(rest), 60)
-    time.sleep(world.random.uniform(3, 15))
-    world.lab.power_cut(*rest, stay_off=True)
-    world.lab.power_on(*rest)
-    back = wait_for(lambda: set(rest) <= set(rabbitmq.serving(world.lab)), 150)
-    world.lab.power_on(node)
-    if not back:
-        raise Wrong("%s did not come back without %s, which was gone before" % (" ".join(rest), node))
-    return "%s was gone before" % node
-
-
-def partition(world):
-    node = world.pick()
-    faults.partition(world.lab, node)
-    lasted = world.random.choice((1, 3, 10, 30))
-    time.sleep(lasted)
-    faults.heal(world.lab)
-    return "%s for %d s" % (node, lasted)
-
-
-def replace(world):
-    """A machine loses its disk, and comes back under its name with an empty one."""
-    node = world.pick()
-    world.lab.run(node, "d=%s/$(date +%%s); mkdir -p $d; kill -KILL $(pidof %s); sleep 0.3; mv %s/* $d/" % (
-        ASIDE, BEAM, rabbitmq.BASE))
-    return node
-
-
-class Wrong(Exception):
-    """A fault itself saw something that must not be."""
-
-
-FAULTS = (
-    Fault("SIGKILL of one", 4, 90, kill_one),
-    Fault("SIGKILL of two", 3, 90, kill_two),
-    Fault("SIGKILL of all", 4, 120, kill_all),
-    Fault("SIGSTOP of one", 3, 120, freeze),
-    Fault("disable, enable", 3, 90, disable_enable),
-    Fault("standby, unstandby", 2, 90, standby),
-    Fault("rolling restart", 1, 90, rolling),
-    Fault("power cut of one", 3, 150, power_one),
-    Fault("power cut of two", 2, 150, power_two),
-    Fault("power cut of all", 3, 150, power_all),
-    Fault("power cut of two, the third was gone before", 1, 180, power_all_gone_before),
-    Fault("partition of one", 3, 180, partition),
-    Fault("disk of one lost", 2, 150, replace),
-)
-
-
 def whole(lab):
-    """Whether all brokers serve, as one cluster, and Pacemaker has nothing to do."""
-    names = lab.node_names
-    return set(names) <= set(rabbitmq.serving(lab)) and all(rabbitmq.running(lab, node) == names for node in names)
+    """Whether all brokers serve, as one cluster, and Pacemaker has all instances started."""
+    return set(lab.node_names) <= set(rabbitmq.serving(lab)) and started(lab) and rabbitmq.one_cluster(lab)
+
+
+def started(lab):
+    """Whether Pacemaker has an instance started on every node, and nothing under way with them."""
+    seen = lab.cluster_xml()
+    mine = [one for one in (seen.iter("resource") if seen is not None else ())
+            if one.get("id", "").split(":")[0] == rabbitmq.RESOURCE]
+    return len([one for one in mine if one.get("role") == "Started" and not one.get("pending")]) == len(lab.node_names)
+
+
+def members(lab):
+    """How many members the client's quorum queue has; 0 when nobody says."""
+    for node in lab.node_names:
+        try:
+            return rabbitmq.quorum_members(lab, node, QUEUE)
+        except (LabError, ValueError, KeyError):
+            pass
+    return 0
 
 
 def operator(lab):
@@ -265,20 +119,65 @@ def one(world, number, fault, output):
         mistakes.append(what)
     except LabError as error:
         what = "not injected: %s" % error
-    ended, took = time.monotonic(), None
     time.sleep(1.5)  # a death is not felt at once
-    while time.monotonic() - ended < fault.limit + MERCY:
-        if whole(lab):
-            took = time.monotonic() - ended
-            break
-        operator(lab)
-        time.sleep(0.5)
+    took = until_whole(lab, fault.limit + MERCY)
     if took is None or took > fault.limit:
         mistakes.append("not whole within %g s" % fault.limit)
         evidence(lab, number, output)
-    world.say("   %s: %s (%.0f s in all)%s" % (what, "NOT WHOLE" if took is None else "whole after %.1f s" % took,
-                                               time.monotonic() - began, "".join("\n   WRONG: " + text for text in mistakes)))
+    if took is not None and not wait_for(lambda: members(lab) == len(lab.node_names), MEMBERS_WITHIN, 1):
+        mistakes.append("the quorum queue has %d members" % members(lab))
+    world.say("   %s: %s (%.0f s in all)%s" % (
+        what, "NOT WHOLE" if took is None else "whole after %.1f s" % took, time.monotonic() - began,
+        "".join("\n   WRONG: " + text for text in mistakes)))
     return Round(number, fault.name, what, took, fault.limit, mistakes)
+
+
+def until_whole(lab, limit):
+    """Seconds until it is whole, None: not within so many."""
+    began = time.monotonic()
+    while time.monotonic() - began < limit:
+        asked = time.monotonic()
+        try:
+            if whole(lab):
+                return asked - began
+        except LabError:
+            pass
+        operator(lab)
+        time.sleep(0.5)
+    return None
+
+
+def repair(world):
+    """Bring the cluster back after a round that failed, so that the next one starts from a whole one: what a person would
+    try, from the mildest on. What helped, None: nothing did."""
+    ways = (("undone, cleaned up", cleaned), ("power cut of all", power_all), ("the operator's word", said))
+    for name, way in ways:
+        world.say("   repair: " + name)
+        try:
+            way(world)
+        except (LabError, OSError) as error:
+            world.say("   repair: %s" % error)
+        if until_whole(world.lab, REPAIRED) is not None:
+            return name
+    return None
+
+
+def cleaned(world):
+    """No fault is left, no node in standby, nothing disabled, no failure remembered."""
+    faults.undo_all(world.lab)
+    operator(world.lab)
+    for words in (["node", "unstandby", "--all"], ["resource", "enable", rabbitmq.RESOURCE + "-clone"],
+                  ["resource", "cleanup", rabbitmq.RESOURCE]):
+        pcs(world, *words)
+
+
+def said(world):
+    """The command that explain shows."""
+    for node in world.lab.node_names:
+        words = world.lab.run(node, ["quorate", "explain"], 30).out.partition("to go on: ")[2].splitlines()
+        if words and words[0].startswith("quorate rabbitmq boot"):
+            world.lab.check(node, words[0].split())
+            return
 
 
 def evidence(lab, number, output):
@@ -294,15 +193,21 @@ def evidence(lab, number, output):
                     file.write("== %s: %s\n%s\n" % (node, argv, error))
 
 
-def report(lab, options, rounds, figures, lost, minutes):
-    """The result in Markdown."""
+def versions(lab):
+    """What is tested, in one line."""
+    return lab.run(lab.node_names[0], "dpkg-query -W -f '${Package} ${Version}, ' quorate pacemaker rabbitmq-server "
+                   "erlang-base; cat /etc/debian_version").out.strip()
+
+
+def report(tested, options, rounds, client, gone, minutes):
+    """(the result in Markdown, whether nothing was wrong). client: (figures, lost) or None: it gave no account."""
     wrong = [one for one in rounds if one.mistakes]
-    versions = lab.run(lab.node_names[0], "dpkg-query -W -f '${Package} ${Version}, ' quorate pacemaker rabbitmq-server "
-                       "erlang-base; cat /etc/debian_version").out.strip()
-    lines = ["%s, seed %d, %d faults in %.0f min, %d with something wrong; %d messages confirmed, %d of them lost, %d publishes "
-             "failed, %d delivered again." % (datetime.date.today(), options.seed, len(rounds), minutes, len(wrong),
-                                              figures["confirmed"], len(lost), figures["failed"], figures["again"]),
-             versions, "", "| fault | times | whole again: median | slowest | limit | wrong |", "|---|---|---|---|---|---|"]
+    figures, lost = client or ({}, [])
+    lines = ["%s, seed %d, %d faults in %.0f min, %d with something wrong; %s messages confirmed, %s of them lost, "
+             "%s publishes failed, %s delivered again." % (
+                 datetime.date.today(), options.seed, len(rounds), minutes, len(wrong), figures.get("confirmed", "?"),
+                 len(lost) if client else "?", figures.get("failed", "?"), figures.get("again", "?")),
+             tested, "", "| fault | times | whole again: median | slowest | limit | wrong |", "|---|---|---|---|---|---|"]
     for fault in FAULTS:
         mine = [one for one in rounds if one.fault == fault.name and not one.what.startswith("not injected")]
         took = [one.took for one in mine if one.took is not None]
@@ -310,35 +215,63 @@ def report(lab, options, rounds, figures, lost, minutes):
             lines.append("| %s | %d | %s | %s | %g s | %d |" % (
                 fault.name, len(mine), "%.1f s" % statistics.median(took) if took else "-",
                 "%.1f s" % max(took) if took else "-", mine[0].limit, sum(bool(one.mistakes) for one in mine)))
+    lines += ["", "Of what was put there before the first fault (%d disks were lost since): %s." % (
+        sum(one.fault == "disk of one lost" for one in rounds), "all is there" if not gone else "gone: " + "; ".join(gone))]
     lines += ["- round %d, %s, %s: %s" % (one.number, one.fault, one.what, "; ".join(one.mistakes)) for one in wrong]
     if lost:
         lines.append("- confirmed and never delivered: %s" % lost[:20])
-    return "\n".join(lines) + "\n", not wrong and not lost
+    return "\n".join(lines) + "\n", not wrong and not lost and client is not None
 
 
 def run(lab, options, say, output):
-    """The campaign on a cluster that is whole. The exit code."""
+    """The campaign on a cluster that is whole. The exit code. However it ends, what was found is reported."""
     chance = random.Random("faults %d" % options.seed)
     known = [fault._replace(limit=fault.limit * options.patience) for fault in FAULTS if options.only in fault.name]
     world, rounds, began = World(lab, random.Random(options.seed), say), [], time.monotonic()
-    client = Client(lab, os.path.join(output, "client"))
+    tested, client = versions(lab), Client(lab, os.path.join(output, "client"))
     try:
         for number, fault in enumerate(chance.choices(known, [fault.weight for fault in known], k=options.faults), 1):
             if options.until and time.strftime("%H:%M") >= options.until:
                 break
             rounds.append(one(world, number, fault, output))
+            with open(os.path.join(output, "rounds.jsonl"), "a", encoding="utf-8") as file:
+                file.write(json.dumps(rounds[-1]._asdict()) + "\n")
             if rounds[-1].took is None:
-                say("not whole; the campaign ends here")
-                break
+                helped = repair(world)
+                rounds[-1].mistakes.append("repaired by: %s" % helped)
+                if helped is None:
+                    say("it could not be repaired; the campaign ends here")
+                    break
             time.sleep(world.random.uniform(0, SETTLE))
     except KeyboardInterrupt:
         say("interrupted; what was found so far:")
-    figures, lost = client.stop()
-    text, fine = report(lab, options, rounds, figures, lost, (time.monotonic() - began) / 60)
-    with open(os.path.join(output, "report.md"), "w", encoding="utf-8") as file:
-        file.write(text)
-    print(text)
+    except (LabError, OSError, ValueError) as error:
+        say("ended early: %s" % error)
+        rounds.append(Round(len(rounds) + 1, "the campaign itself", "ended early", None, 0, [str(error)]))
+    finally:
+        text, fine = report(tested, options, rounds, account(client, say), left(lab), (time.monotonic() - began) / 60)
+        with open(os.path.join(output, "report.md"), "w", encoding="utf-8") as file:
+            file.write(text)
+        print(text, flush=True)
     return 0 if fine else 1
+
+
+def account(client, say):
+    """What the client has to say at its end, None when it does not."""
+    try:
+        return client.stop()
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        say("the client gave no account: %s" % error)
+        client.process.kill()
+        return None
+
+
+def left(lab):
+    """What is gone of what was put there."""
+    try:
+        return rabbitmq.missing(lab)
+    except (LabError, ValueError) as error:
+        return ["could not be asked: %s" % error]
 
 
 def main():
