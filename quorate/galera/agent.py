@@ -7,6 +7,7 @@ import sys
 from quorate.galera import facts, probe, server
 from quorate.galera.declaration import ACTIONS, LONGDESC, NAME, PARAMETERS, SHORTDESC
 from quorate.galera.memory import Memory
+from quorate.host.daemon import not_stopped
 from quorate.ocf import codes
 from quorate.ocf.agent import Agent, Outcome
 from quorate.ocf.agent import main as run
@@ -64,9 +65,7 @@ def _halt(context, memory, reserve):
         left = server.stop(context, memory, datadir, max(2.0, context.deadline.left() - reserve),
                            hopeless=state in (facts.STARTING, facts.RECEIVING, facts.HUNG))
     if left:
-        return Outcome(codes.ERR_GENERIC, "Not stopped: %s still there after SIGKILL; see 'ps -o pid,stat,wchan,cmd -p %s'." % (
-            ", ".join("%s (pid %d, state %s)" % (os.path.basename(one.argv[0] if one.argv else "?"), one.pid, one.state)
-                      for one in left), ",".join(str(one.pid) for one in left)))
+        return Outcome(codes.ERR_GENERIC, not_stopped(left))
     if state not in facts.IN_PRIMARY:
         restore_record(datadir, record, context.parameters.user)
     for note in (server.NOTE, "progress", "unknown", "outside", "complete", "serving", "launched-from", "offered"):

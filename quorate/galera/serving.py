@@ -5,6 +5,7 @@ import os
 from collections import namedtuple
 
 from quorate.galera import facts, probe
+from quorate.host.memory import stamp
 
 _DONOR = "synced, and donor of a state transfer or desynced"
 
@@ -13,7 +14,7 @@ def keep_record(context, memory, seen, election=None):
     """Publish the state, the generation and the last view when they changed. Costs two stat calls when they did not."""
     datadir = probe.data_directory(context, memory)
     note = memory.read("serving")
-    mark = "%s %s" % (seen.state, _stamp(os.path.join(datadir, "gvwstate.dat")))
+    mark = "%s %s" % (seen.state, stamp(os.path.join(datadir, "gvwstate.dat")))
     if note.get("mark") == mark and not context.is_probe:
         return
     from quorate.galera.election import Election
@@ -45,14 +46,6 @@ def offer_others(election, decide):
     decision = decide(snapshot)
     if decision.action == facts.JOIN:
         election.board.apply(decision._replace(nodes=decision.nodes + (snapshot.me,)))
-
-
-def _stamp(path):
-    try:
-        status = os.stat(path)
-    except OSError:
-        return "-"
-    return "%d.%d" % (status.st_ino, status.st_mtime_ns)
 
 
 class Members(namedtuple("Members", "uuids names arbitrators")):

@@ -36,11 +36,18 @@ class Memory:
             return {}
 
     def write(self, name, values, lasting=False):
-        """Write a note (a dict of str to str or int)."""
+        """Write a note (a dict of str to str or number)."""
         directory = self.lasting if lasting else self.run
         os.makedirs(directory, 0o755, exist_ok=True)
         text = "".join("%s %s\n" % item for item in sorted(values.items()))
         replace(os.path.join(directory, name), text)
+
+    def number(self, name, key):
+        """A number of a note, None when it is not there."""
+        try:
+            return float(self.read(name)[key])
+        except (KeyError, ValueError):
+            return None
 
     def keep(self, path):
         """Save a copy of a file of the data directory in our own lasting directory, the last one of each name."""
@@ -72,6 +79,15 @@ class Memory:
 
     def has(self, name):
         return os.path.exists(os.path.join(self.run, name))
+
+
+def stamp(path):
+    """What changes whenever a file does, as text; '-': there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return "-"
+    return "%d.%d" % (status.st_ino, status.st_mtime_ns)
 
 
 def replace(path, text, owner=None):

@@ -3,6 +3,7 @@
 
 import os
 
+from quorate.host.daemon import not_stopped
 from quorate.ocf import codes
 from quorate.ocf.agent import Outcome
 from quorate.openstack import decide, facts, probe
@@ -179,9 +180,7 @@ def stop(context, service, eyes=None, memory=None):
     held = halt.listeners(eyes, processes) if service.port is not None else {}
     left = halt.stop(context, service, memory, eyes, max(3.0, context.deadline.left() - 3.0))
     if left:
-        return Outcome(codes.ERR_GENERIC, "Not stopped: %s still there after SIGKILL; see 'ps -o pid,stat,wchan,cmd -p %s'." % (
-            ", ".join("%s (pid %d, state %s)" % (service.name, one.pid, one.state) for one in left),
-            ",".join(str(one.pid) for one in left)))
+        return Outcome(codes.ERR_GENERIC, not_stopped(left, service.name))
     if held:
         still = context.deadline.poll(lambda: not eyes.connections().listening(held), every=0.1, up_to=2.0)
         if not still:

@@ -3,6 +3,7 @@
 
 import os
 
+from quorate.host import daemon
 from quorate.ocf import codes
 from quorate.ocf.agent import Failed, Outcome
 from quorate.openstack import decide, facts, probe
@@ -111,12 +112,7 @@ def _spawn(context, service, memory, eyes):
     if getattr(parameters, "web", None):
         argv += ["--web", parameters.web]
     context.log.say("Starting %s as %s." % (" ".join(argv), parameters.user))
-    output = memory.path("output")
-    os.makedirs(memory.directory, 0o755, exist_ok=True)
-    try:
-        os.unlink(output)
-    except OSError:
-        pass
+    output = daemon.fresh_output(memory)
     _directories(service, eyes.user(parameters.user))
     account = eyes.user(parameters.user)
     user = parameters.user if account is not None and account[0] != os.geteuid() else None
@@ -127,10 +123,7 @@ def _directories(service, account):
     """What the unit would make in /run (RuntimeDirectory=): state and locks of the project."""
     if account is None or os.geteuid() != 0:
         return
-    for path in ("/run/" + service.project, "/run/lock/" + service.project):
-        if not os.path.isdir(path):
-            os.makedirs(path, 0o755, exist_ok=True)
-            os.chown(path, *account)
+    daemon.own_directories(("/run/" + service.project, "/run/lock/" + service.project), *account, 0o755)
 
 
 def wait(context, service, memory, eyes, unit):
@@ -217,8 +210,9 @@ def died(context, service, memory, unit):
                 "NOVA_CONSOLE_PROXY_TYPE=novnc. Set it on every node." % unit)
     if unit:
         return "%s ended at once; see 'journalctl -u %s' and /var/log/%s." % (service.name, unit, service.project)
-    words = last_words(memory.path("output"))
-    return "%s ended at once%s See /var/log/%s." % (service.name, ": " + words if words else ".", service.project)
+    lines = daemon.printed(memory).strip().splitlines()  # before it had a log
+    return "%s ended at once%s See /var/log/%s." % (
+        service.name, ": " + lines[-1].strip()[:200] if lines else ".", service.project)
 
 
 def novnc_chosen(path="/etc/default/nova-consoleproxy"):
@@ -230,13 +224,3 @@ def novnc_chosen(path="/etc/default/nova-consoleproxy"):
         return not os.path.isfile("/etc/init.d/nova-novncproxy")  # only Debian's unit reads it
     values = [line.partition("=")[2].strip("\"' ") for line in lines if line.startswith("NOVA_CONSOLE_PROXY_TYPE=")]
     return bool(values) and values[-1] == "novnc"
-
-
-def last_words(path):
-    """The last line that a program printed before it had a log, '' when there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read(65536).strip().splitlines()
-    except OSError:
-        return ""
-    return lines[-1].strip()[:200] if lines else ""

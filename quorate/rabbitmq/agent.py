@@ -4,6 +4,7 @@
 import os
 import sys
 
+from quorate.host import daemon
 from quorate.ocf import codes
 from quorate.ocf.agent import Agent, Outcome
 from quorate.ocf.agent import main as run
@@ -64,8 +65,7 @@ def _our_turn(context, cluster):
 def adopt(context, memory, process, layout):
     """Take over a broker that runs and that we did not launch: its unit did, or the agent was killed after it had."""
     if server.noted(context, memory) is None:
-        memory.write(server.NOTE, {"pid": process.pid, "start": process.start, "session": "", "log": layout.log,
-                                   "launched": int(context.clock.now())})
+        daemon.note(context, memory, process, layout.log)
         memory.write("layout", layouts.as_note(layout))
 
 
@@ -83,9 +83,7 @@ def halt(context, memory):
                        hopeless=state in (facts.STARTING, facts.WAITING, facts.HUNG))
     stopping.undrain(context)
     if left:
-        return Outcome(codes.ERR_GENERIC, "Not stopped: %s still there after SIGKILL; see 'ps -o pid,stat,wchan,cmd -p %s'." % (
-            ", ".join("%s (pid %d, state %s)" % (os.path.basename(one.argv[0] if one.argv else "?"), one.pid, one.state)
-                      for one in left), ",".join(str(one.pid) for one in left)))
+        return Outcome(codes.ERR_GENERIC, daemon.not_stopped(left))
     for note in (server.NOTE, "started", "waiting", "unknown", "serving", "complaint", "policy", "launched-for"):
         memory.forget(note)
     stopping.tell(context, memory)

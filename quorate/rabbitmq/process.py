@@ -3,14 +3,7 @@
 
 import os
 
-
-def same_root(pid):
-    """Whether the process sees the file system that we see; the broker of a container has the same words on its line."""
-    try:
-        mine, theirs = os.stat("/"), os.stat("/proc/%d/root/" % pid)
-    except OSError:
-        return False
-    return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
+from quorate.host.process import same_root
 
 
 def told_name(pid):

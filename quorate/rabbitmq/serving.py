@@ -7,6 +7,7 @@ cluster whether it still has this node's report.
 
 import os
 
+from quorate.host.memory import stamp
 from quorate.rabbitmq import facts
 
 VERIFY = 60  # seconds after which it is looked whether the cluster still has the report
@@ -16,8 +17,8 @@ def keep_record(cluster, seen):
     """Publish the state and the members when they changed."""
     memory, layout, now = cluster.memory, cluster.layout, int(cluster.context.clock.now())
     note = memory.read("serving")
-    mark = "%s %s %s" % (seen.state, _stamp(os.path.join(layout.directory, "cluster_nodes.config")),
-                         _stamp(os.path.join(layout.directory, "nodes_running_at_shutdown")))
+    mark = "%s %s %s" % (seen.state, stamp(os.path.join(layout.directory, "cluster_nodes.config")),
+                         stamp(os.path.join(layout.directory, "nodes_running_at_shutdown")))
     verified = int(note.get("verified", 0))
     if note.get("mark") == mark and now - verified < VERIFY and not cluster.context.is_probe:
         return
@@ -62,14 +63,6 @@ def learn_members(cluster):
 def words(seen):
     """The live sentence."""
     return "running" if seen.state == facts.RUNNING else seen.sentence
-
-
-def _stamp(path):
-    try:
-        status = os.stat(path)
-    except OSError:
-        return "-"
-    return "%d.%d" % (status.st_ino, status.st_mtime_ns)
 
 
 def after_boot(cluster):

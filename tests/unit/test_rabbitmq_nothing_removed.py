@@ -11,8 +11,8 @@ ROOM = os.path.join(ROOT, "quorate", "rabbitmq")
 SOURCES = sorted(os.path.join(ROOM, name) for name in os.listdir(ROOM) if name.endswith(".py")) + [
     os.path.join(ROOT, "quorate", "cli", "rabbitmq.py")]
 REMOVERS = {"rmtree", "rmdir", "removedirs", "remove", "rename", "renames", "move", "truncate"}
-# A note of the agent's own, and the output of the last launch; never a path of the broker's.
-UNLINKS = {"server.py": ["output"], "cluster.py": ["os.path.join(self.memory.lasting, 'evidence')"]}
+# A note of the agent's own; never a path of the broker's.
+UNLINKS = {"cluster.py": ["os.path.join(self.memory.lasting, 'evidence')"]}
 
 
 def calls(path):

@@ -5,6 +5,8 @@ import os
 import pwd
 import signal
 
+import pytest
+
 from quorate.ocf import codes
 from quorate.rabbitmq import agent, server, stopping
 from quorate.rabbitmq.declaration import PARAMETERS
@@ -34,8 +36,11 @@ class Node:
         return server.stop(self.context, self.memory, "rabbit@n1", 30, **how)
 
 
-def test_it_ends_on_sigterm_with_its_children_and_epmd_stays(tmp_path):
+@pytest.mark.parametrize("parent", [1, 400])
+def test_it_ends_on_sigterm_with_its_children_and_epmd_stays(tmp_path, parent):
+    """Also an epmd that has just been started, and is not yet its own parent's orphan."""
     node = Node(tmp_path, after=1.0)
+    node.epmd = node.processes.add("/usr/bin/epmd -daemon", pid=402, ppid=parent)
     node.clock.at(1.2, lambda: node.processes.remove(401))
     assert node.stop() == []
     assert (400, signal.SIGTERM) in node.processes.signals
