@@ -182,13 +182,12 @@ def reload_agent(context):
 def validate(context):
     """Level 0: the parameters only. Level 10: this machine, and what will hurt later."""
     from quorate.galera.validation import errors, warnings
+    from quorate.ocf.advice import warn
     found = errors(context)
     if found:
         return Outcome(codes.ERR_CONFIGURED, " ".join(found))
     if context.check_level >= 10:
-        for sentence in warnings(context):
-            context.log.warning(sentence)
-            sys.stderr.write("WARNING: %s\n" % sentence)
+        warn(context, warnings(context))
     return Outcome(codes.SUCCESS)
 
 

@@ -4,15 +4,14 @@
 from quorate.galera import proof
 from quorate.galera.facts import IN_PRIMARY, JOIN, ZERO_UUID
 from quorate.galera.read import short
+from quorate.table import age, columns
 
 _COLUMNS = ("node", "member", "state", "position", "from", "last view", "generation", "age")
 
 
 def table(snapshot, decision, now):
     """List of lines. now: unix seconds, for the age of the reports."""
-    rows = [_COLUMNS] + [_row(snapshot, node, now) for node in _nodes(snapshot)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines = columns([_COLUMNS] + [_row(snapshot, node, now) for node in _nodes(snapshot)])
     lines += ["", "decision: " + _decided(snapshot, decision)]
     lines.append("because:  " + decision.reason)
     if decision.missing:
@@ -56,7 +55,7 @@ def _row(snapshot, node, now):
     if current is not None and report.generation is not None and report.generation < current:
         generation += " of %d" % current
     return (node, member, state, _position(report), source, _view(snapshot, report), generation,
-            _age(report.since, now))
+            age(report.since, now))
 
 
 def _position(report):
@@ -75,14 +74,3 @@ def _view(snapshot, report):
     members = ["arbitrator" if member in without_data else names.get(member, short(member))
                for member in report.view.members]
     return "%d: %s" % (report.view.seq, " ".join(sorted(members)))
-
-
-def _age(since, now):
-    """Seconds as people say them."""
-    if since is None:
-        return "-"
-    seconds = max(0, int(now - since))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return "%d %s" % (seconds // size, unit)
-    return "%d s" % seconds

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be said about parameters that are not wrong. For validate-all; no other action spends time on it."""
+"""What can be said about parameters and a machine that are not wrong. For validate-all; no other action spends time on it."""
 
 # Set by the cluster or its tools for every agent: they are nobody's parameters.
 _NOT_OURS = ("CRM_meta_", "crm_feature_set", "trace_ra", "trace_file", "__")
@@ -18,6 +18,15 @@ def advice(agent, environ):
         elif known[name].deprecated is not None:
             instead = " and ".join(known[name].deprecated)
             yield "Parameter %s is deprecated%s." % (name, "; use %s instead" % instead if instead else "")
+
+
+def warn(context, sentences):
+    """Tell them to whoever validates: the log has them, and pcs shows what an agent writes to stderr."""
+    from quorate.ocf.log import to_stderr
+    for sentence in sentences:
+        context.log.warning(sentence)
+        if not context.by_hand:  # then the log goes there
+            to_stderr("WARNING: %s\n" % sentence)
 
 
 def _meant(name, known):

@@ -205,10 +205,7 @@ def reload_agent(context, service):
 def validate(context, service, eyes=None):
     """Level 0: the parameters only. Level 10: this machine and the other nodes, and what will hurt later."""
     if context.check_level >= 10:
-        import sys
+        from quorate.ocf.advice import warn
         from quorate.openstack.validation import warnings
-        for sentence in warnings(context, service, eyes or Eyes(context.commands)):
-            context.log.warning(sentence)
-            if not context.by_hand:
-                sys.stderr.write("WARNING: %s\n" % sentence)
+        warn(context, warnings(context, service, eyes or Eyes(context.commands)))
     return Outcome(codes.SUCCESS)

@@ -180,14 +180,13 @@ def reload_agent(context):
 
 def validate(context):
     """Level 0: the parameters only. Level 10: this machine, and what will hurt later."""
+    from quorate.ocf.advice import warn
     from quorate.rabbitmq.validation import errors, warnings
     found = errors(context)
     if found:
         return Outcome(codes.ERR_CONFIGURED, " ".join(found))
     if context.check_level >= 10:
-        for sentence in warnings(context):
-            context.log.warning(sentence)
-            sys.stderr.write("WARNING: %s\n" % sentence)
+        warn(context, warnings(context))
     return Outcome(codes.SUCCESS)
 
 

@@ -4,6 +4,7 @@
 from quorate.rabbitmq.decide import decide, outlast, stopping
 from quorate.rabbitmq.facts import BOOTED, DOWN, PARTITIONED, RUNNING, STARTING, WAIT, WAITING, Decision
 from quorate.rabbitmq.proof import node_of
+from quorate.table import age, columns
 
 _COLUMNS = ("node", "member", "state", "data", "cluster of", "saw running", "store", "forced boot", "age")
 
@@ -22,10 +23,8 @@ def conclusion(snapshot):
 
 def table(snapshot, now):
     """List of lines. now: unix seconds, for the age of the reports."""
-    rows = [_COLUMNS] + [_row(snapshot, node, now) for node in sorted(set(snapshot.nodes) | set(snapshot.reports))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows] + [""]
-    lines += _cluster(snapshot)
+    nodes = sorted(set(snapshot.nodes) | set(snapshot.reports))
+    lines = columns([_COLUMNS] + [_row(snapshot, node, now) for node in nodes]) + [""] + _cluster(snapshot)
     commands = []
     for node, decision in conclusion(snapshot):
         lines.append("%s: %s (%s)" % (node, decision.action, decision.reason.rstrip(".")))
@@ -67,7 +66,7 @@ def _row(snapshot, node, now):
     if snapshot.generation and report.generation is not None and report.generation < snapshot.generation:
         generation += " of %d" % snapshot.generation
     return (node, member, state, data, _short(report.members), _short(report.running), report.store or "-", generation,
-            _age(report.since, now))
+            age(report.since, now))
 
 
 def _short(names):
@@ -75,14 +74,3 @@ def _short(names):
     if not names:
         return "-"
     return " ".join(sorted(name.partition("@")[2] if name.startswith("rabbit@") else name for name in names))
-
-
-def _age(since, now):
-    """Seconds as people say them."""
-    if since is None:
-        return "-"
-    seconds = max(0, int(now - since))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return "%d %s" % (seconds // size, unit)
-    return "%d s" % seconds

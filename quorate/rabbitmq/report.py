@@ -1,126 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Report and an Override as values of node attributes, and back. Pure.
+"""A Report and an Override as values of node attributes, and back (see quorate.pacemaker.notation). Pure."""
 
-One line such as 'v1,st:down,d:1,n:rabbit@n1,m:rabbit@n1|rabbit@n2,end' that no tool on the way has to quote. A fact that
-is unknown is left out. A reader skips keys that it does not know, so that a newer node may say more, and takes a value
-that it cannot understand, or a text without its end mark, for *no report at all*.
-"""
-
+from quorate.pacemaker import notation
+from quorate.pacemaker.notation import bit, flag, number, one_of, whole, word
 from quorate.rabbitmq.facts import KHEPRI, MNESIA, STATES, Override, Report
 
-VERSION = "v1"
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-@")
-
-
-def _one_of(*allowed):
-    def read(text):
-        if text not in allowed:
-            raise ValueError(text)
-        return text
-    return read
-
-
-def _word(text):
-    if not text or not _PLAIN.issuperset(text):
-        raise ValueError(text)
-    return text
+_END = "end"
 
 
 def _words(text):
-    return frozenset(_word(part) for part in text.split("|")) if text else frozenset()
+    return frozenset(word(part) for part in text.split("|")) if text else frozenset()
 
 
 def _join(words):
     return "|".join(sorted(words))
 
 
-def _number(text):
-    if not (text.isdigit() and text.isascii()):
+def _count(text):
+    found = number(text)
+    if found < 0:
         raise ValueError(text)
-    return int(text)
-
-
-def _flag(text):
-    return {"1": True, "0": False}[text]
-
-
-def _bit(value):
-    return "%d" % bool(value)
-
-
-def _seconds(value):
-    return "%d" % int(value)
+    return found
 
 
 # key in the text, field of Report, to text, from text
 _FIELDS = (
-    ("st", "state", str, _one_of(*STATES)),
-    ("d", "data", _bit, _flag),
-    ("n", "name", str, _word),
+    ("st", "state", str, one_of(*STATES)),
+    ("d", "data", bit, flag),
+    ("n", "name", str, word),
     ("m", "members", _join, _words),
     ("r", "running", _join, _words),
-    ("db", "store", str, _one_of(MNESIA, KHEPRI)),
-    ("v", "version", str, _word),
-    ("c", "cookie", str, _word),
-    ("g", "generation", _seconds, _number),
-    ("t", "since", _seconds, _number),
-    ("l", "launched", _bit, _flag),
+    ("db", "store", str, one_of(MNESIA, KHEPRI)),
+    ("v", "version", str, word),
+    ("c", "cookie", str, word),
+    ("g", "generation", whole, _count),
+    ("t", "since", whole, _count),
+    ("l", "launched", bit, flag),
 )
-_BY_KEY = {key: (field, read) for key, field, _, read in _FIELDS}
 
 
 def encode_report(report):
     """The report as text. What cannot be told in it (a name with strange letters) is left out, so it is unknown."""
-    parts = [VERSION]
-    for key, field, write, read in _FIELDS:
-        value = getattr(report, field)
-        if value is None:
-            continue
-        text = write(value)
-        try:
-            read(text)
-        except (ValueError, KeyError):
-            continue
-        parts.append("%s:%s" % (key, text))
-    return ",".join(parts + ["end"])
+    return notation.line(notation.parts(_FIELDS, report), _END)
 
 
 def decode_report(node, text):
     """The Report of `node`, or None when the text is none."""
-    parts = text.split(",")
-    if len(parts) < 2 or parts[0] != VERSION or parts[-1] != "end":
+    values = notation.values(text, _END)
+    if values is None or "st" not in values:
         return None
-    values = {}
-    for part in parts[1:-1]:
-        key, separator, value = part.partition(":")
-        if not separator:
-            return None
-        if key not in _BY_KEY:
-            continue
-        field, read = _BY_KEY[key]
-        if field in values:
-            return None
-        try:
-            values[field] = read(value)
-        except (ValueError, KeyError):
-            return None
-    return Report(node, **values) if "state" in values else None
+    try:
+        return Report(node, **notation.read(_FIELDS, values))
+    except (ValueError, KeyError):
+        return None
 
 
 def encode_override(override):
     """The operator's word as text."""
-    by = "".join(letter if letter in _PLAIN else "_" for letter in override.by or "") or "somebody"
-    return ",".join((VERSION, "node:" + override.node, "by:" + by, "at:%d" % int(override.at or 0),
-                     "forced:" + _bit(override.forced), "end"))
+    return notation.line(("node:" + override.node, "by:" + (notation.plain(override.by or "") or "somebody"),
+                          "at:" + whole(override.at or 0), "forced:" + bit(override.forced)), _END)
 
 
 def decode_override(text):
     """The Override, or None when the text is none."""
-    parts = text.split(",")
-    if len(parts) != 6 or parts[0] != VERSION or parts[-1] != "end":
-        return None
-    values = dict(part.partition(":")[::2] for part in parts[1:-1])
+    values = notation.values(text, _END)
     try:
-        return Override(_word(values["node"]), values["by"], _number(values["at"]), _flag(values["forced"]))
-    except (KeyError, ValueError):
+        return Override(word(values["node"]), values["by"], _count(values["at"]), flag(values["forced"]))
+    except (KeyError, TypeError, ValueError):
         return None
