@@ -75,7 +75,7 @@ def _halt(context, memory, reserve):
 
 def promote(context):
     """Decide again with what is known now, then bootstrap, recover or join; or step back when it is not our turn."""
-    from quorate.galera import layout as layouts
+    from quorate.galera import launching, layout as layouts
     from quorate.galera.election import Election
     memory = Memory(context.instance)
     layout = layouts.find(context)
@@ -89,13 +89,13 @@ def promote(context):
         if decision is None:
             return Outcome(codes.SUCCESS)  # the score is gone, so the cluster demotes us; a failure it is not
         try:
-            process = election.carry_out(decision, layout)
+            process = launching.carry_out(election, decision, layout)
         except Exception:
             # Nothing runs, so nobody shall wait for us: the report goes back to what is on the disk.
             if server.find(context, memory, layout.datadir) is None:
                 election.report_position(layout)
             raise
-    return election.accompany(process, layout)
+    return launching.accompany(election, process, layout)
 
 
 def demote(context):
@@ -150,7 +150,8 @@ def _serving(context, memory, seen):
 def _coming(context, memory, seen):
     """Runs and does not serve yet."""
     from quorate.galera.election import Election
-    return Election(context, memory).watch(seen)
+    from quorate.galera.watch import watch
+    return watch(Election(context, memory), seen)
 
 
 def _hung(context, memory, seen):

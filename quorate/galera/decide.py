@@ -20,9 +20,11 @@ docs/galera-election.md. What the agent has to keep to, so that they are:
 """
 
 from quorate.galera import proof
-from quorate.galera.facts import (ALIVE, BOOTSTRAP, DOWN, IN_PRIMARY, JOIN, RECEIVING, RECOVER, REFUSE, WAIT,
-                                  ZERO_UUID, Decision)
+from quorate.galera.facts import BOOTSTRAP, DOWN, IN_PRIMARY, JOIN, RECEIVING, RECOVER, REFUSE, WAIT, ZERO_UUID, Decision
+from quorate.galera.overrule import overruled
 from quorate.galera.read import short
+from quorate.galera.waiting import command, wait
+from quorate.galera.words import forced, in_order, names, positions, states
 
 
 def decide(snapshot):
@@ -37,7 +39,7 @@ def decide(snapshot):
     facts = proof.known(snapshot)
     decision = _elect(snapshot, facts)
     if snapshot.override is not None:
-        return _overruled(snapshot, facts, decision)
+        return overruled(snapshot, facts, decision)
     return decision
 
 
@@ -116,19 +118,19 @@ def _join(snapshot, live):
     histories = sorted({report.uuid for report in live if report.uuid not in (None, ZERO_UUID)})
     if len(histories) > 1:
         return Decision(REFUSE, urgent=True, reason="Two clusters are running, with different histories: %s; stop the "
-                        "one whose data you do not want to keep." % _positions(live))
-    reason = "A primary component is running (%s)" % _names(report.node for report in live)
+                        "one whose data you do not want to keep." % positions(live))
+    reason = "A primary component is running (%s)" % names(report.node for report in live)
     receiving = _receiving(snapshot)
     joiners = order(snapshot)
     if receiving:
-        reason += "; the others join when %s has received its state" % _names(receiving)
+        reason += "; the others join when %s has received its state" % names(receiving)
     elif joiners:
-        reason += ", %s %s it" % (_names(joiners), "joins" if len(joiners) == 1 else "join")
+        reason += ", %s %s it" % (names(joiners), "joins" if len(joiners) == 1 else "join")
     strangers = [node for node in joiners if snapshot.reports[node].uuid not in (None, ZERO_UUID)
                  and histories and snapshot.reports[node].uuid != histories[0]]
     if strangers:
         reason += "; joining replaces the data of %s, which %s of another history" % (
-            _names(strangers), "is" if len(strangers) == 1 else "are")
+            names(strangers), "is" if len(strangers) == 1 else "are")
     return Decision(JOIN, joiners, reason + ".")
 
 
@@ -143,7 +145,7 @@ def _elect(snapshot, facts):
     """The Decision without regard to an operator's order."""
     ahead = [report for report in facts.reports.values() if (report.generation or 0) > snapshot.generation]
     if ahead:
-        return Decision(WAIT, urgent=True, command=_command(snapshot, facts), reason="%s was synced in bootstrap "
+        return Decision(WAIT, urgent=True, command=command(snapshot, facts), reason="%s was synced in bootstrap "
                         "generation %d and the cluster's configuration knows only %d: it was "
                         "changed or put back by hand." % (
                             ahead[0].node, ahead[0].generation, snapshot.generation))
@@ -151,7 +153,7 @@ def _elect(snapshot, facts):
         return Decision(REFUSE, urgent=True, command="quorate bootstrap NODE", reason="The nodes hold different "
                         "histories (%s); name the node whose data the cluster is to keep, the others will get "
                         "a copy of it."
-                        % _positions(facts.voters))
+                        % positions(facts.voters))
     view = proof.recoverable(snapshot, facts)
     if view is not None:
         return _recover(snapshot, view)
@@ -163,12 +165,12 @@ def _elect(snapshot, facts):
 def _recover(snapshot, view):
     members = [node for node in snapshot.reports if snapshot.reports[node].my_uuid in view.members
                and snapshot.reports[node].view == view]
-    down = _in_order(snapshot, [node for node in members if snapshot.reports[node].state == DOWN])
+    down = in_order(snapshot, [node for node in members if snapshot.reports[node].state == DOWN])
     if not down:
         return Decision(RECOVER, (), "All members of the last primary view are starting (%s), they re-form it."
-                        % _names(members))
+                        % names(members))
     return Decision(RECOVER, down, "All members of the last primary view have reported (%s), they start together and "
-                    "Galera re-forms it." % _names(members))
+                    "Galera re-forms it." % names(members))
 
 
 def _bootstrap(snapshot, facts):
@@ -176,18 +178,18 @@ def _bootstrap(snapshot, facts):
     best = proof.best(facts.voters, snapshot.configured)
     why = proof.proven(snapshot, facts)
     if why is None:
-        return _wait(snapshot, facts)
+        return wait(snapshot, facts)
     if best.node not in snapshot.configured:
-        return Decision(REFUSE, urgent=True, command=_command(snapshot, facts), reason="%s holds the highest position "
+        return Decision(REFUSE, urgent=True, command=command(snapshot, facts), reason="%s holds the highest position "
                         "(%s) and wsrep_cluster_address does not name it; add it there." % (
-                            best.node, _positions([best])))
+                            best.node, positions([best])))
     if why == proof.everybody(snapshot, facts):
         beyond = proof.beyond(facts, best.uuid, best.seqno)
         if beyond:
-            return Decision(REFUSE, urgent=True, command=_command(snapshot, facts), reason="%s is ahead of %s (%s), "
+            return Decision(REFUSE, urgent=True, command=command(snapshot, facts), reason="%s is ahead of %s (%s), "
                             "but it is not on record as a member of the cluster since the last bootstrap: its surplus "
                             "may be commits, or what was given up then." % (
-                                _names(report.node for report in beyond), best.node, _positions([best] + beyond)))
+                                names(report.node for report in beyond), best.node, positions([best] + beyond)))
     alive = [node for node in sorted(facts.reports) if proof.may_become_primary(facts.reports[node], facts)]
     return _unless_alive(snapshot, alive, best.node, "%s holds the highest position (%s:%d) and %s: it bootstraps." % (
         best.node, short(best.uuid), best.seqno, why))
@@ -196,10 +198,10 @@ def _bootstrap(snapshot, facts):
 def _first_ever(snapshot, facts):
     """Nobody has a position: a new cluster, or all of it is lost."""
     if facts.bystanders or not proof.everybody(snapshot, facts._replace(blank=facts.blank + facts.lost)):
-        return _wait(snapshot, facts)
+        return wait(snapshot, facts)
     reports = [facts.reports[node] for node in snapshot.configured]
     if snapshot.generation > 1 or len([report for report in reports if report.generation > 0]) > 1:
-        return Decision(REFUSE, urgent=True, command=_forced(reports[0].node), reason="No node has data, and "
+        return Decision(REFUSE, urgent=True, command=forced(reports[0].node), reason="No node has data, and "
                         "this cluster had some; is a file system not mounted? The command starts it anew, empty.")
     first = [report.node for report in reports if report.data] or [report.node for report in reports]
     alive = [node for node in sorted(facts.reports) if proof.may_become_primary(facts.reports[node], facts)]
@@ -211,184 +213,12 @@ def _unless_alive(snapshot, alive, node, reason):
     """BOOTSTRAP of `node`, or WAIT for what is alive beside it."""
     if alive:
         return Decision(WAIT, missing=tuple(alive), reason="%s could bootstrap, but mysqld on %s is alive (%s) and may "
-                        "still form a primary component." % (node, _names(alive), _states(snapshot, alive)))
-    listening = _listening(snapshot, node)
+                        "still form a primary component." % (node, names(alive), states(snapshot, alive)))
+    listening = proof.listening(snapshot, node)
     if listening:
         absent = [other for other in listening if other not in snapshot.reports or other not in snapshot.members]
-        return Decision(WAIT, missing=listening, urgent=True, command=_forced(node),
+        return Decision(WAIT, missing=listening, urgent=True, command=forced(node),
                         reason="%s could bootstrap, but something answers on the group communication port of %s, which "
                         "reports %s; stop that mysqld, or bring the node back into the cluster." % (
-                            node, _names(listening), "nothing" if absent else "that it is down"))
+                            node, names(listening), "nothing" if absent else "that it is down"))
     return Decision(BOOTSTRAP, (node,), reason, confirmed=snapshot.listening is not None)
-
-
-def _listening(snapshot, node):
-    """Configured nodes that listen without having reported to be alive, in the configured order."""
-    return tuple(other for other in snapshot.configured if other in (snapshot.listening or ()) and other != node
-                 and not (other in snapshot.members and other in snapshot.reports
-                          and snapshot.reports[other].state in ALIVE))
-
-
-# Waiting
-
-def _wait(snapshot, facts):
-    """WAIT: for whom, and what they may hold."""
-    missing, why = _missing(snapshot, facts)
-    lost = [report.node for report in facts.lost]
-    clauses = ["%s%s" % (name, _condition(snapshot, facts, name)) for name in missing]
-    reason = "Waiting for %s: %s." % (_names(clauses, False), why)
-    urgent = any(_needs_operator(snapshot, facts, name) for name in missing)
-    if set(lost).intersection(missing):
-        reason += " Where data is gone: mount its file system, or go on without what only it held."
-    return Decision(WAIT, (), reason, tuple(missing), urgent, _command(snapshot, facts))
-
-
-def _missing(snapshot, facts):
-    """(names, why they matter)."""
-    unaccounted = [node for node in snapshot.configured if not facts.accounted(node)]
-    view = proof.latest_view(facts)
-    if view is not None:
-        here = {report.my_uuid for report in facts.voters + facts.blank}
-        absent = sorted(view.members - here - proof.arbitrators(facts.reports))
-        by_uuid = {report.my_uuid: node for node, report in facts.reports.items() if report.my_uuid is not None}
-        names = [by_uuid.get(member) or snapshot.names.get(member) for member in absent]
-        names = [name for name in names if name in unaccounted]
-        if absent and len(names) == len(absent):
-            return _in_order(snapshot, names), "%s in the last primary view and may alone hold acknowledged commits" % (
-                "it was" if len(names) == 1 else "they were")
-    if not facts.voters and not facts.blank and not facts.lost and not facts.bystanders:
-        return tuple(unaccounted), "no node has reported its position yet"
-    if not facts.voters and facts.bystanders:
-        return tuple(unaccounted), ("those that reported were last synced before the last bootstrap (generation %d) "
-                                    "and lack what was committed since" % snapshot.generation)
-    if not facts.voters:
-        return tuple(unaccounted), "no node that reported has data, and the first start needs all configured nodes"
-    return tuple(unaccounted), "nobody who reported can prove that %s no commit that they lack" % (
-        "it holds" if len(unaccounted) == 1 else "they hold")
-
-
-def _condition(snapshot, facts, node):
-    """What is known of a node that is waited for, in brackets."""
-    if node not in snapshot.members:
-        return " (%s)" % ("lost, confirmed" if node in snapshot.lost_confirmed else "not in the cluster")
-    report = facts.reports.get(node)
-    if report is None:
-        return " (has not reported yet)"
-    if report in facts.lost:
-        return " (its data is gone)"
-    if report.state == DOWN:
-        return " (down, its position is unknown)"
-    return " (%s)" % report.state
-
-
-def _needs_operator(snapshot, facts, node):
-    """Whether waiting for the node may never end by itself."""
-    report = facts.reports.get(node)
-    return node not in snapshot.members or (report is not None and report.state == DOWN)
-
-
-# The operator's word
-
-def _overruled(snapshot, facts, decision):
-    """The Decision with an operator's order taken into account."""
-    override = snapshot.override
-    report = facts.reports.get(override.node)
-    if decision.action == BOOTSTRAP and decision.nodes == (override.node,):
-        return decision
-    hindrance = _hindrance(snapshot, facts, override.node, report)
-    if hindrance:
-        return decision._replace(reason="The order to bootstrap %s cannot be carried out: %s. %s" % (
-            override.node, hindrance, decision.reason))
-    objections = _objections(snapshot, facts, report)
-    if objections and not override.forced:
-        return decision._replace(urgent=True, command=_forced(override.node),
-                                 reason="The order to bootstrap %s is refused: %s; --force insists. %s" % (
-                                     override.node, "; ".join(objections), decision.reason))
-    unheard = [node for node in snapshot.configured if node != override.node and not facts.accounted(node)]
-    given_up = list(objections)
-    if unheard:
-        given_up.append("what only %s may hold is given up" % _names(unheard))
-    reason = "%s bootstraps by order of %s" % (override.node, override.by or "the operator")
-    return Decision(BOOTSTRAP, (override.node,), reason + "".join("; " + text for text in given_up) + ".",
-                    confirmed=snapshot.listening is not None or override.forced)
-
-
-def _hindrance(snapshot, facts, node, report):
-    """Why not even a forced order can be carried out, or None."""
-    if node not in snapshot.configured:
-        return "wsrep_cluster_address does not name it"
-    if report is None:
-        return "it has not reported" if node in snapshot.members else "it is not in the cluster"
-    if report.state != DOWN:
-        return "its mysqld is not proven to be down (%s)" % report.state
-    if report.data is None:
-        return "it is unknown whether it has data"
-    with_data = [other.node for other in facts.reports.values() if other.data is not False and other.node != node]
-    if not report.data and with_data:
-        return "it has no data, and %s may have some" % _names(with_data)
-    return None
-
-
-def _objections(snapshot, facts, report):
-    """What speaks against bootstrapping this node although an operator says so: list of clauses."""
-    found = []
-    others = [other for other in facts.voters if other.node != report.node]
-    position = -1 if report.seqno is None else report.seqno
-    ahead = [other for other in others if other.uuid == report.uuid and other.seqno > position]
-    if ahead:
-        found.append("%s has a higher position" % _positions(ahead))
-    if others and report not in facts.voters:
-        found.append("%s %s on record since the last bootstrap, it is not" % (
-            _names(other.node for other in others), "is" if len(others) == 1 else "are"))
-    elif not others and not proof.is_complete(report):
-        found.append("its own position is unknown")
-    strangers = [other for other in others if other.uuid != report.uuid]
-    if len(strangers) > len(others) - len(strangers) + 1:
-        found.append("most nodes are of another history (%s)" % _positions(strangers))
-    if not report.data or report.uuid == ZERO_UUID:
-        found.append("it has no position: the cluster would start anew, empty")
-    alive = [node for node in sorted(facts.reports) if facts.reports[node].state != DOWN]
-    if alive:
-        found.append("mysqld on %s is alive (%s)" % (_names(alive), _states(snapshot, alive)))
-    listening = _listening(snapshot, report.node)
-    if listening:
-        found.append("something answers on the group communication port of %s" % _names(listening))
-    return found
-
-
-# Words
-
-def _forced(node):
-    """The command that insists."""
-    return "quorate bootstrap %s --force %s" % (node, node)
-
-
-def _command(snapshot, facts):
-    """The command that goes on without those who are missing: it names the best of those that reported; or None."""
-    known = [report for report in facts.voters if report.node in snapshot.configured]
-    if not known:
-        old = [report for report in facts.bystanders if report.node in snapshot.configured]
-        known = [report for report in old if report.generation == max(one.generation for one in old)]
-    return "quorate bootstrap %s" % proof.best(known, snapshot.configured).node if known else None
-
-
-def _in_order(snapshot, nodes):
-    """The nodes in the order of the configuration, others after them."""
-    wanted = set(nodes)
-    return tuple([node for node in snapshot.configured if node in wanted]
-                 + sorted(wanted.difference(snapshot.configured)))
-
-
-def _names(names, ordered=True):
-    names = sorted(names) if ordered else list(names)
-    return names[0] if len(names) == 1 else "%s and %s" % (", ".join(names[:-1]), names[-1]) if names else "nobody"
-
-
-def _positions(reports):
-    return ", ".join("%s %s:%s" % (report.node, short(report.uuid) or "?",
-                                   "?" if report.seqno is None else report.seqno)
-                     for report in sorted(reports, key=lambda report: report.node))
-
-
-def _states(snapshot, nodes):
-    return ", ".join(sorted({snapshot.reports[node].state for node in nodes}))

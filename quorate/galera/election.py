@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carrying the election out on one node: report, look at all reports, decide (decide.py, pure), act.
+"""The election on one node: report, look at all reports, decide (decide.py, pure). To act upon it: launching.py, watch.py.
 
 Two races are closed here. What was true at election may not be true at promotion: turn() decides again, with an ear at
 the others' group communication ports. And a node that begins to join says so before it looks who else does.
@@ -7,18 +7,14 @@ the others' group communication ports. And a node that begins to join says so be
 
 import os
 
-from quorate.galera import facts, probe, read, report as form, server
+from quorate.galera import facts, probe, read, report as form
 from quorate.galera.board import Board
-from quorate.galera.decide import decide, keeps_view, needs_full_transfer, opening
-from quorate.galera.position import allow_bootstrap, last_view, position, recorded, remove_closed_log, remove_empty_view
+from quorate.galera.decide import decide
+from quorate.galera.position import last_view, position, recorded
 from quorate.ocf import codes
 from quorate.ocf.agent import Failed, Outcome
 
 URGENT_AFTER = 20    # seconds a wait may last before plain `pcs status` shows that an operator should look
-JOIN_PATIENCE = 2    # seconds promote waits for a joiner; longer would keep Pacemaker from starting those it waits for:
-#                      under load it promotes one after the other (its throttling), and a death is dealt with after that
-PRIMARY_PATIENCE = 30  # ... when the server of a member of the primary component was heard
-SYNC_PATIENCE = 30   # ... once something is being received, so that most joins end within promote
 GATE_MOST = 60       # seconds to wait for another joiner's turn
 
 
@@ -172,198 +168,14 @@ class Election:
         return other.node in self.configured and self.context.node in self.configured and (
             order(other.node) < order(self.context.node))
 
-    # acting
-
-    def carry_out(self, decision, layout):
-        """Launch the server as decided. Returns its Process."""
-        own = self.own_report()
-        remove_empty_view(layout.datadir)
-        remove_closed_log(layout.datadir)
-        options = ["--wsrep_cluster_address=" + self.context.parameters.wsrep_cluster_address]
-        options += (self.context.parameters.additional_parameters or "").split()
-        full = False
-        if decision.action == facts.BOOTSTRAP:
-            options.append("--wsrep-new-cluster")
-            self._prepare_bootstrap(decision, layout)
-        else:
-            full = self._set_aside(own, decision, layout)
-        if own.source == facts.RECOVERED and not full:
-            # Without it a primary component can form whose state UUID is zero in every grastate.dat.
-            options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))
-        self.context.log.info("%s: %s" % (decision.action, decision.reason))
-        self.memory.write("launched-from", {"report": form.encode_report(own), "action": decision.action})
-        for note in ("position", "waiting", "progress", "survivor", "offered") + (
-                ("tried",) if decision.action == facts.BOOTSTRAP else ()):
-            self.memory.forget(note)
-        self.publish_state(facts.STARTING)
-        self.board.say("starts")
-        return server.launch(self.context, self.memory, layout, options)
-
-    def _prepare_bootstrap(self, decision, layout):
-        """Everything that must be on record before a new primary component can accept its first commit.
-
-        Killed between the two writes, nobody may vote any more and the operator is asked; the other way round a node
-        would be ahead of the cluster's own record, which looks like a configuration that was put back.
-        """
-        from quorate.galera.position import has_database
-        if not has_database(layout.datadir):
-            create_database(self.context, layout)
-        begins = opening(self.snapshot_with_own(), self.context.node)
-        self.board.open_generation(begins)
-        self.board.synced_in(begins[0])
-        override = self.board.override()
-        if override is not None:
-            self.context.log.warning("The operator's word was carried out: %s, by %s." % (decision.reason, override.by))
-            self.board.overrule(None)
-        allow_bootstrap(layout)
-
     def snapshot_with_own(self):
         """The snapshot in which this node's own report is that of its disk, also after STARTING was published."""
         snapshot = self.snapshot()
         return snapshot._replace(reports=dict(snapshot.reports, **{self.context.node: self.own_report()}))
 
-    def _set_aside(self, own, decision, layout):
-        """Put away what this node must not start with: an old view that must not be re-formed, and a position beyond that
-        at which a later generation began (an incremental transfer would put new commits on top of commits that were
-        given up). Returns whether the position went, so that a full transfer follows."""
-        full = own.generation != self.board.generation() and needs_full_transfer(own, self.board.openings())
-        kept = keeps_view(self.snapshot_with_own(), self.context.node, decision, self._heard_primary())
-        for name, goes in (("gvwstate.dat", not kept), ("grastate.dat", full)):
-            path = os.path.join(layout.datadir, name)
-            if goes and os.path.exists(path):
-                self.context.log.info("%s is set aside in %s before this node joins." % (path, self.memory.lasting))
-                self.memory.keep(path)
-                os.unlink(path)
-        return full
-
-    def accompany(self, process, layout):
-        """Wait for the launched server as long as that helps; the monitor watches over the rest. promote's Outcome."""
-        began = self.context.clock.monotonic()
-        told = None
-        bootstraps = self._bootstraps()
-        starting, asked = PRIMARY_PATIENCE if bootstraps or self._heard_primary() else JOIN_PATIENCE, began
-        while True:
-            if self.context.processes.gone(process):
-                words = server.last_words(self.memory, layout)
-                self.memory.forget(server.NOTE)
-                return Outcome(codes.ERR_GENERIC, "The database server ended while it started: %s" % words)
-            seen = probe.ask(self.context, self.memory, process)
-            if seen.state != told:
-                self.context.log.say("%s State: %s." % (seen.sentence, seen.state))
-                told = seen.state
-                if seen.state in facts.IN_PRIMARY or seen.state == facts.RECEIVING:
-                    self.publish_state(seen.state)
-            if seen.state == facts.SYNCED:
-                from quorate.galera.serving import keep_record
-                keep_record(self.context, self.memory, seen, self)
-                return Outcome(codes.SUCCESS)
-            patience = SYNC_PATIENCE if seen.state in facts.IN_PRIMARY or seen.state == facts.RECEIVING else starting
-            hoped = seen.state == facts.STARTING and patience > JOIN_PATIENCE and not bootstraps
-            if hoped and self.context.clock.monotonic() - asked > JOIN_PATIENCE:
-                asked = self.context.clock.monotonic()  # those that it joins may have died since
-                starting = patience = PRIMARY_PATIENCE if self._heard_primary() else JOIN_PATIENCE
-            if self.context.deadline.expired or self.context.clock.monotonic() - began > patience:
-                self.board.say(self.progress_sentence(seen))
-                return Outcome(codes.SUCCESS)
-            self.context.clock.sleep(0.2)
-
-    def _heard_primary(self):
-        """Names of the nodes that report to be in the primary component and whose server accepts group communication: their
-        reports are not a dead server's last word, and a join will not take long."""
-        snapshot = self.snapshot()
-        there = {name: where for name, where in self.addresses.items() if name != snapshot.me
-                 and name in snapshot.reports and snapshot.reports[name].state in facts.IN_PRIMARY}
-        return probe.listening(there, 1.0) if there else frozenset()
-
-    # watching
-
-    def _bootstraps(self):
+    def bootstraps(self):
         """Whether the server was launched to open a new primary component, and so waits for nobody."""
         return self.memory.read("launched-from").get("action") == facts.BOOTSTRAP
-
-    def progress_sentence(self, seen):
-        """What a server that does not serve yet is about, in a sentence that changes only when the matter does."""
-        if seen.state == facts.RECEIVING:
-            return "receives a state transfer; HAProxy does not use it until it is synced"
-        if seen.state == facts.STARTING and self._bootstraps():
-            return "starts as the first of a new primary component"
-        if seen.state == facts.STARTING:
-            missing = absent(self.snapshot())
-            return "starts, and waits for a primary component" + (": %s not there" % ", ".join(missing) if missing else "")
-        if seen.state == facts.NONPRIMARY:
-            missing = absent(self.snapshot())
-            return "lives, and is not in a primary component" + (": %s not there" % ", ".join(missing) if missing else "")
-        return seen.sentence
-
-    def watch(self, seen):
-        """The monitor of a server that is up and does not serve: it joins, recovers, or waits in vain. Its Outcome."""
-        self.publish_state(seen.state)
-        parameters = self.context.parameters
-        stalled = probe.stalled_for(self.context, self.memory, seen.process)
-        self.board.say(self.progress_sentence(seen))
-        outside = self._lasts("outside", seen)  # of a primary component
-        if seen.state == facts.RECEIVING:
-            if stalled >= parameters.stall_timeout:
-                return Outcome(codes.FAILED_PROMOTED, "The state transfer made no progress for %d s: %s" % (
-                    stalled, server.last_words_of(self.memory)))
-            return Outcome(codes.RUNNING_PROMOTED)
-        snapshot = self.snapshot()
-        others = [one for one in snapshot.reports.values() if one.node != snapshot.me]
-        if snapshot.override is not None and snapshot.override.node == snapshot.me:
-            return Outcome(codes.FAILED_PROMOTED, "Restarted to bootstrap, by the word of %s." % snapshot.override.by)
-        self.board.offer_self()
-        if seen.state == facts.STARTING and self._bootstraps():
-            # It needs no others; InnoDB may have hours of log to apply. To give up on it would bring nobody a database.
-            if stalled >= parameters.stall_timeout:
-                return Outcome(codes.FAILED_PROMOTED, "The server that bootstraps made no progress for %d s: %s" % (
-                    stalled, server.last_words_of(self.memory)))
-            return Outcome(codes.RUNNING_PROMOTED)
-        if any(one.state in facts.IN_PRIMARY for one in others):
-            limit = parameters.nonprimary_wait if seen.state == facts.NONPRIMARY else parameters.stall_timeout
-            if outside >= limit and stalled >= min(limit, parameters.recovery_wait):
-                return Outcome(codes.FAILED_PROMOTED, "Not part of the primary component for %d s, although there is one; "
-                               "restarted to join it. %s" % (outside, seen.sentence))
-            return Outcome(codes.RUNNING_PROMOTED)
-        return self._without_primary(seen, snapshot, outside)
-
-    def _without_primary(self, seen, snapshot, outside):
-        """No primary component is known to anybody."""
-        me = snapshot.me
-        if (seen.state == facts.NONPRIMARY and snapshot.two_node and outside >= self.context.parameters.nonprimary_wait
-                and len(snapshot.configured) == 2 and snapshot.lost_confirmed):
-            self.memory.write("survivor", {"at": int(self.context.clock.now())})
-            return Outcome(codes.FAILED_PROMOTED, "The other node is confirmed off; restarted to go on alone (two_node_mode).")
-        missing = absent(snapshot)
-        if missing:
-            self.memory.forget("complete")
-        # Not by the time outside: one that waited for hours must not be restarted the moment the other one is back.
-        elif self._lasts("complete", seen) >= self.context.parameters.recovery_wait:
-            self.memory.write("tried", {"at": int(self.context.clock.now())})
-            return Outcome(codes.FAILED_PROMOTED, "No primary component formed within %d s although all members of the last "
-                           "one are there; the election decides instead." % self._lasts("complete", seen))
-        if missing and outside >= URGENT_AFTER:
-            return Outcome(codes.DEGRADED_PROMOTED, "Waits for %s, which may hold commits that nobody else has. Start it, or "
-                           "go on without it: quorate bootstrap %s" % (", ".join(missing), me))
-        return Outcome(codes.RUNNING_PROMOTED)
-
-    def _lasts(self, what, seen):
-        """Seconds since this was first so of this server; keeps a note of that name."""
-        now, pid = int(self.context.clock.now()), str(seen.process.pid)
-        note = self.memory.read(what)
-        if note.get("pid") != pid:
-            self.memory.write(what, {"pid": pid, "since": now})
-            return 0
-        return max(0, now - int(note.get("since", now)))
-
-
-def absent(snapshot):
-    """Members of the last view of this node that did not report: names, else the beginning of their UUID."""
-    own = snapshot.reports.get(snapshot.me)
-    if own is None or own.view is None:
-        return [name for name in snapshot.configured if name not in snapshot.reports]
-    there = {one.my_uuid for one in snapshot.reports.values()}
-    gone = own.view.members - there - own.arbitrators
-    return sorted(snapshot.names.get(uuid, uuid[:8]) for uuid in gone)
 
 
 def sentence(decision):
@@ -387,25 +199,4 @@ def addresses(parameters):
     return {names.get(host, host): (host, port) for host, port in hosts if host not in arbitrators}
 
 
-def create_database(context, layout):
-    """Make the system tables for the first cluster ever, if the operator allows it. Raises Failed."""
-    if not context.parameters.enable_creation:
-        raise Failed(codes.ERR_INSTALLED, "There is no database in %s. Create one there (mariadb-install-db --user=%s "
-                     "--datadir=%s), or set enable_creation=true." % (layout.datadir, layout.user, layout.datadir))
-    import pwd
-    account = pwd.getpwnam(layout.user)
-    os.makedirs(layout.datadir, 0o750, exist_ok=True)
-    os.chown(layout.datadir, account.pw_uid, account.pw_gid)
-    defaults = ["--defaults-file=" + layout.config] if layout.config else []
-    result = context.commands.run(
-        ["mariadb-install-db"] + defaults + ["--user=" + layout.user, "--datadir=" + layout.datadir, "--skip-test-db",
-                                       "--wsrep_on=OFF"],
-        context.deadline.limit(120))
-    if result.rc == 127:  # MySQL and Percona have no such program; the server does it
-        result = context.commands.run(layout.base() + ["--initialize-insecure"], context.deadline.limit(120))
-    if not result.ok:
-        raise Failed(codes.ERR_GENERIC, "The database could not be created in %s: %s" % (
-            layout.datadir, read.last_error(result.err + result.out) or "code %s" % result.rc))
-
-
-__all__ = ["Election", "absent", "addresses", "frozen", "sentence"]
+__all__ = ["Election", "addresses", "frozen", "sentence"]

@@ -273,3 +273,10 @@ def latest_view(facts):
 
 def _view_order(view):
     return (view.seq, view.uuid, tuple(sorted(view.members)))
+
+
+def listening(snapshot, node):
+    """Configured nodes that listen without having reported to be alive, in the configured order."""
+    return tuple(other for other in snapshot.configured if other in (snapshot.listening or ()) and other != node
+                 and not (other in snapshot.members and other in snapshot.reports
+                          and snapshot.reports[other].state in ALIVE))

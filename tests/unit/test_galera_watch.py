@@ -8,6 +8,7 @@ from quorate.galera.declaration import PARAMETERS
 from quorate.galera.election import Election
 from quorate.galera.memory import Memory
 from quorate.galera.probe import Observation
+from quorate.galera.watch import watch
 from quorate.host.process import Processes
 from quorate.ocf import codes
 from tests import fakes
@@ -53,7 +54,7 @@ def watched(tmp_path, action, complete=3600):
     if action:
         memory.write("launched-from", {"action": action})
     board = Board(["n1", "n2"])
-    outcome = Election(context, memory, board).watch(Observation(facts.STARTING, process, None, "It starts."))
+    outcome = watch(Election(context, memory, board), Observation(facts.STARTING, process, None, "It starts."))
     return outcome.code, board.said
 
 
