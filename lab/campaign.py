@@ -26,7 +26,7 @@ from lab.campaign_watch import Watch
 from lab.cluster import Lab
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SETTLE = 15.0       # most seconds of quiet between two faults
+SETTLE = 8.0        # most seconds of quiet between two faults: more than the interval of a monitor
 MERCY = 240.0       # seconds beyond the limit, to learn whether it would have come back at all
 
 

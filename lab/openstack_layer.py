@@ -8,16 +8,12 @@ bookworm's own. Both are cached like the image: named by their recipe and by wha
 """
 
 import configparser
-import fcntl
 import hashlib
 import os
 import shlex
 import shutil
-import subprocess
-import tempfile
-import time
 
-from lab import LabError, image, sources
+from lab import LabError, extra_layer, image, sources
 
 SUITE = "bookworm"
 KINDS = ("services", "consoleauth")
@@ -41,18 +37,6 @@ PIN = "etc/apt/preferences.d/lab-old"
 WHEEL = "python3-pip-whl"
 TOOLS = "'pip<23' 'setuptools<58' wheel"  # bookworm's own are patched for its own interpreter
 PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "cert", "timeout", "retries")
-NETWORK_FILES = ("etc/hosts", "etc/resolv.conf")
-
-_ENTER = r"""
-set -e
-lower=$1 dir=$2; shift 2
-mount -t overlay lab-layer -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
-mount -t proc proc "$dir/root/proc"
-mount -t tmpfs tmpfs "$dir/root/tmp"
-mount --bind "$dir/in" "$dir/root/mnt"
-exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-    chroot "$dir/root" /bin/sh -ec "$*"
-"""
 
 # pip of bookworm runs from its wheel, with bullseye's interpreter: that has no pip of its own.
 _INSTALL_OLD = r"""
@@ -107,46 +91,15 @@ def ensure(kind, say, suite=SUITE):
         raise LabError("OpenStack is built over %s, not over %s" % (SUITE, suite))
     below = [image.build(suite, say)]
     for one in KINDS[:KINDS.index(kind) + 1]:
-        below.insert(0, _ensure_one(one, below, say))
+        build = _services if one == "services" else _consoleauth
+        below.insert(0, extra_layer.ensure(one, path(one), below, build, say))
     return below[:-1]
-
-
-def _ensure_one(kind, below, say):
-    target = path(kind)
-    with open(os.path.join(image.cache_dir(), ".build-%s.lock" % kind), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            say("another lab builds the layer %s; waiting for it" % kind)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.isdir(target):
-            _build(kind, target, below, say)
-    return target
-
-
-def _build(kind, target, below, say):
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix=".layer-", dir=image.cache_dir()) as scratch:
-        for part in ("upper", "work", "root", "in"):
-            os.mkdir(os.path.join(scratch, part), 0o755)
-        upper = os.path.join(scratch, "upper")
-        log = os.path.join(image.cache_dir(), "build-%s.log" % kind)
-
-        def inside(script):
-            image.stream(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
-                          "/bin/sh", "-c", _ENTER, "layer", ":".join(below), scratch, script], log, say)
-
-        (_services if kind == "services" else _consoleauth)(upper, os.path.join(scratch, "in"), inside, say)
-        _settle(upper)
-        os.rename(upper, target)
-    size = int(subprocess.run(["du", "-sm", target], stdout=subprocess.PIPE, text=True).stdout.split()[0])
-    say("layer %s: ready after %.0f s, %d MB in %s" % (kind, time.monotonic() - began, size, target))
 
 
 def _services(upper, shared, inside, say):
     """Debian's own packages; their services neither start nor are they enabled."""
     say("layer services: fetching and installing %s" % " ".join(PACKAGES))
-    _apt(upper, sources.for_suite(image.host_sources(), SUITE))
+    extra_layer.apt(upper, sources.for_suite(image.host_sources(), SUITE))
     inside("apt-get update -q; apt-get install -y -q --no-install-recommends %s; apt-get clean" % " ".join(PACKAGES))
 
 
@@ -155,7 +108,7 @@ def _consoleauth(upper, shared, inside, say):
     found = image.host_sources()
     old = [one for one in sources.for_suite(found, OLD_SUITE) if one.suite == OLD_SUITE]
     say("layer consoleauth: %s's Python, then %s with pip" % (OLD_SUITE, NOVA))
-    _apt(upper, sources.for_suite(found, SUITE) + old)
+    extra_layer.apt(upper, sources.for_suite(found, SUITE) + old)
     image.write(upper, PIN, "Package: *\nPin: release n=%s\nPin-Priority: 1\n" % OLD_SUITE)
     with open(os.path.join(shared, "constraints"), "w", encoding="ascii") as file:
         file.write("\n".join(CONSTRAINTS.split()) + "\n")
@@ -182,25 +135,3 @@ def _pip_settings(shared):
     with open(os.path.join(shared, "proxies"), "w", encoding="utf-8") as file:
         file.write("".join("export %s=%s\n" % (name, shlex.quote(value)) for name, value in os.environ.items()
                            if name.lower() in ("http_proxy", "https_proxy", "no_proxy")))
-
-
-def _apt(upper, chosen):
-    """What apt in the layer needs to fetch as this machine does."""
-    if not chosen:
-        raise LabError("no Debian archive is among this machine's apt sources; add one to /etc/apt/sources.list.d")
-    image.prepare_apt(upper, chosen)
-    for name in NETWORK_FILES:
-        if os.path.exists("/" + name):
-            shutil.copyfile("/" + name, os.path.join(upper, name))
-
-
-def _settle(upper):
-    """Take out what only the build needed, and all that would start a service."""
-    image.settle(upper)
-    for name in NETWORK_FILES + ("etc/apt/sources.list",):
-        if os.path.exists(os.path.join(upper, name)):
-            os.unlink(os.path.join(upper, name))
-    base = os.path.join(upper, "etc/systemd/system")
-    for name in os.listdir(base) if os.path.isdir(base) else []:
-        if name.endswith((".wants", ".requires")):
-            shutil.rmtree(os.path.join(base, name))

@@ -29,14 +29,14 @@ def package():
 
 
 @contextmanager
-def serving(name, nodes=None, after=None, parameters=(), **how):
-    """A World whose cluster serves. nodes: those that hold data (default: all); after(lab): behind the resource's creation;
-    how: for Lab.up."""
+def serving(name, nodes=None, before=None, after=None, parameters=(), suite=SUITE, **how):
+    """A World whose cluster serves. nodes: those that hold data (default: all); before(lab), whose result are more parameters,
+    and after(lab): around the resource's creation; how: for Lab.up."""
     deb = package()
     with cluster.Lab("%s-%d" % (name, os.getpid() % 1000000)) as lab:
-        lab.up(suite=SUITE, deb=deb, **how)
+        lab.up(suite=suite, deb=deb, **how)
         galera.prepare(lab)
-        galera.create(lab, **dict(parameters))
+        galera.create(lab, **dict(parameters, **(before(lab) if before else {})))
         if after:
             after(lab)
         galera.wait_synced(lab, nodes)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A layer of more Debian packages over the image, for the labs that need them; cached like the image. The caller names it by
+its recipe and by what it lies on. Nothing in it is enabled.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+from lab import LabError, image
+
+NETWORK_FILES = ("etc/hosts", "etc/resolv.conf")
+
+_ENTER = r"""
+set -e
+lower=$1 dir=$2; shift 2
+mount -t overlay lab-layer -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
+mount -t proc proc "$dir/root/proc"
+mount -t tmpfs tmpfs "$dir/root/tmp"
+mount --bind "$dir/in" "$dir/root/mnt"
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+    chroot "$dir/root" /bin/sh -ec "$*"
+"""
+
+
+def ensure(kind, target, below, build, say):
+    """The path `target` of the layer, over the layers `below` (topmost first, the image last), made unless it is cached.
+
+    build(upper, shared, inside, say): inside(script) runs a script for the shell in it; what lies in the directory `shared` is
+    below /mnt there, and what lies in `upper` is in it. LabError if that fails; the log is beside the image.
+    """
+    with open(os.path.join(image.cache_dir(), ".build-%s.lock" % kind), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("another lab builds the layer %s; waiting for it" % kind)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(target):
+            _build(kind, target, below, build, say)
+    return target
+
+
+def _build(kind, target, below, build, say):
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=".layer-", dir=image.cache_dir()) as scratch:
+        for part in ("upper", "work", "root", "in"):
+            os.mkdir(os.path.join(scratch, part), 0o755)
+        upper = os.path.join(scratch, "upper")
+        log = os.path.join(image.cache_dir(), "build-%s.log" % kind)
+
+        def inside(script):
+            image.stream(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
+                          "/bin/sh", "-c", _ENTER, "layer", ":".join(below), scratch, script], log, say)
+
+        build(upper, os.path.join(scratch, "in"), inside, say)
+        _settle(upper)
+        os.rename(upper, target)
+    size = int(subprocess.run(["du", "-sm", target], stdout=subprocess.PIPE, text=True).stdout.split()[0])
+    say("layer %s: ready after %.0f s, %d MB in %s" % (kind, time.monotonic() - began, size, target))
+
+
+def apt(upper, chosen):
+    """What apt in the layer needs to fetch as this machine does."""
+    if not chosen:
+        raise LabError("no Debian archive is among this machine's apt sources; add one to /etc/apt/sources.list.d")
+    image.prepare_apt(upper, chosen)
+    for name in NETWORK_FILES:
+        if os.path.exists("/" + name):
+            shutil.copyfile("/" + name, os.path.join(upper, name))
+
+
+def _settle(upper):
+    """Take out what only the build needed, and all that would start a service."""
+    image.settle(upper)
+    for name in NETWORK_FILES + ("etc/apt/sources.list",):
+        if os.path.exists(os.path.join(upper, name)):
+            os.unlink(os.path.join(upper, name))
+    base = os.path.join(upper, "etc/systemd/system")
+    for name in os.listdir(base) if os.path.isdir(base) else []:
+        if name.endswith((".wants", ".requires")):
+            shutil.rmtree(os.path.join(base, name))
