@@ -26,7 +26,7 @@ def start(context):
         return Outcome(codes.ERR_INSTALLED, found[0])
     memory.write("layout", layouts.as_note(layout))
     memory.write("started", {"at": int(context.clock.now())})
-    for note in ("policy", "complaint", "waiting", "unknown"):
+    for note in ("policy", "complaint", "waiting", "unknown", "cut-off"):
         memory.forget(note)
     cluster = Cluster(context, memory, layout=layout)
     process = server.find(context, memory, layout.nodename)
@@ -50,7 +50,7 @@ def _our_turn(context, cluster):
         if last[0].action in (facts.WAIT, facts.REFUSE):
             # Those that are waited for have to be started, too, and that may come after this.
             return last[0].action == facts.REFUSE or (context.clock.monotonic() - began >= START_PATIENCE
-                                                      and not cluster.comes(last[0].missing))
+                                                      and (last[0].urgent or not cluster.comes(last[0].missing)))
         try:
             last[1] = cluster.carry_out(last[0])
         except NotOurTurn as other:
@@ -84,7 +84,8 @@ def halt(context, memory):
     stopping.undrain(context)
     if left:
         return Outcome(codes.ERR_GENERIC, daemon.not_stopped(left))
-    for note in (server.NOTE, "started", "waiting", "unknown", "serving", "complaint", "policy", "launched-for"):
+    for note in (server.NOTE, "started", "waiting", "unknown", "serving", "complaint", "policy", "launched-for",
+                 "cut-off"):
         memory.forget(note)
     stopping.tell(context, memory)
     return Outcome(codes.SUCCESS)
@@ -146,6 +147,8 @@ def judge(context, memory, layout, seen):
         return cluster.watch(seen)
     if seen.state == facts.UNKNOWN:
         return _unknown(context, memory, seen)
+    if seen.state in (facts.PAUSED, facts.PARTITIONED):
+        return cluster.cut_off(seen)
     outcome = cluster.served(seen)
     if seen.state == facts.RUNNING:
         from quorate.rabbitmq.stopping import complaint

@@ -9,9 +9,9 @@ import os
 
 from quorate.ocf import codes
 from quorate.ocf.agent import Failed, Outcome
-from quorate.rabbitmq import facts, layout as layouts, probe, read, server
+from quorate.rabbitmq import epmd, facts, layout as layouts, probe, read, server
 from quorate.rabbitmq.board import Board
-from quorate.rabbitmq.decide import decide, outlast
+from quorate.rabbitmq.decide import decide, gives_way, outlast
 
 URGENT_AFTER = 20     # seconds a wait may last before plain `pcs status` shows that an operator should look
 START_PATIENCE = 3    # seconds start stays while others are waited for that have not begun to start: a clone that starts one
@@ -25,13 +25,14 @@ CLOCK_PATIENCE = 10   # seconds to wait for this node's clock to pass the start 
 
 
 class Cluster:
-    """What one node does about the cluster."""
+    """What one node does about the cluster. reaches: see epmd.reaches."""
 
-    def __init__(self, context, memory, board=None, layout=None):
+    def __init__(self, context, memory, board=None, layout=None, reaches=epmd.reaches):
         self.context = context
         self.memory = memory
         self.board = board or Board(context, memory)
         self._layout = layout
+        self._reaches = reaches
 
     @property
     def layout(self):
@@ -95,10 +96,21 @@ class Cluster:
             self.memory.forget("published")
             self.report(facts.DOWN)
             snapshot = self.board.snapshot()
-        decision = decide(snapshot)
+        decision = decide(self._reached(snapshot))
         self.context.log.say("Decision: %s. %s" % (decision.action, decision.reason))
         self.board.say(sentence(decision))
         return decision
+
+    def _reached(self, snapshot):
+        """The snapshot with those brokers that this node with its data would start beside and cannot reach."""
+        own = snapshot.reports.get(snapshot.me)
+        if own is None or not own.data:
+            return snapshot
+        booted = [one.name for node, one in sorted(snapshot.reports.items())
+                  if node != snapshot.me and one.state in facts.BOOTED and one.name]
+        port = read.settings(layouts.text_of(layouts.ENV)).get("ERL_EPMD_PORT") or ""
+        port = int(port) if port.isdigit() else epmd.PORT
+        return snapshot._replace(unreachable=frozenset(name for name in booted if self._reaches(name, port) is False))
 
     def comes(self, nodes):
         """Whether one of these nodes starts its broker at this moment, or runs it."""
@@ -294,10 +306,26 @@ class Cluster:
             return Outcome(codes.DEGRADED, frozen(decision, self.context.instance))
         return Outcome(codes.SUCCESS)
 
+    def cut_off(self, seen):
+        """The monitor of a broker in a minority: degraded while that may pass, failed when the cluster goes on without it.
+        What Pacemaker then does: docs/decisions/0011. Its Outcome."""
+        self.served(seen)
+        beside = gives_way(self.board.snapshot())
+        if not beside:
+            self.memory.forget("cut-off")
+            return Outcome(codes.DEGRADED, seen.sentence)
+        now = int(self.context.clock.now())
+        since = int(self.memory.read("cut-off").get("since", 0)) or now
+        self.memory.write("cut-off", {"since": since})
+        if now - since < self.context.parameters.minority_wait:
+            return Outcome(codes.DEGRADED, seen.sentence)
+        return Outcome(codes.ERR_GENERIC, "%s The cluster runs on %s. The broker is restarted, and waits until it can reach them." % (
+            seen.sentence, ", ".join(beside)))
+
     def served(self, seen):
         """It serves: tell everybody, and do once what a boot leaves to be done. Outcome of start and monitor."""
         from quorate.rabbitmq.serving import after_boot, keep_record
-        for note in ("waiting", "unknown"):
+        for note in ("waiting", "unknown") + (("cut-off",) if seen.state == facts.RUNNING else ()):
             self.memory.forget(note)
         keep_record(self, seen)
         after_boot(self)

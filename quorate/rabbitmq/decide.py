@@ -7,7 +7,7 @@ none), to join with an empty disk (only ever a node without data does), to force
 """
 
 from quorate.rabbitmq.facts import (
-    BOOTED, DOWN, FORCE, FOUND, JOIN, KHEPRI, REFUSE, RUNNING, START, STARTING, WAIT, WAITING, Decision)
+    BOOTED, DOWN, FORCE, FOUND, JOIN, KHEPRI, PARTITIONED, PAUSED, REFUSE, RUNNING, START, STARTING, WAIT, WAITING, Decision)
 from quorate.rabbitmq.proof import absent, designated, outlived, survivors
 
 BOOT = "quorate rabbitmq boot %s"
@@ -59,7 +59,12 @@ def names_twice(snapshot):
 
 
 def _with_data_beside(snapshot, own, booted):
-    """It has data, and a cluster runs: is it a member of that cluster?"""
+    """It has data, and a cluster runs: can it be reached, and is it a member of that cluster?"""
+    if all(one.name in snapshot.unreachable for one in booted):
+        # What it saw at the end is that the others went. So it would wait for nobody, and be a cluster beside the other one.
+        return Decision(WAIT, "%s run%s, but %s does not get through to the broker there (TCP ports 4369 and 25672): started "
+                        "now it would be a cluster of its own." % (_list(booted), "" if len(booted) > 1 else "s", snapshot.me),
+                        tuple(one.node for one in booted), urgent=True)
     known = [one for one in booted if one.members is not None]
     if not known and (own.members is None or any(one.name in own.members for one in booted)):
         return Decision(START, "%s has its data, and starts with them beside the cluster that runs." % snapshot.me)
@@ -203,8 +208,22 @@ def stopping(snapshot):
     return 2 * len(staying) <= total, not staying
 
 
+def gives_way(snapshot):
+    """Nodes that run the cluster from which this node's broker is cut off, so that a restart of it can help and costs nothing
+    that still works; () when there is none: then it is all that is left, or comes back by itself.
+
+    Of brokers that are parted from each other without any that runs well, the first one by its name stays."""
+    own = snapshot.reports.get(snapshot.me)
+    if own is None or own.state not in (PAUSED, PARTITIONED):
+        return ()
+    running = _others(snapshot, lambda one: one.state == RUNNING)
+    if not running and own.state == PARTITIONED:
+        running = _others(snapshot, lambda one: one.state == PARTITIONED and one.node < snapshot.me)
+    return tuple(one.node for one in running)
+
+
 def _list(reports):
     return ", ".join(one.node for one in reports)
 
 
-__all__ = ["BOOT", "decide", "outlast", "stopping", "DOWN", "STARTING", "WAITING"]
+__all__ = ["BOOT", "decide", "gives_way", "outlast", "stopping", "DOWN", "STARTING", "WAITING"]

@@ -62,6 +62,11 @@ PARAMETERS = (
               "How long nodes that boot may wait for each other before a boot is forced that is proven to lose nothing.",
               minimum=5, reloadable=True),
     Parameter(
+        "minority_wait", "seconds", "60s", "How long a broker may be in a minority",
+        "A broker that is cut off from others which run (paused, or parted from them) is degraded for so long, since most "
+        "interruptions pass and it goes on by itself. Then its monitor fails: it is restarted, and waits until it reaches the "
+        "others. One that is alone because the others are stopped is degraded only.", minimum=0, reloadable=True),
+    Parameter(
         "quorum_wait", "seconds", "30s", "Limit of the wait before a stop that costs a quorum",
         "A planned stop of a node without which quorum queues would lose their quorum waits this long for the others to "
         "come back (and not longer than the stop's timeout allows), then says so and stops. A stop of all does not wait.",

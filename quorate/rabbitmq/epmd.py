@@ -38,6 +38,27 @@ def parse(text):
     return found
 
 
+def reaches(node, port=PORT, fallback=25672, timeout=1.5):
+    """Whether this machine gets through to an Erlang node ('rabbit@n1'), as its own broker would have to. True: something
+    takes connections on the node's port; False: there is no way to it, or none can be seen; None: its machine answers and has
+    no such node, so that it does not run. fallback: the port to try where no epmd answers (RabbitMQ's usual one)."""
+    name, _at, host = node.partition("@")
+    try:
+        found = names(host, port, timeout)
+    except (OSError, UnicodeError):
+        return _takes(host, fallback, timeout)
+    return _takes(host, found[name], timeout) if name in found else None
+
+
+def _takes(host, port, timeout):
+    import socket
+    try:
+        with socket.create_connection((host.encode(), port), max(0.01, timeout)):
+            return True
+    except (OSError, UnicodeError):
+        return False
+
+
 def knows(node, host="127.0.0.1", port=PORT, timeout=1.0):
     """True: epmd answers and has `node` ('rabbit@n1'); False: it does not answer, or has no such node; None: `node` is None
     and it answers."""

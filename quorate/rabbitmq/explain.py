@@ -51,7 +51,7 @@ def _cluster(snapshot):
                      % ", ".join(critical))
     parted = [node for node in sorted(snapshot.reports) if snapshot.reports[node].state == PARTITIONED]
     if parted:
-        lines.append("partitioned: %s (restart those on one side: pcs resource restart RESOURCE NODE)" % ", ".join(parted))
+        lines.append("partitioned: %s, on the smaller side; restarted after minority_wait where others run" % ", ".join(parted))
     return lines
 
 

@@ -16,7 +16,7 @@ STARTING = "starting"        # the process runs and serves nobody yet
 WAITING = "waiting"          # it cannot go on without other nodes: it boots and waits for them, or was not launched yet
 RUNNING = "running"          # serves clients
 HUNG = "hung"                # the process runs and does not answer in time
-PARTITIONED = "partitioned"  # runs, and Mnesia says that it was parted from others
+PARTITIONED = "partitioned"  # runs, and is parted from others, on the smaller side
 PAUSED = "paused"            # stopped serving by itself (pause_minority): it sees less than half of the cluster
 DRAINING = "draining"        # maintenance mode: accepts no client
 UNKNOWN = "unknown"          # could not be found out
@@ -90,8 +90,8 @@ class Override(namedtuple("Override", "node by at forced", defaults=(None, None,
     __slots__ = ()
 
 
-class Snapshot(namedtuple("Snapshot", "me nodes reports members generation founder override generations",
-                          defaults=(0, None, None, {}))):
+class Snapshot(namedtuple("Snapshot", "me nodes reports members generation founder override generations unreachable",
+                          defaults=(0, None, None, {}, frozenset()))):
     """All that is known at one moment, the same on every node.
 
     me:         this node's name
@@ -103,6 +103,7 @@ class Snapshot(namedtuple("Snapshot", "me nodes reports members generation found
     override:   None, or an Override
     generations: dict node -> the last forced boot that it took part in, by the cluster's configuration, so also of nodes that
                 are away; a node that never took part in any is left out
+    unreachable: frozenset of Erlang names of brokers that run and that this node's machine gets no connection to
     """
     __slots__ = ()
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from quorate.host.process import Process
-from quorate.rabbitmq import facts, health, stage
+from quorate.rabbitmq import decide, facts, health, stage
 from quorate.rabbitmq.facts import Broker
 
 NAMES = some.sampled_from(("rabbit@n1", "rabbit@n2", "rabbit@n3", "rabbit@n4", "rabbit@n5"))
@@ -62,6 +62,41 @@ def test_what_is_degraded_serves(broker):
 
     if found.ok:
         assert found.code == health.RUNNING or found.code in health.DEGRADED
+
+
+REPORTS = some.dictionaries(some.sampled_from(("n1", "n2", "n3", "n4", "n5")), some.sampled_from(sorted(facts.STATES)), min_size=1)
+
+
+def seen_by(node, states, unreachable=frozenset()):
+    reports = {one: facts.Report(one, state, True, "rabbit@" + one, members=frozenset("rabbit@" + name for name in states))
+               for one, state in states.items()}
+    return facts.Snapshot(node, frozenset(states), reports, frozenset(states), unreachable=unreachable)
+
+
+@given(REPORTS)
+def test_never_do_all_that_are_booted_give_way(states):
+    """One that gives way is restarted: somebody stays to whom it comes back."""
+    booted = [node for node in states if states[node] in facts.BOOTED]
+    leaving = [node for node in booted if decide.gives_way(seen_by(node, states))]
+
+    assert not booted or set(leaving) < set(booted)
+    for node in leaving:
+        assert node not in decide.gives_way(seen_by(node, states))
+        assert states[node] in (facts.PAUSED, facts.PARTITIONED)
+
+
+@given(REPORTS, some.data())
+def test_nobody_starts_beside_brokers_of_which_it_reaches_none(states, data):
+    node = data.draw(some.sampled_from(sorted(states)))
+    states = dict(states, **{node: facts.DOWN})
+    booted = frozenset("rabbit@" + one for one in states if states[one] in facts.BOOTED)
+    cut = data.draw(some.sets(some.sampled_from(sorted("rabbit@" + one for one in states))))
+    action = decide.decide(seen_by(node, states, frozenset(cut))).action
+
+    if booted and booted <= cut:
+        assert action == facts.WAIT
+    else:
+        assert action == facts.START
 
 
 @given(some.lists(some.sampled_from([text for text, _ in stage.MARKS] + ["something else", ""])),

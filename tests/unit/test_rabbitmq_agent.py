@@ -93,7 +93,8 @@ class Node:
                                      "3.10.8", str(tmp_path))
         self.memory.write("started", {"at": 1})
         self.board = Notes(reports, **more)
-        self.cluster = Cluster(self.context, self.memory, self.board, self.layout)
+        self.cut = set()
+        self.cluster = Cluster(self.context, self.memory, self.board, self.layout, lambda name, _port: name not in self.cut)
         self.commands.on_spawn = self._spawn
 
     def _spawn(self, _argv):
@@ -278,6 +279,48 @@ def test_how_long_start_stays_with_a_boot(tmp_path, state, least, most):
 def test_words_of_a_broker_that_ended():
     assert "Nothing is removed" in ended("inconsistent_cluster: Node rabbit@n1 thinks ...", layouts.Layout(*[None] * 13))
     assert "started again" in ended("{timeout_waiting_for_tables,[rabbit@n1]}", None)
+
+
+# -- a minority
+
+PAUSED = Observation(facts.PAUSED, None, None, "It paused itself.")
+
+
+def test_a_paused_broker_fails_when_the_cluster_goes_on_without_it(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill()
+    assert node.cluster.cut_off(PAUSED) == (codes.DEGRADED, "It paused itself.")
+    node.clock.sleep(61)
+    outcome = node.cluster.cut_off(PAUSED)
+    assert outcome.code == codes.ERR_GENERIC and "The cluster runs on n2, n3" in outcome.reason
+
+
+def test_an_interruption_that_passes_begins_anew(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    node.cluster.cut_off(PAUSED)
+    node.clock.sleep(50)
+    node.cluster.served(Observation(facts.RUNNING, None, None, "It runs."))
+    node.clock.sleep(50)
+    assert node.cluster.cut_off(PAUSED).code == codes.DEGRADED
+
+
+def test_who_is_alone_because_the_others_are_stopped_does_not_fail(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.DOWN), other("n3", facts.DOWN)]).fill()
+    for _ in range(20):
+        assert node.cluster.cut_off(PAUSED).code == codes.DEGRADED
+        node.clock.sleep(10)
+
+
+def test_beside_a_cluster_that_it_cannot_reach_a_node_is_not_launched(tmp_path):
+    """It saw the others go, so it would wait for nobody and serve beside them."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill(running="rabbit@n1")
+    node.cut = {"rabbit@n2", "rabbit@n3"}
+    assert node.cluster.wait().code == codes.SUCCESS
+    node.clock.sleep(30)
+    outcome = node.cluster.wait()
+    assert outcome.code == codes.DEGRADED and node.commands.spawned == []
+    assert "would be a cluster of its own" in node.board.said[-1]
+    node.cut.clear()
+    assert node.cluster.turn().action == facts.START
 
 
 # -- the policy

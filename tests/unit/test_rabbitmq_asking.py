@@ -104,6 +104,18 @@ def test_epmd(serve):
     assert epmd.knows(None, port=serve(b"\0\0\x11\x11"), timeout=5) is None
 
 
+def test_whether_the_brokers_of_others_can_be_reached(serve):
+    """A broker that died is told from one to which there is no way: its machine's epmd answers, and does not know it."""
+    there = serve(b"")
+    told = b"\0\0\x11\x11name rabbit at port %d\n"
+    assert epmd.reaches("rabbit@localhost", port=serve(told % there), timeout=5) is True
+    assert epmd.reaches("rabbit@localhost", port=serve(told % closed_port()), timeout=5) is False
+    assert epmd.reaches("rabbit@localhost", port=serve(b"\0\0\x11\x11"), timeout=5) is None
+    assert epmd.reaches("rabbit@localhost", port=closed_port(), fallback=closed_port(), timeout=5) is False
+    assert epmd.reaches("rabbit@localhost", port=closed_port(), fallback=serve(b""), timeout=5) is True
+    assert epmd.reaches("rabbit@name.invalid", port=closed_port(), timeout=5) is False
+
+
 def test_api_is_asked_with_credentials_and_understood(serve):
     port = serve(b'HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n{"status":"ok"}')
 

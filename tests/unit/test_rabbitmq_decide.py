@@ -4,7 +4,7 @@
 import pytest
 
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.decide import decide, outlast, stopping
+from quorate.rabbitmq.decide import decide, gives_way, outlast, stopping
 from quorate.rabbitmq.explain import table
 from quorate.rabbitmq.facts import DOWN, FORCE, FOUND, JOIN, REFUSE, RUNNING, START, STARTING, WAIT, WAITING
 
@@ -105,6 +105,28 @@ def test_of_two_clusters_none_is_joined():
     (), (report("n2"),), (empty("n2"),), (report("n2", data=None),), (report("n2", RUNNING),), (report("n2", WAITING),)])
 def test_who_has_data_starts_with_them(others):
     assert decide(snapshot(report("n1"), *others)).action == START
+
+
+@pytest.mark.parametrize("cut, action", [
+    ((), START), (("n2",), START), (("n2", "n3"), WAIT)], ids=["reached", "one of two is reached", "cut off"])
+def test_a_node_does_not_start_beside_a_cluster_that_it_cannot_reach(cut, action):
+    seen = snapshot(report("n1"), report("n2", RUNNING), report("n3", RUNNING), unreachable=erlang(*cut))
+    decision = decide(seen)
+    assert decision.action == action
+    assert action == START or decision.urgent and decision.missing == ("n2", "n3") and "25672" in decision.reason
+
+
+@pytest.mark.parametrize("states, who", [
+    ((facts.PAUSED, RUNNING, RUNNING), {"n1": ("n2", "n3")}),
+    ((facts.PAUSED, facts.PAUSED, facts.PAUSED), {}),
+    ((facts.PAUSED, DOWN, STARTING), {}),
+    ((facts.PARTITIONED, RUNNING, RUNNING), {"n1": ("n2", "n3")}),
+    ((facts.PARTITIONED,) * 3, {"n2": ("n1",), "n3": ("n1", "n2")}),
+    ((facts.PARTITIONED, facts.PAUSED, DOWN), {}),
+])
+def test_who_gives_way(states, who):
+    seen = snapshot(*(report(node, state) for node, state in zip(ALL, states)))
+    assert {node: gives_way(seen._replace(me=node)) for node in ALL if gives_way(seen._replace(me=node))} == who
 
 
 def test_who_was_forgotten_does_not_come_back_with_its_data():
