@@ -24,7 +24,7 @@ from lab import LabError, faults, rabbitmq, state
 from lab.campaign_faults import wait_for
 from lab.cluster import Lab
 from lab.confirming import QUEUE
-from lab.rabbitmq_faults import FAULTS, World, Wrong, pcs, power_all
+from lab.rabbitmq_faults import FAULTS, World, Wrong, join_brokers, pcs, power_all
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CLIENT = os.path.join(HERE, "lab", "confirming.py")
@@ -165,6 +165,8 @@ def repair(world):
 def cleaned(world):
     """No fault is left, no node in standby, nothing disabled, no failure remembered."""
     faults.undo_all(world.lab)
+    for node in world.lab.node_names:
+        join_brokers(world.lab, node)
     operator(world.lab)
     for words in (["node", "unstandby", "--all"], ["resource", "enable", rabbitmq.RESOURCE + "-clone"],
                   ["resource", "cleanup", rabbitmq.RESOURCE]):
@@ -300,7 +302,7 @@ def main():
         with Lab(options.name) as lab:
             lab.up(options.suite, deb=options.deb, say=say)
             rabbitmq.prepare(lab)
-            rabbitmq.create(lab, say=say)
+            rabbitmq.create(lab, say=say, minority_wait="10s")  # a partition of 45 s shall see the failure
             say("whole after %.1f s" % rabbitmq.wait_whole(lab))
             rabbitmq.furnish(lab)
             return run(lab, options, say, output)

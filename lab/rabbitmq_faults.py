@@ -4,6 +4,7 @@ what was done to whom. Afterwards the cluster must come back by itself within th
 """
 
 import random
+import threading
 import time
 from typing import NamedTuple
 
@@ -12,6 +13,15 @@ from lab.campaign_faults import Fault, wait_for
 
 BEAM = "beam.smp"
 ASIDE = "/root/aside"  # where a lost disk's data go: the lab, too, removes no data directory
+DRAINED = "Marked this node as undergoing maintenance"
+# Refused and not dropped: Erlang takes a minute to give up on a node that is only silent.
+_CUT = """
+for hook in input output; do
+    way=$([ $hook = input ] && echo iifname || echo oifname)
+    nft "add chain inet cut $hook { type filter hook $hook priority 0; }"
+    for port in dport sport; do nft "add rule inet cut $hook $way != lo tcp $port { 4369, 25672 } reject with tcp reset"; done
+done
+"""
 
 
 class World(NamedTuple):
@@ -96,11 +106,48 @@ def standby(world):
     return node
 
 
+class Fewest:
+    """With it: how few brokers served at one time. One look that failed does not count."""
+
+    def __init__(self, lab):
+        self._lab, self._end, self.number = lab, threading.Event(), len(lab.node_names)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self):
+        before = self.number
+        while not self._end.wait(0.3):
+            now = len(rabbitmq.serving(self._lab))
+            self.number, before = min(self.number, max(now, before)), now
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc):
+        self._end.set()
+        self._thread.join()
+
+
+def drained(lab, node):
+    """How often the broker of `node` was put into maintenance mode, by its log."""
+    return int(lab.run(node, "cat /var/log/rabbitmq/rabbit@*.log | grep -c '%s'" % DRAINED).out.strip() or 0)
+
+
 def rolling(world):
-    for node in world.lab.node_names:
-        pcs(world, "node", "standby", node, "--wait=100")
-        pcs(world, "node", "unstandby", node, "--wait=100")
-    return "one after the other"
+    """One node after the other through standby, as for an upgrade. A stop comes as soon as the one before is asked to come
+    back: it is the agent that has to wait for it."""
+    nodes = world.random.sample(world.lab.node_names, len(world.lab.node_names))
+    patient = world.random.choice((["--wait=100"], []))
+    with Fewest(world.lab) as fewest:
+        for node in nodes:
+            before = drained(world.lab, node)
+            pcs(world, "node", "standby", node, "--wait=100")
+            if drained(world.lab, node) == before:
+                raise Wrong("%s was stopped without being drained" % node)
+            pcs(world, "node", "unstandby", node, *patient)
+    if fewest.number < len(nodes) - 1:
+        raise Wrong("only %d brokers served at one time" % fewest.number)
+    return "%s, %s" % (" ".join(nodes), "patiently" if patient else "in haste")
 
 
 def power_one(world):
@@ -151,6 +198,29 @@ def partition(world):
     return "%s for %d s" % (node, lasted)
 
 
+def part_brokers(lab, node):
+    """Cut the broker of `node` off from the others. Pacemaker and clients still reach the node."""
+    lab.check(node, "nft add table inet cut" + _CUT)
+
+
+def join_brokers(lab, node):
+    lab.run(node, "nft delete table inet cut")
+
+
+def brokers_parted(world):
+    """Only the brokers lose each other, so nobody is fenced: the one that is alone may not serve for long."""
+    node = world.pick()
+    part_brokers(world.lab, node)
+    try:
+        lasted = world.random.choice((3, 10, 45))
+        time.sleep(lasted)
+        if lasted > 40 and node in rabbitmq.serving(world.lab):
+            raise Wrong("%s serves although its broker is cut off from the others for %d s" % (node, lasted))
+    finally:
+        join_brokers(world.lab, node)
+    return "%s for %d s" % (node, lasted)
+
+
 def replace(world):
     """A machine loses its disk, and comes back under its name with an empty one."""
     node = world.pick()
@@ -170,11 +240,12 @@ FAULTS = (
     Fault("SIGSTOP of one", 3, 120, freeze),
     Fault("disable, enable", 3, 90, disable_enable),
     Fault("standby, unstandby", 2, 90, standby),
-    Fault("rolling restart", 1, 90, rolling),
+    Fault("rolling restart", 2, 90, rolling),
     Fault("power cut of one", 3, 150, power_one),
     Fault("power cut of two", 2, 150, power_two),
     Fault("power cut of all", 3, 150, power_all),
     Fault("power cut of two, the third was gone before", 1, 180, power_all_gone_before),
     Fault("partition of one", 3, 180, partition),
+    Fault("broker of one cut off", 2, 90, brokers_parted),
     Fault("disk of one lost", 2, 150, replace),
 )

@@ -11,8 +11,9 @@ import subprocess
 
 import pytest
 
-from lab import LabError, cluster, faults, rabbitmq, state
+from lab import LabError, cluster, faults, rabbitmq, rabbitmq_faults, state
 from lab.campaign_faults import wait_for
+from lab.rabbitmq_campaign import Client
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SUITE = os.environ.get("QUORATE_SUITE", "bookworm")
@@ -92,9 +93,56 @@ def test_a_frozen_broker_is_stopped_and_started_without_fencing(whole):
     assert power_log(whole).count("by the cluster") == before
 
 
+def test_a_broker_that_lost_only_the_other_brokers_fails_once_and_comes_back(whole):
+    """Its restart must not make a second cluster: the last it saw is that the others went."""
+    whole.check("n1", ["pcs", "resource", "update", "mq", "minority_wait=3s"])
+    before = power_log(whole).count("by the cluster")
+    rabbitmq_faults.part_brokers(whole, "n3")
+    try:
+        said(whole, "n1", ["crm_mon", "-1"], "mq_monitor", "The cluster runs on n1, n2")
+        said(whole, "n1", ["pcs", "status", "--full"], "does not get through to the broker there")
+        assert set(rabbitmq.serving(whole)) == {"n1", "n2"}
+        assert whole.run("n3", ["pidof", BEAM]).out == ""
+    finally:
+        rabbitmq_faults.join_brokers(whole, "n3")
+    rabbitmq.wait_whole(whole, timeout=LIMIT)
+    assert "fail-count=1" in whole.check("n1", ["crm_mon", "-1fr"]), "restarted once"
+    assert power_log(whole).count("by the cluster") == before
+    whole.check("n1", ["pcs", "resource", "update", "mq", "minority_wait="])
+    whole.check("n1", ["pcs", "resource", "cleanup", "mq"])
+
+
+def test_a_rolling_restart_under_load(whole):
+    """Each node is drained and stopped in turn, and the next one is asked to stop while the one before comes back."""
+    client = Client(whole, rate=50)
+    with rabbitmq_faults.Fewest(whole) as fewest:
+        for node in whole.node_names:
+            before = rabbitmq_faults.drained(whole, node)
+            whole.check("n1", ["pcs", "node", "standby", node, "--wait=100"], 120)
+            assert rabbitmq_faults.drained(whole, node) == before + 1
+            whole.check("n1", ["pcs", "node", "unstandby", node])
+        rabbitmq.wait_whole(whole, timeout=LIMIT)
+    figures, lost = client.stop()
+    assert lost == [] and figures["confirmed"] > 500
+    assert fewest.number >= 2
+
+
+def test_a_node_is_forgotten_by_command_and_comes_back_with_an_empty_disk(whole):
+    refused = whole.run("n1", ["quorate", "rabbitmq", "forget", "n3"])
+    assert refused.rc == 1 and "Stop it first: pcs resource ban mq-clone n3" in refused.err
+    whole.check("n1", ["pcs", "resource", "ban", "mq-clone", "n3", "--wait=100"], 120)
+    assert "The cluster forgot rabbit@n3" in whole.check("n1", ["quorate", "rabbitmq", "forget", "n3"])
+    assert rabbitmq.quorum_members(whole, "n1") == 2
+    whole.check("n1", ["pcs", "resource", "clear", "mq-clone", "n3"])
+    said(whole, "n1", ["pcs", "status", "--full"], "does not know it", "move them away and it joins anew")
+    whole.check("n3", "mkdir -p /root/aside/forgotten; mv %s/rabbit@n3 /root/aside/forgotten/" % rabbitmq.BASE)
+    rabbitmq.wait_whole(whole, timeout=LIMIT)
+    assert wait_for(lambda: rabbitmq.quorum_members(whole, "n1") == 3, LIMIT, 1)
+
+
 def test_an_empty_disk_joins_as_a_new_member(whole):
     """The agent removes nothing; here the disk is taken away, as when a machine is replaced."""
-    whole.check("n3", "mkdir /root/aside; kill -KILL $(pidof %s); sleep 0.3; mv %s/rabbit@n3 /root/aside/" % (
+    whole.check("n3", "mkdir -p /root/aside; kill -KILL $(pidof %s); sleep 0.3; mv %s/rabbit@n3 /root/aside/" % (
         BEAM, rabbitmq.BASE))
     rabbitmq.wait_whole(whole, timeout=LIMIT)
     assert wait_for(lambda: rabbitmq.quorum_members(whole, "n1") == 3, LIMIT, 1)
