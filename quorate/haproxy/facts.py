@@ -7,6 +7,8 @@ from collections import namedtuple
 # and said nothing; half an answer; an answer of somebody else.
 ABSENT, REFUSED, DENIED, BUSY, SILENT, CUT, FOREIGN = "absent", "refused", "denied", "busy", "silent", "cut", "foreign"
 
+# A line of the table of `show stat`; name: FRONTEND, BACKEND, or that of a server. backup: one that serves only for want of others.
+Line = namedtuple("Line", "proxy name status backup")
 Frontend = namedtuple("Frontend", "name status")
 Backend = namedtuple("Backend", "name status up servers")  # up, servers: how many
 Process = namedtuple("Process", "pid state")               # state: a letter, see quorate.host.process

@@ -13,7 +13,7 @@ from quorate.haproxy.facts import ABSENT, BUSY, DENIED, REFUSED, SILENT, Process
 from quorate.haproxy.health import STOPPED
 
 SOCKETS = ("/run/haproxy/admin.sock", "/var/lib/haproxy/stats", "/run/haproxy/haproxy.sock", "/var/lib/haproxy/admin.sock",
-           "/var/lib/kolla/haproxy/haproxy.sock")  # Debian, Red Hat, others' habits
+           "/var/lib/kolla/haproxy/haproxy.sock", "/run/haproxy.sock")  # Debian, Red Hat, others' habits
 PIDFILE = "/run/haproxy.pid"
 WITNESS = 0.25        # of the time goes into a second witness when there is no answer
 SAMPLES = 5           # looks at the connections that wait
@@ -29,7 +29,7 @@ class Stats:
     def __init__(self, address):
         self.address = address
 
-    def ask(self, question, seconds, doubt):
+    def ask(self, question, seconds, doubt=bool):
         """The answer as text, all of it. Raises OSError; TimeoutError when it took too long, or when doubt(), which is
         called once after PATIENCE seconds without a byte, says that waiting is in vain."""
         import _socket
@@ -42,7 +42,7 @@ class Stats:
             one.send(question.encode("ascii"))
             return self._all(one, end, doubt, _socket.timeout).decode("utf-8", "replace")
         except _socket.timeout:  # a TimeoutError since Python 3.10 only
-            raise TimeoutError from None
+            raise TimeoutError("no answer within %.1f s" % seconds) from None
         finally:
             one.close()
 

@@ -2,11 +2,13 @@
 """The answers of HAProxy's stats socket to facts. Pure. The columns and words are those of its Management Guide, 9.1
 (CSV format) and 9.3 (show info, show stat), and of 2.6 and 3.0 as they are."""
 
-from quorate.haproxy.facts import CUT, FOREIGN, Backend, Frontend, State
+from quorate.haproxy.facts import CUT, FOREIGN, Backend, Frontend, Line, State
 
 QUESTION = "show info;show stat\n"
 HEADER = "# pxname,svname,"
+STATISTICS = "show stat\n"
 INTERNAL = ("GLOBAL", "MASTER")  # the proxies behind the sockets themselves
+LISTENER = "3"                   # the column `type` of what `option socket-stats` adds
 
 
 def state(text):
@@ -31,27 +33,35 @@ def whole(text):
     return int(text) if text and text.isdigit() else None
 
 
+def lines(table):
+    """The Lines of the table of `show stat`: frontends, backends and their servers; not the listeners that a frontend has. A
+    generator. Raises ValueError for what is no such table."""
+    rows = (cells(line) for line in table[2:].splitlines() if line)
+    names = next(rows, ())
+    if not table.startswith("# ") or not {"pxname", "svname", "status"}.issubset(names):
+        raise ValueError("HAProxy did not answer with its statistics")
+    proxy, name, status = names.index("pxname"), names.index("svname"), names.index("status")
+    least = max(proxy, name, status) + 1
+    for row in rows:
+        more = dict(zip(names[least:], row[least:]))
+        if len(row) >= least and row[proxy] not in INTERNAL and more.get("type") != LISTENER:
+            yield Line(row[proxy], row[name], row[status], more.get("bck") == "1")
+
+
 def proxies(table):
     """(Frontends, Backends that have servers) of a table. `listen NAME` with backends NAME.NODE beside it is what `quorate plan
     haproxy` writes to know which node takes connections: those serve nobody and are left out."""
-    lines = table[2:].rstrip("\n").split("\n")
-    names = lines[0].split(",")
-    status = names.index("status")
     frontends, backends, servers = [], [], {}
-    for line in lines[1:]:
-        row = cells(line)
-        if len(row) <= status or row[0] in INTERNAL:
-            continue
-        proxy, service, word = row[0], row[1], row[status]
-        if service == "FRONTEND":
-            frontends.append(Frontend(proxy, word))
-        elif service == "BACKEND":
-            up, total = servers.pop(proxy, (0, 0))
+    for line in lines(table):
+        if line.name == "FRONTEND":
+            frontends.append(Frontend(line.proxy, line.status))
+        elif line.name == "BACKEND":
+            up, total = servers.pop(line.proxy, (0, 0))
             if total:
-                backends.append(Backend(proxy, word, up, total))
-        elif len(row) <= names.index("type") or row[names.index("type")] == "2":  # 3 is a listener (option socket-stats)
-            up, total = servers.get(proxy, (0, 0))
-            servers[proxy] = (up + usable(word), total + 1)
+                backends.append(Backend(line.proxy, line.status, up, total))
+        else:
+            up, total = servers.get(line.proxy, (0, 0))
+            servers[line.proxy] = (up + usable(line.status), total + 1)
     listen = {each.name for each in frontends} & {each.name for each in backends}
     return tuple(frontends), tuple(
         each for each in backends if each.name in listen or each.name.partition(".")[0] not in listen)

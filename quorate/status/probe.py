@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host to facts: asks the cluster, its configuration and this node's HAProxy. Changes nothing."""
 
+import os
+
+from quorate.haproxy.probe import SOCKETS, Stats
+from quorate.haproxy.read import STATISTICS
 from quorate.pacemaker.attributes import Unavailable, ask
 from quorate.status import read
 from quorate.status.decide import ADDRESSES
@@ -77,19 +81,13 @@ def _count(resource, *names):
     return None
 
 
-# Debian's haproxy.cfg; Red Hat's; what is often written.
-STATS_SOCKETS = ("/run/haproxy/admin.sock", "/var/lib/haproxy/stats", "/run/haproxy.sock")
-_SECONDS = 2.0
-
-
-def proxies(paths=STATS_SOCKETS, seconds=_SECONDS):
+def proxies(paths=SOCKETS, seconds=2.0):
     """What HAProxy on this node says of its backends, tuple of Proxy; None: none runs here. Raises Unavailable."""
-    import os
     path = next((one for one in paths if os.path.exists(one)), None)
     if path is None:
         return None
     try:
-        return read.proxies(_show_stat(path, seconds))
+        return read.proxies(Stats(path).ask(STATISTICS, seconds))
     except ConnectionRefusedError:
         return None  # the socket of one that has ended
     except PermissionError:
@@ -97,17 +95,3 @@ def proxies(paths=STATS_SOCKETS, seconds=_SECONDS):
     except (OSError, read.Garbled) as trouble:
         raise Unavailable("HAProxy on this node does not answer on %s (%s); see 'systemctl status haproxy'." % (
             path, trouble)) from None
-
-
-def _show_stat(path, seconds):
-    import socket
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(seconds)
-        connection.connect(path)
-        connection.sendall(b"show stat\n")
-        parts = []
-        while True:
-            part = connection.recv(65536)
-            if not part:
-                return b"".join(parts).decode("utf-8", "replace")
-            parts.append(part)

@@ -7,6 +7,7 @@ tests/unit/crm_mon/. What is missing is None or empty, and what is new is passed
 
 from xml.etree import ElementTree
 
+from quorate.haproxy import read as statistics
 from quorate.status.facts import Cluster, Failure, Fencing, Instance, Latest, Node, Proxy, Server, Service
 
 OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}
@@ -191,21 +192,18 @@ def _flag(text):
 def proxies(text):
     """The backends in HAProxy's answer to `show stat`, a tuple of Proxy: those with servers, and none of the frontends.
 
-    Columns are found by their names (management guide of HAProxy, 9.1 'CSV format'). Raises Garbled.
+    Raises Garbled.
     """
-    import csv
-    rows = [row for row in csv.reader(text.lstrip("# ").splitlines()) if row]
-    if not rows or not {"pxname", "svname", "status"} <= set(rows[0]):
-        raise Garbled("HAProxy did not answer with its statistics")
     found = {}
-    for row in rows[1:]:
-        cells = dict(zip(rows[0], row))
-        name, server, status = (plain(cells.get(key)) or "" for key in ("pxname", "svname", "status"))
-        if server == "FRONTEND":
-            continue
-        status_of, servers = found.setdefault(name, [None, []])
-        if server == "BACKEND":
-            found[name][0] = status
-        elif cells.get("type") != "3":  # 3: a listener
-            servers.append(Server(server, status, cells.get("bck") == "1"))
+    try:
+        for line in statistics.lines(text):
+            if line.name == "FRONTEND":
+                continue
+            proxy = found.setdefault(plain(line.proxy) or "", [None, []])
+            if line.name == "BACKEND":
+                proxy[0] = plain(line.status)
+            else:
+                proxy[1].append(Server(plain(line.name) or "", plain(line.status) or "", line.backup))
+    except ValueError as trouble:
+        raise Garbled(str(trouble)) from None
     return tuple(Proxy(name, status or "", tuple(servers)) for name, (status, servers) in found.items() if servers)

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the RabbitMQ agent does with what it sees: reports, waits, launches, forces; on fakes and a directory of files."""
 
+import contextlib
 import os
+import pathlib
 import pwd
+import tempfile
 
 import pytest
 
@@ -131,11 +134,28 @@ def test_a_disk_with_data(tmp_path):
     assert report.launched and len(report.cookie) == cookie.DIGITS
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every directory")
-def test_a_disk_that_cannot_be_read_is_unknown(tmp_path):
-    node = Node(tmp_path).fill()
-    node.directory.chmod(0)
-    assert node.cluster.from_disk().data is None
+@contextlib.contextmanager
+def nobody_special():
+    """Root may read every directory; somebody else may not."""
+    was = os.geteuid()
+    try:
+        if was == 0:
+            os.seteuid(pwd.getpwnam("nobody").pw_uid)
+        yield
+    finally:
+        os.seteuid(was)
+
+
+def test_a_disk_that_cannot_be_read_is_unknown():
+    with tempfile.TemporaryDirectory() as home:  # pytest's own directory is closed to others
+        os.chmod(home, 0o755)
+        node = Node(pathlib.Path(home)).fill()
+        with nobody_special():
+            assert node.cluster.from_disk().data is True
+        node.directory.chmod(0)
+        with nobody_special():
+            assert node.cluster.from_disk().data is None
+        node.directory.chmod(0o755)
 
 
 def test_what_was_seen_before_a_launch_counts_until_the_broker_served(tmp_path):
