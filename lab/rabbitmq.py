@@ -54,8 +54,9 @@ def prepare(lab, cookie=None):
 
 
 def create_command(lab, agent="ocf:quorate:rabbitmq", **parameters):
-    """The one command, a list. The peer's agent wants its instances told of each other's stop."""
-    peer = ["notify=true"] if "heartbeat" in agent else []
+    """The one command, a list. The peer's agent wants its instances started one after the other, or each makes a cluster of
+    its own, and told of each other's stop."""
+    peer = ["ordered=true", "notify=true"] if "heartbeat" in agent else []
     return (["pcs", "resource", "create", RESOURCE, agent] + ["%s=%s" % pair for pair in parameters.items()]
             + ["clone", "interleave=true"] + peer)
 

@@ -7,38 +7,21 @@ and a mark in each data directory.
 """
 
 import os
-import subprocess
 
 import pytest
 
-from lab import LabError, cluster, faults, rabbitmq, rabbitmq_faults, state
+from lab import faults, rabbitmq, rabbitmq_faults
 from lab.campaign_faults import wait_for
 from lab.rabbitmq_campaign import Client
+from tests.lab.brokers import BEAM, LIMIT, assert_kept, furnished, monitor, power_log, said
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SUITE = os.environ.get("QUORATE_SUITE", "bookworm")
-LIMIT = 150  # seconds; a broken promise, not a slow machine, is what the tests look for
-BEAM = "beam.smp"
-MARK = "mark-of-the-test"
 
 
 @pytest.fixture(scope="module")
 def lab():
-    """A cluster that serves, furnished; three empty nodes were all it had to begin with."""
-    try:
-        cluster.check_able()
-    except LabError as reason:
-        pytest.skip(str(reason))
-    done = subprocess.run(["make", "-s", "deb"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
-    with cluster.Lab("trabbit-%d" % (os.getpid() % 10000000)) as made:
-        made.up(suite=SUITE, deb=os.path.join(ROOT, done.stdout.split()[-1]))
-        rabbitmq.prepare(made)
-        rabbitmq.create(made)
-        rabbitmq.wait_whole(made, timeout=LIMIT)
-        rabbitmq.furnish(made)
-        for node in made.node_names:
-            made.check(node, "touch %s/rabbit@%s.%s" % (rabbitmq.BASE, node, MARK))
+    """Three empty nodes were all it had to begin with."""
+    with furnished("trabbit", SUITE) as made:
         yield made
 
 
@@ -47,29 +30,7 @@ def whole(lab):
     """A whole cluster before and after, with everything in it and every data directory in its place."""
     rabbitmq.wait_whole(lab, timeout=LIMIT)
     yield lab
-    lab.power_on()
-    rabbitmq.wait_whole(lab, timeout=LIMIT)
-    assert rabbitmq.missing(lab) == []
-    for node in lab.node_names:
-        lab.check(node, "test -e %s/rabbit@%s.%s" % (rabbitmq.BASE, node, MARK))
-
-
-def said(lab, node, argv, *words):
-    """Wait until the output of a command contains all words; the output."""
-    found = [""]
-
-    def there():
-        done = lab.run(node, argv, 30)
-        found[0] = done.out + done.err
-        return all(word in found[0] for word in words)
-
-    assert wait_for(there, LIMIT, 1), "%s does not show %s:\n%s" % (argv, words, found[0])
-    return found[0]
-
-
-def power_log(lab):
-    with open(os.path.join(state.directory(lab.name), "power.log"), encoding="utf-8") as file:
-        return file.read()
+    assert_kept(lab)
 
 
 def test_disable_and_enable(whole):
@@ -138,6 +99,20 @@ def test_a_node_is_forgotten_by_command_and_comes_back_with_an_empty_disk(whole)
     whole.check("n3", "mkdir -p /root/aside/forgotten; mv %s/rabbit@n3 /root/aside/forgotten/" % rabbitmq.BASE)
     rabbitmq.wait_whole(whole, timeout=LIMIT)
     assert wait_for(lambda: rabbitmq.quorum_members(whole, "n1") == 3, LIMIT, 1)
+
+
+def test_the_deepest_monitor_asks_the_brokers_own_tools(whole):
+    """Level 20 needs no credentials to see an alarm."""
+    assert monitor(whole, "n1", 20).rc == 0
+    rabbitmq.ctl(whole, "n1", "set_vm_memory_high_watermark", "0.00001")
+    try:
+        assert wait_for(lambda: monitor(whole, "n1", 20).rc == 190, LIMIT, 1)
+        done = monitor(whole, "n1", 20)
+        assert "alarm of memory" in done.out + done.err
+        assert monitor(whole, "n1").rc == 0
+    finally:
+        rabbitmq.ctl(whole, "n1", "set_vm_memory_high_watermark", "0.4")
+    assert wait_for(lambda: monitor(whole, "n1", 20).rc == 0, LIMIT, 1)
 
 
 def test_an_empty_disk_joins_as_a_new_member(whole):
