@@ -26,18 +26,15 @@ def views(resource=None):
 
 
 def _view(context, agent, service):
-    from quorate.openstack import decide, probe, publish, validation
-    from quorate.openstack.engine import limits
+    from quorate.openstack import decide, engine, probe, publish, validation
     from quorate.openstack.eyes import Eyes
-    from quorate.openstack.memory import SYMPTOMS, Memory
+    from quorate.openstack.memory import Memory
     from quorate.pacemaker import cluster
     status, name = cluster.status(context.commands, context.deadline), context.instance
     eyes, memory = Eyes(context.commands), Memory(service.name, name)
     seen = probe.look(context, service, memory, eyes, 20)
     found = decide.symptoms(service, seen)
-    now, note = context.clock.monotonic(), memory.read(SYMPTOMS)
-    lasting = {one.key: now - float(note[one.key]) for one in found if note.get(one.key, "").replace(".", "", 1).isdigit()}
-    verdict = decide.judge(service, seen, found, lasting, limits(context))
+    verdict = decide.judge(service, seen, found, engine.keep(context, memory, seen, found), engine.limits(context))
     told = publish.values(context)
     runs = {node: one.role for one in status.instances if one.resource == name for node in one.nodes}
     warnings = validation.warnings(context, service, eyes)

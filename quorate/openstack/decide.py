@@ -27,9 +27,8 @@ def symptoms(service, seen):
         found += list(_workers(service, seen))
         found += list(_connections(service, seen))
         found += list(_listener(service, seen))
-        found += list(_rows(service, seen))
-        found += list(_replies(service, seen))
-        found += list(_page(service, seen))
+        for sense, look in ((facts.ROWS, _rows), (facts.RPC, _replies), (facts.PAGE, _page)):
+            found += [one._replace(sense=sense) for one in look(service, seen)]
     return tuple(sorted(found, key=lambda one: _ORDER[one.kind]))
 
 
@@ -133,6 +132,9 @@ def _connections(service, seen):
     without = [one for one in seen.tree.workers
                if seen.sockets.get(one.pid) is not None and seen.sockets[one.pid].amqp == 0]
     if not without:
+        if seen.broker is False:  # asked because it had not answered before
+            yield Symptom("broker", facts.OUTAGE, "RabbitMQ (%s) does not answer this node, and the connections of %s there have "
+                          "not noticed yet; it connects again by itself." % (_brokers(seen.settings), service.name), None, facts.KNOCK)
         return
     who = "%d of %d workers of %s (%s)" % (len(without), len(seen.tree.workers), service.name, _pids(without))
     if without == [seen.tree.parent]:
@@ -149,7 +151,7 @@ def _connections(service, seen):
             who, "has" if len(without) == 1 else "have", where))
     elif seen.broker is False:
         yield Symptom("broker", facts.OUTAGE, "RabbitMQ (%s) does not answer this node; %s connects again by itself." % (
-            where, service.name))
+            where, service.name), None, facts.KNOCK)
     else:
         yield Symptom("broker", facts.OUTAGE, "%s %s no connection to RabbitMQ, and whether it answers is not known." % (
             who, "has" if len(without) == 1 else "have"))
@@ -246,14 +248,15 @@ def _engine_rows(service, seen):
 
 def _replies(service, seen):
     """The RPC round trip, and who else takes calls."""
+    away = _database_away(seen)  # one that was started without its database serves no queue, and a busy one waits for it
     silent = [reply for reply in seen.replies if reply.outcome == facts.SILENT]
     if silent:
-        yield Symptom("rpc", facts.PASSING, "%s did not answer an RPC call to %s, although RabbitMQ took it." % (
-            service.name, ", ".join(reply.target for reply in silent)))
+        yield Symptom("rpc-waiting" if away else "rpc", facts.NOTICE if away else facts.PASSING, "%s did not answer an RPC call to "
+                      "%s, although RabbitMQ took it." % (service.name, ", ".join(reply.target for reply in silent)))
     missing = [reply for reply in seen.replies if reply.outcome == facts.MISSING]
     if missing:
         # One that others stand beside never came up: a restart would end those others for nothing.
-        kind = facts.PASSING if len(missing) == len(seen.replies) else facts.NOTICE
+        kind = facts.PASSING if len(missing) == len(seen.replies) and not away else facts.NOTICE
         yield Symptom("queue" if kind == facts.PASSING else "queue-part", kind, "RabbitMQ has no queue %s, so nobody takes calls "
                       "there." % ", ".join(reply.target for reply in missing))
     for reply in seen.replies:

@@ -25,7 +25,7 @@ def monitor(context, service, eyes=None, memory=None):
         found = decide.symptoms(service, seen)
     _say(context, service, seen)
     _learn(context, service, memory, seen)
-    lasting = keep(context, memory, found)
+    lasting = keep(context, memory, seen, found)
     verdict = decide.judge(service, seen, found, lasting, limits(context))
     if context.is_probe and not context.by_hand:
         from quorate.openstack.publish import publish
@@ -62,40 +62,20 @@ def limits(context):
     return facts.Limits(context.parameters.tolerance, getattr(context.parameters, "outage_tolerance", 0.0))
 
 
-def keep(context, memory, found):
+def keep(context, memory, seen, found):
     """Note since when each symptom is there; key to seconds. By hand nothing is noted: the cluster's monitors do."""
-    now, note = context.clock.monotonic(), memory.read(SYMPTOMS)
-    since = {}
-    for one in found:
-        try:
-            since[one.key] = min(now, float(note[one.key]))
-        except (KeyError, ValueError):
-            since[one.key] = now
+    noted = memory.read(SYMPTOMS)
+    if not found and not noted:
+        return {}
+    from quorate.openstack import lasting
+    now = context.clock.monotonic()
+    notes = lasting.after(lasting.read(noted), seen, found, now, context.interval)
     if not context.by_hand:
-        deep = _kept_for_deeper(context, note, since)
-        if since or deep:
-            wanted = {key: "%.1f" % value for key, value in list(since.items()) + list(deep.items())}
-            if wanted != note:
-                memory.write(SYMPTOMS, wanted)
-        elif note:
+        if notes:
+            memory.write(SYMPTOMS, lasting.text(notes))
+        elif noted:
             memory.forget(SYMPTOMS)
-    return {key: now - value for key, value in since.items()}
-
-
-LEVEL_OF = {"database": 10, "heartbeat": 10, "heartbeat-part": 10, "heartbeat-never": 10, "heartbeat-unknown": 10, "clock": 10,
-            "page": 10, "page-missing": 10, "rpc": 20, "queue": 20, "queue-part": 20, "rpc-unknown": 20, "consumers": 20}
-
-
-def _kept_for_deeper(context, note, since):
-    """Symptoms that only a deeper level can see: this one cannot say that they are gone."""
-    kept = {}
-    for key, value in note.items():
-        if key not in since and LEVEL_OF.get(key, 0) > context.check_level:
-            try:
-                kept[key] = float(value)
-            except ValueError:
-                pass
-    return kept
+    return lasting.lasted(notes, now)
 
 
 def _say(context, service, seen):

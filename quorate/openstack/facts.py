@@ -19,6 +19,13 @@ PASSING = "passing"    # the service may get over it; failed when it lasts
 OUTAGE = "outage"      # broker or database are away, for everybody here: a restart does not bring them back
 NOTICE = "notice"      # an operator has to act; a restart does not help
 
+# Senses: what saw a symptom, so who can say that it is over.
+KERNEL = "kernel"      # the tables of processes and sockets
+KNOCK = "knock"        # whether a broker answers this node at all
+ROWS = "rows"          # the heartbeat in the database
+RPC = "rpc"            # a call through the broker
+PAGE = "page"          # HTTP
+
 # How an answer was asked for and what came.
 ANSWERED = "answered"
 SILENT = "silent"            # asked, and nothing came in time
@@ -165,9 +172,9 @@ class Seen(namedtuple("Seen", (
     __slots__ = ()
 
 
-class Symptom(namedtuple("Symptom", "key kind sentence limit", defaults=(None,))):
+class Symptom(namedtuple("Symptom", "key kind sentence limit sense", defaults=(None, KERNEL))):
     """One thing that is wrong. key: stable name, under which its duration is kept; limit: seconds that a PASSING one may
-    last, None: the parameter's."""
+    last, None: the parameter's; sense: what saw it."""
 
     __slots__ = ()
 

@@ -4,7 +4,7 @@
 import os
 
 from quorate.openstack import decide, facts, read
-from quorate.openstack.memory import SERVICE
+from quorate.openstack.memory import SERVICE, SYMPTOMS
 
 BROKER_SECONDS = 2.0  # for the question whether a broker answers at all
 
@@ -45,18 +45,19 @@ def look(context, service, memory, eyes, level=0, ask=True):
     seen = seen._replace(sockets=_sockets(context, service, seen, connections))
     seen = seen._replace(port_owner=port_owner(service, seen, connections))
     if ask and found.parent is not None:
-        seen = _excuses(context, service, eyes, seen)
+        seen = _excuses(context, service, eyes, seen, memory.read(SYMPTOMS))
     if level < 10 or any(one.kind == facts.FATAL for one in decide.symptoms(service, seen)):
         return seen
     return deeper(context, service, eyes, seen, level)
 
 
-def _excuses(context, service, eyes, seen):
-    """Ask broker and database whether a missing worker or connection is theirs to explain; a healthy service costs nothing."""
+def _excuses(context, service, eyes, seen, noted):
+    """Ask broker and database whether a missing worker or connection is theirs to explain, and those that were seen to be away
+    (noted) whether they still are; a healthy service costs nothing."""
     lost = service.amqp and any(one.amqp == 0 for one in seen.sockets.values())
-    if lost:
+    if lost or service.amqp and "broker" in noted:
         seen = seen._replace(broker=eyes.broker(seen.settings.brokers, context.deadline.limit(BROKER_SECONDS)))
-    if service.row and (lost or decide.missing_workers(service, seen)):
+    if service.row and (lost or "database" in noted or decide.missing_workers(service, seen)):
         limit = min(BROKER_SECONDS, context.parameters.check_timeout)
         seen = seen._replace(rows=_rows(context, service, eyes, seen.settings, limit))
     return seen

@@ -14,7 +14,7 @@ CALM = settings(settings.get_profile("calm"))
 SERVICES = (catalog.CINDER_VOLUME, catalog.HEAT_ENGINE, catalog.NOVA_CONSOLEAUTH, catalog.NOVA_NOVNCPROXY)
 BOLDNESS = {facts.STOPPED: 2, facts.HEALTHY: 0, facts.DEGRADED: 0, facts.FAILED: 1}
 KEYS = ("orphans", "copies", "frozen", "workers", "amqp", "broker", "port", "database", "heartbeat", "heartbeat-part",
-        "heartbeat-never", "heartbeat-unknown", "clock", "rpc", "queue", "queue-part", "linking", "rpc-unknown", "consumers", "page", "page-missing")
+        "heartbeat-never", "heartbeat-unknown", "clock", "rpc", "rpc-waiting", "queue", "queue-part", "linking", "rpc-unknown", "consumers", "page", "page-missing")
 NUMBERS = some.one_of(some.none(), some.integers(-100, 5000))
 
 

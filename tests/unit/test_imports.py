@@ -11,7 +11,7 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Names of modules that only turn what they are given into something else, in every room.
-PURE = ("facts", "read", "decide", "proof", "health", "stage", "waiting", "overrule", "words")
+PURE = ("facts", "read", "decide", "lasting", "proof", "health", "stage", "waiting", "overrule", "words")
 # What a pure module would need to touch a clock, a file, the environment or another machine.
 IMPURE = {"os", "io", "sys", "time", "datetime", "socket", "subprocess", "random", "secrets", "tempfile", "shutil",
           "glob", "pathlib", "threading", "signal", "syslog", "logging", "select", "selectors", "urllib", "http",

@@ -99,6 +99,22 @@ def test_whether_the_broker_answers_is_not_known():
     assert facts.DEGRADED == verdict(lasting={"broker": 999.0, "amqp": 999.0}, **LOST).state
 
 
+def test_a_broker_that_is_cut_off_while_the_connections_look_whole():
+    found = verdict(broker=False, lasting={"broker": 99999.0})
+
+    assert facts.DEGRADED == found.state and "have not noticed yet" in found.sentence
+    assert facts.HEALTHY == verdict(broker=True).state
+
+
+@pytest.mark.parametrize("outcome", [facts.MISSING, facts.SILENT])
+def test_one_without_its_database_is_not_blamed_for_answering_no_call(outcome):
+    """One that was started without it serves no queue, and its restart would end the same way."""
+    lasting = {"queue": 999.0, "queue-part": 999.0, "rpc": 999.0, "rpc-waiting": 999.0}
+
+    assert facts.DEGRADED == verdict(rows=Rows(facts.UNREACHABLE, (), "x"), replies=(Reply("q", outcome),), lasting=lasting).state
+    assert facts.FAILED == verdict(rows=rows(5, 5), replies=(Reply("q", outcome),), lasting=lasting).state
+
+
 def test_sockets_that_could_not_be_seen_are_no_lost_connection():
     assert facts.HEALTHY == verdict(sockets={11: Sockets(), 12: Sockets()}).state
 
@@ -211,7 +227,7 @@ def test_a_connection_of_the_proxy_that_outlives_it_is_failed():
 
 
 def test_what_fails_goes_before_what_does_not():
-    found = verdict(rows=Rows(facts.UNREACHABLE, (), "x"), replies=(Reply("q", facts.MISSING),), lasting={"queue": 99.0})
+    found = verdict(rows=rows(5, 80), replies=(Reply("q", facts.MISSING),), lasting={"queue": 99.0})
 
     assert facts.FAILED == found.state and "no queue q" in found.sentence
 

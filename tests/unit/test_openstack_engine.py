@@ -58,11 +58,12 @@ class FakeUnits:
 class FakeEyes:
     """What the machine around it says."""
 
-    def __init__(self, units=None, replies=(), amqp=2, rows=facts.ANSWERED):
+    def __init__(self, units=None, replies=(), amqp=2, rows=facts.ANSWERED, broker=True):
+        self.answers = broker
         self.units, self._replies, self.amqp, self.asked, self._rows = units or FakeUnits(), replies, amqp, [], rows
 
     def rows(self, *_words):
-        return facts.Rows(self._rows, (), "n1:3306: refused")
+        return facts.Rows(self._rows, (facts.Row("ha@a", 5, 900),) if self._rows == facts.ANSWERED else (), "n1:3306: refused")
 
     def settings(self, _service, _config):
         return SETTINGS
@@ -77,7 +78,7 @@ class FakeEyes:
         return False
 
     def broker(self, _brokers, _seconds):
-        return True
+        return self.answers
 
     def replies(self, _brokers, _exchange, targets, _seconds, _call):
         self.asked.append(targets)
@@ -280,21 +281,38 @@ def test_a_trouble_is_timed_from_its_first_sight_on_and_forgotten_when_it_is_ove
 
 
 def test_a_level_that_cannot_see_a_trouble_does_not_forget_it(config, memory):
-    found = world("monitor", config)
-    deep = world("monitor", config)
-    deep.check_level = 20
-    engine.keep(deep, memory, [facts.Symptom("rpc", facts.PASSING, "x")])
-    engine.keep(found, memory, [])
-    deep.clock.sleep(5)
+    """An outage that only the call sees lasts from the first call on, and the looks between ask the broker themselves."""
+    found, eyes = world("monitor", config, outage_tolerance="60"), FakeEyes(broker=True)
+    add_tree(found, config)
+    away = (Reply("cinder-volume.ha@a", facts.UNREACHABLE, None, "no answer"),)
+    codes_of = []
+    for level, replies, broker in ((20, away, True), (0, (), True), (0, (), False), (20, away, True), (0, (), True), (20, (), True)):
+        found.check_level, eyes._replies, eyes.answers = level, replies or (Reply("q", facts.ANSWERED, 2),), broker
+        codes_of.append(engine.monitor(found, CINDER, eyes, memory).code)
+        found.clock.sleep(30.5)
 
-    assert 5.0 == engine.keep(deep, memory, [facts.Symptom("rpc", facts.PASSING, "x")])["rpc"]
-    assert {} == engine.keep(deep, memory, []) and {} == memory.read("symptoms")
+    assert [codes.DEGRADED, codes.SUCCESS, codes.ERR_GENERIC, codes.ERR_GENERIC, codes.SUCCESS, codes.SUCCESS] == codes_of
+    assert {} == memory.read("symptoms")
+
+
+def test_a_database_that_was_away_is_asked_again_by_the_next_look(config, memory):
+    found, eyes = world("monitor", config), FakeEyes(rows=facts.UNREACHABLE)
+    add_tree(found, config)
+    assert codes.SUCCESS == engine.monitor(found, CINDER, eyes, memory).code
+    found.check_level = 10
+    assert codes.DEGRADED == engine.monitor(found, CINDER, eyes, memory).code
+    found.check_level = 0
+    assert codes.DEGRADED == engine.monitor(found, CINDER, eyes, memory).code
+    eyes._rows = facts.ANSWERED
+    engine.monitor(found, CINDER, eyes, memory)
+
+    assert "database" not in memory.read("symptoms")
 
 
 def test_by_hand_nothing_is_noted(config, memory):
     found = world("monitor", config)
     found.by_hand = True
-    engine.keep(found, memory, [facts.Symptom("amqp", facts.PASSING, "x")])
+    engine.keep(found, memory, facts.Seen(facts.Tree(1)), [facts.Symptom("amqp", facts.PASSING, "x")])
 
     assert {} == memory.read("symptoms")
 

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever trouble begins and ends whenever, and monitors of whatever level look in whatever order: how long it may last holds."""
+
+import tempfile
+from collections import namedtuple
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from quorate.host.connections import Socket
+from quorate.ocf import codes
+from quorate.openstack import catalog, engine, facts
+from quorate.openstack.declaration import parameters
+from quorate.openstack.facts import Address, Reply, Row, Rows, Settings
+from quorate.openstack.memory import SERVICE, SYMPTOMS, Memory
+from tests.fakes import FakeClock, FakeCommands, FakeProcesses, context
+
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25)
+CINDER = catalog.CINDER_VOLUME
+SETTINGS = Settings(True, (Address("n1", 5672, "u", "p", "/"),), Address("n1", 3306), "ha", (("a", "ha"),), exchange="openstack")
+INTERVALS = {0: 10.0, 10: 31.0, 20: 61.0}
+TOLERANCE = 60.0
+OUTAGES = ("cut off", "taken and not served", "database")  # of broker and database
+TROUBLES = OUTAGES + ("silent", "stale")
+
+
+class Trouble(namedtuple("Trouble", "kind begins ends unnoticed")):
+    """From `begins` to `ends`; connections look whole for `unnoticed` seconds of it."""
+
+    __slots__ = ()
+
+
+class World:
+    """One service, one trouble, a clock: the eyes of engine.monitor."""
+
+    def __init__(self, trouble, outage, directory):
+        self.trouble, self.outage, self.clock = trouble, outage, FakeClock()
+        self.processes, self.memory = FakeProcesses(self.clock), Memory("cinder-volume", "test", directory)
+        self.units = None
+        parent = self.processes.add("python3 /usr/bin/cinder-volume")
+        self.processes.add("python3 /usr/bin/cinder-volume", ppid=parent.pid)
+        self.memory.write(SERVICE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 1})
+
+    def monitor(self, at, level):
+        """(exit code, seconds) of the monitor of a level at a moment, or when the one before is done."""
+        self.clock.sleep(max(0.0, at - self.clock.elapsed))
+        found = context("monitor", parameters(CINDER), {
+            "OCF_RESKEY_CRM_meta_interval": "%d" % (INTERVALS[level] * 1000), "OCF_CHECK_LEVEL": str(level)}, 60.0, self.clock,
+            FakeCommands(self.clock), self.processes, tolerance="%d" % TOLERANCE, outage_tolerance="%d" % self.outage)
+        return engine.monitor(found, CINDER, self, self.memory).code, self.clock.elapsed
+
+    def now(self, *kinds):
+        return self.trouble.kind in kinds and self.trouble.begins <= self.clock.elapsed < self.trouble.ends
+
+    # -- eyes
+
+    def settings(self, _service, _config):
+        return SETTINGS
+
+    def connections(self):
+        return self
+
+    def of(self, _pid):
+        lost = self.now("cut off") and self.clock.elapsed > self.trouble.begins + self.trouble.unnoticed
+        return () if lost else (Socket("established", 4000, 5672, 1),) * 3
+
+    def broker(self, _brokers, _seconds):
+        return not self.now("cut off")
+
+    def rows(self, *_words):
+        if self.now("database"):
+            return Rows(facts.UNREACHABLE, (), "n1: refused")
+        return Rows(facts.ANSWERED, (Row("ha@a", 300 if self.now("stale") else 5, 900),))
+
+    def replies(self, _brokers, _exchange, targets, _seconds, _call):
+        outcome = (facts.UNREACHABLE if self.now("cut off", "taken and not served") else
+                   facts.SILENT if self.now("silent") else facts.ANSWERED)
+        return tuple(Reply(target, outcome, 2, "x") for target in targets)
+
+
+@some.composite
+def troubles(draw, kinds=TROUBLES):
+    begins = draw(some.floats(0, 200))
+    return Trouble(draw(some.sampled_from(kinds)), begins, begins + draw(some.floats(1, 300)), draw(some.floats(0, 300)))
+
+
+@some.composite
+def looks(draw):
+    """[(moment, level)]: every level at its interval, each begun at a moment of its own; some come late or not at all."""
+    found = []
+    for level, interval in INTERVALS.items():
+        at = draw(some.floats(0, interval))
+        while at < 450:
+            if draw(some.integers(0, 9)):
+                found.append((at, level))
+            at += interval + draw(some.sampled_from((0.0, 0.0, 2.0)))
+    return sorted(found)
+
+
+def played(trouble, outage, moments):
+    """[(exit code, moment, level)]."""
+    with tempfile.TemporaryDirectory() as directory:
+        world = World(trouble, outage, directory)
+        return [world.monitor(at, level) + (level,) for at, level in moments], world.memory.read(SYMPTOMS)
+
+
+@CALM
+@given(troubles(), looks(), some.integers(0, 200))
+def test_it_never_fails_before_the_trouble_has_lasted_as_long_as_it_may(trouble, moments, outage):
+    limit = outage if trouble.kind in OUTAGES else TOLERANCE
+    for code, at, _level in played(trouble, outage, moments)[0]:
+        if code == codes.ERR_GENERIC:
+            assert limit > 0 and trouble.begins + limit < at < trouble.ends
+
+
+@CALM
+@given(troubles(OUTAGES), looks())
+def test_an_outage_restarts_nothing_unless_it_was_told_to(trouble, moments):
+    assert codes.ERR_GENERIC not in [code for code, _at, _level in played(trouble, 0, moments)[0]]
+
+
+@CALM
+@given(troubles(), looks(), some.integers(1, 200))
+def test_looks_that_see_less_make_nobody_forget(trouble, moments, outage):
+    """What fails with the deep looks alone fails at the same looks with all the others between them."""
+    alone = {at for code, at, _level in played(trouble, outage, [one for one in moments if one[1] == 20])[0]
+             if code == codes.ERR_GENERIC}
+    together = {at for code, at, level in played(trouble, outage, moments)[0] if code == codes.ERR_GENERIC}
+
+    assert alone <= together
+
+
+@CALM
+@given(troubles(), looks(), some.integers(1, 200))
+def test_an_outage_that_lasts_fails_within_its_limit_and_two_intervals(trouble, moments, outage):
+    """By the second deep look after the limit at the latest."""
+    limit = outage if trouble.kind in OUTAGES else TOLERANCE
+    found, _notes = played(trouble, outage, moments)
+    deep = [(code, at) for code, at, level in found if level == 20 and trouble.begins <= at < trouble.ends]
+    gaps = [later - earlier for (_code, earlier), (_other, later) in zip(deep, deep[1:])]
+    late = [code for code, at in deep[1:] if at > deep[0][1] + limit]
+    if all(gap <= 2 * INTERVALS[20] for gap in gaps):
+        assert all(code == codes.ERR_GENERIC for code in late)
+
+
+@CALM
+@given(troubles(), looks(), some.integers(0, 200))
+def test_after_it_is_over_one_deep_look_forgets_it(trouble, moments, outage):
+    assert {} == played(trouble, outage, moments + [(600.0, 20)])[1]
