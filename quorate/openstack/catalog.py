@@ -43,4 +43,6 @@ OTHERS = (
     _caller("nova-conductor", "nova", "nova", "conductor", "nova"),
     _caller("cinder-scheduler", "cinder", "openstack", "cinder-scheduler", "cinder"),
 )
+SHORT = {"glance": "glance-api", "nova": "nova-api", "cinder": "cinder-api", "heat": "heat-api", "heat-cfn": "heat-api-cfn",
+         "placement": "placement-api", "neutron": "neutron-server", "neutron-api": "neutron-server"}  # as api-check says
 ALL = {one.name: one for one in (CINDER_VOLUME, HEAT_ENGINE, NOVA_CONSOLEAUTH, NOVA_NOVNCPROXY) + OTHERS}

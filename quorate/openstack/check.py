@@ -33,6 +33,7 @@ class ServiceCheck(Check):
         "/live": "something of it runs",
     }
     options = {
+        "list": "print the services that NAME can be, and how each is asked",
         "level N": "0: processes, connections, port, page; 10: the heartbeat in the database too; 20: an RPC call too "
                    "(default: 0)",
         "host ADDRESS": "where its port is asked (default: what it listens on, or this machine)",
@@ -46,10 +47,9 @@ class ServiceCheck(Check):
 
     def __init__(self, options, eyes=None, processes=None):
         Check.__init__(self, options)
-        name = options.get("name", "")
+        name = catalog.SHORT.get(options.get("name", ""), options.get("name", ""))
         if name not in catalog.ALL:
-            raise Wrong("%s; NAME is one of %s" % ("there is no service %s" % name if name else "which service?",
-                                                   ", ".join(sorted(catalog.ALL))))
+            raise Wrong(_unknown(name))
         for number in ("port", "timeout"):
             if not options.get(number, "1").replace(".", "", number == "timeout").isdigit():
                 raise Wrong("--%s is a number" % number)
@@ -64,6 +64,10 @@ class ServiceCheck(Check):
             self.timeout = self.one_look = float(options.get("timeout", "5"))
             self.interval = 1.0 if not self.level else 10.0
         self._eyes, self._processes = eyes, processes
+
+    @classmethod
+    def told(cls, options):
+        return listing() if options.get("list") else None
 
     def look(self, seconds, last):
         seen = self.seen(seconds)
@@ -112,3 +116,24 @@ class ServiceCheck(Check):
                 "page": seen.page.status if seen.page else None, "broker": seen.broker,
                 "rows": [list(row) for row in seen.rows.rows] if seen.rows else None,
                 "calls": {reply.target: reply.outcome for reply in seen.replies}}
+
+
+def _unknown(name):
+    """Why a name is none of ours."""
+    if not name:
+        return "which service? service-check --list shows the names"
+    similar = [one for one in sorted(catalog.ALL) if name in one]
+    return "there is no service %s%s; service-check --list shows the names" % (
+        name, ", did you mean %s?" % " or ".join(similar) if similar else "")
+
+
+def listing():
+    """What --list prints: a line a service. Pure."""
+    rows = [("NAME", "PORT", "ASKED BY", "UNIT")]
+    for name, one in sorted(catalog.ALL.items()):
+        asked = (["HTTP %s" % one.page] if one.page else []) + (["heartbeat (level 10)"] if one.row else []) + (
+            ["RPC (level 20)"] if one.topic else [])
+        rows.append((name, str(one.port or "-"), ", ".join(asked), " or ".join(one.units)))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "".join("%s  %s\n" % ("  ".join(cell.ljust(width) for cell, width in zip(row, widths)), row[3]) for row in rows) + (
+        "also: %s\n" % ", ".join("%s for %s" % item for item in sorted(catalog.SHORT.items())))

@@ -81,6 +81,11 @@ class Check:
         """Where root marks that this service drains."""
         return "/run/quorate/drain-" + cls.room
 
+    @classmethod
+    def told(cls, options):
+        """A text that is printed instead of a look, where the options ask for one. None: they ask for a look."""
+        return None
+
     def prepare(self):
         """Import what a look needs, once and before the first one of the resident server."""
 

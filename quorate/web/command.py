@@ -29,6 +29,10 @@ def main(declared, words=None):
         if words[:1] in (["drain"], ["undrain"]):
             return switch(declared, words[0], words[1:])
         options = parse(declared, words)
+        text = declared.told(options)
+        if text is not None:
+            sys.stdout.write(text)
+            return 0
         check = declared(options)
     except Wrong as error:
         sys.stderr.write("%s: %s\n%s" % (declared.name, error, usage(declared)))

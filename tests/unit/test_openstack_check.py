@@ -9,7 +9,7 @@ import pytest
 from quorate.openstack.check import ServiceCheck
 from quorate.openstack.facts import ANSWERED, MISSING, Address, Page, Settings
 from quorate.web.check import NOTHING_YET, Wrong
-from quorate.web.command import parse
+from quorate.web.command import main, parse
 from tests.fakes import FakeProcesses
 
 
@@ -80,6 +80,33 @@ def test_what_takes_a_node_out(name, changes, code, ok):
     _check, fact = look(name, **changes)
 
     assert (code, ok) == fact.health[:2], fact.health.sentence
+
+
+@pytest.mark.parametrize("name", [
+    "nova-api", "nova-scheduler", "nova-conductor", "glance", "glance-api", "neutron", "neutron-server", "keystone", "heat-api",
+    "cinder-api", "cinder-scheduler", "cinder-volume", "heat-engine", "nova-novncproxy", "nova-consoleauth", "placement-api"])
+def test_every_service_of_a_control_plane_has_a_name(name, capsys):
+    check = ServiceCheck(parse(ServiceCheck, [name]))
+    assert 0 == main(ServiceCheck, ["--list"])
+    said = capsys.readouterr().out
+
+    assert check.service in [line.split()[0] for line in said.splitlines()]
+    assert name in said
+
+
+def test_the_list_says_how_each_is_asked(capsys):
+    main(ServiceCheck, ["--list"])
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+
+    assert "5000" in lines["keystone"] and "HTTP /v3" in lines["keystone"] and "apache2" in lines["keystone"]
+    assert "heartbeat (level 10), RPC (level 20)" in lines["nova-scheduler"]
+
+
+@pytest.mark.parametrize("name, words", [
+    ("scheduler", "did you mean cinder-scheduler or nova-scheduler?"), ("mariadb", "--list"), ("", "which service?")])
+def test_a_name_that_is_none_gets_the_nearest_ones(name, words, capsys):
+    assert 2 == main(ServiceCheck, [name] if name else [])
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["mariadb"], ["nova-api", "--port", "x"], ["nova-api", "--level", "5"], ["a", "b"],
