@@ -12,7 +12,7 @@ unit, else by command line), their state, their connections to RabbitMQ, its por
 20 also read its heartbeat from the database and call it by RPC, with the accounts of its own configuration file; that \
 needs to be root.
 
-NAME is one of
+NAME is one of these (--list shows the port and the unit of each):
 
     %s
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agents of cinder-volume, heat-engine and nova-novncproxy on the real services, by hand on one node, in this order.
+"""The agents of cinder-volume, heat-engine and nova-novncproxy on the real services, by hand on one node, in this order; in the
+end under Pacemaker, where a node loses its power.
 
-Debian's services on the lab's own Galera and RabbitMQ. The same under Pacemaker, with every fault of the campaign:
-scripts/faults --service openstack.
+Debian's services on the lab's own Galera and RabbitMQ. Every other fault under Pacemaker: scripts/faults --service openstack.
 """
 
 import os
@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from lab import LabError, cluster, faults, openstack, openstack_console, openstack_layer
+from lab import LabError, cluster, faults, openstack, openstack_console, openstack_layer, rabbitmq
 from lab.openstack_watch import service_of
 from tests.waiting import within
 
@@ -211,3 +211,29 @@ def test_stop_leaves_nothing(world):
     assert world.every({}) == {agent: world.processes(agent) for agent in world.agents}
     assert "" == world.lab.run(world.node, "ss -Hltn sport = :6080").out
     assert world.every(NOT_RUNNING) == world.codes("monitor")
+
+
+def screen(world, node, token):
+    """What the screen calls itself that a browser sees through the proxy of `node`; the reason where it sees none."""
+    try:
+        return openstack.in_network(world.lab, lambda: openstack_console.greet(world.lab.address(node), token))
+    except (LabError, OSError) as error:
+        return str(error)
+
+
+def test_a_console_opens_with_its_token_after_the_node_lost_its_power(world):
+    """The token is older than the failover; the viewer is a real WebSocket, as far as the screen's name and back."""
+    first = world.lab.node_names[0]
+    world.lab.check(first, "pcs resource cleanup mq; pcs resource manage mq")
+    rabbitmq.wait_whole(world.lab)
+    openstack.create(world.lab, say=print)
+    before = openstack.where(world.lab)["nova-novncproxy"]
+    far = openstack_console.far_end(world.lab)
+    try:
+        assert "quorate console" == screen(world, before, far.token)
+        world.lab.power_cut(before)
+        assert within(LIMIT, lambda: openstack.where(world.lab).get("nova-novncproxy") not in (None, before)), "no failover"
+        after = openstack.where(world.lab)["nova-novncproxy"]
+        assert within(LIMIT, lambda: screen(world, after, far.token) == "quorate console"), screen(world, after, far.token)
+    finally:
+        far.close()

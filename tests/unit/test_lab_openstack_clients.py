@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the campaign concludes from what it recorded."""
 
-from lab.openstack_campaign import table
 from lab.openstack_client import Call, felt, parse
 from lab.openstack_watch import service_of
 
@@ -51,9 +50,3 @@ def test_an_agent_or_an_init_script_is_not_the_service():
     assert None is service_of(["/usr/bin/python3", "-I", "/usr/lib/ocf/resource.d/quorate/cinder-volume", "monitor"], NAMES)
     assert None is service_of(["/bin/sh", "/etc/init.d/cinder-volume", "systemd-start"], NAMES)
     assert None is service_of([], NAMES)
-
-
-def test_the_table_says_where_a_service_went():
-    seen = dict(felt([Call(1.0, 0.1, True)], 0.0)._asdict(), known=None, now="n2", replaced=[None, None])
-
-    assert "n1 to n2" in table([{"fault": "power cut", "node": "n1", "services": {"heat-engine": seen}}])[-1]
