@@ -46,7 +46,8 @@ def _our_turn(context, cluster):
     last, began = [None, None], context.clock.monotonic()
 
     def ready():
-        last[0] = cluster.turn()
+        if last[0] is None or last[0].action != facts.WAIT or cluster.moved():
+            last[0] = cluster.turn()
         if last[0].action in (facts.WAIT, facts.REFUSE):
             # Those that are waited for have to be started, too, and that may come after this.
             return last[0].action == facts.REFUSE or (context.clock.monotonic() - began >= START_PATIENCE
@@ -58,7 +59,7 @@ def _our_turn(context, cluster):
             return False
         return True
 
-    context.deadline.poll(ready, every=0.5, up_to=context.deadline.left() * 2 / 3)
+    context.deadline.poll(ready, every=0.3, up_to=context.deadline.left() * 2 / 3)
     return last
 
 

@@ -168,6 +168,21 @@ def test_what_was_seen_before_a_launch_counts_until_the_broker_served(tmp_path):
     assert node.board.own.running == names("n1", "n2")
 
 
+# -- looking
+
+def test_who_waits_looks_again_when_another_says_something_new_or_a_moment_has_passed(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.STARTING, members=names("n2"))])
+    assert node.cluster.moved(), "it has not looked yet"
+    assert node.cluster.turn().action == facts.WAIT
+    assert not node.cluster.moved()
+    node.board.others["n2"] = other("n2", facts.RUNNING, members=names("n2"))
+    assert node.cluster.moved()
+    assert node.cluster.turn().action == facts.JOIN
+    assert not node.cluster.moved()
+    node.clock.sleep(3)
+    assert node.cluster.moved()
+
+
 # -- launching
 
 def test_a_join_tells_the_broker_whom_to_join_and_never_to_fall_back(tmp_path):
