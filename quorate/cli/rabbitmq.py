@@ -31,7 +31,7 @@ def views(resource=None):
     from quorate.rabbitmq.explain import conclusion, table
     found = []
     for cluster in clusters(resource):
-        snapshot, now, name = cluster.board.snapshot(), cluster.context.clock.now(), cluster.context.instance
+        snapshot, now, name = cluster.reached(cluster.board.snapshot()), cluster.context.clock.now(), cluster.context.instance
         data = {"resource": name, "time": int(now), "generation": snapshot.generation, "founder": snapshot.founder,
                 "members": sorted(snapshot.members), "nodes": sorted(snapshot.nodes),
                 "decisions": {node: plain(decision) for node, decision in conclusion(snapshot)},

@@ -99,7 +99,7 @@ class Cluster:
             self.report(facts.DOWN)
             snapshot = self.board.snapshot()
         self._looked = (snapshot.reports, self.context.clock.monotonic())
-        decision = decide(self._reached(snapshot))
+        decision = decide(self.reached(snapshot))
         self.context.log.say("Decision: %s. %s" % (decision.action, decision.reason))
         self.board.say(sentence(decision))
         return decision
@@ -112,7 +112,7 @@ class Cluster:
         known = self._looked[0]
         return any(known.get(node) != one for node, one in self.board.reports().items())
 
-    def _reached(self, snapshot):
+    def reached(self, snapshot):
         """The snapshot with those brokers that this node with its data would start beside and cannot reach."""
         own = snapshot.reports.get(snapshot.me)
         if own is None or not own.data:
@@ -330,8 +330,10 @@ class Cluster:
         self.memory.write("cut-off", {"since": since})
         if now - since < self.context.parameters.minority_wait:
             return Outcome(codes.DEGRADED, seen.sentence)
-        return Outcome(codes.ERR_GENERIC, "%s The cluster runs on %s. The broker is restarted, and waits until it can reach them." % (
-            seen.sentence, ", ".join(beside)))
+        self.context.log.error(seen.sentence)
+        # Pacemaker keeps 144 characters of it.
+        return Outcome(codes.ERR_GENERIC, "Cut off from %s, where the cluster runs (%s); restarted, and waits until it gets "
+                       "through." % (", ".join(beside), seen.state))
 
     def served(self, seen):
         """It serves: tell everybody, and do once what a boot leaves to be done. Outcome of start and monitor."""

@@ -14,6 +14,8 @@ def conclusion(snapshot):
     found = []
     for node in sorted(snapshot.reports):
         seen, report = snapshot._replace(me=node), snapshot.reports[node]
+        if node != snapshot.me:
+            seen = seen._replace(unreachable=frozenset())  # that is known of this node only
         if report.state in (STARTING, WAITING):
             found.append((node, outlast(seen)))
         elif report.state == DOWN:

@@ -60,7 +60,7 @@ def test_a_broker_that_lost_only_the_other_brokers_fails_once_and_comes_back(who
     before = power_log(whole).count("by the cluster")
     rabbitmq_faults.part_brokers(whole, "n3")
     try:
-        said(whole, "n1", ["crm_mon", "-1"], "mq_monitor", "The cluster runs on n1, n2")
+        said(whole, "n1", ["crm_mon", "-1"], "Cut off from n1, n2")
         said(whole, "n1", ["pcs", "status", "--full"], "does not get through to the broker there")
         assert set(rabbitmq.serving(whole)) == {"n1", "n2"}
         assert whole.run("n3", ["pidof", BEAM]).out == ""

@@ -116,6 +116,13 @@ def test_a_node_does_not_start_beside_a_cluster_that_it_cannot_reach(cut, action
     assert action == START or decision.urgent and decision.missing == ("n2", "n3") and "25672" in decision.reason
 
 
+def test_what_is_explained_of_a_node_that_is_cut_off():
+    seen = snapshot(report("n1"), report("n2", RUNNING), report("n3", DOWN), unreachable=erlang("n2"))
+    lines = table(seen, 0)
+    assert any(line.startswith("n1: wait (n2 runs, but n1 does not get through") for line in lines), lines
+    assert any(line.startswith("n3: start") for line in lines), "what n1 cannot reach says nothing of n3"
+
+
 @pytest.mark.parametrize("states, who", [
     ((facts.PAUSED, RUNNING, RUNNING), {"n1": ("n2", "n3")}),
     ((facts.PAUSED, facts.PAUSED, facts.PAUSED), {}),
