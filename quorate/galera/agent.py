@@ -27,10 +27,8 @@ def start(context):
     memory.write("layout", {"datadir": layout.datadir, "socket": layout.socket})
     process = server.find(context, memory, layout.datadir)
     if process is None:
-        election = Election(context, memory)
-        election.report_position(layout)
+        Election(context, memory).begin(layout)
         memory.write("started", {"at": int(context.clock.now())})
-        election.hold()
         return Outcome(codes.SUCCESS)
     return Outcome(codes.ERR_GENERIC, "A database server that the cluster did not start runs on %s (pid %d). If systemd "
                    "started it: systemctl disable --now mariadb" % (layout.datadir, process.pid))
@@ -42,8 +40,8 @@ def stop(context):
     failed = _halt(context, memory, reserve=2)
     if failed:
         return failed
-    memory.forget("started")
-    memory.forget("position")
+    for note in ("started", "position", "untold"):
+        memory.forget(note)
     from quorate.galera.board import Board
     from quorate.pacemaker.attributes import Unavailable
     try:

@@ -44,6 +44,24 @@ class Election:
         self.memory.write("position", {"report": form.encode_report(report)})
         self.board.publish(report)
 
+    def begin(self, layout):
+        """What start does: report, and decide. Where the cluster cannot be told now, the first monitor that can tells it: a
+        failed start would keep this node out, and with it all who wait for its word, until somebody cleans up."""
+        from quorate.pacemaker.attributes import Unavailable
+        try:
+            self.report_position(layout)
+            self.hold()
+        except Unavailable as trouble:
+            self.memory.write("untold", {"at": int(self.context.clock.now())})
+            self.context.log.warning("%s The others are told later what is on this node's disk." % trouble.reason)
+
+    def _tell_late(self):
+        """Report what start could not."""
+        if self.memory.has("untold"):
+            from quorate.galera import layout as layouts
+            self.report_position(layouts.find(self.context))
+            self.memory.forget("untold")
+
     def own_report(self):
         """The last position that was reported, or None. A server that ran since then made it void (launch forgets it)."""
         text = self.memory.read("position").get("report")
@@ -103,6 +121,7 @@ class Election:
 
     def wait(self):
         """The monitor of an instance that runs no server. Its Outcome."""
+        self._tell_late()
         decision = self.hold()
         if decision.action not in (facts.WAIT, facts.REFUSE):
             self.memory.forget("waiting")

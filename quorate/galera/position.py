@@ -9,6 +9,7 @@ from quorate.galera.memory import replace
 from quorate.galera.server import prepare_run_directories
 
 RECOVER_MOST = 600   # seconds; InnoDB may have a long log to apply before it can tell the position
+RECOVER_SHARE = 0.8  # of the time that is left, at most: what was found, or that nothing was, has to be told as well
 
 
 class Position(namedtuple("Position", "uuid seqno source clean safe data my_uuid view arbitrators names "
@@ -192,7 +193,7 @@ def _recover_once(context, memory, layout, options):
     result = context.commands.run(
         layout.base() + ["--wsrep-recover", "--wsrep_cluster_address=gcomm://", "--skip-networking", "--log-error=" + path,
                          "--pid-file=%s.recover" % layout.pid, "--socket=%s.recover" % layout.socket] + options,
-        context.deadline.limit(RECOVER_MOST))
+        min(RECOVER_MOST, context.deadline.left() * RECOVER_SHARE))
     return text(memory.run, "recover.log") or "", result
 
 

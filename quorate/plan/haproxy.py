@@ -196,7 +196,8 @@ def _spread(plan, service):
     if kind.spread != WRITER:
         return lines + ["    stick match int(1)"]
     lines += why("After a start the table is filled by the others, after a reload by the process that goes. Whoever comes "
-                 "before that waits a second, or he would choose a second writer.")
+                 "before that waits a second, or he would choose a second writer. (A process whose peers do not answer "
+                 "teaches nobody in its first ten seconds: do not reload it then.)")
     lines += ["    tcp-request inspect-delay 1s",
               "    tcp-request content accept if { int(1),in_table(%s) }" % service.name,
               "    tcp-request content accept if WAIT_END"]

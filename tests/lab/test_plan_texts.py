@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -164,15 +165,19 @@ class Front:
         """What a node answers from now on, to its check as well."""
         (self.home / name).write_text(str(status))
 
-    def states(self, proxy="galera_cluster"):
-        """What HAProxy thinks of each node; {} while it cannot be asked."""
+    def tell(self, command):
+        """The lines of HAProxy's answer; [] while it cannot be asked."""
         try:
             with socket.socket(socket.AF_UNIX) as link:
                 link.connect(self.socket)
-                link.sendall(b"show stat\n")
-                rows = [line.split(",") for line in link.makefile().read().splitlines()]
+                link.sendall(command.encode() + b"\n")
+                return link.makefile().read().splitlines()
         except OSError:
-            return {}
+            return []
+
+    def states(self, proxy="galera_cluster"):
+        """What HAProxy thinks of each node; {} while it cannot be asked."""
+        rows = [line.split(",") for line in self.tell("show stat")]
         return {row[1]: row[17] for row in rows if row[0] == proxy and row[1] in self.nodes}
 
     def ask(self, port, source="127.77.1.1"):
@@ -181,6 +186,23 @@ class Front:
             link.sendall(b"GET /any HTTP/1.0\r\n\r\n")
             head, _, body = link.makefile("rb").read().partition(b"\r\n\r\n")
         return int(head.split()[1]), body.decode()
+
+    def worker(self):
+        """The line with the pid of the worker that answers, or None."""
+        return next((line for line in self.tell("show info") if line.startswith("Pid: ")), None)
+
+    def can_teach(self):
+        """Whether its peers have told it all they know, or it has given up to ask them. Only then it teaches its successor.
+        The two lowest of the flags say so (PEERS_RESYNC_FINISHED, src/peers.c)."""
+        flags = [word for line in self.tell("show peers") if "id=quorate" in line for word in line.split()
+                 if word.startswith("flags=")]
+        return bool(flags) and int(flags[0][len("flags="):], 16) & 3 == 3
+
+    def reload(self):
+        """As `systemctl reload haproxy` does; returns as soon as the new worker answers."""
+        before = self.worker()
+        self.processes["haproxy"].send_signal(signal.SIGUSR2)
+        assert within(30, lambda: self.worker() not in (None, before))
 
     def end(self):
         if "haproxy" in self.processes:
@@ -234,6 +256,22 @@ def test_one_node_takes_the_writes_until_it_is_lost(front):
     front.answer("b", 200)
     assert within(30, lambda: front.states()["b"] == "UP")
     assert [(200, "a")] * 3 == [front.ask(port) for _ in range(3)]
+
+
+def test_a_reload_keeps_the_writer(front):
+    """The new process learns from the old one who it is, also when that one has learnt it the same way."""
+    port = front.ports[0]
+    front.kill("a")
+    assert within(30, lambda: front.states()["a"].startswith("DOWN"))
+    assert (200, "b") == front.ask(port)
+    front.start("a")
+    assert within(30, lambda: front.states()["a"] == "UP")
+    assert within(30, front.can_teach)
+
+    for _ in range(2):
+        front.reload()
+
+        assert [(200, "b")] * 3 == [front.ask(port) for _ in range(3)]
 
 
 def test_no_client_notices_that_an_api_was_killed(front):
