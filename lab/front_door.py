@@ -96,6 +96,21 @@ def move(door, holder):
             door.lab.check(holder, ["crm_resource", "--resource", "vip-" + vip.name, "--move", "--node", target])
 
 
+def hand_over(door, holder):
+    """The same, with requests that are under way given their time, on the node that is left."""
+    held = [vip for vip in door.plan.vips if door.holders().get(vip.name) == holder]
+    words = ["quorate", "handover"]
+    if door.plan.vip_manager == "keepalived":
+        words += [word for vip in held for word in ("--address", vip.address)] + ["haproxy-check", "drain", "planned"]
+    else:
+        target = [name for name in door.fronts if name != holder][0]
+        words += ["sh", "-ec", "; ".join("crm_resource --resource vip-%s --move --node %s" % (vip.name, target)
+                                         for vip in held)]
+    done = door.lab.run(holder, words, 60)
+    if done.rc != 0:
+        raise LabError("quorate handover on %s ended with %s: %s" % (holder, done.rc, done.err.strip()))
+
+
 def move_over(door, holder):
     if door.plan.vip_manager == "keepalived":
         door.lab.check(holder, ["haproxy-check", "undrain"])
@@ -140,6 +155,7 @@ CASES = (
     Case("an instance of the APIs hangs", BOTH, hang_instance, wake_instance, False),
     Case("HAProxy is reloaded", BOTH, reload_haproxy),
     Case("the VIPs are moved", BOTH, move, move_over),
+    Case("the VIPs are handed over", BOTH, hand_over, move_over),
     Case("the database with the writes drains", BOTH, drain_writer, undrain, False),
     Case("the database with the writes is killed", BOTH, kill_writer, of_holder=False),
     Case("HAProxy is killed", BOTH, kill_haproxy, clean),

@@ -102,7 +102,7 @@ def prepare(lab, say=nothing):
     _database_and_broker(lab, given, say)
     say("database and broker after %.1f s" % (time.monotonic() - began))
     node = galera.any_synced(lab)
-    galera.sql(lab, node, _grants(seed.databases, given["secret"]))
+    galera.sql(lab, node, grants(seed.databases, given["secret"]))
     if held is None:
         held = _first_time(lab, node, seed, given, say)
         seed.write(held)
@@ -152,7 +152,7 @@ def _database_and_broker(lab, given, say):
         raise errors[0]
 
 
-def _grants(databases, password):
+def grants(databases, password):
     """SQL that makes the databases and their users."""
     text = ""
     for name in databases:

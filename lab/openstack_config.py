@@ -136,6 +136,11 @@ wsgi-file = %(program)s
 """
 
 
+def auth_text(api, user, secret):
+    """[keystone_authtoken] of the service that has this user."""
+    return _AUTH % {"api": api, "user": user, "secret": secret}
+
+
 def sql(database, secret):
     """The SQLAlchemy URL of `database`, through the VIP."""
     return "mysql+pymysql://%s:%s@vip/%s?charset=utf8" % (database.partition("_")[0], secret, database)
@@ -149,7 +154,7 @@ def rabbit(vhost, secret, brokers):
 def files(nodes, api, secret, key, nova19=False):
     """{path: (text, group)} of every node. `nodes`: all names; `api`: the one with the APIs; `key`: 32 letters."""
     def auth(user):
-        return _AUTH % {"api": api, "user": user, "secret": secret}
+        return auth_text(api, user, secret)
 
     given = {"secret": secret, "api": api, "host": HOST, "key": key, "workers": ENGINE_WORKERS, "port": CONSOLE_PORT,
              "backends": ",".join(BACKENDS), "memcached": api + ":11211"}

@@ -4,7 +4,7 @@
 `services` is Debian's keystone, cinder, heat and console proxy with apt, from the machine's own sources. `consoleauth` is
 nova 19.3.2 (Stein, 2019: the last release with nova-consoleauth) from the machine's Python package index, in a virtual
 environment below /opt/nova19, run by the oldest interpreter that can be had for the image: bullseye's Python 3.9, next to
-bookworm's own. Both are cached like the image: named by their recipe and by what they lie on. Nothing in them is enabled.
+bookworm's own. `apis` is what has an API and no agent: glance, placement, the dashboard behind Apache. All are cached like the image: named by their recipe and by what they lie on. Nothing in them is enabled.
 """
 
 import configparser
@@ -16,9 +16,12 @@ import shutil
 from lab import LabError, extra_layer, image, sources
 
 SUITE = "bookworm"
-KINDS = ("services", "consoleauth")
+# Kind -> what it lies on, from the bottom.
+BELOW = {"services": (), "consoleauth": ("services",), "apis": ("services",)}
+KINDS = tuple(BELOW)
 PACKAGES = ("keystone", "cinder-volume", "cinder-api", "cinder-scheduler", "heat-engine", "heat-api",
             "nova-consoleproxy", "python3-memcache")
+API_PACKAGES = ("glance-api", "placement-api", "openstack-dashboard-apache")
 OLD_SUITE = "bullseye"
 OLD_PACKAGES = ("python3.9", "libpython3.9-stdlib")
 OLD_MODULES = ("python3-distutils", "python3-lib2to3")  # one directory an interpreter: unpacked, not installed
@@ -68,12 +71,14 @@ def recipe(kind):
     """What the layer `kind` is made from, as a text: it changes when the layer would differ."""
     if kind == "services":
         return repr((1, PACKAGES))
+    if kind == "apis":
+        return repr((1, API_PACKAGES))
     return repr((1, OLD_SUITE, OLD_PACKAGES, OLD_MODULES, NOVA, CONSTRAINTS, _INSTALL_OLD))
 
 
 def path(kind, suite=SUITE):
     """Where the layer `kind` is, or would be: it lies on the image and on the kinds before it."""
-    text = "".join(recipe(one) for one in KINDS[:KINDS.index(kind) + 1])
+    text = "".join(recipe(one) for one in BELOW[kind] + (kind,))
     return "%s-%s-%s" % (image.path(suite), kind, hashlib.sha256(text.encode()).hexdigest()[:8])
 
 
@@ -90,9 +95,9 @@ def ensure(kind, say, suite=SUITE):
     if suite != SUITE:
         raise LabError("OpenStack is built over %s, not over %s" % (SUITE, suite))
     below = [image.build(suite, say)]
-    for one in KINDS[:KINDS.index(kind) + 1]:
-        build = _services if one == "services" else _consoleauth
-        below.insert(0, extra_layer.ensure(one, path(one), below, build, say))
+    builds = {"services": _services, "consoleauth": _consoleauth, "apis": _apis}
+    for one in BELOW[kind] + (kind,):
+        below.insert(0, extra_layer.ensure(one, path(one), below, builds[one], say))
     return below[:-1]
 
 
@@ -101,6 +106,13 @@ def _services(upper, shared, inside, say):
     say("layer services: fetching and installing %s" % " ".join(PACKAGES))
     extra_layer.apt(upper, sources.for_suite(image.host_sources(), SUITE))
     inside("apt-get update -q; apt-get install -y -q --no-install-recommends %s; apt-get clean" % " ".join(PACKAGES))
+
+
+def _apis(upper, shared, inside, say):
+    """As _services; Debian's Apache serves the dashboard at /."""
+    say("layer apis: fetching and installing %s" % " ".join(API_PACKAGES))
+    _apt(upper, sources.for_suite(image.host_sources(), SUITE))
+    inside("apt-get update -q; apt-get install -y -q --no-install-recommends %s; apt-get clean" % " ".join(API_PACKAGES))
 
 
 def _consoleauth(upper, shared, inside, say):

@@ -68,6 +68,12 @@ class Rest:
                     "interface": interface, "url": url % api, "region_id": openstack_config.REGION,
                     "service_id": service["service"]["id"]}})
 
+    def service_user(self, name):
+        """One more user of project service, an admin as they all are."""
+        project = self.ask("GET", "keystone", "/v3/projects?name=service")["projects"][0]["id"]
+        role = self.ask("GET", "keystone", "/v3/roles?name=admin")["roles"][0]["id"]
+        self._user(name, "default", "/v3/projects/" + project, role)
+
     def _user(self, name, domain, where, role):
         user = self.ask("POST", "keystone", "/v3/users",
                         {"user": {"name": name, "domain_id": domain, "password": self._secret}})["user"]["id"]

@@ -12,6 +12,7 @@ usage: quorate status [--watch | --json]
        quorate rabbitmq cookie
        quorate plan VERB ...
        quorate diff FILE
+       quorate handover COMMAND ...
 
 status     the whole control plane on one screen: nodes, VIPs, who is promoted, each service in a word, what is wrong, why,
            and what to type; --watch draws it again every 2 s. Ends with 0: all is well, 1: something is not, 2: the cluster
@@ -27,6 +28,8 @@ rabbitmq   boot: the same for RabbitMQ: NODE boots without those that are missin
 plan       check a description of the control plane, and render it for HAProxy, Pacemaker and others; see quorate plan --help
 diff       where the running cluster, and this node's HAProxy, differ from the description FILE; each with the command that
            mends it. Ends with 0: nowhere, 1: somewhere, 2: it could not be compared
+handover   run COMMAND, which moves this node's VIPs (such as pcs node standby), when no request is under way; new connections
+           wait meanwhile; see quorate handover --help
 """
 
 
@@ -44,6 +47,9 @@ def main(argv):
     if argv[0] == "diff":
         from quorate.cli import diff
         return diff.main(argv[1:])
+    if argv[0] == "handover":
+        from quorate.cli import handover
+        return handover.main(argv[1:])
     from quorate.cli.resources import Refused
     from quorate.pacemaker.attributes import Unavailable
     command, words = argv[0], argv[1:]

@@ -42,7 +42,7 @@ def felt(measured, name):
     return door.results[-1][3]
 
 
-@pytest.mark.parametrize("name", ["an instance of the APIs is killed", "HAProxy is reloaded",
+@pytest.mark.parametrize("name", ["an instance of the APIs is killed", "HAProxy is reloaded", "the VIPs are handed over",
                                   "the database with the writes drains"])
 def test_no_new_request_fails(measured, name):
     """A timeout alone is forgiven: it says that this machine is busy. Nobody is refused, cut off or answered with an error."""

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quorate handover`: run the command that moves the VIPs of this node when no request is under way."""
+
+import os
+import sys
+
+USAGE = """\
+usage: quorate handover [--wait SECONDS] [--address ADDRESS]... COMMAND ...
+
+Runs COMMAND, which moves the virtual addresses away from this node, so that no request is cut: new connections to them are
+held (they succeed on the other node, a second later), requests that are under way get --wait seconds (5) to end, then
+COMMAND is run, and the hold ends when the addresses are gone. It has a limit in the kernel, so it ends even if this is
+killed. As root, on the node that has the addresses:
+
+    quorate handover pcs node standby n1
+    quorate handover --address 192.0.2.10 haproxy-check drain maintenance       (keepalived)
+
+--address  what moves; without it the cluster is asked for its IPaddr2 resources
+
+Sessions that stay open (the database's) are cut and come back, and so is a client that goes on asking on a connection that
+it keeps. Ends with the code of COMMAND, 1 where an address stayed, 2: not understood, nothing was run.
+"""
+WAIT = 5.0
+IPADDR2 = "ocf:heartbeat:IPaddr2"
+
+
+def main(words):
+    """Run it; the exit code."""
+    words, addresses, wait = list(words), [], WAIT
+    if not words or words[0] in ("-h", "--help", "help"):
+        sys.stdout.write(USAGE)
+        return 0 if words else 2
+    try:
+        while words and words[0].startswith("-"):
+            option = words.pop(0)
+            if option == "--":
+                break
+            if option == "--wait" and words:
+                wait = float(words.pop(0))
+            elif option == "--address" and words:
+                addresses.append(words.pop(0))
+            else:
+                raise ValueError("unknown or incomplete option %s" % option)
+        if not words:
+            raise ValueError("there is no command to run")
+        if not 0 <= wait <= 60:
+            raise ValueError("--wait is 0 to 60 seconds; clients do not wait longer")
+    except ValueError as error:
+        sys.stderr.write("quorate: %s\n%s" % (error, USAGE))
+        return 2
+    return _hand_over(words, addresses, wait)
+
+
+def _hand_over(words, addresses, wait):
+    from quorate.haproxy.handover import Handover, Refused
+    from quorate.haproxy.probe import Stats, usual_socket
+    from quorate.host.clock import Clock
+    from quorate.host.command import Commands
+    from quorate.pacemaker.attributes import Unavailable
+    clock, commands = Clock(), Commands(dict(os.environ))
+    stats = Stats(usual_socket())
+    try:
+        found = addresses or _of_cluster(commands, clock)
+        return Handover(commands, clock, lambda question: stats.ask(question, 1.0, lambda: False),
+                        lambda: _run(words), _say).carry_out(found, wait)
+    except (Refused, Unavailable) as trouble:
+        sys.stderr.write("quorate: %s Nothing was moved.\n" % trouble)
+        return 1
+
+
+def _of_cluster(commands, clock):
+    """The addresses of the cluster's IPaddr2 resources."""
+    from quorate.haproxy.handover import Refused
+    from quorate.ocf.deadline import Deadline
+    from quorate.pacemaker import cluster
+    found = [one.parameters["ip"] for one in cluster.find(cluster.resources(commands, Deadline(clock, 20)), agent=IPADDR2)
+             if "ip" in one.parameters]
+    if not found:
+        raise Refused("The cluster has no virtual address (%s); name it with --address." % IPADDR2)
+    return found
+
+
+def _run(words):
+    """The command's exit code, as the shell has it."""
+    import subprocess
+    try:
+        code = subprocess.call(words)
+    except OSError as error:
+        _say("%s cannot be run: %s." % (words[0], error.strerror))
+        return 127
+    return 128 - code if code < 0 else code
+
+
+def _say(text):
+    sys.stderr.write("quorate: %s\n" % text)

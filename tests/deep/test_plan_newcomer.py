@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/plan.md, "From three bare machines", followed word for word: nodes without a cluster become one.
+
+What the page leaves to the reader is done here as he would: the password of hacluster, and the services' own settings.
+"""
+
+import glob
+import json
+import os
+import secrets
+
+import pytest
+
+from lab import LabError, cluster, front, galera, rabbitmq
+from tests.deep.test_plan_cluster import plan_text
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LIMIT = 300  # seconds; a broken promise, not a slow machine, is what the test looks for
+
+
+@pytest.fixture(scope="module")
+def lab():
+    """Three machines with the packages, and no cluster."""
+    try:
+        cluster.check_able()
+    except LabError as reason:
+        pytest.skip(str(reason))
+    packages = glob.glob(os.path.join(ROOT, "build", "quorate_*_all.deb"))
+    if not packages:
+        pytest.skip("there is no package in build/; `make deb` makes it, scripts/test does so before the tests")
+    with cluster.Lab("tnew-%d" % (os.getpid() % 10000000)) as made:
+        made.up(deb=max(packages, key=os.path.getmtime))
+        for node in made.node_names:
+            made.check(node, ["pcs", "cluster", "destroy"], 120)
+            made.check(node, ["test", "!", "-e", "/etc/corosync/corosync.conf"])
+        galera.prepare(made)
+        rabbitmq.prepare(made)
+        yield made
+
+
+def test_the_page_makes_a_control_plane_of_three_bare_machines(lab):
+    password = secrets.token_hex(8)
+    for node in lab.node_names:
+        lab.check(node, "chpasswd && systemctl start pcsd", stdin="hacluster:%s\n" % password)
+        lab.check(node, "install -d /etc/quorate && cat >%s" % front.PLAN_PATH, stdin=plan_text(lab))
+        for words in front.documented("on each node"):
+            if not words.startswith("apt "):  # the packages are there
+                lab.check(node, words, LIMIT)
+
+    said = []
+    for words in front.documented("on one node"):
+        if words.endswith("--watch"):  # it ends when the reader has seen enough
+            lab.wait(lambda: lab.run("n1", words.replace(" --watch", ""), 60).rc == 0, LIMIT, "not well: %s" % status(lab))
+            words = "timeout --preserve-status -s INT 5 " + words
+            said.append(lab.run("n1", words, 60).out)
+        else:
+            said.append(lab.check("n1", words, LIMIT, stdin=password + "\n" if " host auth " in words else None))
+
+    assert any("Nothing was changed" in one for one in said) and any("Applied." in one for one in said)
+    assert "galera" in said[-1]
+    assert {"well"} == {one["word"] for one in status(lab)["services"]}
+    assert lab.check("n1", ["quorate", "diff", front.PLAN_PATH]).startswith("The cluster is as ")
+    galera.users(lab)
+    lab.wait(lambda: galera.answers(lab), LIMIT, "nothing answers on the VIP")
+
+
+def test_a_later_change_is_compared_and_loaded(lab):
+    """The last line of the page."""
+    for node in lab.node_names:
+        lab.check(node, "quorate plan haproxy %s >/etc/haproxy/haproxy.cfg" % front.PLAN_PATH)
+        lab.check(node, ["systemctl", "reload", "haproxy"])
+    assert galera.answers(lab)
+
+
+def status(lab):
+    """What `quorate status --json` says on n1."""
+    return json.loads(lab.run("n1", ["quorate", "status", "--json"], 60).out or "{}")
+
+
+def test_the_vip_leaves_a_node_before_work_on_it(lab):
+    def holder():
+        return next(one["nodes"][0] for one in status(lab)["instances"] if one["service"] == "vip-internal" and one["nodes"])
+
+    before = holder()
+    (words,) = front.documented("before work on a node")
+    done = lab.run(before, words, 60)
+    assert (0, True) == (done.rc, "left after" in done.err), done.err
+    lab.check("n1", ["pcs", "node", "unstandby", before])
+    lab.wait(lambda: status(lab).get("level") == "well" or lab.run("n1", ["quorate", "status"], 60).rc == 0, LIMIT,
+             "not well: %s" % status(lab))
+    assert before != holder()
