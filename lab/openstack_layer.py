@@ -111,7 +111,7 @@ def _services(upper, shared, inside, say):
 def _apis(upper, shared, inside, say):
     """As _services; Debian's Apache serves the dashboard at /."""
     say("layer apis: fetching and installing %s" % " ".join(API_PACKAGES))
-    _apt(upper, sources.for_suite(image.host_sources(), SUITE))
+    extra_layer.apt(upper, sources.for_suite(image.host_sources(), SUITE))
     inside("apt-get update -q; apt-get install -y -q --no-install-recommends %s; apt-get clean" % " ".join(API_PACKAGES))
 
 

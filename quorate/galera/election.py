@@ -55,7 +55,7 @@ class Election:
             self.memory.write("untold", {"at": int(self.context.clock.now())})
             self.context.log.warning("%s The others are told later what is on this node's disk." % trouble.reason)
 
-    def _tell_late(self):
+    def tell_late(self):
         """Report what start could not."""
         if self.memory.has("untold"):
             from quorate.galera import layout as layouts
@@ -121,7 +121,7 @@ class Election:
 
     def wait(self):
         """The monitor of an instance that runs no server. Its Outcome."""
-        self._tell_late()
+        self.tell_late()
         decision = self.hold()
         if decision.action not in (facts.WAIT, facts.REFUSE):
             self.memory.forget("waiting")

@@ -129,7 +129,7 @@ class Front:
     """HAProxy with the text of PLAN, and a server on each node that stands for all services and their checks."""
 
     def __init__(self, home):
-        self.home, self.processes = home, {}
+        self.home, self.processes, self.reloads = home, {}, 0
         self.ports = [_free() for _ in range(3)]
         database, images, backend = self.ports
         plan, problems = read(PLAN % (database, images))
@@ -199,9 +199,12 @@ class Front:
         return bool(flags) and int(flags[0][len("flags="):], 16) & 3 == 3
 
     def reload(self):
-        """As `systemctl reload haproxy` does; returns as soon as the new worker answers."""
+        """As `systemctl reload haproxy` does; returns as soon as the new worker answers. A master that has not yet seen the
+        end of the worker before takes no signal."""
+        assert within(30, lambda: (self.home / "log").read_text().count("Former worker") == self.reloads)
         before = self.worker()
         self.processes["haproxy"].send_signal(signal.SIGUSR2)
+        self.reloads += 1
         assert within(30, lambda: self.worker() not in (None, before))
 
     def end(self):
