@@ -83,11 +83,11 @@ def promote(context):
     election = Election(context, memory)
     process = server.find(context, memory, layout.datadir)
     if process is None:
-        decision = election.turn(layout)
-        if decision is None:
+        turn = election.turn(layout)
+        if turn is None:
             return Outcome(codes.SUCCESS)  # the score is gone, so the cluster demotes us; a failure it is not
         try:
-            process = launching.carry_out(election, decision, layout)
+            process = launching.carry_out(election, *turn, layout)
         except Exception:
             # Nothing runs, so nobody shall wait for us: the report goes back to what is on the disk.
             if server.find(context, memory, layout.datadir) is None:

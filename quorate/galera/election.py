@@ -146,17 +146,23 @@ class Election:
             self.memory.write("offered", {"at": int(self.context.clock.now())})
 
     def turn(self, layout):
-        """The Decision to carry out now, or None when it is not this node's turn (any more)."""
+        """The Decision to carry out now and the Snapshot that it was taken on; None when it is not this node's turn."""
         if self.own_report() is None:
             self.report_position(layout)
-        decision = decide(self.snapshot(listen=True))
-        if decision.action == facts.RECOVER and self.context.node in decision.nodes:
-            return decision  # all of them, at once: each one waits for the others
-        if decision.action == facts.JOIN:
-            if self._gate():
-                return decision
+        snapshot = self.snapshot(listen=True)
+        decision = decide(snapshot)
+        if decision.action == facts.JOIN and self._gate():
+            # A primary component that was lost in the meantime is to be re-formed: who came as a new member would be in its
+            # way (two of three killed, and the third one's report was late).
+            snapshot = self.snapshot_with_own()
+            decision = decide(snapshot)
+            if decision.action == facts.JOIN:
+                return decision, snapshot
         elif decision.action == facts.BOOTSTRAP and decision.nodes == (self.context.node,):
-            return decision
+            return decision, snapshot
+        if decision.action == facts.RECOVER and self.context.node in decision.nodes:
+            return decision, snapshot  # all of them, at once: each one waits for the others
+        self.board.publish(self.own_report())  # the gate said that it starts
         self.context.log.info("Not promoted: %s" % decision.reason)
         self.board.say(sentence(decision))
         self.board.withdraw_self()
@@ -177,10 +183,7 @@ class Election:
                 self.board.say("waits for its turn: %s joins" % ", ".join(sorted(one.node for one in busy)))
             return not busy
         self.publish_state(facts.STARTING)
-        if self.context.deadline.poll(free, every=0.5, up_to=min(GATE_MOST, self.context.deadline.left() / 2)):
-            return True
-        self.board.publish(self.own_report())
-        return False
+        return self.context.deadline.poll(free, every=0.5, up_to=min(GATE_MOST, self.context.deadline.left() / 2))
 
     def _before(self, other):
         order = self.configured.index

@@ -15,8 +15,8 @@ PRIMARY_PATIENCE = 30  # ... when the server of a member of the primary componen
 SYNC_PATIENCE = 30   # ... once something is being received, so that most joins end within promote
 
 
-def carry_out(election, decision, layout):
-    """Launch the server as decided. Returns its Process."""
+def carry_out(election, decision, snapshot, layout):
+    """Launch the server as was decided on this snapshot. Returns its Process."""
     own = election.own_report()
     remove_empty_view(layout.datadir)
     remove_closed_log(layout.datadir)
@@ -25,9 +25,9 @@ def carry_out(election, decision, layout):
     full = False
     if decision.action == facts.BOOTSTRAP:
         options.append("--wsrep-new-cluster")
-        _prepare_bootstrap(election, decision, layout)
+        _prepare_bootstrap(election, decision, snapshot, layout)
     else:
-        full = _set_aside(election, own, decision, layout)
+        full = _set_aside(election, own, decision, snapshot, layout)
     if own.source == facts.RECOVERED and not full:
         # Without it a primary component can form whose state UUID is zero in every grastate.dat.
         options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))
@@ -41,7 +41,7 @@ def carry_out(election, decision, layout):
     return server.launch(election.context, election.memory, layout, options)
 
 
-def _prepare_bootstrap(election, decision, layout):
+def _prepare_bootstrap(election, decision, snapshot, layout):
     """Everything that must be on record before a new primary component can accept its first commit.
 
     Killed between the two writes, nobody may vote any more and the operator is asked; the other way round a node
@@ -50,7 +50,7 @@ def _prepare_bootstrap(election, decision, layout):
     from quorate.galera.position import has_database
     if not has_database(layout.datadir):
         create_database(election.context, layout)
-    begins = opening(election.snapshot_with_own(), election.context.node)
+    begins = opening(snapshot, election.context.node)
     election.board.open_generation(begins)
     election.board.synced_in(begins[0])
     override = election.board.override()
@@ -60,12 +60,12 @@ def _prepare_bootstrap(election, decision, layout):
     allow_bootstrap(layout)
 
 
-def _set_aside(election, own, decision, layout):
+def _set_aside(election, own, decision, snapshot, layout):
     """Put away what this node must not start with: an old view that must not be re-formed, and a position beyond that
     at which a later generation began (an incremental transfer would put new commits on top of commits that were
     given up). Returns whether the position went, so that a full transfer follows."""
     full = own.generation != election.board.generation() and needs_full_transfer(own, election.board.openings())
-    kept = keeps_view(election.snapshot_with_own(), election.context.node, decision, _heard_primary(election))
+    kept = keeps_view(snapshot, election.context.node, decision, _heard_primary(election))
     for name, goes in (("gvwstate.dat", not kept), ("grastate.dat", full)):
         path = os.path.join(layout.datadir, name)
         if goes and os.path.exists(path):

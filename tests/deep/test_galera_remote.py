@@ -14,7 +14,7 @@ def as_remote(lab):
     lab.check(HOST, ["systemctl", "disable", "-q", "--now", "pacemaker", "corosync"])
     lab.check(HOST, ["systemctl", "enable", "-q", "--now", "pacemaker_remote"])
     lab.check("n1", ["pcs", "stonith", "update", "fence", "pcmk_host_list=n1 n2 n3 r3", "pcmk_host_map=r3:n3"])
-    lab.check("n1", ["pcs", "--force", "resource", "create", REMOTE, "ocf:pacemaker:remote", "server=" + lab.address(HOST),
+    lab.check("n1", ["pcs", "--force", "resource", "create", REMOTE, "ocf:pacemaker:remote", "server=" + HOST,
                      "reconnect_interval=5s", "op", "monitor", "interval=5s"])
     lab.wait(lambda: REMOTE in lab.online(), 60, "the remote node does not come up")
     return {"cluster_host_map": "%s:%s" % (REMOTE, HOST)}
