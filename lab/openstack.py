@@ -241,7 +241,8 @@ def create_commands(lab):
     for name in RESOURCES[:2] + (("console",) if old else RESOURCES[2:]):
         words.append("constraint location %s prefers %s=200 %s=100" % ((name,) + tuple(lab.node_names[:2])))
         words.append("constraint location %s avoids %s" % (name, api_node(lab)))
-        # Cinder and Nova do not start without a database, and a start that waits holds up the whole cluster's next step.
+    # Not the console proxy: it needs the database only when a token is checked, and would wait for the last one to be promoted.
+    for name in RESOURCES[:2] + (("nova-consoleauth",) if old else ()):
         words.append("constraint order promote %s-clone then start %s kind=Optional" % (galera.RESOURCE, name))
         words.append("constraint order %s-clone then %s kind=Optional" % (rabbitmq.RESOURCE, name))
     return [["pcs"] + line.split() for line in words]

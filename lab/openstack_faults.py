@@ -9,6 +9,7 @@ import time
 from lab import LabError, faults, galera, openstack, state
 
 HELD = 75.0    # seconds that a fault lasts which does not end by itself; more than the interval of a level 20
+LEFT = 50.0    # the same of level 10
 JOINS = 120.0  # seconds until a cluster has noticed that a member is gone
 BACK = 180.0   # seconds until databases that were let go are whole again
 _CUT = """\
@@ -136,11 +137,30 @@ def databases_hung(scene):
     scene.lasted = time.monotonic() - began
 
 
+class LeftAlone:
+    """Within it the cluster leaves the databases as they are."""
+
+    def __init__(self, lab):
+        self._lab, self._node = lab, lab.node_names[0]
+
+    def __enter__(self):
+        self._lab.check(self._node, ["pcs", "resource", "unmanage", galera.RESOURCE])
+
+    def __exit__(self, *_error):
+        self._lab.run(self._node, ["pcs", "resource", "cleanup", galera.RESOURCE], 60)
+        self._lab.check(self._node, ["pcs", "resource", "manage", galera.RESOURCE])
+
+
+def databases_killed_and_left(scene):
+    with LeftAlone(scene.lab):
+        for node in scene.lab.node_names:
+            faults.kill(scene.lab, node, "mariadbd")
+        scene.hold(LEFT)
+
+
 def databases_hung_and_left(scene):
-    """SIGSTOP, and the cluster was told to leave them alone."""
-    first = scene.lab.node_names[0]
-    scene.lab.check(first, ["pcs", "resource", "unmanage", galera.RESOURCE])
-    try:
+    """SIGSTOP; afterwards they find each other again, or the cluster sees to it."""
+    with LeftAlone(scene.lab):
         for node in scene.lab.node_names:
             faults.stop(scene.lab, node, "mariadbd")
         try:
@@ -151,10 +171,7 @@ def databases_hung_and_left(scene):
         try:
             galera.wait_synced(scene.lab, timeout=60)
         except LabError:
-            pass  # the cluster sees to it
-    finally:
-        scene.lab.run(first, ["pcs", "resource", "cleanup", galera.RESOURCE], 60)
-        scene.lab.check(first, ["pcs", "resource", "manage", galera.RESOURCE])
+            pass
 
 
 def _any(lab):
@@ -172,7 +189,8 @@ FAULTS = (
     ("brokers cut off for %d s" % HELD, broker_cut_off),
     ("all databases killed", databases_killed),
     ("all databases hung", databases_hung),
-    ("all databases hung for %d s" % HELD, databases_hung_and_left),
+    ("all databases killed and left for %d s" % LEFT, databases_killed_and_left),
+    ("all databases hung and left for %d s" % HELD, databases_hung_and_left),
     ("power cut while another database joins", power_cut_while_one_joins),
 )
 
@@ -188,6 +206,7 @@ EXPECTED = {
     broker_cut_off: ("rpc", CONNECTED),
     databases_killed: ("row", CONNECTED),
     databases_hung: ("row", CONNECTED),
+    databases_killed_and_left: ("row", CONNECTED),
     databases_hung_and_left: ("row", CONNECTED),
 }
 LOOKED = {"row": 45.0}  # seconds that a fault has to last so that the signal is sure to be looked at: interval, limit and a while
