@@ -70,8 +70,7 @@ def said(memory, log):
 
 def last_words(memory, log):
     """The same in words, whatever it was."""
-    return said(memory, log) or ("it left no error in %s, so it was probably killed (SIGKILL, or out of memory: see "
-                                 "'journalctl -k')" % log)
+    return said(memory, log) or "it left no error in %s, so it was probably killed: see 'journalctl -k'" % log
 
 
 def stop(context, memory, nodename, budget, hopeless=False):
