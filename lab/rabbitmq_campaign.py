@@ -187,7 +187,7 @@ def evidence(lab, number, output):
     with open(os.path.join(output, "round-%d.txt" % number), "w", encoding="utf-8") as file:
         for node in lab.node_names:
             for argv in (["quorate", "explain"], ["crm_mon", "-1Afr"], "journalctl -b --no-pager | tail -300",
-                         "tail -120 /var/log/rabbitmq/rabbit@*.log"):
+                         "tail -n 200 /var/log/rabbitmq/rabbit@*.log"):
                 try:
                     done = lab.run(node, argv, 30)
                     file.write("== %s: %s\n%s%s\n" % (node, argv, done.out, done.err))

@@ -246,6 +246,6 @@ FAULTS = (
     Fault("power cut of all", 3, 150, power_all),
     Fault("power cut of two, the third was gone before", 1, 180, power_all_gone_before),
     Fault("partition of one", 3, 180, partition),
-    Fault("broker of one cut off", 2, 90, brokers_parted),
+    Fault("broker of one cut off", 2, 150, brokers_parted),
     Fault("disk of one lost", 2, 150, replace),
 )

@@ -135,6 +135,7 @@ class FakeProcesses:
         self.signals = []    # (pid, signal) in order
         self.ages = {}       # pid to seconds; 1000 where nothing is said
         self.owners = {}     # pid to user id; 0 where nothing is said
+        self.works = {}      # pid to (seconds of CPU, bytes of disk); not to be known where nothing is said
         self.followers = set()  # pids that do not lead their process group
         self._table = {}
         self._dies_of = {}
@@ -163,6 +164,9 @@ class FakeProcesses:
 
     def age(self, process):
         return self.ages.get(process.pid, 1000.0)
+
+    def work(self, process):
+        return self.works.get(process.pid)
 
     def owner(self, process):
         return self.owners.get(process.pid, 0)

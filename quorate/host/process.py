@@ -104,6 +104,19 @@ class Processes:
         import time
         return time.clock_gettime(time.CLOCK_BOOTTIME) - process.start / os.sysconf("SC_CLK_TCK")
 
+    def work(self, process):
+        """(seconds of processor time, bytes from and to disks) that it has used so far; None when that may not be known."""
+        try:
+            with open("%s/%d/stat" % (self._proc, process.pid), "rb") as file:
+                text = file.read()
+            fields = text[text.rindex(b")") + 2:].split()
+            with open("%s/%d/io" % (self._proc, process.pid), "rb") as file:
+                counts = dict(line.split(b":") for line in file)
+            return ((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"),
+                    int(counts[b"read_bytes"]) + int(counts[b"write_bytes"]))
+        except (OSError, ValueError, IndexError, KeyError):
+            return None
+
     def owner(self, process):
         """User id of it, None when it is gone."""
         try:

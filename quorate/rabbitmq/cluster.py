@@ -9,7 +9,7 @@ import os
 
 from quorate.ocf import codes
 from quorate.ocf.agent import Failed, Outcome
-from quorate.rabbitmq import epmd, facts, layout as layouts, probe, read, server
+from quorate.rabbitmq import epmd, facts, layout as layouts, probe, read, server, stall
 from quorate.rabbitmq.board import Board
 from quorate.rabbitmq.decide import decide, gives_way, outlast
 
@@ -307,6 +307,10 @@ class Cluster:
         snapshot = self.board.snapshot()
         decision = outlast(snapshot)
         self.board.say(sentence(decision) if seen.state == facts.WAITING or decision.missing else "starts")
+        beside = [node for node, one in sorted(snapshot.reports.items()) if node != snapshot.me and one.state == facts.RUNNING]
+        if beside and seen.process is not None and stall.stuck(self.context, self.memory, seen.process, self.layout.log):
+            return Outcome(codes.ERR_GENERIC, "Boots while the cluster runs on %s, and has done nothing for %d s: it hangs, and "
+                           "is restarted." % (", ".join(beside), stall.STUCK_AFTER))
         waits = self.context.clock.now() - self._waits_since()
         word = snapshot.override is not None and snapshot.override.node == snapshot.me
         if decision.action == facts.FORCE and (word or waits >= self.context.parameters.recovery_wait):

@@ -28,6 +28,15 @@ def test_a_real_process(child):
     assert not processes.gone(found)
 
 
+def test_the_work_of_a_process():
+    processes = Processes()
+    me = processes.get(os.getpid())
+    before = processes.work(me)
+    assert within(10, lambda: processes.work(me)[0] >= before[0] + 0.05)
+    assert processes.work(me)[1] >= before[1] >= 0
+    assert processes.work(me._replace(pid=2 ** 22 + 1)) is None
+
+
 def test_a_zombie_is_gone(child):
     processes = Processes()
     found = processes.get(child.pid)

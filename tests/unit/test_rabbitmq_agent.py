@@ -359,6 +359,45 @@ def test_beside_a_cluster_that_it_cannot_reach_a_node_is_not_launched(tmp_path):
     assert node.cluster.turn().action == facts.START
 
 
+# -- a boot that hangs
+
+def booting(node):
+    process = node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=400)
+    node.memory.write("server", {"pid": 400, "start": process.start, "session": 400})
+    return Observation(facts.STARTING, process, None, "It starts.")
+
+
+def test_a_boot_beside_a_running_cluster_that_does_nothing_is_restarted(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill()
+    seen, cpu = booting(node), 3.0
+    codes_seen = []
+    for _ in range(8):
+        cpu += 0.1
+        node.context.processes.works[400] = (cpu, 5000)
+        codes_seen.append(node.cluster.watch(seen).code)
+        node.clock.sleep(10)
+    assert codes_seen == [codes.SUCCESS] * 6 + [codes.ERR_GENERIC] * 2
+
+
+@pytest.mark.parametrize("reports, cpu, moved, said", [
+    ([other("n2", facts.RUNNING)], 5.0, 0, 0), ([other("n2", facts.RUNNING)], 0.1, 1 << 22, 0),
+    ([other("n2", facts.RUNNING)], 0.1, 0, 1), ([other("n2", facts.RUNNING)], None, 0, 0),
+    ([other("n2", facts.STARTING)], 0.1, 0, 0),
+], ids=["it computes", "it reads its disk", "it writes into its log", "it cannot be known", "nobody runs: all wait for each other"])
+def test_a_boot_that_takes_long_is_left_alone(tmp_path, reports, cpu, moved, said):
+    node = Node(tmp_path, reports).fill()
+    seen, done = booting(node), [0.0, 0]
+    for _ in range(20):
+        if cpu is not None:
+            done = [done[0] + cpu, done[1] + moved]
+            node.context.processes.works[400] = tuple(done)
+        if said:
+            with open(node.layout.log, "a", encoding="ascii") as file:
+                file.write("2026-11-21 [info] a word\n")
+        assert node.cluster.watch(seen).code != codes.ERR_GENERIC
+        node.clock.sleep(10)
+
+
 # -- the policy
 
 def test_a_policy_is_set_once(tmp_path):
