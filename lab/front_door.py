@@ -97,18 +97,18 @@ def move(door, holder):
 
 
 def hand_over(door, holder):
-    """The same, with requests that are under way given their time, on the node that is left."""
+    """The same, with requests that are under way given their time, on the node that is left, one VIP after the other."""
+    target = [name for name in door.fronts if name != holder][0]
     held = [vip for vip in door.plan.vips if door.holders().get(vip.name) == holder]
-    words = ["quorate", "handover"]
     if door.plan.vip_manager == "keepalived":
-        words += [word for vip in held for word in ("--address", vip.address)] + ["haproxy-check", "drain", "planned"]
+        commands = [(held, ["haproxy-check", "drain", "planned"])]
     else:
-        target = [name for name in door.fronts if name != holder][0]
-        words += ["sh", "-ec", "; ".join("crm_resource --resource vip-%s --move --node %s" % (vip.name, target)
-                                         for vip in held)]
-    done = door.lab.run(holder, words, 60)
-    if done.rc != 0:
-        raise LabError("quorate handover on %s ended with %s: %s" % (holder, done.rc, done.err.strip()))
+        commands = [([vip], ["crm_resource", "--resource", "vip-" + vip.name, "--move", "--node", target]) for vip in held]
+    for vips, command in commands:
+        words = ["quorate", "handover"] + [word for vip in vips for word in ("--address", vip.address)] + command
+        done = door.lab.run(holder, words, 60)
+        if done.rc != 0:
+            raise LabError("quorate handover on %s ended with %s: %s" % (holder, done.rc, done.err.strip()))
 
 
 def move_over(door, holder):
