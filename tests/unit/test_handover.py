@@ -3,6 +3,7 @@
 
 import pytest
 
+from quorate.cli.handover import main
 from quorate.haproxy.handover import LEAVES, TABLE, Busy, Handover, Refused, busy, here, hold_text
 from tests.fakes import FakeClock, FakeCommands
 
@@ -130,3 +131,10 @@ def test_requests_are_counted_in_backends_of_mode_http_alone():
 def test_addresses_of_this_node():
     assert frozenset(("192.0.2.11", VIP, "fe80::1")) == here(
         ADDRESSES % VIP + "2: eth0    inet6 fe80::1/64 scope link\n")
+
+
+@pytest.mark.parametrize("words", [["--wait", "x", "true"], ["--wait", "61", "true"], ["--address"], ["--what", "true"],
+                                   ["--wait", "3"], []])
+def test_what_is_not_understood_moves_nothing(words, capsys):
+    assert 2 == main(words)
+    assert "usage: quorate handover" in "".join(capsys.readouterr())
