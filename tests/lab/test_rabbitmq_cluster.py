@@ -88,19 +88,6 @@ def test_a_rolling_restart_under_load(whole):
     assert fewest.number >= 2
 
 
-def test_a_node_is_forgotten_by_command_and_comes_back_with_an_empty_disk(whole):
-    refused = whole.run("n1", ["quorate", "rabbitmq", "forget", "n3"])
-    assert refused.rc == 1 and "Stop it first: pcs resource ban mq-clone n3" in refused.err
-    whole.check("n1", ["pcs", "resource", "ban", "mq-clone", "n3", "--wait=100"], 120)
-    assert "The cluster forgot rabbit@n3" in whole.check("n1", ["quorate", "rabbitmq", "forget", "n3"])
-    assert rabbitmq.quorum_members(whole, "n1") == 2
-    whole.check("n1", ["pcs", "resource", "clear", "mq-clone", "n3"])
-    said(whole, "n1", ["pcs", "status", "--full"], "does not know it", "move them away and it joins anew")
-    whole.check("n3", "mkdir -p /root/aside/forgotten; mv %s/rabbit@n3 /root/aside/forgotten/" % rabbitmq.BASE)
-    rabbitmq.wait_whole(whole, timeout=LIMIT)
-    assert wait_for(lambda: rabbitmq.quorum_members(whole, "n1") == 3, LIMIT, 1)
-
-
 def test_the_deepest_monitor_asks_the_brokers_own_tools(whole):
     """Level 20 needs no credentials to see an alarm."""
     assert monitor(whole, "n1", 20).rc == 0
