@@ -36,14 +36,15 @@ class Campaign:
         self.lab, self.say, self.output = lab, say, output
         self.services = openstack.RESOURCES + (("nova-consoleauth",) if openstack.has_consoleauth(lab) else ())
         self.watch, self.callers = Watch(lab, self.services), Callers(lab, self.services)
-        self.user, self.rounds, self.mistakes = openstack.rest(lab), [], []
+        self.user, self.rounds, self.mistakes, self.standby = openstack.rest(lab), [], [], ()
         self.volume = self.user.create_volume("made before the first fault")
         self.user.await_volume(self.volume, "available", LIMIT)
         self.far = openstack_console.far_end(lab)
 
     def well(self):
         """Whether all is started on one node, whole, and every client has had nothing but answers for a while."""
-        if not galera.synced(self.lab) or len(rabbitmq.serving(self.lab)) < len(self.lab.nodes):
+        nodes = [name for name in self.lab.node_names if name not in self.standby]
+        if not galera.synced(self.lab, nodes) or not set(nodes) <= set(rabbitmq.serving(self.lab)):
             return False  # or the next fault would be a second one
         at = openstack.where(self.lab)
         if not set(self.services) <= set(at) or any(at[name] not in self.watch.now().get(name, {}) for name in self.services):
@@ -67,7 +68,7 @@ class Campaign:
     def one(self, name, inject):
         """Inject a fault; what came of it, a dict."""
         scene, mistakes = Scene(self.lab, self.watch, self.services), []
-        doubles, began = len(self.watch.doubles), time.time()
+        doubles, began, self.standby = len(self.watch.doubles), time.time(), (scene.node,) if inject is planned_move else ()
         try:
             inject(scene)
         except LabError as error:
@@ -81,6 +82,7 @@ class Campaign:
             mistakes.append("on two nodes at once: %s" % self.watch.doubles[doubles:][:3])
         if inject is planned_move:
             self.lab.check(openstack.api_node(self.lab), ["pcs", "node", "unstandby", scene.node])
+            self.standby = ()
         for what, act in (("the nodes", lambda: self.lab.wait_online(timeout=LIMIT)), ("the volume made before", self._manage),
                           ("the console made before", self.console)):
             try:
