@@ -47,7 +47,7 @@ class Fault(NamedTuple):
     inject: Callable
 
 
-class Unfit(Exception):
+class Unfit(LabError):
     """The fault could not be injected in the state that the cluster is in; nothing was proven."""
 
 
