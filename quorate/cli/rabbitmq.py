@@ -8,6 +8,7 @@ from quorate.rabbitmq import facts
 from quorate.rabbitmq.declaration import PARAMETERS
 
 AGENT = "ocf:quorate:rabbitmq"
+TOLD_WITHIN = 25.0  # seconds for the monitors of the others to report whom they count since
 
 
 def clusters(resource=None):
@@ -88,7 +89,14 @@ def forget(node, resource):
     if not done:
         raise Refused(words)
     sys.stdout.write("%s What is on its disk stays there, and the agent does not start with it.\n" % words)
+    if not cluster.context.deadline.poll(lambda: told(cluster.board.reports(), name), every=0.5, up_to=TOLD_WITHIN):
+        sys.stdout.write("Wait until 'quorate explain' no longer counts it before you let it start again.\n")
     return 0
+
+
+def told(reports, name):
+    """Whether no broker that runs still counts `name` among its members: started before that, it would try to come back."""
+    return not any(name in (one.members or ()) for one in reports.values() if one.state == facts.RUNNING)
 
 
 def cookie(resource):
