@@ -16,10 +16,11 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import Dict, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from bench.galera import package, say
 from bench.monitor import executed, summary
+from bench.sides import Side
 from lab import LabError, cluster, faults, rabbitmq, state
 from lab.campaign_faults import wait_for
 
@@ -32,19 +33,6 @@ CASES = {"restart": "enable, all serve", "kill_one": "SIGKILL of one", "kill_all
          "one_off": "power cut of all, one stays off: the two serve"}
 PACKAGES = ("quorate", "resource-agents", "pacemaker", "corosync", "rabbitmq-server", "erlang-base", "python3")
 ASIDE = "/root/aside"
-
-
-class Side(NamedTuple):
-    """label: its name in the tables. provider, type: of the agent. parameters: what an operator has to give."""
-
-    label: str
-    provider: str
-    type: str
-    parameters: Dict[str, str]
-
-    @property
-    def agent(self):
-        return "ocf:%s:%s" % (self.provider, self.type)
 
 
 OURS = Side("quorate", "quorate", "rabbitmq", {})

@@ -4,7 +4,8 @@
 import pytest
 
 from lab import campaign_faults as inject, remote_layer
-from tests.lab.whole import LIMIT, SUITE, assert_lost, assert_whole, eventually, package, power_log, serving, text
+from tests.lab.whole import LIMIT, SUITE, assert_lost, assert_whole, eventually, power_log, serving, text
+from tests.packaged import needs_a_lab
 
 REMOTE, HOST = "r3", "n3"
 
@@ -22,7 +23,7 @@ def as_remote(lab):
 
 @pytest.fixture(scope="module")
 def world():
-    package()  # skips where there can be no lab
+    needs_a_lab()
     with serving("tremote", before=as_remote, layers=remote_layer.ensure(SUITE, print)) as found:
         yield found
 

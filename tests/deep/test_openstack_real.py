@@ -7,16 +7,15 @@ Debian's services on the lab's own Galera and RabbitMQ. Every other fault under 
 
 import os
 import signal
-import subprocess
 import threading
 
 import pytest
 
 from lab import LabError, cluster, faults, openstack, openstack_console, openstack_layer, rabbitmq
 from lab.openstack_watch import service_of
+from tests.packaged import package
 from tests.waiting import within
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 AGENTS = ("cinder-volume", "heat-engine", "nova-novncproxy")
 OK, GENERIC, NOT_RUNNING, DEGRADED = 0, 1, 7, 190
 LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests look for
@@ -88,16 +87,11 @@ class World:
 @pytest.fixture(scope="module")
 def world():
     """Three nodes with database, broker and APIs; the services themselves are not started."""
-    try:
-        cluster.check_able()
-    except LabError as reason:
-        pytest.skip(str(reason))
-    done = subprocess.run(["make", "-s", "deb"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
+    deb = package()
     old = openstack_layer.exists("consoleauth") or os.environ.get("QUORATE_OPENSTACK") == "1"
     layers = openstack.layers(print, consoleauth=old)
     with cluster.Lab("tstack-%d" % (os.getpid() % 10000000)) as lab:
-        lab.up(deb=os.path.join(ROOT, done.stdout.split()[-1]), layers=layers, say=print)
+        lab.up(deb=deb, layers=layers, say=print)
         openstack.prepare(lab, say=print)
         yield World(lab)
 

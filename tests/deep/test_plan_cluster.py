@@ -6,11 +6,11 @@
 import json
 import os
 import shlex
-import subprocess
 
 import pytest
 
 from lab import LabError, cluster, galera, rabbitmq
+from tests.packaged import package
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LIMIT = 240  # seconds; a broken promise, not a slow machine, is what the tests look for
@@ -28,12 +28,6 @@ def plan_text(lab):
     return text + "[services]\ngalera_cluster = {}\nrabbitmq = {}\nmemcached = {}\n"
 
 
-def deb():
-    done = subprocess.run(["make", "-s", "deb"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
-    return os.path.join(ROOT, done.stdout.split()[-1])
-
-
 def example(lab, node, name, path):
     """Put an example into a node, with the lab's own fence device for each node, and a unit for Apache, which is not there."""
     with open(os.path.join(ROOT, "examples", "plan-%s.toml" % name), encoding="utf-8") as file:
@@ -47,12 +41,9 @@ def example(lab, node, name, path):
 @pytest.fixture(scope="module")
 def lab():
     """Three nodes with the services' own configuration, and the plan; no resource yet but the lab's fence device."""
-    try:
-        cluster.check_able()
-    except LabError as reason:
-        pytest.skip(str(reason))
+    deb = package()
     with cluster.Lab("tplan-%d" % (os.getpid() % 10000000)) as made:
-        made.up(suite="bookworm", deb=deb())
+        made.up(suite="bookworm", deb=deb)
         galera.prepare(made)
         rabbitmq.prepare(made)
         for node in made.node_names:
@@ -201,7 +192,7 @@ def test_a_node_without_cluster_says_what_to_type(built):
 def test_pacemaker_3_takes_the_five_nodes(lab):
     """pcs 0.12 on a configuration without a cluster, with rules by role."""
     with cluster.Lab("tplan3-%d" % (os.getpid() % 10000000)) as three:
-        three.up(suite="trixie", deb=deb(), count=1)
+        three.up(suite="trixie", deb=package(), count=1)
         three.check("n1", ["systemctl", "stop", "pacemaker", "corosync"], 90)
         example(three, "n1", "five-dedicated", "/root/full.toml")
         said = three.check("n1", "quorate plan pcs /root/full.toml --shadow /root/full.xml", LIMIT * 3)

@@ -4,15 +4,15 @@
 What the page leaves to the reader is done here as he would: the password of hacluster, and the services' own settings.
 """
 
-import glob
 import json
 import os
 import secrets
 
 import pytest
 
-from lab import LabError, cluster, front, galera, rabbitmq
+from lab import cluster, front, galera, rabbitmq
 from tests.deep.test_plan_cluster import plan_text
+from tests.packaged import package
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LIMIT = 300  # seconds; a broken promise, not a slow machine, is what the test looks for
@@ -21,15 +21,9 @@ LIMIT = 300  # seconds; a broken promise, not a slow machine, is what the test l
 @pytest.fixture(scope="module")
 def lab():
     """Three machines with the packages, and no cluster."""
-    try:
-        cluster.check_able()
-    except LabError as reason:
-        pytest.skip(str(reason))
-    packages = glob.glob(os.path.join(ROOT, "build", "quorate_*_all.deb"))
-    if not packages:
-        pytest.skip("there is no package in build/; `make deb` makes it, scripts/test does so before the tests")
+    deb = package()
     with cluster.Lab("tnew-%d" % (os.getpid() % 10000000)) as made:
-        made.up(deb=max(packages, key=os.path.getmtime))
+        made.up(deb=deb)
         for node in made.node_names:
             made.check(node, ["pcs", "cluster", "destroy"], 120)
             made.check(node, ["test", "!", "-e", "/etc/corosync/corosync.conf"])

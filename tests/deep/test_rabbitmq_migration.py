@@ -8,7 +8,7 @@ from lab import faults, rabbitmq
 from lab.campaign_faults import wait_for
 from lab.rabbitmq_campaign import Client
 from tests.lab.brokers import BEAM, LIMIT, assert_kept, furnished
-from tests.lab.whole import ROOT
+from tests.packaged import ROOT
 
 
 def documented():

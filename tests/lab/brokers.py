@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from lab import cluster, rabbitmq, state
 from lab.campaign_faults import wait_for
-from tests.lab.whole import package
+from tests.packaged import package
 
 LIMIT = 150  # seconds; a broken promise, not a slow machine, is what the tests look for
 BEAM = "beam.smp"

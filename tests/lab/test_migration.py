@@ -3,12 +3,12 @@
 
 import os
 import re
-import subprocess
 
 import pytest
 
-from lab import LabError, galera
-from lab.cluster import Lab, check_able
+from lab import galera
+from lab.cluster import Lab
+from tests.packaged import package
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # As the peer's users have it: everything is named.
@@ -31,13 +31,9 @@ def _servers(lab):
 
 @pytest.fixture
 def lab():
-    try:
-        check_able()
-    except LabError as reason:
-        pytest.skip(str(reason))
-    package = subprocess.run(["make", "-s", "deb"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
+    deb = package()
     with Lab("migration") as made:
-        made.up(deb=os.path.join(ROOT, package))
+        made.up(deb=deb)
         galera.prepare(made)
         galera.create(made, agent="ocf:heartbeat:galera", **PARAMETERS)
         galera.wait_synced(made)

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from lab import LabError, cluster, image, layer
+from lab import image, layer
+from tests.packaged import package
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # $1 lower directories, $2 an empty directory, $3 the command to run in there
@@ -21,24 +22,18 @@ exec chroot "$2/root" /bin/sh -c "$3"
 
 
 @pytest.fixture(scope="module")
-def package():
+def deb():
     """Path of the package as it is made from this checkout."""
-    done = subprocess.run(["make", "-s", "deb"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
-    return os.path.join(ROOT, done.stdout.split()[-1])
+    return package()
 
 
 @pytest.fixture(scope="module", params=("bookworm", "trixie"))
-def inside(request, package, tmp_path_factory):
+def inside(request, deb, tmp_path_factory):
     """A function that runs a shell command where the package is installed, each time on a fresh copy; its output."""
     suite = request.param
-    try:
-        cluster.check_able()
-    except LabError as reason:
-        pytest.skip(str(reason))
     if not image.exists(suite):
         pytest.skip("there is no image of %s; make it with: lab/lab build --suite %s" % (suite, suite))
-    lower = "%s:%s" % (layer.of_package(suite, package, lambda text: None), image.path(suite))
+    lower = "%s:%s" % (layer.of_package(suite, deb, lambda text: None), image.path(suite))
 
     def run(command):
         empty = str(tmp_path_factory.mktemp("root"))

@@ -3,29 +3,15 @@
 
 import os
 import random
-import subprocess
 from contextlib import contextmanager
 
-import pytest
-
-from lab import LabError, campaign_faults as inject, cluster, galera, state
+from lab import campaign_faults as inject, cluster, galera, state
 from lab.campaign_state import synced
 from lab.campaign_watch import Watch
+from tests.packaged import package
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SUITE = "bookworm"
 LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests look for
-
-
-def package():
-    """Build our package; its path. Skips where there can be no lab."""
-    try:
-        cluster.check_able()
-    except LabError as reason:
-        pytest.skip(str(reason))
-    done = subprocess.run(["make", "-s", "deb"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
-    return os.path.join(ROOT, done.stdout.split()[-1])
 
 
 @contextmanager
