@@ -82,9 +82,14 @@ def check_level(text):
 
 def node_from_environment(environ):
     """The node's name as the cluster told it, or None. The order is that of Pacemaker's own tools."""
-    if environ.get(META + "container_attribute_target") == "host" and environ.get(META + "physical_host"):
-        return environ[META + "physical_host"]
-    return environ.get(META + "on_node") or None
+    return host_of_bundle(environ) or environ.get(META + "on_node") or None
+
+
+def host_of_bundle(environ):
+    """The host that this instance's attributes belong to, in a bundle whose operator said so; else None."""
+    if environ.get(META + "container_attribute_target") == "host":
+        return environ.get(META + "physical_host") or None
+    return None
 
 
 def run_by_hand(environ, terminal):

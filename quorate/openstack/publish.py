@@ -30,9 +30,11 @@ def publish(context, service, settings):
     text = value(service, settings)
     if text is None:
         return
+    from quorate.ocf.context import host_of_bundle
     from quorate.pacemaker.attributes import Attributes, Unavailable, plain
     try:
-        Attributes(context.commands, context.deadline.part(5)).set(attribute(context.instance), plain(text), private=True)
+        ours = Attributes(context.commands, context.deadline.part(5), host_of_bundle(context.environ))
+        ours.set(attribute(context.instance), plain(text), private=True)
     except Unavailable as trouble:
         context.log.debug("Not published: %s" % trouble.reason)
 

@@ -39,11 +39,16 @@ class Unavailable(Exception):
 
 
 class Attributes:
-    """Attributes of the nodes, and properties of the cluster. Every method raises Unavailable when it cannot ask."""
+    """Attributes of the nodes, and properties of the cluster. Every method raises Unavailable when it cannot ask.
 
-    def __init__(self, commands, deadline):
+    own: the node that ours belong to, where it is not the one that the tools would take. In a bundle attrd_updater takes the
+    guest, also with container-attribute-target=host (seen with Pacemaker 2.1.5).
+    """
+
+    def __init__(self, commands, deadline, own=None):
         self._commands = commands
         self._deadline = deadline
+        self._own = own
         self._can_wait = True
 
     # Transient attributes
@@ -66,7 +71,7 @@ class Attributes:
         'cluster' (until it can be read everywhere). Set only what changed: each public change wakes the scheduler.
         Raises ValueError for a value that the tools would garble (see plain()).
         """
-        options = ["-n", _checked_name(name), "-U", checked_value(value)] + _on(node) + (["-p"] if private else [])
+        options = ["-n", _checked_name(name), "-U", checked_value(value)] + self._on(node) + (["-p"] if private else [])
         if wait and self._can_wait:
             result = self._ask("attrd_updater", *options + ["-W", wait], accept=(EX_USAGE,))
             if result.rc == 0:
@@ -80,14 +85,15 @@ class Attributes:
         """Read back until the value is there, for releases that cannot wait by themselves."""
         def there():
             values = self.all(name)
-            return value in values.values() if node is None else values.get(node) == value
+            where = node or self._own
+            return value in values.values() if where is None else values.get(where) == value
         if not self._deadline.poll(there, every=0.05, up_to=TIMEOUT):
             raise Unavailable("The cluster does not show node attribute %s after it was set; is pacemaker-attrd well? "
                               "Ask 'crm_mon -1' and the system log." % name)
 
     def delete(self, name, node=None):
         """Unset a transient attribute."""
-        self._ask("attrd_updater", "-D", "-n", _checked_name(name), *_on(node), accept=(EX_CONFIG, EX_NOSUCH))
+        self._ask("attrd_updater", "-D", "-n", _checked_name(name), *self._on(node), accept=(EX_CONFIG, EX_NOSUCH))
 
     def rewrite(self):
         """Have all transient attributes written to the configuration again.
@@ -137,6 +143,9 @@ class Attributes:
             self._ask("crm_attribute", *options + ("-D",), accept=(EX_NOSUCH, EX_NOSUCH_OLD))
         else:
             self._ask("crm_attribute", *options + ("-v", checked_value(value)))
+
+    def _on(self, node):
+        return ["-N", node or self._own] if node or self._own else []
 
     def _ask(self, *argv, accept=(), env=None):
         return ask(self._commands, self._deadline, argv, accept, env)
@@ -200,7 +209,3 @@ def _checked_name(name):
     if not name or not _NAME.issuperset(name) or name[0] == "-":
         raise ValueError("not a name for an attribute: %r" % name)
     return name
-
-
-def _on(node):
-    return [] if node is None else ["-N", node]

@@ -8,6 +8,7 @@
     RESOURCE-override    property of the cluster: the operator's one-shot word
 """
 
+from quorate.ocf.context import host_of_bundle
 from quorate.pacemaker.attributes import Attributes, plain
 from quorate.pacemaker.members import members
 
@@ -25,7 +26,7 @@ class Board:
     def __init__(self, context, memory, attributes=None):
         self._context = context
         self._memory = memory
-        self._attributes = attributes or Attributes(context.commands, context.deadline)
+        self._attributes = attributes or Attributes(context.commands, context.deadline, host_of_bundle(context.environ))
         self._name = context.instance
 
     def publish(self, report):
