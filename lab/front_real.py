@@ -19,9 +19,9 @@ from quorate.plan import haproxy
 from quorate.plan.read import read
 
 # Listener -> (unit, what its processes have in their command lines)
-SERVICES = {"keystone_public": ("keystone", "/etc/keystone/"), "cinder_api": ("cinder-api", "/etc/cinder/"),
-            "heat_api": ("heat-api", "/etc/heat/"), "glance_api": ("glance-api", "/etc/glance/"),
-            "placement": ("placement-api", "/etc/placement/"), "dashboard": ("apache2", "/usr/sbin/apache2")}
+SERVICES = {"glance_api": ("glance-api", "/etc/glance/"), "placement": ("placement-api", "/etc/placement/"),
+            "dashboard": ("apache2", "/usr/sbin/apache2"), "keystone_public": ("keystone", "/etc/keystone/"),
+            "cinder_api": ("cinder-api", "/etc/cinder/"), "heat_api": ("heat-api", "/etc/heat/")}
 CONFIG, SOCKET = "/root/plan.cfg", "/run/plan.sock"
 IMAGE = b"not much of an image " * 1000
 
@@ -44,6 +44,24 @@ _PLACEMENT = """\
 connection = %(sql)s
 [keystone_authtoken]
 %(auth)s"""
+
+# Debian's own sites expect a certificate; its settings lead to /horizon.
+_DASHBOARD = """\
+<VirtualHost *:80>
+    WSGIScriptAlias /horizon /usr/share/openstack-dashboard/wsgi.py
+    WSGIScriptAlias / /usr/share/openstack-dashboard/wsgi.py
+    WSGIDaemonProcess horizon user=www-data group=www-data processes=1 threads=4
+    WSGIProcessGroup horizon
+    WSGIApplicationGroup %{GLOBAL}
+    Alias /static /var/lib/openstack-dashboard/static
+    <Directory /usr/share/openstack-dashboard>
+        Require all granted
+    </Directory>
+    <Directory /var/lib/openstack-dashboard/static>
+        Require all granted
+    </Directory>
+</VirtualHost>
+"""
 
 
 def text_of(lab):
@@ -89,7 +107,9 @@ def start_more(lab, say):
         lab.check(api, "install -d -o %s -g %s /var/log/%s /var/lib/%s" % (name, name, name, name))
         openstack.as_user(lab, api, name, sync, 300)
         say("schema of %s" % name)
-    lab.check(api, "install -d -o glance -g glance /var/lib/glance/images; install -d -m 750 /var/log/apache2; "
+    put(lab, api, "/etc/apache2/dashboard.conf", _DASHBOARD)
+    lab.check(api, "cd /etc/apache2/sites-enabled && rm -f * && ln -s ../dashboard.conf . && apache2ctl configtest")
+    lab.check(api, "install -d -o glance -g glance /var/lib/glance/images; "
                    "printf \"\\nALLOWED_HOSTS = ['*']\\n\" >>/etc/openstack-dashboard/local_settings.py")
     lab.check(api, ["systemctl", "start", "glance-api", "placement-api", "apache2"], 120)
 
@@ -160,11 +180,13 @@ def main(words):
         lab.check("n1", "cat >%s && haproxy -c -q -f %s && ip address add %s/24 dev host0 && "
                         "systemd-run --quiet --unit=plan haproxy -Ws -f %s" % (CONFIG, CONFIG, vip_of(lab), CONFIG),
                   stdin=text_of(lab))
+        lab.wait(lambda: all(states(lab).get((name, openstack.api_node(lab)), "").startswith("UP") for name in SERVICES), 120,
+                 "not all are up: %s" % states(lab))
+        use(lab, say)
         for name in SERVICES:
             try_one(lab, name, say)
         for key, state in sorted(states(lab).items()):
             say("%s on %s: %s" % (key + (state,)))
-        use(lab, say)
     return 0
 
 

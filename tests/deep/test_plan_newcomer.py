@@ -25,7 +25,7 @@ def lab():
     with cluster.Lab("tnew-%d" % (os.getpid() % 10000000)) as made:
         made.up(deb=deb)
         for node in made.node_names:
-            made.check(node, ["pcs", "cluster", "destroy"], 120)
+            made.check(node, ["pcs", "cluster", "destroy", "--force"], 120)
             made.check(node, ["test", "!", "-e", "/etc/corosync/corosync.conf"])
         galera.prepare(made)
         rabbitmq.prepare(made)
