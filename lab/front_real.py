@@ -153,8 +153,12 @@ def use(lab, say):
         raise LabError("no token through the VIP: %s" % out.splitlines()[0])
     say("a token through the VIP: %s" % out.splitlines()[0].strip())
     head = ["-H", "X-Auth-Token: " + token[0]]
-    made = json.loads(curl(head + ["-H", "Content-Type: application/json", "-d", json.dumps(
-        {"name": "one", "disk_format": "raw", "container_format": "bare"}), "http://%s:9292/v2/images" % vip]))
+    answer = curl(head + ["-i", "-H", "Content-Type: application/json", "-d", json.dumps(
+        {"name": "one", "disk_format": "raw", "container_format": "bare"}), "http://%s:9292/v2/images" % vip])
+    try:
+        made = json.loads(answer.replace("\r", "").partition("\n\n")[2])
+    except ValueError:
+        raise LabError("glance makes no image: %s" % " / ".join(answer.split("\n")[:12])) from None
     where = "http://%s:9292/v2/images/%s/file" % (vip, made["id"])
     curl(head + ["-X", "PUT", "-H", "Content-Type: application/octet-stream", "--data-binary", "@-", where], IMAGE.decode())
     if curl(head + [where]) != IMAGE.decode():
