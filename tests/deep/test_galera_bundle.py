@@ -13,10 +13,10 @@ set -e
 printf '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n' \
     >/etc/containers/storage.conf
 printf '[containers]\nkeyring = false\n' >/etc/containers/containers.conf
-mkdir -p /var/lib/quorate /root/image; cd /root/image
-mkdir -p usr var/lib/mysql var/log/mysql var/log/pacemaker var/lib/quorate var/lib/pacemaker/cores var/tmp run/mysqld run/lock
-mkdir -p tmp proc sys dev root
-chown mysql run/mysqld; chmod 1777 tmp var/tmp; ln -s /run var/run
+mkdir -p /var/lib/quorate /root/image; install -d -o mysql /run/mysqld; cd /root/image
+mkdir -p usr var/lib/mysql var/log/mysql var/log/pacemaker var/lib/quorate var/lib/pacemaker/cores var/tmp run/lock
+mkdir -p run/mysqld tmp proc sys dev root
+chmod 1777 tmp var/tmp; ln -s /run var/run
 cp -a /etc etc; mkdir -p etc/libqb; touch etc/libqb/force-filesystem-sockets
 for name in bin sbin lib lib64; do ln -s usr/$name $name; done
 tar -c . | podman import - localhost/node:1
@@ -24,7 +24,7 @@ tar -c . | podman import - localhost/node:1
 BUNDLE = """pcs resource bundle create db-bundle container podman image=localhost/node:1 replicas=3 replicas-per-host=1
 promoted-max=3 network=host run-command=/usr/sbin/pacemaker-remoted""".split() + [
     "options=--cgroups=disabled --user=root --log-driver=k8s-file", "network", "control-port=3121"]
-SHARED = ("/usr", "/var/lib/mysql", "/var/log/mysql", "/var/lib/quorate")
+SHARED = ("/usr", "/var/lib/mysql", "/var/log/mysql", "/var/lib/quorate", "/run/mysqld")  # the last one for clients on the host
 
 
 def create(lab, **parameters):
