@@ -148,8 +148,10 @@ def judge(context, memory, layout, seen):
         return cluster.watch(seen)
     if seen.state == facts.UNKNOWN:
         return _unknown(context, memory, seen)
+    from quorate.rabbitmq.parted import by_its_files, cut_off
+    seen = by_its_files(cluster, seen)
     if seen.state in (facts.PAUSED, facts.PARTITIONED):
-        return cluster.cut_off(seen)
+        return cut_off(cluster, seen)
     outcome = cluster.served(seen)
     if seen.state == facts.RUNNING:
         from quorate.rabbitmq.stopping import complaint

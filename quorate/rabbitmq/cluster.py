@@ -11,7 +11,7 @@ from quorate.ocf import codes
 from quorate.ocf.agent import Failed, Outcome
 from quorate.rabbitmq import epmd, facts, layout as layouts, probe, read, server, stall
 from quorate.rabbitmq.board import Board
-from quorate.rabbitmq.decide import decide, gives_way, outlast
+from quorate.rabbitmq.decide import decide, outlast
 
 URGENT_AFTER = 20     # seconds a wait may last before plain `pcs status` shows that an operator should look
 START_PATIENCE = 3    # seconds start stays while others are waited for that have not begun to start: a clone that starts one
@@ -320,24 +320,6 @@ class Cluster:
         if decision.urgent and waits >= URGENT_AFTER:
             return Outcome(codes.DEGRADED, frozen(decision, self.context.instance))
         return Outcome(codes.SUCCESS)
-
-    def cut_off(self, seen):
-        """The monitor of a broker in a minority: degraded while that may pass, failed when the cluster goes on without it.
-        What Pacemaker then does: docs/decisions/0011. Its Outcome."""
-        self.served(seen)
-        beside = gives_way(self.board.snapshot())
-        if not beside:
-            self.memory.forget("cut-off")
-            return Outcome(codes.DEGRADED, seen.sentence)
-        now = int(self.context.clock.now())
-        since = int(self.memory.read("cut-off").get("since", 0)) or now
-        self.memory.write("cut-off", {"since": since})
-        if now - since < self.context.parameters.minority_wait:
-            return Outcome(codes.DEGRADED, seen.sentence)
-        self.context.log.error(seen.sentence)
-        # Pacemaker keeps 144 characters of it.
-        return Outcome(codes.ERR_GENERIC, "Cut off from %s, where the cluster runs (%s); restarted, and waits until it gets "
-                       "through." % (", ".join(beside), seen.state))
 
     def served(self, seen):
         """It serves: tell everybody, and do once what a boot leaves to be done. Outcome of start and monitor."""

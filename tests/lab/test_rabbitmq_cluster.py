@@ -73,6 +73,24 @@ def test_a_broker_that_lost_only_the_other_brokers_fails_once_and_comes_back(who
     whole.check("n1", ["pcs", "resource", "cleanup", "mq"])
 
 
+def test_two_clusters_are_found_without_credentials_and_become_one(whole):
+    """A broker started by hand while it was cut off serves beside the others, and goes on doing so once it reaches them."""
+    whole.check("n1", ["pcs", "resource", "update", "mq", "minority_wait=3s"])
+    rabbitmq_faults.part_brokers(whole, "n3")
+    try:
+        assert wait_for(lambda: set(rabbitmq.serving(whole)) == {"n1", "n2"}, LIMIT, 0.5), "n3 does not pause"
+        rabbitmq_faults.kill(whole, "n3")
+        said(whole, "n1", ["pcs", "status", "--full"], "does not get through to the broker there")
+        whole.check("n3", "setsid -f rabbitmq-server >/dev/null 2>&1 </dev/null")
+        assert wait_for(lambda: "n3" in rabbitmq.serving(whole), LIMIT, 0.5)
+    finally:
+        rabbitmq_faults.join_brokers(whole, "n3")
+    said(whole, "n1", ["crm_mon", "-1"], "monitor on n3 returned 'error' (Cut off from n1, n2")
+    rabbitmq.wait_whole(whole, timeout=LIMIT)
+    whole.check("n1", ["pcs", "resource", "update", "mq", "minority_wait="])
+    whole.check("n1", ["pcs", "resource", "cleanup", "mq"])
+
+
 def test_a_rolling_restart_under_load(whole):
     """Each node is drained and stopped in turn, and the next one is asked to stop while the one before comes back."""
     client = Client(whole, rate=50)

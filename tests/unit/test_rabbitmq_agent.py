@@ -12,12 +12,14 @@ import pytest
 from quorate.host.process import Process
 from quorate.ocf import codes
 from quorate.ocf.agent import Failed
+from quorate.pacemaker.attributes import Unavailable
 from quorate.rabbitmq import cookie, facts, layout as layouts, serving
 from quorate.rabbitmq.board import Board, configured_nodes
 from quorate.rabbitmq.cluster import Cluster, NotOurTurn, ended
 from quorate.rabbitmq.ctl import Tools
 from quorate.rabbitmq.declaration import PARAMETERS
 from quorate.rabbitmq.memory import Memory
+from quorate.rabbitmq.parted import by_its_files, cut_off
 from quorate.rabbitmq.probe import Observation
 from tests import fakes
 
@@ -323,27 +325,63 @@ PAUSED = Observation(facts.PAUSED, None, None, "It paused itself.")
 
 def test_a_paused_broker_fails_when_the_cluster_goes_on_without_it(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill()
-    assert node.cluster.cut_off(PAUSED) == (codes.DEGRADED, "It paused itself.")
+    assert cut_off(node.cluster, PAUSED) == (codes.DEGRADED, "It paused itself.")
     node.clock.sleep(61)
-    outcome = node.cluster.cut_off(PAUSED)
+    outcome = cut_off(node.cluster, PAUSED)
     assert outcome.code == codes.ERR_GENERIC and "Cut off from n2, n3, where the cluster runs" in outcome.reason
     assert len(outcome.reason) <= 144, "Pacemaker cuts it off"
 
 
 def test_an_interruption_that_passes_begins_anew(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
-    node.cluster.cut_off(PAUSED)
+    cut_off(node.cluster, PAUSED)
     node.clock.sleep(50)
     node.cluster.served(Observation(facts.RUNNING, None, None, "It runs."))
     node.clock.sleep(50)
-    assert node.cluster.cut_off(PAUSED).code == codes.DEGRADED
+    assert cut_off(node.cluster, PAUSED).code == codes.DEGRADED
 
 
 def test_who_is_alone_because_the_others_are_stopped_does_not_fail(tmp_path):
     node = Node(tmp_path, [other("n2", facts.DOWN), other("n3", facts.DOWN)]).fill()
     for _ in range(20):
-        assert node.cluster.cut_off(PAUSED).code == codes.DEGRADED
+        assert cut_off(node.cluster, PAUSED).code == codes.DEGRADED
         node.clock.sleep(10)
+
+
+def test_what_the_others_reported_has_to_be_newer_than_what_was_seen(tmp_path):
+    """All may have paused at once; each learns it of the others only by their next monitor."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING)], parameters={"minority_wait": "3s", "CRM_meta_interval": "10000"}).fill()
+    cut_off(node.cluster, PAUSED)
+    node.clock.sleep(10)
+    assert cut_off(node.cluster, PAUSED).code == codes.DEGRADED
+    node.clock.sleep(11)
+    assert cut_off(node.cluster, PAUSED).code == codes.ERR_GENERIC
+
+
+@pytest.mark.parametrize("running, beside, told, state", [
+    ("rabbit@n1", facts.RUNNING, None, facts.PARTITIONED),
+    ("rabbit@n1,rabbit@n3", facts.RUNNING, None, facts.RUNNING),
+    ("rabbit@n1", facts.DOWN, None, facts.RUNNING),
+    ("rabbit@n1", facts.RUNNING, names("n1", "n2", "n3"), facts.RUNNING),
+    ("not a term", facts.RUNNING, None, facts.RUNNING),
+], ids=["two clusters", "a majority", "alone", "it was asked", "unknown"])
+def test_two_clusters_are_found_without_credentials(tmp_path, running, beside, told, state):
+    node = Node(tmp_path, [other("n2", beside)]).fill(running=running)
+    serving = Observation(facts.RUNNING, None, facts.Broker(answered=True, running_nodes=told), "It serves.")
+    seen = by_its_files(node.cluster, serving)
+    assert seen.state == state
+    assert (seen == serving) == (state == facts.RUNNING) and (state == facts.RUNNING or "only 1 of the 3" in seen.sentence)
+
+
+def test_a_cluster_that_cannot_be_asked_is_no_partition(tmp_path):
+    node = Node(tmp_path).fill(running="rabbit@n1")
+    node.board.reports = _unavailable
+    serving = Observation(facts.RUNNING, None, facts.Broker(answered=True), "It serves.")
+    assert by_its_files(node.cluster, serving) == serving
+
+
+def _unavailable():
+    raise Unavailable("Pacemaker does not answer.")
 
 
 def test_beside_a_cluster_that_it_cannot_reach_a_node_is_not_launched(tmp_path):
