@@ -238,6 +238,21 @@ def test_a_stop_by_systemd_sends_no_second_sigterm(config, memory):
     assert "stop" == units.done[0] and not [pair for pair in found.processes.signals if pair[1] == 15]
 
 
+def test_one_that_was_frozen_and_does_not_end_is_told_twice(config, memory):
+    """Else its parent waits for it as long as the service's graceful time is, and the others with it."""
+    found = world("stop", config)
+    parent = found.processes.add(LINE.format(config=config), dies_of=())
+    frozen = found.processes.add(LINE.format(config=config), ppid=parent.pid, state="T")
+    busy = found.processes.add(LINE.format(config=config), ppid=parent.pid)
+    units = FakeUnits()
+    units.inside = {parent.pid, frozen.pid, busy.pid}
+    found.clock.at(15, lambda: [found.processes.remove(one.pid) for one in (parent, busy)])
+
+    assert [] == halt.stop(found, CINDER, memory, FakeEyes(units), 90)
+    assert [(frozen.pid, 15)] == [pair for pair in found.processes.signals if pair[1] in (9, 15)]
+    assert 10 <= found.clock.elapsed <= 20
+
+
 def test_what_is_outside_of_the_unit_is_ended_as_well(config, memory):
     found = world("stop", config)
     inside, outside = add_tree(found, config), add_tree(found, config)
