@@ -93,7 +93,10 @@ def promote(context):
             if server.find(context, memory, layout.datadir) is None:
                 election.report_position(layout)
             raise
-    return launching.accompany(election, process, layout)
+    try:
+        return launching.accompany(election, process, layout)
+    except Exception as trouble:
+        return _untold(context, None, trouble)  # a promote that succeeded; the monitor watches over the rest
 
 
 def demote(context):
@@ -104,9 +107,7 @@ def demote(context):
     failed = _halt(context, memory, reserve=min(30.0, context.deadline.left() / 3))
     if failed:
         return failed
-    election = Election(context, memory)
-    election.report_position(layouts.find(context))
-    election.hold()
+    Election(context, memory).begin(layouts.find(context))
     return Outcome(codes.SUCCESS)
 
 
@@ -115,11 +116,27 @@ def monitor(context):
     memory = Memory(context.instance)
     seen = probe.observe(context, memory)
     context.log.say("%s State: %s." % (seen.sentence, seen.state))
+    return judge(context, memory, seen)
+
+
+def judge(context, memory, seen):
+    """The Outcome of a monitor for what was seen."""
     if seen.state != facts.UNKNOWN:
         memory.forget("unknown")
-    if seen.process is None:
-        return _without_server(context, memory)
-    return _JUDGES[seen.state](context, memory, seen)
+    try:
+        return _without_server(context, memory) if seen.process is None else _JUDGES[seen.state](context, memory, seen)
+    except Exception as trouble:
+        return _untold(context, seen.process, trouble)
+
+
+def _untold(context, process, trouble):
+    """A cluster that cannot be asked or told (its attribute daemon restarts, or waits for a peer that hangs) says nothing of
+    the server: a failure would restart a database that is well, on all nodes at once. Raises what is something else."""
+    from quorate.pacemaker.attributes import Unavailable  # not at the top: a healthy monitor asks nobody
+    if not isinstance(trouble, Unavailable):
+        raise trouble
+    context.log.warning("%s The next monitor tries again." % trouble.reason)
+    return Outcome(codes.SUCCESS if process is None else codes.RUNNING_PROMOTED)
 
 
 def _without_server(context, memory):
@@ -157,14 +174,13 @@ def _hung(context, memory, seen):
 
 
 def _unknown(context, memory, seen):
-    """It lives and does not say more: refused credentials or no connection left are no reason to stop a database."""
-    from quorate.galera import health
-    judged = health.classify(seen.status, health.Policy())
+    """It lives and does not say more: credentials that are refused or cannot be read, or no connection left, are no reason to
+    stop a database."""
     count = int(memory.read("unknown").get("count", 0)) + 1
     memory.write("unknown", {"count": count})
     if count < TOLERATED_UNKNOWN and not context.by_hand:
         return Outcome(codes.RUNNING_PROMOTED)
-    return Outcome(codes.DEGRADED_PROMOTED, judged.sentence)
+    return Outcome(codes.DEGRADED_PROMOTED, seen.sentence)
 
 
 _JUDGES = {

@@ -61,12 +61,15 @@ def observe(context, memory):
 def ask(context, memory, process):
     """The state by the server's own word."""
     from quorate.galera import health, sql
-    where = socket(context, memory)
-    limit = context.deadline.limit(context.parameters.check_timeout)
-    status = sql.ask(sql.settings(context.parameters, where), limit)
+    try:
+        how = sql.settings(context.parameters, socket(context, memory))
+    except sql.Unreadable as trouble:  # it lives, and we do not know how to ask it
+        return Observation(facts.UNKNOWN, process, facts.ServerStatus(answered=False, error=trouble.reason), trouble.reason)
+    limit = context.parameters.check_timeout
+    status = sql.ask(how, context.deadline.limit(limit))
     judged = health.classify(status, health.Policy())
     if judged.code == "hung" and not context.deadline.expired:
-        status = sql.ask(sql.settings(context.parameters, where), limit)  # one slow answer is no hang
+        status = sql.ask(how, context.deadline.limit(limit))  # one slow answer is no hang
         judged = health.classify(status, health.Policy())
     return Observation(state_of(context, memory, process, status, judged), process, status, judged.sentence)
 

@@ -18,6 +18,7 @@ TOLERATED_UNKNOWN = 3  # monitors in a row that may learn nothing before that is
 def start(context):
     """Launch the broker when it is this node's turn. A wait for others ends start, not the wait: RabbitMQ needs them to be
     started, too."""
+    from quorate.pacemaker.attributes import Unavailable
     from quorate.rabbitmq.cluster import RESERVE, Cluster
     memory = Memory(context.instance)
     layout = layouts.find(context)
@@ -30,13 +31,16 @@ def start(context):
         memory.forget(note)
     cluster = Cluster(context, memory, layout=layout)
     process = server.find(context, memory, layout.nodename)
-    if process is not None:
-        adopt(context, memory, process, layout)
-        return cluster.accompany(process, facts.Decision(facts.START, "It runs already."), most=RESERVE)
-    decision, process = _our_turn(context, cluster)
-    if process is None:
-        return Outcome(codes.SUCCESS)
-    return cluster.accompany(process, decision, most=max(1.0, context.deadline.left() - RESERVE))
+    try:
+        if process is not None:
+            adopt(context, memory, process, layout)
+            return cluster.accompany(process, facts.Decision(facts.START, "It runs already."), most=RESERVE)
+        decision, process = _our_turn(context, cluster)
+        if process is None:
+            return Outcome(codes.SUCCESS)
+        return cluster.accompany(process, decision, most=max(1.0, context.deadline.left() - RESERVE))
+    except Unavailable as trouble:  # a start that failed would keep this node out until somebody cleans up
+        return _untold(context, trouble)
 
 
 def _our_turn(context, cluster):
@@ -126,11 +130,27 @@ def _without_note(context, memory):
             return Outcome(codes.NOT_RUNNING, "The broker died: %s" % words)
     if died or not memory.has("started"):
         return Outcome(codes.NOT_RUNNING)
-    from quorate.rabbitmq.cluster import Cluster, NotOurTurn
+    from quorate.rabbitmq.cluster import Cluster
+    return _waits(context, Cluster(context, memory, layout=layout))
+
+
+def _waits(context, cluster):
+    """The monitor of an instance whose broker has not had its turn."""
+    from quorate.pacemaker.attributes import Unavailable
+    from quorate.rabbitmq.cluster import NotOurTurn
     try:
-        return Cluster(context, memory, layout=layout).wait()
+        return cluster.wait()
     except NotOurTurn:
         return Outcome(codes.SUCCESS)
+    except Unavailable as trouble:
+        return _untold(context, trouble)
+
+
+def _untold(context, trouble, otherwise=Outcome(codes.SUCCESS)):
+    """A cluster that cannot be asked or told (its attribute daemon restarts, or waits for a peer that hangs) says nothing of
+    the broker: a failure would restart one that is well, on all nodes at once."""
+    context.log.warning("%s The next monitor tries again." % trouble.reason)
+    return otherwise
 
 
 def judge(context, memory, layout, seen):
@@ -143,7 +163,16 @@ def judge(context, memory, layout, seen):
         return Outcome(codes.NOT_RUNNING, "The broker died: %s" % words)
     if seen.state == facts.HUNG:
         return Outcome(codes.ERR_GENERIC, "%s The broker is restarted." % seen.sentence)
-    cluster = Cluster(context, memory, layout=layout)
+    from quorate.pacemaker.attributes import Unavailable
+    try:
+        return _judged(context, memory, Cluster(context, memory, layout=layout), seen)
+    except Unavailable as trouble:
+        well = seen.state in (facts.RUNNING, facts.STARTING, facts.WAITING)
+        return _untold(context, trouble, Outcome(codes.SUCCESS) if well else Outcome(codes.DEGRADED, seen.sentence))
+
+
+def _judged(context, memory, cluster, seen):
+    """The Outcome for a broker that does something; what it is may have to be told to the cluster."""
     if seen.state in (facts.STARTING, facts.WAITING):
         return cluster.watch(seen)
     if seen.state == facts.UNKNOWN:
