@@ -39,15 +39,19 @@ def as_data(name, snapshot, decision, now):
 
 
 def bootstrap(node, resource, force):
-    """Leave the operator's word, and have the cluster act on it."""
-    from quorate.galera.decide import decide
+    """Leave the operator's word on the resource that is meant."""
     if force is not None and force != node:
         raise Refused("--force needs the name of the node once more: quorate bootstrap %s --force %s" % (node, node))
     found = elections(resource)
     if len(found) > 1:
         raise Refused("There are several Galera resources; name one with --resource: %s" % ", ".join(
             election.context.instance for election in found))
-    election = found[0]
+    return leave_word(found[0], node, force)
+
+
+def leave_word(election, node, force):
+    """Leave the operator's word, and have the cluster act on it."""
+    from quorate.galera.decide import decide
     if node not in election.configured:
         raise Refused("%s is not in wsrep_cluster_address; its nodes are %s." % (node, ", ".join(election.configured)))
     word = facts.Override(node, who(), int(election.context.clock.now()), force is not None)
@@ -61,6 +65,9 @@ def bootstrap(node, resource, force):
         raise Refused("Not done: a primary component is alive, and a second one would part the data.")
     election.context.log.warning("quorate bootstrap %s, by %s%s" % (node, word.by, " (forced)" if word.forced else ""))
     election.board.overrule(word)
+    if any(one.state in facts.IN_PRIMARY for one in election.snapshot().reports.values()):
+        election.board.overrule(None)  # it was formed while we looked; those in it may have seen no word that they could end
+        raise Refused("Not done: a primary component is alive by now; %s joins it." % node)
     if running:
         # Its server waits for members that do not come. Without its score the cluster demotes it; it then decides again.
         election.board.withdraw_of(node)

@@ -42,11 +42,15 @@ def views(resource=None):
 
 
 def boot(node, resource, force):
-    """Leave the operator's word: `node` boots without those that are missing."""
-    from quorate.rabbitmq.decide import decide, outlast
+    """Leave the operator's word on the resource that is meant."""
     if force is not None and force != node:
         raise Refused("--force needs the name of the node once more: quorate rabbitmq boot %s --force %s" % (node, node))
-    cluster = one(resource)
+    return leave_word(one(resource), node, force)
+
+
+def leave_word(cluster, node, force):
+    """Leave the operator's word: `node` boots without those that are missing."""
+    from quorate.rabbitmq.decide import decide, outlast
     word = facts.Override(node, who(), int(cluster.context.clock.now()), force is not None)
     snapshot = cluster.board.snapshot()._replace(me=node, override=word)
     report = snapshot.reports.get(node)
@@ -60,6 +64,9 @@ def boot(node, resource, force):
         raise Refused("Not done. %s%s" % (decision.reason, " Command: " + decision.command if decision.command else ""))
     cluster.context.log.warning("quorate rabbitmq boot %s, by %s%s" % (node, word.by, " (forced)" if word.forced else ""))
     cluster.board.overrule(word)
+    if any(other.state in facts.BOOTED for other in cluster.board.reports().values()):
+        cluster.board.overrule(None)  # it came up while we looked, and may have seen no word that it could end
+        raise Refused("Not done: a broker runs by now; %s joins it." % node)
     lost = " It gives up what only %s may know." % ", ".join(decision.missing) if decision.missing else ""
     sys.stdout.write("%s boots at its next monitor.%s Follow it with: quorate explain\n" % (node, lost))
     return 0

@@ -41,8 +41,13 @@ def keep_record(context, memory, seen, election=None):
 
 
 def offer_others(election, decide):
-    """Offer promotion to the nodes that may join now."""
+    """Offer promotion to the nodes that may join now. An operator's word to bootstrap ends here: left lying, it would be
+    obeyed after the next loss of all, when nobody means it any more."""
     snapshot = election.snapshot()
+    if snapshot.override is not None:
+        election.context.log.warning("The word of %s to bootstrap %s was not carried out, and ends: there is a primary "
+                                     "component." % (snapshot.override.by, snapshot.override.node))
+        election.board.overrule(None)
     decision = decide(snapshot)
     if decision.action == facts.JOIN:
         election.board.apply(decision._replace(nodes=decision.nodes + (snapshot.me,)))

@@ -36,7 +36,8 @@ def watch(election, seen):
         return Outcome(codes.RUNNING_PROMOTED)
     snapshot = election.snapshot()
     others = [one for one in snapshot.reports.values() if one.node != snapshot.me]
-    if snapshot.override is not None and snapshot.override.node == snapshot.me:
+    primary = any(one.state in facts.IN_PRIMARY for one in others)
+    if snapshot.override is not None and snapshot.override.node == snapshot.me and not primary:
         return Outcome(codes.FAILED_PROMOTED, "Restarted to bootstrap, by the word of %s." % snapshot.override.by)
     election.board.offer_self()
     if seen.state == facts.STARTING and election.bootstraps():
@@ -45,7 +46,7 @@ def watch(election, seen):
             return Outcome(codes.FAILED_PROMOTED, "The server that bootstraps made no progress for %d s: %s" % (
                 stalled, server.last_words_of(election.memory)))
         return Outcome(codes.RUNNING_PROMOTED)
-    if any(one.state in facts.IN_PRIMARY for one in others):
+    if primary:
         limit = parameters.nonprimary_wait if seen.state == facts.NONPRIMARY else parameters.stall_timeout
         if outside >= limit and stalled >= min(limit, parameters.recovery_wait):
             return Outcome(codes.FAILED_PROMOTED, "Not part of the primary component for %d s, although there is one; "

@@ -34,6 +34,7 @@ def keep_record(cluster, seen):
             if cluster.from_disk().store == facts.KHEPRI:
                 learn_members(cluster)
             cluster.drop_evidence()
+            _end_word(cluster)
             cluster.board.took_part(cluster.board.generation() or 0)
         cluster.report(seen.state)
         cluster.board.say(words(seen))
@@ -41,6 +42,15 @@ def keep_record(cluster, seen):
         cluster.report(seen.state)
         cluster.board.say(words(seen))
     memory.write("serving", {"mark": mark, "verified": now})
+
+
+def _end_word(cluster):
+    """An operator's word to boot ends when a broker serves: left lying, it would be obeyed after the next stop of all, when
+    nobody means it any more."""
+    word = cluster.board.override()
+    if word is not None:
+        cluster.context.log.warning("The word of %s to boot %s was not carried out, and ends: a broker runs." % (word.by, word.node))
+        cluster.board.overrule(None)
 
 
 def others_joined(reports, me):
