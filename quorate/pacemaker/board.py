@@ -38,6 +38,10 @@ class Board:
         """Show the live sentence; each new one costs a run of the scheduler, the same one nothing."""
         return self._set_changed("status", plain(sentence)[:STATUS_MOST] or "-")
 
+    def sentences(self):
+        """dict node -> its live sentence."""
+        return self._attributes.all(self._name + "-status")
+
     def _set_changed(self, what, value, **options):
         note = self._memory.read("published")
         if note.get(what) == value and not self._context.is_probe:

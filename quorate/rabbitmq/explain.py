@@ -23,13 +23,17 @@ def conclusion(snapshot):
     return found
 
 
-def table(snapshot, now):
-    """List of lines. now: unix seconds, for the age of the reports."""
+def table(snapshot, now, said=None):
+    """List of lines. now: unix seconds, for the age of the reports; said: dict node -> its live sentence. What another node
+    says of itself is shown where it is not what follows from the reports: it may be cut off, which no report tells."""
     nodes = sorted(set(snapshot.nodes) | set(snapshot.reports))
     lines = columns([_COLUMNS] + [_row(snapshot, node, now) for node in nodes]) + [""] + _cluster(snapshot)
     commands = []
     for node, decision in conclusion(snapshot):
         lines.append("%s: %s (%s)" % (node, decision.action, decision.reason.rstrip(".")))
+        word = (said or {}).get(node)
+        if word and node != snapshot.me and not word.startswith(decision.reason):
+            lines.append("    %s itself: %s" % (node, word))
         if decision.command and decision.command not in commands:
             commands.append(decision.command)
     lines += ["to go on: " + command for command in commands]

@@ -5,7 +5,7 @@ import pytest
 
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.decide import decide, gives_way, outlast, stopping
-from quorate.rabbitmq.explain import table
+from quorate.rabbitmq.explain import conclusion, table
 from quorate.rabbitmq.facts import DOWN, FORCE, FOUND, JOIN, REFUSE, RUNNING, START, STARTING, WAIT, WAITING
 
 ALL = ("n1", "n2", "n3")
@@ -121,6 +121,14 @@ def test_what_is_explained_of_a_node_that_is_cut_off():
     lines = table(seen, 0)
     assert any(line.startswith("n1: wait (n2 runs, but n1 does not get through") for line in lines), lines
     assert any(line.startswith("n3: start") for line in lines), "what n1 cannot reach says nothing of n3"
+
+
+def test_what_another_node_says_of_itself_is_shown_where_the_reports_say_something_else():
+    seen = snapshot(report("n1", RUNNING), report("n2"), report("n3"))
+    follows = dict(conclusion(seen))["n2"].reason
+    lines = table(seen, 0, {"n1": "running", "n2": follows, "n3": "n1 runs, but n3 does not get through to the broker there."})
+    assert [line.strip() for line in lines if "itself" in line] == [
+        "n3 itself: n1 runs, but n3 does not get through to the broker there."]
 
 
 @pytest.mark.parametrize("states, who", [
