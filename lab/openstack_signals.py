@@ -9,7 +9,7 @@ from lab import LabError
 WORDS = (
     ("process", ("(SIGSTOP)", "parent process of", "A second copy", "of an earlier", "worker processes", "came up at its start",
                  "runs on this node.", "not running")),
-    ("rpc", ("RPC call", "has no queue", "could not be called", "RabbitMQ does not answer this node (", "has %d consumers",
+    ("rpc", ("RPC call", "has no queue", "has no consumer", "could not be called", "RabbitMQ does not answer this node (", "has %d consumers",
              " consumers instead of ")),
     ("asked again", ("have not noticed yet",)),
     ("amqp", ("connection to RabbitMQ", "not connected to RabbitMQ", "RabbitMQ (")),

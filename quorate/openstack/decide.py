@@ -41,15 +41,34 @@ def judge(service, seen, found, lasting, limits):
     for one in found:
         if one.kind == facts.FATAL:
             return Verdict(facts.FAILED, one.sentence, keys)
-    for one in found:
-        lasted = lasting.get(one.key, 0.0)
-        limit = _limit(one, limits)
-        if limit is not None and lasted > limit:
-            return Verdict(facts.FAILED, "%s It has been so for %d s." % (one.sentence, lasted), keys)
+    one = outlasted(found, lasting, limits)
+    if one is not None:
+        return Verdict(facts.FAILED, "%s It has been so for %d s." % (one.sentence, lasting[one.key]), keys)
     if found:
         lasted = lasting.get(found[0].key, 0.0)
         return Verdict(facts.DEGRADED, found[0].sentence + (" For %d s now." % lasted if lasted >= 1 else ""), keys)
     return Verdict(facts.HEALTHY, "", ())
+
+
+def outlasted(found, lasting, limits):
+    """The first Symptom that lasts longer than it may, None: none does."""
+    for one in found:
+        limit = _limit(one, limits)
+        if limit is not None and lasting.get(one.key, 0.0) > limit:
+            return one
+    return None
+
+
+def still(verdict, failed, lasting):
+    """The Verdict beside what another depth of the monitor had called failed: degraded is no answer then. failed: what was
+    noted of that, a dict with key and sentence; lasting: as for judge, in which the symptom is until a look disproves it.
+
+    Pacemaker (2.1.5) keeps one failed result a resource, the last, and a degraded one takes the place of the failed one before
+    the scheduler has seen it: no recovery, and the same monitors again every 1.5 s.
+    """
+    if verdict.state == facts.DEGRADED and failed.get("key") in lasting:
+        return verdict._replace(state=facts.FAILED, sentence=failed["sentence"])
+    return verdict
 
 
 def _limit(symptom, limits):
@@ -115,14 +134,15 @@ def _workers(service, seen):
     wanted = wanted_workers(seen)
     there = wanted - missing
     what = "backends" if service.workers == "backends" else "workers"
-    if seen.baseline is not None and there >= seen.baseline and there:
+    if seen.baseline is not None and there >= seen.baseline and there and not seen.early:
         # It was so from the beginning: a restart would bring the same.
         yield Symptom("workers", facts.NOTICE, "Only %d of %d %s of %s came up at its start; its log says why, for example "
                       "that the class of a driver cannot be imported. After that is mended: pcs resource restart." % (
                           there, wanted, what, service.name))
     else:
+        # One that never was complete may be waiting for its database; a backend that met one on its way down is not tried again.
         yield Symptom("workers", facts.PASSING, "%s has %d of %d worker processes." % (service.name, there, wanted),
-                      GRACE if seen.linked else None)  # one that never was complete may be waiting for its database
+                      GRACE if seen.linked and not seen.early else None)
 
 
 def _connections(service, seen):
@@ -249,7 +269,11 @@ def _engine_rows(service, seen):
 def _replies(service, seen):
     """The RPC round trip, and who else takes calls."""
     away = _database_away(seen)  # one that was started without its database serves no queue, and a busy one waits for it
-    silent = [reply for reply in seen.replies if reply.outcome == facts.SILENT]
+    unserved = [reply for reply in seen.replies if reply.consumers == 0 and missing_workers(service, seen)]  # told of its worker
+    silent = [reply for reply in seen.replies if reply.outcome == facts.SILENT and reply not in unserved]
+    if unserved:
+        yield Symptom("queue-part", facts.NOTICE, "Queue %s has no consumer: the worker for it is not there." % (
+            ", ".join(reply.target for reply in unserved)))
     if silent:
         yield Symptom("rpc-waiting" if away else "rpc", facts.NOTICE if away else facts.PASSING, "%s did not answer an RPC call to "
                       "%s, although RabbitMQ took it." % (service.name, ", ".join(reply.target for reply in silent)))

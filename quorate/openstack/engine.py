@@ -8,7 +8,7 @@ from quorate.ocf import codes
 from quorate.ocf.agent import Outcome
 from quorate.openstack import decide, facts, probe
 from quorate.openstack.eyes import Eyes
-from quorate.openstack.memory import SERVICE, SYMPTOMS, Memory
+from quorate.openstack.memory import FAILED, SERVICE, SYMPTOMS, Memory
 
 SECOND_LOOK = 0.5  # seconds after which what a fork or a respawn may explain is looked at again
 
@@ -27,12 +27,26 @@ def monitor(context, service, eyes=None, memory=None):
     _learn(context, service, memory, seen)
     lasting = keep(context, memory, seen, found)
     verdict = decide.judge(service, seen, found, lasting, limits(context))
+    if not context.by_hand:
+        verdict = _agree(context, memory, verdict, found, lasting)
     if context.is_probe and not context.by_hand:
         from quorate.openstack.publish import publish
         publish(context, service, seen.settings)
     for one in found[1:]:
         context.log.say("Also: %s" % one.sentence)
     return outcome(context, memory, verdict)
+
+
+def _agree(context, memory, verdict, found, lasting):
+    """The Verdict in which all depths of the monitor agree, since Pacemaker hears only the last one."""
+    one = decide.outlasted(found, lasting, limits(context)) if verdict.state == facts.FAILED else None
+    if one is not None:
+        memory.write(FAILED, {"key": one.key, "sentence": verdict.sentence})
+        return verdict
+    failed = memory.read(FAILED)
+    if failed and failed.get("key") not in lasting:
+        memory.forget(FAILED)
+    return decide.still(verdict, failed, lasting)
 
 
 def _learn(context, service, memory, seen):
@@ -167,7 +181,7 @@ def stop(context, service, eyes=None, memory=None):
             ports = ", ".join(str(held[inode]) for inode in eyes.connections().listening(held))
             return Outcome(codes.ERR_GENERIC, "Its processes are gone, and somebody who inherited the listening socket still "
                            "holds port %s; see 'ss -ltnp'." % ports)
-    for note in (SERVICE, SYMPTOMS, "output"):
+    for note in (SERVICE, SYMPTOMS, FAILED, "output"):
         memory.forget(note)
     if context.parameters.pid:
         try:

@@ -154,8 +154,8 @@ class Page(namedtuple("Page", "outcome status why", defaults=(None, ""))):
 
 
 class Seen(namedtuple("Seen", (
-        "tree sockets settings age expected baseline linked broker port_owner rows replies page"),
-        defaults=({}, Settings(), 0.0, None, None, None, None, None, None, (), None))):
+        "tree sockets settings age expected baseline linked broker port_owner rows replies page early"),
+        defaults=({}, Settings(), 0.0, None, None, None, None, None, None, (), None, None))):
     """All that one look gave.
 
     tree       Tree
@@ -167,6 +167,7 @@ class Seen(namedtuple("Seen", (
     broker     True: a broker of transport_url answers this node, False: none does, None: not asked or unknown
     port_owner 'ours', 'other', 'nobody'; None: unknown, or it has no port
     rows, replies, page   of the deeper levels; None or (): not asked
+    early      1: the start was done before the workers were there, since broker or database were away; None: it was not
     """
 
     __slots__ = ()

@@ -169,7 +169,7 @@ def _settled(context, service, memory, seen, found, since):
     if outage is not None and since > SETTLED and (outage.key == "database" or seen.broker is False):
         # A failed start would ban every node until somebody cleans up, and one that waits would hold up the cluster, which may
         # be about to bring that very database back.
-        remember(context, service, memory, seen)
+        remember(context, service, memory, seen, early=1)
         context.log.warning("Started, but: %s" % outage.sentence)
         return Outcome(codes.SUCCESS)
     if outage is None and found and since > PATIENCE and probe.connected(service, seen):
@@ -187,12 +187,13 @@ def connected(service, seen):
     return seen.port_owner == "ours" or service.port is None
 
 
-def remember(context, service, memory, seen):
-    """Note which process it is and how many workers came up; write the pid file, if one is wanted."""
+def remember(context, service, memory, seen, **known):
+    """Note which process it is and how many workers came up; write the pid file, if one is wanted. known: what else is to be
+    noted."""
     parent = seen.tree.parent
     workers = len([one for one in seen.tree.workers if one != parent]) or 1
     note = memory.read(SERVICE)
-    note.update({"pid": parent.pid, "start": parent.start, "workers": workers, "linked": probe.connected(service, seen)})
+    note.update({"pid": parent.pid, "start": parent.start, "workers": workers, "linked": probe.connected(service, seen)}, **known)
     memory.write(SERVICE, note)
     if context.parameters.pid:
         try:

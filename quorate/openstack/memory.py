@@ -5,5 +5,6 @@ from quorate.host.memory import Memory
 
 SERVICE = "service"    # which process was started, and how many workers came up
 SYMPTOMS = "symptoms"  # since when something is wrong
+FAILED = "failed"      # what had lasted too long when a monitor last called it failed
 
-__all__ = ["SERVICE", "SYMPTOMS", "Memory"]
+__all__ = ["FAILED", "SERVICE", "SYMPTOMS", "Memory"]

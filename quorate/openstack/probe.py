@@ -40,7 +40,8 @@ def look(context, service, memory, eyes, level=0, ask=True):
     parent = found.parent or found.all[0]
     seen = facts.Seen(
         found, {}, settings, age=context.processes.age(parent), expected=expected(service, settings),
-        baseline=noted(memory, found.parent, "workers"), linked=noted(memory, found.parent, "linked"))
+        baseline=noted(memory, found.parent, "workers"), linked=noted(memory, found.parent, "linked"),
+        early=noted(memory, found.parent, "early"))
     connections = eyes.connections()
     seen = seen._replace(sockets=_sockets(context, service, seen, connections))
     seen = seen._replace(port_owner=port_owner(service, seen, connections))
@@ -71,7 +72,7 @@ def expected(service, settings):
 
 
 def noted(memory, parent, key):
-    """A number that was noted of this very parent: 'workers', 'linked'; None: nothing was."""
+    """A number that was noted of this very parent: 'workers', 'linked', 'early'; None: nothing was."""
     note = memory.read(SERVICE)
     if parent is None or note.get("pid") != str(parent.pid) or note.get("start") != str(parent.start):
         return None

@@ -61,6 +61,33 @@ def test_a_backend_that_never_came_up_is_no_reason_to_restart_the_others():
     assert facts.DEGRADED == found.state and "1 of 2" in found.sentence
 
 
+def test_a_backend_that_met_a_database_on_its_way_down_is_started_again():
+    """Cinder tries it once. Where the start was over before the workers were there, what came up since is no measure."""
+    tree = Tree(PARENT, (ONE,))
+
+    assert facts.DEGRADED == verdict(tree=tree, baseline=1, linked=1, early=1, lasting={"workers": 59.0}).state
+    assert facts.FAILED == verdict(tree=tree, baseline=1, linked=1, early=1, lasting={"workers": 61.0}).state
+
+
+def test_a_queue_that_the_missing_worker_left_behind_is_no_reason_to_restart_the_others():
+    """RabbitMQ keeps it from the node where that backend came up."""
+    replies = (Reply("q.a", facts.ANSWERED, 2), Reply("q.b", facts.SILENT, 0, "nobody takes calls from its queue"))
+    forever = dict.fromkeys(("workers", "rpc", "queue", "queue-part"), 9999.0)
+
+    found = verdict(tree=Tree(PARENT, (ONE,)), baseline=1, replies=replies, lasting=forever)
+    assert facts.DEGRADED == found.state and "queue-part" in found.symptoms
+    assert facts.FAILED == verdict(replies=replies, lasting=forever).state
+
+
+def test_what_one_depth_has_called_failed_is_not_degraded_at_another():
+    failed, degraded = {"key": "rpc", "sentence": "no answer"}, facts.Verdict(facts.DEGRADED, "x", ("workers",))
+
+    assert (facts.FAILED, "no answer") == decide.still(degraded, failed, {"workers": 5.0, "rpc": 70.0})[:2]
+    for verdict_, note, lasting in ((degraded, failed, {"workers": 5.0}), (degraded, {}, {"rpc": 70.0}),
+                                    (facts.Verdict(facts.HEALTHY, "", ()), failed, {"rpc": 70.0})):
+        assert verdict_ == decide.still(verdict_, note, lasting)
+
+
 def test_no_worker_at_all_fails_whatever_came_up():
     assert facts.FAILED == verdict(tree=Tree(PARENT, (PARENT,)), baseline=1, lasting={"workers": 9.0}).state
 

@@ -310,6 +310,21 @@ def test_a_level_that_cannot_see_a_trouble_does_not_forget_it(config, memory):
     assert {} == memory.read("symptoms")
 
 
+def test_a_failure_that_the_call_saw_is_one_at_each_depth_until_a_call_says_otherwise(config, memory):
+    """Pacemaker keeps the last result that is not ok: with a degraded one after it no failure is ever mended."""
+    found, eyes = world("monitor", config), FakeEyes(broker=True)
+    add_tree(found, config)
+    silent, answered = ((Reply("cinder-volume.ha@a", one, 2),) for one in (facts.SILENT, facts.ANSWERED))
+    said = []
+    for level, replies, amqp in ((20, silent, 2), (20, silent, 2), (0, silent, 0), (0, silent, 2), (20, answered, 0), (0, silent, 0)):
+        found.check_level, eyes._replies, eyes.amqp = level, replies, amqp
+        said.append(engine.monitor(found, CINDER, eyes, memory).code)
+        found.clock.sleep(61 if len(said) == 1 else 1)
+
+    assert [codes.DEGRADED, codes.ERR_GENERIC, codes.ERR_GENERIC, codes.SUCCESS, codes.DEGRADED, codes.DEGRADED] == said
+    assert {} == memory.read("failed")
+
+
 def test_a_database_that_was_away_is_asked_again_by_the_next_look(config, memory):
     found, eyes = world("monitor", config), FakeEyes(rows=facts.UNREACHABLE)
     add_tree(found, config)
