@@ -6,13 +6,14 @@
     with front.knocking() as clients: ...
 """
 
+import json
 import os
 import subprocess
 import tempfile
 import threading
 import time
 
-from lab import LabError, galera, names
+from lab import LabError, faults, galera, names
 from quorate.plan import pcs
 from quorate.plan.read import read
 from quorate.plan.services import BY_NAME
@@ -21,6 +22,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PLAN_PATH, TLS_PATH = "/etc/quorate/plan.toml", "/etc/haproxy/tls/public.pem"
 PUBLIC = 101  # host part of the second VIP
 INTERFACE = "host0"
+STANDIN = "standin"
+STARTED = 240.0  # most seconds until every API answers; real ones take a minute where the machine is busy
 SERVICES = [kind.name for kind in BY_NAME.values() if kind.proxied]
 
 
@@ -67,15 +70,13 @@ class Front:
             raise LabError("; ".join(one.sentence("plan.toml") for one in problems))
         self.fronts = [node.name for node in self.plan.front_nodes]
         self.controllers = Part(lab, [node.name for node in self.plan.nodes if "controller" in node.roles])
+        self.api_nodes = self.controllers.node_names
 
     # -- set it up
 
     def set_up(self, say=galera.nothing):
         """The database first, since HAProxy asks for it; then what the plan renders, on each node by its own command."""
         self._database(say)
-        say("stand-ins for the APIs on %s" % " ".join(self.controllers.node_names))
-        for node in self.controllers.node_names:
-            self.start_standin(node)
         certificate = _certificate()
         for node in self.lab.node_names:
             self.lab.check(node, "install -d /etc/quorate && cat >%s && quorate plan check %s" % (PLAN_PATH, PLAN_PATH),
@@ -91,7 +92,10 @@ class Front:
                 say("pcs " + " ".join(words))
                 self.lab.check(self.lab.node_names[0], ["pcs"] + words)
         self.lab.wait(lambda: len(self.holders()) == 2, 60, "the VIPs do not come up: %s" % self.holders())
-        self.lab.wait(self.all_up, 120, "HAProxy does not see every server up")
+        say("APIs on %s" % " ".join(self.api_nodes))
+        for node in self.api_nodes:
+            self.start_instances(node)
+        self.lab.wait(self.all_up, STARTED, "HAProxy does not see every server up")
         for node in self.lab.node_names:  # it says that a second run changes nothing
             self.lab.check(node, "sh /root/quorate-systemd.sh")
         self.lab.wait(self.all_up, 30, "HAProxy does not see every server up any more")
@@ -120,13 +124,31 @@ class Front:
         say("Galera is synced after %.1f s" % galera.wait_synced(self.controllers))
         galera.users(self.controllers)
 
-    def start_standin(self, node):
-        """The APIs of one node, as a unit that ends and stays ended when it is killed."""
+    # -- the APIs of one node
+
+    def start_instances(self, node):
+        """The APIs of one node: stand-ins, as a unit that ends and stays ended when it is killed."""
+        self.start_standin(node, {one.backend_port for one in self.plan.services
+                                  if one.backend_port and one.check_port is None})
+
+    def kill_instances(self, node):
+        """All of them, with SIGKILL."""
+        faults.kill(self.lab, node, STANDIN)
+
+    def hang_instances(self, node):
+        """All of them, until wake_instances."""
+        faults.stop(self.lab, node, STANDIN)
+
+    def wake_instances(self, node):
+        """They go on."""
+        faults.cont(self.lab, node, STANDIN)
+
+    def start_standin(self, node, ports):
+        """A stand-in at these ports of the node."""
         with open(os.path.join(HERE, "standin.py"), encoding="utf-8") as file:
             self.lab.check(node, "cat >/root/standin.py", stdin=file.read())
-        ports = sorted({one.backend_port for one in self.plan.services if one.backend_port and one.check_port is None})
-        self.lab.check(node, ["systemd-run", "--quiet", "--unit=standin", "--collect", "/usr/bin/python3",
-                              "/root/standin.py", self.plan.address(node)] + [str(port) for port in ports])
+        self.lab.check(node, ["systemd-run", "--quiet", "--unit=" + STANDIN, "--collect", "/usr/bin/python3",
+                              "/root/standin.py", self.plan.address(node)] + [str(port) for port in sorted(ports)])
 
     # -- ask
 
@@ -168,15 +190,30 @@ class Front:
                 out = self.lab.run(node, "echo 'show stat' | socat -t 5 - /run/haproxy/admin.sock", 10).out or ""
             except LabError:  # no power
                 return False
-            rows = [line.split(",") for line in out.splitlines() if "," in line and not line.startswith("#")]
-            servers = [row for row in rows if row[1] not in ("FRONTEND", "BACKEND")]
-            if not servers or any(not row[17].startswith(("UP", "no check")) for row in servers):
+            if not servers_up(out):
                 return False
         return True
 
+    def requests(self):
+        """What clients ask at a listener, for lab/knocker.py; the stand-ins answer anything."""
+        return {}
+
     def knocking(self, rate=10, seconds=5):
         """Clients at work, a context manager."""
-        return Knocking(self.lab, self.places(), rate, seconds)
+        return Knocking(self.lab, self.places(), rate, seconds, self.requests())
+
+
+def servers(text):
+    """Rows of the servers in an answer to `show stat`: (proxy, server, status, what the last check was, its code)."""
+    rows = [line.split(",") for line in text.splitlines() if "," in line and not line.startswith("#")]
+    return [(row[0], row[1], row[17], row[36], row[37]) for row in rows if row[1] not in ("FRONTEND", "BACKEND")]
+
+
+def servers_up(text):
+    """Whether HAProxy has asked every server and got an answer: after its start it takes all for up until it knows better."""
+    found = servers(text)
+    return bool(found) and all(status in ("UP", "no check") and not checked.endswith("INI")
+                               for _, _, status, checked, _ in found)
 
 
 def vip_commands(plan):
@@ -198,14 +235,17 @@ def _certificate():
 class Knocking:
     """lab/knocker.py at work in the lab's network; what it says is kept in memory."""
 
-    def __init__(self, lab, places, rate, seconds):
+    def __init__(self, lab, places, rate, seconds, requests):
+        self._requests, self._window = json.dumps(requests), max(3.0, 3 / rate)
         self._argv = lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", os.path.join(HERE, "knocker.py"),
                                  "--rate", str(rate), "--seconds", str(seconds), "--user", galera.USER,
                                  "--password-file", galera.password_file(lab)] + places)
         self.attempts, self._process, self._places = [], None, len(places)
 
     def __enter__(self):
-        self._process = subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process.stdin.write(self._requests)
+        self._process.stdin.close()
         threading.Thread(target=self._read, daemon=True).start()
         return self
 
@@ -218,9 +258,9 @@ class Knocking:
         self._process.kill()
         self._process.wait()
 
-    def well(self, seconds=3.0):
+    def well(self):
         """Whether all that came back in the last seconds was ok, and something did from every place; what hangs does not."""
-        since = time.monotonic() - seconds
+        since = time.monotonic() - self._window
         last = [one for one in self.attempts[-4000:] if one[1] + one[2] > since]
         return all(one[3] == "ok" for one in last) and self._places == len({one[0] for one in last if one[1] > since})
 

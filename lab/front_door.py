@@ -2,7 +2,7 @@
 """What clients of every listener feel when something of the front door fails: scripts/front-door
 
     scripts/front-door [--vip-manager pacemaker|keepalived|both] [--only WORDS] [--repeat N] [--rate N] [--suite S]
-                       [--name LAB] [--report FILE] [--keep]
+                       [--name LAB] [--report FILE] [--keep] [--real]
 
 The front door is made from a plan alone. Clients knock at every listener --rate times a second with a new connection each;
 an attempt has failed when it is refused, answered with an error, or not answered within five seconds. `out` is the longest
@@ -18,7 +18,7 @@ import sys
 import time
 from typing import Callable, NamedTuple
 
-from lab import LabError, faults, front
+from lab import LabError, faults, front, front_real
 from lab.cluster import Lab
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -37,24 +37,24 @@ class Case(NamedTuple):
 
 
 def kill_instance(door, holder):
-    faults.kill(door.lab, _other(door, holder), "standin")
+    door.kill_instances(_other(door, holder))
 
 
 def start_instance(door, holder):
-    door.start_standin(_other(door, holder))
+    door.start_instances(_other(door, holder))
 
 
 def hang_instance(door, holder):
-    faults.stop(door.lab, _other(door, holder), "standin")
+    door.hang_instances(_other(door, holder))
 
 
 def wake_instance(door, holder):
-    faults.cont(door.lab, _other(door, holder), "standin")
+    door.wake_instances(_other(door, holder))
 
 
 def _other(door, holder):
     """A node with APIs, which does not carry the VIP if there is another."""
-    return [name for name in door.controllers.node_names if name != holder][0]
+    return [name for name in door.api_nodes if name != holder][0]
 
 
 def kill_haproxy(door, holder):
@@ -78,8 +78,8 @@ def power_on(door, holder):
     door.lab.wait_online([name for name in door.lab.node_names if name != holder])
     door.lab.wait(lambda: door.lab.is_on(holder), 120, "%s was not switched on again" % holder)
     door.lab.wait_online()
-    if holder in door.controllers.node_names:
-        door.start_standin(holder)
+    if holder in door.api_nodes:
+        door.start_instances(holder)
 
 
 def reload_haproxy(door, holder):
@@ -109,6 +109,18 @@ def hand_over(door, holder):
         done = door.lab.run(holder, words, 60)
         if done.rc != 0:
             raise LabError("quorate handover on %s ended with %s: %s" % (holder, done.rc, done.err.strip()))
+
+
+def stand_by(door, holder):
+    """As docs/plan.md has it before work on a node: one command moves all VIPs, and whatever else there is."""
+    (words,) = front.documented("before work on a node")
+    done = door.lab.run(holder, words, 120)
+    if done.rc != 0:
+        raise LabError("%s on %s ended with %s: %s" % (words, holder, done.rc, done.err.strip()))
+
+
+def stand_up(door, holder):
+    door.lab.check(holder, ["pcs", "node", "unstandby", holder])
 
 
 def move_over(door, holder):
@@ -156,6 +168,7 @@ CASES = (
     Case("HAProxy is reloaded", BOTH, reload_haproxy),
     Case("the VIPs are moved", BOTH, move, move_over),
     Case("the VIPs are handed over", BOTH, hand_over, move_over),
+    Case("the node goes on standby, handed over", ("pacemaker",), stand_by, stand_up),
     Case("the database with the writes drains", BOTH, drain_writer, undrain, False),
     Case("the database with the writes is killed", BOTH, kill_writer, of_holder=False),
     Case("HAProxy is killed", BOTH, kill_haproxy, clean),
@@ -169,7 +182,7 @@ CASES = (
 class Felt(NamedTuple):
     """What the clients felt. failed, attempts: numbers; out: longest seconds without a success at one listener;
     listeners: how many had a failure; slowest: seconds of the slowest attempt that succeeded; moved: who had the VIP and
-    who has it."""
+    who has it; seconds: how long was looked."""
 
     failed: int
     attempts: int
@@ -178,6 +191,7 @@ class Felt(NamedTuple):
     slowest: float
     errors: dict
     moved: str
+    seconds: float
 
 
 def felt(attempts, begin, end, moved):
@@ -194,7 +208,8 @@ def felt(attempts, begin, end, moved):
         out = max([out] + [later - earlier for earlier, later in zip(moments, moments[1:])])
         slowest = max([slowest] + [ended - began for began, ended, came in found if came == "ok"])
         hit += any(came != "ok" for _, _, came in found)
-    return Felt(sum(errors.values()), len(attempts), hit, round(out, 2), round(slowest, 2), errors, moved)
+    return Felt(sum(errors.values()), len(attempts), hit, round(out, 2), round(slowest, 2), errors, moved,
+                round(end - begin, 2))
 
 
 class Door:
@@ -248,7 +263,7 @@ class Door:
         return back
 
     def _wait_well(self, clients):
-        """Clients well for three seconds, at least six after the fault: a hang is not felt at once."""
+        """Clients well for three seconds (three attempts), at least six after the fault: a hang is not felt at once."""
         begin = time.monotonic()
         while time.monotonic() - begin < BACK:
             time.sleep(0.25)
@@ -272,6 +287,25 @@ def table(results):
     return "\n".join(lines) + "\n"
 
 
+def by_listener(results):
+    """The same for each listener and case: failed of attempts, and the longest time without a success."""
+    cases = list(dict.fromkeys(name for _, name, *_ in results))
+    names = sorted({one[0] for *_, seen in results for one in seen})
+    lines = ["| listener | %s |" % " | ".join(cases), "|---" * (len(cases) + 1) + "|"]
+    for name in names:
+        row = []
+        for case in cases:
+            found = []
+            for _, what, _, result, begin, seen in results:
+                own = [one for one in seen if one[0] == name]
+                if what == case and own:
+                    found.append(felt(own, begin, begin + result.seconds, ""))
+            row.append("%d of %d, %.1f s" % (sum(one.failed for one in found), sum(one.attempts for one in found),
+                                             max(one.out for one in found)) if found else "-")
+        lines.append("| %s | %s |" % (name, " | ".join(row)))
+    return "\n".join(lines) + "\n"
+
+
 def main(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--vip-manager", choices=("pacemaker", "keepalived", "both"), default="both")
@@ -283,7 +317,11 @@ def main(argv):
     parser.add_argument("--deb", help="our package; otherwise build/quorate_*.deb")
     parser.add_argument("--report", help="file for every attempt, JSON lines")
     parser.add_argument("--keep", action="store_true", help="leave the lab for a look until Enter is pressed")
+    parser.add_argument("--real", action="store_true", help="Debian's own OpenStack behind it, with VIPs by Pacemaker; first "
+                        "every service is stopped and hung, and a user works through the VIP")
     options = parser.parse_args(argv)
+    if options.real:
+        options.vip_manager, options.rate, options.suite = "pacemaker", min(options.rate, 0.5), "bookworm"
     managers = BOTH if options.vip_manager == "both" else (options.vip_manager,)
     began, results, whole = time.monotonic(), [], True
 
@@ -304,7 +342,7 @@ def main(argv):
                 file.write(json.dumps({"manager": vip_manager, "case": name, "run": number, "felt": result._asdict(),
                                        "attempts": [[one[0], round(one[1] - begin, 3), one[2], one[3]] for one in seen]})
                            + "\n")
-    print("\n" + table(results))
+    print("\n" + table(results) + ("\n" + by_listener(results) if options.real else ""))
     return 0 if whole and results else 1
 
 
@@ -313,9 +351,15 @@ def one_door(options, manager, say):
     deb = options.deb or newest_deb()
     cases = [case for case in CASES if manager in case.managers and options.only in case.name]
     with Lab(options.name) as lab:
-        lab.up(suite=options.suite, count=3 if manager == "pacemaker" else 4, deb=deb, say=say)
-        door = front.Front(lab, front.plan_text(lab, manager))
+        lab.up(suite=options.suite, count=3 if manager == "pacemaker" else 4, deb=deb, say=say,
+               layers=front_real.layers(say) if options.real else ())
+        door = front_real.Real(lab, front_real.plan_text(lab)) if options.real else (
+            front.Front(lab, front.plan_text(lab, manager)))
         door.set_up(say)
+        if options.real:
+            say(front_real.versions(lab))
+            door.use(say)
+            door.try_each(say)
         measured = Door(door, say)
         try:
             whole = measured.run(cases, options.repeat, options.rate)

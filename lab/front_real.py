@@ -1,198 +1,212 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's own OpenStack APIs behind the front door of a plan: do its checks ask what these services answer?
+"""Debian's own OpenStack APIs behind the front door of a plan: scripts/front-door --real
 
-    python3 -m lab.front_real [LAB]        needs build/quorate_*.deb; makes a lab, prints what HAProxy says, removes it
-
-Keystone, glance, placement, cinder and heat run behind uwsgi, the dashboard behind Apache. Each has to be up in HAProxy's
-eyes, then down after it was stopped, up again, and down while it hangs; and through the VIP a user gets a token, stores an
-image and reads it again.
+A Front whose listeners lead to real services on two of three nodes, each bound to its node's own address: do the plan's
+checks ask what these services answer, and what do their clients feel? Nobody packages the EC2 API and Glance's registry any
+more; those two listeners have stand-ins.
 """
 
+import base64
 import json
-import sys
-import time
+import os
 
-from lab import LabError, faults, front_door, names, openstack, openstack_config, openstack_layer
-from lab.cluster import Lab
+from lab import LabError, front, galera, openstack, openstack_config, openstack_layer, openstack_rest
+from lab.front_real_config import APACHE, STANDINS, DATABASES, PYTHON, SERVICES, SYNCS, texts
 from lab.openstack_broker import put
-from quorate.plan import haproxy
-from quorate.plan.read import read
 
-# Listener -> (unit, what its processes have in their command lines)
-SERVICES = {"glance_api": ("glance-api", "/etc/glance/"), "placement": ("placement-api", "/etc/placement/"),
-            "dashboard": ("apache2", "/usr/sbin/apache2"), "keystone_public": ("keystone", "/etc/keystone/"),
-            "cinder_api": ("cinder-api", "/etc/cinder/"), "heat_api": ("heat-api", "/etc/heat/")}
-CONFIG, SOCKET = "/root/plan.cfg", "/run/plan.sock"
 IMAGE = b"not much of an image " * 1000
-
-_GLANCE = """\
-[DEFAULT]
-log_dir = /var/log/glance
-enabled_backends = file:file
-[glance_store]
-default_backend = file
-[file]
-filesystem_store_datadir = /var/lib/glance/images
-[database]
-connection = %(sql)s
-[paste_deploy]
-flavor = keystone
-[keystone_authtoken]
-%(auth)s"""
-_PLACEMENT = """\
-[placement_database]
-connection = %(sql)s
-[keystone_authtoken]
-%(auth)s"""
-
-# Debian's own sites expect a certificate; its settings lead to /horizon.
-_DASHBOARD = """\
-<VirtualHost *:80>
-    WSGIScriptAlias /horizon /usr/share/openstack-dashboard/wsgi.py
-    WSGIScriptAlias / /usr/share/openstack-dashboard/wsgi.py
-    WSGIDaemonProcess horizon user=www-data group=www-data processes=1 threads=4
-    WSGIProcessGroup horizon
-    WSGIApplicationGroup %{GLOBAL}
-    Alias /static /var/lib/openstack-dashboard/static
-    <Directory /usr/share/openstack-dashboard>
-        Require all granted
-    </Directory>
-    <Directory /var/lib/openstack-dashboard/static>
-        Require all granted
-    </Directory>
-</VirtualHost>
-"""
+VIP = "vip"         # the name by which every node knows the address
+KEYS = ("etc/keystone/fernet-keys", "etc/keystone/credential-keys")
+# Keystone is one application today. Glance keeps images in files of its node here, so a client has to stay with one.
+MORE = {"keystone_admin": ", backend_port = 5000", "glance_api": ', balance = "source"'}
 
 
-def text_of(lab):
-    """haproxy.cfg for n1, with a VIP of its own beside the lab's."""
-    api = openstack.api_node(lab)
-    lines = ["[plan]", 'name = "real"', "[networks.management]", 'cidr = "%s"' % lab.record["subnet"],
-             "[vips.internal]", 'address = "%s"' % vip_of(lab), "[nodes]"]
-    lines += ['%s = { roles = ["%s"], addresses = { management = "%s" } }' % (
-        node.name, "endpoint" if node.name == "n1" else "controller", node.address) for node in lab.nodes]
-    lines += ["[services]", 'galera_cluster = { placement = ["%s"] }' % '", "'.join(lab.node_names)]
-    lines += ['%s = { placement = ["%s"] }' % (name, api) for name in SERVICES]
-    plan, problems = read("\n".join(lines) + "\n")
-    if problems:
-        raise LabError("; ".join(one.sentence("plan") for one in problems))
-    return haproxy.render(plan).replace(haproxy.SOCKETS["debian"], SOCKET)
+def plan_text(lab):
+    """A plan whose APIs are on the last two nodes, and everything else on all."""
+    where = ", ".join('"%s"' % name for name in [node.name for node in lab.nodes][-2:])
+    lines = []
+    for line in front.plan_text(lab, "pacemaker").splitlines():
+        name, equals, rest = line.partition(" = {}")
+        if equals and not rest and name != "galera_cluster":
+            more = MORE.get(name, "")
+            line = "%s = { placement = [%s]%s }" % (name, where, more)
+        lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
-def vip_of(lab):
-    """The VIP of this front door."""
-    return names.address(lab.record["subnet"], 101)
+class Real(front.Front):
+    """What a plan says, on a lab with the services themselves."""
 
+    def __init__(self, lab, text):
+        super().__init__(lab, text)
+        self.api_nodes = lab.node_names[-2:]
+        self._token = self._project = None
 
-def states(lab):
-    """dict: (listener, node) -> HAProxy's status and what its last check was."""
-    out = lab.run("n1", "echo 'show stat' | socat -t 5 - %s" % SOCKET, 10).out or ""
-    rows = [line.split(",") for line in out.splitlines() if "," in line and not line.startswith("#")]
-    return {(row[0], row[1]): "%s (%s %s)" % (row[17], row[36], row[37]) for row in rows
-            if row[1] not in ("FRONTEND", "BACKEND") and "." not in row[0]}
+    # -- set it up
 
-
-def start_more(lab, say):
-    """Glance, placement and the dashboard on the node with the APIs."""
-    api, secret = openstack.api_node(lab), openstack.secret(lab)
-    user = openstack.rest(lab)
-    for name, path, text, sync in (
-            ("glance", "/etc/glance/glance-api.conf", _GLANCE, "glance-manage db_sync"),
-            ("placement", "/etc/placement/placement.conf", _PLACEMENT, "placement-manage db sync")):
-        openstack.galera.sql(lab, openstack.galera.any_synced(lab), openstack.grants([name], secret))
-        user.service_user(name)
-        put(lab, api, path, text % {
-            "sql": openstack_config.sql(name, secret),
-            "auth": openstack_config.auth_text(api, name, secret)}, name)
-        lab.check(api, "install -d -o %s -g %s /var/log/%s /var/lib/%s" % (name, name, name, name))
-        openstack.as_user(lab, api, name, sync, 300)
-        say("schema of %s" % name)
-    put(lab, api, "/etc/apache2/dashboard.conf", _DASHBOARD)
-    lab.check(api, "cd /etc/apache2/sites-enabled && rm -f * && ln -s ../dashboard.conf . && apache2ctl configtest")
-    lab.check(api, "install -d -o glance -g glance /var/lib/glance/images; "
-                   "printf \"\\nALLOWED_HOSTS = ['*']\\n\" >>/etc/openstack-dashboard/local_settings.py")
-    lab.check(api, ["systemctl", "start", "glance-api", "placement-api", "apache2"], 120)
-
-
-def try_one(lab, name, say):
-    """Up, stopped, up, hung, up, each in the eyes of HAProxy."""
-    api, (unit, pattern) = openstack.api_node(lab), SERVICES[name]
-
-    def wait(word, what):
-        lab.wait(lambda: states(lab).get((name, api), "").startswith(word), 90,
-                 "%s %s and is not %s: %s" % (name, what, word, states(lab).get((name, api))))
-        say("%s %s: %s" % (name, what, states(lab)[name, api]))
-
-    wait("UP", "runs")
-    lab.check(api, ["systemctl", "stop", unit], 120)
-    wait("DOWN", "is stopped")
-    lab.check(api, ["systemctl", "start", unit], 120)
-    wait("UP", "runs again")
-    faults.stop(lab, api, pattern)
-    try:
-        wait("DOWN", "hangs")
-    finally:
-        faults.cont(lab, api, pattern)
-    wait("UP", "goes on")
-
-
-def use(lab, say):
-    """A user's work through the VIP, from another node."""
-    vip = vip_of(lab)
-
-    def curl(words, stdin=None):
-        return lab.check("n2", ["curl", "-s", "-S", "-m", "30"] + words, 40, stdin=stdin)
-
-    identity = {"methods": ["password"], "password": {"user": {
-        "name": "admin", "domain": {"id": "default"}, "password": openstack.secret(lab)}}}
-    scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
-    out = curl(["-i", "-H", "Content-Type: application/json", "-d", "@-", "http://%s:5000/v3/auth/tokens" % vip],
-               json.dumps({"auth": {"identity": identity, "scope": scope}}))
-    token = [line.partition(":")[2].strip() for line in out.splitlines() if line.lower().startswith("x-subject-token")]
-    if " 201 " not in out.splitlines()[0] or not token:
-        raise LabError("no token through the VIP: %s" % out.splitlines()[0])
-    say("a token through the VIP: %s" % out.splitlines()[0].strip())
-    head = ["-H", "X-Auth-Token: " + token[0]]
-    answer = curl(head + ["-i", "-H", "Content-Type: application/json", "-d", json.dumps(
-        {"name": "one", "disk_format": "raw", "container_format": "bare"}), "http://%s:9292/v2/images" % vip])
-    try:
-        made = json.loads(answer.replace("\r", "").partition("\n\n")[2])
-    except ValueError:
-        raise LabError("glance makes no image: %s" % " / ".join(answer.split("\n")[:12])) from None
-    where = "http://%s:9292/v2/images/%s/file" % (vip, made["id"])
-    curl(head + ["-X", "PUT", "-H", "Content-Type: application/octet-stream", "--data-binary", "@-", where], IMAGE.decode())
-    if curl(head + [where]) != IMAGE.decode():
-        raise LabError("the image that came back through the VIP is another one")
-    say("an image of %d bytes stored and read again through the VIP" % len(IMAGE))
-    say("placement: %s" % curl(head + ["http://%s:8778/resource_providers" % vip]).strip()[:80])
-    page = curl(["-L", "-o", "/dev/null", "-w", "%{http_code} %{url_effective}", "http://%s/" % vip])
-    say("dashboard: %s" % page)
-    if not page.startswith("200 "):
-        raise LabError("the dashboard answers %s" % page)
-
-
-def main(words):
-    began = time.monotonic()
-
-    def say(text):
-        print("%7.1f  %s" % (time.monotonic() - began, text), flush=True)
-
-    with Lab(words[0] if words else "front") as lab:
-        lab.up(deb=front_door.newest_deb(), layers=openstack_layer.ensure("apis", say), say=say)
+    def _database(self, say):
+        """Database, broker, schemas, users and keys; then nothing of it runs but database and broker."""
+        lab, first = self.lab, self.lab.node_names[0]
         openstack.prepare(lab, say)
-        start_more(lab, say)
-        lab.check("n1", "cat >%s && haproxy -c -q -f %s && ip address add %s/24 dev host0 && "
-                        "systemd-run --quiet --unit=plan haproxy -Ws -f %s" % (CONFIG, CONFIG, vip_of(lab), CONFIG),
-                  stdin=text_of(lab))
-        lab.wait(lambda: all(states(lab).get((name, openstack.api_node(lab)), "").startswith("UP") for name in SERVICES), 120,
-                 "not all are up: %s" % states(lab))
-        use(lab, say)
-        for name in SERVICES:
-            try_one(lab, name, say)
-        for key, state in sorted(states(lab).items()):
-            say("%s on %s: %s" % (key + (state,)))
-    return 0
+        self._configure()
+        self._schemas(say)
+        api = openstack.api_node(lab)
+        lab.check(api, ["systemctl", "stop"] + [unit for unit in openstack.API_UNITS if unit != "memcached"], 120)
+        keys = base64.b64decode(lab.check(api, "tar -C / -c %s | base64" % " ".join(KEYS)))
+        for node in self.api_nodes:
+            lab.check(node, ["tar", "-C", "/", "-x"], stdin=keys)
+        galera.sql(lab, galera.any_synced(lab), "UPDATE keystone.endpoint SET url = REPLACE(url, '//%s:', '//%s:');\n" % (
+            api, VIP))
+        for name in ("vip", "haproxy"):  # they were for what was made until here; the plan has its own
+            lab.check(first, ["pcs", "resource", "delete", name], 120)
+
+    def _configure(self):
+        """Every file of every service, which are the same on both nodes but for the address that each binds."""
+        secret, lab = openstack.secret(self.lab), self.lab
+        key = base64.b16encode(os.urandom(16)).decode().lower()
+        common = openstack_config.files(lab.node_names, VIP, secret, key)
+        for node in self.api_nodes:
+            for path, (text, group) in dict(common, **texts(lab.node_names, VIP, secret, lab.address(node))).items():
+                put(lab, node, path, text, group)
+            lab.check(node, "chmod 644 /etc/default/* /etc/*/*-uwsgi.ini; for one in keystone cinder heat nova neutron glance "
+                            "placement; do install -d -o $one -g $one /var/log/$one /var/lib/$one /var/lock/$one; done; "
+                            "install -d -o glance -g glance /var/lib/glance/images; cd /etc/apache2/sites-enabled && rm -f * && "
+                            "ln -s %s . && echo 'Listen %s:80' >/etc/apache2/ports.conf && apache2ctl -t" % (
+                                APACHE, lab.address(node)), 60)
+
+    def _schemas(self, say):
+        lab, api, secret = self.lab, openstack.api_node(self.lab), openstack.secret(self.lab)
+        galera.sql(lab, galera.any_synced(lab), openstack.grants(DATABASES, secret))
+        user = openstack.rest(lab)
+        for name in DATABASES + ("nova",):
+            user.service_user(name)
+        for name, command in SYNCS:
+            openstack.as_user(lab, api, name, command, 400)
+            say("schema of %s: %s" % (name, command.partition(" ")[0]))
+
+    def start_instances(self, node):
+        """The services of the node, and the stand-in for what nobody packages."""
+        self.lab.check(node, ["systemctl", "start"] + [one.unit for one in SERVICES], 240)
+        if self.lab.run(node, ["systemctl", "is-active", "--quiet", front.STANDIN]).rc != 0:
+            self.start_standin(node, {self.plan.service(name).backend_port for name in STANDINS})
+
+    def _signal(self, node, name):
+        units = [one.unit for one in SERVICES] + [front.STANDIN]
+        self.lab.check(node, ["systemctl", "kill", "--signal=" + name] + units)
+
+    def kill_instances(self, node):
+        """Every process of every service; systemd starts again what its unit says."""
+        self._signal(node, "KILL")
+
+    def hang_instances(self, node):
+        self._signal(node, "STOP")
+
+    def wake_instances(self, node):
+        self._signal(node, "CONT")
+
+    # -- ask
+
+    def states(self):
+        """dict: (listener, node) -> HAProxy's status and what its last check was, in the eyes of the node with the VIP."""
+        out = self.lab.check(self.holders()["internal"], "echo 'show stat' | socat -t 5 - /run/haproxy/admin.sock")
+        return {(proxy, server): "%s (%s %s)" % (status, checked.lstrip("* "), code)
+                for proxy, server, status, checked, code in front.servers(out) if "." not in proxy}
+
+    def _log_in(self):
+        plain = openstack_rest.Rest(self.lab.vip, openstack.secret(self.lab))
+        openstack.in_network(self.lab, plain.login)
+        self._token, self._project = plain.token, plain.project
+
+    def requests(self):
+        """What a user asks: with a token, and of the database behind the service where that is one question."""
+        if self._token is None:
+            self._log_in()
+        again = json.dumps({"auth": {"identity": {"methods": ["token"], "token": {"id": self._token}}}})
+        asked = {"keystone_public": [["POST /v3/auth/tokens", again, ["201"]], ["GET /v3/auth/projects", None, ["200"]],
+                                     ["GET /v3", None, ["200"]]],
+                 "keystone_admin": [["GET /v3/projects", None, ["200"]]],
+                 "glance_api": [["GET /v2/images", None, ["200"]]],
+                 "placement": [["GET /resource_providers", None, ["200"]]],
+                 "nova_compute": [["GET /v2.1/flavors", None, ["200"]]],
+                 "nova_metadata": [["GET /", None, ["200"]]],
+                 "nova_vncproxy": [["GET /vnc_lite.html", None, ["200"]]],
+                 "neutron_api": [["GET /v2.0/networks", None, ["200"]]],
+                 "cinder_api": [["GET /v3/%s/volumes" % self._project, None, ["200"]]],
+                 "heat_api": [["GET /", None, ["300"]]], "heat_cfn": [["GET /", None, ["300"]]],
+                 "dashboard": [["GET /horizon/auth/login/", None, ["200"]]]}
+        return {name: {"ask": ask, "token": self._token} for name, ask in asked.items()}
+
+    # -- try it
+
+    def use(self, say):
+        """A user's work through the VIP, from the client's place in the network; each step is made until it is done well
+        once, and what it answered before that is said."""
+        self._log_in()
+        say("a token through the VIP")
+        made = json.loads(self._ask("POST", 9292, "/v2/images", say, json.dumps(
+            {"name": "one", "disk_format": "raw", "container_format": "bare"})))
+        where = "/v2/images/%s/file" % made["id"]
+        self._ask("PUT", 9292, where, say, IMAGE.decode(), "application/octet-stream")
+        if self._ask("GET", 9292, where, say) != IMAGE.decode():
+            raise LabError("the image that came back through the VIP is another one")
+        say("an image of %d bytes stored and read again through the VIP" % len(IMAGE))
+        for name, port, path in (("placement", 8778, "/resource_providers"), ("nova", 8774, "/v2.1/flavors"),
+                                 ("neutron", 9696, "/v2.0/networks"), ("cinder", 8776, "/v3/%s/volumes" % self._project)):
+            say("%s: %s" % (name, self._ask("GET", port, path, say).strip()[:70]))
+        page = self._curl(["-k", "-L", "-o", "/dev/null", "-w", "%{http_code} %{url_effective}", "https://%s/" % (
+            self.plan.vip("public").address)])
+        say("dashboard: %s" % page)
+        if not page.startswith("200 "):
+            raise LabError("the dashboard answers %s" % page)
+
+    def _curl(self, words, stdin=None):
+        return self.lab.check("n1", ["curl", "-s", "-S", "-m", "30"] + words, 40, stdin=stdin)
+
+    def _ask(self, method, port, path, say, body=None, kind="application/json"):
+        words = ["-i", "-X", method, "-H", "X-Auth-Token: " + self._token, "http://%s:%d%s" % (self.lab.vip, port, path)]
+        if body is not None:
+            words += ["-H", "Content-Type: " + kind, "-H", "Expect:", "--data-binary", "@-"]
+        for _ in range(3):
+            head, _, found = self._curl(words, body).replace("\r", "").partition("\n\n")
+            if head.split(" ")[1][:1] == "2":
+                return found
+            say("%s %s: %s" % (method, path, " / ".join((head + "\n" + found).splitlines())[:400]))
+        raise LabError("%s %s through the VIP is not done" % (method, path))
+
+    def try_each(self, say):
+        """Up, stopped, up, hung, up, each in the eyes of HAProxy, all services of one node at once."""
+        node = self.api_nodes[-1]
+        listeners = {name for one in SERVICES for name in one.listeners}
+
+        def wait(word, what):
+            def found():
+                return {name: text for (name, at), text in self.states().items() if at == node and name in listeners}
+
+            self.lab.wait(lambda: all(text.startswith(word) for text in found().values()), front.STARTED,
+                          "not all are %s %s" % (word, what))
+            for name, text in sorted(found().items()):
+                say("%-16s %-10s %s" % (name, what, text))
+
+        wait("UP (L7OK", "runs")
+        self.lab.check(node, ["systemctl", "stop"] + [one.unit for one in SERVICES], 120)
+        wait("DOWN", "is stopped")
+        self.start_instances(node)
+        wait("UP (L7OK", "runs again")
+        self.hang_instances(node)
+        try:
+            wait("DOWN", "hangs")
+        finally:
+            self.wake_instances(node)
+        wait("UP (L7OK", "goes on")
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def layers(say):
+    """What the lab's nodes need."""
+    return openstack_layer.ensure("apis", say)
+
+
+def versions(lab):
+    """The packages that answer, with their versions: a line for people."""
+    node = lab.node_names[-1]
+    names = sorted({one.package for one in SERVICES})
+    return lab.check(node, ["dpkg-query", "-W", "-f", "${Package} ${Version}, "] + names + [PYTHON]).rstrip(", ")

@@ -4,19 +4,25 @@
 
     knocker.py --rate 10 --seconds 5 NAME=ADDRESS:PORT ...      NAME+tls: with TLS;  galera_cluster: a login and a question
 
+What is asked comes as JSON on standard input: {NAME: {"ask": [[words of the request, body or null, [codes]], ...],
+"token": TOKEN or null}}, in turn; a name that is not there gets GET and every third time POST of /v2, and 200 is an answer.
+
 One line an attempt on standard output: name, when it began (seconds of the monotonic clock, the same for all processes of
-this machine), how long it took, `ok` or what went wrong. Every third one of the HTTP requests is a POST.
+this machine), how long it took, `ok` or what went wrong.
 """
 
 import argparse
 import asyncio
 import concurrent.futures
+import json
 import ssl
 import sys
 import time
 
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
+
+ANYTHING = [["POST /v2", "{}", ["200"]], ["GET /v2", None, ["200"]], ["GET /v2", None, ["200"]]]
 
 
 def ask_database(host, port, user, password, limit):
@@ -34,6 +40,18 @@ def ask_database(host, port, user, password, limit):
     return "ok"
 
 
+def request(name, number, requests):
+    """The bytes of one, and the status codes that are an answer to it."""
+    known = requests.get(name, {"ask": ANYTHING})
+    words, body, codes = known["ask"][number % len(known["ask"])]
+    lines = [words + " HTTP/1.1", "Host: front", "Connection: close"]
+    if known.get("token"):
+        lines.append("X-Auth-Token: " + known["token"])
+    if body is not None:
+        lines += ["Content-Type: application/json", "Content-Length: %d" % len(body)]
+    return ("\r\n".join(lines + ["", ""]) + (body or "")).encode(), codes
+
+
 async def talk(name, host, port, number, options):
     """One attempt; the words of what went wrong, or ok."""
     if name.startswith("galera"):
@@ -41,13 +59,11 @@ async def talk(name, host, port, number, options):
             options.pool, ask_database, host, port, options.user, options.password, options.seconds)
     reader, writer = await asyncio.open_connection(host, port, ssl=TLS if name.endswith("+tls") else None)
     try:
-        if number % 3:
-            writer.write(b"GET /v2 HTTP/1.1\r\nHost: front\r\nConnection: close\r\n\r\n")
-        else:
-            writer.write(b"POST /v2 HTTP/1.1\r\nHost: front\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+        text, codes = request(name.partition("+")[0], number, options.requests)
+        writer.write(text)
         answer = await reader.read()
         status = answer[9:12].decode("ascii", "replace")
-        return "ok" if status == "200" else "HTTP " + status if status else "closed"
+        return "ok" if status in codes else "HTTP " + status if status else "closed"
     finally:
         writer.close()
 
@@ -91,6 +107,7 @@ def main():
     parser.add_argument("places", nargs="+")
     options = parser.parse_args()
     options.pool, options.password = concurrent.futures.ThreadPoolExecutor(32), None
+    options.requests = json.loads(sys.stdin.read() or "{}")
     if options.password_file:
         with open(options.password_file, encoding="utf-8") as file:
             options.password = file.read().strip()

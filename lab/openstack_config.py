@@ -113,7 +113,7 @@ memcache_servers = %(memcached)s
 enable_consoleauth = true
 """
 
-_UWSGI = """\
+UWSGI = """\
 [uwsgi]
 plugins = python3
 master = true
@@ -172,7 +172,7 @@ def files(nodes, api, secret, key, nova19=False):
     for project, name, program in (("keystone", "keystone", "/usr/bin/keystone-wsgi-public"),
                                    ("cinder", "cinder-api", "/usr/bin/cinder-wsgi"),
                                    ("heat", "heat-api", "/usr/bin/heat-wsgi-api")):
-        text = _UWSGI % {"project": project, "name": name, "program": program}
+        text = UWSGI % {"project": project, "name": name, "program": program}
         found["/etc/%s/%s-uwsgi.ini" % (project, name)] = (text, "root")
     if nova19:
         old = dict(nova, sql=sql("nova19", secret), api_sql=sql("nova19_api", secret), rabbit=rabbit("nova19", secret, nodes),

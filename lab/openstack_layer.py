@@ -4,7 +4,8 @@
 `services` is Debian's keystone, cinder, heat and console proxy with apt, from the machine's own sources. `consoleauth` is
 nova 19.3.2 (Stein, 2019: the last release with nova-consoleauth) from the machine's Python package index, in a virtual
 environment below /opt/nova19, run by the oldest interpreter that can be had for the image: bullseye's Python 3.9, next to
-bookworm's own. `apis` is what has an API and no agent: glance, placement, the dashboard behind Apache. All are cached like the image: named by their recipe and by what they lie on. Nothing in them is enabled.
+bookworm's own. `apis` is what has an API and no agent: glance, placement,
+nova, neutron, heat's CloudFormation, the dashboard behind Apache. All are cached like the image: named by their recipe and by what they lie on. Nothing in them is enabled.
 """
 
 import configparser
@@ -21,7 +22,7 @@ BELOW = {"services": (), "consoleauth": ("services",), "apis": ("services",)}
 KINDS = tuple(BELOW)
 PACKAGES = ("keystone", "cinder-volume", "cinder-api", "cinder-scheduler", "heat-engine", "heat-api",
             "nova-consoleproxy", "python3-memcache")
-API_PACKAGES = ("glance-api", "placement-api", "openstack-dashboard-apache")
+API_PACKAGES = ("glance-api", "placement-api", "openstack-dashboard-apache", "nova-api", "neutron-server", "heat-api-cfn")
 OLD_SUITE = "bullseye"
 OLD_PACKAGES = ("python3.9", "libpython3.9-stdlib")
 OLD_MODULES = ("python3-distutils", "python3-lib2to3")  # one directory an interpreter: unpacked, not installed

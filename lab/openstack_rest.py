@@ -21,7 +21,7 @@ class Rest:
         self._session = requests.Session()
         self._session.trust_env = False  # the lab's addresses are not for this machine's proxies
         self._address, self._secret, self._timeout = address, secret, timeout
-        self.project = None
+        self.project = self.token = None
 
     def login(self):
         """Get a token. LabError with the answer if there is none."""
@@ -31,7 +31,7 @@ class Rest:
         answer = self._session.post(self._url("keystone", "/v3/auth/tokens"), json=body, timeout=self._timeout)
         if answer.status_code != 201:
             raise LabError("keystone gives no token: HTTP %d %s" % (answer.status_code, answer.text[:200]))
-        self._session.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
+        self.token = self._session.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
         self.project = answer.json()["token"]["project"]["id"]
         return self
 

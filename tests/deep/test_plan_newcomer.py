@@ -18,12 +18,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 LIMIT = 300  # seconds; a broken promise, not a slow machine, is what the test looks for
 
 
-@pytest.fixture(scope="module")
-def lab():
-    """Three machines with the packages, and no cluster."""
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def lab(request):
+    """Three machines with the packages, and no cluster: Pacemaker 2.1 and pcs 0.11, then 3.0 and 0.12."""
     deb = package()
     with cluster.Lab("tnew-%d" % (os.getpid() % 10000000)) as made:
-        made.up(deb=deb)
+        made.up(suite=request.param, deb=deb)
         for node in made.node_names:
             made.check(node, ["pcs", "cluster", "destroy", "--force"], 120)
             made.check(node, ["test", "!", "-e", "/etc/corosync/corosync.conf"])

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the front door's figures are counted, and the commands that its documentation names."""
 
-from lab.front import documented, plan_text, vip_commands
-from lab.front_door import felt, table
+import pytest
+
+from lab.front import documented, plan_text, servers_up, vip_commands
+from lab.front_door import by_listener, felt, table
 from lab.front_picture import stretches
+from lab.front_real import plan_text as real_text
+from lab.front_real_config import SERVICES, STANDINS, texts
+from lab.knocker import request
 from lab.names import Node
 from quorate.plan.read import read
 
@@ -41,6 +46,56 @@ def test_table_has_a_row_for_each_case():
 
     assert ["| keepalived | x | 2 | 0 of 2 | 0 | 6.5 s (8.0) |", "| pacemaker | x | 1 | 0 of 1 | 0 | 8.0 s |"
             ] == text.splitlines()[2:]
+
+
+@pytest.mark.parametrize("status, checked, up", [
+    ("UP", "L7OK", True), ("UP", "* L7OK", True), ("UP", "", True), ("no check", "", True),
+    ("UP", "INI", False), ("UP 1/2", "L7TOUT", False), ("DOWN", "L4CON", False)])
+def test_a_server_is_up_when_it_was_asked(status, checked, up):
+    """HAProxy calls a server UP before its first check; a lab that believed that sent an image to a Glance that was not there."""
+    row = ["p", "n1"] + [""] * 15 + [status] + [""] * 18 + [checked, "200"]
+
+    assert up == servers_up("# names\n" + ",".join(row) + "\n")
+    assert not servers_up("")
+
+
+def test_each_listener_has_its_own_figures():
+    seen = [("a", 0.0, 1.0, "ok"), ("a", 2.0, 0.5, "HTTP 503"), ("b", 0.0, 0.5, "ok")]
+    text = by_listener([("pacemaker", "x", 1, felt(seen, 0.0, 4.0, ""), 0.0, seen)])
+
+    assert ["| a | 1 of 2, 3.0 s |", "| b | 0 of 1, 3.5 s |"] == text.splitlines()[2:]
+
+
+def test_a_client_asks_what_it_is_told_and_knows_the_answer():
+    known = {"x": {"ask": [["GET /one", None, ["300"]], ["POST /two", "{}", ["201"]]], "token": "abc"}}
+
+    assert (b"GET /one HTTP/1.1\r\nHost: front\r\nConnection: close\r\nX-Auth-Token: abc\r\n\r\n", ["300"]
+            ) == request("x", 2, known)
+    assert request("x", 3, known)[0].endswith(b"Content-Length: 2\r\n\r\n{}")
+    assert [b"POST", b"GET ", b"GET "] == [request("y", number, known)[0][:4] for number in range(3)]
+
+
+def test_every_listener_is_a_real_service_or_a_named_stand_in():
+    plan, problems = read(real_text(Lab))
+
+    assert not problems
+    assert ["n3", "n4"] == list(plan.service("nova_compute").nodes)
+    listeners = {one for service in SERVICES for one in service.listeners}
+    assert {one.name for one in plan.services} == listeners | set(STANDINS) | {"galera_cluster"}
+    for service in SERVICES:
+        for name in service.listeners:
+            assert not service.port or plan.service(name).backend_port == service.port
+
+
+def test_a_real_service_binds_the_address_of_its_node():
+    found = texts(["n1"], "vip", "secret", "10.1.2.13")
+
+    for service in SERVICES:
+        if service.program:
+            assert "--http-socket 10.1.2.13:%d " % service.port in found["/etc/default/" + (service.script or service.unit)][0]
+    assert "threads = 1\n" in found["/etc/nova/nova-api-uwsgi.ini"][0]
+    assert "bind_host = 10.1.2.13" in found["/etc/glance/glance-api.conf"][0]
+    assert "novncproxy_host = 10.1.2.13" in found["/etc/nova/nova.conf"][0]
 
 
 def test_stretches_follow_each_other():

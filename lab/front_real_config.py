@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configuration of the real APIs behind the lab's front door, each bound to its node's own address. Pure.
+
+Debian's units start uwsgi on all addresses, which takes the VIPs' ports away from HAProxy on the same node; what their
+scripts read in /etc/default comes after that and wins.
+"""
+
+from typing import NamedTuple
+
+from lab import openstack_config as config
+
+
+class Service(NamedTuple):
+    """unit, package, project: as Debian names them; listeners: of the plan; port and program: where uwsgi serves it, no
+    program: something else does; script: what its script calls itself; greenlets: it is patched by eventlet, and then
+    several threads of uwsgi end in "cannot switch to a different thread" and a process that answers nobody any more."""
+
+    unit: str
+    package: str
+    project: str
+    listeners: tuple
+    port: int = 0
+    program: str = ""
+    greenlets: bool = True
+    script: str = ""
+
+
+SERVICES = (
+    Service("keystone", "keystone", "keystone", ("keystone_public", "keystone_admin"), 5000, "/usr/bin/keystone-wsgi-public",
+            False),
+    Service("glance-api", "glance-api", "glance", ("glance_api",)),
+    Service("placement-api", "placement-api", "placement", ("placement",), 8778, "/usr/bin/placement-api"),
+    Service("nova-api", "nova-api", "nova", ("nova_compute",), 8774, "/usr/bin/nova-api-wsgi"),
+    Service("nova-api-metadata", "nova-api", "nova", ("nova_metadata",), 8775, "/usr/bin/nova-metadata-wsgi"),
+    Service("nova-novncproxy", "nova-consoleproxy", "nova", ("nova_vncproxy",)),
+    Service("neutron-api", "neutron-api", "neutron", ("neutron_api",), 9696, "/usr/bin/neutron-api", True,
+            "neutron-server"),
+    Service("cinder-api", "cinder-api", "cinder", ("cinder_api",), 8776, "/usr/bin/cinder-wsgi"),
+    Service("heat-api", "heat-api", "heat", ("heat_api",), 8004, "/usr/bin/heat-wsgi-api"),
+    Service("heat-api-cfn", "heat-api-cfn", "heat", ("heat_cfn",), 8000, "/usr/bin/heat-wsgi-api-cfn"),
+    Service("apache2", "openstack-dashboard", "www-data", ("dashboard",)),
+)
+STANDINS = ("nova_ec2", "glance_registry")  # nobody packages them any more: stand-ins
+PYTHON = "python3"
+DATABASES = ("glance", "placement", "neutron")
+ML2 = "/etc/neutron/plugins/ml2/ml2_conf.ini"
+SYNCS = (("glance", "glance-manage db_sync"), ("placement", "placement-manage db sync"),
+         ("nova", "nova-manage api_db sync"),
+         ("neutron", "neutron-db-manage --config-file /etc/neutron/neutron.conf --config-file %s upgrade heads" % ML2))
+APACHE = "/etc/apache2/dashboard.conf"
+
+_GLANCE = """\
+[DEFAULT]
+bind_host = %(address)s
+workers = 1
+log_dir = /var/log/glance
+enabled_backends = file:file
+[glance_store]
+default_backend = file
+[file]
+filesystem_store_datadir = /var/lib/glance/images
+[database]
+connection = %(sql)s
+[paste_deploy]
+flavor = keystone
+[keystone_authtoken]
+%(auth)s"""
+_PLACEMENT = """\
+[placement_database]
+connection = %(sql)s
+[keystone_authtoken]
+%(auth)s"""
+_NOVA = """\
+[api]
+auth_strategy = keystone
+[keystone_authtoken]
+%(auth)s"""
+_NEUTRON = """\
+[DEFAULT]
+core_plugin = ml2
+auth_strategy = keystone
+api_paste_config = /etc/neutron/api-paste.ini
+transport_url = %(rabbit)s
+log_dir = /var/log/neutron
+state_path = /var/lib/neutron
+[database]
+connection = %(sql)s
+[oslo_concurrency]
+lock_path = /var/lock/neutron
+[keystone_authtoken]
+%(auth)s"""
+_ML2 = """\
+[ml2]
+type_drivers = flat,vlan,vxlan
+tenant_network_types = vxlan
+mechanism_drivers = openvswitch
+[ml2_type_vxlan]
+vni_ranges = 1:1000
+"""
+
+# Debian's own site serves the dashboard at / alone, while its settings (WEBROOT) lead to /horizon: its login page is not there.
+_DASHBOARD = """\
+<VirtualHost *:80>
+    WSGIDaemonProcess horizon user=www-data group=www-data processes=1 threads=4
+    Alias /horizon/static /var/lib/openstack-dashboard/static
+    WSGIScriptAlias /horizon /usr/share/openstack-dashboard/wsgi.py process-group=horizon application-group=%{GLOBAL}
+    RedirectMatch ^/$ /horizon/
+    <Directory /usr/share/openstack-dashboard>
+        Require all granted
+    </Directory>
+    <Directory /var/lib/openstack-dashboard/static>
+        Require all granted
+    </Directory>
+</VirtualHost>
+"""
+_SETTINGS = """\
+ALLOWED_HOSTS = ["*"]
+OPENSTACK_KEYSTONE_URL = "http://%s:5000/v3"
+"""
+# What the script of a unit reads after it has put its own words together.
+_DEFAULT = """\
+DAEMON=/usr/bin/uwsgi_python311
+DAEMON_ARGS="--http-socket %(address)s:%(port)d --ini /etc/%(project)s/%(unit)s-uwsgi.ini"
+PYARGV=
+"""
+
+
+def texts(nodes, vip, secret, address):
+    """{path: (text, group)} on the node with this address, beside and instead of what openstack_config has."""
+    def given(name, vhost="nova"):
+        return {"sql": config.sql(name, secret), "auth": config.auth_text(vip, name, secret), "address": address,
+                "rabbit": config.rabbit(vhost, secret, nodes)}
+
+    nova = config.files(nodes, vip, secret, "")["/etc/nova/nova.conf"][0].replace(
+        "novncproxy_host = 0.0.0.0", "novncproxy_host = " + address)
+    found = {
+        "/etc/glance/glance-api.conf": (_GLANCE % given("glance"), "glance"),
+        "/etc/placement/placement.conf": (_PLACEMENT % given("placement"), "placement"),
+        "/etc/nova/nova.conf": (nova + _NOVA % given("nova"), "nova"),
+        "/etc/neutron/neutron.conf": (_NEUTRON % given("neutron"), "neutron"),
+        ML2: (_ML2, "neutron"),
+        APACHE: (_DASHBOARD, "root"),
+        "/etc/openstack-dashboard/local_settings.d/_9000_lab.py": (_SETTINGS % vip, "www-data"),
+    }
+    for one in SERVICES:
+        if not one.program:
+            continue
+        text = config.UWSGI % {"project": one.project, "name": one.unit, "program": one.program}
+        text = text.replace("processes = 1\nthreads = 8\n", "processes = 2\nthreads = %d\n" % (1 if one.greenlets else 4))
+        if one.project == "neutron":
+            text += "pyargv = --config-file=/etc/neutron/neutron.conf --config-file=%s\n" % ML2
+        found["/etc/%s/%s-uwsgi.ini" % (one.project, one.unit)] = (text, "root")
+        found["/etc/default/" + (one.script or one.unit)] = (_DEFAULT % dict(one._asdict(), address=address), "root")
+    return found
