@@ -128,11 +128,7 @@ class Election:
             self._offered(self.context.node in decision.nodes)
             return Outcome(codes.SUCCESS)
         self._offered(False)
-        since = int(self.memory.read("waiting").get("since", 0))
-        if not since:
-            since = int(self.context.clock.now())
-            self.memory.write("waiting", {"since": since})
-        if decision.urgent and self.context.clock.now() - since >= URGENT_AFTER:
+        if self.memory.lasts("waiting", self.context.clock) >= URGENT_AFTER and decision.urgent:
             return Outcome(codes.DEGRADED, frozen(decision, self.context.instance))
         return Outcome(codes.SUCCESS)
 

@@ -6,7 +6,7 @@ arbitrators among its members.
 """
 
 from quorate.host import memory
-from quorate.host.memory import LASTING, RUN, replace
+from quorate.host.memory import LASTING, RUN, content, replace
 
 
 class Memory(memory.Memory):
@@ -18,4 +18,4 @@ class Memory(memory.Memory):
         memory.Memory.__init__(self, "galera", instance, run, lasting)
 
 
-__all__ = ["Memory", "replace"]
+__all__ = ["Memory", "content", "replace"]

@@ -5,7 +5,7 @@ import os
 from collections import namedtuple
 
 from quorate.galera import facts, read
-from quorate.galera.memory import replace
+from quorate.galera.memory import content, replace
 from quorate.galera.server import prepare_run_directories
 
 RECOVER_MOST = 600   # seconds; InnoDB may have a long log to apply before it can tell the position
@@ -66,8 +66,7 @@ def settled(memory, view):
 def text(directory, name):
     """The content of a file of the data directory, None when it cannot be read."""
     try:
-        with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as file:
-            return file.read(65536)
+        return content(os.path.join(directory, name))
     except OSError:
         return None
 

@@ -114,12 +114,7 @@ def progress(context, process):
 
 def stalled_for(context, memory, process):
     """Seconds since the server last read or wrote anything that was seen; keeps a note of it."""
-    now, seen = int(context.clock.now()), progress(context, process)
-    note = memory.read("progress")
-    if note.get("bytes") != str(seen) or note.get("pid") != str(process.pid):
-        memory.write("progress", {"bytes": seen, "pid": process.pid, "since": now})
-        return 0
-    return max(0, now - int(note.get("since", now)))
+    return memory.lasts("progress", context.clock, bytes=progress(context, process), pid=process.pid)
 
 
 def listening(addresses, limit):
@@ -130,10 +125,11 @@ def listening(addresses, limit):
     """
     import select
     import socket as sockets
+    from quorate.host.names import lookup
     waiting, found = {}, set()
     for name, (host, port) in addresses.items():
         try:
-            family, kind, protocol, _, where = sockets.getaddrinfo(host, port, 0, sockets.SOCK_STREAM)[0]
+            family, kind, protocol, _, where = lookup(host, port, limit)[0]
             one = sockets.socket(family, kind, protocol)
             one.setblocking(False)
             one.connect_ex(where)

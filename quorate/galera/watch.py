@@ -78,12 +78,7 @@ def _without_primary(election, seen, snapshot, outside):
 
 def _lasts(election, what, seen):
     """Seconds since this was first so of this server; keeps a note of that name."""
-    now, pid = int(election.context.clock.now()), str(seen.process.pid)
-    note = election.memory.read(what)
-    if note.get("pid") != pid:
-        election.memory.write(what, {"pid": pid, "since": now})
-        return 0
-    return max(0, now - int(note.get("since", now)))
+    return election.memory.lasts(what, election.context.clock, pid=seen.process.pid)
 
 
 def absent(snapshot):

@@ -49,11 +49,20 @@ class Memory:
         except (KeyError, ValueError):
             return None
 
+    def lasts(self, name, clock, **of):
+        """Whole seconds since this was first so, by the clock that nobody sets; the beginning is noted. of: whom it is about,
+        for another one it begins anew."""
+        now, note = int(clock.monotonic()), self.read(name)
+        began = note.get("since", "")
+        if any(note.get(key) != str(value) for key, value in of.items()) or not began.isdigit() or int(began) > now:
+            self.write(name, dict(of, since=now))
+            return 0
+        return now - int(began)
+
     def keep(self, path):
         """Save a copy of a file of the data directory in our own lasting directory, the last one of each name."""
         os.makedirs(self.lasting, 0o755, exist_ok=True)
-        with open(path, encoding="utf-8", errors="replace") as file:
-            replace(os.path.join(self.lasting, os.path.basename(path)), file.read(65536))
+        replace(os.path.join(self.lasting, os.path.basename(path)), content(path))
 
     def kept(self, name):
         """The text of a saved copy, None when there is none."""
@@ -90,12 +99,28 @@ def stamp(path):
     return "%d.%d" % (status.st_ino, status.st_mtime_ns)
 
 
+def content(path, most=65536):
+    """The first characters of a file in a directory that is not root's. Raises OSError, also for a symbolic link: what its
+    owner put in the file's place may lead to any file of root's, and a copy of it would be readable for everybody."""
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8", errors="replace") as file:
+        return file.read(most)
+
+
 def replace(path, text, owner=None):
-    """Put `text` into `path` in one step that survives a power cut. owner: (uid, gid) of the new file, None: ours."""
+    """Put `text` into `path` in one step that survives a power cut. owner: (uid, gid) of the new file, None: ours.
+
+    The directory may be another user's, who must not lead root to write through a link of his.
+    """
     temporary = path + ".quorate"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644 if owner is None else 0o660)
     try:
-        os.write(handle, text.encode())
+        os.unlink(temporary)  # of one that was killed here
+    except FileNotFoundError:
+        pass
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644 if owner is None else 0o660)
+    try:
+        left = memoryview(text.encode())
+        while left:  # a disk that is nearly full takes a part
+            left = left[os.write(handle, left):]
         if owner is not None:
             os.fchown(handle, *owner)
         os.fsync(handle)

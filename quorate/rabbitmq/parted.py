@@ -46,10 +46,7 @@ def cut_off(cluster, seen):
     if not beside:
         memory.forget("cut-off")
         return Outcome(codes.DEGRADED, seen.sentence)
-    now = int(context.clock.now())
-    since = int(memory.read("cut-off").get("since", 0)) or now
-    memory.write("cut-off", {"since": since})
-    if now - since < max(context.parameters.minority_wait, STALE * context.interval):
+    if memory.lasts("cut-off", context.clock) < max(context.parameters.minority_wait, STALE * context.interval):
         return Outcome(codes.DEGRADED, seen.sentence)
     context.log.error(seen.sentence)
     # Pacemaker keeps 144 characters of it.

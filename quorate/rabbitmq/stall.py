@@ -20,11 +20,11 @@ def stuck(context, memory, process, log):
     if work is None:
         return False
     cpu, moved = work
-    now, words = context.clock.now(), _size(log)
+    now, words = context.clock.monotonic(), _size(log)
     note = memory.read(NOTE)
     try:
         since, known = float(note["since"]), float(note["cpu"])
-        idle = (note["process"] == "%d.%d" % (process.pid, process.start) and int(note["log"]) == words
+        idle = (since <= now and note["process"] == "%d.%d" % (process.pid, process.start) and int(note["log"]) == words
                 and moved - int(note["bytes"]) < BYTES and cpu - known <= BUSY * max(1.0, now - since))
     except (KeyError, ValueError):
         idle = False
