@@ -135,17 +135,9 @@ class Cluster:
             self.memory.forget("waiting")
             process = self.carry_out(decision)
             return self.accompany(process, decision, most=self.context.deadline.left() / 2)
-        since = self._waits_since()
-        if decision.urgent and self.context.clock.now() - since >= URGENT_AFTER:
+        if self.memory.lasts("waiting", self.context.clock) >= URGENT_AFTER and decision.urgent:
             return Outcome(codes.DEGRADED, frozen(decision, self.context.instance))
         return Outcome(codes.SUCCESS)
-
-    def _waits_since(self):
-        since = int(self.memory.read("waiting").get("since", 0))
-        if not since:
-            since = int(self.context.clock.now())
-            self.memory.write("waiting", {"since": since})
-        return since
 
     # acting
 
@@ -181,7 +173,7 @@ class Cluster:
                 raise NotOurTurn(words)  # keep Pacemaker from this node, so it is tried again
             self.context.log.warning("%s Its disk is empty, and it joins as a new member." % words)
         self._be_younger(decision)
-        self.memory.write("grow", {"for": self.layout.nodename})
+        self.memory.write("grow", {"for": self.layout.nodename}, lasting=True)
         return ("-rabbit", "cluster_nodes", "{['%s'],disc}" % decision.peer,
                 "-rabbit", "cluster_formation", "[{discovery_retry_limit,%d}]" % RETRIES)
 
@@ -208,12 +200,13 @@ class Cluster:
             raise NotOurTurn("%s founds the cluster." % founder)
 
     def _force(self, decision):
-        """Let this boot wait for nobody. Everything is on record before it can change anything."""
+        """Let this boot wait for nobody. Everything is on record before it can change anything: once RabbitMQ has the order, any
+        later start obeys it, also one that comes after others went on."""
         from quorate.rabbitmq.ctl import Tools
+        self.board.open_generation()
         done, words = Tools(self.context, self.layout).force_boot()
         if not done:
             raise Failed(codes.ERR_GENERIC, words)
-        self.board.open_generation()
         override = self.board.override()
         if override is not None and override.node == self.context.node:
             self._used(override)
@@ -311,7 +304,7 @@ class Cluster:
         if beside and seen.process is not None and stall.stuck(self.context, self.memory, seen.process, self.layout.log):
             return Outcome(codes.ERR_GENERIC, "Boots while the cluster runs on %s, and has done nothing for %d s: it hangs, and "
                            "is restarted." % (", ".join(beside), stall.STUCK_AFTER))
-        waits = self.context.clock.now() - self._waits_since()
+        waits = self.memory.lasts("waiting", self.context.clock)
         word = snapshot.override is not None and snapshot.override.node == snapshot.me
         if decision.action == facts.FORCE and (word or waits >= self.context.parameters.recovery_wait):
             process = self.boot_alone_if_proven()

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the agent writes down on its own node (see quorate.host.memory). Nothing of it has to survive a power cut."""
+"""What the agent writes down on its own node (see quorate.host.memory).
+
+Lasting are what the disk said of the others before a launch, the members where they stand in no file of RabbitMQ's, and that
+quorum queues are still to be extended to a node that joined.
+"""
 
 from quorate.host import memory
 from quorate.host.memory import LASTING, RUN

@@ -15,14 +15,14 @@ VERIFY = 60  # seconds after which it is looked whether the cluster still has th
 
 def keep_record(cluster, seen):
     """Publish the state and the members when they changed."""
-    memory, layout, now = cluster.memory, cluster.layout, int(cluster.context.clock.now())
+    memory, layout, now = cluster.memory, cluster.layout, int(cluster.context.clock.monotonic())
     note = memory.read("serving")
     mark = "%s %s %s" % (seen.state, stamp(os.path.join(layout.directory, "cluster_nodes.config")),
                          stamp(os.path.join(layout.directory, "nodes_running_at_shutdown")))
     verified = int(note.get("verified", 0))
-    if note.get("mark") == mark and now - verified < VERIFY and not cluster.context.is_probe:
+    if note.get("mark") == mark and 0 <= now - verified < VERIFY and not cluster.context.is_probe:
         return
-    if now - verified >= VERIFY:
+    if not 0 <= now - verified < VERIFY:
         reports = cluster.board.reports()
         if cluster.context.node not in reports:
             memory.forget("published")
@@ -79,10 +79,10 @@ def after_boot(cluster):
     """Once after each boot: quorum queues of a node that joined anew, the policy."""
     from quorate.rabbitmq.ctl import Tools
     memory = cluster.memory
-    if memory.has("grow"):
+    if memory.read("grow", lasting=True):
         done, sentence = Tools(cluster.context, cluster.layout).grow(cluster.layout.nodename)
         if done:
-            memory.forget("grow")
+            memory.discard("grow")
         else:
             cluster.context.log.warning(sentence)  # the next monitor tries again
     if not memory.has("policy"):
@@ -104,7 +104,8 @@ def apply_policy(cluster):
         problem = str(unclear)
     if not problem:
         mark = _mark("\0".join(wanted.words()))
-        if cluster.board.policy() != mark:
+        # A cluster that is founded anew has none, whatever was set in the one before.
+        if cluster.board.policy() != mark or memory.read("launched-for").get("action") == facts.FOUND:
             done, problem = Tools(cluster.context, cluster.layout).set_policy(wanted)
             if done:
                 cluster.context.log.info("The policy %s was set." % wanted.name)

@@ -195,7 +195,7 @@ def test_a_join_tells_the_broker_whom_to_join_and_never_to_fall_back(tmp_path):
     assert argv == ("/bin/true",) and user == ME
     assert env["RABBITMQ_SERVER_START_ARGS"] == ("-rabbit cluster_nodes {['rabbit@n2'],disc} -rabbit cluster_formation "
                                                  "[{discovery_retry_limit,1000000}]")
-    assert node.memory.has("grow") and node.board.own.state == facts.STARTING
+    assert node.memory.read("grow", lasting=True) and node.board.own.state == facts.STARTING
 
 
 def test_a_former_self_is_forgotten_before_the_join(tmp_path):
@@ -280,6 +280,26 @@ def test_the_operators_word_boots_a_broker_that_waits(tmp_path):
     assert node.board.number == 1 and node.board.word is None, "used up, and a new generation"
 
 
+def test_a_forced_boot_is_on_record_before_rabbitmq_has_the_order(tmp_path):
+    """Killed or cut off between the two, the order would wait on the disk for any later start, whatever others did meanwhile."""
+    node = Node(tmp_path, override=facts.Override("n1", "root", 1)).fill()
+    orders = []
+    for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
+        node.commands.allow(path, ..., then=lambda argv, _stdin: orders.append(node.board.number))
+
+    def away():
+        raise Unavailable("Pacemaker does not answer.")
+
+    node.board.open_generation, really = away, node.board.open_generation
+    with pytest.raises(Unavailable):
+        node.cluster.carry_out(facts.Decision(facts.FORCE))
+    assert orders == [] and node.commands.spawned == []
+
+    node.board.open_generation = really
+    node.cluster.carry_out(facts.Decision(facts.FORCE))
+    assert orders == [1]
+
+
 def test_without_proof_or_word_nothing_is_forced(tmp_path):
     node = Node(tmp_path, [other("n2", facts.WAITING)]).fill()
     waiting(node)
@@ -346,6 +366,13 @@ def test_who_is_alone_because_the_others_are_stopped_does_not_fail(tmp_path):
     for _ in range(20):
         assert cut_off(node.cluster, PAUSED).code == codes.DEGRADED
         node.clock.sleep(10)
+
+
+def test_a_minority_does_not_fail_because_somebody_set_the_clock(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    cut_off(node.cluster, PAUSED)
+    node.clock.step(3600)
+    assert cut_off(node.cluster, PAUSED).code == codes.DEGRADED
 
 
 def test_what_the_others_reported_has_to_be_newer_than_what_was_seen(tmp_path):
@@ -417,6 +444,16 @@ def test_a_boot_beside_a_running_cluster_that_does_nothing_is_restarted(tmp_path
     assert codes_seen == [codes.SUCCESS] * 6 + [codes.ERR_GENERIC] * 2
 
 
+def test_a_boot_that_works_is_not_idle_because_somebody_set_the_clock(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    seen = booting(node)
+    for cpu in (1.0, 6.0):
+        node.context.processes.works[400] = (cpu, 0)
+        assert node.cluster.watch(seen).code == codes.SUCCESS
+        node.clock.sleep(5)
+        node.clock.step(3600)
+
+
 @pytest.mark.parametrize("reports, cpu, moved, said", [
     ([other("n2", facts.RUNNING)], 5.0, 0, 0), ([other("n2", facts.RUNNING)], 0.1, 1 << 22, 0),
     ([other("n2", facts.RUNNING)], 0.1, 0, 1), ([other("n2", facts.RUNNING)], None, 0, 0),
@@ -447,6 +484,36 @@ def test_a_policy_is_set_once(tmp_path):
     assert node.commands.calls[0][1:] == ("set_policy", "ha-all", "^(?!amq\\.).*", '{"ha-mode":"all"}')
     serving.apply_policy(node.cluster)
     assert len(node.commands.calls) == 1 and not node.memory.has("complaint")
+
+
+def test_a_cluster_that_is_founded_anew_gets_its_policy(tmp_path):
+    """All disks were replaced, and the cluster's configuration still says that it was set."""
+    node = Node(tmp_path, parameters={"set_policy": 'ttl ^ {"message-ttl":60000}'})
+    for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
+        node.commands.allow(path, ...)
+    serving.apply_policy(node.cluster)
+    node.memory.forget("policy")
+    serving.apply_policy(node.cluster)
+    assert len(node.commands.calls) == 1
+
+    node.memory.write("launched-for", {"action": facts.FOUND})
+    serving.apply_policy(node.cluster)
+    assert len(node.commands.calls) == 2
+
+
+def test_queues_are_extended_to_a_node_that_lost_its_power_while_it_joined(tmp_path):
+    """The note was in /run: after a reboot quorum queues stayed with two members, and nobody said so."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"))])
+    node.cluster.carry_out(node.cluster.turn())
+    rebooted = Node(tmp_path).fill()
+    rebooted.cluster.memory = Memory("mq", str(tmp_path / "run of the next boot"), str(tmp_path / "lasting"))
+    for path in ("rabbitmq-queues", "/usr/sbin/rabbitmq-queues", "/usr/lib/rabbitmq/bin/rabbitmq-queues"):
+        rebooted.commands.allow(path, ...)
+
+    serving.after_boot(rebooted.cluster)
+    serving.after_boot(rebooted.cluster)
+
+    assert [call[1:] for call in rebooted.commands.calls] == [("grow", "rabbit@n1", "all")]
 
 
 def test_mirroring_on_4_is_a_complaint_and_no_reason_not_to_serve(tmp_path):
