@@ -40,7 +40,11 @@ def read(service, address, names, seconds):
 
 
 def _ask(pymysql, service, address, names, seconds):
-    where = {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
+    from quorate.host.names import lookup
+    where = {"unix_socket": address.socket}
+    if not address.socket:
+        where = {"host": address.host, "port": address.port}
+        lookup(address.host, address.port, seconds)  # PyMySQL's own has no limit of time
     if address.tls:
         where["ssl"] = {"check_hostname": False}
     connection = pymysql.connect(user=address.user, password=address.password, database=address.name, autocommit=True,

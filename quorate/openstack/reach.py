@@ -4,6 +4,7 @@
 import socket
 from time import monotonic
 
+from quorate.host.names import connect
 from quorate.openstack.facts import ANSWERED, MISSING, SILENT, Page
 
 PROTOCOL = b"AMQP\x00\x00\x09\x01"  # AMQP 0-9-1, 4.2.2: a server answers with the frame Connection.Start, or with its own
@@ -21,7 +22,7 @@ def broker(brokers, seconds):
 
 def _speaks(address, seconds):
     try:
-        with socket.create_connection((address.host, address.port), seconds) as connection:
+        with connect(address.host, address.port, seconds) as connection:
             connection.settimeout(seconds)
             if address.tls:
                 return True  # it accepts; the rest would need certificates
@@ -37,7 +38,7 @@ def page(host, port, path, seconds, tls=False):
         host = "::1" if host == "::" else "127.0.0.1"
     end = monotonic() + seconds
     try:
-        connection = socket.create_connection((host, port), seconds)
+        connection = connect(host, port, seconds)
     except ConnectionRefusedError:
         return Page(MISSING, None, "nobody listens there")
     except OSError as error:

@@ -50,6 +50,7 @@ def _all(targets, outcome, why):
 
 def _connect(pika, broker, seconds, tls_authority):
     """(connection, None), or (None, Reply that says why)."""
+    from quorate.host.names import lookup
     options = None
     if broker.tls:
         import ssl
@@ -58,6 +59,7 @@ def _connect(pika, broker, seconds, tls_authority):
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         options = pika.SSLOptions(context, broker.host)
     try:
+        lookup(broker.host, broker.port, seconds)  # pika's own has no limit of time
         return pika.BlockingConnection(pika.ConnectionParameters(
             host=broker.host, port=broker.port, virtual_host=broker.name, ssl_options=options, socket_timeout=seconds,
             credentials=pika.PlainCredentials(broker.user or "guest", broker.password or "guest"), connection_attempts=1,

@@ -36,10 +36,10 @@ class NoAnswer(Exception):
 def hello(host, port, timeout, tls=False):
     """Hello of the broker there. Never raises for what the broker does."""
     import socket
+    from quorate.host.names import connect
     end = monotonic() + timeout
     try:
-        # Bytes, here and wherever a monitor connects: for a name that is text Python imports its IDNA codec, and re with it.
-        one = socket.create_connection((host.encode(), port), max(0.01, timeout))
+        one = connect(host, port, max(0.01, timeout))
     except ConnectionRefusedError:
         return Hello(False, None, "Nobody listens on %s port %d." % (host, port))
     except (socket.timeout, BlockingIOError):  # its queue of connections is full
@@ -59,9 +59,9 @@ def hello(host, port, timeout, tls=False):
 def connects(host, port, timeout):
     """Whether somebody takes connections there. It says little, since a stopped process takes them as well until its queue is
     full; but the broker logs nothing of a visitor that says nothing."""
-    import socket
+    from quorate.host.names import connect
     try:
-        with socket.create_connection((host.encode(), port), max(0.01, timeout)):
+        with connect(host, port, max(0.01, timeout)):
             return True
     except OSError:
         return False

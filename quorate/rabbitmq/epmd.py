@@ -14,9 +14,9 @@ _MOST = 65536
 
 def names(host="127.0.0.1", port=PORT, timeout=1.0):
     """Names (without the host) of the Erlang nodes registered there, and their ports: a dict. Raises OSError."""
-    import socket
+    from quorate.host.names import connect
     end = monotonic() + timeout
-    with socket.create_connection((host.encode(), port), max(0.01, timeout)) as one:
+    with connect(host, port, max(0.01, timeout)) as one:
         one.sendall(_NAMES)
         got = b""
         while len(got) < _MOST:
@@ -51,9 +51,9 @@ def reaches(node, port=PORT, fallback=25672, timeout=1.5):
 
 
 def _takes(host, port, timeout):
-    import socket
+    from quorate.host.names import connect
     try:
-        with socket.create_connection((host.encode(), port), max(0.01, timeout)):
+        with connect(host, port, max(0.01, timeout)):
             return True
     except (OSError, UnicodeError):
         return False

@@ -35,9 +35,10 @@ class Unanswered(Exception):
 def get(where, path, timeout):
     """Answer to a GET with the credentials of `where` (without any if it has no user). Raises Unanswered."""
     import socket
+    from quorate.host.names import connect
     end = monotonic() + timeout
     try:
-        one = socket.create_connection((where.management_host.encode(), where.management_port), max(0.01, timeout))
+        one = connect(where.management_host, where.management_port, max(0.01, timeout))
         if where.management_tls:
             from quorate.rabbitmq.amqp import tls_context
             one.settimeout(max(0.01, end - monotonic()))
