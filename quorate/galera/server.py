@@ -40,8 +40,20 @@ def is_orphan(process, datadir, sessions):
     """Whether this is what a state transfer on that data directory left behind."""
     if not any(os.path.basename(word).startswith(TRANSFER) for word in process.argv[:3]):
         return False
-    return ((datadir in " ".join(process.argv) and same_root(process.pid)) or same_directory(process.pid, datadir)
+    return ((mentions(process.argv, datadir) and same_root(process.pid)) or same_directory(process.pid, datadir)
             or daemon.session(process.pid) in sessions)
+
+
+def mentions(argv, directory):
+    """Whether a command line has this directory, or something in it; /var/lib/mysql2 is not in /var/lib/mysql."""
+    text, at = " ".join(argv), -1
+    while True:
+        at = text.find(directory, at + 1)
+        if at < 0:
+            return False
+        before, after = text[at - 1:at], text[at + len(directory):][:1]
+        if not any(one.isalnum() or one in "_-.~+" for one in (before, after) if one) and before != "/":
+            return True
 
 
 def find(context, memory, datadir):
