@@ -14,6 +14,7 @@ _SIGKILL = 9            # numbers, because importing signal costs milliseconds; 
 _SIGPIPE, _SIGXFSZ = 13, 25
 _CHUNK = 65536
 _OUTPUT_MOST = 16 * 1024 * 1024  # bytes kept of each stream, so that a program gone mad does not take us along
+_AT_ONCE = 64           # chunks of a stream that is there: a pipe holds less, and whoever writes for ever shall not hold us
 _TICK = 0.05            # seconds between looks at a child whose output does not end with it
 _REAP = 2.0             # seconds to wait for a killed child; longer means it hangs in the kernel
 _PATH = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -133,7 +134,7 @@ class Commands:
         try:
             child = subprocess.Popen(
                 list(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(env), user=user,
-                group=_group(user), extra_groups=[] if user else None, start_new_session=True, close_fds=True, cwd="/")
+                group=_group(user), extra_groups=_groups(user), start_new_session=True, close_fds=True, cwd="/")
         finally:
             os.close(log)
         child.returncode = 0  # so that nobody warns that we did not wait for it: it is meant to outlive us
@@ -202,13 +203,15 @@ class _Pipes:
             for fd, number in self._ours.items():
                 self._poll.register(fd, select.POLLOUT if number == 0 else select.POLLIN)
         ready = self._poll.poll(int(seconds * 1000 + 0.999))
-        while ready:
+        for _ in range(_AT_ONCE):
             for fd, _event in ready:
                 if not (self._write(fd) if self._ours[fd] == 0 else self._read(fd)):
                     self._poll.unregister(fd)
                     del self._ours[fd]
                     os.close(fd)
             ready = self._poll.poll(0) if self._ours and not seconds else ()
+            if not ready:
+                break
 
     def _read(self, fd):
         """Take one chunk; False at the end of the stream."""
@@ -257,6 +260,11 @@ def _kill_group(pid):
         os.killpg(pid, _SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass  # ended meanwhile
+
+
+def _groups(user):
+    """All groups of the user, as his unit has them: a key for TLS is often readable by one of those. None: no change."""
+    return None if user is None else os.getgrouplist(user, _group(user))
 
 
 def _group(user):

@@ -41,7 +41,8 @@ def parse(data):
         name, colon, value = line.partition(":")
         if not colon or name != name.strip():
             return Bad(400), len(data)
-        headers[name.lower()] = value.strip().lower()
+        name = name.lower()
+        headers[name] = ("%s, %s" % (headers[name], value.strip().lower())) if name in headers else value.strip().lower()
     if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
         return Bad(400), len(data)  # nobody sends a body to a check
     wish = headers.get("connection", "")

@@ -1,14 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running real programs: what comes back, and what does not stay behind."""
 
+import grp
 import os
+import pwd
 import signal
 
 import pytest
 
+from quorate.host import command
 from quorate.host.command import Commands
 from quorate.host.process import Processes
 from tests.waiting import within
+
+
+def test_who_writes_for_ever_into_what_a_program_left_open_holds_nobody_up():
+    """A grandchild that goes on writing after the program has ended: there was always more to read."""
+    pipes = command._Pipes(None)
+    try:
+        for number in list(pipes._ours):
+            os.close(number)
+        pipes._ours = {os.open("/dev/zero", os.O_RDONLY): 1}
+        pipes.exchange(0)
+        assert 1 <= pipes._size[1] // 65536 <= 64
+    finally:
+        pipes.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a daemon as somebody else")
+def test_a_daemon_has_the_groups_that_its_unit_would_give_it(tmp_path):
+    """A key that the group ssl-cert can read, and a broker that could not."""
+    user = next((group.gr_mem[0] for group in grp.getgrall() if group.gr_mem and group.gr_mem[0] != "root"), "daemon")
+    output = tmp_path / "output"
+
+    pid = Commands().spawn(["id", "-G"], str(output), user=user)
+
+    assert within(10, lambda: output.exists() and output.read_text().endswith("\n"))
+    os.waitpid(pid, 0)
+    account = pwd.getpwnam(user)
+    assert set(os.getgrouplist(user, account.pw_gid)) == set(map(int, output.read_text().split()))
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from quorate.web.request import MOST, Bad, Request, answer, parse
     (b"GET / HTTP/1.0\r\nno colon\r\n\r\n", Bad(400)),
     (b"GET / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello", Bad(400)),
     (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", Bad(400)),
+    (b"GET / HTTP/1.1\r\nContent-Length: 20\r\nContent-Length: 0\r\n\r\nGET /live HTTP/1.1\r\n\r\n", Bad(400)),  # no second request
+    (b"GET / HTTP/1.1\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n", Request("GET", "/", False)),
     (b"x" * MOST, Bad(414)),
     (b"GET / HTTP/1.0\r\nA: " + b"x" * MOST, Bad(431)),
 ])
