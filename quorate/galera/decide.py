@@ -200,7 +200,8 @@ def _first_ever(snapshot, facts):
     if facts.bystanders or not proof.everybody(snapshot, facts._replace(blank=facts.blank + facts.lost)):
         return wait(snapshot, facts)
     reports = [facts.reports[node] for node in snapshot.configured]
-    if snapshot.generation > 1 or len([report for report in reports if report.generation > 0]) > 1:
+    if (snapshot.generation > 1 or len([report for report in reports if report.generation > 0]) > 1
+            or any(report.view is not None for report in facts.lost)):
         return Decision(REFUSE, urgent=True, command=forced(reports[0].node), reason="No node has data, and "
                         "this cluster had some; is a file system not mounted? The command starts it anew, empty.")
     first = [report.node for report in reports if report.data] or [report.node for report in reports]

@@ -26,7 +26,7 @@ class Known(namedtuple("Known", "reports voters bystanders blank lost generation
     voters:     tuple of complete reports of the current generation that have a position
     bystanders: the same of older generations: they may join, never vote
     blank:      complete reports without a position: fresh, or a state transfer into them broke off
-    lost:       complete reports of nodes that were synced in this generation and have no data now
+    lost:       complete reports of nodes that were synced in this generation and have no data now: see has_lost()
     generation: the generation that votes
     linked:     member UUIDs of its views: see linked_members()
     """
@@ -46,8 +46,7 @@ def known(snapshot):
     voters, bystanders, blank, lost = [], [], [], []
     for report in complete:
         if not has_position(report):
-            gone = report.generation == generation and generation > 0
-            (lost if gone else blank).append(report)
+            (lost if has_lost(report, generation) else blank).append(report)
         elif belongs(report, generation, linked):
             voters.append(report)
         else:
@@ -76,6 +75,18 @@ def is_complete(report):
 def has_position(report):
     """Whether a complete report stands for data of some history."""
     return report.data and report.uuid != ZERO_UUID
+
+
+def has_lost(report, generation):
+    """Whether a node without a position had one in this generation.
+
+    Before the first bootstrap of ours there is no number to tell by: a cluster that was taken over while it ran. There a
+    node that remembers a view and has not even a grastate.dat (what a broken state transfer leaves has one) had its data
+    somewhere else.
+    """
+    if report.generation != generation:
+        return False
+    return generation > 0 or (report.view is not None and report.safe is None)
 
 
 def voting_generation(snapshot, reports, complete):

@@ -55,6 +55,26 @@ def seen(*reports, **change):
     return snapshot._replace(**change)
 
 
+def test_a_node_whose_data_are_not_mounted_is_waited_for_also_before_the_first_bootstrap_of_ours():
+    """A cluster that was moved over while it ran has no generation yet. n1 could alone hold the last commits."""
+    gone = empty("n1", my_uuid="m1", view=LAST)
+    others = [crashed("n2", 5, generation=0, settled=None), crashed("n3", 5, generation=0, settled=None)]
+
+    decision = decide(seen(gone, *others, generation=0))
+
+    assert (WAIT, ("n1",)) == (decision.action, decision.missing)
+    assert "its data is gone" in decision.reason and "quorate bootstrap n2" == decision.command
+    assert BOOTSTRAP == decide(seen(gone._replace(safe=False), *others, generation=0)).action  # a broken state transfer
+    assert BOOTSTRAP == decide(seen(empty("n1"), *others, generation=0)).action                # it never was there
+
+
+def test_a_cluster_of_which_no_data_are_mounted_is_not_started_empty():
+    nodes = [empty(node, my_uuid="m" + node[1:], view=LAST) for node in ALL]
+
+    assert REFUSE == decide(seen(*nodes, generation=0)).action
+    assert BOOTSTRAP == decide(seen(*map(empty, ALL), generation=0)).action
+
+
 def outcome(*reports, **change):
     decision = decide(seen(*reports, **change))
     return decision.action, decision.nodes
