@@ -28,13 +28,15 @@ def settings(options):
 def _credentials(options):
     where = options.get("socket")
     path = options.get("defaults_file") or (FILE if os.path.exists(FILE) else None)
+    if options.get("user") and (options.get("password") or not path):
+        # Goes before a file, as in clustercheck, whose last argument usually is /etc/my.cnf.
+        return sql.Settings(where or sql.usual_socket(), user=options["user"], password=options.get("password", ""))
     if path:
         return sql.from_options_file(path, where)
-    if options.get("user"):
-        return sql.Settings(where or sql.usual_socket(), user=options["user"], password=options.get("password", ""))
     old = clustercheck(options)
-    if old.get("DEFAULTS_EXTRA_FILE") and os.path.exists(old["DEFAULTS_EXTRA_FILE"]):
-        return sql.from_options_file(old["DEFAULTS_EXTRA_FILE"], where)
+    extra = old.get("DEFAULTS_EXTRA_FILE")
+    if extra and os.path.exists(extra) and not (old.get("MYSQL_USERNAME") and old.get("MYSQL_PASSWORD")):
+        return sql.from_options_file(extra, where)
     if old.get("MYSQL_USERNAME"):
         host = None if where or old.get("MYSQL_HOST") in (None, "", "localhost") else old["MYSQL_HOST"]
         port = old.get("MYSQL_PORT", "")

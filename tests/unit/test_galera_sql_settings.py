@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from quorate.galera import sql
+from quorate.galera import credentials, sql
 
 
 @pytest.fixture
@@ -63,3 +63,17 @@ def test_options_file_that_cannot_be_used(file, text, mode, words):
 
 def test_a_password_is_never_shown():
     assert "secret" not in repr(sql.Settings(password="secret"))
+
+
+def test_an_account_of_clustercheck_goes_before_its_options_file(file, tmp_path):
+    """/etc/my.cnf is there on every node, everybody can read it, and mysql took the account from its command line."""
+    everybodys = tmp_path / "my.cnf"
+    everybodys.write_text("[client]\nsocket=/s\n")
+    everybodys.chmod(0o644)
+    settings = file("MYSQL_USERNAME=check\nMYSQL_PASSWORD=x\nDEFAULTS_EXTRA_FILE=%s\n" % everybodys)
+
+    for options in ({"settings": settings}, {"user": "check", "password": "x", "defaults_file": str(everybodys)}):
+        found = credentials.settings(dict(options, socket="/run/s"))
+        assert ("check", "x", "/run/s") == (found.user, found.password, found.socket)
+    with pytest.raises(sql.Unreadable, match="chmod 600"):
+        credentials.settings({"defaults_file": str(everybodys)})
