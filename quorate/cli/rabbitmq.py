@@ -35,9 +35,9 @@ def views(resource=None):
         snapshot, now, name = cluster.reached(cluster.board.snapshot()), cluster.context.clock.now(), cluster.context.instance
         data = {"resource": name, "time": int(now), "generation": snapshot.generation, "founder": snapshot.founder,
                 "members": sorted(snapshot.members), "nodes": sorted(snapshot.nodes),
-                "decisions": {node: plain(decision) for node, decision in conclusion(snapshot)},
+                "decisions": {node: plain(cluster.at_home(decision)) for node, decision in conclusion(snapshot)},
                 "reports": {node: plain(report) for node, report in snapshot.reports.items()}}
-        found.append((name, AGENT, table(snapshot, now, cluster.board.sentences()), data))
+        found.append((name, AGENT, table(snapshot, now, cluster.board.sentences(), cluster.layout.base), data))
     return found
 
 

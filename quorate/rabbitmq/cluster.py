@@ -99,10 +99,15 @@ class Cluster:
             self.report(facts.DOWN)
             snapshot = self.board.snapshot()
         self._looked = (snapshot.reports, self.context.clock.monotonic())
-        decision = decide(self.reached(snapshot))
+        decision = self.at_home(decide(self.reached(snapshot)))
         self.context.log.say("Decision: %s. %s" % (decision.action, decision.reason))
         self.board.say(sentence(decision))
         return decision
+
+    def at_home(self, decision):
+        """The Decision with a command that can be typed here."""
+        return decision if decision.command is None else decision._replace(
+            command=decision.command.replace("DATADIR", self.layout.base))
 
     def moved(self):
         """Whether another turn may come out differently. One question to the cluster instead of seven, for those who wait while

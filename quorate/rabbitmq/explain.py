@@ -23,9 +23,10 @@ def conclusion(snapshot):
     return found
 
 
-def table(snapshot, now, said=None):
+def table(snapshot, now, said=None, home="DATADIR"):
     """List of lines. now: unix seconds, for the age of the reports; said: dict node -> its live sentence. What another node
-    says of itself is shown where it is not what follows from the reports: it may be cut off, which no report tells."""
+    says of itself is shown where it is not what follows from the reports: it may be cut off, which no report tells. home:
+    where the nodes' data are, for a command that can be typed."""
     nodes = sorted(set(snapshot.nodes) | set(snapshot.reports))
     lines = columns([_COLUMNS] + [_row(snapshot, node, now) for node in nodes]) + [""] + _cluster(snapshot)
     commands = []
@@ -36,7 +37,7 @@ def table(snapshot, now, said=None):
             lines.append("    %s itself: %s" % (node, word))
         if decision.command and decision.command not in commands:
             commands.append(decision.command)
-    lines += ["to go on: " + command for command in commands]
+    lines += ["to go on: " + command.replace("DATADIR", home) for command in commands]
     if snapshot.override is not None:
         lines.append("the word of %s: %s boots without those that are missing; not carried out yet" % (
             snapshot.override.by, snapshot.override.node))

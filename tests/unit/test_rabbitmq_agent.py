@@ -185,6 +185,15 @@ def test_who_waits_looks_again_when_another_says_something_new_or_a_moment_has_p
     assert node.cluster.moved()
 
 
+def test_a_command_can_be_typed_as_it_is_shown(tmp_path):
+    """DATADIR stood there, and no shell knows that."""
+    from quorate.rabbitmq.explain import table
+    node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2", "n3"))]).fill()
+    moves = "mv %s/mnesia/rabbit@n1 %s/mnesia/rabbit@n1.old" % (tmp_path, tmp_path)
+    assert node.cluster.turn().command == moves and moves in node.board.said[-1]
+    assert "to go on: " + moves in table(node.board.snapshot(), 0, home=node.layout.base)
+
+
 # -- launching
 
 def test_a_join_tells_the_broker_whom_to_join_and_never_to_fall_back(tmp_path):
