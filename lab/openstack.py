@@ -230,10 +230,11 @@ def start_apis(lab, timeout=120.0):
 # -- under Pacemaker
 
 def create_commands(lab):
-    """The pcs commands for the active/passive services, each a list: on the first two nodes, the first one if it can be;
-    the console pair together."""
+    """The pcs commands for the active/passive services, each a list: on the first two nodes, the first one if it can be, and
+    they stay where they are; the console pair together."""
     old = has_consoleauth(lab)
-    words = ["resource create cinder-volume ocf:quorate:cinder-volume", "resource create heat-engine ocf:quorate:heat-engine"]
+    words = ["resource defaults update resource-stickiness=1000",  # or all moves a second time when a node comes back
+             "resource create cinder-volume ocf:quorate:cinder-volume", "resource create heat-engine ocf:quorate:heat-engine"]
     if old:
         words.append("resource create nova-consoleauth ocf:quorate:nova-consoleauth config=/etc/nova19/nova.conf "
                      "binary=/opt/nova19/bin/nova-consoleauth --group console")

@@ -198,7 +198,6 @@ def main(argv):
 
 def run(lab, options, say):
     """The chosen faults in their order; 0: nothing was wrong."""
-    lab.check(lab.node_names[0], ["pcs", "resource", "defaults", "update", "resource-stickiness=1000"])
     campaign, tested = Campaign(lab, say, options.output), versions(lab)
     try:
         if campaign.await_well() is None:

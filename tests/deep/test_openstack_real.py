@@ -13,7 +13,7 @@ import pytest
 
 from lab import LabError, cluster, faults, openstack, openstack_console, openstack_layer, rabbitmq
 from lab.openstack_watch import service_of
-from tests.packaged import package
+from tests.packaged import ROOT, package
 from tests.waiting import within
 
 AGENTS = ("cinder-volume", "heat-engine", "nova-novncproxy")
@@ -95,6 +95,19 @@ def world():
         lab.up(deb=deb, layers=layers, say=print)
         openstack.prepare(lab, say=print)
         yield World(lab)
+
+
+def test_pcs_takes_the_example(world):
+    """As it is, on a copy of the cluster's configuration; and the pair lands on one node."""
+    with open(os.path.join(ROOT, "examples", "openstack.pcs"), encoding="utf-8") as file:
+        lines = [line.strip() for line in file if line.startswith("pcs ")]
+    script = "set -e; rm -f /root/example; pcs cluster cib /root/example; " + "; ".join(
+        "pcs -f /root/example" + line[len("pcs"):] for line in lines)
+    world.lab.check(world.node, script + "; crm_simulate -R -x /root/example -S >/root/simulated", 120)
+    placed = world.lab.check(world.node, "grep -E '\\b(console|consoleauth)\\b.*Started' /root/simulated")
+
+    assert len(lines) > 4
+    assert 1 == len({line.split()[-1] for line in placed.splitlines()}), placed
 
 
 def said(results):
