@@ -6,6 +6,7 @@ import socket
 import stat
 
 FIRST_PASSED = 3  # SD_LISTEN_FDS_START
+READY_PATIENCE = 5.0  # seconds for the service manager to take the word that we are ready
 BACKLOG = 4096    # connections that wait to be taken; net.core.somaxconn limits it
 
 
@@ -91,6 +92,9 @@ def notify(text, environ=os.environ):
     if path.startswith("@"):
         path = "\0" + path[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
+        # A service manager that is busy for a minute takes no words, and nobody shall wait for an answer of ours until it does.
+        # That we are ready is told once, and before there is anybody to wait.
+        one.settimeout(READY_PATIENCE if text.startswith("READY") else 0)
         try:
             one.sendto(text.encode(), path)
         except OSError:
