@@ -7,15 +7,18 @@ from collections import namedtuple
 from quorate.galera import facts, probe
 from quorate.host.memory import stamp
 
+UNSETTLED_PATIENCE = 30  # seconds for which every monitor looks whether the server has applied the last change of view
+UNSETTLED_AGAIN = 60     # ... and those between two looks after that
 _DONOR = "synced, and donor of a state transfer or desynced"
 
 
 def keep_record(context, memory, seen, election=None):
     """Publish the state, the generation and the last view when they changed. Costs two stat calls when they did not."""
     datadir = probe.data_directory(context, memory)
-    note = memory.read("serving")
+    note, now = memory.read("serving"), int(context.clock.monotonic())
     mark = "%s %s" % (seen.state, stamp(os.path.join(datadir, "gvwstate.dat")))
-    if note.get("mark") == mark and not context.is_probe:
+    again = note.get("again", "")
+    if note.get("mark") == mark and not context.is_probe and not (again.isdigit() and now >= int(again)):
         return
     from quorate.galera.election import Election
     from quorate.galera.position import last_view, remember_view, settled
@@ -36,8 +39,11 @@ def keep_record(context, memory, seen, election=None):
         from quorate.galera.decide import decide
         offer_others(election, decide)
     if view is None or settled(memory, view):
-        # Otherwise the server has not applied the change of view yet; it is looked at again until it has.
         memory.write("serving", {"mark": mark})
+    elif memory.lasts("unsettled", context.clock, mark=mark) >= UNSETTLED_PATIENCE:
+        # The server has not applied the change of view yet, or does not let our account see it: the next look is not the
+        # next monitor's any more.
+        memory.write("serving", {"mark": mark, "again": now + UNSETTLED_AGAIN})
 
 
 def offer_others(election, decide):

@@ -33,8 +33,23 @@ def warnings(context):
                      % layout.flush)
     if layout.wsrep_on not in ("TRUE", "ON", "1") or layout.provider in (None, "none"):
         found.append("wsrep_on or wsrep_provider is not set in the server's configuration: it would run without Galera.")
-    found += _enabled_units(context) + _cluster(context)
+    found += _account(context, layout) + _enabled_units(context) + _cluster(context)
     return found
+
+
+def _account(context, layout):
+    """Whether the account of the monitor may see who the members are; nothing where no server answers."""
+    from quorate.galera import serving, sql
+    from quorate.galera.memory import Memory
+    try:
+        how = sql.settings(context.parameters, layout.socket)
+    except sql.Unreadable as trouble:
+        return [trouble.reason]
+    limit = context.parameters.check_timeout
+    if not sql.ask(how, context.deadline.limit(limit)).answered or serving.members(context, Memory(context.instance)) is not None:
+        return []
+    return ["The account %s of the monitor cannot read mysql.wsrep_cluster_members, so running arbitrators are not recognised "
+            "and the election knows less: GRANT SELECT ON mysql.wsrep_cluster_members TO '%s'@'localhost'" % (how.user, how.user)]
 
 
 def _enabled_units(context):
