@@ -144,7 +144,12 @@ class Handover:
     def _await_gone(self, ours):
         began = self._clock.monotonic()
         while True:
-            left = [one for one in ours if one in self._here()]
+            try:
+                left = sorted(self._here().intersection(ours))
+            except Refused as trouble:  # raised further it would say that nothing was moved
+                self._say("The command was run, and whether %s left is not known. %s See: quorate status" % (
+                    ", ".join(ours), trouble))
+                return 1
             if not left:
                 self._say("%s left after %.1f s." % (", ".join(ours), self._clock.monotonic() - began))
                 return 0

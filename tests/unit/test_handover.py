@@ -74,6 +74,19 @@ def test_an_address_that_stays_is_said_and_served_again():
     assert END == world.nft[-1] and "did not leave" in world.said[-1]
 
 
+def test_after_the_command_nobody_is_told_that_nothing_was_moved():
+    world = World()
+    run = world.run
+
+    def run_and_break():
+        world.commands.allow(*SHOW, rc=1, err="Cannot open netlink socket")
+        return run()
+
+    world.run = run_and_break
+    assert 1 == world.carry_out()
+    assert END == world.nft[-1] and "was run" in world.said[-1] and "netlink" in world.said[-1]
+
+
 def test_a_command_that_raises_leaves_no_hold_behind():
     world = World()
     world.run = lambda: 1 / 0
