@@ -37,7 +37,7 @@ def views(resource=None):
                 "members": sorted(snapshot.members), "nodes": sorted(snapshot.nodes),
                 "decisions": {node: plain(cluster.at_home(decision)) for node, decision in conclusion(snapshot)},
                 "reports": {node: plain(report) for node, report in snapshot.reports.items()}}
-        found.append((name, AGENT, table(snapshot, now, cluster.board.sentences(), cluster.layout.base), data))
+        found.append((name, AGENT, table(snapshot, now, cluster.board.sentences(), cluster.home()), data))
     return found
 
 

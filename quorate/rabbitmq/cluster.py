@@ -105,9 +105,16 @@ class Cluster:
         return decision
 
     def at_home(self, decision):
-        """The Decision with a command that can be typed here."""
+        """The Decision with a command that can be typed."""
         return decision if decision.command is None else decision._replace(
-            command=decision.command.replace("DATADIR", self.layout.base))
+            command=decision.command.replace("DATADIR", self.home()))
+
+    def home(self):
+        """Where the nodes' data are; the word for it where this node cannot tell."""
+        try:
+            return self.layout.base
+        except Failed:
+            return "DATADIR"
 
     def moved(self):
         """Whether another turn may come out differently. One question to the cluster instead of seven, for those who wait while

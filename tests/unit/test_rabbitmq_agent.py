@@ -191,7 +191,13 @@ def test_a_command_can_be_typed_as_it_is_shown(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2", "n3"))]).fill()
     moves = "mv %s/mnesia/rabbit@n1 %s/mnesia/rabbit@n1.old" % (tmp_path, tmp_path)
     assert node.cluster.turn().command == moves and moves in node.board.said[-1]
-    assert "to go on: " + moves in table(node.board.snapshot(), 0, home=node.layout.base)
+    assert "to go on: " + moves in table(node.board.snapshot(), 0, home=node.cluster.home())
+
+
+def test_who_explains_from_a_node_without_a_broker_is_told_as_well(tmp_path):
+    node = Node(tmp_path, parameters={"binary": "/no/such/program"})
+    node.cluster._layout = None
+    assert node.cluster.home() == "DATADIR"
 
 
 # -- launching
