@@ -30,7 +30,10 @@ def lookup(host, port, seconds, resolve=socket.getaddrinfo):
     if numeric(host):
         work()
     else:
-        _thread.start_new_thread(work, ())
+        try:
+            _thread.start_new_thread(work, ())
+        except RuntimeError as error:  # a limit of processes
+            raise Unresolved("the name %s was not looked up (%s)" % (host, error)) from None
     if not done.acquire(timeout=max(0.0, seconds)):
         raise Unresolved("the name %s was not resolved within %.2g s" % (host, seconds))
     if isinstance(found[0], OSError):
