@@ -123,6 +123,12 @@ DAEMON=/usr/bin/uwsgi_python311
 DAEMON_ARGS="--http-socket %(address)s:%(port)d --ini /etc/%(project)s/%(unit)s-uwsgi.ini"
 PYARGV=
 """
+# Debian's units start a service that died after 0.1 s. Its port is open again at once, while the application takes seconds to
+# load: HAProxy has noticed nothing, and sends clients there, who wait. After 3 s it has, and waits for two answers.
+_RESTART = """\
+[Service]
+RestartSec=3s
+"""
 
 
 def texts(nodes, vip, secret, address):
@@ -143,6 +149,7 @@ def texts(nodes, vip, secret, address):
         "/etc/openstack-dashboard/local_settings.d/_9000_lab.py": (_SETTINGS % vip, "www-data"),
     }
     for one in SERVICES:
+        found["/etc/systemd/system/%s.service.d/restart.conf" % one.unit] = (_RESTART, "root")
         if not one.program:
             continue
         text = config.UWSGI % {"project": one.project, "name": one.unit, "program": one.program}

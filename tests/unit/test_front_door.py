@@ -91,6 +91,7 @@ def test_a_real_service_binds_the_address_of_its_node():
     found = texts(["n1"], "vip", "secret", "10.1.2.13")
 
     for service in SERVICES:
+        assert "RestartSec=3s" in found["/etc/systemd/system/%s.service.d/restart.conf" % service.unit][0]
         if service.program:
             assert "--http-socket 10.1.2.13:%d " % service.port in found["/etc/default/" + (service.script or service.unit)][0]
     assert "threads = 1\n" in found["/etc/nova/nova-api-uwsgi.ini"][0]
