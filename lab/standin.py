@@ -16,6 +16,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """/healthcheck and everything else; the name of the node in a header."""
 
     protocol_version = "HTTP/1.1"
+    server_version = "stand-in"  # nobody shall take it for the service
 
     def do_GET(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
