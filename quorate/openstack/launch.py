@@ -196,9 +196,9 @@ def remember(context, service, memory, seen, **known):
     note.update({"pid": parent.pid, "start": parent.start, "workers": workers, "linked": probe.connected(service, seen)}, **known)
     memory.write(SERVICE, note)
     if context.parameters.pid:
+        from quorate.host.memory import replace
         try:
-            with open(context.parameters.pid, "w", encoding="ascii") as file:
-                file.write("%d\n" % parent.pid)
+            replace(context.parameters.pid, "%d\n" % parent.pid)  # its directory may be the service's: no link is followed
         except OSError as error:
             context.log.warning("The pid file %s cannot be written: %s." % (context.parameters.pid, error.strerror))
 

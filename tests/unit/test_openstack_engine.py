@@ -397,3 +397,16 @@ def test_workers_that_come_later_are_learnt(config, memory):
     engine.monitor(found, CINDER, FakeEyes(), memory)
 
     assert ("1", "1") == tuple(memory.read(SERVICE)[key] for key in ("workers", "linked"))
+
+
+def test_a_pid_file_is_written_through_nobodys_link(config, memory, tmp_path):
+    """Its directory may belong to the service, whose account could have had root overwrite any file."""
+    secret, path = tmp_path / "shadow", tmp_path / "pid"
+    secret.write_text("root:x")
+    os.symlink(secret, path)
+    found = world("start", config, pid=str(path))
+    parent = found.processes.add(LINE.format(config=config))
+
+    launch.remember(found, CINDER, memory, facts.Seen(facts.Tree(parent, (parent,)), {}, SETTINGS))
+
+    assert ("root:x", "%d\n" % parent.pid) == (secret.read_text(), path.read_text())
