@@ -4,8 +4,9 @@
 `services` is Debian's keystone, cinder, heat and console proxy with apt, from the machine's own sources. `consoleauth` is
 nova 19.3.2 (Stein, 2019: the last release with nova-consoleauth) from the machine's Python package index, in a virtual
 environment below /opt/nova19, run by the oldest interpreter that can be had for the image: bullseye's Python 3.9, next to
-bookworm's own. `apis` is what has an API and no agent: glance, placement,
-nova, neutron, heat's CloudFormation, the dashboard behind Apache. All are cached like the image: named by their recipe and by what they lie on. Nothing in them is enabled.
+bookworm's own. `apis` is what has an API and no agent: glance, placement, nova, neutron, heat's CloudFormation, the dashboard
+behind Apache; `control` is nova's scheduler and conductor over it. All are cached like the image: named by their recipe and by
+what they lie on. Nothing in them is enabled.
 """
 
 import configparser
@@ -18,11 +19,12 @@ from lab import LabError, extra_layer, image, sources
 
 SUITE = "bookworm"
 # Kind -> what it lies on, from the bottom.
-BELOW = {"services": (), "consoleauth": ("services",), "apis": ("services",)}
+BELOW = {"services": (), "consoleauth": ("services",), "apis": ("services",), "control": ("services", "apis")}
 KINDS = tuple(BELOW)
 PACKAGES = ("keystone", "cinder-volume", "cinder-api", "cinder-scheduler", "heat-engine", "heat-api",
             "nova-consoleproxy", "python3-memcache")
 API_PACKAGES = ("glance-api", "placement-api", "openstack-dashboard-apache", "nova-api", "neutron-server", "heat-api-cfn")
+CONTROL_PACKAGES = ("nova-scheduler", "nova-conductor")
 OLD_SUITE = "bullseye"
 OLD_PACKAGES = ("python3.9", "libpython3.9-stdlib")
 OLD_MODULES = ("python3-distutils", "python3-lib2to3")  # one directory an interpreter: unpacked, not installed
@@ -74,6 +76,8 @@ def recipe(kind):
         return repr((1, PACKAGES))
     if kind == "apis":
         return repr((1, API_PACKAGES))
+    if kind == "control":
+        return repr((1, CONTROL_PACKAGES))
     return repr((1, OLD_SUITE, OLD_PACKAGES, OLD_MODULES, NOVA, CONSTRAINTS, _INSTALL_OLD))
 
 
@@ -96,7 +100,7 @@ def ensure(kind, say, suite=SUITE):
     if suite != SUITE:
         raise LabError("OpenStack is built over %s, not over %s" % (SUITE, suite))
     below = [image.build(suite, say)]
-    builds = {"services": _services, "consoleauth": _consoleauth, "apis": _apis}
+    builds = {"services": _services, "consoleauth": _consoleauth, "apis": _apis, "control": _control}
     for one in BELOW[kind] + (kind,):
         below.insert(0, extra_layer.ensure(one, path(one), below, builds[one], say))
     return below[:-1]
@@ -114,6 +118,13 @@ def _apis(upper, shared, inside, say):
     say("layer apis: fetching and installing %s" % " ".join(API_PACKAGES))
     extra_layer.apt(upper, sources.for_suite(image.host_sources(), SUITE))
     inside("apt-get update -q; apt-get install -y -q --no-install-recommends %s; apt-get clean" % " ".join(API_PACKAGES))
+
+
+def _control(upper, shared, inside, say):
+    """As _services."""
+    say("layer control: fetching and installing %s" % " ".join(CONTROL_PACKAGES))
+    extra_layer.apt(upper, sources.for_suite(image.host_sources(), SUITE))
+    inside("apt-get update -q; apt-get install -y -q --no-install-recommends %s; apt-get clean" % " ".join(CONTROL_PACKAGES))
 
 
 def _consoleauth(upper, shared, inside, say):

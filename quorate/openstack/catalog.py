@@ -42,6 +42,7 @@ OTHERS = (
     _caller("nova-scheduler", "nova", "nova", "scheduler", "nova"),
     _caller("nova-conductor", "nova", "nova", "conductor", "nova"),
     _caller("cinder-scheduler", "cinder", "openstack", "cinder-scheduler", "cinder"),
+    _caller("neutron-rpc-server", "neutron", "neutron", "q-plugin", None),  # Debian's other half of neutron-server
 )
 SHORT = {"glance": "glance-api", "nova": "nova-api", "cinder": "cinder-api", "heat": "heat-api", "heat-cfn": "heat-api-cfn",
          "placement": "placement-api", "neutron": "neutron-server", "neutron-api": "neutron-server"}  # as api-check says

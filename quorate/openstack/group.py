@@ -26,10 +26,18 @@ def look(context, service, eyes, level=0):
 
 
 def processes(context, service, eyes):
-    """Those of its unit, else those that run its program."""
-    unit = eyes.units.find(service.units) if eyes.units.managed() else None
+    """Those of its unit, else those that run its program and are not of another service's unit: the workers of Debian's
+    neutron-rpc-server call themselves 'neutron-server: rpc worker'."""
+    if not eyes.units.managed():
+        return probe.processes(context, service)
+    unit = eyes.units.find(service.units)
     found = [context.processes.get(pid) for pid in sorted(eyes.units.processes(unit))] if unit is not None else []
-    return [one for one in found if one is not None] or probe.processes(context, service)
+    found = [one for one in found if one is not None]
+    if found:
+        return found
+    from quorate.openstack import catalog
+    others = {name + ".service" for one in catalog.ALL.values() if one.name != service.name for name in one.units}
+    return [one for one in probe.processes(context, service) if eyes.units.of(one.pid) not in others]
 
 
 def together(sockets):

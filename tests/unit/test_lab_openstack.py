@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab import LabError, openstack, openstack_broker, openstack_config as config, openstack_layer
+from lab import LabError, openstack, openstack_broker, openstack_config as config, openstack_control, openstack_layer
 
 NODES = ["n1", "n2", "n3"]
 
@@ -41,6 +41,14 @@ def test_each_backend_has_its_section_and_host_is_the_same_everywhere():
 def test_the_old_nova_only_where_it_is_asked_for():
     assert "/etc/nova19/nova.conf" not in config.files(NODES, "n3", "s", "k")
     assert "true" == read("/etc/nova19/nova.conf", nova19=True)["workarounds"]["enable_consoleauth"]
+
+
+def test_the_rest_of_the_control_plane_has_each_option_once():
+    for path, (text, group) in openstack_control.files(NODES, "n3", "s3cret", "k").items():
+        parser = configparser.RawConfigParser(strict=True)
+        parser.read_string(text)
+
+        assert group != "root" or "s3cret" not in text, path
 
 
 def test_nobody_else_reads_a_file_with_a_password():

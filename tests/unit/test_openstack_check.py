@@ -30,6 +30,22 @@ class NoSystemd:
         return False
 
 
+class Systemd:
+    """A systemd that runs neutron-rpc-server and not neutron-server."""
+
+    def managed(self):
+        return True
+
+    def find(self, names):
+        return "neutron-api.service" if "neutron-api" in names else None
+
+    def processes(self, _unit):
+        return frozenset()
+
+    def of(self, _pid):
+        return "neutron-rpc-server.service"
+
+
 class FakeEyes:
     """A machine of one's own making."""
 
@@ -82,9 +98,20 @@ def test_what_takes_a_node_out(name, changes, code, ok):
     assert (code, ok) == fact.health[:2], fact.health.sentence
 
 
+def test_the_other_half_of_neutron_is_not_the_one_with_the_port():
+    """Debian's workers of neutron-rpc-server rename themselves to neutron-server."""
+    table = FakeProcesses()
+    table.add(("neutron-server: rpc worker (/usr/bin/python3 /usr/bin/neutron-rpc-server --config-file=/etc/neutron/neutron.conf)",))
+    eyes = FakeEyes(Page(MISSING), ports=())
+    eyes.units = Systemd()
+    fact = ServiceCheck(parse(ServiceCheck, ["neutron-server"]), eyes, table).look(1.0, NOTHING_YET)
+
+    assert "neutron-server does not run on this node." == fact.health.sentence
+
+
 @pytest.mark.parametrize("name", [
     "nova-api", "nova-scheduler", "nova-conductor", "glance", "glance-api", "neutron", "neutron-server", "keystone", "heat-api",
-    "cinder-api", "cinder-scheduler", "cinder-volume", "heat-engine", "nova-novncproxy", "nova-consoleauth", "placement-api"])
+    "cinder-api", "cinder-scheduler", "neutron-rpc-server", "cinder-volume", "heat-engine", "nova-novncproxy", "nova-consoleauth", "placement-api"])
 def test_every_service_of_a_control_plane_has_a_name(name, capsys):
     check = ServiceCheck(parse(ServiceCheck, [name]))
     assert 0 == main(ServiceCheck, ["--list"])
