@@ -21,18 +21,19 @@ nft add rule inet fault out tcp sport 5672 drop
 
 
 class Scene:
-    """One fault: the lab, the watch, the node where the services are. lasted: seconds that it was there, None: until the
-    services were mended."""
+    """One fault: the lab, the watch, where each service is; the node is that of cinder-volume. lasted: seconds that it was there,
+    None: until the services were mended."""
 
     def __init__(self, lab, watch, services):
         self.lab, self.watch, self.services = lab, watch, services
-        self.node, self.stopped, self.lasted = openstack.where(lab)["cinder-volume"], (), None
+        self.at, self.stopped, self.lasted = openstack.where(lab), (), None
+        self.node = self.at["cinder-volume"]
 
     def parents(self):
         """service: pid of its first process."""
         found = {}
         for name in self.services:
-            there = self.watch.processes(self.node, name)
+            there = self.watch.processes(self.at[name], name)
             found[name] = next(pid for pid, parent in there.items() if parent not in there)
         return found
 
@@ -40,7 +41,7 @@ class Scene:
         """service: pid of one of its workers, of those that have some."""
         found = {}
         for name in self.services:
-            there = self.watch.processes(self.node, name)
+            there = self.watch.processes(self.at[name], name)
             mine = [pid for pid, parent in there.items() if parent in there]
             if mine:
                 found[name] = mine[0]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab import openstack_campaign as campaign
+from lab import openstack_campaign as campaign, openstack_faults
 from lab.openstack_client import Call
 
 NAMES = ["n1", "n2", "n3"]
@@ -48,3 +48,13 @@ def test_a_client_that_was_not_answered_is_not_well(lab):
     one.callers = SimpleNamespace(calls=lambda _name: [Call(time.time() - 1, 0.1, False)])
 
     assert not one.well()
+
+
+def test_each_service_is_hit_where_it_is(monkeypatch):
+    """Seen on the lab: heat-engine was on another node than cinder-volume, and its worker was never stopped."""
+    monkeypatch.setattr(openstack_faults.openstack, "where", lambda _lab: {"cinder-volume": "n2", "heat-engine": "n1"})
+    there = {("n2", "cinder-volume"): {20: 1, 21: 20}, ("n1", "heat-engine"): {10: 1, 11: 10}}
+    watch = SimpleNamespace(processes=lambda node, name: there.get((node, name), {}))
+    scene = openstack_faults.Scene(None, watch, ("cinder-volume", "heat-engine"))
+
+    assert ({"cinder-volume": 21, "heat-engine": 11}, {"cinder-volume": 20, "heat-engine": 10}) == (scene.children(), scene.parents())
