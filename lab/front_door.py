@@ -112,11 +112,10 @@ def hand_over(door, holder):
 
 
 def stand_by(door, holder):
-    """As docs/plan.md has it before work on a node: one command moves all VIPs, and whatever else there is."""
-    (words,) = front.documented("before work on a node")
-    done = door.lab.run(holder, words, 120)
+    """What docs/plan.md advises against: the VIPs wait for whatever else there is to stop."""
+    done = door.lab.run(holder, ["quorate", "handover", "pcs", "node", "standby", holder], 120)
     if done.rc != 0:
-        raise LabError("%s on %s ended with %s: %s" % (words, holder, done.rc, done.err.strip()))
+        raise LabError("quorate handover on %s ended with %s: %s" % (holder, done.rc, done.err.strip()))
 
 
 def stand_up(door, holder):

@@ -12,8 +12,10 @@ held (they succeed on the other node, a second later), requests that are under w
 COMMAND is run, and the hold ends when the addresses are gone. It has a limit in the kernel, so it ends even if this is
 killed. As root, on the node that has the addresses:
 
-    quorate handover pcs node standby n1
+    quorate handover --address 192.0.2.10 crm_resource --resource vip-internal --move --node n2        (Pacemaker)
     quorate handover --address 192.0.2.10 haproxy-check drain maintenance       (keepalived)
+
+One for each address, before the node goes on standby: with a standby clients wait longer than they like.
 
 --address  what moves; without it the cluster is asked for its IPaddr2 resources
 

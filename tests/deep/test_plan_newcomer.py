@@ -76,9 +76,12 @@ def test_the_vip_leaves_a_node_before_work_on_it(lab):
         return next(one["nodes"][0] for one in status(lab)["instances"] if one["service"] == "vip-internal" and one["nodes"])
 
     before = holder()
-    (words,) = front.documented("before work on a node")
-    done = lab.run(before, words, 60)
+    other = next(name for name in lab.node_names if name != before)
+    move, standby = front.documented("before work on a node")
+    done = lab.run(before, move.replace("192.0.2.10", lab.vip).replace("--node n2", "--node " + other), 60)
     assert (0, True) == (done.rc, "left after" in done.err), done.err
+    lab.check(before, standby)
+    lab.check("n1", ["crm_resource", "--resource", "vip-internal", "--clear"])
     lab.check("n1", ["pcs", "node", "unstandby", before])
     lab.wait(lambda: status(lab).get("level") == "well" or lab.run("n1", ["quorate", "status"], 60).rc == 0, LIMIT,
              "not well: %s" % status(lab))
