@@ -17,8 +17,8 @@ seconds: a broker that hangs makes it answer 503, never wait. No Erlang machine 
 
 and xinetd with /etc/xinetd.d/quorate-rabbitmq-check, where disable has to be set to no.
 
-With a user for it (rabbitmqctl add_user NAME PASSWORD; rabbitmqctl set_user_tags NAME monitoring; rabbitmqctl \
-set_permissions NAME '^$' '^$' '^$') it keeps one AMQP connection and knows of alarms, partitions and members by the \
+With a user for it (rabbitmqctl add_user NAME, which asks for its password; rabbitmqctl set_user_tags NAME monitoring; \
+rabbitmqctl set_permissions NAME '^$' '^$' '^$') it keeps one AMQP connection and knows of alarms, partitions and members by the \
 management API. Without one it shakes hands every five seconds, which RabbitMQ logs as a client that closed its connection.""",
     ((where.CREDENTIALS, "Names and values in the [client] section: user, password; vhost, host, port, ssl, ssl_ca, "
                          "management_host, management_port, management_ssl, epmd_port where they are not the usual. Owner root, "

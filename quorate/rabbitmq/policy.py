@@ -84,6 +84,6 @@ def split(text):
 def refused(policy, version):
     """A sentence when this release of RabbitMQ (a tuple of numbers, () when unknown) does not take the policy, else None."""
     if version >= (4,) and '"ha-' in "".join(policy.definition.split()):
-        return ("set_policy has ha-mode, and RabbitMQ %d.%d has no mirrored classic queues any more: remove it (pcs resource "
-                "update RESOURCE set_policy=), and declare quorum queues instead." % (version + (0,))[:2])
+        return ("set_policy has ha-mode, which RabbitMQ %d.%d knows no more: use quorum queues, and type: pcs resource update "
+                "RESOURCE set_policy=" % (version + (0,))[:2])
     return None

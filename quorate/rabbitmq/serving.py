@@ -106,14 +106,22 @@ def apply_policy(cluster):
         mark = _mark("\0".join(wanted.words()))
         # A cluster that is founded anew has none, whatever was set in the one before.
         if cluster.board.policy() != mark or memory.read("launched-for").get("action") == facts.FOUND:
-            done, problem = Tools(cluster.context, cluster.layout).set_policy(wanted)
-            if done:
-                cluster.context.log.info("The policy %s was set." % wanted.name)
-                cluster.board.policy_set(mark)
-    if problem:
-        cluster.context.log.error(problem)
-        memory.write("complaint", {"text": problem})
+            done, trouble = Tools(cluster.context, cluster.layout).set_policy(wanted)
+            if not done:
+                _complain(cluster, trouble)
+                return  # the next monitor tries again: the broker may only have been busy
+            cluster.context.log.info("The policy %s was set." % wanted.name)
+            cluster.board.policy_set(mark)
+        memory.forget("complaint")
+    else:
+        _complain(cluster, problem)
     memory.write("policy", {"mark": "-"})
+
+
+def _complain(cluster, problem):
+    """Have it logged, and shown as degraded."""
+    cluster.context.log.error(problem)
+    cluster.memory.write("complaint", {"text": problem})
 
 
 def _mark(text):

@@ -531,6 +531,20 @@ def test_queues_are_extended_to_a_node_that_lost_its_power_while_it_joined(tmp_p
     assert [call[1:] for call in rebooted.commands.calls] == [("grow", "rabbit@n1", "all")]
 
 
+def test_a_policy_that_could_not_be_set_is_tried_again(tmp_path):
+    node = Node(tmp_path, parameters={"set_policy": 'ttl ^ {"message-ttl":60000}'})
+    tools = ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl")
+    for path in tools:
+        node.commands.allow(path, ..., rc=1, err="Error: timeout")
+    serving.after_boot(node.cluster)
+    assert "ttl was not set" in node.memory.read("complaint")["text"]
+    for path in tools:
+        node.commands.allow(path, ...)
+    serving.after_boot(node.cluster)
+    serving.after_boot(node.cluster)
+    assert len(node.commands.calls) == 2 and not node.memory.has("complaint")
+
+
 def test_mirroring_on_4_is_a_complaint_and_no_reason_not_to_serve(tmp_path):
     node = Node(tmp_path, parameters={"set_policy": 'ha-all ^ {"ha-mode":"all"}'})
     node.cluster._layout = node.layout._replace(version="4.0.5")
