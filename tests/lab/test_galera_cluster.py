@@ -65,9 +65,12 @@ def test_sigkill_of_all(whole):
 
 
 def test_sigstop_is_recovered_without_fencing(whole):
+    """Waits for another process: woken by the agent's stop, the old one may say for a moment that it is synced."""
     before = power_log(whole).count("by the cluster")
+    frozen = set(faults.processes(whole.lab, "n3", "mariadbd"))
     faults.stop(whole.lab, "n3", "mariadbd")
     assert_lost(whole, ["n3"])
+    assert inject.wait_for(lambda: frozen.isdisjoint(faults.processes(whole.lab, "n3", "mariadbd")), LIMIT, 0.1)
     assert_whole(whole)
     assert power_log(whole).count("by the cluster") == before
 
