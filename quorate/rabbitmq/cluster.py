@@ -63,7 +63,8 @@ class Cluster:
         return facts.Report(
             self.context.node, facts.UNKNOWN, data, layout.nodename, members, running, store if data else None,
             layout.version, cookie.mark(layout, self.context.instance), self.board.own_generation(),
-            int(self.context.clock.now()), self.memory.has("started"))
+            int(self.context.clock.now()), self.memory.has("started"),
+            data is False and self.memory.read("served", lasting=True).get("directory") == layout.directory)
 
     def report(self, state):
         """Publish the state with what the disk says. Returns whether it was new."""

@@ -152,6 +152,10 @@ def _without_data(snapshot, own):
         return Decision(
             WAIT, "%s did not say whether there are data; without that no first cluster is founded." % ", ".join(silent),
             silent, True, BOOT % snapshot.me)
+    lost = sorted(node for node, one in snapshot.reports.items() if one.lost)
+    if lost:
+        return Decision(REFUSE, "Nobody has data, and %s had some; is a file system not mounted? The command founds the cluster "
+                        "anew, empty." % ", ".join(lost), urgent=True, command=BOOT % snapshot.me)
     launched = sorted(node for node, one in snapshot.reports.items() if one.launched)
     if snapshot.founder == "?":
         return Decision(WAIT, "Who founds the cluster could not be read.", urgent=True)

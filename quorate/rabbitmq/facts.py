@@ -63,8 +63,8 @@ class Broker(namedtuple("Broker", (
     __slots__ = ()
 
 
-class Report(namedtuple("Report", "node state data name members running store version cookie generation since launched",
-                        defaults=(UNKNOWN,) + (None,) * 9 + (False,))):
+class Report(namedtuple("Report", "node state data name members running store version cookie generation since launched lost",
+                        defaults=(UNKNOWN,) + (None,) * 9 + (False, False))):
     """What one node can prove from its own disk and process table.
 
     node:       Pacemaker's name of it (attribute target)
@@ -81,6 +81,7 @@ class Report(namedtuple("Report", "node state data name members running store ve
     generation: int, the last forced boot of the cluster that it took part in; 0: none
     since:      unix seconds at which this state began
     launched:   an instance was started here (not only looked at by a probe)
+    lost:       there is no data where a broker of this resource once served with some
     """
     __slots__ = ()
 

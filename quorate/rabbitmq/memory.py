@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the agent writes down on its own node (see quorate.host.memory).
 
-Lasting are what the disk said of the others before a launch, the members where they stand in no file of RabbitMQ's, and that
-quorum queues are still to be extended to a node that joined.
+Lasting are what the disk said of the others before a launch, the members where they stand in no file of RabbitMQ's, that
+quorum queues are still to be extended to a node that joined, and which data directory was served from.
 """
 
 from quorate.host import memory

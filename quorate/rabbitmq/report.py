@@ -36,6 +36,7 @@ _FIELDS = (
     ("g", "generation", whole, _count),
     ("t", "since", whole, _count),
     ("l", "launched", bit, flag),
+    ("x", "lost", bit, flag),
 )
 
 

@@ -76,9 +76,11 @@ def words(seen):
 
 
 def after_boot(cluster):
-    """Once after each boot: quorum queues of a node that joined anew, the policy."""
+    """Once after each boot: quorum queues of a node that joined anew, the policy, and a note of where the data are."""
     from quorate.rabbitmq.ctl import Tools
     memory = cluster.memory
+    if memory.read("served", lasting=True).get("directory") != cluster.layout.directory:
+        memory.write("served", {"directory": cluster.layout.directory}, lasting=True)
     if memory.read("grow", lasting=True):
         done, sentence = Tools(cluster.context, cluster.layout).grow(cluster.layout.nodename)
         if done:

@@ -136,6 +136,21 @@ def test_a_disk_with_data(tmp_path):
     assert report.launched and len(report.cookie) == cookie.DIGITS
 
 
+def test_data_that_were_served_from_and_are_not_there_are_lost(tmp_path):
+    """As with a file system that is not mounted. The note is on another one, and is about one directory only."""
+    node = Node(tmp_path).fill()
+    assert not node.cluster.from_disk().lost
+    node.cluster.served(Observation(facts.RUNNING, None, None, "It runs."))
+    assert not node.cluster.from_disk().lost
+    node.directory.rename(tmp_path / "unmounted")
+    assert node.cluster.from_disk().lost
+    assert node.cluster.turn().action == facts.WAIT, "two have not said anything"
+    node.board.others = {name: other(name, facts.DOWN, data=False, members=None) for name in ("n2", "n3")}
+    assert node.cluster.turn().action == facts.REFUSE
+    node.cluster._layout = node.layout._replace(directory=str(tmp_path / "elsewhere"))
+    assert node.cluster.turn().action == facts.FOUND
+
+
 @contextlib.contextmanager
 def nobody_special():
     """Root may read every directory; somebody else may not."""

@@ -56,6 +56,17 @@ def test_nobody_founds_while_one_does_not_know():
     assert decide(snapshot(empty("n1"), empty("n2"), report("n3", data=None))).action == WAIT
 
 
+def test_nobody_founds_an_empty_cluster_where_one_had_data():
+    """All file systems unmounted, and the founder's claim of the first time still stands."""
+    seen = snapshot(empty("n1"), empty("n2", lost=True), empty("n3"), founder="n1")
+    for node in ALL:
+        decision = decide(seen._replace(me=node))
+        assert (decision.action, decision.urgent, decision.command) == (REFUSE, True, "quorate rabbitmq boot " + node)
+        assert "n2 had some" in decision.reason and "mounted" in decision.reason
+    assert decide(seen._replace(override=facts.Override("n1", "root", 1))).action == FOUND
+    assert decide(seen._replace(reports=dict(seen.reports, n3=report("n3")))).action == WAIT, "it has them"
+
+
 def test_the_claim_of_another_holds():
     seen = snapshot(empty("n1"), empty("n2"), empty("n3"), founder="n2")
     assert decide(seen).action == WAIT

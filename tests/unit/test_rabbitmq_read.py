@@ -155,8 +155,8 @@ FULL = facts.Report("n1", facts.WAITING, True, "rabbit@n1", frozenset(("rabbit@n
                     facts.MNESIA, "3.10.8", "a1b2c3", 2, 1700000000, True)
 
 
-@pytest.mark.parametrize("one", [FULL, facts.Report("n1", facts.DOWN), FULL._replace(data=False, members=None, running=None),
-                                 FULL._replace(running=frozenset())])
+@pytest.mark.parametrize("one", [FULL, facts.Report("n1", facts.DOWN), FULL._replace(running=frozenset()),
+                                 FULL._replace(data=False, members=None, running=None, lost=True)])
 def test_a_report_comes_back_as_it_was(one):
     assert form.decode_report("n1", form.encode_report(one)) == one
 
