@@ -117,7 +117,8 @@ def explanations(cluster):
     try:
         return tuple(explained for service in broken
                      for _name, _agent, _lines, data in rooms[service.agent].views(service.name)
-                     for explained in explanations_of(service.name, data, _serving(cluster)))
+                     for explained in explanations_of(service.name, data, _serving(cluster),
+                                                         _starting(service)))
     except Refused as trouble:
         raise Unavailable(str(trouble)) from None
 
@@ -125,6 +126,11 @@ def explanations(cluster):
 def _serving(cluster):
     """Names of the nodes that shall run something."""
     return {node.name for node in cluster.nodes if node.online and not node.standby}
+
+
+def _starting(service):
+    """Names of the nodes on which the cluster is starting it."""
+    return {node for one in service.instances if one.role == "Starting" for node in one.nodes}
 
 
 def _whole(cluster, service):
@@ -136,19 +142,29 @@ def _whole(cluster, service):
     return service.disabled or not degraded and best.issuperset(_serving(cluster))
 
 
-def explanations_of(name, data, nodes):
+def explanations_of(name, data, nodes, starting=frozenset()):
     """Explanations in what `quorate explain --json` says of a resource: one decision, or one for each of `nodes`; a
-    sentence once."""
-    from quorate.status.facts import Explanation
-    if "decisions" in data:
-        decisions = [decision for node, decision in data["decisions"].items() if node in nodes]
-    else:
-        decisions = [data["decision"]]
-    found = {}
-    for decision in decisions:
-        if decision["action"] in WAITING:
+    sentence once. starting: nodes whose start is under way, which has not always told yet what it does."""
+    from quorate.rabbitmq.explain import NOT_STARTED
+    from quorate.status.facts import MOVES, Explanation
+    decisions = data["decisions"] if "decisions" in data else {None: data["decision"]}
+    found, idle = {}, []
+    for node, decision in sorted(decisions.items()):
+        if decision["action"] not in WAITING or "decisions" in data and node not in nodes:
+            continue
+        if decision["reason"] == NOT_STARTED:
+            idle.append(node)
+        else:
             found.setdefault(decision["reason"], decision.get("command") or "quorate explain " + name)
-    return [Explanation(name, False, reason, command) for reason, command in found.items()]
+    result = [Explanation(name, False, reason, command) for reason, command in found.items()]
+    begun, absent = [node for node in idle if node in starting], [node for node in idle if node not in starting]
+    if begun:
+        result.append(Explanation(name, False, "the start on %s has begun and has not told yet what it does." % " ".join(begun),
+                                  None, MOVES))
+    if absent:
+        result.append(Explanation(name, False, "the cluster has not started it on %s." % " ".join(absent),
+                                  "quorate explain " + name))
+    return result
 
 
 def as_data(seen, verdict):

@@ -6,6 +6,7 @@ from quorate.rabbitmq.facts import BOOTED, DOWN, PARTITIONED, RUNNING, STARTING,
 from quorate.rabbitmq.proof import node_of
 from quorate.table import age, columns
 
+NOT_STARTED = "It is not started."
 _COLUMNS = ("node", "member", "state", "data", "cluster of", "saw running", "store", "forced boot", "age")
 
 
@@ -19,7 +20,7 @@ def conclusion(snapshot):
         if report.state in (STARTING, WAITING):
             found.append((node, outlast(seen)))
         elif report.state == DOWN:
-            found.append((node, decide(seen) if report.launched else Decision(WAIT, "It is not started.")))
+            found.append((node, decide(seen) if report.launched else Decision(WAIT, NOT_STARTED)))
     return found
 
 

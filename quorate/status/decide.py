@@ -257,7 +257,7 @@ def _troubles(seen, rows):
     yield from _of_services(seen, rows)
     for one in seen.explanations:
         if not one.whole:
-            yield Trouble(BAD, "%s: %s" % (one.service, one.text), one.command)
+            yield Trouble(one.level, "%s: %s" % (one.service, one.text), one.command)
     explained = {one.service for one in seen.explanations if not one.whole}
     alike = {}
     for failure in sorted(seen.cluster.failures):

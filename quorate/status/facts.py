@@ -6,6 +6,10 @@ from collections import namedtuple
 MOVING = ("Starting", "Stopping", "Promoting", "Demoting", "Migrating")  # roles on the way to another one
 DEGRADED = (190, 191)  # OCF_DEGRADED, OCF_DEGRADED_PROMOTED (OCF 1.1, 'Return codes'; lib/common/results.c of Pacemaker)
 
+# How well something is. The worst one decides the exit code.
+WELL, PAST, PLANNED, MOVES, BAD = "well", "past", "planned", "moves", "bad"
+LEVELS = (WELL, PAST, PLANNED, MOVES, BAD)
+
 
 class Node(namedtuple("Node", "name type online standby maintenance unclean pending shutdown dc health")):
     """A node. type: 'member', 'remote' or 'guest'; health: 'green', 'yellow', 'red' or None; the others are bools."""
@@ -88,8 +92,9 @@ class Proxy(namedtuple("Proxy", "name status servers")):
     __slots__ = ()
 
 
-class Explanation(namedtuple("Explanation", "service whole text command")):
-    """What an agent's own decision says. whole: nothing is left to do; command: what to type, or None."""
+class Explanation(namedtuple("Explanation", "service whole text command level", defaults=(BAD,))):
+    """What an agent's own decision says. whole: nothing is left to do; command: what to type, or None; level: how bad it is
+    where it is not whole."""
 
     __slots__ = ()
 
@@ -107,11 +112,6 @@ class Seen(namedtuple("Seen", "node cluster configured proxies drained explanati
     """
 
     __slots__ = ()
-
-
-# How well something is. The worst one decides the exit code.
-WELL, PAST, PLANNED, MOVES, BAD = "well", "past", "planned", "moves", "bad"
-LEVELS = (WELL, PAST, PLANNED, MOVES, BAD)
 
 
 class Row(namedtuple("Row", "name word level text notes", defaults=((),))):

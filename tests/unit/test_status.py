@@ -13,8 +13,9 @@ import pytest
 from quorate.cli import status as command
 from quorate.ocf.deadline import Deadline
 from quorate.pacemaker.attributes import Unavailable
+from quorate.rabbitmq.explain import NOT_STARTED
 from quorate.status import decide, probe, read, screen
-from quorate.status.facts import BAD, PAST, PLANNED, Explanation, Proxy, Seen, Server
+from quorate.status.facts import BAD, MOVES, PAST, PLANNED, Explanation, Proxy, Seen, Server
 from tests.fakes import FakeClock, FakeCommands
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "crm_mon")
@@ -278,6 +279,32 @@ def test_an_explanation_is_what_the_decision_says():
         Explanation("mq", False, "Waiting for n3.", "quorate bootstrap n1")]
     assert command.explanations_of("mq", {"decisions": {"n3": dict(wait, command=None)}}, {"n3"})[0].command == "quorate explain mq"
     assert command.explanations_of("db", {"decision": join}, {"n1"}) == []
+
+
+def test_a_start_that_has_not_reported_yet_is_not_called_not_started():
+    """Beside "starting n1" stood "It is not started.", as if something were wrong."""
+    idle = {"action": "wait", "reason": NOT_STARTED, "command": None}
+    wait = {"action": "wait", "reason": "Waiting for n3.", "command": None}
+    begun, = command.explanations_of("mq", {"decisions": {"n1": idle, "n2": idle}}, {"n1", "n2"}, {"n1", "n2"})
+    assert begun == Explanation("mq", False, "the start on n1 n2 has begun and has not told yet what it does.", None, MOVES)
+    told, begun, absent = command.explanations_of("mq", {"decisions": {"n1": wait, "n2": idle, "n3": idle, "n4": idle}},
+                                                  {"n1", "n2", "n3"}, {"n1", "n3"})
+    assert (told.text, told.level) == ("Waiting for n3.", BAD)
+    assert (begun.text.split(" has ")[0], begun.level) == ("the start on n3", MOVES)
+    assert (absent.text, absent.level) == ("the cluster has not started it on n2.", BAD)
+
+
+def test_a_start_under_way_is_a_change_and_nothing_to_repair():
+    begun = Explanation("db", False, "the start on n1 has begun and has not told yet what it does.", None, MOVES)
+    trouble, = [one for one in judged("healthy", explanations=(begun,)).troubles if one.text.startswith("db: ")]
+    assert (trouble.level, trouble.command) == (MOVES, None)
+
+
+def test_who_is_being_started():
+    healthy = next(one for one in seen("healthy").cluster.services if one.name == "db")
+    instance = healthy.instances[0]
+    assert command._starting(healthy) == set()
+    assert command._starting(healthy._replace(instances=(instance._replace(role="Starting"),))) == set(instance.nodes)
 
 
 # -- how the cluster is asked
