@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one node does about the cluster: report what is on its disk, look at all reports, decide (decide.py), act, watch.
-
-What RabbitMQ writes down of who was running is changed again while it boots and waits, long before it serves. So what was
-on the disk before a launch is kept (the note 'evidence', which survives a reboot) until the broker has served.
-"""
-
-import os
+"""What one node does about the cluster: report what is on its disk, look at all reports, decide (decide.py), act, watch."""
 
 from quorate.ocf import codes
 from quorate.ocf.agent import Failed, Outcome
 from quorate.rabbitmq import epmd, facts, layout as layouts, probe, read, server, stall
 from quorate.rabbitmq.board import Board
 from quorate.rabbitmq.decide import decide, outlast
+from quorate.rabbitmq.disk import Disk
 
 URGENT_AFTER = 20     # seconds a wait may last before plain `pcs status` shows that an operator should look
 START_PATIENCE = 3    # seconds start stays while others are waited for that have not begun to start: a clone that starts one
@@ -45,26 +40,18 @@ class Cluster:
 
     # reporting
 
+    @property
+    def disk(self):
+        return Disk(self.memory, self.layout)
+
     def from_disk(self):
         """A Report without a state: what the disk says, and what it said before the last launch."""
-        layout = self.layout
-        flags = layouts.text_of(layout.feature_flags())
-        store = read.store(flags)
-        data = _used(layout, store)
-        members = read.members(layouts.text_of(os.path.join(layout.directory, "cluster_nodes.config"))) if data else None
-        running = read.running(layouts.text_of(os.path.join(layout.directory, "nodes_running_at_shutdown"))) if data else None
-        if store == facts.KHEPRI and members is None:
-            known = self.memory.read("members", lasting=True)  # with Khepri they stand in no file of RabbitMQ's
-            members = frozenset(known.get("members", "").split()) or None if known.get("directory") == layout.directory else None
-        evidence = self.memory.read("evidence", lasting=True)
-        if data and evidence.get("directory") == layout.directory:
-            members, running = (_both(known, evidence.get(key)) for key, known in (("members", members), ("running", running)))
         from quorate.rabbitmq import cookie
+        layout = self.layout
         return facts.Report(
-            self.context.node, facts.UNKNOWN, data, layout.nodename, members, running, store if data else None,
-            layout.version, cookie.mark(layout, self.context.instance), self.board.own_generation(),
-            int(self.context.clock.now()), self.memory.has("started"),
-            data is False and self.memory.read("served", lasting=True).get("directory") == layout.directory)
+            self.context.node, name=layout.nodename, version=layout.version, cookie=cookie.mark(layout, self.context.instance),
+            generation=self.board.own_generation(), since=int(self.context.clock.now()), launched=self.memory.has("started"),
+            **self.disk.look())
 
     def report(self, state):
         """Publish the state with what the disk says. Returns whether it was new."""
@@ -73,20 +60,6 @@ class Cluster:
         if old is not None and old.state == state:
             new = new._replace(since=old.since)
         return self.board.publish(new)
-
-    def keep_evidence(self):
-        """Before a launch: keep what the disk says of the others, until the broker has served."""
-        own = self.from_disk()
-        if own.data:
-            self.memory.write("evidence", {
-                "directory": self.layout.directory, "members": " ".join(sorted(own.members or ())),
-                "running": " ".join(sorted(own.running or ()))}, lasting=True)
-
-    def drop_evidence(self):
-        try:
-            os.unlink(os.path.join(self.memory.lasting, "evidence"))
-        except OSError:
-            pass
 
     # deciding
 
@@ -164,7 +137,7 @@ class Cluster:
         elif decision.action == facts.FORCE:
             self._force(decision)
         self.context.log.info("%s: %s" % (decision.action, decision.reason))
-        self.keep_evidence()
+        self.disk.keep_evidence()
         for note in ("waiting", "complaint", "serving"):
             self.memory.forget(note)
         self.memory.write("launched-for", {"action": decision.action})
@@ -340,23 +313,6 @@ class Cluster:
 
 class NotOurTurn(Exception):
     """Somebody else was faster. The text says who."""
-
-
-def _used(layout, store):
-    """Report.data: whether the data directory was ever used; None: it could not be read."""
-    try:
-        entries = os.listdir(layout.directory)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return None
-    return read.used(entries, store == facts.KHEPRI)
-
-
-def _both(known, kept):
-    """What the disk says now and what it said before the last launch, together; None: neither."""
-    before = frozenset((kept or "").split())
-    return (known or frozenset()) | before or None
 
 
 def sentence(decision):

@@ -33,7 +33,8 @@ def keep_record(cluster, seen):
         if not note:
             if cluster.from_disk().store == facts.KHEPRI:
                 learn_members(cluster)
-            cluster.drop_evidence()
+            cluster.disk.drop_evidence()
+            cluster.disk.keep_served()
             _end_word(cluster)
             cluster.board.took_part(cluster.board.generation() or 0)
         cluster.report(seen.state)
@@ -66,8 +67,7 @@ def learn_members(cluster):
     from quorate.rabbitmq.ctl import Tools
     found = read.cluster_members(Tools(cluster.context, cluster.layout).cluster_status())
     if found:
-        cluster.memory.write("members", {"directory": cluster.layout.directory, "members": " ".join(sorted(found))},
-                             lasting=True)
+        cluster.disk.keep_members(found)
 
 
 def words(seen):
@@ -76,11 +76,9 @@ def words(seen):
 
 
 def after_boot(cluster):
-    """Once after each boot: quorum queues of a node that joined anew, the policy, and a note of where the data are."""
+    """Once after each boot: quorum queues of a node that joined anew, the policy."""
     from quorate.rabbitmq.ctl import Tools
     memory = cluster.memory
-    if memory.read("served", lasting=True).get("directory") != cluster.layout.directory:
-        memory.write("served", {"directory": cluster.layout.directory}, lasting=True)
     if memory.read("grow", lasting=True):
         done, sentence = Tools(cluster.context, cluster.layout).grow(cluster.layout.nodename)
         if done:

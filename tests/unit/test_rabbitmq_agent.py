@@ -178,7 +178,7 @@ def test_a_disk_that_cannot_be_read_is_unknown():
 def test_what_was_seen_before_a_launch_counts_until_the_broker_served(tmp_path):
     """While it boots RabbitMQ writes down only who else boots: two could then prove that nobody is missing."""
     node = Node(tmp_path).fill()
-    node.cluster.keep_evidence()
+    node.cluster.disk.keep_evidence()
     node.fill(running="rabbit@n1,rabbit@n2")
     assert node.cluster.from_disk().running == names("n1", "n2", "n3")
     serving.keep_record(node.cluster, Observation(facts.RUNNING, None, None, "It runs."))
