@@ -19,6 +19,11 @@ class Process(namedtuple("Process", "pid ppid start state argv")):
     __slots__ = ()
 
 
+# A process that has just ended, or that only its owner may look at. Any other error (no memory, no free file of the whole machine)
+# tells nothing of the process, and is raised: a stop must not take it for the end of a service.
+_GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
+
+
 class Processes:
     """Looks at processes and signals them.
 
@@ -34,7 +39,7 @@ class Processes:
         self._namespace = self._pid_namespace("self")
 
     def get(self, pid):
-        """The Process with this pid, or None when there is none (any more)."""
+        """The Process with this pid, or None when there is none (any more). Raises OSError when that cannot be told."""
         try:
             with open("%s/%d/stat" % (self._proc, pid), "rb") as file:
                 text = file.read()
@@ -45,7 +50,7 @@ class Processes:
                 return None
             with open("%s/%d/cmdline" % (self._proc, pid), "rb") as file:
                 words = file.read()
-        except (OSError, ValueError, IndexError):
+        except _GONE + (ValueError, IndexError):
             return None
         if self._elsewhere(pid):
             return None
@@ -77,7 +82,7 @@ class Processes:
 
     def mentioning(self, words):
         """Every process that has one of these words (str) somewhere on its command line. Cheaper than all(): of the others
-        no more than the command line is read."""
+        no more than the command line is read. Raises OSError as get() does."""
         wanted = [os.fsencode(word) for word in words]
         found = []
         for name in os.listdir(self._proc):
@@ -85,11 +90,11 @@ class Processes:
                 continue
             try:
                 handle = os.open("%s/%s/cmdline" % (self._proc, name), os.O_RDONLY)  # a third of the time of open()
-            except OSError:
+            except _GONE:
                 continue
             try:
                 line = os.read(handle, 4096)
-            except OSError:
+            except _GONE:
                 continue
             finally:
                 os.close(handle)

@@ -110,6 +110,18 @@ def test_garbage_is_no_process(proc, content):
     assert proc.processes.get(10) is None
 
 
+def test_a_process_that_cannot_be_looked_at_is_not_gone(proc, tmp_path):
+    """As when the machine has no file left to open: a stop that took it for gone would leave a second copy."""
+    proc(10, stat(10))
+    seen = proc.processes.get(10)
+    (tmp_path / "10" / "stat").unlink()
+    (tmp_path / "10" / "stat").mkdir()
+    with pytest.raises(OSError):
+        proc.processes.gone(seen)
+    with pytest.raises(OSError):
+        proc.processes.mentioning(["mysqld"])
+
+
 def test_a_kernel_thread_has_no_words(proc):
     proc(10, stat(10), cmdline=b"")
     assert proc.processes.get(10).argv == ()
