@@ -14,6 +14,9 @@ PEERS_PORT = 1024
 SOCKETS = {"debian": "/run/haproxy/admin.sock", "redhat": "/var/lib/haproxy/stats"}
 
 CHECKED = "check inter 1s fastinter 500ms fall 2 rise 2"
+NOTICED = 1.5  # seconds until two checks have missed a server that refuses them: inter and fastinter
+# A refused request counts as a check that failed, and the next one as the second.
+OBSERVED = " observe layer4 error-limit 1 on-error sudden-death"
 
 
 def listeners(plan):
@@ -181,7 +184,12 @@ def _check(plan, service):
              "    http-check expect status " + ("200-399" if own else check.statuses)]
     if check.contains and not own:
         lines.append("    http-check expect string " + check.contains)
-    return lines + ["    default-server " + CHECKED]
+    if len(service.nodes) < 2:  # its clients are better off with three tries, a second apart, at the only one
+        return lines + ["    default-server " + CHECKED]
+    return lines + why(
+        "A server that refuses two connections is down before the checks have noticed: one that is started again at once "
+        "opens its port long before it answers, and clients would wait there.") + [
+        "    default-server " + CHECKED + OBSERVED]
 
 
 def _spread(plan, service):

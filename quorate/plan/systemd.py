@@ -6,12 +6,23 @@ from quorate.plan.facts import KEEPALIVED
 from quorate.plan.haproxy import socket, wrapped
 
 CHECK = "quorate-galera-check.socket"
+RESTART = 3  # seconds: more than HAProxy needs to notice that nobody listens (quorate.plan.haproxy.NOTICED)
+# Who serves a listener, by the packages of Debian and of RDO; services that Pacemaker starts are not for systemd to restart.
+APIS = {
+    "keystone_public": ("keystone", "httpd"), "keystone_admin": ("keystone", "httpd"),
+    "glance_api": ("glance-api", "openstack-glance-api"), "glance_registry": ("glance-registry", "openstack-glance-registry"),
+    "placement": ("placement-api", "httpd"), "nova_compute": ("nova-api", "openstack-nova-api"),
+    "nova_metadata": ("nova-api-metadata", "openstack-nova-metadata-api"), "nova_ec2": ("ec2-api", "openstack-ec2-api"),
+    "nova_vncproxy": ("nova-novncproxy", "openstack-nova-novncproxy"), "neutron_api": ("neutron-api", "neutron-server"),
+    "cinder_api": ("cinder-api", "openstack-cinder-api"), "heat_api": ("heat-api", "openstack-heat-api"),
+    "heat_cfn": ("heat-api-cfn", "openstack-heat-api-cfn"), "dashboard": ("apache2", "httpd"),
+}
 WATCH = "quorate-haproxy-watch.service"
 
 
 def render(plan, node):
     """The commands for the node of that name. ValueError with a sentence where there are none."""
-    parts = _front(plan, node) + _database(plan, node) + _cluster(plan, node)
+    parts = _front(plan, node) + _database(plan, node) + _apis(plan, node) + _cluster(plan, node)
     if not parts:
         raise ValueError("%s runs nothing that is served or checked from outside, so there is nothing to do." % node)
     head = ["#!/bin/sh", "# What systemd of %s has to know in the control plane %s." % (node, plan.name),
@@ -58,12 +69,32 @@ def _database(plan, node):
             + ["systemctl daemon-reload", "systemctl enable %s" % CHECK, "systemctl restart %s" % CHECK]]
 
 
-def _cluster(plan, node):
-    """Units that Pacemaker starts must not be started by systemd as well."""
+def _apis(plan, node):
+    """Units behind HAProxy of which another node has one as well."""
+    units = [APIS[one.name][plan.system != "debian"] + ".service" for one in plan.services
+             if one.name in APIS and node in one.nodes and len(one.nodes) > 1]
+    units = [one for one in dict.fromkeys(units) if one not in _of_cluster(plan, node)]
+    if not units:
+        return []
+    return [_comment("An API that died opens its port again at once and answers seconds later, when it has loaded: clients "
+                     "would wait there. After this time HAProxy has noticed, and sends nobody before it answers.") + [
+        "for unit in %s; do" % " \\\n        ".join(wrapped(" ".join(units), 95)),
+        "    install -d /etc/systemd/system/$unit.d",
+        "    printf '[Service]\\nRestartSec=%ds\\n' >/etc/systemd/system/$unit.d/quorate.conf" % RESTART,
+        "done", "systemctl daemon-reload"]]
+
+
+def _of_cluster(plan, node):
+    """The units that Pacemaker starts there."""
     if node not in [one.name for one in plan.cluster_nodes]:
         return []
     units = [unit(one.agent, plan.system) for one in wanted(plan).resources if node in one.nodes]
-    units = [one for one in units if one is not None]
+    return [one for one in units if one is not None]
+
+
+def _cluster(plan, node):
+    """Units that Pacemaker starts must not be started by systemd as well."""
+    units = _of_cluster(plan, node)
     if not units:
         return []
     return [_comment("Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody "

@@ -88,7 +88,7 @@ def test_the_shell_accepts_the_commands_for_systemd(name, node, tmp_path):
 # -- what HAProxy does with it: the parts that are not obvious, against servers that answer as told
 
 SERVER = """
-import http.server, os, sys
+import http.server, os, sys, time
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         try:
@@ -104,6 +104,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 server = http.server.ThreadingHTTPServer((sys.argv[2], int(sys.argv[4])), Handler)
+while os.path.exists(sys.argv[3] + ".loads"):  # its port is open by now
+    time.sleep(0.05)
 server.serve_forever()
 """
 PLAN = """
@@ -151,11 +153,18 @@ class Front:
                                                          stdout=log, stderr=log)
         assert within(30, lambda: self.states() == {"a": "UP", "b": "UP", "c": "UP"})
 
-    def start(self, name):
+    def start(self, name, loads=False):
+        """Start a server. loads: its port is open, and it answers nobody until `loaded`."""
+        if loads:
+            (self.home / (name + ".loads")).write_text("")
         self.processes[name] = subprocess.Popen(
             ["/usr/bin/python3", "-c", SERVER, name, self.nodes[name], str(self.home / name), str(self.ports[2])],
             stderr=subprocess.DEVNULL)
         assert within(30, lambda: _answers(self.nodes[name], self.ports[2]))
+
+    def loaded(self, name):
+        """It answers from now on."""
+        os.unlink(str(self.home / (name + ".loads")))
 
     def kill(self, name):
         self.processes[name].kill()
@@ -288,3 +297,19 @@ def test_no_client_notices_that_an_api_was_killed(front):
 
     assert {200} == {status for status, _ in after.values()}
     assert [] == [source for source in sources if before[source][1] != "b" and before[source] != after[source]]
+
+
+def test_no_client_waits_for_an_api_that_is_started_again_at_once(front):
+    """Its port is open before it answers. Two requests that were refused have told HAProxy."""
+    port, sources = front.ports[1], ["127.77.1.%d" % number for number in range(1, 40)]
+    assert "b" in {front.ask(port, source)[1] for source in sources}
+
+    front.kill("b")
+    assert {200} == {front.ask(port, source)[0] for source in sources}
+    assert front.states("glance_api")["b"].startswith("DOWN")
+    front.start("b", loads=True)
+    assert {(200, "a"), (200, "c")} == {front.ask(port, source) for source in sources}
+
+    front.loaded("b")
+    assert within(30, lambda: front.states("glance_api")["b"] == "UP")
+    assert "b" in {front.ask(port, source)[1] for source in sources}

@@ -73,6 +73,33 @@ def test_every_endpoint_is_served_by_exactly_one_vip(document):
 
 @given(documents())
 @SOME
+def test_who_died_is_noticed_before_he_is_back(document):
+    """systemd waits longer than two checks and a half; only what has no second server is restarted and asked at once."""
+    plan = right(toml(document))
+    assert systemd.RESTART >= 2 * haproxy.NOTICED
+    text = haproxy.render(plan)
+    for service in plan.services:
+        if service.name not in systemd.APIS:
+            continue
+        listener = text.split("listen %s\n" % service.name)[1].split("\n\n")[0]
+        assert (" observe layer4 " in listener) == (len(service.nodes) > 1)
+        assert "mark-down" not in listener, "one refusal is no proof"
+        assert "\n    http-request disable-l7-retry if !{ method GET HEAD OPTIONS }\n" in listener
+    for node in plan.nodes:
+        alone = {systemd.APIS[one.name][plan.system != "debian"] for one in plan.services
+                 if one.name in systemd.APIS and node.name in one.nodes and len(one.nodes) == 1}
+        several = {systemd.APIS[one.name][plan.system != "debian"] for one in plan.services
+                   if one.name in systemd.APIS and node.name in one.nodes and len(one.nodes) > 1}
+        try:
+            parts = [part for part in systemd.render(plan, node.name).split("\n\n") if "RestartSec=3s" in part]
+        except ValueError:
+            parts = []
+        named = {word[:-len(".service")] for part in parts for word in part.split() if word.endswith(".service")}
+        assert named <= several and not named & (alone - several)
+
+
+@given(documents())
+@SOME
 def test_haproxy_is_whole(document):
     """Each word belongs to a section, each listener has addresses and servers, no two listeners an address and port."""
     plan = right(toml(document))

@@ -28,6 +28,16 @@ systemctl daemon-reload
 systemctl enable quorate-galera-check.socket
 systemctl restart quorate-galera-check.socket
 
+# An API that died opens its port again at once and answers seconds later, when it has loaded: clients would wait there.
+# After this time HAProxy has noticed, and sends nobody before it answers.
+for unit in keystone.service glance-api.service placement-api.service nova-api.service \
+        nova-api-metadata.service neutron-api.service cinder-api.service heat-api.service \
+        heat-api-cfn.service; do
+    install -d /etc/systemd/system/$unit.d
+    printf '[Service]\nRestartSec=3s\n' >/etc/systemd/system/$unit.d/quorate.conf
+done
+systemctl daemon-reload
+
 # Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody whether it may, and
 # of some there is one in the whole cluster. What runs now goes on running.
 for unit in haproxy.service mariadb.service rabbitmq-server.service memcached.service apache2.service \
