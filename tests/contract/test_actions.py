@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.readable import by_others
+
 PROBE_ANSWERS = (5, 7)
 
 
@@ -167,7 +169,8 @@ def test_ocf_tester_itself(sample):
     tester.write_text(re.sub("^METADATA_LINT=.*$", 'METADATA_LINT="xmllint --noout --relaxng %s -"' % schema, text,
                              flags=re.MULTILINE))
     done = subprocess.run(
-        ["sh", str(tester), "-v", "-n", "sample", "-o", "state=%s/run/state" % sample.directory, str(sample.path)],
+        ["sh", str(tester), "-v", "-n", "sample", "-o", "state=%s/run/state" % sample.directory,
+         by_others(sample.path)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False)
     assert done.returncode == 0 and b"passed all tests" in done.stdout, done.stdout.decode()
 

@@ -15,6 +15,7 @@ from quorate.haproxy import probe
 from quorate.host.process import Processes
 from bench.one_server import ROOT, exchange, free_port, until
 from tests.lab.proxy import Proxy, missing
+from tests.readable import by_others
 
 CHECK = os.path.join(ROOT, "checks", "haproxy-check")
 PROXIES = """
@@ -66,7 +67,7 @@ def check(proxy, *words, user=None):
     """(exit code, sentence)."""
     argv = [CHECK, "--socket", proxy.socket, "--pidfile", proxy.pidfile] + list(words)
     if user is not None:
-        argv = ["setpriv", "--reuid=%d" % user, "--regid=%d" % user, "--clear-groups"] + argv
+        argv = ["setpriv", "--reuid=%d" % user, "--regid=%d" % user, "--clear-groups", by_others(CHECK)] + argv[1:]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20)
     assert "" == done.stderr
     assert 1 == len(done.stdout.splitlines())
