@@ -29,6 +29,12 @@ def _servers(lab):
     return [lab.check(name, "ps -o pid=,lstart= -C mariadbd").strip() for name in lab.node_names]
 
 
+def _journal(lab):
+    """What HAProxy and the check said on each node."""
+    return "\n".join(lab.run(name, "journalctl -q -o short-precise -u haproxy -u 'quorate-galera-check*' | grep -v -e ' 0/0/' | tail -40").out
+                     for name in lab.node_names)
+
+
 @pytest.fixture
 def lab():
     deb = package()
@@ -50,7 +56,7 @@ def test_a_live_resource_moves_over(lab):
         moved = client.scene()
 
         assert before == _servers(lab)
-        assert 0 == moved["failed"]
+        assert 0 == moved["failed"], "%s\n%s" % (client.figures()["errors"], _journal(lab))
         assert "provider=quorate" in lab.check("n1", "pcs resource config db")
         assert 3 == len(lab.promoted("db"))
 
