@@ -91,7 +91,7 @@ class GaleraCheck(Check):
             self._writers = Writers(lambda: poller.fact, lambda: monotonic() - poller.asked <= self.max_age, port)
             self._writers.start()
         if self._writers.holds or (fact.draining and self._writers.drains):
-            return True, "Galera cluster node is the writer."
+            return True, self._writers.claim()
         return False, self._writers.sentence() if fact.health.code in FIT else fact.health.sentence
 
     def look(self, seconds, last):

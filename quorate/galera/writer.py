@@ -99,7 +99,7 @@ class Writers(threading.Thread):
         threading.Thread.__init__(self, daemon=True)
         self._fact, self._fresh, self._port, self._ask, self._clock = fact, fresh, port, questions, clock
         self._turn, self._judged, self._members, self._numbers = Turn(NONE, clock()), 0.0, {}, {}
-        self._drained, self.rounds = False, 0
+        self._drained, self._refused, self.rounds = False, (), 0
 
     def run(self):
         while True:
@@ -116,6 +116,7 @@ class Writers(threading.Thread):
         numbers = {self._number(host): (host, port) for host, port in self._members}
         numbers.pop(None, None)
         answers = self._ask([(number, self._port) for number in numbers], "/status", LIMIT)
+        self._refused = tuple(sorted(numbers[number][0] for (number, _), answer in answers.items() if answer.refused))
         for (number, _), answer in answers.items():
             word = _word(answer)
             if word is not None:
@@ -158,6 +159,14 @@ class Writers(threading.Thread):
     def tell(self):
         """What the others hear: a dict for /status."""
         return {"state": self._turn.state, "fit": self.fit() and self.is_alive()}
+
+    def claim(self):
+        """That this node is the writer, for people; and of whom that was taken on trust."""
+        words = "Galera cluster node is the writer."
+        if self._refused:
+            words += " Connections to port %d of %s are refused: if checks run there, a firewall hides them, and they may say so, " \
+                     "too." % (self._port, ", ".join(self._refused))
+        return words
 
     def sentence(self):
         """Why this node is not the writer, for people."""

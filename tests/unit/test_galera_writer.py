@@ -67,6 +67,14 @@ def test_the_second_becomes_the_writer_only_where_the_first_provably_cannot(firs
     assert holds == Node(n1=first).rounds(40)
 
 
+def test_a_writer_names_those_that_it_could_not_ask():
+    """A firewall that rejects looks like a node without a check."""
+    node = Node(n1="refused")
+    assert node.rounds() and "port 9200 of 10.0.0.1 are refused" in node.writers.claim()
+    node.said["10.0.0.1"] = (False, NONE)
+    assert node.rounds() and node.writers.claim() == "Galera cluster node is the writer."
+
+
 def test_the_first_claims_against_silence_only_after_it_and_one_that_holds_against_silence_gives_up_before():
     status = WELL._replace(local_index=0)
     silent = Node(status, n1=(True, NONE), n3=(True, NONE))
