@@ -4,3 +4,7 @@
 
 class LabError(Exception):
     """The lab cannot do what was asked; the text is one sentence for the person at the prompt."""
+
+
+class Unreachable(LabError):
+    """What it needs cannot be fetched on this machine; somewhere else it could be."""

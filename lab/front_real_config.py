@@ -152,8 +152,7 @@ def texts(nodes, vip, secret, address):
         found["/etc/systemd/system/%s.service.d/restart.conf" % one.unit] = (_RESTART, "root")
         if not one.program:
             continue
-        text = config.UWSGI % {"project": one.project, "name": one.unit, "program": one.program}
-        text = text.replace("processes = 1\nthreads = 8\n", "processes = 2\nthreads = %d\n" % (1 if one.greenlets else 4))
+        text = config.uwsgi(one.project, one.unit, one.program, one.greenlets)
         if one.project == "neutron":
             text += "pyargv = --config-file=/etc/neutron/neutron.conf --config-file=%s\n" % ML2
         found["/etc/%s/%s-uwsgi.ini" % (one.project, one.unit)] = (text, "root")

@@ -168,7 +168,8 @@ def _install_packages(root, say):
                "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
                "DEBIAN_FRONTEND=noninteractive", "chroot", root]
     stream(in_root + ["apt-get", "update", "-q"], log)
-    stream(in_root + ["apt-get", "install", "-y", "-q", "--no-install-recommends"] + list(PACKAGES), log, say)
+    stream(in_root + ["apt-get", "install", "-y", "-q", "--no-install-recommends"] + list(PACKAGES), log,
+           lambda text: say("image: " + text))
     stream(in_root + ["apt-get", "clean"], log)
     for unit in DISABLED:
         subprocess.run(in_root + ["systemctl", "disable", "-q", unit],
@@ -192,7 +193,7 @@ def settle(root):
 
 
 def stream(command, log, say=None):
-    """Run `command` with its output in `log`; its apt progress, every tenth package, goes to `say`."""
+    """Run `command` with its output in `log`; the progress of its apt or pip, each 60 steps, goes to `say`."""
     with open(log, "ab") as file:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, start_new_session=True)
@@ -201,10 +202,10 @@ def stream(command, log, say=None):
             for line in process.stdout:
                 file.write(line)
                 last = line.strip() or last
-                if line.startswith((b"Unpacking ", b"Setting up ")):
+                if line.startswith((b"Unpacking ", b"Setting up ", b"Collecting ")):
                     done += 1
                     if say and done % 60 == 0:
-                        say("image: %d steps, now %s" % (done, line.decode("utf-8", "replace").split(" (")[0].strip()))
+                        say("%d steps, now %s" % (done, line.decode("utf-8", "replace").split(" (")[0].strip()))
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)  # debootstrap works through children
             process.wait()

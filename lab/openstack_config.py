@@ -113,13 +113,13 @@ memcache_servers = %(memcached)s
 enable_consoleauth = true
 """
 
-UWSGI = """\
+_UWSGI = """\
 [uwsgi]
 plugins = python3
 master = true
 lazy-apps = true
-processes = 1
-threads = 8
+processes = %(processes)d
+threads = %(threads)d
 thunder-lock = true
 enable-threads = true
 no-orphans = true
@@ -134,6 +134,13 @@ logto = /var/log/%(project)s/%(name)s.log
 chdir = /var/lib/%(project)s
 wsgi-file = %(program)s
 """
+
+
+def uwsgi(project, name, program, greenlets=True, processes=2):
+    """The .ini of an API. Where eventlet is in it (`greenlets`), more threads than one end in "cannot switch to a different
+    thread" and a process that takes connections and answers none: it gets processes instead."""
+    return _UWSGI % {"project": project, "name": name, "program": program, "processes": processes,
+                     "threads": 1 if greenlets else 4}
 
 
 def auth_text(api, user, secret):
@@ -169,11 +176,10 @@ def files(nodes, api, secret, key, nova19=False):
         # Debian's unit of nova-novncproxy ends at once, and well, unless this says so.
         "/etc/default/nova-consoleproxy": ("NOVA_CONSOLE_PROXY_TYPE=novnc\nNOVA_SERIAL_PROXY_START=false\n", "root"),
     }
-    for project, name, program in (("keystone", "keystone", "/usr/bin/keystone-wsgi-public"),
-                                   ("cinder", "cinder-api", "/usr/bin/cinder-wsgi"),
-                                   ("heat", "heat-api", "/usr/bin/heat-wsgi-api")):
-        text = UWSGI % {"project": project, "name": name, "program": program}
-        found["/etc/%s/%s-uwsgi.ini" % (project, name)] = (text, "root")
+    for name, text in (("keystone/keystone", uwsgi("keystone", "keystone", "/usr/bin/keystone-wsgi-public", False, 1)),
+                       ("cinder/cinder-api", uwsgi("cinder", "cinder-api", "/usr/bin/cinder-wsgi")),
+                       ("heat/heat-api", uwsgi("heat", "heat-api", "/usr/bin/heat-wsgi-api"))):
+        found["/etc/%s-uwsgi.ini" % name] = (text, "root")
     if nova19:
         old = dict(nova, sql=sql("nova19", secret), api_sql=sql("nova19_api", secret), rabbit=rabbit("nova19", secret, nodes),
                    port=CONSOLE_PORT + 1)

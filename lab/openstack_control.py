@@ -128,8 +128,8 @@ def prepare(lab, say):
         put(lab, api, path, text, group)
     lab.check(api, "for one in glance placement nova neutron; do for base in /var/log /var/lib /var/lock; do "
                    "install -d -o $one -g $one $base/$one; done; done; install -d -o glance -g glance /var/lib/glance/images; "
-                   "sed -i 's/^processes = .*/processes = 2/' /etc/nova/nova-api-uwsgi.ini /etc/neutron/neutron-api-uwsgi.ini "
-                   "/etc/placement/placement-api-uwsgi.ini")
+                   "sed -i 's/^processes = .*/processes = 2/; s/^threads = .*/threads = 1/' /etc/nova/nova-api-uwsgi.ini "
+                   "/etc/neutron/neutron-api-uwsgi.ini /etc/placement/placement-api-uwsgi.ini")
     _sync(lab, api, secret, say)
     lab.check(api, ["systemctl", "start"] + list(UNITS.values()), 240)
     say("the control plane was started on %s" % api)

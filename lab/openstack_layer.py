@@ -100,31 +100,12 @@ def ensure(kind, say, suite=SUITE):
     if suite != SUITE:
         raise LabError("OpenStack is built over %s, not over %s" % (SUITE, suite))
     below = [image.build(suite, say)]
-    builds = {"services": _services, "consoleauth": _consoleauth, "apis": _apis, "control": _control}
+    builds = {"consoleauth": _consoleauth}
+    for one, names in (("services", PACKAGES), ("apis", API_PACKAGES), ("control", CONTROL_PACKAGES)):
+        builds[one] = extra_layer.packages(one, names, SUITE)
     for one in BELOW[kind] + (kind,):
         below.insert(0, extra_layer.ensure(one, path(one), below, builds[one], say))
     return below[:-1]
-
-
-def _services(upper, shared, inside, say):
-    """Debian's own packages; their services neither start nor are they enabled."""
-    say("layer services: fetching and installing %s" % " ".join(PACKAGES))
-    extra_layer.apt(upper, sources.for_suite(image.host_sources(), SUITE))
-    inside("apt-get update -q; apt-get install -y -q --no-install-recommends %s; apt-get clean" % " ".join(PACKAGES))
-
-
-def _apis(upper, shared, inside, say):
-    """As _services; Debian's Apache serves the dashboard at /."""
-    say("layer apis: fetching and installing %s" % " ".join(API_PACKAGES))
-    extra_layer.apt(upper, sources.for_suite(image.host_sources(), SUITE))
-    inside("apt-get update -q; apt-get install -y -q --no-install-recommends %s; apt-get clean" % " ".join(API_PACKAGES))
-
-
-def _control(upper, shared, inside, say):
-    """As _services."""
-    say("layer control: fetching and installing %s" % " ".join(CONTROL_PACKAGES))
-    extra_layer.apt(upper, sources.for_suite(image.host_sources(), SUITE))
-    inside("apt-get update -q; apt-get install -y -q --no-install-recommends %s; apt-get clean" % " ".join(CONTROL_PACKAGES))
 
 
 def _consoleauth(upper, shared, inside, say):

@@ -3,12 +3,10 @@
 it is stopped, it is back; without its broker and its database; and over HTTP, as HAProxy asks it.
 """
 
-import os
-
 import pytest
 
-from lab import cluster, openstack, openstack_control, openstack_layer
-from tests.packaged import package
+from lab import openstack, openstack_control
+from tests.lab.services import prepared
 from tests.waiting import within
 
 LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests look for
@@ -49,13 +47,9 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world():
+def world(progress):
     """Three nodes with database and broker, the whole control plane on the last."""
-    deb = package()
-    layers = openstack_layer.ensure("control", print)
-    with cluster.Lab("tservice-%d" % (os.getpid() % 10000000)) as lab:
-        lab.up(deb=deb, layers=layers, say=print)
-        openstack.prepare(lab, say=print)
+    with prepared("tservice", progress, "control") as lab:
         openstack_control.prepare(lab, print)
         yield World(lab)
 

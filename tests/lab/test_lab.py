@@ -29,13 +29,13 @@ def own_name(word):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def able():
+def able(progress):
     """Skip with the lab's own sentence where it cannot run."""
     try:
         cluster.check_able()
     except LabError as reason:
         pytest.skip(str(reason))
-    image.build(SUITE, print)
+    image.build(SUITE, progress)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab import LabError, openstack, openstack_broker, openstack_config as config, openstack_control, openstack_layer
+from lab import (LabError, Unreachable, extra_layer, openstack, openstack_broker, openstack_config as config, openstack_control,
+                 openstack_layer)
 
 NODES = ["n1", "n2", "n3"]
 
@@ -89,3 +90,29 @@ def test_services_start_after_database_and_broker_where_all_start_at_once():
         assert ordered == ("pcs constraint order promote db-clone then start %s kind=Optional" % name in lines)
         assert ordered == ("pcs constraint order mq-clone then %s kind=Optional" % name in lines)
         assert "pcs constraint location %s avoids n3" % name in lines
+
+
+def test_what_cannot_be_fetched_is_not_what_cannot_be_installed(tmp_path, monkeypatch):
+    """Without the packages tests are skipped; with packages that cannot be installed they fail."""
+    def built(*failing):
+        def inside(script):
+            if any(word in script for word in failing):
+                raise LabError("apt-get failed: no such package")
+
+        extra_layer.packages("one", ("cinder-volume",), "bookworm")(str(tmp_path), str(tmp_path), inside, lambda text: None)
+
+    monkeypatch.setattr(extra_layer, "apt", lambda upper, chosen: None)
+    built()
+    with pytest.raises(Unreachable, match="do not give the packages of the layer one: apt-get failed: no such package"):
+        built("--download-only")
+    with pytest.raises(LabError) as found:
+        built("compileall")
+    assert not isinstance(found.value, Unreachable)
+
+
+def test_an_api_with_greenlets_has_one_thread_a_process():
+    """Seen on the lab: "cannot switch to a different thread", and from then on an API that answers nobody."""
+    found = {path: text for path, (text, _group) in config.files(NODES, "n3", "s", "k").items() if path.endswith("-uwsgi.ini")}
+
+    assert {"keystone": "4", "cinder": "1", "heat": "1"} == {
+        path.split("/")[2]: text.partition("\nthreads = ")[2].split()[0] for path, text in found.items()}
