@@ -61,7 +61,9 @@ class Part:
 
 
 class Front:
-    """What a plan says, on a lab."""
+    """What a plan says, on a lab. rest: most seconds until it is quiet again before the next thing happens."""
+
+    rest = 120.0
 
     def __init__(self, lab, text):
         self.lab, self.text = lab, text
@@ -88,7 +90,7 @@ class Front:
                 say("%s: %s" % (node, words))
                 self.lab.check(node, words)
         if self.plan.vip_manager == "pacemaker":
-            for words in vip_commands(self.plan):
+            for words in self.cluster_commands():
                 say("pcs " + " ".join(words))
                 self.lab.check(self.lab.node_names[0], ["pcs"] + words)
         self.lab.wait(lambda: len(self.holders()) == 2, 60, "the VIPs do not come up: %s" % self.holders())
@@ -99,6 +101,10 @@ class Front:
         for node in self.lab.node_names:  # it says that a second run changes nothing
             self.lab.check(node, "sh /root/quorate-systemd.sh")
         self.lab.wait(self.all_up, 30, "HAProxy does not see every server up any more")
+
+    def cluster_commands(self):
+        """What `quorate plan pcs` has that is not there yet: the words after pcs, a list each."""
+        return vip_commands(self.plan)
 
     def _steps(self, node):
         """The commands of docs/plan.md for a node, as they stand there; the lab's nodes have the packages already."""
@@ -214,6 +220,14 @@ def servers_up(text):
     found = servers(text)
     return bool(found) and all(status in ("UP", "no check") and not checked.endswith("INI")
                                for _, _, status, checked, _ in found)
+
+
+def web_commands(plan):
+    """What it has for Apache, in the cluster of the lab: that has a database by another name, and its memcached elsewhere."""
+    found = [list(step.words) for section in pcs.sections(plan) for step in section.steps]
+    found = [[word.replace("galera-clone", "db-clone") for word in words] for words in found
+             if "httpd" in words or "httpd-clone" in words]
+    return [words for words in found if "memcached-clone" not in words]
 
 
 def vip_commands(plan):

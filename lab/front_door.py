@@ -226,9 +226,9 @@ class Door:
                     whole = self.one(case, number, clients) and whole
         return whole
 
-    def quiet(self, clients, limit=BACK):
+    def quiet(self, clients):
         """Wait until each VIP is on one node, every HAProxy sees every server, and clients are well."""
-        end = time.monotonic() + limit
+        end = time.monotonic() + self.door.rest
         while time.monotonic() < end:
             holders = self.door.holders()
             if (len(holders) == len(self.door.plan.vips) and not any("," in one for one in holders.values())

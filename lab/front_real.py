@@ -11,7 +11,7 @@ import json
 import os
 
 from lab import LabError, front, galera, openstack, openstack_config, openstack_layer, openstack_rest
-from lab.front_real_config import APACHE, STANDINS, DATABASES, PYTHON, SERVICES, SYNCS, texts
+from lab.front_real_config import APACHE, DATABASES, PYTHON, SERVICES, STANDINS, SYNCS, WEB, remembering, texts
 from lab.openstack_broker import put
 
 IMAGE = b"not much of an image " * 1000
@@ -36,6 +36,8 @@ def plan_text(lab):
 
 class Real(front.Front):
     """What a plan says, on a lab with the services themselves."""
+
+    rest = 300.0
 
     def __init__(self, lab, text):
         super().__init__(lab, text)
@@ -66,13 +68,13 @@ class Real(front.Front):
         key = base64.b16encode(os.urandom(16)).decode().lower()
         common = openstack_config.files(lab.node_names, VIP, secret, key)
         for node in self.api_nodes:
-            for path, (text, group) in dict(common, **texts(lab.node_names, VIP, secret, lab.address(node))).items():
+            files = remembering(dict(common, **texts(lab.node_names, VIP, secret, lab.address(node))))
+            for path, (text, group) in files.items():
                 put(lab, node, path, text, group)
             lab.check(node, "systemctl daemon-reload; chmod 644 /etc/default/* /etc/*/*-uwsgi.ini; for one in keystone cinder heat nova neutron glance "
                             "placement; do install -d -o $one -g $one /var/log/$one /var/lib/$one /var/lock/$one; done; "
                             "install -d -o glance -g glance /var/lib/glance/images; cd /etc/apache2/sites-enabled && rm -f * && "
-                            "ln -s %s . && echo 'Listen %s:80' >/etc/apache2/ports.conf && apache2ctl -t" % (
-                                APACHE, lab.address(node)), 60)
+                            "ln -s %s . && echo >/etc/apache2/ports.conf && apache2ctl -t" % APACHE, 60)
 
     def _schemas(self, say):
         lab, api, secret = self.lab, openstack.api_node(self.lab), openstack.secret(self.lab)
@@ -84,18 +86,22 @@ class Real(front.Front):
             openstack.as_user(lab, api, name, command, 400)
             say("schema of %s: %s" % (name, command.partition(" ")[0]))
 
+    def cluster_commands(self):
+        """With Apache, which carries Keystone and the dashboard."""
+        return super().cluster_commands() + front.web_commands(self.plan)
+
     def start_instances(self, node):
-        """The services of the node, and the stand-in for what nobody packages."""
-        self.lab.check(node, ["systemctl", "start"] + [one.unit for one in SERVICES], 240)
+        """The services of the node, and the stand-in for what nobody packages. Apache is Pacemaker's to start."""
+        self.lab.check(node, ["systemctl", "start", "memcached"] + [one.unit for one in SERVICES], 240)
         if self.lab.run(node, ["systemctl", "is-active", "--quiet", front.STANDIN]).rc != 0:
             self.start_standin(node, {self.plan.service(name).backend_port for name in STANDINS})
 
     def _signal(self, node, name):
-        units = [one.unit for one in SERVICES] + [front.STANDIN]
+        units = [one.unit for one in SERVICES + (WEB,)] + [front.STANDIN]
         self.lab.check(node, ["systemctl", "kill", "--signal=" + name] + units)
 
     def kill_instances(self, node):
-        """Every process of every service; systemd starts again what its unit says."""
+        """Every process of every service; systemd starts again what its unit says, Pacemaker what it started."""
         self._signal(node, "KILL")
 
     def hang_instances(self, node):
@@ -176,7 +182,8 @@ class Real(front.Front):
     def try_each(self, say):
         """Up, stopped, up, hung, up, each in the eyes of HAProxy, all services of one node at once."""
         node = self.api_nodes[-1]
-        listeners = {name for one in SERVICES for name in one.listeners}
+        listeners = {name for one in SERVICES + (WEB,) for name in one.listeners}
+        apache = ["--resource", "httpd-clone", "--node", node]
 
         def wait(word, what):
             def found():
@@ -188,8 +195,10 @@ class Real(front.Front):
                 say("%-16s %-10s %s" % (name, what, text))
 
         wait("UP (L7OK", "runs")
+        self.lab.check(node, ["crm_resource", "--ban"] + apache)
         self.lab.check(node, ["systemctl", "stop"] + [one.unit for one in SERVICES], 120)
         wait("DOWN", "is stopped")
+        self.lab.check(node, ["crm_resource", "--clear"] + apache)
         self.start_instances(node)
         wait("UP (L7OK", "runs again")
         self.hang_instances(node)
@@ -208,5 +217,5 @@ def layers(say):
 def versions(lab):
     """The packages that answer, with their versions: a line for people."""
     node = lab.node_names[-1]
-    names = sorted({one.package for one in SERVICES})
+    names = sorted({one.package for one in SERVICES} | {WEB.package, WEB.unit, "keystone"})
     return lab.check(node, ["dpkg-query", "-W", "-f", "${Package} ${Version}, "] + names + [PYTHON]).rstrip(", ")

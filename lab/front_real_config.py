@@ -26,8 +26,6 @@ class Service(NamedTuple):
 
 
 SERVICES = (
-    Service("keystone", "keystone", "keystone", ("keystone_public", "keystone_admin"), 5000, "/usr/bin/keystone-wsgi-public",
-            False),
     Service("glance-api", "glance-api", "glance", ("glance_api",)),
     Service("placement-api", "placement-api", "placement", ("placement",), 8778, "/usr/bin/placement-api"),
     Service("nova-api", "nova-api", "nova", ("nova_compute",), 8774, "/usr/bin/nova-api-wsgi"),
@@ -38,8 +36,9 @@ SERVICES = (
     Service("cinder-api", "cinder-api", "cinder", ("cinder_api",), 8776, "/usr/bin/cinder-wsgi"),
     Service("heat-api", "heat-api", "heat", ("heat_api",), 8004, "/usr/bin/heat-wsgi-api"),
     Service("heat-api-cfn", "heat-api-cfn", "heat", ("heat_cfn",), 8000, "/usr/bin/heat-wsgi-api-cfn"),
-    Service("apache2", "openstack-dashboard", "www-data", ("dashboard",)),
 )
+# What Pacemaker starts, as the plan says: sites of Apache.
+WEB = Service("apache2", "openstack-dashboard", "www-data", ("dashboard", "keystone_public", "keystone_admin"))
 STANDINS = ("nova_ec2", "glance_registry")  # nobody packages them any more: stand-ins
 PYTHON = "python3"
 DATABASES = ("glance", "placement", "neutron")
@@ -47,7 +46,7 @@ ML2 = "/etc/neutron/plugins/ml2/ml2_conf.ini"
 SYNCS = (("glance", "glance-manage db_sync"), ("placement", "placement-manage db sync"),
          ("nova", "nova-manage api_db sync"),
          ("neutron", "neutron-db-manage --config-file /etc/neutron/neutron.conf --config-file %s upgrade heads" % ML2))
-APACHE = "/etc/apache2/dashboard.conf"
+APACHE = "/etc/apache2/control-plane.conf"
 
 _GLANCE = """\
 [DEFAULT]
@@ -99,17 +98,29 @@ vni_ranges = 1:1000
 """
 
 # Debian's own site serves the dashboard at / alone, while its settings (WEBROOT) lead to /horizon: its login page is not there.
-_DASHBOARD = """\
+_SITES = """\
+Listen %(address)s:80
+Listen %(address)s:5000
 <VirtualHost *:80>
     WSGIDaemonProcess horizon user=www-data group=www-data processes=1 threads=4
     Alias /horizon/static /var/lib/openstack-dashboard/static
-    WSGIScriptAlias /horizon /usr/share/openstack-dashboard/wsgi.py process-group=horizon application-group=%{GLOBAL}
+    WSGIScriptAlias /horizon /usr/share/openstack-dashboard/wsgi.py process-group=horizon application-group=%%{GLOBAL}
     RedirectMatch ^/$ /horizon/
     <Directory /usr/share/openstack-dashboard>
         Require all granted
     </Directory>
     <Directory /var/lib/openstack-dashboard/static>
         Require all granted
+    </Directory>
+</VirtualHost>
+<VirtualHost *:5000>
+    WSGIDaemonProcess keystone user=keystone group=keystone processes=2 threads=4
+    WSGIScriptAlias / /usr/bin/keystone-wsgi-public process-group=keystone application-group=%%{GLOBAL}
+    WSGIPassAuthorization On
+    <Directory /usr/bin>
+        <Files keystone-wsgi-public>
+            Require all granted
+        </Files>
     </Directory>
 </VirtualHost>
 """
@@ -123,12 +134,13 @@ DAEMON=/usr/bin/uwsgi_python311
 DAEMON_ARGS="--http-socket %(address)s:%(port)d --ini /etc/%(project)s/%(unit)s-uwsgi.ini"
 PYARGV=
 """
-# Debian's units start a service that died after 0.1 s. Its port is open again at once, while the application takes seconds to
-# load: HAProxy has noticed nothing, and sends clients there, who wait. After 3 s it has, and waits for two answers.
-_RESTART = """\
-[Service]
-RestartSec=3s
-"""
+
+
+def remembering(files):
+    """The same files, in which a token that was accepted is remembered for a while by the memcached of the node: otherwise each
+    request of each service is a second one to Keystone."""
+    return {path: (text.replace("[keystone_authtoken]\n", "[keystone_authtoken]\nmemcached_servers = 127.0.0.1:11211\n"), group)
+            for path, (text, group) in files.items()}
 
 
 def texts(nodes, vip, secret, address):
@@ -145,11 +157,10 @@ def texts(nodes, vip, secret, address):
         "/etc/nova/nova.conf": (nova + _NOVA % given("nova"), "nova"),
         "/etc/neutron/neutron.conf": (_NEUTRON % given("neutron"), "neutron"),
         ML2: (_ML2, "neutron"),
-        APACHE: (_DASHBOARD, "root"),
+        APACHE: (_SITES % {"address": address}, "root"),
         "/etc/openstack-dashboard/local_settings.d/_9000_lab.py": (_SETTINGS % vip, "www-data"),
     }
     for one in SERVICES:
-        found["/etc/systemd/system/%s.service.d/restart.conf" % one.unit] = (_RESTART, "root")
         if not one.program:
             continue
         text = config.uwsgi(one.project, one.unit, one.program, one.greenlets)

@@ -160,7 +160,10 @@ def _servers(plan, nodes):
             name for name in nodes if name in inside), (
                 "Carries %s." % " and ".join(text for text, named in (
                     ("Keystone", any(one.name.startswith("keystone") for one in web)),
-                    ("the dashboard", plan.service("dashboard") is not None)) if named),))
+                    ("the dashboard", plan.service("dashboard") is not None)) if named),) + (
+                        ("Debian starts Keystone as a service of its own, which has to be off; Apache needs a site for it "
+                         "(docs/plan.md).",) if unit == "apache2" and any(
+                             one.name.startswith("keystone") for one in web) else ()))
 
 
 def _singles(plan, nodes):

@@ -73,7 +73,8 @@ def _apis(plan, node):
     """Units behind HAProxy of which another node has one as well."""
     units = [APIS[one.name][plan.system != "debian"] + ".service" for one in plan.services
              if one.name in APIS and node in one.nodes and len(one.nodes) > 1]
-    units = [one for one in dict.fromkeys(units) if one not in _of_cluster(plan, node)]
+    others = _of_cluster(plan, node) + _instead(plan, node)
+    units = [one for one in dict.fromkeys(units) if one not in others]
     if not units:
         return []
     return [_comment("An API that died opens its port again at once and answers seconds later, when it has loaded: clients "
@@ -82,6 +83,16 @@ def _apis(plan, node):
         "    install -d /etc/systemd/system/$unit.d",
         "    printf '[Service]\\nRestartSec=%ds\\n' >/etc/systemd/system/$unit.d/quorate.conf" % RESTART,
         "done", "systemctl daemon-reload"]]
+
+
+_INSTEAD = ("Pacemaker starts Keystone as a site of Apache (the resource httpd). Debian's package starts it as a service of its own "
+            "as well, at the same port.")
+
+
+def _instead(plan, node):
+    """The units that would serve what Apache serves under Pacemaker."""
+    keystone = any(node in one.nodes for one in plan.services if one.name in ("keystone_public", "keystone_admin"))
+    return ["keystone.service"] if keystone and "apache2.service" in _of_cluster(plan, node) else []
 
 
 def _of_cluster(plan, node):
@@ -97,7 +108,16 @@ def _cluster(plan, node):
     units = _of_cluster(plan, node)
     if not units:
         return []
-    return [_comment("Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody "
+    parts = [_comment(_INSTEAD) + [
+        "for unit in %s; do" % " ".join(_instead(plan, node)),
+        "    if systemctl cat $unit >/dev/null 2>&1; then",
+        "        systemctl disable $unit",
+        "        if systemctl is-active --quiet $unit; then",
+        '            echo "$unit has the port that Apache will need: systemctl stop $unit" >&2',
+        "        fi",
+        "    fi",
+        "done"]] if _instead(plan, node) else []
+    return parts + [_comment("Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody "
                      "whether it may, and of some there is one in the whole cluster. What runs now goes on running.") + [
         "for unit in %s; do" % " \\\n        ".join(wrapped(" ".join(units), 95)),
         "    if systemctl cat $unit >/dev/null 2>&1; then",

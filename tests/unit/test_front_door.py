@@ -3,13 +3,15 @@
 
 import pytest
 
-from lab.front import documented, plan_text, servers_up, vip_commands
+from lab.front import documented, plan_text, servers_up, vip_commands, web_commands
 from lab.front_door import by_listener, felt, table
 from lab.front_picture import stretches
 from lab.front_real import plan_text as real_text
-from lab.front_real_config import SERVICES, STANDINS, texts
+from lab.front_real_config import APACHE, SERVICES, STANDINS, WEB, remembering, texts
 from lab.knocker import request
 from lab.names import Node
+from lab.openstack_config import files
+from quorate.plan import systemd
 from quorate.plan.read import read
 
 
@@ -80,7 +82,7 @@ def test_every_listener_is_a_real_service_or_a_named_stand_in():
 
     assert not problems
     assert ["n3", "n4"] == list(plan.service("nova_compute").nodes)
-    listeners = {one for service in SERVICES for one in service.listeners}
+    listeners = {one for service in SERVICES + (WEB,) for one in service.listeners}
     assert {one.name for one in plan.services} == listeners | set(STANDINS) | {"galera_cluster"}
     for service in SERVICES:
         for name in service.listeners:
@@ -91,12 +93,21 @@ def test_a_real_service_binds_the_address_of_its_node():
     found = texts(["n1"], "vip", "secret", "10.1.2.13")
 
     for service in SERVICES:
-        assert "RestartSec=3s" in found["/etc/systemd/system/%s.service.d/restart.conf" % service.unit][0]
+        assert {service.unit} == {systemd.APIS[name][0] for name in service.listeners}
         if service.program:
             assert "--http-socket 10.1.2.13:%d " % service.port in found["/etc/default/" + (service.script or service.unit)][0]
+    assert "\nListen 10.1.2.13:5000\n" in found[APACHE][0] and "application-group=%{GLOBAL}" in found[APACHE][0]
     assert "threads = 1\n" in found["/etc/nova/nova-api-uwsgi.ini"][0]
     assert "bind_host = 10.1.2.13" in found["/etc/glance/glance-api.conf"][0]
     assert "novncproxy_host = 10.1.2.13" in found["/etc/nova/nova.conf"][0]
+
+
+def test_a_token_is_remembered_by_everybody():
+    found = remembering(dict(files(["n1"], "vip", "secret", "key"), **texts(["n1"], "vip", "secret", "10.1.2.13")))
+    asking = {path for path, (text, _group) in found.items() if "[keystone_authtoken]" in text}
+
+    assert {"/etc/%s/%s.conf" % (name, name) for name in ("nova", "cinder", "heat", "neutron", "placement")} < asking
+    assert all("[keystone_authtoken]\nmemcached_servers = " in found[path][0] for path in asking)
 
 
 def test_stretches_follow_each_other():
@@ -117,6 +128,15 @@ def test_the_addresses_come_from_the_commands_of_the_plan():
     assert any(one.startswith("resource create haproxy systemd:haproxy") for one in words)
     assert 2 == sum(one.startswith("resource create vip-") for one in words)
     assert not any("galera" in one or "stonith" in one for one in words)
+
+
+def test_apache_comes_from_the_commands_of_the_plan():
+    plan, _problems = read(real_text(Lab))
+    create, *rest = [" ".join(one) for one in web_commands(plan)]
+
+    assert create.startswith("resource create httpd systemd:apache2 ") and create.endswith(" clone interleave=true")
+    assert rest == ["constraint location httpd-clone avoids n1 n2",
+                    "constraint order promote db-clone then start httpd-clone kind=Optional"]
 
 
 def test_the_documentation_has_the_steps_that_the_lab_takes():

@@ -194,15 +194,25 @@ def test_units_of_the_cluster_are_not_started_by_systemd():
 
 
 @pytest.mark.parametrize("golden, unwanted", [
-    ("five-dedicated.ctl1.systemd.sh", "apache2.service nova-novncproxy.service"),
-    ("three-controllers.n1.systemd.sh", "apache2.service nova-novncproxy.service")])
+    ("five-dedicated.ctl1.systemd.sh", "apache2.service keystone.service nova-novncproxy.service"),
+    ("three-controllers.n1.systemd.sh", "apache2.service keystone.service nova-novncproxy.service")])
 def test_an_api_is_restarted_when_haproxy_has_noticed_its_end(golden, unwanted):
     (part,) = [one for one in rendered(golden).split("\n\n") if "RestartSec" in one]
     words = part.replace("\\\n", " ").split()
 
-    assert {"keystone.service", "glance-api.service", "heat-api.service"} <= set(words)
+    assert {"neutron-api.service", "glance-api.service", "heat-api.service"} <= set(words)
     assert not set(unwanted.split()) & set(words), "Pacemaker starts these"
     assert "RestartSec=%ds" % systemd.RESTART in part
+
+
+def test_keystone_is_not_served_twice():
+    """Debian's package enables a unit at port 5000, and Apache of the cluster then cannot start there."""
+    text, plan = rendered("three-controllers.n1.systemd.sh"), plan_of("plan-three-controllers")
+
+    assert "for unit in keystone.service; do" in text and "systemctl stop keystone.service" not in text
+    assert "keystone.service" not in systemd.render(plan._replace(system="redhat"), "n1")
+    assert "keystone.service" not in systemd.render(plan._replace(services=tuple(
+        one for one in plan.services if not one.name.startswith("keystone"))), "n1")
 
 
 def test_every_listener_of_an_api_has_a_unit():

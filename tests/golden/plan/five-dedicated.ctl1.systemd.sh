@@ -17,13 +17,24 @@ systemctl enable quorate-haproxy-watch.service
 
 # An API that died opens its port again at once and answers seconds later, when it has loaded: clients would wait there.
 # After this time HAProxy has noticed, and sends nobody before it answers.
-for unit in keystone.service glance-api.service glance-registry.service placement-api.service \
-        nova-api.service nova-api-metadata.service ec2-api.service neutron-api.service \
-        cinder-api.service heat-api.service heat-api-cfn.service; do
+for unit in glance-api.service glance-registry.service placement-api.service nova-api.service \
+        nova-api-metadata.service ec2-api.service neutron-api.service cinder-api.service \
+        heat-api.service heat-api-cfn.service; do
     install -d /etc/systemd/system/$unit.d
     printf '[Service]\nRestartSec=3s\n' >/etc/systemd/system/$unit.d/quorate.conf
 done
 systemctl daemon-reload
+
+# Pacemaker starts Keystone as a site of Apache (the resource httpd). Debian's package starts it as a service of its own
+# as well, at the same port.
+for unit in keystone.service; do
+    if systemctl cat $unit >/dev/null 2>&1; then
+        systemctl disable $unit
+        if systemctl is-active --quiet $unit; then
+            echo "$unit has the port that Apache will need: systemctl stop $unit" >&2
+        fi
+    fi
+done
 
 # Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody whether it may, and
 # of some there is one in the whole cluster. What runs now goes on running.
