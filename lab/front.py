@@ -61,9 +61,10 @@ class Part:
 
 
 class Front:
-    """What a plan says, on a lab. rest: most seconds until it is quiet again before the next thing happens."""
+    """What a plan says, on a lab. rest: most seconds until it is quiet again before the next thing happens; returns: whether an
+    instance that is killed is started again by whom the plan has for that."""
 
-    rest = 120.0
+    rest, returns = 120.0, False
 
     def __init__(self, lab, text):
         self.lab, self.text = lab, text
@@ -149,11 +150,11 @@ class Front:
         """They go on."""
         faults.cont(self.lab, node, STANDIN)
 
-    def start_standin(self, node, ports):
-        """A stand-in at these ports of the node."""
+    def start_standin(self, node, ports, *options):
+        """A stand-in at these ports of the node. options: of systemd-run."""
         with open(os.path.join(HERE, "standin.py"), encoding="utf-8") as file:
             self.lab.check(node, "cat >/root/standin.py", stdin=file.read())
-        self.lab.check(node, ["systemd-run", "--quiet", "--unit=" + STANDIN, "--collect", "/usr/bin/python3",
+        self.lab.check(node, ["systemd-run", "--quiet", "--unit=" + STANDIN, "--collect", *options, "/usr/bin/python3",
                               "/root/standin.py", self.plan.address(node)] + [str(port) for port in sorted(ports)])
 
     # -- ask

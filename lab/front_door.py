@@ -246,6 +246,8 @@ class Door:
         begin = time.monotonic()
         case.inject(self.door, holder)
         back = self._wait_well(clients)
+        if case.inject is kill_instance and self.door.returns:  # clients have to be well also while it loads, and when it is back
+            back = self._wait_back(clients) and back
         end = time.monotonic()
         moved = self.door.holders().get("internal", "nowhere")
         names = {place.partition("=")[0] for place in self.door.places()
@@ -260,6 +262,15 @@ class Door:
         if not back:
             self.say("clients were not well again after %.0f s" % BACK)
         return back
+
+    def _wait_back(self, clients):
+        """All servers up again, and clients well."""
+        end = time.monotonic() + self.door.rest
+        while time.monotonic() < end:
+            if self.door.all_up() and clients.well():
+                return True
+            time.sleep(1)
+        return False
 
     def _wait_well(self, clients):
         """Clients well for three seconds (three attempts), at least six after the fault: a hang is not felt at once."""

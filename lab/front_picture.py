@@ -7,7 +7,7 @@
 import json
 import sys
 
-SECONDS, SCALE, LEFT, ROW, LANE = 14.0, 46, 345, 40, 28   # shown; pixels a second; of names; of a row; of its lines
+SECONDS, SCALE, LEFT, ROW, LANE = 14.0, 46, 370, 40, 28   # shown; pixels a second; of names; of a row; of its lines
 FINE, FAILED, AXIS, TEXT = "#9bb8d3", "#c0392b", "#bbbbbb", "#222222"
 
 

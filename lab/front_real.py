@@ -37,7 +37,7 @@ def plan_text(lab):
 class Real(front.Front):
     """What a plan says, on a lab with the services themselves."""
 
-    rest = 300.0
+    rest, returns = 300.0, True
 
     def __init__(self, lab, text):
         super().__init__(lab, text)
@@ -94,7 +94,8 @@ class Real(front.Front):
         """The services of the node, and the stand-in for what nobody packages. Apache is Pacemaker's to start."""
         self.lab.check(node, ["systemctl", "start", "memcached"] + [one.unit for one in SERVICES], 240)
         if self.lab.run(node, ["systemctl", "is-active", "--quiet", front.STANDIN]).rc != 0:
-            self.start_standin(node, {self.plan.service(name).backend_port for name in STANDINS})
+            self.start_standin(node, {self.plan.service(name).backend_port for name in STANDINS},
+                               "--property=Restart=on-failure", "--property=RestartSec=3")
 
     def _signal(self, node, name):
         units = [one.unit for one in SERVICES + (WEB,)] + [front.STANDIN]
