@@ -12,7 +12,8 @@ URGENT_AFTER = 20     # seconds a wait may last before plain `pcs status` shows 
 START_PATIENCE = 3    # seconds start stays while others are waited for that have not begun to start: a clone that starts one
 #                       node after the other could not go on, and Pacemaker recovers a peer that died only after this
 BOOT_PATIENCE = 20    # ... while all of them boot
-AGAIN = 20            # seconds that have to be left to launch a broker again that was killed while it started
+AGAIN = 20            # seconds that have to be left to launch a broker again that ended while it started
+CRASHES = 2           # after which it has a reason to end that another launch does not change
 LOOK_AGAIN = 2        # seconds after which everything is looked at again, though no node has said anything new
 RESERVE = 6           # seconds of start's time kept for what comes after the boot
 RETRIES = 1000000     # of RabbitMQ's peer discovery, half a second each: it must not fall back to a cluster of its own
@@ -30,6 +31,7 @@ class Cluster:
         self._layout = layout
         self._reaches = reaches
         self._looked = None  # (reports, when) of the last turn
+        self._crashes = 0
 
     @property
     def layout(self):
@@ -235,14 +237,21 @@ class Cluster:
         return seen._replace(state=told) if told == facts.WAITING and seen.state == facts.STARTING else seen
 
     def _again(self, left):
-        """The broker ended while it started. One that was killed is launched again, for a start that failed keeps Pacemaker
-        from this node until somebody cleans up. Its new Process; None: it had a reason to end, or there is no time."""
-        killed = server.said(self.memory, self.layout.log) is None
+        """The broker ended while it started. It is launched again, for a start that failed keeps Pacemaker from this node until
+        somebody cleans up. Its new Process; None: it has a reason to end, or there is no time.
+
+        Several that boot at once can end each other: while one only asks (rabbit_mnesia.erl, with_running_or_clean_mnesia) it
+        looks like a member that runs, another one merges its schema into it, and it ends with node_not_running (seen in 4.0.5).
+        """
+        words = server.said(self.memory, self.layout.log)
+        self._crashes += words is not None
         self.memory.forget(server.NOTE)
         decision = self.turn()
-        if not killed or left < AGAIN or decision.action in (facts.WAIT, facts.REFUSE):
+        if (left < AGAIN or decision.action in (facts.WAIT, facts.REFUSE)
+                or words is not None and (self._crashes > CRASHES or excluded(words))):
             return None
-        self.context.log.warning("The broker was killed while it started; it is launched again.")
+        self.context.log.warning("The broker %s while it started; it is launched again." % (
+            "was killed" if words is None else "ended (%s)" % words))
         self.context.clock.sleep(1)  # whatever kills it at once shall not make this a busy loop
         return self.carry_out(decision)
 
@@ -326,9 +335,14 @@ def frozen(decision, instance):
         ", ".join(decision.missing) or "a decision", instance)
 
 
+def excluded(words):
+    """Whether the last words of a broker are that the cluster does not know this node."""
+    return "inconsistent_cluster" in words or "disagrees" in words
+
+
 def ended(words, layout):
     """A sentence about a broker that ended while it started."""
-    if "inconsistent_cluster" in words or "disagrees" in words:
+    if excluded(words):
         return ("The cluster does not know this node any more, although it has data: %s. Nothing is removed; if its data are "
                 "not needed, move %s away and run: pcs resource cleanup" % (words, layout.directory))
     if "timeout_waiting_for_tables" in words or "Timeout contacting cluster nodes" in words:

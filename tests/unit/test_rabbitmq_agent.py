@@ -363,6 +363,38 @@ def test_how_long_start_stays_with_a_boot(tmp_path, state, least, most):
     assert least <= node.clock.elapsed <= most
 
 
+RACE = "error:{case_clause,{error,{node_not_running,rabbit@n1}}}"
+
+
+@pytest.mark.parametrize("words, crashes, launches, code", [
+    (RACE, 1, 2, codes.SUCCESS), (RACE, 2, 3, codes.SUCCESS), (RACE, 99, 3, codes.ERR_GENERIC), (None, 4, 5, codes.SUCCESS),
+    ("inconsistent_cluster: Node rabbit@n1 thinks it is in a cluster", 1, 1, codes.ERR_GENERIC)],
+    ids=["once", "twice", "always", "killed", "excluded"])
+def test_a_broker_that_ends_while_it_starts_is_launched_again(tmp_path, words, crashes, launches, code):
+    """A start that failed would keep the node out, and the others wait for it: seen after a power cut of all, with 4.0.5."""
+    node, started = Node(tmp_path, [other("n2", facts.STARTING), other("n3", facts.STARTING)]).fill(), []
+    node.cluster._layout = node.layout._replace(port=1)
+
+    def spawn(argv):
+        started.append(argv)
+        process = node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=500 + len(started))
+        if len(started) <= crashes:
+            node.clock.at(node.clock.elapsed + 1, lambda: end(process.pid))
+        return process.pid
+
+    def end(pid):
+        node.context.processes.remove(pid)
+        if words:
+            with open(tmp_path / "log", "a", encoding="ascii") as log:
+                log.write("2026-11-21 18:01:40.291378+00:00 [error] <0.216.0> %s\n" % words)
+
+    node.commands.on_spawn = spawn
+    decision = node.cluster.turn()
+    outcome = node.cluster.accompany(node.cluster.carry_out(decision), decision, 90)
+    assert (outcome.code, len(started)) == (code, launches)
+    assert code == codes.SUCCESS or words[:30] in outcome.reason
+
+
 def test_words_of_a_broker_that_ended():
     assert "Nothing is removed" in ended("inconsistent_cluster: Node rabbit@n1 thinks ...", layouts.Layout(*[None] * 13))
     assert "started again" in ended("{timeout_waiting_for_tables,[rabbit@n1]}", None)
