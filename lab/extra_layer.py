@@ -14,10 +14,13 @@ from lab import LabError, Unreachable, image, sources
 
 NETWORK_FILES = ("etc/hosts", "etc/resolv.conf")
 
+# volatile: what apt wants on the disk at each of its steps is there once, at the end. Such a work directory is good for one mount.
 _ENTER = r"""
 set -e
 lower=$1 dir=$2; shift 2
-mount -t overlay lab-layer -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
+rm -rf "$dir/work/work"
+mount -t overlay lab-layer -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work,volatile" "$dir/root" 2>/dev/null ||
+    mount -t overlay lab-layer -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"  # Linux before 5.10
 mount -t proc proc "$dir/root/proc"
 mount -t tmpfs tmpfs "$dir/root/tmp"
 mount --bind "$dir/in" "$dir/root/mnt"
@@ -58,6 +61,7 @@ def _build(kind, target, below, build, say):
 
         build(upper, os.path.join(scratch, "in"), inside, say)
         _settle(upper)
+        subprocess.run(["sync", "--file-system", upper], check=True)
         os.rename(upper, target)
     size = int(subprocess.run(["du", "-sm", target], stdout=subprocess.PIPE, text=True).stdout.split()[0])
     say("layer %s: ready after %.0f s, %d MB in %s" % (kind, time.monotonic() - began, size, target))
