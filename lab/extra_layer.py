@@ -57,7 +57,7 @@ def _build(kind, target, below, build, say):
         def inside(script):
             image.stream(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
                           "/bin/sh", "-c", _ENTER, "layer", ":".join(below), scratch, script], log,
-                         lambda text: say("layer %s: %s" % (kind, text)))
+                         lambda text: say("layer %s: %s" % (kind, text)), "layer " + kind)
 
         build(upper, os.path.join(scratch, "in"), inside, say)
         _settle(upper)
@@ -97,8 +97,7 @@ def packages(kind, names, suite):
         try:
             inside("apt-get update -q; " + install % "--download-only")
         except LabError as error:
-            raise Unreachable("this machine's apt sources do not give the packages of the layer %s: %s"
-                              % (kind, error)) from None
+            raise Unreachable("this machine's apt sources do not give what the lab needs: %s" % error) from None
         say("layer %s: installing them" % kind)
         image.write(shared, "bin/py3compile", "#!/bin/sh\n", 0o755)
         inside(_INSTALL % (install % ""))

@@ -192,8 +192,9 @@ def settle(root):
     write(root, "etc/default/locale", "LANG=C.UTF-8\n")
 
 
-def stream(command, log, say=None):
-    """Run `command` with its output in `log`; the progress of its apt or pip, each 60 steps, goes to `say`."""
+def stream(command, log, say=None, what=None):
+    """Run `command` with its output in `log`; the progress of its apt or pip, each 60 steps, goes to `say`. what: its name
+    for people."""
     with open(log, "ab") as file:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, start_new_session=True)
@@ -212,7 +213,7 @@ def stream(command, log, say=None):
             raise
         if process.wait() != 0:
             raise LabError("%s failed: %s (all of it in %s)"
-                           % (command_name(command), last.decode("utf-8", "replace"), log))
+                           % (what or command_name(command), last.decode("utf-8", "replace"), log))
 
 
 def command_name(command):

@@ -97,13 +97,13 @@ def test_what_cannot_be_fetched_is_not_what_cannot_be_installed(tmp_path, monkey
     def built(*failing):
         def inside(script):
             if any(word in script for word in failing):
-                raise LabError("apt-get failed: no such package")
+                raise LabError("layer one failed: no such package")
 
         extra_layer.packages("one", ("cinder-volume",), "bookworm")(str(tmp_path), str(tmp_path), inside, lambda text: None)
 
     monkeypatch.setattr(extra_layer, "apt", lambda upper, chosen: None)
     built()
-    with pytest.raises(Unreachable, match="do not give the packages of the layer one: apt-get failed: no such package"):
+    with pytest.raises(Unreachable, match="apt sources do not give what the lab needs: layer one failed: no such package"):
         built("--download-only")
     with pytest.raises(LabError) as found:
         built("compileall")
