@@ -26,8 +26,8 @@ BACK = 120.0   # most seconds until all is as before
 
 
 class Case(NamedTuple):
-    """One thing that happens. inject(front, holder); mend(front, holder): what the operator does afterwards; front door:
-    whether only what goes through the holder's VIPs counts."""
+    """One thing that happens. managers: who moves the VIPs where it does, and 'real': with real services. inject(front, holder);
+    mend(front, holder): what the operator does afterwards; of_holder: whether only what goes through the holder's VIPs counts."""
 
     name: str
     managers: tuple
@@ -38,6 +38,13 @@ class Case(NamedTuple):
 
 def kill_instance(door, holder):
     door.kill_instances(_other(door, holder))
+
+
+def kill_one_by_one(door, holder):
+    """Each service of that node alone, the next one when all are back."""
+    for unit in door.units:
+        door.kill_unit(_other(door, holder), unit)
+        door.lab.wait(door.all_up, door.rest, "HAProxy does not see all servers up after %s was killed" % unit)
 
 
 def start_instance(door, holder):
@@ -163,6 +170,7 @@ def clean(door, holder):
 BOTH = ("pacemaker", "keepalived")
 CASES = (
     Case("an instance of the APIs is killed", BOTH, kill_instance, start_instance, False),
+    Case("one service after the other is killed", ("real",), kill_one_by_one, of_holder=False),
     Case("an instance of the APIs hangs", BOTH, hang_instance, wake_instance, False),
     Case("HAProxy is reloaded", BOTH, reload_haproxy),
     Case("the VIPs are moved", BOTH, move, move_over),
@@ -359,7 +367,8 @@ def main(argv):
 def one_door(options, manager, say):
     """A lab, its front door, all cases; (whether all came back, results)."""
     deb = options.deb or newest_deb()
-    cases = [case for case in CASES if manager in case.managers and options.only in case.name]
+    kinds = {manager, "real"} if options.real else {manager}
+    cases = [case for case in CASES if kinds.intersection(case.managers) and options.only in case.name]
     with Lab(options.name) as lab:
         lab.up(suite=options.suite, count=3 if manager == "pacemaker" else 4, deb=deb, say=say,
                layers=front_real.layers(say) if options.real else ())

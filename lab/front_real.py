@@ -17,8 +17,10 @@ from lab.openstack_broker import put
 IMAGE = b"not much of an image " * 1000
 VIP = "vip"         # the name by which every node knows the address
 KEYS = ("etc/keystone/fernet-keys", "etc/keystone/credential-keys")
-# Keystone is one application today. Glance keeps images in files of its node here, so a client has to stay with one.
-MORE = {"keystone_admin": ", backend_port = 5000", "glance_api": ', balance = "source"'}
+# Keystone is one application today. Glance keeps images in files of its node here, so a client has to stay with one. At / Apache
+# alone answers for the dashboard, whose first page takes seconds in a process that has not made one yet.
+MORE = {"dashboard": ', check_path = "/horizon/auth/login/"',
+        "keystone_admin": ", backend_port = 5000", "glance_api": ', balance = "source"'}
 
 
 def plan_text(lab):
@@ -104,6 +106,15 @@ class Real(front.Front):
     def kill_instances(self, node):
         """Every process of every service; systemd starts again what its unit says, Pacemaker what it started."""
         self._signal(node, "KILL")
+
+    units = tuple(one.unit for one in SERVICES + (WEB,))
+
+    def kill_unit(self, node, unit):
+        """Every process of one service; returns when HAProxy has seen that it is away."""
+        names = [name for one in SERVICES + (WEB,) if one.unit == unit for name in one.listeners]
+        self.lab.check(node, ["systemctl", "kill", "--signal=KILL", unit])
+        self.lab.wait(lambda: any(self.states()[name, node].startswith("DOWN") for name in names), 30,
+                      "HAProxy does not see that %s was killed on %s" % (unit, node))
 
     def hang_instances(self, node):
         self._signal(node, "STOP")
