@@ -17,20 +17,30 @@ class Disk(namedtuple("Disk", "memory layout")):
 
     def look(self):
         """The fields data, members, running, store and lost of a Report, as a dict."""
-        layout = self.layout
-        store = read.store(layouts.text_of(layout.feature_flags()))
+        store = self._store()
         data = self._used(store)
         members = running = None
         if data:
-            members = read.members(layouts.text_of(os.path.join(layout.directory, "cluster_nodes.config")))
-            running = read.running(layouts.text_of(os.path.join(layout.directory, "nodes_running_at_shutdown")))
-            if store == facts.KHEPRI and members is None:
+            members, running = self.mnesia()
+            if store == facts.KHEPRI:
                 members = frozenset(self._note("members").get("members", "").split()) or None
             evidence = self._note("evidence")
             if evidence:
                 members, running = _both(members, evidence.get("members")), _both(running, evidence.get("running"))
         return {"data": data, "members": members, "running": running, "store": store if data else None,
                 "lost": data is False and bool(self._note("served"))}
+
+    def mnesia(self):
+        """(members, those that are running) by Mnesia's files, each None where it is not known. A node that joins with Khepri
+        has such files, too: of the moment before, when it was alone."""
+        if self._store() == facts.KHEPRI:
+            return None, None
+        texts = [layouts.text_of(os.path.join(self.layout.directory, name))
+                 for name in ("cluster_nodes.config", "nodes_running_at_shutdown")]
+        return read.members(texts[0]), read.running(texts[1])
+
+    def _store(self):
+        return read.store(layouts.text_of(self.layout.feature_flags()))
 
     def _used(self, store):
         """Report.data: whether the data directory was ever used; None: it could not be read."""

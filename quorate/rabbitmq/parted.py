@@ -3,12 +3,10 @@
 Why it is done so: docs/decisions/0011.
 """
 
-import os
-
 from quorate.ocf import codes
 from quorate.ocf.agent import Outcome
 from quorate.pacemaker.attributes import Unavailable
-from quorate.rabbitmq import facts, health, layout as layouts, read
+from quorate.rabbitmq import facts, health
 from quorate.rabbitmq.decide import gives_way
 
 STALE = 2  # intervals of the monitor: by then what the others reported is from after what was seen here
@@ -22,9 +20,7 @@ def by_its_files(cluster, seen):
     on the lab after a cut between all three), and nothing that is asked without credentials shows it."""
     if seen.state != facts.RUNNING or seen.broker.running_nodes is not None:
         return seen
-    directory = cluster.layout.directory
-    members = read.members(layouts.text_of(os.path.join(directory, "cluster_nodes.config")))
-    running = read.running(layouts.text_of(os.path.join(directory, "nodes_running_at_shutdown")))
+    members, running = cluster.disk.mnesia()
     found = health.classify(seen.broker._replace(all_nodes=members, running_nodes=running))
     if found.code != health.MINORITY:
         return seen

@@ -462,6 +462,20 @@ def test_two_clusters_are_found_without_credentials(tmp_path, running, beside, t
     assert (seen == serving) == (state == facts.RUNNING) and (state == facts.RUNNING or "only 1 of the 3" in seen.sentence)
 
 
+def test_with_khepri_the_files_of_mnesia_tell_nothing(tmp_path):
+    """A node that joined has them from the moment before, when it was alone: it was called a minority, and restarted (4.0.5)."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill("rabbit@n1", "")
+    serves = Observation(facts.RUNNING, None, facts.Broker(answered=True), "It serves.")
+    assert by_its_files(node.cluster, serves).state == facts.PARTITIONED, "without Khepri"
+
+    (tmp_path / "mnesia" / "rabbit@n1-feature_flags").write_text("[khepri_db,\n quorum_queue].\n")
+    (node.directory / "coordination").mkdir()
+    assert by_its_files(node.cluster, serves).state == facts.RUNNING
+    assert (node.cluster.from_disk().members, node.cluster.from_disk().running) == (None, None)
+    node.cluster.disk.keep_members(names("n1", "n2"))
+    assert (node.cluster.from_disk().data, node.cluster.from_disk().members) == (True, names("n1", "n2"))
+
+
 def test_a_cluster_that_cannot_be_asked_is_no_partition(tmp_path):
     node = Node(tmp_path).fill(running="rabbit@n1")
     node.board.reports = _unavailable
