@@ -97,7 +97,8 @@ def accompany(election, process, layout):
             keep_record(election.context, election.memory, seen, election)
             return Outcome(codes.SUCCESS)
         patience = SYNC_PATIENCE if seen.state in facts.IN_PRIMARY or seen.state == facts.RECEIVING else starting
-        hoped = seen.state == facts.STARTING and patience > JOIN_PATIENCE and not bootstraps
+        # One that lost the primary component while it joined waits for the same as one that has not found it yet.
+        hoped = seen.state in (facts.STARTING, facts.NONPRIMARY) and patience > JOIN_PATIENCE and not bootstraps
         if hoped and election.context.clock.monotonic() - asked > JOIN_PATIENCE:
             asked = election.context.clock.monotonic()  # those that it joins may have died since
             starting = patience = PRIMARY_PATIENCE if _heard_primary(election) else JOIN_PATIENCE
