@@ -18,7 +18,8 @@ NETWORK_FILES = ("etc/hosts", "etc/resolv.conf")
 _ENTER = r"""
 set -e
 lower=$1 dir=$2; shift 2
-rm -rf "$dir/work/work"
+rm -rf "$dir/work"
+mkdir "$dir/work"
 mount -t overlay lab-layer -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work,volatile" "$dir/root" 2>/dev/null ||
     mount -t overlay lab-layer -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"  # Linux before 5.10
 mount -t proc proc "$dir/root/proc"
@@ -49,7 +50,7 @@ def ensure(kind, target, below, build, say):
 def _build(kind, target, below, build, say):
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=".layer-", dir=image.cache_dir()) as scratch:
-        for part in ("upper", "work", "root", "in"):
+        for part in ("upper", "root", "in"):
             os.mkdir(os.path.join(scratch, part), 0o755)
         upper = os.path.join(scratch, "upper")
         log = os.path.join(image.cache_dir(), "build-%s.log" % kind)

@@ -48,27 +48,7 @@ SYNCS = (("glance", "glance-manage db_sync"), ("placement", "placement-manage db
          ("neutron", "neutron-db-manage --config-file /etc/neutron/neutron.conf --config-file %s upgrade heads" % ML2))
 APACHE = "/etc/apache2/control-plane.conf"
 
-_GLANCE = """\
-[DEFAULT]
-bind_host = %(address)s
-workers = 1
-log_dir = /var/log/glance
-enabled_backends = file:file
-[glance_store]
-default_backend = file
-[file]
-filesystem_store_datadir = /var/lib/glance/images
-[database]
-connection = %(sql)s
-[paste_deploy]
-flavor = keystone
-[keystone_authtoken]
-%(auth)s"""
-_PLACEMENT = """\
-[placement_database]
-connection = %(sql)s
-[keystone_authtoken]
-%(auth)s"""
+_GLANCE = config.GLANCE.replace("[DEFAULT]\n", "[DEFAULT]\nbind_host = %(address)s\nworkers = 1\n", 1)
 _NOVA = """\
 [api]
 auth_strategy = keystone
@@ -153,7 +133,7 @@ def texts(nodes, vip, secret, address):
         "novncproxy_host = 0.0.0.0", "novncproxy_host = " + address)
     found = {
         "/etc/glance/glance-api.conf": (_GLANCE % given("glance"), "glance"),
-        "/etc/placement/placement.conf": (_PLACEMENT % given("placement"), "placement"),
+        "/etc/placement/placement.conf": (config.PLACEMENT % given("placement"), "placement"),
         "/etc/nova/nova.conf": (nova + _NOVA % given("nova"), "nova"),
         "/etc/neutron/neutron.conf": (_NEUTRON % given("neutron"), "neutron"),
         ML2: (_ML2, "neutron"),

@@ -16,6 +16,7 @@ import os
 import secrets
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from lab import LabError, galera, openstack_broker as broker, openstack_config as config, openstack_layer, rabbitmq, state
 
@@ -168,24 +169,15 @@ def _first_time(lab, node, seed, given, say):
     """Schemas, keys, users and endpoints; what a Seed holds."""
     api = api_node(lab)
     say("schemas of keystone, cinder, heat and nova, once")
-    errors = []
 
     def sync(names):
         for name in names:
-            try:
-                as_user(lab, api, name.rstrip("19"), _command(name), 300)
-                say("schema of %s" % name)
-            except LabError as error:
-                errors.append(error)
+            as_user(lab, api, name.rstrip("19"), _command(name), 300)
+            say("schema of %s" % name)
 
     old = ["nova19"] if "nova19" in seed.databases else []
-    threads = [threading.Thread(target=sync, args=(names,)) for names in (["keystone", "heat"] + old, ["nova", "cinder"])]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(sync, (["keystone", "heat"] + old, ["nova", "cinder"])))
     for step in ("fernet_setup", "credential_setup"):
         lab.check(api, ["keystone-manage", step, "--keystone-user", "keystone", "--keystone-group", "keystone"])
     lab.check(api, ["keystone-manage", "bootstrap", "--bootstrap-region-id", config.REGION]

@@ -26,6 +26,27 @@ username = %(user)s
 password = %(secret)s
 """
 
+# What has no agent of ours: lab/openstack_control.py and lab/front_real_config.py use the same.
+GLANCE = """\
+[DEFAULT]
+log_dir = /var/log/glance
+enabled_backends = file:file
+[glance_store]
+default_backend = file
+[file]
+filesystem_store_datadir = /var/lib/glance/images
+[database]
+connection = %(sql)s
+[paste_deploy]
+flavor = keystone
+[keystone_authtoken]
+%(auth)s"""
+PLACEMENT = """\
+[placement_database]
+connection = %(sql)s
+[keystone_authtoken]
+%(auth)s"""
+
 _KEYSTONE = """\
 [DEFAULT]
 log_dir = /var/log/keystone

@@ -7,9 +7,9 @@ neutron, as Debian packages them, under systemd.
     openstack_control.prepare(lab, say)
 """
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
-from lab import LabError, galera, openstack, openstack_config as config
+from lab import galera, openstack, openstack_config as config
 from lab.openstack_broker import put
 
 # What service-check calls it -> Debian's unit.
@@ -22,25 +22,6 @@ DATABASES = ("glance", "placement", "neutron")
 NOVA_DATABASES = ("nova", "nova_api", "nova_cell0")  # of one user
 SYNC_TIMEOUT = 600.0  # seconds; on a machine that does other things as well
 
-_GLANCE = """\
-[DEFAULT]
-log_dir = /var/log/glance
-enabled_backends = file:file
-[glance_store]
-default_backend = file
-[file]
-filesystem_store_datadir = /var/lib/glance/images
-[database]
-connection = %(sql)s
-[paste_deploy]
-flavor = keystone
-[keystone_authtoken]
-%(auth)s"""
-_PLACEMENT = """\
-[placement_database]
-connection = %(sql)s
-[keystone_authtoken]
-%(auth)s"""
 _NOVA = """\
 [api]
 auth_strategy = keystone
@@ -80,14 +61,14 @@ mechanism_drivers =
 
 def glance(api, secret):
     """(path, text) of its configuration."""
-    return "/etc/glance/glance-api.conf", _GLANCE % {"sql": config.sql("glance", secret),
-                                                     "auth": config.auth_text(api, "glance", secret)}
+    return "/etc/glance/glance-api.conf", config.GLANCE % {"sql": config.sql("glance", secret),
+                                                           "auth": config.auth_text(api, "glance", secret)}
 
 
 def placement(api, secret):
     """The same of placement."""
-    return "/etc/placement/placement.conf", _PLACEMENT % {"sql": config.sql("placement", secret),
-                                                          "auth": config.auth_text(api, "placement", secret)}
+    return "/etc/placement/placement.conf", config.PLACEMENT % {"sql": config.sql("placement", secret),
+                                                                 "auth": config.auth_text(api, "placement", secret)}
 
 
 def files(nodes, api, secret, key):
@@ -136,20 +117,10 @@ def prepare(lab, say):
 
 
 def _sync(lab, api, secret, say):
-    errors = []
-
     def run(commands):
-        try:
-            for user, command in commands:
-                openstack.as_user(lab, api, user, command, SYNC_TIMEOUT)
-                say("done: %s" % " ".join(command.split()[:3]))
-        except LabError as error:
-            errors.append(error)
+        for user, command in commands:
+            openstack.as_user(lab, api, user, command, SYNC_TIMEOUT)
+            say("done: %s" % " ".join(command.split()[:3]))
 
-    threads = [threading.Thread(target=run, args=(commands,)) for commands in sync_commands(secret)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(run, sync_commands(secret)))

@@ -64,7 +64,8 @@ PARAMETERS = (
         "credentials", "string", None, "Options file for the check",
         "File in the form of my.cnf whose [client] section has user and password of an account that may read one table (GRANT "
         "SELECT ON mysql.wsrep_cluster_members): without that running arbitrators are not recognised, and after a loss of all "
-        "the election waits where it need not. Readable by root only. When neither this nor check_user is set, root on the socket is used (unix_socket)."),
+        "the election waits where it need not. Readable by root only. When neither this nor check_user is set, root on the socket "
+        "is used (unix_socket)."),
     Parameter("check_user", "string", None, "User for the check",
               "Prefer credentials. When not set, the settings of clustercheck (/etc/sysconfig/clustercheck, "
               "/etc/default/clustercheck) are read, not executed.", reloadable=True),

@@ -41,7 +41,7 @@ def main(role, path):
                 continue  # OpenStack's callers repeat, or fail the one request
         assert answer == 2 * number, answer
         print("%.3f %d %d" % (time.monotonic() - began, number, attempt), flush=True)
-        time.sleep(0.05)
+        time.sleep(0.05)  # the pace of a caller; nothing is waited for
 
 
 if __name__ == "__main__":
