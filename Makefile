@@ -30,7 +30,7 @@ all: man
 
 man:
 	rm -rf build/man
-	PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m quorate.manual build/man
+	PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m quorate.cli.manual build/man
 
 install: man
 	install -d $(DESTDIR)$(AGENTDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)

@@ -8,7 +8,8 @@ from typing import NamedTuple, Optional
 
 from bench import sides
 from bench.watch import all_down, all_synced, any_synced
-from lab import LabError, galera
+from lab import LabError
+from lab.services import galera
 
 LIMIT = 330.0           # seconds after which a case is given up
 FELT = 10.0             # seconds within which the watch has to see that something was done to a server

@@ -11,7 +11,8 @@ import time
 from bench import monitor, sides, table
 from bench.cases import Bench
 from bench.watch import Watcher, all_synced
-from lab import LabError, cluster, state
+from lab import LabError, state
+from lab.machines import cluster
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CHECK = os.path.join(ROOT, "bench", "check_bench.py")

@@ -10,7 +10,9 @@ import subprocess
 from typing import Dict, List, NamedTuple, Optional
 
 from bench.sides import SIDES
-from lab import LabError, galera, machine
+from lab import LabError
+from lab.machines import machine
+from lab.services import galera
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 PROMOTED = 8  # the exit code of both

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the level 0 monitor of each OpenStack service costs while it is healthy, on the real services of a lab that runs them.
 
-    python3 -m bench.openstack --name LAB [--runs 20]      after `lab openstack prepare` and lab.openstack.create
+    python3 -m bench.openstack --name LAB [--runs 20]      after `lab openstack prepare` and lab.services.openstack.deployment.create
 """
 
 import argparse
@@ -10,8 +10,9 @@ import os
 import sys
 
 from bench import monitor
-from lab import LabError, openstack
-from lab.cluster import Lab
+from lab import LabError
+from lab.machines.cluster import Lab
+from lab.services.openstack import deployment
 
 OLD = {"config": "/etc/nova19/nova.conf", "binary": "/opt/nova19/bin/nova-consoleauth"}
 
@@ -21,8 +22,8 @@ def measure(lab, runs):
     here = os.path.dirname(os.path.abspath(monitor.__file__))
     with open(os.path.join(here, "node_monitor.py"), encoding="utf-8") as file:
         script = file.read()
-    found, at = [], openstack.where(lab)
-    for name in openstack.RESOURCES + (("nova-consoleauth",) if openstack.has_consoleauth(lab) else ()):
+    found, at = [], deployment.where(lab)
+    for name in deployment.RESOURCES + (("nova-consoleauth",) if deployment.has_consoleauth(lab) else ()):
         if name not in at:
             raise LabError("%s does not run; see `lab status --name %s`" % (name, lab.name))
         agent = {"label": name, "provider": "quorate", "type": name, "wanted": 0,

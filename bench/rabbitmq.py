@@ -21,8 +21,11 @@ from typing import NamedTuple, Optional
 from bench.galera import package, say
 from bench.monitor import executed, summary
 from bench.sides import Side
-from lab import LabError, cluster, faults, rabbitmq, state
-from lab.campaign_faults import wait_for
+from lab import LabError, state
+from lab.faults import machine
+from lab.faults.galera import wait_for
+from lab.machines import cluster
+from lab.services import rabbitmq
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIMIT = 180.0
@@ -149,7 +152,7 @@ class Bench:
     def kill_one(self, side):
         time.sleep(self.random.uniform(0, INTERVAL))
         began = time.monotonic()
-        faults.kill(self.lab, "n2", BEAM)
+        machine.kill(self.lab, "n2", BEAM)
         self.lab.wait(lambda: "n2" not in rabbitmq.serving(self.lab), 10, "the kill is not felt", every=0.05)
         return self.after(CASES["kill_one"], side, began) and self.members(side, "SIGKILL of one")
 
@@ -157,7 +160,7 @@ class Bench:
         time.sleep(self.random.uniform(0, INTERVAL))
         began = time.monotonic()
         for node in self.lab.node_names:
-            faults.kill(self.lab, node, BEAM)
+            machine.kill(self.lab, node, BEAM)
         return self.after(CASES["kill_all"], side, began)
 
     def power_all(self, side):

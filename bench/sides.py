@@ -6,7 +6,8 @@ import time
 from typing import Dict, NamedTuple
 
 from bench.watch import all_down
-from lab import LabError, galera
+from lab import LabError
+from lab.services import galera
 
 STOP_LIMIT = 130.0
 SETTLE_LIMIT = 120.0

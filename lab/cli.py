@@ -7,7 +7,11 @@ import signal
 import sys
 import time
 
-from lab import LabError, cluster, faults, image, machine, names, power, sources, state
+from lab import LabError, state
+from lab.faults import machine as faults_machine
+from lab.faults.machine import clock, fast_disk, fast_net, fill_disk, free_disk, heal, partition, slow_disk, slow_net
+from lab.images import base, sources
+from lab.machines import cluster, machine, names, power, teardown
 
 
 def main(argv):
@@ -81,7 +85,7 @@ def parser():
 
 
 def fault_verbs(verb):
-    """The words for lab/faults.py."""
+    """The words for lab/faults/machine.py."""
     for name, text in (("kill", "SIGKILL to a node's processes of that name"),
                        ("stop", "SIGSTOP; without a pattern the whole node hangs"), ("cont", "the end of stop")):
         one = verb(name, do_signal, text)
@@ -118,19 +122,19 @@ def lab_of(options):
 def do_build(options):
     """lab build"""
     cluster.check_able()
-    image.build(options.suite, image.printer(), force=options.force)
+    base.build(options.suite, base.printer(), force=options.force)
 
 
 def do_up(options):
     """lab up"""
     lab = lab_of(options)
-    say = image.printer()
+    say = base.printer()
     owner = os.getpid() if options.foreground else options.owner
     given = dict(suite=options.suite, count=options.nodes, deb=options.deb, owner=owner, fencing=not options.no_fencing,
                  disk=options.disk, say=say)
     if options.openstack and state.read(lab.name) is None:
-        from lab import openstack_layer
-        given["layers"] = openstack_layer.ensure(options.openstack, say, options.suite)
+        from lab.images import openstack
+        given["layers"] = openstack.ensure(options.openstack, say, options.suite)
     if not options.foreground:
         _up_and_leave(lab, given)
         return
@@ -171,7 +175,7 @@ def _up_and_leave(lab, given):
 
 def do_down(options):
     """lab down"""
-    lab_of(options).down(image.printer())
+    lab_of(options).down(base.printer())
 
 
 def do_destroy(options):
@@ -185,9 +189,9 @@ def do_prune(options):
         with state.Lock():
             record = state.read(name) or {}
         if not (record.get("kept") or state.alive(record.get("daemon")) or state.alive(record.get("maker"))):
-            cluster.remove_what_was_made(name)
+            teardown.remove_what_was_made(name)
             print("removed what was left of lab %s" % name)
-    image.forget_scratch()
+    base.forget_scratch()
 
 
 def do_list(options):
@@ -271,58 +275,58 @@ def do_fence_hold(options):
 
 def do_signal(options):
     """lab kill, stop, cont"""
-    for argv in getattr(faults, options.what)(lab_of(options), options.node, options.pattern):
+    for argv in getattr(faults_machine, options.what)(lab_of(options), options.node, options.pattern):
         print(" ".join(argv)[:100])
 
 
 def do_partition(options):
     """lab partition"""
-    faults.partition(lab_of(options), *options.nodes)
+    partition(lab_of(options), *options.nodes)
 
 
 def do_heal(options):
     """lab heal"""
-    faults.heal(lab_of(options), *options.nodes)
+    heal(lab_of(options), *options.nodes)
 
 
 def do_fill_disk(options):
     """lab fill-disk"""
-    print("%d MB taken, nothing is left" % (faults.fill_disk(lab_of(options), options.node) >> 20))
+    print("%d MB taken, nothing is left" % (fill_disk(lab_of(options), options.node) >> 20))
 
 
 def do_free_disk(options):
     """lab free-disk"""
-    faults.free_disk(lab_of(options), options.node)
+    free_disk(lab_of(options), options.node)
 
 
 def do_slow_net(options):
     """lab slow-net"""
-    faults.slow_net(lab_of(options), options.node, options.delay / 1000, options.loss)
+    slow_net(lab_of(options), options.node, options.delay / 1000, options.loss)
 
 
 def do_fast_net(options):
     """lab fast-net"""
-    faults.fast_net(lab_of(options), options.node)
+    fast_net(lab_of(options), options.node)
 
 
 def do_slow_disk(options):
     """lab slow-disk"""
-    faults.slow_disk(lab_of(options), options.node, options.rate << 10, options.operations)
+    slow_disk(lab_of(options), options.node, options.rate << 10, options.operations)
 
 
 def do_fast_disk(options):
     """lab fast-disk"""
-    faults.fast_disk(lab_of(options), options.node)
+    fast_disk(lab_of(options), options.node)
 
 
 def do_clock(options):
     """lab clock"""
-    faults.clock(lab_of(options), options.node, options.seconds)
+    clock(lab_of(options), options.node, options.seconds)
 
 
 def do_galera(options):
     """lab galera"""
-    from lab import galera
+    from lab.services import galera
     lab = lab_of(options)
     if options.step == "prepare":
         galera.prepare(lab, options.sst)
@@ -340,15 +344,15 @@ def do_galera(options):
 
 def do_haproxy(options):
     """lab haproxy"""
-    from lab import galera
+    from lab.services import galera
     galera.haproxy(lab_of(options), say=print)
 
 
 def do_openstack(options):
     """lab openstack"""
-    from lab import openstack
+    from lab.services.openstack import deployment
     lab = lab_of(options)
     if options.step == "prepare":
-        openstack.prepare(lab, image.printer())
+        deployment.prepare(lab, base.printer())
     else:
-        print("\n".join(openstack.status(lab)))
+        print("\n".join(deployment.status(lab)))

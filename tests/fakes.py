@@ -4,13 +4,14 @@
 A call that no test declared is a failure, at the place where it is made.
 """
 
+from quorate.host.clock import Deadline
 from quorate.host.command import Result
 from quorate.host.process import Process
 from quorate.ocf.context import Context
-from quorate.ocf.deadline import Deadline
+from quorate.ocf.declaration import read_all
 from quorate.ocf.log import Log
-from quorate.ocf.parameter import read_all
-from quorate.pacemaker.attributes import Unavailable, checked_value
+from quorate.pacemaker.attributes import checked_value
+from quorate.pacemaker.tools import Unavailable
 
 
 class FakeClock:

@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from lab import LabError, cluster
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from lab import LabError
+from lab.machines import cluster
+from tests import ROOT
 
 
 def needs_a_lab():

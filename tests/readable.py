@@ -8,7 +8,8 @@ import shutil
 import stat
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from tests import ROOT
+
 PARTS = ("agents", "checks", "bin", "quorate", "tests")
 
 

@@ -51,7 +51,7 @@ def main(argv):
         from quorate.cli import handover
         return handover.main(argv[1:])
     from quorate.cli.resources import Refused
-    from quorate.pacemaker.attributes import Unavailable
+    from quorate.pacemaker.tools import Unavailable
     command, words = argv[0], argv[1:]
     options, names = {}, []
     try:

@@ -13,8 +13,8 @@ def main(words, ask=None, out=None):
     ask (function that gives the text of the configuration, and the proxies of HAProxy or None) and out: for tests.
     """
     from quorate.cli.plan import Refused, load
-    from quorate.pacemaker.attributes import Unavailable
-    from quorate.plan.compare import differences
+    from quorate.pacemaker.tools import Unavailable
+    from quorate.plan.diff import differences
     if len(words) != 1 or words[0].startswith("-"):
         from quorate.cli import USAGE
         sys.stderr.write("quorate: not understood: quorate diff %s\n%s" % (" ".join(words), USAGE))
@@ -43,8 +43,8 @@ def look():
     """The configuration of the running cluster as text, and this node's HAProxy. Raises Unavailable."""
     from quorate.host.clock import Clock
     from quorate.host.command import Commands
-    from quorate.ocf.deadline import Deadline
-    from quorate.pacemaker.attributes import ask
-    from quorate.status import probe
+    from quorate.host.clock import Deadline
+    from quorate.pacemaker.tools import ask
+    from quorate.status import observe
     commands, deadline = Commands(dict(os.environ)), Deadline(Clock(), SECONDS)
-    return ask(commands, deadline, ("cibadmin", "-Q", "-o", "configuration")).out, probe.proxies()
+    return ask(commands, deadline, ("cibadmin", "-Q", "-o", "configuration")).out, observe.proxies()

@@ -12,14 +12,14 @@ AGENT = "ocf:quorate:galera"
 
 def elections(resource=None):
     """An Election for each Galera resource of the cluster (or the named one), seen from this node."""
-    from quorate.galera.election import Election
+    from quorate.galera.actions.participant import Election
     from quorate.galera.memory import Memory
     return [Election(context, Memory(context.instance)) for context in contexts(AGENT, PARAMETERS, resource)]
 
 
 def views(resource=None):
     """(name, agent, lines, data) of each Galera resource, for `quorate explain`."""
-    from quorate.galera.decide import decide
+    from quorate.galera.election.decide import decide
     from quorate.galera.explain import table
     found = []
     for election in elections(resource):
@@ -51,7 +51,7 @@ def bootstrap(node, resource, force):
 
 def leave_word(election, node, force):
     """Leave the operator's word, and have the cluster act on it."""
-    from quorate.galera.decide import decide
+    from quorate.galera.election.decide import decide
     if node not in election.configured:
         raise Refused("%s is not in wsrep_cluster_address; its nodes are %s." % (node, ", ".join(election.configured)))
     word = facts.Override(node, who(), int(election.context.clock.now()), force is not None)

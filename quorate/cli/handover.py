@@ -55,10 +55,10 @@ def main(words):
 
 def _hand_over(words, addresses, wait):
     from quorate.haproxy.handover import Handover, Refused
-    from quorate.haproxy.probe import Stats, usual_socket
+    from quorate.haproxy.observe import Stats, usual_socket
     from quorate.host.clock import Clock
     from quorate.host.command import Commands
-    from quorate.pacemaker.attributes import Unavailable
+    from quorate.pacemaker.tools import Unavailable
     clock, commands = Clock(), Commands(dict(os.environ))
     stats = Stats(usual_socket())
     try:
@@ -73,9 +73,9 @@ def _hand_over(words, addresses, wait):
 def _of_cluster(commands, clock):
     """The addresses of the cluster's IPaddr2 resources."""
     from quorate.haproxy.handover import Refused
-    from quorate.ocf.deadline import Deadline
-    from quorate.pacemaker import cluster
-    found = [one.parameters["ip"] for one in cluster.find(cluster.resources(commands, Deadline(clock, 20)), agent=IPADDR2)
+    from quorate.host.clock import Deadline
+    from quorate.pacemaker import cib
+    found = [one.parameters["ip"] for one in cib.find(cib.resources(commands, Deadline(clock, 20)), agent=IPADDR2)
              if "ip" in one.parameters]
     if not found:
         raise Refused("The cluster has no virtual address (%s); name it with --address." % IPADDR2)

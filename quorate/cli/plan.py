@@ -2,8 +2,11 @@
 """`quorate plan`: one description of the control plane, checked, and rendered as text to read and apply.
 
 A rendering is a module of quorate.plan with `render(plan)` or, where it is for one machine, `render(plan, node)`.
+
+`quorate plan pcs`: the commands that make the cluster of a plan, or what they make of a copy of its configuration.
 """
 
+import os
 import sys
 
 USAGE = """\
@@ -26,11 +29,20 @@ pcs         the Pacemaker cluster, as a script of pcs commands with their reason
 """
 # Name of a rendering -> (module, whether it is for one node). The module is imported by its command alone.
 RENDERINGS = {
-    "haproxy": ("quorate.plan.haproxy", False),
-    "keepalived": ("quorate.plan.keepalived", True),
-    "systemd": ("quorate.plan.systemd", True),
-    "xinetd": ("quorate.plan.xinetd", True),
+    "haproxy": ("quorate.plan.render.haproxy", False),
+    "keepalived": ("quorate.plan.render.keepalived", True),
+    "systemd": ("quorate.plan.render.systemd", True),
+    "xinetd": ("quorate.plan.render.xinetd", True),
 }
+SECONDS = 60.0   # limit of one pcs command
+VERSIONS = ("2.1", "3.0")
+# The oldest schema that Pacemaker 2.1 and 3.0 both read; pcs upgrades it where it needs more.
+EMPTY = """\
+<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.7" admin_epoch="0" epoch="1" num_updates="0">
+  <configuration><crm_config/><nodes>%s</nodes><resources/><constraints/></configuration>
+  <status/>
+</cib>
+"""
 
 
 class Refused(Exception):
@@ -57,8 +69,7 @@ def main(words):
                 "%d %s%s" % (len(values), one, "" if len(values) == 1 else "s")
                 for values, one in ((plan.nodes, "node"), (plan.vips, "VIP"), (plan.services, "service")))))
         elif verb == "pcs":
-            from quorate.cli import pcs
-            return pcs.main(names)
+            return pcs(names)
         elif verb in RENDERINGS and len(names) == 1 + RENDERINGS[verb][1]:
             sys.stdout.write(render(verb, *names))
         else:
@@ -80,7 +91,7 @@ def load(path):
     except (OSError, UnicodeDecodeError) as error:
         raise Refused("quorate: %s cannot be read: %s." % (path, getattr(error, "strerror", None) or error)) from None
     try:
-        from quorate.plan.read import read
+        from quorate.plan.parse import read
     except ImportError:  # tomllib since Python 3.11, tomli before
         raise Refused("quorate: Python %d.%d needs the package tomli to read TOML: dnf install python3-tomli, "
                       "or pip install tomli." % sys.version_info[:2]) from None
@@ -102,3 +113,85 @@ def render(verb, path, *node):
         return importlib.import_module(RENDERINGS[verb][0]).render(plan, *node)
     except ValueError as error:  # a renderer says that there is nothing for it to do here
         raise Refused("quorate: %s" % error) from None
+
+
+def pcs(words):
+    """`quorate plan pcs WORDS`. Raises Refused and Usage of quorate.cli.plan."""
+    from quorate.plan.render.pcs import render as pcs_render
+    names, options = [], {}
+    words = list(words)
+    while words:
+        word = words.pop(0)
+        if word in ("--pacemaker", "--shadow") and words:
+            options[word[2:]] = words.pop(0)
+        elif word.startswith("-"):
+            raise Usage("unknown or incomplete option %s" % word)
+        else:
+            names.append(word)
+    version = options.get("pacemaker")
+    if len(names) != 1 or version not in (None,) + VERSIONS:
+        raise Usage("not understood: quorate plan pcs needs one FILE; --pacemaker is 2.1 or 3.0")
+    plan = load(names[0])
+    if "shadow" not in options:
+        sys.stdout.write(pcs_render(plan, version))
+        return 0
+    from quorate.host.command import Commands
+    commands = Commands(dict(os.environ))
+    sys.stdout.write(shadow(plan, options["shadow"], version or installed(commands) or plan.pacemaker, commands))
+    return 0
+
+
+def installed(commands):
+    """The version of Pacemaker that the pcs of this machine is for, None: not known."""
+    found = commands.run(("pcs", "--version"), SECONDS).out.strip().split(".")[:2]
+    return {("0", "11"): "2.1", ("0", "12"): "3.0"}.get(tuple(found))
+
+
+def shadow(plan, path, version, commands):
+    """Make the file at `path`, a CIB, what the plan wants; the text that says how to go on. Raises Refused.
+
+    A file that is there is taken as the configuration to begin with; else the running cluster's, if there is one, else an
+    empty one. The running cluster is not changed.
+    """
+    from quorate.plan.render.pcs import line, sections
+    from quorate.plan.resources import wanted
+    want = wanted(plan)
+    if want.unfenced:
+        raise Refused("quorate: fencing of %s is not in the plan, and without it the cluster would start nothing; write "
+                      "fence = { agent = \"...\" } into [nodes.%s]." % (", ".join(want.unfenced), want.unfenced[0]))
+    empty = _begin(path, want.nodes, commands)
+    for section in sections(plan, version):
+        for step in section.steps:
+            done = commands.run(("pcs", "-f", path) + step.words, SECONDS)
+            if done.rc != 0:
+                raise Refused("quorate: %s: %s" % (line(("-f", path) + step.words), _why(done)))
+    nodes = "".join(" --node-up %s" % name for name in want.nodes) if empty else ""
+    return ("%s holds what the plan wants%s; nothing else was changed.\n"
+            "What the cluster would do:  crm_simulate --simulate --xml-file %s%s\n"
+            "To take it:                 pcs cluster cib-push %s --config\n" % (
+                path, ", for nodes that run nothing yet" if empty else "", path, nodes, path))
+
+
+def _begin(path, nodes, commands):
+    """Make sure that there is a CIB at `path`; whether it is one without a running cluster."""
+    if os.path.exists(path):
+        return False
+    done = commands.run(("cibadmin", "-Q"), SECONDS)
+    text = done.out if done.rc == 0 else EMPTY % "".join(
+        '<node id="%d" uname="%s"/>' % (number + 1, name) for number, name in enumerate(nodes))
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Refused("quorate: %s cannot be written: %s." % (path, error.strerror)) from None
+    return done.rc != 0
+
+
+def _why(done):
+    if done.timed_out:
+        return "no answer in %.0f s." % SECONDS
+    if done.rc == 127:
+        return "pcs is not installed; install the package pcs."
+    lines = [line for line in (done.err.strip() or done.out.strip()).splitlines() if "Error: Errors have" not in line]
+    errors = [line for line in lines if line.startswith("Error")] or lines[-1:]
+    return errors[0] if errors else "it ended with %s." % done.rc

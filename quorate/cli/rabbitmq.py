@@ -13,7 +13,7 @@ TOLD_WITHIN = 25.0  # seconds for the monitors of the others to report whom they
 
 def clusters(resource=None):
     """A Cluster for each RabbitMQ resource (or the named one), seen from this node."""
-    from quorate.rabbitmq.cluster import Cluster
+    from quorate.rabbitmq.actions.participant import Cluster
     from quorate.rabbitmq.memory import Memory
     return [Cluster(context, Memory(context.instance)) for context in contexts(AGENT, PARAMETERS, resource)]
 
@@ -50,7 +50,7 @@ def boot(node, resource, force):
 
 def leave_word(cluster, node, force):
     """Leave the operator's word: `node` boots without those that are missing."""
-    from quorate.rabbitmq.decide import decide, outlast
+    from quorate.rabbitmq.election.decide import decide, outlast
     word = facts.Override(node, who(), int(cluster.context.clock.now()), force is not None)
     snapshot = cluster.board.snapshot()._replace(me=node, override=word)
     report = snapshot.reports.get(node)
@@ -74,7 +74,7 @@ def leave_word(cluster, node, force):
 
 def forget(node, resource):
     """Let the cluster forget a node that is gone for good: queues that had their only home there are deleted with it."""
-    from quorate.rabbitmq.ctl import Tools
+    from quorate.rabbitmq.broker.ctl import Tools
     cluster = one(resource)
     snapshot = cluster.board.snapshot()
     report = snapshot.reports.get(node)
@@ -108,10 +108,10 @@ def told(reports, name):
 
 def cookie(resource):
     """Make an Erlang cookie on this node, where there is none."""
-    from quorate.rabbitmq import cookie as cookies
+    from quorate.rabbitmq.broker.layout import create_cookie
     layout = one(resource).layout
     try:
-        cookies.create(layout)
+        create_cookie(layout)
     except FileExistsError:
         raise Refused("Not done: there is an Erlang cookie %s already." % layout.cookie) from None
     except (OSError, KeyError) as error:

@@ -17,13 +17,13 @@ def contexts(agent, parameters, resource=None):
     from quorate.host.command import Commands
     from quorate.host.process import Processes
     from quorate.ocf.context import Context
-    from quorate.ocf.deadline import Deadline
+    from quorate.host.clock import Deadline
     from quorate.ocf.log import Log
-    from quorate.ocf.parameter import read_all
-    from quorate.pacemaker import cluster
+    from quorate.ocf.declaration import read_all
+    from quorate.pacemaker import cib
     clock, commands = Clock(), Commands(dict(os.environ))
     deadline = Deadline(clock, SECONDS)
-    found = cluster.find(cluster.resources(commands, deadline), resource, agent)
+    found = cib.find(cib.resources(commands, deadline), resource, agent)
     if not found:
         raise Refused("There is no resource %s%s in this cluster." % (agent, " named " + resource if resource else ""))
     result = []

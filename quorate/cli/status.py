@@ -32,8 +32,8 @@ def main(words, out=None, observe=None, clock=None, environ=None):
 
 
 def _once(out, observe, environ, as_json):
-    from quorate.pacemaker.attributes import Unavailable
-    from quorate.status.decide import exit_code, judge
+    from quorate.pacemaker.tools import Unavailable
+    from quorate.status.summary import exit_code, judge
     try:
         seen = observe()
     except Unavailable as trouble:
@@ -51,8 +51,8 @@ def _once(out, observe, environ, as_json):
 
 def _watch(out, observe, clock, environ):
     """Redraw until Ctrl-C. A cluster that cannot be asked is what the screen then says."""
-    from quorate.pacemaker.attributes import Unavailable
-    from quorate.status.decide import exit_code, judge
+    from quorate.pacemaker.tools import Unavailable
+    from quorate.status.summary import exit_code, judge
     from quorate.status.screen import fit, wrapped
     code = 2
     try:
@@ -99,10 +99,10 @@ def look():
     from quorate.host import drain
     from quorate.host.clock import Clock
     from quorate.host.command import Commands
-    from quorate.ocf.deadline import Deadline
-    from quorate.status import probe
+    from quorate.host.clock import Deadline
+    from quorate.status import observe
     commands, deadline = Commands(dict(os.environ)), Deadline(Clock(), SECONDS)
-    return probe.observe(commands, deadline, probe.proxies, drain.active, explanations)
+    return observe.observe(commands, deadline, observe.proxies, drain.active, explanations)
 
 
 def explanations(cluster):
@@ -112,7 +112,7 @@ def explanations(cluster):
         return ()
     from quorate.cli import galera, rabbitmq
     from quorate.cli.resources import Refused
-    from quorate.pacemaker.attributes import Unavailable
+    from quorate.pacemaker.tools import Unavailable
     rooms = {galera.AGENT: galera, rabbitmq.AGENT: rabbitmq}
     try:
         return tuple(explained for service in broken

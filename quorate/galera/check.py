@@ -3,11 +3,11 @@
 
 from time import sleep
 
-from quorate.galera import credentials, health, sql
 from quorate.galera.facts import ServerStatus
-from quorate.galera.health import FIT_TO_WRITE as FIT
+from quorate.galera.server import credentials, health, sql
+from quorate.galera.server.health import FIT_TO_WRITE
 from quorate.health import Health
-from quorate.host import drain
+from quorate.host import drain, mysql
 from quorate.web.check import Check, Fact, Wrong
 
 FLICKER = 0.1      # seconds after which a server that is all well, and says that it is not ready, is asked again
@@ -46,6 +46,20 @@ class GaleraCheck(Check):
         "readonly yes|no": "is a read-only node fit? (default: yes)",
         "checks-port N": "where the checks of all nodes ask each other for the writer (default: the port this one serves)",
     }
+    description = """Answers HAProxy on port 9200, and keepalived, Prometheus and people. Without a listening socket it looks once, prints \
+a sentence and exits.
+
+As a server it keeps one connection to the database server, asks it again and again, and answers everybody from the last \
+fact, which is never older than a second: a server that hangs makes it answer 503, never wait. systemd starts it with
+
+    systemctl enable --now quorate-galera-check.socket
+
+and xinetd with /etc/xinetd.d/quorate-galera-check, where disable has to be set to no. Arguments by position and the \
+settings files are those of clustercheck; a settings file is read, never executed."""
+    files = ((credentials.FILE, "Credentials, in the [client] section. Owner root, group mysql, mode 0640. Not needed where the user "
+                        "mysql may log in on the socket (unix_socket), as MariaDB has it."),
+     ("/etc/default/clustercheck /etc/sysconfig/clustercheck", "Settings of clustercheck, used when that file is missing."))
+    see_also = ("ocf_quorate_galera(7)", "quorate(8)", "haproxy(1)")
 
     def __init__(self, options):
         Check.__init__(self, options)
@@ -58,7 +72,7 @@ class GaleraCheck(Check):
             self._warn("a password on the command line is readable for every user; put it into %s" % credentials.FILE)
         try:
             self.policy = policy_of(options)
-        except sql.Unreadable as error:
+        except credentials.Unreadable as error:
             self._warn(error.reason)
             self.policy = health.Policy()  # the strict one; whoever asks gets this reason as well if the credentials are there
 
@@ -71,7 +85,7 @@ class GaleraCheck(Check):
         return drain.DIRECTORY
 
     def prepare(self):
-        sql.driver()
+        mysql.driver()
 
     def resident(self, poller, port):
         self._poller, self._port = poller, port or PORT
@@ -92,7 +106,7 @@ class GaleraCheck(Check):
             self._writers.start()
         if self._writers.holds or (fact.draining and self._writers.drains):
             return True, self._writers.claim()
-        return False, self._writers.sentence() if fact.health.code in FIT else fact.health.sentence
+        return False, self._writers.sentence() if fact.health.code in FIT_TO_WRITE else fact.health.sentence
 
     def look(self, seconds, last):
         try:
@@ -102,7 +116,7 @@ class GaleraCheck(Check):
             if last.health.ok and _flickers(status):
                 sleep(FLICKER)
                 status = self._session.status(seconds)
-        except sql.Unreadable as error:
+        except credentials.Unreadable as error:
             status, found = SILENT._replace(error=error.reason), Health("refused", False, error.reason)
         else:
             found = health.classify(status, self.policy)
@@ -112,7 +126,7 @@ class GaleraCheck(Check):
 
     def session(self):
         """The connection to the server. Raises sql.Unreadable."""
-        return sql.Session(credentials.settings(self.options))
+        return sql.Session(credentials.for_check(self.options))
 
     def close(self, last):
         if self._session is not None:
@@ -165,7 +179,7 @@ def _flickers(status):
 
 def _ask_resident(port):
     """(ok, sentence) for the role of the writer, for a single look: only those who listen all the time can agree."""
-    from quorate.web.ask import ask
+    from quorate.web.client import ask
     answer = ask([("127.0.0.1", port)], "/writer", 1.0)["127.0.0.1", port]
     if answer.body is None:
         return False, NO_RESIDENT % port

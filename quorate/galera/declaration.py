@@ -5,8 +5,7 @@ The names of ocf:heartbeat:galera (resource-agents 4.12) are kept with their mea
 over by changing its provider. What the old agent guessed at build time is found at run time, so those have no default.
 """
 
-from quorate.ocf.action import Action
-from quorate.ocf.parameter import Parameter
+from quorate.ocf.declaration import Action, Parameter
 
 NAME = "galera"
 SHORTDESC = "Galera cluster of MariaDB or Percona XtraDB Cluster"

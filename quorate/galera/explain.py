@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The election on one screen: what `quorate explain` prints. Pure: a Snapshot and its Decision in, lines out."""
 
-from quorate.galera import proof
-from quorate.galera.facts import IN_PRIMARY, JOIN, ZERO_UUID
-from quorate.galera.read import short
-from quorate.table import age, columns
+from quorate.galera.election import proof
+from quorate.galera.facts import IN_PRIMARY, JOIN, ZERO_UUID, short
+from quorate.text import age, columns
 
 _COLUMNS = ("node", "member", "state", "position", "from", "last view", "generation", "age")
 

@@ -33,6 +33,7 @@ ALIVE = frozenset((STARTING, RECEIVING, SYNCED, DONOR, JOINED, NONPRIMARY, HUNG)
 GRASTATE = "grastate"        # a clean shutdown wrote it
 RECOVERED = "recovered"      # --wsrep-recover read it from InnoDB
 NONE = "none"                # there is no position
+_HEX = frozenset("0123456789abcdef")
 
 
 class Grastate(namedtuple("Grastate", "uuid seqno safe_to_bootstrap")):
@@ -153,3 +154,34 @@ class ServerStatus(namedtuple("ServerStatus", (
     at: monotonic seconds when it was asked
     """
     __slots__ = ()
+
+
+# UUIDs
+
+def uuid(text):
+    """The UUID in lower case, None when it is none."""
+    text = text.strip().lower()
+    groups = text.split("-")
+    if [len(group) for group in groups] != [8, 4, 4, 4, 12] or not _HEX.issuperset("".join(groups)):
+        return None
+    return text
+
+
+def mask(text):
+    """A member UUID without its fourth group, which each restart from gvwstate.dat increments. None stays None."""
+    groups = (text or "").split("-")
+    if len(groups) != 5:
+        return None
+    return "-".join(groups[:3] + ["0000", groups[4]])
+
+
+def short(text):
+    """The first group of a UUID, for sentences and tables."""
+    return (text or "").split("-")[0]
+
+
+def _integer(text):
+    """int of a decimal text, None when it is none. (int() alone would take '1_000' and blanks.)"""
+    text = (text or "").strip()
+    digits = text[1:] if text.startswith("-") else text
+    return int(text) if digits.isdigit() and digits.isascii() and len(digits) < 40 else None

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """validate-all: what is wrong with the parameters anywhere (level 0), and what will hurt on this node (level 10)."""
 
-from quorate.ocf.agent import Failed
+from quorate.ocf.codes import Failed
 
 
 def errors(context):
     """Sentences about parameters that can be right nowhere. Looks at no machine."""
-    from quorate.galera.election import addresses
+    from quorate.galera.actions.participant import addresses
     try:
         found = addresses(context.parameters)
     except Failed as failed:
@@ -22,12 +22,12 @@ def errors(context):
 
 def warnings(context):
     """Sentences about what works now and will hurt later."""
-    from quorate.galera import layout as layouts
+    from quorate.galera.server.layout import find_layout, layout_problems
     try:
-        layout = layouts.find(context)
+        layout = find_layout(context)
     except Failed as failed:
         return [failed.reason]
-    found = layouts.problems(layout)
+    found = layout_problems(layout)
     if layout.flush != "1":
         found.append("innodb_flush_log_at_trx_commit is %s: a power cut of all nodes loses acknowledged commits. Set it to 1."
                      % layout.flush)
@@ -39,14 +39,14 @@ def warnings(context):
 
 def _account(context, layout):
     """Whether the account of the monitor may see who the members are; nothing where no server answers."""
-    from quorate.galera import serving, sql
+    from quorate.galera.server import credentials, observe, sql
     from quorate.galera.memory import Memory
     try:
-        how = sql.settings(context.parameters, layout.socket)
-    except sql.Unreadable as trouble:
+        how = credentials.for_agent(context.parameters, layout.socket)
+    except credentials.Unreadable as trouble:
         return [trouble.reason]
     limit = context.parameters.check_timeout
-    if not sql.ask(how, context.deadline.limit(limit)).answered or serving.members(context, Memory(context.instance)) is not None:
+    if not sql.ask(how, context.deadline.limit(limit)).answered or observe.members(context, Memory(context.instance)) is not None:
         return []
     return ["The account %s of the monitor cannot read mysql.wsrep_cluster_members, so running arbitrators are not recognised "
             "and the election knows less: GRANT SELECT ON mysql.wsrep_cluster_members TO '%s'@'localhost'" % (how.user, how.user)]
@@ -65,14 +65,14 @@ def _enabled_units(context):
 
 def _cluster(context):
     """What the cluster's own settings will do to us; nothing when there is no cluster to ask."""
-    from quorate.galera.election import addresses
-    from quorate.pacemaker import cluster
-    from quorate.pacemaker.attributes import Unavailable
+    from quorate.galera.actions.participant import addresses
+    from quorate.pacemaker import cib
+    from quorate.pacemaker.tools import Unavailable
     found = []
     try:
-        if cluster.stonith_enabled(context.commands, context.deadline) is False:
+        if cib.stonith_enabled(context.commands, context.deadline) is False:
             found.append("Fencing is off: a node that does not stop can then corrupt data. pcs property set stonith-enabled=true")
-        known = {node.name for node in cluster.status(context.commands, context.deadline).nodes}
+        known = {node.name for node in cib.status(context.commands, context.deadline).nodes}
     except Unavailable:
         return found
     for name in addresses(context.parameters):

@@ -18,8 +18,8 @@ import threading
 from collections import namedtuple
 from time import monotonic
 
-from quorate.galera.health import FIT_TO_WRITE
-from quorate.web.ask import ask
+from quorate.galera.server.health import FIT_TO_WRITE
+from quorate.web.client import ask
 
 NONE, CLAIMS, HOLDS = "none", "claims", "holds"
 MAX_AGE = 0.9   # seconds that a judgement stays true; an older one is no answer

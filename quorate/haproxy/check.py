@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """haproxy-check: for keepalived's vrrp_script, a balancer in front, and people."""
 
-from quorate.haproxy import health, probe
+from quorate.haproxy import health, observe
 from quorate.web.check import Check, Fact, Wrong
 
 
@@ -19,26 +19,50 @@ class HaproxyCheck(Check):
         "require NAME": "a listener (frontend or listen) that has to be open; may be given again, or several with commas "
                         "(default: all that it has)",
         "backend NAME": "a backend that needs a server that is up; may be given again (default: any one of all)",
-        "pidfile FILE": "to say what its processes do when it does not answer (default: %s)" % probe.PIDFILE,
+        "pidfile FILE": "to say what its processes do when it does not answer (default: %s)" % observe.PIDFILE,
         "timeout SECONDS": "how long an answer may take (default: 1)",
     }
     several = ("require", "backend")
     exits = {"unknown": 3}
     one_look = 1.0
+    description = """Asks HAProxy on its stats socket, within a second, and says in one sentence whether the address belongs on this node: \
+it runs and answers (a stopped or hanging one does not), its listeners are open, and there is a server that is up behind \
+them. Needs 'stats socket' in HAProxy's section global, and rights on it; level user is enough.
+
+For keepalived:
+
+    vrrp_script haproxy {
+        script "/usr/bin/haproxy-check"
+        interval 1
+        timeout 2
+        fall 2
+        rise 2
+        weight -50
+        user root
+    }
+
+A weight, and no fault: where every node is equally badly off (a backend that is gone for all, a check without rights), the \
+address stays where it is.
+
+A backend without a server is told and keeps the node fit, since another node sees the same servers; all backends without \
+one mean that this node is cut off. --backend names one that matters by itself."""
+    files = (("/run/haproxy/admin.sock /var/lib/haproxy/stats", "HAProxy's stats socket on Debian and on Red Hat."),)
+    see_also = ("haproxy(1)", "keepalived.conf(5)", "galera-check(8)")
+    exit_texts = (("3", "Unknown: HAProxy could not be asked (no rights, no stats socket). keepalived takes it for a failure."),)
 
     def __init__(self, options, stats=None, processes=None):
         Check.__init__(self, options)
-        where = options.get("socket") or probe.usual_socket()
+        where = options.get("socket") or observe.usual_socket()
         if not where.startswith("/") and not where.rpartition(":")[2].isdigit():
             raise Wrong("--socket is a path or HOST:PORT, not '%s'" % where)
         if "timeout" in options:
             self.timeout = self.one_look = seconds(options["timeout"])
-        self._stats, self._processes = stats or probe.Stats(where), processes or all_processes
-        self._pidfile = options.get("pidfile", probe.PIDFILE)
+        self._stats, self._processes = stats or observe.Stats(where), processes or all_processes
+        self._pidfile = options.get("pidfile", observe.PIDFILE)
         self._policy = health.Policy(names(options.get("require", ())), names(options.get("backend", ())), where)
 
     def look(self, seconds, last):
-        state = probe.look(self._stats, seconds, self._processes, self._pidfile)
+        state = observe.observe(self._stats, seconds, self._processes, self._pidfile)
         return Fact(state, health.classify(state, self._policy._replace(seconds=seconds)))
 
     def metrics(self, fact):

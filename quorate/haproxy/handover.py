@@ -12,7 +12,7 @@ keeps. They are told apart by HAProxy: of proxies in mode http, a backend counts
 
 from collections import namedtuple
 
-from quorate.haproxy.read import cells, whole
+from quorate.haproxy.parse import cells, whole
 
 TABLE = "quorate_handover"
 LEAVES = 15.0   # seconds that the addresses may take to go, once the command was run; the hold ends with them

@@ -5,7 +5,7 @@ getaddrinfo has none: with a name server that is silent it takes 5 s for each se
 more than the time of a monitor; and name servers are away when the machines are that they run on.
 """
 
-import _thread  # threading costs a millisecond, and nobody waits for the end of this one
+import _thread
 import socket
 from time import monotonic
 

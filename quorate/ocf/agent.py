@@ -5,12 +5,12 @@ import os
 import sys
 from collections import namedtuple
 
+from quorate.host.clock import Deadline
 from quorate.ocf import codes
-from quorate.ocf.action import Action
-from quorate.ocf.context import Context, instance, is_probe, run_by_hand
-from quorate.ocf.deadline import Deadline, action_seconds
+from quorate.ocf.codes import Failed, Outcome
+from quorate.ocf.context import Context, action_seconds, instance, is_probe, run_by_hand
+from quorate.ocf.declaration import Action, read_all
 from quorate.ocf.log import Log, to_stderr
-from quorate.ocf.parameter import read_all
 
 # Their purpose is to get out of the way, so a bad parameter does not keep them from it: they use the default.
 LENIENT = frozenset(("stop", "demote", "notify"))
@@ -36,26 +36,11 @@ class Agent(namedtuple("Agent", "name shortdesc longdesc parameters actions hand
         return tuple(self.actions) + tuple(action for action in BUILT_IN if action.name not in declared)
 
 
-class Outcome(namedtuple("Outcome", "code reason", defaults=(None,))):
-    """How an action ended: a number of quorate.ocf.codes, and for all but the expected a sentence for the operator."""
-
-    __slots__ = ()
-
-
-class Failed(Exception):
-    """Ends an action from within: raise Failed(code, reason)."""
-
-    def __init__(self, code, reason):
-        Exception.__init__(self, reason)
-        self.code = code
-        self.reason = reason
-
-
 class _Terminated(BaseException):
     """SIGTERM arrived. Not an Exception, so that no handler takes it for an error of the service."""
 
 
-def main(agent, argv, environ):
+def run_agent(agent, argv, environ):
     """Run the action that `argv` asks for and return the exit code. Raises nothing."""
     _have_standard_streams()
     name = argv[1] if len(argv) > 1 else ""

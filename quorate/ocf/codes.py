@@ -4,6 +4,8 @@
 The remarks are what lib/pengine/unpack.c of Pacemaker does, which is not always what its documentation says.
 """
 
+from collections import namedtuple
+
 SUCCESS = 0             # done; a monitor: running (unpromoted)
 ERR_GENERIC = 1         # soft: recover here. From a start: this node is banned (start-failure-is-fatal)
 ERR_ARGS = 2            # hard: a parameter is wrong on this machine; the clone is banned here. Masked on a probe
@@ -31,3 +33,18 @@ NAMES = {
     DEGRADED: "running, degraded",
     DEGRADED_PROMOTED: "running, promoted, degraded",
 }
+
+
+class Outcome(namedtuple("Outcome", "code reason", defaults=(None,))):
+    """How an action ended: a number of quorate.ocf.codes, and for all but the expected a sentence for the operator."""
+
+    __slots__ = ()
+
+
+class Failed(Exception):
+    """Ends an action from within: raise Failed(code, reason)."""
+
+    def __init__(self, code, reason):
+        Exception.__init__(self, reason)
+        self.code = code
+        self.reason = reason

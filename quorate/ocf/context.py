@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything an action is told: its parameters, who called, how long it may take, and the seams to the outside."""
 
+from quorate.host.clock import DEFAULT_TIMEOUT, RESERVE_MOST, RESERVE_SHARE
+
 META = "OCF_RESKEY_CRM_meta_"
 UNDER_CLUSTER = ("pacemaker-execd", "pacemaker-remoted", "pacemaker_remoted", "pacemakerd")
 
@@ -45,7 +47,7 @@ class Context:
         if self._node is None:
             self._node = node_from_environment(self.environ)
         if self._node is None:
-            from quorate.pacemaker.members import local_node
+            from quorate.pacemaker.tools import local_node
             self._node = local_node(self.commands, self.deadline)
         return self._node
 
@@ -102,3 +104,14 @@ def run_by_hand(environ, terminal):
     if service:
         return service not in UNDER_CLUSTER
     return terminal or not environ.get(META + "on_node")
+
+
+def action_seconds(timeout_ms):
+    """Seconds an action may use, from OCF_RESKEY_CRM_meta_timeout (text, milliseconds; None or nonsense: the default)."""
+    try:
+        timeout = int(timeout_ms) / 1000.0
+    except (TypeError, ValueError):
+        timeout = 0.0
+    if timeout <= 0:
+        timeout = DEFAULT_TIMEOUT
+    return timeout - min(RESERVE_MOST, timeout * RESERVE_SHARE)

@@ -1,87 +1,155 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be wrong with the declaration of an agent. Asked by the tests, of every agent; never at run time."""
+"""A parameter as the agent declares it, and reading its value from the environment.
 
-from quorate.ocf.parameter import KINDS, Invalid
+Pacemaker hands parameters over as OCF_RESKEY_<name> and exports no defaults: what is not set is not there.
+A value that is set but empty counts as not set.
 
-ROLES = ("Promoted", "Unpromoted", "Started")
-LEVELS = (0, 10, 20)
-MANDATORY = ("start", "stop", "monitor")
+An action as the agent advertises it.
+"""
 
+from collections import namedtuple
 
-def problems(agent):
-    """Sentences about everything that is wrong; an empty list for a declaration that is right."""
-    found = []
-    if not (agent.name and agent.shortdesc.strip() and agent.longdesc.strip()):
-        found.append("the agent needs a name and both descriptions")
-    if not agent.parameters:
-        found.append("the schema demands at least one parameter")
-    for name in _twice(parameter.name for parameter in agent.parameters):
-        found.append("parameter %s is declared twice" % name)
-    names = {parameter.name for parameter in agent.parameters}
-    for parameter in agent.parameters:
-        found.extend("parameter %s %s" % (parameter.name, problem) for problem in _of_parameter(parameter, names))
-    for action in agent.advertised():
-        found.extend("action %s %s" % (action.name, problem) for problem in _of_action(action))
-    found.extend(_of_actions(agent))
-    return found
+KINDS = ("string", "integer", "boolean", "seconds", "select")
+
+# What ocf_is_true of resource-agents accepts, and the same words denied. Anything else is refused, not guessed.
+TRUE = frozenset(("yes", "true", "1", "on", "ja", "YES", "TRUE", "True", "ON", "Yes", "On"))
+FALSE = frozenset(("no", "false", "0", "off", "nein", "NO", "FALSE", "False", "OFF", "No", "Off"))
+
+_UNITS = {
+    "": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "msec": 0.001, "us": 0.000001, "usec": 0.000001,
+    "m": 60.0, "min": 60.0, "h": 3600.0, "hr": 3600.0,
+}  # those of Pacemaker's own time values
 
 
-def _of_parameter(parameter, names):
-    if parameter.kind not in KINDS:
-        yield "has the unknown kind %r" % (parameter.kind,)
-        return
-    if not (parameter.shortdesc.strip() and parameter.longdesc.strip()):
-        yield "needs both descriptions"
-    if parameter.required and parameter.default is not None:
-        yield "is required, so it cannot have a default"
-    if parameter.default is not None:
-        if not isinstance(parameter.default, str):
-            yield "has a default that is not text"
-        else:
+class Invalid(Exception):
+    """A value that can be right on no machine. The text is a sentence for the operator."""
+
+
+class Parameter(namedtuple(
+        "Parameter",
+        "name kind default shortdesc longdesc required unique_group reloadable options secret minimum deprecated",
+        defaults=("", None, False, None, False, (), False, None, None))):
+    """One <parameter> element of the meta-data.
+
+    kind          'string', 'integer', 'boolean', 'seconds' (30, 30s, 5min, 500ms) or 'select' (one of `options`)
+    default       as text, the way an operator would write it; None: no default
+    required      must be set by the operator; then there is no default
+    unique_group  two resources of this agent may not have the same values for all parameters of the group
+    reloadable    reload-agent makes a change effective without a restart
+    secret        never shown: not in a log, an exit reason or a trace
+    minimum       the smallest valid integer or number of seconds
+    deprecated    None, or a tuple of the names that replace it (may be empty)
+    """
+
+    __slots__ = ()
+
+    def read(self, text):
+        """The typed value of `text`: str, int, bool, or float for seconds. Raises Invalid."""
+        return _READERS[self.kind](self, text)
+
+    def default_value(self):
+        """The typed default, None when there is none."""
+        return None if self.default is None else self.read(self.default)
+
+    def shown(self, text):
+        """The value for a message, without giving a secret away."""
+        if self.secret:
+            return "(secret)"
+        return "'%s'" % (text if len(text) <= 60 else text[:57] + "...")
+
+
+def _string(parameter, text):
+    if "\0" in text or "\n" in text:
+        raise Invalid("Parameter %s: a value of one line is wanted." % parameter.name)
+    return text
+
+
+def _integer(parameter, text):
+    digits = text.strip()
+    number = digits[1:] if digits[:1] in ("-", "+") else digits
+    if not (number.isdigit() and number.isascii()):
+        raise Invalid("Parameter %s: %s is not a whole number." % (parameter.name, parameter.shown(text)))
+    return _at_least(parameter, int(digits), text)
+
+
+def _boolean(parameter, text):
+    if text in TRUE:
+        return True
+    if text in FALSE:
+        return False
+    raise Invalid("Parameter %s: %s is neither true nor false; write 'true' or 'false'."
+                  % (parameter.name, parameter.shown(text)))
+
+
+def _seconds(parameter, text):
+    value = text.strip()
+    unit = value.lstrip("0123456789.")
+    number = value[:len(value) - len(unit)]
+    factor = _UNITS.get(unit.strip().lower())
+    if factor is None or not number.replace(".", "", 1).isdigit():
+        raise Invalid("Parameter %s: %s is not a time; write for example '30s', '5min' or '500ms'."
+                      % (parameter.name, parameter.shown(text)))
+    return _at_least(parameter, float(number) * factor, text)
+
+
+def _select(parameter, text):
+    if text not in parameter.options:
+        raise Invalid("Parameter %s: %s is not one of %s."
+                      % (parameter.name, parameter.shown(text), ", ".join(parameter.options)))
+    return text
+
+
+def _at_least(parameter, value, text):
+    if parameter.minimum is not None and value < parameter.minimum:
+        unit = " seconds" if parameter.kind == "seconds" else ""
+        raise Invalid("Parameter %s: %s is too small; at least %g%s is needed."
+                      % (parameter.name, parameter.shown(text), parameter.minimum, unit))
+    return value
+
+
+_READERS = {"string": _string, "integer": _integer, "boolean": _boolean, "seconds": _seconds, "select": _select}
+
+
+class Values:
+    """The typed values of all parameters, each an attribute of that name. None: not set, and there is no default."""
+
+    def __init__(self, values):
+        self.__dict__.update(values)
+
+    def __repr__(self):
+        return "Values(%s)" % ", ".join(sorted(self.__dict__))  # names only: a value may be a secret
+
+
+def read_all(parameters, environ):
+    """Read every parameter from the environment.
+
+    Returns (Values, problems): `problems` is a list of sentences, one for each invalid or missing value, in the order
+    of declaration. A parameter with a problem has its default in Values, so that a stop can go on without it.
+    """
+    values, problems = {}, []
+    for parameter in parameters:
+        text = environ.get("OCF_RESKEY_" + parameter.name)
+        value = None
+        if text:
             try:
-                parameter.default_value()
+                value = parameter.read(text)
             except Invalid as invalid:
-                yield "has an invalid default: %s" % invalid
-    if (parameter.kind == "select") != bool(parameter.options):
-        yield "has options exactly if it is a select"
-    for name in parameter.deprecated or ():
-        if name not in names:
-            yield "is replaced by %s, which does not exist" % name
+                problems.append(str(invalid))
+        elif parameter.required:
+            problems.append("Parameter %s is not set and has no default; set it with 'pcs resource update %s %s=...'."
+                            % (parameter.name, environ.get("OCF_RESOURCE_INSTANCE") or "RESOURCE", parameter.name))
+        values[parameter.name] = parameter.default_value() if value is None else value
+    return Values(values), problems
 
 
-def _of_action(action):
-    if not action.timeout or action.timeout <= 0:
-        yield "needs a timeout"
-    if action.name == "monitor" and not action.interval:
-        yield "needs an interval"
-    if action.role is not None and action.role not in ROLES:
-        yield "has the role %s, which is none of OCF 1.1" % action.role
-    if action.depth is not None and action.depth not in LEVELS:
-        yield "has a depth that is not 0, 10 or 20"
+class Action(namedtuple("Action", "name timeout interval depth role", defaults=(None, None, None))):
+    """One <action> element of the meta-data.
 
+    name      'start', 'stop', 'monitor', ...; several monitors may be declared, one for each role or depth.
+    timeout   seconds, advised. pcs copies it into the cluster configuration: the hint becomes the real timeout.
+    interval  seconds, or None. Two monitors need different ones (Pacemaker knows an operation by name and interval).
+    depth     check level: 0, 10 or 20, or None.
+    role      'Promoted', 'Unpromoted' or 'Started' (OCF 1.1 names), or None.
+    """
 
-def _of_actions(agent):
-    names = {action.name for action in agent.advertised()}
-    for name in MANDATORY:
-        if name not in names:
-            yield "action %s is missing" % name
-    if ("promote" in names) != ("demote" in names):
-        yield "promote and demote come together"
-    for name in sorted(names - {"meta-data", "validate-all"} - set(agent.handlers)):
-        yield "action %s is advertised and has no handler" % name
-    for name in sorted(set(agent.handlers) - names):
-        yield "action %s has a handler and is not advertised" % name
-    for interval in _twice(action.interval for action in agent.actions if action.name == "monitor"):
-        yield "two monitors have the interval %s; Pacemaker tells them apart by it" % interval
-    reloadable = any(parameter.reloadable for parameter in agent.parameters)
-    if reloadable != ("reload-agent" in names):
-        yield "reload-agent is advertised exactly if a parameter is reloadable"
-
-
-def _twice(items):
-    seen, twice = set(), []
-    for item in items:
-        if item in seen and item not in twice:
-            twice.append(item)
-        seen.add(item)
-    return twice
+    __slots__ = ()

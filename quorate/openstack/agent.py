@@ -4,10 +4,44 @@
 import os
 import sys
 
-from quorate.ocf.agent import Agent
-from quorate.ocf.agent import main as run
-from quorate.openstack import catalog, engine
+from quorate.ocf import codes
+from quorate.ocf.agent import Agent, run_agent
+from quorate.ocf.codes import Outcome
+from quorate.openstack import catalog
 from quorate.openstack.declaration import ACTIONS, LONG, SHORT, parameters
+
+
+def _start(context, service):
+    """Start the service where nothing of it is alive, and wait until every worker is connected."""
+    from quorate.openstack.actions import start
+    return start.start(context, service)
+
+
+def _stop(context, service):
+    """End all of it and prove it."""
+    from quorate.openstack.actions import stop
+    return stop.stop(context, service)
+
+
+def _monitor(context, service):
+    """What is true on this node."""
+    from quorate.openstack.actions import monitor
+    return monitor.monitor(context, service)
+
+
+def reload_agent(context, service):
+    """Every action reads its parameters anew, so there is nothing to carry over."""
+    return Outcome(codes.SUCCESS)
+
+
+def validate(context, service, eyes=None):
+    """Level 0: the parameters only. Level 10: this machine and the other nodes, and what will hurt later."""
+    if context.check_level >= 10:
+        from quorate.ocf.advice import warn
+        from quorate.openstack.service.sources import Eyes
+        from quorate.openstack.validation import warnings
+        warn(context, warnings(context, service, eyes or Eyes(context.commands)))
+    return Outcome(codes.SUCCESS)
 
 
 def agent(service):
@@ -16,8 +50,8 @@ def agent(service):
         return lambda context: action(context, _told(context, service))
 
     return Agent(service.name, SHORT[service.name], LONG[service.name], parameters(service), ACTIONS, {
-        "start": bound(engine.start), "stop": bound(engine.stop), "monitor": bound(engine.monitor),
-        "reload-agent": bound(engine.reload_agent), "validate-all": bound(engine.validate),
+        "start": bound(_start), "stop": bound(_stop), "monitor": bound(_monitor),
+        "reload-agent": bound(reload_agent), "validate-all": bound(validate),
     })
 
 
@@ -36,4 +70,4 @@ AGENTS = (CINDER_VOLUME, HEAT_ENGINE, NOVA_CONSOLEAUTH, NOVA_NOVNCPROXY)
 
 def main(name):
     """Entry of agents/NAME."""
-    return run(next(one for one in AGENTS if one.name == name), sys.argv, os.environ)
+    return run_agent(next(one for one in AGENTS if one.name == name), sys.argv, os.environ)

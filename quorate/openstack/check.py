@@ -3,7 +3,8 @@
 
 from collections import namedtuple
 
-from quorate.openstack import catalog, health
+from quorate.openstack import catalog
+from quorate.openstack.symptoms import health
 from quorate.web.check import Check, Fact, Wrong
 
 LEVELS = ("0", "10", "20")
@@ -44,6 +45,27 @@ class ServiceCheck(Check):
     }
     interval, timeout, one_look = 1.0, 1.0, 1.0
     exits = {"unknown": 3}
+    description = """Looks at a service of an OpenStack control plane with the eyes of the resource agents: its processes (of its systemd \
+unit, else by command line), their state, their connections to RabbitMQ, its port and what it answers there. --level 10 and \
+20 also read its heartbeat from the database and call it by RPC, with the accounts of its own configuration file; that \
+needs to be root.
+
+NAME is one of these (--list shows the port and the unit of each):
+
+    %s
+
+A systemd unit that serves it for HAProxy, as /etc/systemd/system/check-nova-api.service:
+
+    [Service]
+    ExecStart=/usr/bin/service-check --listen 9274 nova-api
+    Restart=always
+    [Install]
+    WantedBy=multi-user.target
+
+A drain is for all services of the node that are checked; give --drain-directory where one alone is drained.""" % (
+        "\n    ".join(sorted(catalog.ALL)))
+    files = (("/etc/PROJECT/PROJECT.conf", "The service's configuration, for the addresses of broker and database."),)
+    see_also = ("ocf_quorate_cinder-volume(7)", "ocf_quorate_heat-engine(7)", "galera-check(8)", "haproxy(1)")
 
     def __init__(self, options, eyes=None, processes=None):
         Check.__init__(self, options)
@@ -75,20 +97,20 @@ class ServiceCheck(Check):
 
     def seen(self, seconds):
         """A Seen of this moment."""
-        from quorate.openstack import group, probe
-        from quorate.openstack.memory import Memory
+        from quorate.openstack.service import observe
+        from quorate.host.state_files import Memory
         here = self._here(seconds)
         if self.declared.workers == "any":
-            return group.look(here, self.declared, self._eyes, self.level)
+            return observe.observe_unit(here, self.declared, self._eyes, self.level)
         level = max(self.level, 10 if self.declared.page else 0)
-        return probe.look(here, self.declared, Memory(self.service, "check"), self._eyes, level)
+        return observe.observe(here, self.declared, Memory(self.service, "check"), self._eyes, level)
 
     def _here(self, seconds):
         from quorate.host.clock import Clock
         from quorate.host.command import Commands
         from quorate.host.process import Processes
-        from quorate.ocf.deadline import Deadline
-        from quorate.openstack.eyes import Eyes
+        from quorate.host.clock import Deadline
+        from quorate.openstack.service.sources import Eyes
         self._eyes, self._processes = self._eyes or Eyes(Commands({})), self._processes or Processes()
         asked = Asked(self.service, self.options.get("config", self.declared.config), seconds, self.options.get("host"))
         return Here(asked, self._processes, Deadline(Clock(), seconds))

@@ -5,8 +5,7 @@ The names of openstack-resource-agents (2018) are kept with their meaning, so th
 changing its provider. What they guessed is found at run time, so binary, pid and the ports need no value.
 """
 
-from quorate.ocf.action import Action
-from quorate.ocf.parameter import Parameter
+from quorate.ocf.declaration import Action, Parameter
 
 ACTIONS = (
     Action("start", 120),

@@ -3,6 +3,8 @@
 
 What a healthy process tree looks like, which row a service writes and which queue it serves was tried on Debian 12 with
 Cinder 21, Heat 19 and Nova 26, and with the last nova-consoleauth (Nova 19).
+
+What an agent writes down on its own node (see quorate.host.state_files). All of it is gone with a reboot, as the processes are.
 """
 
 from collections import namedtuple
@@ -32,6 +34,9 @@ SILENT = "silent"            # asked, and nothing came in time
 UNREACHABLE = "unreachable"  # the way there (broker, database) does not answer us either
 MISSING = "missing"          # there is no such queue, row or page
 UNKNOWN = "unknown"          # could not be asked at all (no settings, no driver, refused credentials)
+SERVICE_FILE = "service"    # which process was started, and how many workers came up
+SYMPTOMS_FILE = "symptoms"  # since when something is wrong
+FAILED_FILE = "failed"      # what had lasted too long when a monitor last called it failed
 
 
 class Call(namedtuple("Call", "method namespace version args", defaults=(None, "1.0", ()))):

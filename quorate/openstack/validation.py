@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """validate-all at level 10: what works now and will hurt later, on this node and between the nodes."""
 
-from quorate.openstack import publish
-from quorate.openstack.launch import obstacles, unit_of
+from quorate.openstack.actions import published
+from quorate.openstack.service.process import obstacles, unit_of
 
 PAIR = {"nova-consoleauth": "nova-novncproxy", "nova-novncproxy": "nova-consoleauth"}
 
 
 def warnings(context, service, eyes):
     """Sentences."""
-    from quorate.ocf.agent import Failed
+    from quorate.ocf.codes import Failed
     found = []
     try:
         obstacle = obstacles(context, service, eyes)
@@ -46,7 +46,7 @@ def of_settings(service, settings, config):
 
 
 def _console_type():
-    from quorate.openstack.launch import novnc_chosen
+    from quorate.openstack.actions.start import novnc_chosen
     if novnc_chosen():
         return []
     return ["/etc/default/nova-consoleproxy does not say NOVA_CONSOLE_PROXY_TYPE=novnc: Debian's unit then ends with success "
@@ -57,14 +57,15 @@ def _between_nodes(context, service, settings):
     """Whether all nodes give the workers the same names."""
     if service.workers != "backends":
         return []
-    mine, told = publish.value(service, settings), publish.values(context)
+    mine, told = published.value(service, settings), published.values(context)
     if mine is not None and told:
-        from quorate.pacemaker.attributes import Unavailable, plain
+        from quorate.pacemaker.attributes import plain
+        from quorate.pacemaker.tools import Unavailable
         try:
             told[context.node] = plain(mine)
         except Unavailable:
             pass
-    sentence = publish.differing(told)
+    sentence = published.differing(told)
     return [sentence] if sentence else []
 
 
@@ -73,13 +74,13 @@ def _together(context, service):
     other = PAIR.get(service.name)
     if other is None:
         return []
-    from quorate.pacemaker import cluster
-    from quorate.pacemaker.attributes import Unavailable
+    from quorate.pacemaker import cib
+    from quorate.pacemaker.tools import Unavailable
     try:
         deadline = context.deadline.part(10)
-        resources = cluster.resources(context.commands, deadline)
-        status = cluster.status(context.commands, deadline)
-        constraints = cluster.colocations(context.commands, deadline)
+        resources = cib.resources(context.commands, deadline)
+        status = cib.status(context.commands, deadline)
+        constraints = cib.colocations(context.commands, deadline)
     except Unavailable:
         return []
     return apart(resources, status, constraints, service.name, other)

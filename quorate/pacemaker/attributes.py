@@ -6,20 +6,16 @@ cluster configuration, replicated and on disk. 'Nobody ever set it' and 'the clu
 answers: the second is the exception Unavailable and never looks like the first.
 
 A dead peer's transient attribute stays readable for a while. Count it only while the peer is a member
-(quorate.pacemaker.members).
+(quorate.pacemaker.tools).
 
 Exit codes are those of tools/attrd_updater.c and tools/crm_attribute.c, include/crm/common/results.h (Pacemaker 2.1, 3.0).
 """
 
-EX_USAGE = 64        # CRM_EX_USAGE: an option this release does not know
-EX_CONFIG = 78       # CRM_EX_CONFIG: attrd_updater says it for an attribute that nobody ever set
-EX_DISCONNECT = 102  # CRM_EX_DISCONNECT: no cluster here
-EX_NOSUCH = 105      # CRM_EX_NOSUCH: crm_attribute says it for an attribute that is not there (before 2.1: 6, ENXIO)
-EX_NOSUCH_OLD = 6
+from quorate.pacemaker import tools
+from quorate.pacemaker.tools import EX_CONFIG, EX_NOSUCH, EX_NOSUCH_OLD, EX_USAGE, TIMEOUT, Unavailable
 
 PROPERTY_SET = "quorate"   # our own set of properties in the configuration, so that we never touch the administrator's
 VALUE_MOST = 4096
-TIMEOUT = 10.0             # seconds for one question; they normally take some milliseconds
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _FORBIDDEN = frozenset('"\\')  # the tools print values between quotes and do not all escape them
 
@@ -28,14 +24,6 @@ _FORBIDDEN = frozenset('"\\')  # the tools print values between quotes and do no
 # about all nodes is asked as if by nobody.
 EVERY_NODE = {"OCF_RESKEY_CRM_meta_" + name: None for name in ("on_node", "on_node_uuid", "physical_host",
                                                                  "container_attribute_target")}
-
-
-class Unavailable(Exception):
-    """The cluster could not be asked. `reason` is a sentence for the operator."""
-
-    def __init__(self, reason):
-        Exception.__init__(self, reason)
-        self.reason = reason
 
 
 class Attributes:
@@ -148,30 +136,7 @@ class Attributes:
         return ["-N", node or self._own] if node or self._own else []
 
     def _ask(self, *argv, accept=(), env=None):
-        return ask(self._commands, self._deadline, argv, accept, env)
-
-
-def ask(commands, deadline, argv, accept=(), env=None):
-    """Run a tool of the cluster. Its Result, if it succeeded or ended with a code of `accept`; else raises Unavailable."""
-    if deadline.expired:
-        raise Unavailable("No time was left to ask the cluster (%s)." % argv[0])
-    result = commands.run(argv, deadline.limit(TIMEOUT), env=env)
-    if result.rc == 0 or result.rc in accept:
-        return result
-    raise Unavailable(_why(result))
-
-
-def _why(result):
-    """A sentence about a tool that failed."""
-    tool = result.argv[0]
-    if result.timed_out:
-        return "The cluster did not answer %s in time; is Pacemaker well on this node? Ask 'crm_mon -1'." % tool
-    if result.rc == EX_DISCONNECT:
-        return "Pacemaker does not run on this node; start it with 'pcs cluster start'."
-    if result.rc == 127:
-        return "%s is not installed; install the package pacemaker-cli-utils (RHEL: pacemaker-cli)." % tool
-    lines = (result.err.strip() or result.out.strip()).splitlines()
-    return "%s failed with code %s%s" % (tool, result.rc, ": " + lines[-1].strip() if lines else ".")
+        return tools.ask(self._commands, self._deadline, argv, accept, env)
 
 
 def parse_values(text, name):

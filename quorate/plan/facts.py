@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan as values: what the operator wrote, checked, with every default filled in and in an order of its own.
 
-quorate.plan.read makes them. Nothing in here is text to be parsed again: addresses are written the way `ipaddress`
+quorate.plan.parse makes them. Nothing in here is text to be parsed again: addresses are written the way `ipaddress`
 writes them, node names are in natural order (n2 before n10), services in the order of quorate.plan.services. So the
 same plan has the same values however its tables were ordered.
 """

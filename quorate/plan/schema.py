@@ -6,7 +6,7 @@ from collections import namedtuple
 from quorate.plan.facts import ENDPOINTS, KEEPALIVED, PACEMAKER, ROLES
 from quorate.plan.services import KINDS
 
-# Kinds of values. What each accepts is in quorate.plan.read.
+# Kinds of values. What each accepts is in quorate.plan.parse.
 NAME = "name"            # letters, digits, - _ .; begins with a letter or digit
 LABEL = "label"          # the name of a network interface
 HOST = "host"            # a name in DNS, or an address

@@ -7,8 +7,9 @@ that was refused already is not looked at: one mistake, one sentence.
 
 import ipaddress
 
-from quorate.plan.facts import (COMPUTE, CONTROLLER, ENDPOINT, ENDPOINTS, INTERNAL, KEEPALIVED, PACEMAKER, ROLES, Network,
-                                Node, Plan, Service, Vip)
+from quorate.plan.facts import (
+    COMPUTE, CONTROLLER, ENDPOINT, ENDPOINTS, INTERNAL, KEEPALIVED, PACEMAKER, ROLES, Network, Node, Plan, Service,
+    Vip)
 from quorate.plan.services import BALANCED, BY_NAME, KINDS, WRITER
 
 # Words in the name of a parameter whose value nobody should find in a file that is shown around.
@@ -40,7 +41,7 @@ def natural(name):
 
 
 def plan_of(values, notes, meant=()):
-    """The Plan, or None where something is wrong; `notes` (quorate.plan.read.Notes) has it then. meant: tables that are
+    """The Plan, or None where something is wrong; `notes` (quorate.plan.parse.Notes) has it then. meant: tables that are
     only spelt wrongly."""
     head = values["plan"]
     for table in ("networks", "vips", "nodes", "services"):

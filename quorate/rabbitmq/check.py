@@ -9,9 +9,10 @@ leaves nothing there.
 from time import monotonic
 
 from quorate.health import Health
-from quorate.rabbitmq import amqp, health, where
+from quorate.rabbitmq.broker import amqp, credentials, health
+from quorate.rabbitmq.broker.credentials import CREDENTIALS, usual, with_file
+from quorate.rabbitmq.broker.observe import find_to_look_at, look
 from quorate.rabbitmq.facts import Broker
-from quorate.rabbitmq.look import find, look
 from quorate.web.check import Check, Fact, Wrong
 
 HANDSHAKES = 5.0   # seconds between two of them without credentials, while all is well
@@ -36,7 +37,7 @@ class RabbitmqCheck(Check):
     interval, timeout, one_look = 0.5, 1.0, 2.0
     options = {
         "credentials FILE": "user and password of a monitoring user, [client] section (default: %s if it exists; without it "
-                            "only what needs none is asked)" % where.CREDENTIALS,
+                            "only what needs none is asked)" % credentials.CREDENTIALS,
         "host HOST": "of the broker (default: 127.0.0.1)",
         "port N": "AMQP (default: 5672)",
         "management-port N": "of the management API (default: 15672); asked only with credentials",
@@ -48,6 +49,24 @@ class RabbitmqCheck(Check):
         "alarms yes|no": "is a node with an alarm fit? An alarm blocks publishers on all nodes (default: yes)",
         "minority yes|no": "is a node fit that sees less than half of its cluster? (default: no)",
     }
+    description = """Answers a load balancer on port 9201, and keepalived, Prometheus and people. Without a listening socket it looks once, \
+prints a sentence and exits.
+
+As a server it asks the broker again and again and answers everybody from the last fact, which is never older than two \
+seconds: a broker that hangs makes it answer 503, never wait. No Erlang machine is started. systemd starts it with
+
+    systemctl enable --now quorate-rabbitmq-check.socket
+
+and xinetd with /etc/xinetd.d/quorate-rabbitmq-check, where disable has to be set to no.
+
+With a user for it (rabbitmqctl add_user NAME, which asks for its password; rabbitmqctl set_user_tags NAME monitoring; \
+rabbitmqctl set_permissions NAME '^$' '^$' '^$') it keeps one AMQP connection and knows of alarms, partitions and members by the \
+management API. Without one it shakes hands every five seconds, which RabbitMQ logs as a client that closed its connection."""
+    files = ((credentials.CREDENTIALS, "Names and values in the [client] section: user, password; vhost, host, port, ssl, ssl_ca, "
+                         "management_host, management_port, management_ssl, epmd_port where they are not the usual. Owner root, "
+                         "group rabbitmq, mode 0640; one that every user can read is not used."),
+     ("/etc/rabbitmq/rabbitmq-env.conf", "NODENAME is read from it, if it is a plain word."))
+    see_also = ("ocf_quorate_rabbitmq(7)", "rabbitmq-diagnostics(8)", "haproxy(1)")
 
     def __init__(self, options):
         Check.__init__(self, options)
@@ -73,7 +92,7 @@ class RabbitmqCheck(Check):
         processes, trouble = Processes(), None
         try:
             self._place = self._place or self.place()
-        except where.Unreadable as error:
+        except credentials.Unreadable as error:
             self._place, trouble = self.place(credentials=False), error.reason
         broker = self._broker(processes, seconds, last)
         if trouble or not broker.answered:
@@ -84,10 +103,10 @@ class RabbitmqCheck(Check):
 
     def place(self, credentials=True):
         """The Where by options and credentials. Raises where.Unreadable."""
-        options, found = self.options, where.usual(self.options.get("node"))
+        options, found = self.options, usual(self.options.get("node"))
         if credentials:
             wanted = options.get("credentials")
-            found = where.with_file(found, wanted or where.CREDENTIALS, bool(wanted))
+            found = with_file(found, wanted or CREDENTIALS, bool(wanted))
         for option, field in (("host", "host"), ("log", "log"), ("pid_file", "pid_file")):
             if option in options:
                 found = found._replace(**{field: options[option]})
@@ -101,7 +120,7 @@ class RabbitmqCheck(Check):
         place, now = self._place, monotonic()
         kept = last.status is not None and last.status.answered
         if self._process is None or processes.gone(self._process):
-            self._process = None if kept else find(processes, place.node, place.pid_file)
+            self._process = None if kept else find_to_look_at(processes, place.node, place.pid_file)
         process = processes.get(self._process.pid) if self._process else None
         if process is not None and process.state in "Tt":
             return Broker(process)
@@ -112,7 +131,7 @@ class RabbitmqCheck(Check):
         broker = look(place._replace(user=None), process, 0, seconds, self._session)
         if not broker.answered:
             self._session, self._heard, self._asked = self._dropped(), {}, -1e9
-            self._process = process or find(processes, place.node, place.pid_file)
+            self._process = process or find_to_look_at(processes, place.node, place.pid_file)
             return broker
         self._handshake = now
         if not place.user or broker.refused or broker.full:
@@ -122,7 +141,7 @@ class RabbitmqCheck(Check):
     def _api(self, place, now, seconds):
         """What the management API said last; asked again when that is old."""
         if now - self._asked >= API:
-            from quorate.rabbitmq import management
+            from quorate.rabbitmq.broker import management
             lists = bool(self.options.get("queues")) and now - self._listed >= QUEUES
             kept = {} if lists else {name: self._heard[name] for name in ("leaderless", "unsynchronised", "quorum_critical")
                                      if name in self._heard}

@@ -5,8 +5,7 @@ set_policy has the name and the meaning that it has in ocf:heartbeat:rabbitmq-cl
 other parameter, so that an existing resource moves over by changing its provider.
 """
 
-from quorate.ocf.action import Action
-from quorate.ocf.parameter import Parameter
+from quorate.ocf.declaration import Action, Parameter
 
 NAME = "rabbitmq"
 SHORTDESC = "RabbitMQ cluster that keeps its data"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cluster on one screen: what `quorate explain` prints. Pure: a Snapshot in, lines out."""
 
-from quorate.rabbitmq.decide import decide, outlast, stopping
+from quorate.rabbitmq.election.decide import decide, outlast, stopping
+from quorate.rabbitmq.election.proof import node_of
 from quorate.rabbitmq.facts import BOOTED, DOWN, PARTITIONED, RUNNING, STARTING, WAIT, WAITING, Decision
-from quorate.rabbitmq.proof import node_of
-from quorate.table import age, columns
+from quorate.text import age, columns
 
 NOT_STARTED = "It is not started."
 _COLUMNS = ("node", "member", "state", "data", "cluster of", "saw running", "store", "forced boot", "age")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """validate-all: what is wrong with the parameters anywhere (level 0), and what will hurt on this node (level 10)."""
 
-from quorate.ocf.agent import Failed
-from quorate.rabbitmq import policy, read
+from quorate.ocf.codes import Failed
+from quorate.rabbitmq.broker import parse, policy
 
 
 def errors(context):
@@ -20,16 +20,16 @@ def errors(context):
 
 def warnings(context):
     """Sentences about what works now and will hurt later."""
-    from quorate.rabbitmq import layout as layouts
+    from quorate.rabbitmq.broker.layout import find_layout, layout_problems, text_of
     try:
-        layout = layouts.find(context)
+        layout = find_layout(context)
     except Failed as failed:
         return [failed.reason]
-    found = layouts.problems(layout)
+    found = layout_problems(layout)
     if context.parameters.set_policy:
-        words = policy.refused(policy.parse(context.parameters.set_policy), read.version_key(layout.version))
+        words = policy.refused(policy.parse(context.parameters.set_policy), parse.version_key(layout.version))
         found += [words] if words else []
-    conf = read.options(layouts.text_of(layout.config))
+    conf = parse.options(text_of(layout.config))
     if conf.get("cluster_partition_handling", "ignore") == "ignore":
         found.append("cluster_partition_handling is 'ignore' in %s: after a partition of the network the nodes go on apart. "
                      "Set it to pause_minority." % layout.config)
@@ -49,14 +49,14 @@ def _enabled_unit(context):
 
 def _cluster(context):
     """What the cluster's own settings will do to us; nothing when there is no cluster to ask."""
-    from quorate.pacemaker import cluster
-    from quorate.pacemaker.attributes import Unavailable
+    from quorate.pacemaker import cib
+    from quorate.pacemaker.tools import Unavailable
     found = []
     try:
-        if cluster.stonith_enabled(context.commands, context.deadline) is False:
+        if cib.stonith_enabled(context.commands, context.deadline) is False:
             found.append("Fencing is off: a node that does not stop can then serve beside the cluster. "
                          "pcs property set stonith-enabled=true")
-        known = {node.name for node in cluster.status(context.commands, context.deadline).nodes}
+        known = {node.name for node in cib.status(context.commands, context.deadline).nodes}
     except Unavailable:
         return found
     for name in (context.parameters.nodes or "").replace(",", " ").split():

@@ -11,62 +11,6 @@ WELL, PAST, PLANNED, MOVES, BAD = "well", "past", "planned", "moves", "bad"
 LEVELS = (WELL, PAST, PLANNED, MOVES, BAD)
 
 
-class Node(namedtuple("Node", "name type online standby maintenance unclean pending shutdown dc health")):
-    """A node. type: 'member', 'remote' or 'guest'; health: 'green', 'yellow', 'red' or None; the others are bools."""
-
-    __slots__ = ()
-
-
-class Instance(namedtuple("Instance", "role nodes active failed blocked managed")):
-    """One instance of a service. role: the name of OCF 1.1, or one of MOVING; nodes: tuple of names."""
-
-    __slots__ = ()
-
-
-class Service(namedtuple("Service", "name parent kind agent instances disabled managed orphan")):
-    """A primitive with all its instances.
-
-    parent     the clone, group or bundle around it, or None
-    kind       'clone', 'promotable', 'group' or ''
-    disabled   the configuration says that it shall not run; managed: the cluster acts on it
-    orphan     runs, and is not in the configuration any more
-    """
-
-    __slots__ = ()
-
-
-class Failure(namedtuple("Failure", "service node action interval code word reason when")):
-    """A failed action as the cluster remembers it. interval: milliseconds; word: the code's name; when: text."""
-
-    __slots__ = ()
-
-
-class Latest(namedtuple("Latest", "action code")):
-    """An action of a service on a node and what it ended with; code 193: it is under way."""
-
-    __slots__ = ()
-
-
-class Fencing(namedtuple("Fencing", "target action status when")):
-    """An attempt to fence a node that failed or is under way. status: 'failed' or 'pending'."""
-
-    __slots__ = ()
-
-
-class Cluster(namedtuple("Cluster", (
-        "nodes services failures attributes latest fencings quorate fencing maintenance stop_all dc version updated"))):
-    """What crm_mon sees.
-
-    attributes   dict node -> dict of its attributes
-    latest       dict (service, node) -> tuple of Latest: the last action, and every recurring monitor since then
-    fencings     tuple of Fencing that did not succeed
-    quorate, fencing (is it enabled?), maintenance, stop_all: bools, None: not told
-    dc           name of the node that decides, None: there is none
-    """
-
-    __slots__ = ()
-
-
 class Configured(namedtuple("Configured", "name addresses most promoted_most allowed")):
     """What the configuration adds.
 

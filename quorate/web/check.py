@@ -18,9 +18,8 @@ A minimal check, all of it; checks/pump-check calls `sys.exit(main(PumpCheck))` 
             return Fact(state, health.classify(state))                                 # Health(code, ok, sentence)
 
 `look` never raises for what the service does, ends within `seconds`, and may keep a connection in `self` from look to look.
-What else can differ is an attribute or a method below: roles, metrics, the agent-check's weight, exit codes, ages. The
-manual page is `MANUAL = manual.page(PumpCheck, description)` (quorate.web.manual) in a module of the room. A check imports
-no quorate.pacemaker, and at its top nothing that a single look does not need: keepalived starts it every second or two.
+What else can differ is an attribute or a method below: roles, metrics, the agent-check's weight, exit codes, ages, the text
+of the manual page. A check imports no quorate.pacemaker, and at its top nothing that a single look does not need: keepalived starts it every second or two.
 '''
 
 from collections import namedtuple
@@ -66,6 +65,11 @@ class Check:
     one_look = 0.9     # seconds that the look of a person, keepalived or inetd may take
     stuck = 15.0       # seconds without an end of a look after which the service manager starts it anew (WatchdogSec)
     exits = {}         # health code: exit code of one look, where it is neither 0 (fit) nor 1 (not)
+    # For the manual page (quorate.cli.manual), which takes its summary from the class's docstring, behind the name and a colon.
+    description = ""   # an indented line stays as it is
+    files = ()         # of (path, what it is for), beside the flags of a drain
+    see_also = ("quorate(8)", "haproxy(1)")
+    exit_texts = ()    # of (exit code, text), beside 0, 1 and 2
 
     def __init__(self, options):
         """options: dict by name with '_' for '-'; what was not given is missing. Raises Wrong: usage, exit code 2."""

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import islice
 from time import monotonic, sleep
 
-from quorate.web import request as requests
+from quorate.web import request
 
 IDLE = 5.0          # seconds a client may take for its request
 KEEP = 30.0         # seconds a kept connection may stay silent after an answer
@@ -23,7 +23,7 @@ CONNECTIONS = 8192  # more than that: those that were silent for longest go
 SHED = 64           # so many at once
 ACCEPTS = 64        # connections taken at once, so that those already here get their answers
 CHUNK = 4096        # bytes read at once: bounds what one client can ask for before it has read an answer
-parse = lru_cache(64)(requests.parse)  # a load balancer sends the same bytes again and again
+parse = lru_cache(64)(request.parse)  # a load balancer sends the same bytes again and again
 SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 

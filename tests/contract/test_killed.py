@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from tests import ROOT
 from tests.waiting import within
 
 ROUNDS = 12
@@ -61,19 +62,19 @@ def test_killed_at_a_random_point_it_leaves_no_trace(machine, action):
 def test_sigterm_ends_it_with_a_reason_and_ends_what_it_runs(tmp_path):
     """By hand, by a shutdown, by a wrapper with a time limit."""
     agent = tmp_path / "slow"
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     mark = "14142.%d" % os.getpid()
     agent.write_text("""#!/usr/bin/python3 -I
 import os, sys
 sys.path.insert(0, %r)
-from quorate.ocf.action import Action
-from quorate.ocf.agent import Agent, Outcome, main
+from quorate.ocf.declaration import Action
+from quorate.ocf.agent import Agent, run_agent
+from quorate.ocf.codes import Outcome
 def start(context):
     print("begun", file=sys.stderr, flush=True)
     context.commands.run(["sleep", %r], 600)
     return Outcome(0)
-sys.exit(main(Agent("slow", "s", "l", (), (Action("start", 20),), {"start": start}), sys.argv, os.environ))
-""" % (root, mark))
+sys.exit(run_agent(Agent("slow", "s", "l", (), (Action("start", 20),), {"start": start}), sys.argv, os.environ))
+""" % (ROOT, mark))
     agent.chmod(0o755)
 
     def sleepers():

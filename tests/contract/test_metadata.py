@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from quorate import __version__
-from quorate.ocf.declaration import problems
+from tests.contract.declarations import problems
 from tests.readable import by_others
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"

@@ -3,8 +3,11 @@
 
 import pytest
 
-from lab import campaign_faults as inject, galera, remote_layer
-from tests.lab.whole import SUITE, assert_lost, assert_whole, eventually, package, serving
+from lab.faults.galera import kill
+from lab.images import remote
+from lab.services import galera
+from tests.lab.whole import SUITE, assert_lost, assert_whole, eventually, serving
+from tests.packaged import package
 
 # The containers get the node's own programs and a copy of its configuration. libqb has to keep its sockets apart from those of
 # the host: with the host's network they share the abstract ones. The rest is for a container within the lab's container.
@@ -43,7 +46,7 @@ def create(lab, **parameters):
 @pytest.fixture(scope="module")
 def world():
     package()  # skips where there can be no lab
-    with serving("tbundle", create=create, layers=remote_layer.ensure(SUITE, print)) as found:
+    with serving("tbundle", create=create, layers=remote.ensure(SUITE, print)) as found:
         yield found
 
 
@@ -55,11 +58,11 @@ def test_the_attributes_are_the_hosts(world):
 
 
 def test_a_server_is_killed_and_then_all(world):
-    inject.kill(world.lab, "n2")
+    kill(world.lab, "n2")
     assert_lost(world, ["n2"])
     assert_whole(world)
     for node in world.nodes:
-        inject.kill(world.lab, node)
+        kill(world.lab, node)
     assert_lost(world, world.nodes)
     assert_whole(world)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab import galera
+from lab.services import galera
 from tests.lab.whole import LIMIT, assert_whole, serving
 
 CLONE = galera.RESOURCE + "-clone"

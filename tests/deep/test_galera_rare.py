@@ -3,8 +3,10 @@
 
 import pytest
 
-from lab import campaign_faults as inject, faults, galera
-from lab.campaign_state import synced
+from lab.faults import machine
+from lab.faults.galera import kill, wait_for
+from lab.services import galera
+from lab.services.galera_state import synced
 from tests.lab.whole import LIMIT, assert_lost, assert_whole, eventually, serving, text
 
 
@@ -46,13 +48,13 @@ def test_an_arbitrator_votes_and_is_not_waited_for():
     with serving("tgarbd", ["n1", "n2"], parameters={"arbitrators": "n3"}, after=away) as world:
         lab, data = world.lab, ["n1", "n2"]
         lab.check("n3", GARBD % lab.name)
-        assert inject.wait_for(lambda: size(world, "n1") == 3, LIMIT, 0.5), "the arbitrator is no member"
+        assert wait_for(lambda: size(world, "n1") == 3, LIMIT, 0.5), "the arbitrator is no member"
         eventually(world, "n1", "cat /var/lib/quorate/galera-db/view", "arbitrators ")
         lab.power_cut("n2", stay_off=True)
-        assert inject.wait_for(lambda: size(world, "n1") == 2, LIMIT, 0.5), "n2 is not evicted"
+        assert wait_for(lambda: size(world, "n1") == 2, LIMIT, 0.5), "n2 is not evicted"
         assert synced(world.watch.seen, ["n1"])
         eventually(world, "n1", SETTLED, "2 members, settled")  # from then on n2 provably has nothing that n1 lacks
-        faults.kill(lab, "n1", "mariadbd")
+        machine.kill(lab, "n1", "mariadbd")
         assert_lost(world, ["n1"])
         assert_whole(world, ["n1"])
         lab.power_on("n2")
@@ -67,13 +69,13 @@ def three():
 
 
 def test_a_full_disk_is_named_and_the_others_go_on(three):
-    faults.fill_disk(three.lab, "n2")
+    machine.fill_disk(three.lab, "n2")
     try:
-        inject.kill(three.lab, "n2")
+        kill(three.lab, "n2")
         eventually(three, "n1", ["crm_mon", "-1fr"], "The file system of /var/lib/mysql is full")
         assert_whole(three, ["n1", "n3"])
     finally:
-        faults.free_disk(three.lab, "n2")
+        machine.free_disk(three.lab, "n2")
     three.lab.check("n1", ["pcs", "resource", "cleanup"])
     assert_whole(three)
 
@@ -85,13 +87,13 @@ def test_a_state_transfer_outlives_promote_and_is_shown(three):
     lab.check("n1", ["pcs", "node", "standby", "n3"])
     assert_lost(three, ["n3"])
     lab.check("n3", "while pidof mariadbd; do sleep 0.1; done; rm -rf /var/lib/mysql/*")
-    faults.slow_disk(lab, "n3", 2 << 20, 200)
+    machine.slow_disk(lab, "n3", 2 << 20, 200)
     try:
         lab.check("n1", ["pcs", "node", "unstandby", "n3"])
-        assert inject.wait_for(lambda: "n3" in lab.promoted("db"), LIMIT, 0.5), text(three, "n1", ["crm_mon", "-1A"])
+        assert wait_for(lambda: "n3" in lab.promoted("db"), LIMIT, 0.5), text(three, "n1", ["crm_mon", "-1A"])
         eventually(three, "n1", ["crm_mon", "-1A"], "receives a state transfer")
         assert not synced(three.watch.seen, ["n3"])
         assert_whole(three, ["n1"])  # rsync holds up its donor, and nobody else
     finally:
-        faults.fast_disk(lab, "n3")
+        machine.fast_disk(lab, "n3")
     assert_whole(three)

@@ -3,7 +3,8 @@
 
 import pytest
 
-from lab import campaign_faults as inject, remote_layer
+from lab.faults import galera
+from lab.images import remote
 from tests.lab.whole import LIMIT, SUITE, assert_lost, assert_whole, eventually, power_log, serving, text
 from tests.packaged import needs_a_lab
 
@@ -24,22 +25,22 @@ def as_remote(lab):
 @pytest.fixture(scope="module")
 def world():
     needs_a_lab()
-    with serving("tremote", before=as_remote, layers=remote_layer.ensure(SUITE, print)) as found:
+    with serving("tremote", before=as_remote, layers=remote.ensure(SUITE, print)) as found:
         yield found
 
 
 def test_it_is_promoted_there_too(world):
     assert_whole(world)
-    assert inject.wait_for(lambda: world.lab.promoted("db") == ["n1", "n2", REMOTE], LIMIT), text(world, "n1", ["crm_mon", "-1A"])
+    assert galera.wait_for(lambda: world.lab.promoted("db") == ["n1", "n2", REMOTE], LIMIT), text(world, "n1", ["crm_mon", "-1A"])
     eventually(world, "n1", ["quorate", "explain", "db"], REMOTE, "synced")
 
 
 def test_its_server_killed_and_then_all(world):
-    inject.kill(world.lab, HOST)
+    galera.kill(world.lab, HOST)
     assert_lost(world, world.nodes)
     assert_whole(world)
     for node in world.nodes:
-        inject.kill(world.lab, node)
+        galera.kill(world.lab, node)
     assert_lost(world, world.nodes)
     assert_whole(world)
 
@@ -59,6 +60,6 @@ def test_its_power_is_cut(world):
 
 
 def test_disable_and_enable(world):
-    inject.disable_enable(world)
+    galera.disable_enable(world)
     assert world.mistakes == []
     assert_whole(world)

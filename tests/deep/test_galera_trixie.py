@@ -3,7 +3,9 @@
 
 import pytest
 
-from lab import campaign_faults as inject, galera, names
+from lab.faults.galera import kill, wait_for
+from lab.machines import names
+from lab.services import galera
 from tests.lab.whole import LIMIT, assert_lost, assert_whole, eventually, serving, text
 
 SECOND = 101  # host part of the address that keepalived has
@@ -60,13 +62,13 @@ def test_haproxy_3_0_has_all_three_up_by_the_check(world):
     version = text(world, "n1", ["haproxy", "-v"])
     assert "version 3." in version, version
     up = {node: ("UP", "L7OK", "200") for node in world.nodes}
-    assert inject.wait_for(lambda: haproxys_word(world, "n1") == up, LIMIT), haproxys_word(world, "n1")
+    assert wait_for(lambda: haproxys_word(world, "n1") == up, LIMIT), haproxys_word(world, "n1")
 
 
 def test_clients_through_the_vip_go_on_when_the_writer_is_killed(world, tmp_path):
     with galera.Client(world.lab, str(tmp_path)) as client:
         writer = world.lab.wait(lambda: galera.writer_node(world.lab), LIMIT, "HAProxy writes nowhere")
-        inject.kill(world.lab, writer)
+        kill(world.lab, writer)
         assert_lost(world, [writer])
         client.scene()  # what counts from here was written to another node
         world.lab.wait(lambda: client.figures().get("scene", {}).get("acked", 0) > 20, LIMIT, "nothing is written any more")
@@ -77,7 +79,7 @@ def test_clients_through_the_vip_go_on_when_the_writer_is_killed(world, tmp_path
 
 def test_all_are_killed(world):
     for node in world.nodes:
-        inject.kill(world.lab, node)
+        kill(world.lab, node)
     assert_lost(world, world.nodes)
     assert_whole(world)
 

@@ -10,7 +10,10 @@ import signal
 
 import pytest
 
-from lab import LabError, faults, openstack, openstack_console, rabbitmq
+from lab import LabError
+from lab.faults import machine
+from lab.services import rabbitmq
+from lab.services.openstack import console, deployment
 from tests.lab.services import DEGRADED, GENERIC, LIMIT, NOT_RUNNING, OK, OLD, World, prepared
 from tests.waiting import within
 
@@ -48,7 +51,7 @@ def test_stopped_it_is_seen_and_named(world):
 def test_brokers_that_are_down_are_degraded_with_a_sentence(world):
     world.lab.check(world.node, ["pcs", "resource", "unmanage", "mq"])
     for node in world.lab.node_names:
-        faults.kill(world.lab, node, "beam.smp")
+        machine.kill(world.lab, node, "beam.smp")
     assert within(LIMIT, lambda: world.say(DEGRADED, agents=(OLD,)))
 
     found = world.expect(DEGRADED, "monitor", agents=(OLD,))
@@ -67,7 +70,7 @@ def test_stop_leaves_nothing(world):
 def screen(world, node, token):
     """What the screen calls itself that a browser sees through the proxy of `node`; the reason where it sees none."""
     try:
-        return openstack.in_network(world.lab, lambda: openstack_console.greet(world.lab.address(node), token))
+        return deployment.in_network(world.lab, lambda: console.greet(world.lab.address(node), token))
     except (LabError, OSError) as error:
         return str(error)
 
@@ -77,15 +80,15 @@ def test_a_console_opens_with_its_token_after_the_node_lost_its_power(world):
     first = world.lab.node_names[0]
     world.lab.check(first, "pcs resource cleanup mq; pcs resource manage mq")
     rabbitmq.wait_whole(world.lab)
-    openstack.create(world.lab, say=print)
-    before = openstack.where(world.lab)["nova-novncproxy"]
-    far = openstack_console.far_end(world.lab)
+    deployment.create(world.lab, say=print)
+    before = deployment.where(world.lab)["nova-novncproxy"]
+    far = console.far_end(world.lab)
     try:
         assert "quorate console" == screen(world, before, far.token)
         world.lab.power_cut(before)
-        world.lab.wait(lambda: openstack.where(world.lab).get("nova-novncproxy") not in (None, before), FAILOVER,
+        world.lab.wait(lambda: deployment.where(world.lab).get("nova-novncproxy") not in (None, before), FAILOVER,
                        "no failover", every=2)
-        after = openstack.where(world.lab)["nova-novncproxy"]
+        after = deployment.where(world.lab)["nova-novncproxy"]
         assert within(LIMIT, lambda: screen(world, after, far.token) == "quorate console"), screen(world, after, far.token)
     finally:
         far.close()

@@ -9,10 +9,12 @@ import shlex
 
 import pytest
 
-from lab import LabError, cluster, galera, rabbitmq
+from lab import LabError
+from lab.machines import cluster
+from lab.services import galera, rabbitmq
+from tests import ROOT
 from tests.packaged import package
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LIMIT = 240  # seconds; a broken promise, not a slow machine, is what the tests look for
 PLAN = "/root/plan.toml"
 FENCE = 'fence = { agent = "fence_lab" }'

@@ -10,11 +10,12 @@ import secrets
 
 import pytest
 
-from lab import cluster, front, galera, rabbitmq
+from lab.front_door import deployment
+from lab.machines import cluster
+from lab.services import galera, rabbitmq
 from tests.deep.test_plan_cluster import plan_text
 from tests.packaged import package
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LIMIT = 300  # seconds; a broken promise, not a slow machine, is what the test looks for
 
 
@@ -36,13 +37,13 @@ def test_the_page_makes_a_control_plane_of_three_bare_machines(lab):
     password = secrets.token_hex(8)
     for node in lab.node_names:
         lab.check(node, "chpasswd && systemctl start pcsd", stdin="hacluster:%s\n" % password)
-        lab.check(node, "install -d /etc/quorate && cat >%s" % front.PLAN_PATH, stdin=plan_text(lab))
-        for words in front.documented("on each node"):
+        lab.check(node, "install -d /etc/quorate && cat >%s" % deployment.PLAN_PATH, stdin=plan_text(lab))
+        for words in deployment.documented("on each node"):
             if not words.startswith("apt "):  # the packages are there
                 lab.check(node, words, LIMIT)
 
     said = []
-    for words in front.documented("on one node"):
+    for words in deployment.documented("on one node"):
         if words.endswith("--watch"):  # it ends when the reader has seen enough
             lab.wait(lambda: lab.run("n1", words.replace(" --watch", ""), 60).rc == 0, LIMIT, "not well: %s" % status(lab))
             words = "timeout --preserve-status -s INT 5 " + words
@@ -53,7 +54,7 @@ def test_the_page_makes_a_control_plane_of_three_bare_machines(lab):
     assert any("Nothing was changed" in one for one in said) and any("Applied." in one for one in said)
     assert "galera" in said[-1]
     assert {"well"} == {one["word"] for one in status(lab)["services"]}
-    assert lab.check("n1", ["quorate", "diff", front.PLAN_PATH]).startswith("The cluster is as ")
+    assert lab.check("n1", ["quorate", "diff", deployment.PLAN_PATH]).startswith("The cluster is as ")
     galera.users(lab)
     lab.wait(lambda: galera.answers(lab), LIMIT, "nothing answers on the VIP")
 
@@ -61,7 +62,7 @@ def test_the_page_makes_a_control_plane_of_three_bare_machines(lab):
 def test_a_later_change_is_compared_and_loaded(lab):
     """The last line of the page."""
     for node in lab.node_names:
-        lab.check(node, "quorate plan haproxy %s >/etc/haproxy/haproxy.cfg" % front.PLAN_PATH)
+        lab.check(node, "quorate plan haproxy %s >/etc/haproxy/haproxy.cfg" % deployment.PLAN_PATH)
         lab.check(node, ["systemctl", "reload", "haproxy"])
     assert galera.answers(lab)
 
@@ -77,7 +78,7 @@ def test_the_vip_leaves_a_node_before_work_on_it(lab):
 
     before = holder()
     other = next(name for name in lab.node_names if name != before)
-    move, standby = front.documented("before work on a node")
+    move, standby = deployment.documented("before work on a node")
     done = lab.run(before, move.replace("192.0.2.10", lab.vip).replace("--node n2", "--node " + other), 60)
     assert (0, True) == (done.rc, "left after" in done.err), done.err
     lab.check(before, standby)

@@ -3,8 +3,8 @@
 
 import pytest
 
-from lab import rabbitmq
-from lab.campaign_faults import wait_for
+from lab.faults.galera import wait_for
+from lab.services import rabbitmq
 from tests.lab.brokers import LIMIT, assert_kept, furnished, said
 
 

@@ -4,11 +4,12 @@
 import os
 import re
 
-from lab import faults, rabbitmq
-from lab.campaign_faults import wait_for
-from lab.rabbitmq_campaign import Client
+from lab.campaigns.rabbitmq import Client
+from lab.faults import machine
+from lab.faults.galera import wait_for
+from lab.services import rabbitmq
+from tests import ROOT
 from tests.lab.brokers import BEAM, LIMIT, assert_kept, furnished
-from tests.packaged import ROOT
 
 
 def documented():
@@ -36,7 +37,7 @@ def test_a_live_resource_moves_over():
         assert lost == [] and figures["failed"] == 0 and figures["connections"] == 2
         assert_kept(lab)
 
-        faults.kill(lab, "n2", BEAM)
+        machine.kill(lab, "n2", BEAM)
         assert wait_for(lambda: "n2" not in rabbitmq.serving(lab), 10, 0.05)
         assert_kept(lab)
         lab.check("n1", ["pcs", "resource", "disable", "mq-clone", "--wait=100"], 120)

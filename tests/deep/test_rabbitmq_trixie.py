@@ -3,8 +3,9 @@
 
 import pytest
 
-from lab import faults, rabbitmq
-from lab.campaign_faults import wait_for
+from lab.faults import machine
+from lab.faults.galera import wait_for
+from lab.services import rabbitmq
 from tests.lab.brokers import BEAM, LIMIT, assert_kept, furnished, monitor, said
 
 CREDENTIALS = "[client]\nuser = watch\npassword = watch\n"
@@ -42,7 +43,7 @@ def test_disable_and_enable(whole):
 
 def test_sigkill_of_all(whole):
     for node in whole.node_names:
-        faults.kill(whole, node, BEAM)
+        machine.kill(whole, node, BEAM)
     assert wait_for(lambda: not rabbitmq.serving(whole), 10, 0.05)
 
 
@@ -88,7 +89,7 @@ def test_the_check_and_the_monitor_at_its_levels(whole):
     rabbitmq.ctl(whole, "n2", "rabbitmq-upgrade", "revive")
     assert wait_for(lambda: checked(whole, "n2")[0] == 200, LIMIT, 0.5)
 
-    faults.stop(whole, "n2", BEAM)
+    machine.stop(whole, "n2", BEAM)
     assert wait_for(lambda: checked(whole, "n2")[0] == 503 and "SIGSTOP" in checked(whole, "n2")[1], LIMIT, 0.2)
-    faults.cont(whole, "n2", BEAM)
+    machine.cont(whole, "n2", BEAM)
     whole.check("n2", ["systemctl", "stop", "quorate-rabbitmq-check.socket", "quorate-rabbitmq-check.service"])

@@ -5,7 +5,7 @@ it is stopped, it is back; without its broker and its database; and over HTTP, a
 
 import pytest
 
-from lab import openstack, openstack_control
+from lab.services.openstack import control_plane, deployment
 from tests.lab.services import prepared
 from tests.waiting import within
 
@@ -24,7 +24,7 @@ class World:
     """The node with the services."""
 
     def __init__(self, lab):
-        self.lab, self.node = lab, openstack.api_node(lab)
+        self.lab, self.node = lab, deployment.api_node(lab)
 
     def check(self, name, *words):
         """service-check's Result."""
@@ -43,18 +43,18 @@ class World:
 
     def unit(self, name, verb, *words):
         """systemctl with the unit of a service."""
-        self.lab.check(self.node, ["systemctl", verb] + list(words) + [openstack_control.UNITS[name]], 120)
+        self.lab.check(self.node, ["systemctl", verb] + list(words) + [control_plane.UNITS[name]], 120)
 
 
 @pytest.fixture(scope="module")
 def world(progress):
     """Three nodes with database and broker, the whole control plane on the last."""
     with prepared("tservice", progress, "control") as lab:
-        openstack_control.prepare(lab, print)
+        control_plane.prepare(lab, print)
         yield World(lab)
 
 
-@pytest.mark.parametrize("name", sorted(openstack_control.UNITS))
+@pytest.mark.parametrize("name", sorted(control_plane.UNITS))
 def test_a_service_is_seen_as_it_is(world, name):
     world.says(name, 0, "%s works: " % name)
 

@@ -1,6 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node without a cluster that the demo shows where no lab can run, for the tests."""
-
-from lab.alone_node import PROVIDER, ROOT, SERVER, Alone, until
-
-__all__ = ["PROVIDER", "ROOT", "SERVER", "Alone", "until"]

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from bench.one_server import ROOT, exchange, free_port, until
-from quorate.rabbitmq import amqp
+from quorate.rabbitmq.broker import amqp
 
 CHECK = os.path.join(ROOT, "checks", "rabbitmq-check")
 SCRIPTS = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin")

@@ -4,8 +4,10 @@
 import os
 from contextlib import contextmanager
 
-from lab import LabError, cluster, rabbitmq, state
-from lab.campaign_faults import wait_for
+from lab import LabError, state
+from lab.faults.galera import wait_for
+from lab.machines import cluster
+from lab.services import rabbitmq
 from tests.packaged import package
 
 LIMIT = 150  # seconds; a broken promise, not a slow machine, is what the tests look for

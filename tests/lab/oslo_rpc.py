@@ -5,8 +5,8 @@ and prints a line for each: seconds since it began, the number it sent, the atte
 import sys
 import time
 
-import oslo_messaging
 from oslo_config import cfg
+import oslo_messaging
 
 TARGET = oslo_messaging.Target(topic="quorate-test", server="here")
 

@@ -7,7 +7,9 @@ import socket
 import subprocess
 
 from bench.one_server import free_port, until
-from lab import LabError, cluster, image
+from lab import LabError
+from lab.images import base
+from lab.machines import cluster
 
 _IN_IMAGE = """
 set -e
@@ -30,7 +32,7 @@ def missing(where):
         cluster.check_able()
     except LabError as reason:
         return str(reason)
-    if not image.exists(where):
+    if not base.exists(where):
         return "there is no image of %s; make it with: lab/lab build --suite %s" % (where, where)
     return None
 
@@ -52,7 +54,7 @@ class Proxy:
             os.mkdir(empty)
             os.chmod(self.home, 0o755)
             argv = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", _IN_IMAGE, "inside",
-                    image.path(where), self.home, empty]
+                    base.path(where), self.home, empty]
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(self._ready, 20, "HAProxy")
 

@@ -7,8 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab import Unreachable, cluster, faults, openstack, openstack_layer
-from lab.openstack_watch import service_of
+from lab import Unreachable
+from lab.faults import machine
+from lab.images import openstack
+from lab.machines import cluster
+from lab.services.openstack import deployment
+from lab.services.openstack.watch import service_of
 from tests.packaged import package
 
 AGENTS = ("cinder-volume", "heat-engine", "nova-novncproxy")
@@ -24,12 +28,12 @@ def prepared(name, progress, kind="services", count=3):
     takes minutes. Skips where there can be no lab, or no OpenStack."""
     deb = package()
     try:
-        layers = openstack_layer.ensure(kind, progress)
+        layers = openstack.ensure(kind, progress)
     except Unreachable as reason:
         pytest.skip(str(reason))
     with cluster.Lab("%s-%d" % (name, os.getpid() % 1000000)) as lab:
         lab.up(count=count, deb=deb, layers=layers, say=print)
-        openstack.prepare(lab, say=print)
+        deployment.prepare(lab, say=print)
         yield lab
 
 
@@ -76,7 +80,7 @@ class World:
     def processes(self, agent):
         """{pid as the host numbers it: pid of its parent} of the service."""
         found = {}
-        for pid, argv in faults.processes(self.lab, self.node, agent).items():
+        for pid, argv in machine.processes(self.lab, self.node, agent).items():
             if service_of(argv, (agent,)):
                 try:
                     with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as file:

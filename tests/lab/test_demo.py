@@ -9,8 +9,11 @@ import time
 
 import pytest
 
-from lab import LabError, cluster, demo, galera, names, state
-from tests.lab.alone import PROVIDER, ROOT, SERVER
+from lab import ROOT, LabError, state
+from lab.demo import __main__
+from lab.demo.alone_node import PROVIDER, SERVER
+from lab.machines import cluster, names
+from lab.services import galera
 
 PYTHON = "/usr/bin/python3"
 
@@ -50,7 +53,7 @@ def ended(tmp_path, missing):
     record = tmp_path / "record"
     record.write_text("a-0-1\na-0-2\na-1-1\n")
     lines = Lines()
-    one = demo.Demo(Drawn(), lines)
+    one = __main__.Demo(Drawn(), lines)
     one.client = Recorded(str(record))
     return one.summary(missing), "\n".join(lines)
 

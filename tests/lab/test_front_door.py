@@ -9,11 +9,11 @@ import os
 
 import pytest
 
-from lab import LabError, front
-from lab.cluster import Lab, check_able
-from lab.front_door import CASES, Door
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lab import LabError
+from lab.front_door import deployment
+from lab.front_door.__main__ import CASES, Door
+from lab.machines.cluster import Lab, check_able
+from tests import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def measured():
         pytest.skip("there is no package in build/; `make deb` makes it, scripts/test does so before the tests")
     with Lab("front-test") as lab:
         lab.up(count=3, deb=max(packages, key=os.path.getmtime))
-        door = front.Front(lab, front.plan_text(lab, "pacemaker"))
+        door = deployment.Front(lab, deployment.plan_text(lab, "pacemaker"))
         door.set_up()
         with door.knocking(5) as clients:
             yield Door(door, lambda text: None), clients

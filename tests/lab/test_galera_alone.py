@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from tests.lab.alone import PROVIDER, SERVER, Alone, until
+from lab.demo.alone_node import PROVIDER, SERVER, Alone, until
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or SERVER is None or PROVIDER is None,

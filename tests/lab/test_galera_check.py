@@ -10,7 +10,8 @@ import subprocess
 
 import pytest
 
-from tests.lab.alone import PROVIDER, ROOT, SERVER, Alone, until
+from lab import ROOT
+from lab.demo.alone_node import PROVIDER, SERVER, Alone, until
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or SERVER is None or PROVIDER is None,

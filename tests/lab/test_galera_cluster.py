@@ -11,8 +11,11 @@ import threading
 
 import pytest
 
-from lab import campaign_faults as inject, cgroups, faults, galera
-from lab.campaign_state import primaries
+from lab.faults import machine
+from lab.faults.galera import disable_enable, kill, power_all_evicted_off, wait_for
+from lab.machines import cgroups
+from lab.services import galera
+from lab.services.galera_state import primaries
 from tests.lab.whole import LIMIT, assert_lost, assert_whole, eventually, power_log, serving
 
 LOGS = "/var/log/mysql"
@@ -31,7 +34,7 @@ def quiet(world):
     base = world._replace(mistakes=[])
     assert_whole(base)
     yield base
-    faults.undo_all(world.lab)
+    machine.undo_all(world.lab)
     world.lab.power_on()
     assert_whole(base)
     assert base.mistakes == []
@@ -52,14 +55,14 @@ def whole(quiet, tmp_path):
 
 
 def test_sigkill_of_one(whole):
-    inject.kill(whole.lab, "n2")
+    kill(whole.lab, "n2")
     assert_lost(whole, whole.nodes)
     assert_whole(whole)
 
 
 def test_sigkill_of_all(whole):
     for node in whole.nodes:
-        inject.kill(whole.lab, node)
+        kill(whole.lab, node)
     assert_lost(whole, whole.nodes)
     assert_whole(whole)
 
@@ -67,21 +70,21 @@ def test_sigkill_of_all(whole):
 def test_sigstop_is_recovered_without_fencing(whole):
     """Waits for another process: woken by the agent's stop, the old one may say for a moment that it is synced."""
     before = power_log(whole).count("by the cluster")
-    frozen = set(faults.processes(whole.lab, "n3", "mariadbd"))
-    faults.stop(whole.lab, "n3", "mariadbd")
+    frozen = set(machine.processes(whole.lab, "n3", "mariadbd"))
+    machine.stop(whole.lab, "n3", "mariadbd")
     assert_lost(whole, ["n3"])
-    assert inject.wait_for(lambda: frozen.isdisjoint(faults.processes(whole.lab, "n3", "mariadbd")), LIMIT, 0.1)
+    assert wait_for(lambda: frozen.isdisjoint(machine.processes(whole.lab, "n3", "mariadbd")), LIMIT, 0.1)
     assert_whole(whole)
     assert power_log(whole).count("by the cluster") == before
 
 
 def test_disable_and_enable(whole):
-    inject.disable_enable(whole)
+    disable_enable(whole)
     assert_whole(whole)
 
 
 def test_garbage_in_grastate_and_an_empty_gvwstate(whole):
-    faults.kill(whole.lab, "n2", "mariadbd")
+    machine.kill(whole.lab, "n2", "mariadbd")
     whole.lab.check("n2", "printf '\\377\\000rubbish' >/var/lib/mysql/grastate.dat; : >/var/lib/mysql/gvwstate.dat")
     assert_lost(whole, ["n2"])
     assert_whole(whole)
@@ -96,7 +99,7 @@ def test_garbage_in_grastate_and_an_empty_gvwstate(whole):
 def test_a_broken_installation_is_named(whole, break_it, mend_it, words):
     whole.lab.check("n3", break_it)
     try:
-        inject.kill(whole.lab, "n3")
+        kill(whole.lab, "n3")
         eventually(whole, "n1", ["crm_mon", "-1fr"], *words)
         assert_whole(whole, ["n1", "n2"])
     finally:
@@ -138,7 +141,7 @@ class Writers:
 
     def one(self, *others_than):
         """The writer, once there is one that is none of those."""
-        assert inject.wait_for(lambda: self.seen and self.seen[-1] and self.seen[-1][0] not in others_than, LIMIT, 0.05), self.seen[-5:]
+        assert wait_for(lambda: self.seen and self.seen[-1] and self.seen[-1][0] not in others_than, LIMIT, 0.05), self.seen[-5:]
         return self.seen[-1][0]
 
     def end(self):
@@ -152,7 +155,7 @@ def test_one_writer_never_two_and_it_stays(quiet):
     writers = Writers(quiet)
     try:
         first = writers.one()
-        inject.kill(quiet.lab, first)
+        kill(quiet.lab, first)
         second = writers.one(first)
         assert_lost(quiet, [first])
         assert_whole(quiet)
@@ -160,7 +163,7 @@ def test_one_writer_never_two_and_it_stays(quiet):
         quiet.lab.check(second, ["galera-check", "drain"])
         third = writers.one(second)
         quiet.lab.check(second, ["galera-check", "undrain"])
-        inject.kill(quiet.lab, second)
+        kill(quiet.lab, second)
         assert_lost(quiet, [second])
         assert_whole(quiet)
         assert third == writers.one()
@@ -183,7 +186,7 @@ def test_a_stop_that_cannot_succeed_says_so_and_the_node_is_fenced(quiet):
         eventually(quiet, "n1", ["crm_mon", "-1fr"], "stop on n3 returned 'error' (Not stopped: ", "still there after SIGKILL")
     finally:
         freezer.thaw()  # or not even the lab's power could end it
-    assert inject.wait_for(lambda: power_log(quiet).count("by the cluster") > before, LIMIT, 0.5)
+    assert wait_for(lambda: power_log(quiet).count("by the cluster") > before, LIMIT, 0.5)
     lab.check("n1", ["pcs", "resource", "update", "db", "op", "demote", "timeout=120s", "op", "stop", "timeout=120s"])
     assert_whole(quiet)
 
@@ -199,13 +202,13 @@ class Freezer:
 
     def freeze(self):
         os.mkdir(self.group)
-        for pid in faults.processes(self.lab, self.node, "mariadbd"):
+        for pid in machine.processes(self.lab, self.node, "mariadbd"):
             self._write("cgroup.procs", str(pid))
         self._write("freezer.state", "FROZEN")
 
     def thaw(self):
         self._write("freezer.state", "THAWED")
-        assert inject.wait_for(lambda: not open(os.path.join(self.group, "cgroup.procs")).read(), LIMIT, 0.1)
+        assert wait_for(lambda: not open(os.path.join(self.group, "cgroup.procs")).read(), LIMIT, 0.1)
         os.rmdir(self.group)
 
     def _write(self, name, word):
@@ -214,7 +217,7 @@ class Freezer:
 
 
 def test_two_come_back_without_the_evicted_one(whole):
-    inject.power_all_evicted_off(whole)
+    power_all_evicted_off(whole)
     assert_whole(whole)
 
 

@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-from quorate.haproxy import probe
-from quorate.host.process import Processes
 from bench.one_server import ROOT, exchange, free_port, until
+from quorate.haproxy import observe
+from quorate.host.process import Processes
 from tests.lab.proxy import Proxy, missing
 from tests.readable import by_others
 
@@ -153,7 +153,7 @@ def test_one_that_hangs_awake_is_known_by_its_clients(proxy):
             return process and process._replace(state="S")
 
     def look():
-        return probe.look(probe.Stats(proxy.socket), 1.0, Awake, proxy.pidfile)
+        return observe.observe(observe.Stats(proxy.socket), 1.0, Awake, proxy.pidfile)
 
     proxy.signal(signal.SIGSTOP)
     idle = look()

@@ -8,14 +8,18 @@ import sys
 
 import pytest
 
-from lab import LabError, cgroups, cluster, faults, image, machine, names, network, power, state
+from lab import LabError, state
+from lab.faults.machine import (
+    clock, fast_net, fill_disk, free_disk, heal, kill, partition, processes, slow_net, stop, undo_all)
+from lab.images import base
+from lab.machines import cgroups, cluster, machine, names, network, power
+from tests import ROOT
 
-HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SUITE = os.environ.get("QUORATE_LAB_SUITE", "bookworm")
 LIMIT = 90  # seconds for what takes a cluster ten to thirty
 OWNER = """
 import sys, time
-from lab.cluster import Lab
+from lab.machines.cluster import Lab
 with Lab(sys.argv[1]) as lab:
     lab.up(suite=sys.argv[2], count=1)
     print("up", flush=True)
@@ -35,7 +39,7 @@ def able(progress):
         cluster.check_able()
     except LabError as reason:
         pytest.skip(str(reason))
-    image.build(SUITE, progress)
+    base.build(SUITE, progress)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +55,7 @@ def whole(lab):
     lab.wait_online(timeout=LIMIT)
     yield lab
     lab.fence_hold(False)
-    faults.undo_all(lab)
+    undo_all(lab)
     lab.power_on()
     lab.wait_online(timeout=LIMIT)
 
@@ -98,31 +102,31 @@ def test_kept_off_stays_off_until_switched_on(whole):
 def test_partition_lasts_over_fencing_until_healed(whole):
     """A node that was cut off and fenced comes back to a cable that is still cut."""
     before = machine.pid_of(whole.name, "n2")
-    faults.partition(whole, "n2")
+    partition(whole, "n2")
     assert whole.run("n1", ["ping", "-c1", "-W1", "n2"]).rc == 1
     whole.wait(lambda: machine.pid_of(whole.name, "n2") not in (None, before), LIMIT, "n2 was not fenced")
 
     assert whole.run("n1", ["ping", "-c1", "-W1", "n2"]).rc == 1
-    faults.heal(whole)
+    heal(whole)
     whole.wait_online(timeout=LIMIT)
 
 
 def test_stop_and_kill_find_what_they_are_told(whole):
     """By name first; what only mentions the name is left alone."""
     whole.check("n1", "setsid -f sleep 1234 >/dev/null 2>&1; setsid -f tail -f /dev/null --pid=1 sleep >/dev/null 2>&1")
-    whole.wait(lambda: faults.processes(whole, "n1", "sleep"), 10, "sleep does not start")
-    assert [["sleep", "1234"]] == faults.stop(whole, "n1", "sleep")
+    whole.wait(lambda: processes(whole, "n1", "sleep"), 10, "sleep does not start")
+    assert [["sleep", "1234"]] == stop(whole, "n1", "sleep")
     whole.wait(lambda: "T" in whole.check("n1", ["ps", "-C", "sleep", "-o", "s="]), 10, "sleep was not stopped")
-    assert [["sleep", "1234"]] == faults.kill(whole, "n1", "sleep")
+    assert [["sleep", "1234"]] == kill(whole, "n1", "sleep")
     whole.wait(lambda: whole.run("n1", ["pgrep", "-x", "sleep"]).rc == 1, 10, "sleep was not killed")
-    assert "tail" == faults.kill(whole, "n1", "/dev/null")[0][0]
+    assert "tail" == kill(whole, "n1", "/dev/null")[0][0]
     with pytest.raises(LabError, match="no process"):
-        faults.kill(whole, "n1", "no-such-program")
+        kill(whole, "n1", "no-such-program")
 
 
 def test_slow_wire_delays_and_passes_everything(whole):
     """Both directions take longer; large segments arrive as they were sent."""
-    faults.slow_net(whole, "n1", 0.05)
+    slow_net(whole, "n1", 0.05)
     out = whole.check("n2", ["ping", "-c3", "-W5", "n1"])  # the first may be lost while the relay takes its place
     digest = whole.check("n2", "head -c 3000000 /dev/urandom >/tmp/data; sha256sum </tmp/data")
     receiver = whole.popen("n1", ["/bin/sh", "-c", "socat -u TCP-LISTEN:999 STDOUT | sha256sum"],
@@ -131,15 +135,15 @@ def test_slow_wire_delays_and_passes_everything(whole):
 
     assert float(out.split("time=")[1].split()[0]) >= 100
     assert digest == receiver.communicate(timeout=60)[0]
-    faults.fast_net(whole, "n1")
+    fast_net(whole, "n1")
     assert whole.run("n2", ["ping", "-c3", "-W5", "n1"]).rc == 0
 
 
 def test_full_disk_is_full_and_free_again(whole):
     """Nothing more can be written, then it can."""
-    faults.fill_disk(whole, "n1")
+    fill_disk(whole, "n1")
     full = whole.run("n1", "head -c 100000 /dev/zero >/var/lib/mysql/x")
-    faults.free_disk(whole, "n1")
+    free_disk(whole, "n1")
 
     assert full.rc != 0 and "No space" in full.err
     whole.check("n1", "head -c 100000 /dev/zero >/var/lib/mysql/x && rm /var/lib/mysql/x")
@@ -147,9 +151,9 @@ def test_full_disk_is_full_and_free_again(whole):
 
 def test_clock_of_one_node(whole):
     """What starts from now on sees it; the other nodes do not."""
-    faults.clock(whole, "n1", 86400)
+    clock(whole, "n1", 86400)
     ahead, plain = (int(whole.check(node, ["date", "+%s"])) for node in ("n1", "n2"))
-    faults.clock(whole, "n1", 0)
+    clock(whole, "n1", 0)
 
     assert ahead - plain > 80000
     assert abs(int(whole.check("n1", ["date", "+%s"])) - int(whole.check("n2", ["date", "+%s"]))) < 3600
@@ -192,7 +196,7 @@ def leftovers(name):
 def test_the_owner_is_killed(able, tmp_path):
     """SIGKILL of the process that made the lab: all of it goes, with nobody's help."""
     name = own_name("c")
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, name, SUITE], cwd=HERE, stdout=subprocess.PIPE, text=True)
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, name, SUITE], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert "up\n" == owner.stdout.readline()
         assert leftovers(name)

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from lab import galera
-from lab.cluster import Lab
+from lab.machines.cluster import Lab
+from lab.services import galera
+from tests import ROOT
 from tests.packaged import package
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # As the peer's users have it: everything is named.
 PARAMETERS = {
     "binary": "/usr/bin/mariadbd-safe", "client_binary": "/usr/bin/mariadb", "config": "/etc/mysql/my.cnf",

@@ -11,9 +11,11 @@ import signal
 
 import pytest
 
-from lab import LabError, faults, openstack, openstack_console
+from lab import LabError
+from lab.faults import machine
+from lab.services.openstack import console, deployment
+from tests import ROOT
 from tests.lab.services import AGENTS, DEGRADED, GENERIC, LIMIT, NOT_RUNNING, OK, World, prepared
-from tests.packaged import ROOT
 from tests.waiting import within
 
 FORKING = ("cinder-volume", "heat-engine")
@@ -53,7 +55,7 @@ def test_started_it_is_healthy_at_each_depth(world, level):
 
 
 def test_a_user_gets_a_volume_and_a_stack(world):
-    user = openstack.rest(world.lab)
+    user = deployment.rest(world.lab)
     world.volume = user.create_volume("made by a test")
     user.create_stack("one")
 
@@ -97,15 +99,15 @@ def test_after_a_move_a_volume_made_before_is_managed_and_a_console_opens(world)
     world.node = world.lab.node_names[1]
     world.expect(OK, "start")
 
-    user = openstack.rest(world.lab)
+    user = deployment.rest(world.lab)
     snapshot = user.snapshot(world.volume)
     user.await_volume(snapshot, "available", LIMIT, "snapshot")
-    far = openstack_console.far_end(world.lab)
+    far = console.far_end(world.lab)
     try:
         address = world.lab.address(world.node)
-        assert "quorate console" == openstack.in_network(world.lab, lambda: openstack_console.greet(address, far.token))
+        assert "quorate console" == deployment.in_network(world.lab, lambda: console.greet(address, far.token))
         with pytest.raises(LabError):
-            openstack.in_network(world.lab, lambda: openstack_console.greet(address, "not-" + far.token))
+            deployment.in_network(world.lab, lambda: console.greet(address, "not-" + far.token))
     finally:
         far.close()
 
@@ -115,7 +117,7 @@ def test_brokers_that_are_down_are_degraded_with_a_sentence(world):
     connected = tuple(agent for agent in AGENTS if agent != "nova-novncproxy")
     world.lab.check(world.node, ["pcs", "resource", "unmanage", "mq"])
     for node in world.lab.node_names:
-        faults.kill(world.lab, node, "beam.smp")
+        machine.kill(world.lab, node, "beam.smp")
     assert within(LIMIT, lambda: world.say(DEGRADED, agents=connected))
 
     found = world.expect(DEGRADED, "monitor", agents=connected)

@@ -10,7 +10,8 @@ import threading
 
 import pytest
 
-from tests.lab.broker import ROOT, Broker, Check, Epmd, missing, until
+from bench.one_server import ROOT, until
+from tests.lab.broker import Broker, Check, Epmd, missing
 
 PYTHON = "/usr/bin/python3"
 

@@ -6,10 +6,9 @@ import subprocess
 
 import pytest
 
-from lab import image, layer
-from tests.packaged import package
+from lab.images import base, package
+from tests import ROOT
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # $1 lower directories, $2 an empty directory, $3 the command to run in there
 _INSIDE = """
 set -e
@@ -31,9 +30,9 @@ def deb():
 def inside(request, deb, tmp_path_factory):
     """A function that runs a shell command where the package is installed, each time on a fresh copy; its output."""
     suite = request.param
-    if not image.exists(suite):
+    if not base.exists(suite):
         pytest.skip("there is no image of %s; make it with: lab/lab build --suite %s" % (suite, suite))
-    lower = "%s:%s" % (layer.of_package(suite, deb, lambda text: None), image.path(suite))
+    lower = "%s:%s" % (package.of_package(suite, deb, lambda text: None), base.path(suite))
 
     def run(command):
         empty = str(tmp_path_factory.mktemp("root"))

@@ -7,13 +7,13 @@ import signal
 import socket
 import subprocess
 
-import pytest
 from hypothesis import HealthCheck, given, settings
+import pytest
 
-from quorate.plan import haproxy, keepalived, systemd
-from quorate.plan.read import read
+from quorate.plan.parse import read
+from quorate.plan.render import haproxy, keepalived, systemd
 from tests.property.plans import documents, toml
-from tests.unit.test_plan_texts import EXAMPLES, plan_of
+from tests.unit.plan.render.test_texts import EXAMPLES, plan_of
 from tests.waiting import within
 
 HAPROXY, KEEPALIVED = "/usr/sbin/haproxy", "/usr/sbin/keepalived"

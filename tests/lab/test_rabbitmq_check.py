@@ -8,9 +8,10 @@ import subprocess
 
 import pytest
 
-from quorate.rabbitmq import amqp
-from quorate.rabbitmq.where import Where
-from tests.lab.broker import CHECK, Broker, Check, Epmd, missing, until
+from bench.one_server import until
+from quorate.rabbitmq.broker import amqp
+from quorate.rabbitmq.broker.credentials import Where
+from tests.lab.broker import CHECK, Broker, Check, Epmd, missing
 from tests.waiting import within
 
 pytestmark = [

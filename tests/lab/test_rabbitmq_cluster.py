@@ -10,9 +10,11 @@ import os
 
 import pytest
 
-from lab import faults, rabbitmq, rabbitmq_faults
-from lab.campaign_faults import wait_for
-from lab.rabbitmq_campaign import Client
+from lab.campaigns.rabbitmq import Client
+from lab.faults import machine
+from lab.faults.galera import wait_for
+from lab.faults.rabbitmq import Fewest, drained, join_brokers, kill, part_brokers
+from lab.services import rabbitmq
 from tests.lab.brokers import BEAM, LIMIT, assert_kept, furnished, monitor, power_log, said
 
 SUITE = os.environ.get("QUORATE_SUITE", "bookworm")
@@ -42,14 +44,14 @@ def test_disable_and_enable(whole):
 
 def test_sigkill_of_all(whole):
     for node in whole.node_names:
-        faults.kill(whole, node, BEAM)
+        machine.kill(whole, node, BEAM)
     assert wait_for(lambda: not rabbitmq.serving(whole), 10, 0.05)
 
 
 def test_a_frozen_broker_is_stopped_and_started_without_fencing(whole):
     before = power_log(whole).count("by the cluster")
     pid = whole.check("n2", ["pidof", BEAM])
-    faults.stop(whole, "n2", BEAM)
+    machine.stop(whole, "n2", BEAM)
     assert wait_for(lambda: whole.run("n2", ["pidof", BEAM]).out not in (pid, ""), LIMIT)
     assert power_log(whole).count("by the cluster") == before
 
@@ -58,14 +60,14 @@ def test_a_broker_that_lost_only_the_other_brokers_fails_once_and_comes_back(who
     """Its restart must not make a second cluster: the last it saw is that the others went."""
     whole.check("n1", ["pcs", "resource", "update", "mq", "minority_wait=3s"])
     before = power_log(whole).count("by the cluster")
-    rabbitmq_faults.part_brokers(whole, "n3")
+    part_brokers(whole, "n3")
     try:
         said(whole, "n1", ["crm_mon", "-1"], "Cut off from n1, n2")
         said(whole, "n1", ["pcs", "status", "--full"], "does not get through to the broker there")
         assert set(rabbitmq.serving(whole)) == {"n1", "n2"}
         assert whole.run("n3", ["pidof", BEAM]).out == ""
     finally:
-        rabbitmq_faults.join_brokers(whole, "n3")
+        join_brokers(whole, "n3")
     rabbitmq.wait_whole(whole, timeout=LIMIT)
     assert "fail-count=1" in whole.check("n1", ["crm_mon", "-1fr"]), "restarted once"
     assert power_log(whole).count("by the cluster") == before
@@ -76,15 +78,15 @@ def test_a_broker_that_lost_only_the_other_brokers_fails_once_and_comes_back(who
 def test_two_clusters_are_found_without_credentials_and_become_one(whole):
     """A broker started by hand while it was cut off serves beside the others, and goes on doing so once it reaches them."""
     whole.check("n1", ["pcs", "resource", "update", "mq", "minority_wait=3s"])
-    rabbitmq_faults.part_brokers(whole, "n3")
+    part_brokers(whole, "n3")
     try:
         assert wait_for(lambda: set(rabbitmq.serving(whole)) == {"n1", "n2"}, LIMIT, 0.5), "n3 does not pause"
-        rabbitmq_faults.kill(whole, "n3")
+        kill(whole, "n3")
         said(whole, "n1", ["pcs", "status", "--full"], "does not get through to the broker there")
         whole.check("n3", "setsid -f rabbitmq-server >/dev/null 2>&1 </dev/null")
         assert wait_for(lambda: "n3" in rabbitmq.serving(whole), LIMIT, 0.5)
     finally:
-        rabbitmq_faults.join_brokers(whole, "n3")
+        join_brokers(whole, "n3")
     said(whole, "n1", ["crm_mon", "-1"], "monitor on n3 returned 'error' (Cut off from n1, n2")
     rabbitmq.wait_whole(whole, timeout=LIMIT)
     whole.check("n1", ["pcs", "resource", "update", "mq", "minority_wait="])
@@ -94,11 +96,11 @@ def test_two_clusters_are_found_without_credentials_and_become_one(whole):
 def test_a_rolling_restart_under_load(whole):
     """Each node is drained and stopped in turn, and the next one is asked to stop while the one before comes back."""
     client = Client(whole, rate=50)
-    with rabbitmq_faults.Fewest(whole) as fewest:
+    with Fewest(whole) as fewest:
         for node in whole.node_names:
-            before = rabbitmq_faults.drained(whole, node)
+            before = drained(whole, node)
             whole.check("n1", ["pcs", "node", "standby", node, "--wait=100"], 120)
-            assert rabbitmq_faults.drained(whole, node) == before + 1
+            assert drained(whole, node) == before + 1
             whole.check("n1", ["pcs", "node", "unstandby", node])
         rabbitmq.wait_whole(whole, timeout=LIMIT)
     figures, lost = client.stop()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """service-check as HAProxy asks it: resident, over HTTP, one for each service that stays with systemd, in front of real
-processes with real sockets (tests/unit/forking_service.py under the service's name)."""
+processes with real sockets (tests/unit/openstack/service/forking_service.py under the service's name)."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from bench.one_server import ROOT, exchange, free_port, until
-from tests.unit.test_openstack_tree import SOURCE, Broker
+from tests.unit.openstack.service.test_tree import SOURCE, Broker
 
 CHECK = os.path.join(ROOT, "checks", "service-check")
 APIS = ("nova-api", "glance-api", "neutron-server", "keystone", "heat-api", "cinder-api")

@@ -5,9 +5,12 @@ import os
 import random
 from contextlib import contextmanager
 
-from lab import campaign_faults as inject, cluster, galera, state
-from lab.campaign_state import synced
-from lab.campaign_watch import Watch
+from lab import state
+from lab.faults.galera import World, reasons, wait_for
+from lab.machines import cluster
+from lab.services import galera
+from lab.services.galera_state import synced
+from lab.services.galera_watch import Watch
 from tests.packaged import package
 
 SUITE = "bookworm"
@@ -29,7 +32,7 @@ def serving(name, nodes=None, before=None, create=galera.create, after=None, par
         galera.users(lab)
         watch = Watch(lab, galera.USER, galera.password_file(lab))
         try:
-            yield inject.World(lab, watch, random.Random(1), print, [])
+            yield World(lab, watch, random.Random(1), print, [])
         finally:
             watch.close()
 
@@ -38,7 +41,7 @@ def assert_whole(world, nodes=None, limit=LIMIT):
     """Wait until the servers of all (or of `nodes`) are synced in one primary component."""
     wanted = list(nodes or world.nodes)
     took = world.watch.await_(lambda seen: synced(seen, wanted), limit)
-    assert took is not None, "not whole: %s; %s" % (world.watch.seen, inject.reasons(world))
+    assert took is not None, "not whole: %s; %s" % (world.watch.seen, reasons(world))
 
 
 def assert_lost(world, nodes):
@@ -60,7 +63,7 @@ def eventually(world, node, argv, *words):
         found[0] = text(world, node, argv)
         return all(word in found[0] for word in words)
 
-    assert inject.wait_for(there, LIMIT, 1), "%s does not show %s:\n%s" % (argv, words, found[0])
+    assert wait_for(there, LIMIT, 1), "%s does not show %s:\n%s" % (argv, words, found[0])
     return found[0]
 
 

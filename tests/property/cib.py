@@ -6,7 +6,7 @@ from xml.etree.ElementTree import SubElement
 
 
 def configuration(want):
-    """The configuration section of a CIB, an element, for a quorate.plan.cluster.Wanted."""
+    """The configuration section of a CIB, an element, for a quorate.plan.resources.Wanted."""
     root = ElementTree.Element("configuration")
     _set(SubElement(root, "crm_config"), "cluster_property_set", "cib-bootstrap-options", want.properties)
     nodes = SubElement(root, "nodes")

@@ -14,9 +14,10 @@ list of steps is a history. World raises Lost, Split or Diverged when the cluste
 
 import random
 
-from quorate.galera import decide as election
-from quorate.galera.facts import (BOOTSTRAP, DOWN, GRASTATE, HUNG, JOIN, NONPRIMARY, RECEIVING, RECOVER, RECOVERED,
-                                  STARTING, SYNCED, UNKNOWN, ZERO_UUID, Override, Report, Snapshot, View)
+from quorate.galera.election import decide
+from quorate.galera.facts import (
+    BOOTSTRAP, DOWN, GRASTATE, HUNG, JOIN, NONPRIMARY, RECEIVING, RECOVER, RECOVERED, STARTING, SYNCED, UNKNOWN,
+    ZERO_UUID, Override, Report, Snapshot, View)
 
 HISTORY = "5f0e1f3a-0000-11ee-8000-0242ac120002"
 PARTS = 63  # a step's numbers are 0..PARTS
@@ -340,7 +341,7 @@ class World:
             self._carry_out(self.snapshot(override=Override(node.name, "op", 0, how % 2 == 1)), how)
 
     def _carry_out(self, snapshot, how):
-        decision = election.decide(snapshot)
+        decision = decide.decide(snapshot)
         self.decisions.append((snapshot, decision))
         if decision.action == BOOTSTRAP:
             self._bootstrap(self._named(decision.nodes[0]), snapshot, how,
@@ -351,7 +352,7 @@ class World:
         elif decision.action == JOIN and decision.nodes:
             node = self._named(decision.nodes[0])
             heard = frozenset(other.name for other in self.nodes if other.state != DOWN and how % 3)
-            self._join(node, election.keeps_view(snapshot, node.name, decision, heard))
+            self._join(node, decide.keeps_view(snapshot, node.name, decision, heard))
         self._reform_started()
 
     def _named(self, name):
@@ -364,7 +365,7 @@ class World:
             self.acknowledged.intersection_update(node.disk)
         elif not self.acknowledged.issubset(node.disk):
             raise Lost("%s bootstraps without %s" % (node.name, sorted(self.acknowledged.difference(node.disk))))
-        opening = election.opening(snapshot, node.name)
+        opening = decide.opening(snapshot, node.name)
         self.generation += 1
         if how % 16 == 15:              # the agent is killed in between
             return
@@ -386,7 +387,7 @@ class World:
 
     def _join(self, node, keeps_view):
         """mysqld starts, to join. What the agent does before is told in decide.py."""
-        full = election.needs_full_transfer(node.report(), self.openings) or not node.history
+        full = decide.needs_full_transfer(node.report(), self.openings) or not node.history
         node.saved = node.view, node.member
         if not keeps_view:
             node.view = node.member = None

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Properties of api-check's judgement and reading, over all that a server could say."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from quorate.api import facts, read
-from quorate.api.facts import Reply, State
-from quorate.api.health import classify
+from quorate.openstack.api import facts, parse
+from quorate.openstack.api.facts import Reply, State
+from quorate.openstack.api.health import classify
 
 ERRORS = [facts.REFUSED, facts.UNREACHABLE, facts.NAME, facts.TLS, facts.TIMEOUT, facts.CLOSED, facts.RESET, facts.GARBAGE,
           facts.HALF, facts.LONG, facts.FAILED]
@@ -20,14 +19,14 @@ WHO = st.sampled_from([None, "token", "credentials"])
 
 @given(REPLIES | BROKEN, WANTED, WHO, st.sampled_from([None, "why."]))
 def test_it_always_is_one_line_that_a_terminal_can_show(reply, wanted, who, identity):
-    found = classify(State("http://a/", read.answer(reply), wanted, who, identity), "Nova")
+    found = classify(State("http://a/", parse.answer(reply), wanted, who, identity), "Nova")
     assert found.sentence.replace("None", "").strip()
     assert found.sentence.isprintable()
 
 
 @given(REPLIES | BROKEN, WANTED, WHO)
 def test_fit_is_an_answer_of_the_kind_that_was_wanted(reply, wanted, who):
-    answer = read.answer(reply)
+    answer = parse.answer(reply)
     found = classify(State("http://a/", answer, wanted, who), "Nova")
     if found.ok:
         assert answer.error is None
@@ -37,12 +36,12 @@ def test_fit_is_an_answer_of_the_kind_that_was_wanted(reply, wanted, who):
 
 @given(BROKEN, WANTED, WHO)
 def test_half_an_answer_is_never_fit(reply, wanted, who):
-    assert not classify(State("http://a/", read.answer(reply), wanted, who), "Nova").ok
+    assert not classify(State("http://a/", parse.answer(reply), wanted, who), "Nova").ok
 
 
 @given(REPLIES, WHO)
 def test_whoever_accepts_anything_accepts_what_the_strict_accept(reply, who):
-    answer = read.answer(reply)
+    answer = parse.answer(reply)
     for wanted in (facts.JSON, facts.VERSIONS, facts.HTML, facts.TEXT):
         if classify(State("http://a/", answer, wanted, who), "Nova").ok:
             assert classify(State("http://a/", answer, facts.ANY, who), "Nova").ok
@@ -51,11 +50,11 @@ def test_whoever_accepts_anything_accepts_what_the_strict_accept(reply, who):
 @given(st.text(max_size=200))
 def test_any_file_is_an_openrc_or_a_clear_complaint(text):
     try:
-        found = read.openrc(text)
+        found = parse.openrc(text)
     except ValueError as error:
         assert str(error)
     else:
-        assert read.token_request(found)["auth"]["identity"]["methods"]
+        assert parse.token_request(found)["auth"]["identity"]["methods"]
 
 
 @given(st.text(st.characters(blacklist_characters="'\n\r", blacklist_categories=("Cs",)), min_size=1))
@@ -63,10 +62,10 @@ def test_a_password_in_single_quotes_comes_through(password):
     if password.splitlines() != [password]:
         return  # other line ends of Unicode
     text = "OS_AUTH_URL=http://k\nOS_USERNAME=a\nexport OS_PASSWORD='%s'  # it\n" % password
-    assert password == read.openrc(text)["OS_PASSWORD"]
+    assert password == parse.openrc(text)["OS_PASSWORD"]
 
 
 @given(BODIES, st.integers(0, 600), st.booleans())
 def test_reading_a_token_never_fails(body, status, header):
-    found = read.token(Reply(status=status, headers={"x-subject-token": "t"} if header else {}, body=body))
+    found = parse.token(Reply(status=status, headers={"x-subject-token": "t"} if header else {}, body=body))
     assert found is None or found.value == "t"

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Properties of haproxy-check's judgement, over all that HAProxy could say."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from quorate.haproxy.facts import Backend, Frontend, Process, State
 from quorate.haproxy.health import OPEN, Policy, classify

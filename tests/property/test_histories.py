@@ -3,15 +3,15 @@
 
 import itertools
 
-import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-
 import history
+import pytest
+
 from quorate.galera import facts
-from quorate.galera.decide import decide, opening, order, verify
+from quorate.galera.election.decide import decide, opening, order, verify
+from quorate.galera.election.published import decode_report, encode_report
 from quorate.galera.explain import table
 from quorate.galera.facts import BOOTSTRAP, DOWN, RECOVER, REFUSE, STARTING, UNKNOWN, WAIT
-from quorate.galera.report import decode_report, encode_report
 
 HISTORIES = 12000   # with fixed seeds, beside those that hypothesis makes up
 

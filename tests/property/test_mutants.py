@@ -5,10 +5,10 @@ Each mutant takes one safeguard out of the election, as a reader might think it 
 must then bring the cluster to harm; if they did not, test_histories.py would prove nothing about that safeguard.
 """
 
+import history
 import pytest
 
-import history
-from quorate.galera import decide, proof
+from quorate.galera.election import decide, proof
 from quorate.galera.facts import JOIN, RECOVER
 
 HISTORIES = 12000

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holds of every verdict on an OpenStack service, whatever was seen."""
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as some
+from hypothesis import HealthCheck, given, settings, strategies as some
 
 from quorate.host.process import Process
-from quorate.openstack import catalog, decide, facts
+from quorate.openstack import catalog, facts
 from quorate.openstack.facts import Address, Limits, Page, Reply, Row, Rows, Seen, Settings, Sockets, Tree
+from quorate.openstack.symptoms import detect, diagnosis
 
 # Not how fast a busy machine makes examples is what is asked here.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -61,7 +61,7 @@ LIMITS = some.builds(Limits, some.floats(0, 300), some.floats(0, 300))
 
 
 def judged(service, seen, lasting, limits):
-    return decide.judge(service, seen, decide.symptoms(service, seen), lasting, limits)
+    return diagnosis.judge(service, seen, detect.symptoms(service, seen), lasting, limits)
 
 
 @CALM
@@ -102,15 +102,15 @@ def test_the_longer_it_lasts_the_worse_and_never_the_better(service, seen, lasti
 @given(some.sampled_from(SERVICES), looks(), LASTING, some.floats(0, 300))
 def test_an_outage_alone_never_fails_a_service(service, seen, lasting, tolerance):
     """With the default, a broker or database that is away restarts nothing."""
-    found = decide.symptoms(service, seen)
+    found = detect.symptoms(service, seen)
     if found and all(one.kind == facts.OUTAGE for one in found):
-        assert facts.DEGRADED == decide.judge(service, seen, found, lasting, Limits(tolerance, 0)).state
+        assert facts.DEGRADED == diagnosis.judge(service, seen, found, lasting, Limits(tolerance, 0)).state
 
 
 @CALM
 @given(some.sampled_from(SERVICES), looks(), LIMITS)
 def test_what_was_just_seen_for_the_first_time_fails_only_where_waiting_is_pointless(service, seen, limits):
-    found = decide.symptoms(service, seen)
-    verdict = decide.judge(service, seen, found, {}, limits)
+    found = detect.symptoms(service, seen)
+    verdict = diagnosis.judge(service, seen, found, {}, limits)
 
     assert (verdict.state == facts.FAILED) == (bool(seen.tree.all) and any(one.kind == facts.FATAL for one in found))

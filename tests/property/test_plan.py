@@ -4,13 +4,13 @@
 import ipaddress
 import random
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from quorate.plan import haproxy, keepalived, schema, systemd, xinetd
-from quorate.plan.lines import lines
-from quorate.plan.read import read, tomllib
+from quorate.plan import facts, schema
+from quorate.plan.parse import read, tomllib
+from quorate.plan.render import haproxy, keepalived, systemd, xinetd
 from quorate.plan.services import BY_NAME
+from quorate.plan.toml_lines import lines
 from tests.property.plans import documents, toml, value_text
 
 # A plan takes a few milliseconds to draw, and much longer on a machine that is busy with labs.
@@ -65,7 +65,7 @@ def test_the_order_of_a_placement_matters(document):
 def test_every_endpoint_is_served_by_exactly_one_vip(document):
     plan = right(toml(document))
 
-    assert sorted(schema.ENDPOINTS) == sorted(one for vip in plan.vips for one in vip.endpoints)
+    assert sorted(facts.ENDPOINTS) == sorted(one for vip in plan.vips for one in vip.endpoints)
     for service in plan.services:
         assert bool(plan.vips_of(service)) == BY_NAME[service.name].proxied
         assert service.nodes

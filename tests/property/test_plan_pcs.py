@@ -4,14 +4,14 @@
 import shlex
 from xml.etree import ElementTree
 
-from hypothesis import assume, given, settings, strategies as st
-
-from plans import documents, toml
 from cib import configuration
-from quorate.plan import pcs
-from quorate.plan.cluster import wanted
-from quorate.plan.compare import differences
-from quorate.plan.read import read
+from hypothesis import assume, given, settings, strategies as st
+from plans import documents, toml
+
+from quorate.plan.diff import differences
+from quorate.plan.parse import read
+from quorate.plan.render import pcs
+from quorate.plan.resources import wanted
 
 VERSIONS = st.sampled_from(["2.1", "3.0"])
 

@@ -9,7 +9,7 @@ operator may force a boot that gives changes up.
 from hypothesis import example, given, settings, strategies as st
 
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.decide import decide, outlast
+from quorate.rabbitmq.election.decide import decide, outlast
 
 NAMES = ("n1", "n2", "n3", "n4", "n5")
 BOLD = (facts.FOUND, facts.FORCE)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever a broker showed: one answer, one sentence, and nothing bolder for knowing less."""
 
-from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import given, strategies as some
 
 from quorate.host.process import Process
-from quorate.rabbitmq import decide, facts, health, stage
+from quorate.rabbitmq import facts
+from quorate.rabbitmq.broker import health, parse
+from quorate.rabbitmq.election import decide
 from quorate.rabbitmq.facts import Broker
 
 NAMES = some.sampled_from(("rabbit@n1", "rabbit@n2", "rabbit@n3", "rabbit@n4", "rabbit@n5"))
@@ -99,9 +100,9 @@ def test_nobody_starts_beside_brokers_of_which_it_reaches_none(states, data):
         assert action == facts.START
 
 
-@given(some.lists(some.sampled_from([text for text, _ in stage.MARKS] + ["something else", ""])),
+@given(some.lists(some.sampled_from([text for text, _ in parse.MARKS] + ["something else", ""])),
        some.none() | some.floats(0, 1000))
 def test_stage_of_any_log(lines, silent):
-    found = stage.of("\n".join("2026-11-21 [info] <0.1.0> " + line for line in lines), silent)
+    found = parse.boot_stage("\n".join("2026-11-21 [info] <0.1.0> " + line for line in lines), silent)
 
     assert found is None or found in facts.STATES or found == facts.STOPPED_APP

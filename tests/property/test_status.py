@@ -7,10 +7,12 @@ from xml.etree import ElementTree
 
 from hypothesis import given, settings, strategies as st
 
-from quorate.status import decide, probe, read, screen
+from quorate.pacemaker import crm_mon
+from quorate.status import observe, screen, summary
 from quorate.status.facts import LEVELS, Seen
+from tests import ROOT
 
-HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "unit", "crm_mon")
+HERE = os.path.join(ROOT, "tests", "unit", "pacemaker", "crm_mon")
 FILES = sorted(name for name in os.listdir(HERE) if name.endswith(".xml") and name not in ("configuration.xml", "down.xml"))
 TREES = {name: ElementTree.parse(os.path.join(HERE, name)).getroot() for name in FILES}
 with open(os.path.join(HERE, "configuration.xml"), encoding="utf-8") as _file:
@@ -43,14 +45,14 @@ def screens(draw):
 @given(screens(), st.integers(0, 200), st.booleans(), st.booleans(), TEXTS)
 def test_no_answer_breaks_the_screen_or_its_width(text, width, configured, colour, drained):
     try:
-        cluster = read.cluster(text)
-    except read.Garbled:
+        cluster = crm_mon.cluster(text)
+    except crm_mon.Garbled:
         return
     names = [node.name for node in cluster.nodes]
-    seen = Seen(names[0] if names else None, cluster, probe.configured(CONFIGURATION, names) if configured else None, None,
+    seen = Seen(names[0] if names else None, cluster, observe.configured(CONFIGURATION, names) if configured else None, None,
                 drained or None, (), (drained,))
-    verdict = decide.judge(seen)
-    assert verdict.level in LEVELS and decide.exit_code(verdict) in (0, 1)
+    verdict = summary.judge(seen)
+    assert verdict.level in LEVELS and summary.exit_code(verdict) in (0, 1)
     found = screen.lines(verdict, seen, width)
     assert all(len(line) <= max(width, screen.NARROWEST) for line in found), max(found, key=len)
     assert all(" " <= letter <= "~" for line in found for letter in line)
@@ -61,10 +63,10 @@ def test_no_answer_breaks_the_screen_or_its_width(text, width, configured, colou
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=400))
 def test_any_text_is_a_cluster_or_garbled(text):
-    for function in (read.cluster, read.proxies):
+    for function in (crm_mon.cluster, observe.parse_proxies):
         try:
             function(text)
-        except read.Garbled:
+        except crm_mon.Garbled:
             pass
 
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Properties of the answer that every check gives, whatever it found."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from quorate.health import Health
 from quorate.web import respond

@@ -3,8 +3,7 @@
 
 import socket
 
-from hypothesis import example, given, settings
-from hypothesis import strategies as some
+from hypothesis import example, given, settings, strategies as some
 
 from quorate.web.request import MOST, Request, answer, parse
 from quorate.web.server import Server

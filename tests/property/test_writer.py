@@ -4,9 +4,8 @@ one for as long as all is quiet."""
 
 import random
 
+from hypothesis import given, settings, strategies as st
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from quorate.galera import writer
 from quorate.galera.writer import HOLDS, MAX_AGE, NONE, Member, Turn

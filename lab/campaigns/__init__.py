@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seeded campaigns: rounds of faults against a real cluster."""

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A seeded random campaign of faults against a real RabbitMQ cluster, with a client that publishes with confirms and
+consumes with acknowledgements all the time.
+
+    scripts/faults --service rabbitmq [--seed N] [--faults 100] [--until HH:MM] [--only TEXT] [--name LAB] [--suite SUITE]
+
+After each fault all brokers must serve again as one cluster within the fault's limit, and in the end every message that was
+confirmed must have been delivered. Ends with 0 only if nothing was wrong.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from lab import PROGRAMS, LabError, state
+from lab.campaigns import campaign
+from lab.faults import machine
+from lab.faults.galera import wait_for
+from lab.faults.rabbitmq import FAULTS, World, Wrong, join_brokers, pcs, power_all
+from lab.programs.confirming import QUEUE
+from lab.services import rabbitmq
+
+CLIENT = os.path.join(PROGRAMS, "confirming.py")
+MEMBERS_WITHIN = 60  # seconds until the client's quorum queue has three members again
+
+
+class Client:
+    """lab/programs/confirming.py at work, in the lab's network, with all hosts in its list."""
+
+    def __init__(self, lab, directory=None, rate=20):
+        self.directory = directory or os.path.join(state.directory(lab.name), "client")
+        os.makedirs(self.directory, exist_ok=True)
+        for name in ("confirmed", "received"):
+            open(os.path.join(self.directory, name), "w").close()
+        hosts = ",".join(node.address for node in lab.nodes)
+        argv = lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", CLIENT, hosts, rabbitmq.USER,
+                           rabbitmq.password_file(lab), self.directory, str(rate)])
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                        start_new_session=True)
+
+    def numbers(self, name):
+        """The numbers in one of its records. A torn last line does not count."""
+        with open(os.path.join(self.directory, name), encoding="ascii") as file:
+            return {int(line) for line in file if line.endswith("\n")}
+
+    def stop(self):
+        """End it; (its figures, the numbers of messages that were confirmed and never delivered)."""
+        self.process.send_signal(signal.SIGTERM)
+        out = self.process.communicate(timeout=180)[0]
+        return json.loads(out), sorted(self.numbers("confirmed") - self.numbers("received"))
+
+
+class Campaign(campaign.Campaign):
+    """The cluster under test, its client and what was found so far."""
+
+    title, prefix, faults, count, mercy = "scripts/faults --service rabbitmq", "faults-rabbitmq", FAULTS, 100, 120.0
+    packages, log = "rabbitmq-server erlang-base", "tail -n 200 /var/log/rabbitmq/rabbit@*.log"
+
+    def __init__(self, lab, seed, say, output):
+        campaign.Campaign.__init__(self, lab, seed, say, output)
+        self.world = World(lab, self.random, say)
+        self.client = None
+
+    @staticmethod
+    def set_up(lab, say):
+        rabbitmq.prepare(lab)
+        rabbitmq.create(lab, say=say, minority_wait="10s")  # a partition of 45 s shall see the failure
+        say("whole after %.1f s" % rabbitmq.wait_whole(lab))
+        rabbitmq.furnish(lab)
+
+    def start(self):
+        self.client = Client(self.lab, os.path.join(self.output, "client"))
+
+    def inject(self, fault, mistakes):
+        try:
+            return fault.inject(self.world)
+        except Wrong as wrong:
+            mistakes.append(str(wrong))
+            return str(wrong)
+
+    def await_whole(self, seconds):
+        asked = time.monotonic()
+        try:
+            if whole(self.lab):
+                return asked
+        except LabError:
+            pass
+        time.sleep(seconds)
+        return None
+
+    def owed(self, done):
+        """Three members of the client's queue. (What was confirmed is looked for at the end.)"""
+        if done.took is not None and not wait_for(lambda: members(self.lab) == len(self.lab.node_names), MEMBERS_WITHIN, 1):
+            done.mistakes.append("the quorum queue has %d members" % members(self.lab))
+
+    def ways(self):
+        return (("undone, cleaned up", self._cleaned), ("power cut of all", lambda: power_all(self.world)),
+                ("the operator's word", self._said))
+
+    def _cleaned(self):
+        """No fault is left, no node in standby, nothing disabled, no failure remembered."""
+        machine.undo_all(self.lab)
+        for node in self.lab.node_names:
+            join_brokers(self.lab, node)
+        for words in (["node", "unstandby", "--all"], ["resource", "enable", rabbitmq.RESOURCE + "-clone"],
+                      ["resource", "cleanup", rabbitmq.RESOURCE]):
+            pcs(self.world, *words)
+
+    def _said(self):
+        """The command that explain shows."""
+        for node in self.lab.node_names:
+            words = self.lab.run(node, ["quorate", "explain"], 30).out.partition("to go on: ")[2].splitlines()
+            if words and words[0].startswith("quorate rabbitmq boot"):
+                self.lab.check(node, words[0].split())
+                return
+
+    def stop(self):
+        gone = self._gone()
+        lines = ("", "Of what was put there before the first fault (%d disks were lost since): %s." % (
+            sum(one.fault == "disk of one lost" for one in self.rounds), "all is there" if not gone else "gone: " + "; ".join(gone)))
+        try:
+            figures, lost = self.client.stop()
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            self.say("the client gave no account: %s" % error)
+            self.client.process.kill()
+            return campaign.Account("the client gave no account of confirmed messages", False, lines)
+        if lost:
+            lines += ("- confirmed and never delivered: %s" % lost[:20],)
+        return campaign.Account("%s messages confirmed, %d of them lost, %s publishes failed, %s delivered again" % (
+            figures.get("confirmed", "?"), len(lost), figures.get("failed", "?"), figures.get("again", "?")), not lost, lines)
+
+    def _gone(self):
+        """What is gone of what was put there."""
+        try:
+            return rabbitmq.missing(self.lab)
+        except (LabError, ValueError) as error:
+            return ["could not be asked: %s" % error]
+
+
+def whole(lab):
+    """Whether all brokers serve, as one cluster, and Pacemaker has all instances started."""
+    return set(lab.node_names) <= set(rabbitmq.serving(lab)) and started(lab) and rabbitmq.one_cluster(lab)
+
+
+def started(lab):
+    """Whether Pacemaker has an instance started on every node, and nothing under way with them."""
+    seen = lab.cluster_xml()
+    mine = [one for one in (seen.iter("resource") if seen is not None else ())
+            if one.get("id", "").split(":")[0] == rabbitmq.RESOURCE]
+    return len([one for one in mine if one.get("role") == "Started" and not one.get("pending")]) == len(lab.node_names)
+
+
+def members(lab):
+    """How many members the client's quorum queue has; 0 when nobody says."""
+    for node in lab.node_names:
+        try:
+            return rabbitmq.quorum_members(lab, node, QUEUE)
+        except (LabError, ValueError, KeyError):
+            pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(campaign.main(Campaign, __doc__))

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The faults of RabbitMQ's campaign: each a function that injects one, takes it away again, and returns a text that says
+what was done to whom. Afterwards the cluster must come back by itself within the fault's limit.
+"""
+
+import random
+import threading
+import time
+from typing import NamedTuple
+
+from lab import LabError
+from lab.faults import machine
+from lab.faults.galera import Fault, wait_for
+from lab.services import rabbitmq
+
+BEAM = "beam.smp"
+ASIDE = "/root/aside"  # where a lost disk's data go: the lab, too, removes no data directory
+DRAINED = "Marked this node as undergoing maintenance"
+# Refused and not dropped: Erlang takes a minute to give up on a node that is only silent.
+_CUT = """
+for hook in input output; do
+    way=$([ $hook = input ] && echo iifname || echo oifname)
+    nft "add chain inet cut $hook { type filter hook $hook priority 0; }"
+    for port in dport sport; do nft "add rule inet cut $hook $way != lo tcp $port { 4369, 25672 } reject with tcp reset"; done
+done
+"""
+
+
+class World(NamedTuple):
+    """What a fault works on."""
+
+    lab: object
+    random: random.Random
+    say: object
+
+    def pick(self):
+        return self.random.choice(self.lab.node_names)
+
+    def without(self, node):
+        return [other for other in self.lab.node_names if other != node]
+
+
+def kill(lab, *nodes):
+    """SIGKILL of the brokers; nothing where there is none."""
+    for node in nodes:
+        try:
+            machine.kill(lab, node, BEAM)
+        except LabError:
+            pass
+
+
+def kill_one(world):
+    node = world.pick()
+    kill(world.lab, node)
+    return node
+
+
+def kill_two(world):
+    nodes = world.random.sample(world.lab.node_names, 2)
+    for node in nodes:
+        kill(world.lab, node)
+        time.sleep(world.random.choice((0, 0, 3)))
+    return " ".join(nodes)
+
+
+def kill_all(world):
+    nodes = world.random.sample(world.lab.node_names, 3)
+    for node in nodes:
+        kill(world.lab, node)
+        time.sleep(world.random.choice((0, 0, 0, 2, 8)))
+    return " ".join(nodes)
+
+
+def freeze(world):
+    node = world.pick()
+    try:
+        machine.stop(world.lab, node, BEAM)
+    except LabError:
+        return "no broker on " + node
+    time.sleep(2)
+    return node
+
+
+def pcs(world, *words):
+    """A command of pcs on the first node that carries it out."""
+    for node in world.lab.node_names:
+        try:
+            world.lab.check(node, ["pcs"] + list(words), 120)
+            return
+        except LabError as error:
+            last = error
+    raise last
+
+
+def disable_enable(world):
+    pcs(world, "resource", "disable", rabbitmq.RESOURCE + "-clone")
+    wait_for(lambda: not rabbitmq.serving(world.lab), 100)
+    time.sleep(world.random.uniform(0, 3))
+    pcs(world, "resource", "enable", rabbitmq.RESOURCE + "-clone")
+    return "all"
+
+
+def standby(world):
+    node = world.pick()
+    pcs(world, "node", "standby", node)
+    time.sleep(world.random.uniform(0, 15))
+    pcs(world, "node", "unstandby", node)
+    return node
+
+
+class Fewest:
+    """With it: how few brokers served at one time. One look that failed does not count."""
+
+    def __init__(self, lab):
+        self._lab, self._end, self.number = lab, threading.Event(), len(lab.node_names)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self):
+        before = self.number
+        while not self._end.wait(0.3):
+            now = len(rabbitmq.serving(self._lab))
+            self.number, before = min(self.number, max(now, before)), now
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc):
+        self._end.set()
+        self._thread.join()
+
+
+def drained(lab, node):
+    """How often the broker of `node` was put into maintenance mode, by its log."""
+    return int(lab.run(node, "cat /var/log/rabbitmq/rabbit@*.log | grep -c '%s'" % DRAINED).out.strip() or 0)
+
+
+def rolling(world):
+    """One node after the other through standby, as for an upgrade. A stop comes as soon as the one before is asked to come
+    back: it is the agent that has to wait for it."""
+    nodes = world.random.sample(world.lab.node_names, len(world.lab.node_names))
+    patient = world.random.choice((["--wait=100"], []))
+    with Fewest(world.lab) as fewest:
+        for node in nodes:
+            before = drained(world.lab, node)
+            pcs(world, "node", "standby", node, "--wait=100")
+            if drained(world.lab, node) == before:
+                raise Wrong("%s was stopped without being drained" % node)
+            pcs(world, "node", "unstandby", node, *patient)
+    if fewest.number < len(nodes) - 1:
+        raise Wrong("only %d brokers served at one time" % fewest.number)
+    return "%s, %s" % (" ".join(nodes), "patiently" if patient else "in haste")
+
+
+def power_one(world):
+    node = world.pick()
+    world.lab.power_cut(node)
+    return node
+
+
+def power_two(world):
+    nodes = world.random.sample(world.lab.node_names, 2)
+    world.lab.power_cut(*nodes)
+    time.sleep(world.random.uniform(0, 10))
+    world.lab.power_on(*nodes)
+    return " ".join(nodes)
+
+
+def power_all(world):
+    world.lab.power_cut(*world.lab.node_names, stay_off=True)
+    for node in world.random.sample(world.lab.node_names, 3):
+        world.lab.power_on(node)
+        time.sleep(world.random.choice((0, 0, 3)))
+    return "all"
+
+
+def power_all_gone_before(world):
+    """One goes first, the other two lose their power together later and come back without it."""
+    node = world.pick()
+    rest = world.without(node)
+    world.lab.power_cut(node, stay_off=True)
+    wait_for(lambda: set(rest) <= set(rabbitmq.serving(world.lab))
+             and rabbitmq.running(world.lab, rest[0]) == sorted(rest), 60)
+    time.sleep(world.random.uniform(3, 15))
+    world.lab.power_cut(*rest, stay_off=True)
+    world.lab.power_on(*rest)
+    back = wait_for(lambda: set(rest) <= set(rabbitmq.serving(world.lab)), 150)
+    world.lab.power_on(node)
+    if not back:
+        raise Wrong("%s did not come back without %s, which was gone before" % (" ".join(rest), node))
+    return "%s was gone before" % node
+
+
+def partition(world):
+    node = world.pick()
+    machine.partition(world.lab, node)
+    lasted = world.random.choice((1, 3, 10, 30))
+    time.sleep(lasted)
+    machine.heal(world.lab)
+    return "%s for %d s" % (node, lasted)
+
+
+def part_brokers(lab, node):
+    """Cut the broker of `node` off from the others. Pacemaker and clients still reach the node."""
+    lab.check(node, "nft add table inet cut" + _CUT)
+
+
+def join_brokers(lab, node):
+    lab.run(node, "nft delete table inet cut")
+
+
+def brokers_parted(world):
+    """Only the brokers lose each other, so nobody is fenced: the one that is alone may not serve for long."""
+    node = world.pick()
+    part_brokers(world.lab, node)
+    try:
+        lasted = world.random.choice((3, 10, 45))
+        time.sleep(lasted)
+        if lasted > 40 and node in rabbitmq.serving(world.lab):
+            raise Wrong("%s serves although its broker is cut off from the others for %d s" % (node, lasted))
+    finally:
+        join_brokers(world.lab, node)
+    return "%s for %d s" % (node, lasted)
+
+
+def replace(world):
+    """A machine loses its disk, and comes back under its name with an empty one."""
+    node = world.pick()
+    world.lab.run(node, "d=%s/$(date +%%s); mkdir -p $d; kill -KILL $(pidof %s); sleep 0.3; mv %s/* $d/" % (
+        ASIDE, BEAM, rabbitmq.BASE))
+    return node
+
+
+class Wrong(Exception):
+    """A fault itself saw something that must not be."""
+
+
+FAULTS = (
+    Fault("SIGKILL of one", 4, 90, kill_one),
+    Fault("SIGKILL of two", 3, 90, kill_two),
+    Fault("SIGKILL of all", 4, 120, kill_all),
+    Fault("SIGSTOP of one", 3, 120, freeze),
+    Fault("disable, enable", 3, 90, disable_enable),
+    Fault("standby, unstandby", 2, 90, standby),
+    Fault("rolling restart", 2, 90, rolling),
+    Fault("power cut of one", 3, 150, power_one),
+    Fault("power cut of two", 2, 150, power_two),
+    Fault("power cut of all", 3, 150, power_all),
+    Fault("power cut of two, the third was gone before", 1, 180, power_all_gone_before),
+    Fault("partition of one", 3, 180, partition),
+    Fault("broker of one cut off", 2, 150, brokers_parted),
+    Fault("disk of one lost", 2, 150, replace),
+)

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of scripts/front-door as a picture: a row for each case, in it a line for each listener.
+
+    python3 -m lab.front_door.picture REPORT.jsonl PICTURE.svg        (needs python3-svgwrite)
+"""
+
+import json
+import sys
+
+SECONDS, SCALE, LEFT, ROW, LANE = 14.0, 46, 370, 40, 28   # shown; pixels a second; of names; of a row; of its lines
+FINE, FAILED, AXIS, TEXT = "#9bb8d3", "#c0392b", "#bbbbbb", "#222222"
+
+
+def rows(path):
+    """The first run of each case: (title, attempts); an attempt is (name, began, took, what)."""
+    found = {}
+    with open(path, encoding="ascii") as file:
+        for line in file:
+            one = json.loads(line)
+            found.setdefault("%s: %s" % (one["manager"], one["case"]), one["attempts"])
+    return list(found.items())
+
+
+def stretches(attempts, name):
+    """The attempts at one listener as (begin, end, whether they were ok), each until the next that ended differently."""
+    found = []
+    for _, began, _, came in sorted((one for one in attempts if one[0] == name), key=lambda one: one[1]):
+        if began <= SECONDS:
+            if not found or found[-1][2] != (came == "ok"):
+                found.append([began, began, came == "ok"])
+            found[-1][1] = began
+            if len(found) > 1 and found[-1][0] == began:
+                found[-2][1] = began
+    return found
+
+
+def draw(found, path):
+    """Write the picture."""
+    import svgwrite
+    width, height = LEFT + SECONDS * SCALE + 20, ROW * len(found) + 70
+    picture = svgwrite.Drawing(path, size=(width, height), viewBox="0 0 %d %d" % (width, height),
+                               font_family="sans-serif", font_size=13)
+    picture.add(picture.rect((0, 0), (width, height), fill="white"))
+    for second in range(int(SECONDS) + 1):
+        x = LEFT + second * SCALE
+        picture.add(picture.line((x, 20), (x, height - 40), stroke=AXIS, stroke_width=1 if second else 2))
+        picture.add(picture.text(str(second), (x, height - 22), fill=TEXT, text_anchor="middle"))
+    picture.add(picture.text("seconds after the fault; a line is a listener; red: new connections failed",
+                             (LEFT, height - 6), fill=TEXT))
+    for number, (title, attempts) in enumerate(found):
+        top = 26 + number * ROW
+        names = sorted({one[0] for one in attempts})
+        picture.add(picture.text(title, (LEFT - 8, top + LANE / 2 + 4), fill=TEXT, text_anchor="end"))
+        for colour, wanted in ((FINE, True), (FAILED, False)):
+            path = []
+            for place, name in enumerate(names):
+                y = top + LANE * (place + 0.5) / len(names)
+                path += ["M%.1f %.1fH%.1f" % (LEFT + begin * SCALE, y, LEFT + end * SCALE)
+                         for begin, end, fine in stretches(attempts, name) if fine == wanted]
+            if path:
+                picture.add(picture.path("".join(path), stroke=colour, stroke_width=1.4, fill="none"))
+    picture.save()
+
+
+def main(words):
+    if len(words) != 2:
+        sys.stderr.write(__doc__.partition("\n\n")[2])
+        return 2
+    draw(rows(words[0]), words[1])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

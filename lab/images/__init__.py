@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Root file systems of the nodes, built once and cached."""

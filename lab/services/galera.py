@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Galera cluster on the nodes of a lab, as an operator would set one up; for demo, tests, faults and benchmarks.
+
+    galera.prepare(lab)                    # my.cnf of every node
+    galera.create(lab, say=print)          # one pcs command
+    galera.wait_synced(lab)
+    galera.users(lab)                      # an application's user and the table of lab/programs/writer.py
+    galera.haproxy(lab, say=print)         # HAProxy on every node, a VIP in front
+    with galera.Client(lab) as client:     # writes all the time
+        ...
+    galera.verify(lab, client.record)      # acknowledged rows that a node does not have
+"""
+
+import json
+import os
+import secrets
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from typing import Dict, List, NamedTuple, Optional
+
+from lab import PROGRAMS, LabError, state
+
+RESOURCE = "db"
+USER = "app"
+CONFIG_PATH = "/etc/mysql/mariadb.conf.d/60-galera.cnf"
+HAPROXY_PATH = "/etc/haproxy/haproxy.cfg"
+CHECK_SOCKET = "quorate-galera-check.socket"
+WRITER = os.path.join(PROGRAMS, "writer.py")
+SYNC_TIMEOUT = 120.0
+_STATES = {"1": "joining", "2": "donor", "3": "joined", "4": "synced"}
+
+CONFIG = """\
+[mysqld]
+bind-address = %(address)s
+binlog_format = ROW
+default_storage_engine = InnoDB
+innodb_autoinc_lock_mode = 2
+innodb_flush_log_at_trx_commit = 1
+innodb_buffer_pool_size = 64M
+log_error = /var/log/mysql/error.log
+wsrep_on = ON
+wsrep_provider = /usr/lib/galera/libgalera_smm.so
+wsrep_cluster_name = %(cluster)s
+wsrep_cluster_address = gcomm://%(members)s
+wsrep_node_name = %(node)s
+wsrep_node_address = %(address)s
+wsrep_sst_method = %(sst)s
+"""
+
+# One node takes the writes; the stick table keeps them where they are when the first one comes back, so that a recovery
+# is not felt a second time. The table has room for a new entry beside the old one (with 'size 1 nopurge' it never
+# learns), and is not asked for a node that drains: without the condition HAProxy goes on sending new sessions there.
+HAPROXY = """\
+global
+    log /dev/log local0
+    user haproxy
+    group haproxy
+    stats socket /run/haproxy/admin.sock mode 600 level admin
+
+defaults
+    log global
+    mode tcp
+    option tcplog
+    timeout connect 2s
+    timeout client 1h
+    timeout server 1h
+    retries 3
+    option redispatch 1
+
+listen galera
+    bind %(vip)s:3306
+    stick-table type integer size 10
+    stick store-request int(1)
+%(matches)s
+%(check)s
+    default-server check inter 1s fastinter 250ms fall 2 rise 2 on-marked-down shutdown-sessions%(port)s
+%(servers)s
+%(members)s"""
+# What says whether a node takes connections: it follows the state of the server above and asks nothing.
+_MEMBER = """
+backend galera.%(name)s
+    option httpchk
+    http-check disable-on-404
+    server %(name)s %(address)s:3306 track galera/%(name)s
+"""
+_HTTP_CHECK = "    option httpchk OPTIONS /\n    http-check disable-on-404"
+_TCP_CHECK = "    option tcp-check"
+
+
+class Server(NamedTuple):
+    """What a node's own database server says. `state` is a word: off (no power), down (no answer, or none in time),
+    non-primary, joining, donor, joined, synced."""
+
+    state: str
+    size: int = 0      # members of its primary component
+    sessions: int = 0  # of the application, so more than 0 where HAProxy writes to
+    vip: bool = False  # whether the node has the VIP, its database or not
+
+
+def nothing(text):
+    """A `say` that says nothing."""
+
+
+# -- set it up
+
+def prepare(lab, sst="rsync"):
+    """Write the database's configuration on every node; what an operator's deployment tool would do."""
+    members = ",".join(lab.node_names)
+    for node in lab.nodes:
+        text = CONFIG % {"address": node.address, "node": node.name, "members": members, "cluster": lab.name,
+                         "sst": sst}
+        if sst.startswith("maria"):
+            text += "wsrep_sst_auth = mysql:\n"  # by the socket: no password
+        lab.check(node.name, "cat >%s && install -d -o mysql -g adm -m 2750 /var/log/mysql" % CONFIG_PATH, stdin=text)
+
+
+def create_command(lab, agent="ocf:quorate:galera", **parameters):
+    """The one command, a list."""
+    given = dict({"wsrep_cluster_address": "gcomm://" + ",".join(lab.node_names)}, **parameters)
+    return (["pcs", "resource", "create", RESOURCE, agent] + ["%s=%s" % pair for pair in given.items()]
+            + ["promotable", "promoted-max=%d" % len(lab.nodes)])
+
+
+def create(lab, agent="ocf:quorate:galera", say=nothing, **parameters):
+    """Create the resource `db` with `parameters`."""
+    _pcs(lab, create_command(lab, agent, **parameters), say)
+
+
+def _pcs(lab, argv, say, timeout=60.0):
+    say(" ".join(shlex.quote(word) for word in argv))
+    lab.check(lab.node_names[0], argv, timeout)
+
+
+def password_file(lab):
+    """Where the application's password is, on this machine; only root reads it."""
+    return os.path.join(state.directory(lab.name), "app.password")
+
+
+def users(lab, node=None):
+    """Make the application's user and the table that lab/programs/writer.py writes to; from `node`, or any that is synced."""
+    password = secrets.token_hex(16)
+    with os.fdopen(os.open(password_file(lab), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(password + "\n")
+    sql(lab, node or any_synced(lab), """
+CREATE DATABASE IF NOT EXISTS quorate_lab;
+CREATE TABLE IF NOT EXISTS quorate_lab.ledger (id VARCHAR(64) NOT NULL PRIMARY KEY, at DOUBLE NOT NULL) ENGINE=InnoDB;
+CREATE OR REPLACE USER '%s'@'%%' IDENTIFIED BY '%s';
+GRANT ALL ON quorate_lab.* TO '%s'@'%%';
+""" % (USER, password, USER))
+
+
+def has_check(lab):
+    """Whether our package brought the check that serves port 9200."""
+    return lab.run(lab.node_names[0], ["systemctl", "cat", CHECK_SOCKET]).rc == 0
+
+
+def haproxy_config(lab):
+    """haproxy.cfg, the same on every node."""
+    http = has_check(lab)
+    servers = "\n".join("    server %s %s:3306 id %d%s" % (node.name, node.address, number, " backup" if number > 1 else "")
+                        for number, node in enumerate(lab.nodes, 1))
+    matches = ["    stick match int(1) if { int(1),table_server_id(galera) %d } { nbsrv(galera.%s) gt 0 }"
+               % (number, node.name) for number, node in enumerate(lab.nodes, 1)]
+    members = "".join(_MEMBER % node._asdict() for node in lab.nodes)
+    return HAPROXY % {"vip": lab.vip, "servers": servers, "check": _HTTP_CHECK if http else _TCP_CHECK,
+                      "port": " port 9200" if http else "", "members": members if http else "",
+                      "matches": "\n".join(matches) if http else "    stick match int(1)"}
+
+
+def haproxy_commands(lab):
+    """The pcs commands for HAProxy on every node and the VIP where one of them runs."""
+    words = """resource create haproxy systemd:haproxy op monitor interval=10s clone interleave=true
+resource create vip ocf:heartbeat:IPaddr2 ip=%s cidr_netmask=24 op monitor interval=5s
+constraint colocation add vip with haproxy-clone
+constraint order haproxy-clone then vip""" % lab.vip
+    return [["pcs"] + line.split() for line in words.splitlines()]
+
+
+def haproxy(lab, say=nothing, timeout=60.0):
+    """HAProxy on all nodes, each listening on the VIP whether it has it or not; the check on port 9200; the VIP."""
+    text, http = haproxy_config(lab), has_check(lab)
+    for name in lab.node_names:
+        lab.check(name, "cat >%s && echo net.ipv4.ip_nonlocal_bind=1 >/etc/sysctl.d/60-haproxy.conf && "
+                        "sysctl -q -p /etc/sysctl.d/60-haproxy.conf && haproxy -c -q -f %s"
+                  % (HAPROXY_PATH, HAPROXY_PATH), stdin=text)
+        if http:
+            lab.check(name, ["systemctl", "enable", "-q", "--now", CHECK_SOCKET])
+    for argv in haproxy_commands(lab):
+        _pcs(lab, argv, say)
+    if os.path.exists(password_file(lab)):
+        lab.wait(lambda: answers(lab), timeout, "nothing answers on the VIP %s:3306 after %.0f s; see `lab status` and "
+                 "HAProxy's journal" % (lab.vip, timeout))
+
+
+def answers(lab):
+    """Whether the application gets through the VIP to a database."""
+    script = ("import sys,pymysql; pymysql.connect(host=sys.argv[1], user=sys.argv[2], "
+              "password=open(sys.argv[3]).read().strip(), connect_timeout=2, read_timeout=2).query('SELECT 1')")
+    done = subprocess.run(lab.client(["/usr/bin/python3", "-c", script, lab.vip, USER, password_file(lab)]),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return done.returncode == 0
+
+
+# -- ask
+
+def sql(lab, node, text, timeout=30.0):
+    """Run statements on `node`'s own server as root, through its socket; its output: a row a line, tabs between."""
+    return lab.check(node, ["mariadb", "--batch", "--skip-column-names", "--connect-timeout=5"], timeout, stdin=text)
+
+
+_QUESTION = """SHOW GLOBAL STATUS WHERE Variable_name IN
+('wsrep_local_state', 'wsrep_cluster_status', 'wsrep_cluster_size');
+SELECT 'sessions', COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = '%s';
+""" % USER
+
+
+def ask(lab, node, timeout=2.0):
+    """Server: what `node`'s own database server says, in at most `timeout` seconds."""
+    client = ("ip -o -4 address show to %s; "
+              "exec mariadb --batch --skip-column-names --force --connect-timeout=2" % lab.vip)
+    try:
+        done = lab.run(node, client, timeout, stdin=_QUESTION)
+    except LabError:
+        return Server("off")
+    vip = lab.vip + "/" in done.out
+    values = dict(line.split("\t", 1) for line in done.out.splitlines() if "\t" in line)
+    if "wsrep_local_state" not in values:
+        return Server("down", vip=vip)
+    if values.get("wsrep_cluster_status") != "Primary":
+        return Server("non-primary", vip=vip)
+    return Server(_STATES.get(values["wsrep_local_state"], "joining"), int(values.get("wsrep_cluster_size", 0)),
+                  int(values.get("sessions", 0)), vip)
+
+
+def ask_all(lab, timeout=2.0) -> Dict[str, Server]:
+    """The same of every node, all at once."""
+    found = {}
+
+    def one(name):
+        found[name] = ask(lab, name, timeout)
+
+    threads = [threading.Thread(target=one, args=(name,), daemon=True) for name in lab.node_names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {name: found.get(name, Server("down")) for name in lab.node_names}
+
+
+def synced(lab, nodes=None):
+    """Whether the servers of `nodes` (all) are synced, in one primary component of at least so many."""
+    wanted = list(nodes or lab.node_names)
+    found = ask_all(lab)
+    return all(found[name].state == "synced" and found[name].size >= len(wanted) for name in wanted)
+
+
+def any_synced(lab):
+    """The name of a node whose server is synced. LabError if there is none."""
+    for name, server in ask_all(lab).items():
+        if server.state == "synced":
+            return name
+    raise LabError("no node of lab %s has a synced database" % lab.name)
+
+
+def writer_node(lab) -> Optional[str]:
+    """The node that HAProxy writes to: the one with most of the application's sessions. None if there are none."""
+    found = [(server.sessions, name) for name, server in ask_all(lab).items() if server.sessions]
+    return max(found)[1] if found else None
+
+
+def wait_synced(lab, nodes=None, timeout=SYNC_TIMEOUT, every=0.2):
+    """Wait until the servers of `nodes` (all) say that they are synced; the seconds it took. LabError otherwise."""
+    began = time.monotonic()
+    while not synced(lab, nodes):
+        if time.monotonic() - began > timeout:
+            found = ", ".join("%s %s" % (name, server.state) for name, server in ask_all(lab).items())
+            raise LabError("not synced after %.0f s: %s; `lab run --name %s %s quorate explain` says why"
+                           % (timeout, found, lab.name, lab.node_names[0]))
+        time.sleep(every)
+    return time.monotonic() - began
+
+
+# -- the client
+
+class Client:
+    """lab/programs/writer.py at work, in the lab's network, through the VIP (or at `host`)."""
+
+    def __init__(self, lab, directory=None, host=None, rate=100, workers=2):
+        base = directory or state.directory(lab.name)
+        self.record, self._state = os.path.join(base, "acknowledged"), os.path.join(base, "client.json")
+        self._lab, self._scene = lab, 0
+        self._options = ["--host", host or lab.vip, "--password-file", password_file(lab), "--record", self.record,
+                         "--state", self._state, "--rate", str(rate), "--workers", str(workers)]
+        self._process = None
+
+    def __enter__(self):
+        if os.path.exists(self._state):
+            os.unlink(self._state)
+        self._process = subprocess.Popen(self._lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", WRITER]
+                                                          + self._options),
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                         start_new_session=True)
+        self._lab.wait(self.figures, 10, "the client does not start")
+        return self
+
+    def __exit__(self, *exc):
+        self.stop()
+
+    def figures(self):
+        """What it felt so far, at most half a second old: a dict as lab/programs/writer.py writes it. {} before the first."""
+        try:
+            with open(self._state, encoding="ascii") as file:
+                return json.load(file)
+        except (OSError, ValueError):
+            return {}
+
+    def scene(self):
+        """Begin a new scene: figures()["scene"] counts from here. Returns what the one before came to."""
+        self._scene += 1
+        self._process.send_signal(signal.SIGUSR1)
+        return self._lab.wait(self._before, 10, "the client does not answer", every=0.1)["before"]
+
+    def _before(self):
+        """The figures once the client has begun the new scene, else None."""
+        seen = self.figures()
+        return seen if seen.get("scene", {}).get("number") == self._scene else None
+
+    def stop(self):
+        """End it; its last figures, {} if it ended badly."""
+        if self._process is None:
+            return {}
+        process, self._process = self._process, None
+        process.send_signal(signal.SIGTERM)
+        try:
+            out = process.communicate(timeout=30)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out = process.communicate()[0]
+        try:
+            return json.loads(out)
+        except ValueError:
+            return {}
+
+
+def acknowledged(record) -> List[str]:
+    """The rows that the client was told are there. A torn last line was not."""
+    with open(record, encoding="ascii") as file:
+        return [line[:-1] for line in file if line.endswith("\n")]
+
+
+def verify(lab, record, timeout=60.0) -> Dict[str, List[str]]:
+    """For each node, the acknowledged rows of the file `record` that it lacks. LabError if a node cannot be asked."""
+    owed = set(acknowledged(record))
+    missing = {}
+    for name in lab.node_names:
+        there = sql(lab, name, "SET SESSION wsrep_sync_wait = 1; SELECT id FROM quorate_lab.ledger;", timeout).split()
+        missing[name] = sorted(owed.difference(there))
+    return missing

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A RabbitMQ cluster on the nodes of a lab, as an operator would set one up; for tests, faults and benchmarks.
+
+    rabbitmq.prepare(lab)                  # configuration and Erlang cookie of every node
+    rabbitmq.create(lab, say=print)        # one pcs command
+    rabbitmq.wait_serving(lab)
+    rabbitmq.furnish(lab)                  # users, vhosts, exchanges, bindings, policies, queues with messages
+    rabbitmq.missing(lab)                  # what of it is not there any more
+"""
+
+import json
+import os
+import secrets
+import shlex
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from lab import PROGRAMS, LabError, state
+
+RESOURCE = "mq"
+USER = "app"
+BASE = "/var/lib/rabbitmq/mnesia"
+COOKIE = "/var/lib/rabbitmq/.erlang.cookie"
+LIMIT = 120.0
+MESSAGES = 1000
+FURNITURE = os.path.join(PROGRAMS, "furniture.py")
+
+OTHERS = ("nova", "cinder", "heat", "neutron")
+VHOSTS = ("/one", "/two")
+POLICIES = (("/one", "ttl", "^ttl\\.", {"message-ttl": 86400000}), ("/", "limit", "^limited\\.", {"max-length": 1000000}))
+
+CONFIG = """\
+loopback_users = none
+listeners.tcp.default = 5672
+cluster_partition_handling = pause_minority
+"""
+
+
+def nothing(text):
+    """A `say` that says nothing."""
+
+
+# -- set it up
+
+def prepare(lab, cookie=None):
+    """Configuration and Erlang cookie on every node; what an operator's deployment tool would do."""
+    cookie = cookie or secrets.token_hex(20)
+    for node in lab.nodes:
+        lab.check(node.name, "cat >/etc/rabbitmq/rabbitmq.conf && echo NODENAME=rabbit@%s >/etc/rabbitmq/rabbitmq-env.conf"
+                  % node.name, stdin=CONFIG)
+        lab.check(node.name, "umask 077; cat >%s && chown rabbitmq:rabbitmq %s && chmod 400 %s" % ((COOKIE,) * 3),
+                  stdin=cookie)
+
+
+def create_command(lab, agent="ocf:quorate:rabbitmq", **parameters):
+    """The one command, a list. The peer's agent wants its instances started one after the other, or each makes a cluster of
+    its own, and told of each other's stop."""
+    peer = ["ordered=true", "notify=true"] if "heartbeat" in agent else []
+    return (["pcs", "resource", "create", RESOURCE, agent] + ["%s=%s" % pair for pair in parameters.items()]
+            + ["clone", "interleave=true"] + peer)
+
+
+def create(lab, agent="ocf:quorate:rabbitmq", say=nothing, **parameters):
+    """Create the resource `mq` with `parameters`."""
+    argv = create_command(lab, agent, **parameters)
+    say(" ".join(shlex.quote(word) for word in argv))
+    lab.check(lab.node_names[0], argv, 60)
+
+
+def password_file(lab):
+    """Where the application's password is, on this machine; only root reads it."""
+    return os.path.join(state.directory(lab.name), "rabbitmq.password")
+
+
+# -- ask
+
+_GREET = """
+import socket, sys
+for word in sys.argv[1:]:
+    name, _, host = word.partition("=")
+    try:
+        with socket.create_connection((host, 5672), 0.5) as one:
+            one.settimeout(1.0)
+            one.sendall(b"AMQP\\0\\0\\x09\\x01")
+            if one.recv(8):
+                print(name)
+    except OSError:
+        pass
+"""
+
+
+def serving(lab):
+    """Names of the nodes whose broker greets a client, asked from the client's host."""
+    targets = ["%s=%s" % (node.name, node.address) for node in lab.nodes]
+    done = subprocess.run(lab.client(["/usr/bin/python3", "-I", "-S", "-c", _GREET] + targets), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True)
+    return done.stdout.split()
+
+
+def ctl(lab, node, *words, timeout=60.0):
+    """The output of rabbitmqctl (or another of its tools, by its name) on `node`. LabError if it fails."""
+    argv = list(words) if words[0].startswith("rabbitmq-") else ["rabbitmqctl"] + list(words)
+    return lab.check(node, argv, timeout)
+
+
+def running(lab, node):
+    """The nodes that the broker of `node` sees running, by the lab's names; [] when it does not say."""
+    try:
+        found = json.loads(lab.run(node, ["rabbitmqctl", "cluster_status", "--formatter", "json"], 30).out)["running_nodes"]
+    except (ValueError, KeyError, LabError):  # LabError: it has no power
+        return []
+    return sorted(name.partition("@")[2] for name in found)
+
+
+def one_cluster(lab, nodes=None):
+    """Whether each of `nodes` (all) sees all of them running. They are asked at once: each answer takes a second of CPU."""
+    wanted = set(nodes or lab.node_names)
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        return all(wanted <= set(seen) for seen in pool.map(lambda node: running(lab, node), sorted(wanted)))
+
+
+def wait_serving(lab, nodes=None, timeout=LIMIT, every=0.1):
+    """Wait until the brokers of `nodes` (all) greet clients; the seconds it took. LabError otherwise."""
+    wanted, began = set(nodes or lab.node_names), time.monotonic()
+    while not wanted <= set(serving(lab)):
+        if time.monotonic() - began > timeout:
+            raise LabError("not serving after %.0f s: only %s; `lab run --name %s %s quorate explain` says why" % (
+                timeout, " ".join(serving(lab)) or "none", lab.name, lab.node_names[0]))
+        time.sleep(every)
+    return time.monotonic() - began
+
+
+def wait_whole(lab, nodes=None, timeout=LIMIT):
+    """The same, and each of them sees all of them running, in one cluster."""
+    wanted, began = list(nodes or lab.node_names), time.monotonic()
+    wait_serving(lab, wanted, timeout)
+    while not one_cluster(lab, wanted):
+        if time.monotonic() - began > timeout:
+            raise LabError("not one cluster after %.0f s: %s" % (timeout, {node: running(lab, node) for node in wanted}))
+        time.sleep(0.5)
+    return time.monotonic() - began
+
+
+def wait_silent(lab, timeout=LIMIT):
+    """Wait until no broker greets anybody."""
+    lab.wait(lambda: not serving(lab), timeout, "brokers still serve")
+
+
+# -- what an operator and an application put there
+
+def furnish(lab, node=None):
+    """Five users with permissions, three vhosts, exchanges, bindings, policies; a durable classic and a quorum queue with
+    1,000 persistent messages each, all confirmed. Into the cluster of `node`."""
+    node = node or lab.node_names[0]
+    if not os.path.exists(password_file(lab)):
+        with os.fdopen(os.open(password_file(lab), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secrets.token_hex(16) + "\n")
+    with open(password_file(lab), encoding="ascii") as file:
+        password = file.read().strip()
+    users = (USER,) + OTHERS
+    text = json.dumps({
+        "vhosts": [{"name": name} for name in ("/",) + VHOSTS],
+        "users": [{"name": name, "password": password, "tags": []} for name in users],
+        "permissions": [{"user": user, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"}
+                        for user in users for vhost in ("/", "/one")],
+        "policies": [{"vhost": vhost, "name": name, "pattern": pattern, "apply-to": "queues", "priority": 0,
+                      "definition": definition} for vhost, name, pattern, definition in POLICIES]})
+    lab.check(node, "umask 077; cat >/root/definitions.json && chmod 644 /root/definitions.json && chmod 711 /root && "
+                    "rabbitmqctl -q import_definitions /root/definitions.json; code=$?; rm /root/definitions.json; exit $code",
+              120, stdin=text)
+    _furniture(lab, "put", lab.address(node))
+
+
+def missing(lab, node=None):
+    """What of the furniture is not there any more: a list of texts, empty when all is."""
+    node = node or lab.node_names[0]
+    found = []
+    there = json.loads(lab.check(node, "rabbitmqctl -q export_definitions /tmp/now.json >&2 && cat /tmp/now.json && "
+                                       "rm /tmp/now.json", 120))
+    have = {
+        "user": {one["name"] for one in there["users"]}, "vhost": {one["name"] for one in there["vhosts"]},
+        "permission": {"%s in %s" % (one["user"], one["vhost"]) for one in there["permissions"]},
+        "policy": {one["name"] for one in there["policies"]}, "exchange": {one["name"] for one in there["exchanges"]},
+        "binding": {"%s to %s" % (one["source"], one["destination"]) for one in there["bindings"]}}
+    users = (USER,) + OTHERS
+    wanted = {"user": users, "vhost": VHOSTS, "permission": ["%s in %s" % (user, vhost) for user in users
+                                                             for vhost in ("/", "/one")],
+              "policy": [name for _vhost, name, _pattern, _definition in POLICIES], "exchange": ("topic", "fanout"),
+              "binding": ["%s to %s" % (one, queue) for one in ("topic", "fanout") for queue in ("classic", "quorum")]}
+    for kind, names in wanted.items():
+        found += ["%s %s" % (kind, name) for name in names if name not in have[kind]]
+    if not found:
+        counts = json.loads(_furniture(lab, "count", lab.address(node)))
+        found = ["%s: %s of %d messages" % (name, count, MESSAGES) for name, count in counts.items() if count != MESSAGES]
+    return found
+
+
+def quorum_members(lab, node, queue="quorum"):
+    """How many members of the quorum queue are there."""
+    out = ctl(lab, node, "rabbitmq-queues", "quorum_status", queue, "--formatter", "json")
+    return len([one for one in json.loads(out) if one["Raft State"] in ("leader", "follower")])
+
+
+def _furniture(lab, verb, host):
+    argv = ["/usr/bin/python3", FURNITURE, verb, host, USER, password_file(lab), str(MESSAGES)]
+    try:
+        done = subprocess.run(lab.client(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        raise LabError("%s at %s took more than 120 s" % (verb, host)) from None
+    if done.returncode != 0:
+        raise LabError("%s: %s" % (verb, done.stderr.strip().splitlines()[-1:]))
+    return done.stdout

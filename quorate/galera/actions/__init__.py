@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What OCF asks of one node: start, promote, monitor, demote, stop."""

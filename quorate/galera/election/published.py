@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the nodes of a Galera cluster tell each other (see quorate.pacemaker.published), and the promotions that follow from it.
+
+    RESOURCE-generation  permanent, of a node: the bootstrap generation in which it was last synced
+    RESOURCE-generation  property of the cluster: the current bootstrap generation
+    RESOURCE-openings    property of the cluster: from which position each generation began
+
+encode_* and decode_* make values of node attributes of a Report and an Override, and back (see quorate.pacemaker.encoding);
+they are pure.
+"""
+
+from quorate.galera import facts
+from quorate.galera.facts import Override, Report, View, uuid
+from quorate.pacemaker import encoding, promotion, published
+from quorate.pacemaker.encoding import bit, flag, number, one_of, whole
+
+SCORE = 100
+OPENINGS_KEPT = 15
+_END = "end:1"
+
+
+def _uuid(text):
+    found = uuid(text)
+    if found is None:
+        raise ValueError(text)
+    return found
+
+
+def _uuids(text):
+    return frozenset(_uuid(part) for part in text.split(".")) if text else frozenset()
+
+
+def _join(uuids):
+    return ".".join(sorted(uuids)) or None
+
+
+# key in the text, field of Report, to text, from text
+_FIELDS = (
+    ("st", "state", str, one_of(facts.DOWN, facts.UNKNOWN, *facts.ALIVE)),
+    ("u", "uuid", str, _uuid),
+    ("n", "seqno", str, number),
+    ("src", "source", str, one_of(facts.GRASTATE, facts.RECOVERED, facts.NONE)),
+    ("c", "clean", bit, flag),
+    ("sf", "safe", bit, flag),
+    ("d", "data", bit, flag),
+    ("me", "my_uuid", str, _uuid),
+    ("ar", "arbitrators", _join, _uuids),
+    ("g", "generation", str, number),
+    ("t", "since", whole, number),
+    ("se", "settled", bit, flag),
+    ("tr", "tried", bit, flag),
+    ("sv", "survivor", bit, flag),
+    ("rc", "recorded", bit, flag),
+)
+
+
+def encode_report(report):
+    """The text of a Report for a node attribute; `node` is the attribute's target and not in it. `since` in whole s."""
+    parts = encoding.parts(_FIELDS, report)
+    if report.view is not None:
+        parts.append("vu:%s,vn:%d,vm:%s" % (report.view.uuid, report.view.seq, _join(report.view.members) or ""))
+    return encoding.line(parts, _END)
+
+
+def decode_report(node, text):
+    """The Report that `node` published; None when the text is not one (another version, cut off, nonsense)."""
+    values = encoding.values(text, _END)
+    if values is None or "st" not in values:
+        return None
+    try:
+        found = encoding.read(_FIELDS, values)
+        if "vu" in values or "vn" in values or "vm" in values:
+            found["view"] = View(_uuid(values["vu"]), number(values["vn"]), _uuids(values["vm"]))
+            if not found["view"].members:
+                return None
+    except (KeyError, ValueError):
+        return None
+    return Report(node, **found)
+
+
+def encode_override(override):
+    """The text of an Override for an attribute. Characters of `by` that an attribute cannot hold become '_'."""
+    return encoding.line(("node:" + override.node, "by:" + encoding.plain(override.by or ""),
+                          "at:" + whole(override.at or 0), "f:" + bit(override.forced)))
+
+
+def decode_override(text):
+    """The Override, None when the text is not one: an operator's word is acted upon whole or not at all."""
+    values = encoding.values(text)
+    try:
+        return Override(encoding.word(values["node"]), values.get("by") or None, number(values["at"]), flag(values["f"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+class Board(published.Board):
+    """One resource's attributes, seen from one node. All methods raise quorate.pacemaker.attributes.Unavailable."""
+
+    encode_report = staticmethod(encode_report)
+    decode_report = staticmethod(decode_report)
+    encode_override = staticmethod(encode_override)
+    decode_override = staticmethod(decode_override)
+
+    def withdraw(self):
+        """Take back all that this node said: it takes no part any more."""
+        for what in ("report", "status"):
+            self._attributes.delete("%s-%s" % (self._name, what))
+        promotion.withdraw(self._attributes, self._name)
+        self._memory.forget("published")
+
+    def snapshot(self, configured, names=None, listening=None):
+        """All that the election knows now. configured: data nodes, see facts.Snapshot."""
+        reports, present = self.heard()
+        known = dict(names or {})
+        for one in reports.values():
+            if one.my_uuid:
+                known[one.my_uuid] = one.node
+        two = self._context.parameters.two_node_mode
+        return facts.Snapshot(
+            self._context.node, configured, reports, present, self.generation(), known, two,
+            self._lost(configured, present) if two else frozenset(), self.override(), listening)
+
+    def _lost(self, configured, present):
+        from quorate.pacemaker.cib import status
+        nodes = status(self._context.commands, self._context.deadline).nodes
+        return frozenset(node.name for node in nodes if node.name in configured and node.name not in present
+                         and not node.online and not node.unclean and not node.pending)
+
+    def open_generation(self, begins):
+        """Make this the current generation, before a server is told to bootstrap. begins: what decide.opening() gave."""
+        kept = self.openings()[-OPENINGS_KEPT:] + [begins]
+        self._attributes.set_cluster_property(self._name + "-openings", ",".join(
+            "%d:%s:%s:%d" % one for one in kept))
+        self._attributes.set_cluster_property(self._name + "-generation", "%d" % begins[0])
+
+    def openings(self):
+        """(generation, uuid, seqno or None, parent generation) of the last generations, see decide.opening()."""
+        found = []
+        for part in (self._attributes.cluster_property(self._name + "-openings") or "").split(","):
+            words = part.split(":")
+            if len(words) == 4 and words[0].isdigit() and words[3].isdigit():
+                found.append((int(words[0]), words[1], int(words[2]) if words[2].lstrip("-").isdigit() else None,
+                              int(words[3])))
+        return found
+
+    def synced_in(self, generation):
+        """Record that this node is synced in this generation, so that its report may vote."""
+        note = self._memory.read("published")
+        if note.get("generation") != str(generation):
+            self._attributes.set_permanent(self._name + "-generation", "%d" % generation, self._context.node)
+            note["generation"] = str(generation)
+            self._memory.write("published", note)
+
+    def apply(self, decision):
+        """Offer the promotion that the decision allows, also on behalf of the others: the last one to report sees most."""
+        scores = promotion.scores(self._attributes, self._name)
+        for node in decision.nodes:
+            if scores.get(node, -1) < 0:
+                promotion.offer(self._attributes, self._name, SCORE, node)
+        me = self._context.node
+        if me not in decision.nodes and me in scores:
+            promotion.withdraw(self._attributes, self._name)
+
+    def offer_self(self):
+        """Keep the promotion of a running server."""
+        scores = promotion.scores(self._attributes, self._name)
+        if scores.get(self._context.node, -1) < 0:
+            promotion.offer(self._attributes, self._name, SCORE)
+
+    def rewrite(self):
+        """Make the scheduler see what was said before: after a controller's death it may not (see Attributes.rewrite)."""
+        self._attributes.rewrite()
+
+    def keep_promoted(self):
+        """The same, and wait until it is so: a probe that tells of a promoted server before its score is to be seen makes
+        the scheduler demote it."""
+        self._attributes.rewrite()
+        self._attributes.await_written(promotion.name(self._name), self._context.node)
+
+    def withdraw_self(self):
+        promotion.withdraw(self._attributes, self._name)
+
+    def withdraw_of(self, node):
+        """Take another node's score, so that the cluster demotes it."""
+        promotion.withdraw(self._attributes, self._name, node)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""mysqld on this node: its processes, its files, its answers."""

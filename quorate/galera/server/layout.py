@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where this machine keeps its server, found and not assumed: MariaDB or Percona, Debian or Red Hat.
+
+The server itself is asked (`mariadbd --verbose --help`), so its option files, their includes and its version's
+defaults are read by the program that will use them, and an error in them comes with its own words.
+"""
+
+import os
+from collections import namedtuple
+
+from quorate.galera.server import parse
+from quorate.ocf import codes
+from quorate.ocf.codes import Failed
+
+SERVERS = ("/usr/sbin/mariadbd", "/usr/sbin/mysqld", "/usr/libexec/mariadbd", "/usr/libexec/mysqld",
+           "/usr/bin/mariadbd", "/usr/bin/mysqld", "/usr/local/sbin/mariadbd", "/usr/local/bin/mariadbd")
+LOG_DIRECTORIES = ("/var/log/mysql", "/var/log/mariadb")
+
+
+class Layout(namedtuple("Layout", "server config datadir socket pid log user group flush wsrep_on provider sst_method")):
+    """server: path of the program; config: --defaults-file or None; flush: innodb_flush_log_at_trx_commit as text."""
+
+    __slots__ = ()
+
+    def base(self):
+        """The command line that every start of the server shares."""
+        argv = [self.server]
+        if self.config:
+            argv.append("--defaults-file=" + self.config)
+        return argv + ["--datadir=" + self.datadir, "--user=" + self.user]
+
+
+def server_program(parameters):
+    """Path of the server. Raises Failed(ERR_INSTALLED)."""
+    wanted = parameters.binary
+    if wanted and not os.path.basename(wanted).endswith(("_safe", "-safe")):
+        path = wanted if "/" in wanted else _on_path(wanted)
+        if path and os.access(path, os.X_OK):
+            return path
+        raise Failed(codes.ERR_INSTALLED, "There is no program %s (parameter binary)." % wanted)
+    for path in SERVERS:
+        if os.access(path, os.X_OK):
+            return path
+    raise Failed(codes.ERR_INSTALLED, "No database server found: install mariadb-server, or set the parameter binary.")
+
+
+def _on_path(name):
+    for directory in ("/usr/sbin", "/usr/libexec", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"):
+        if os.access(os.path.join(directory, name), os.X_OK):
+            return os.path.join(directory, name)
+    return None
+
+
+def find_layout(context):
+    """The Layout by parameters and the server's own word. Raises Failed with a sentence."""
+    parameters = context.parameters
+    server = server_program(parameters)
+    if parameters.config and not os.path.isfile(parameters.config):
+        raise Failed(codes.ERR_INSTALLED, "The configuration file %s (parameter config) does not exist on this node."
+                     % parameters.config)
+    argv = [server] + (["--defaults-file=" + parameters.config] if parameters.config else [])
+    # With wsrep_on in its files and no address, MariaDB refuses even to print its help; we give the address at start.
+    result = context.commands.run(
+        argv + ["--user=" + parameters.user, "--wsrep_cluster_address=gcomm://", "--verbose", "--help"],
+        context.deadline.limit(20))
+    values = _table(result.out)
+    if result.rc != 0 or "datadir" not in values:  # it prints the table even after an option that it refuses
+        raise Failed(codes.ERR_ARGS, "%s does not accept its configuration on this node: %s" % (
+            server, parse.last_error(result.err) or "it ended with code %s and said nothing" % result.rc))
+    datadir = (parameters.datadir or values["datadir"]).rstrip("/") or "/"
+    log = parameters.log or _value(values, "log-error")
+    if log and not os.path.isabs(log):
+        log = os.path.join(datadir, log)
+    if log and not parameters.log and "." not in os.path.basename(log):
+        log += ".err"  # as the server does (sql/mysqld.cc, fn_format of log_error_file)
+    return Layout(
+        server, parameters.config, datadir,
+        _absolute(parameters.socket or _value(values, "socket"), datadir, "/run/mysqld/mysqld.sock"),
+        _absolute(parameters.pid or _value(values, "pid-file"), datadir, "/run/mysqld/mysqld.pid"),
+        log or _default_log(datadir), parameters.user, parameters.group,
+        _value(values, "innodb-flush-log-at-trx-commit"), _value(values, "wsrep-on"), _value(values, "wsrep-provider"),
+        _value(values, "wsrep-sst-method"))
+
+
+def _table(text):
+    """The second part of --verbose --help: 'name   value' a line, after a line of dashes."""
+    values, started = {}, False
+    for line in text.splitlines():
+        if line.startswith("---"):
+            started = True
+        elif started and line and not line[0].isspace():
+            name, _, value = line.partition(" ")
+            values.setdefault(name, value.strip())
+    return values
+
+
+def _value(values, name):
+    value = values.get(name)
+    return None if value in (None, "", "(No default value)") else value
+
+
+def _absolute(path, datadir, otherwise):
+    if not path:
+        return otherwise
+    return path if os.path.isabs(path) else os.path.join(datadir, path)
+
+
+def _default_log(datadir):
+    for directory in LOG_DIRECTORIES:
+        if os.path.isdir(directory):
+            return directory + "/error.log"
+    return os.path.join(datadir, "error.log")
+
+
+def layout_problems(layout):
+    """What will keep the server from starting here: a list of sentences, empty if nothing."""
+    import pwd
+    found = []
+    try:
+        uid = pwd.getpwnam(layout.user).pw_uid
+    except KeyError:
+        return ["There is no user %s on this node (parameter user)." % layout.user]
+    directory = os.path.dirname(layout.log)
+    if not os.path.isdir(directory):
+        found.append("The directory %s for the error log is missing: install -d -o %s -g adm -m 2750 %s"
+                     % (directory, layout.user, directory))
+    elif not _writable(directory, uid) and not (os.path.exists(layout.log) and _writable(layout.log, uid)):
+        found.append("User %s cannot write the error log %s: chown %s %s" % (layout.user, layout.log, layout.user, directory))
+    if os.path.isdir(layout.datadir):
+        owner = os.stat(layout.datadir).st_uid
+        if owner != uid:
+            found.append("The data directory %s belongs to uid %d and not to %s: chown -R %s:%s %s" % (
+                layout.datadir, owner, layout.user, layout.user, layout.group, layout.datadir))
+        free = os.statvfs(layout.datadir)
+        if free.f_bavail * free.f_frsize < 4 * 1024 * 1024:
+            found.append("The file system of %s is full (%d KiB free): make room there." % (
+                layout.datadir, free.f_bavail * free.f_frsize // 1024))
+    return found
+
+
+def _writable(path, uid):
+    """Whether the user may write there, by owner and mode; groups are taken as given."""
+    status = os.stat(path)
+    return (status.st_uid == uid and status.st_mode & 0o200) or status.st_mode & 0o022

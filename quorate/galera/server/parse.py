@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text to facts: what Galera and mysqld leave on disk and in logs, addresses, rows. Pure: no clock, no file.
+
+Every function takes what a broken machine may hold (cut off, zeros after a power cut, another version's text) and
+answers 'cannot be understood' instead of raising, so that a decision sees *unknown* and not an accident.
+"""
+
+from quorate.galera import facts
+from quorate.galera.facts import ZERO_UUID, Garbage, Grastate, Gvwstate, View
+
+GCOMM_PORT = 4567            # gcomm's default (gmcast.hpp)
+ERROR_MOST = 160             # characters of mysqld's last error that fit an exit reason
+_UNDEFINED = 2 ** 64 - 1     # wsrep_local_index, wsrep_cluster_conf_id outside of a primary component
+_ON = {"on": True, "1": True, "yes": True, "off": False, "0": False, "no": False}
+
+# Lines that only follow from an earlier, telling one.
+_NOISE = ("Aborting", "init function returned error", "registration as a STORAGE ENGINE failed",
+          "Unknown/unsupported storage engine", "Failed to initialize plugins", "Failed to initialize builtin plugins",
+          "Data Dictionary initialization failed", "wsrep::connect(", "gcs connect failed", "Shutdown complete",
+          "Plugin initialization aborted")
+
+
+# Files in the data directory
+
+def _content(text):
+    """The text if there is something to read in it, else Garbage."""
+    stripped = text.strip(" \t\r\n\0")
+    if not stripped:
+        return Garbage("is empty" if not text.strip("\0") or not text else "holds no text")
+    if "\0" in text:
+        return Garbage("holds binary zeros")
+    return stripped
+
+
+def grastate(text):
+    """grastate.dat: Grastate; None when `text` is None (no such file); Garbage when it cannot be understood."""
+    if text is None:
+        return None
+    text = _content(text)
+    if isinstance(text, Garbage):
+        return text
+    values = {}
+    for line in text.splitlines():
+        key, separator, value = line.partition(":")
+        if separator and not line.startswith("#"):
+            values[key.strip()] = value.strip()
+    state, seqno = facts.uuid(values.get("uuid", "")), facts._integer(values.get("seqno"))
+    if state is None or seqno is None or seqno < -1:
+        return Garbage("has no valid uuid and seqno")
+    return Grastate(state, seqno, {"1": True, "0": False}.get(values.get("safe_to_bootstrap")))
+
+
+def with_safe(text, safe=True):
+    """grastate.dat's text with safe_to_bootstrap set to 1 (or 0), all else kept; None when the text is Garbage."""
+    if not isinstance(grastate(text), Grastate):
+        return None
+    lines = [line for line in text.splitlines() if line.partition(":")[0].strip() != "safe_to_bootstrap"]
+    return "\n".join(lines + ["safe_to_bootstrap: %d" % safe]) + "\n"
+
+
+def gvwstate(text):
+    """gvwstate.dat: Gvwstate with masked UUIDs; None when `text` is None; Garbage when it cannot be understood.
+
+    An empty file is Garbage too: Galera stops over it (codership/galera#354), and it proves nothing.
+    """
+    if text is None:
+        return None
+    text = _content(text)
+    if isinstance(text, Garbage):
+        return text
+    mine, view_uuid, seq, members, ended = None, None, None, set(), False
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == 2 and words[0] == "my_uuid:":
+            mine = facts.uuid(words[1])
+        elif len(words) == 4 and words[0] == "view_id:":
+            view_uuid, seq = facts.uuid(words[2]), facts._integer(words[3])
+        elif len(words) >= 2 and words[0] == "member:":
+            members.add(facts.uuid(words[1]))
+        elif words == ["#vwend"]:
+            ended = True
+    if mine is None or view_uuid is None or seq is None or not members or None in members or not ended:
+        return Garbage("is not a complete view")
+    return Gvwstate(facts.mask(mine), View(facts.mask(view_uuid), seq, frozenset(facts.mask(member) for member in members)))
+
+
+def settled(view, applied_members):
+    """Whether a running node has committed everything that came before the change to `view`.
+
+    view: the View of its gvwstate.dat, written when the change is delivered; applied_members: node_uuid of
+    mysql.wsrep_cluster_members, written when the change is *applied*, in the order of commits. When the two agree,
+    what an evicted member had committed is on this node's disk as well. Store the View when this turns true; the
+    report of a later crash says `settled` when the stored View is that of gvwstate.dat.
+    """
+    return view is not None and view.members == frozenset(facts.mask(member.strip().lower()) for member in applied_members)
+
+
+# Logs
+
+def recovered_position(log):
+    """(uuid, seqno) from the last 'Recovered position: UUID:SEQNO' of --wsrep-recover, None when there is none.
+
+    Newer servers append ',domain-server-seqno'. (ZERO_UUID, -1) means: a database that never was in a cluster.
+    """
+    found = None
+    for line in log.splitlines():
+        _, separator, rest = line.partition("Recovered position")
+        if not separator or not rest.strip(" :\t"):
+            continue
+        state, _, seqno = rest.strip(" :\t").split()[0].split(",")[0].partition(":")
+        state, seqno = facts.uuid(state), facts._integer(seqno)
+        if state is not None and seqno is not None and seqno >= -1:
+            found = (state, seqno)
+    return found
+
+
+def prepared_xa(log):
+    """Number of prepared transactions that keep InnoDB from telling a position ('Found N prepared ...'), else 0."""
+    for line in log.splitlines():
+        before, separator, after = line.partition(" prepared transaction")
+        words = before.split()
+        if separator and len(words) > 1 and words[-2] == "Found":
+            return facts._integer(words[-1]) or 0
+    return 0
+
+
+def last_error(log, most=ERROR_MOST):
+    """mysqld's own last [ERROR] that tells something, without time and thread, at most `most` characters; or None."""
+    telling, any_line = None, None
+    for line in log.splitlines():
+        _, separator, rest = line.partition("[ERROR]")
+        text = " ".join(rest.split())
+        while text.startswith("[") and "]" in text:          # MySQL 8: [MY-000000] [WSREP]
+            text = text.partition("]")[2].strip()
+        if not separator or not text:
+            continue
+        any_line = text
+        if not any(noise in text for noise in _NOISE):
+            telling = text
+    text = telling or any_line
+    if text is not None and len(text) > most:
+        text = text[:most - 3].rstrip() + "..."
+    return text
+
+
+# Addresses
+
+def cluster_address(text):
+    """wsrep_cluster_address, such as gcomm://n1,n2:4567,[::1]:4567?pc.weight=1, to a tuple of (host, port).
+
+    Options are left out, hosts keep their spelling without brackets, a repeated one counts once. What is wrong with
+    the text is told by address_problem(); here it is only passed over.
+    """
+    found = []
+    for entry in _entries(text):
+        host, port = _host_port(entry)
+        if host and port and (host, port) not in found:
+            found.append((host, port))
+    return tuple(found)
+
+
+def address_problem(text):
+    """A sentence that says what is wrong with a wsrep_cluster_address, or None."""
+    if not text.strip().lower().startswith("gcomm://"):
+        return "wsrep_cluster_address must begin with gcomm://, it is '%s'." % text
+    entries, hosts = _entries(text), set()
+    if not entries:
+        return "wsrep_cluster_address names no node; list every data node, such as gcomm://n1,n2,n3."
+    for entry in entries:
+        host, port = _host_port(entry)
+        if not host or not port:
+            return "wsrep_cluster_address has an entry that is no host or host:port: '%s'." % entry
+        if host.lower() in hosts:
+            return "wsrep_cluster_address names %s twice." % host
+        hosts.add(host.lower())
+    return None
+
+
+def _entries(text):
+    body = text.strip().partition("://")[2].partition("?")[0].partition("/")[0]
+    return [entry.strip() for entry in body.split(",") if entry.strip()]
+
+
+def _host_port(entry):
+    """(host, port); host or port None when it is not valid. A bare IPv6 address is taken whole."""
+    if entry.startswith("["):
+        host, bracket, rest = entry[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            return None, None
+        port = rest[1:] if rest else None
+    elif entry.count(":") > 1:
+        host, port = entry, None
+    else:
+        host, colon, port = entry.partition(":")
+        port = port if colon else None
+    number = GCOMM_PORT if port is None else facts._integer(port)
+    if not host or " " in host or number is None or not 0 < number < 65536:
+        return None, None
+    return host, number
+
+
+def host_map(text):
+    """cluster_host_map, 'pcmk1:galera1;pcmk2:galera2', to a dict of Galera host to Pacemaker node."""
+    found = {}
+    for pair in (text or "").split(";"):
+        node, colon, host = pair.strip().partition(":")
+        host = host.strip().strip("[]")
+        if colon and node.strip() and host:
+            found[host] = node.strip()
+    return found
+
+
+def configured_nodes(address, hosts):
+    """Pacemaker's names of the nodes in a wsrep_cluster_address, in its order: tuple. hosts: what host_map() gave."""
+    found = []
+    for host, _ in cluster_address(address):
+        node = hosts.get(host, host)
+        if node not in found:
+            found.append(node)
+    return tuple(found)
+
+
+def has_history(state_uuid):
+    """Whether a state UUID names a history. ZERO_UUID has none; None is unknown and therefore not claimed to."""
+    return state_uuid is not None and state_uuid != ZERO_UUID

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server's processes: found, launched, stopped with proof.
+
+A pid file proves nothing: it is missing during recovery and state transfer, and its pid is used again. mysqld changes
+into its data directory first thing (sql/mysqld.cc, my_setwd), so a server is recognised by its working directory being
+*that* directory (device and inode: a container's /var/lib/mysql is another one).
+"""
+
+import os
+
+from quorate.host import daemon
+from quorate.host.daemon import NOTE
+from quorate.host.process import same_root
+from quorate.ocf import codes
+from quorate.ocf.codes import Failed
+
+NAMES = ("mariadbd", "mysqld", "mysqld-debug")
+TRANSFER = ("wsrep_sst_", "rsync", "mariabackup", "mariadb-backup", "xtrabackup", "mbstream", "xbstream", "socat")
+OPEN_FILES = 32768  # LimitNOFILE of mariadb.service; under Pacemaker's limit of 1024 it shrinks its table cache from 2000 to 421
+LOG_MOST = 262144   # bytes of the error log that are read
+
+
+def same_directory(pid, datadir):
+    """Whether the process works in the data directory; False too when it cannot be seen."""
+    try:
+        mine, theirs = os.stat(datadir), os.stat("/proc/%d/cwd" % pid)
+    except OSError:
+        return False
+    return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
+
+
+def is_server(process, datadir):
+    """Whether this is a server on that data directory: by where it works, else by what it was told (before it got there)."""
+    if not process.argv or os.path.basename(process.argv[0]) not in NAMES:
+        return False
+    return same_directory(process.pid, datadir) or ("--datadir=" + datadir in process.argv and same_root(process.pid))
+
+
+def is_orphan(process, datadir, sessions):
+    """Whether this is what a state transfer on that data directory left behind."""
+    if not any(os.path.basename(word).startswith(TRANSFER) for word in process.argv[:3]):
+        return False
+    return ((mentions(process.argv, datadir) and same_root(process.pid)) or same_directory(process.pid, datadir)
+            or daemon.session(process.pid) in sessions)
+
+
+def mentions(argv, directory):
+    """Whether a command line has this directory, or something in it; /var/lib/mysql2 is not in /var/lib/mysql."""
+    text, at = " ".join(argv), -1
+    while True:
+        at = text.find(directory, at + 1)
+        if at < 0:
+            return False
+        before, after = text[at - 1:at], text[at + len(directory):][:1]
+        if not any(one.isalnum() or one in "_-.~+" for one in (before, after) if one) and before != "/":
+            return True
+
+
+def find(context, memory, datadir):
+    """The server on this data directory, whoever started it. Process or None."""
+    return daemon.find(context, memory, lambda process: is_server(process, datadir))
+
+
+def remains(context, memory, datadir):
+    """Every process that works on the data directory: servers, their children, orphans of a state transfer."""
+    return daemon.family(context, memory, lambda process: is_server(process, datadir),
+                         lambda process, sessions: is_orphan(process, datadir, sessions))
+
+
+def launch(context, memory, layout, options):
+    """Start the server with these options more than its base. Returns its Process. Raises Failed."""
+    prepare_run_directories(layout)
+    argv = layout.base() + ["--socket=" + layout.socket, "--pid-file=" + layout.pid, "--log-error=" + layout.log] + options
+    context.log.say("Starting %s" % " ".join(argv))
+    daemon.allow_open_files(OPEN_FILES)
+    process = daemon.launch(context, memory, argv, layout.log, {"OCF_ROOT": None}, datadir=layout.datadir, socket=layout.socket)
+    if process is None:
+        raise Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (layout.server, last_words(memory, layout)))
+    return process
+
+
+def prepare_run_directories(layout):
+    """Make the directories of socket and pid file in /run, which is empty after a boot."""
+    import pwd
+    account = pwd.getpwnam(layout.user)
+    daemon.own_directories({os.path.dirname(layout.socket), os.path.dirname(layout.pid)}, account.pw_uid, account.pw_gid, 0o755)
+
+
+def new_log(memory, log):
+    """What the server wrote to its error log since it was launched."""
+    return daemon.new_log(memory, log, LOG_MOST)
+
+
+def last_words(memory, layout):
+    """The server's own last error, or what it printed before it had a log."""
+    from quorate.galera.server import parse
+    printed = daemon.printed(memory)
+    words = parse.last_error(new_log(memory, layout.log)) or parse.last_error(printed)
+    if words:
+        return words
+    lines = printed.strip().splitlines()
+    return lines[-1][:160] if lines else "it left no error in %s" % layout.log
+
+
+def last_words_of(memory):
+    """The same for the server of the note, when the layout is not at hand."""
+    from quorate.galera.server import parse
+    words = parse.last_error(new_log(memory, memory.read(NOTE).get("log", "")))
+    return words or "it left no error, so it was probably killed (SIGKILL, or out of memory: see 'journalctl -k')"
+
+
+def stop(context, memory, datadir, budget, hopeless=False):
+    """Stop everything that works on the data directory, within `budget` seconds. Returns what is still there (empty: done).
+
+    hopeless: one that waits for a primary component does not hear SIGTERM (57 s seen), one that somebody froze is likely to
+    hang again; their data survive a kill as they survive a crash.
+    """
+    def ask(processes):
+        for process in processes:
+            if is_server(process, datadir):
+                daemon.signal(context, process, daemon.SIGTERM)
+                daemon.signal(context, process, daemon.SIGCONT)  # stopped by SIGSTOP, it could not even hear the first
+                context.log.say("Sent SIGTERM to pid %d (%s)." % (process.pid, process.argv[0]))
+
+    return daemon.stop(context, lambda: remains(context, memory, datadir), ask, "The database server", budget, hopeless)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""stop: end every process of the service, and prove it."""
+
+import os
+
+from quorate.host.daemon import not_stopped
+from quorate.host.state_files import Memory
+from quorate.ocf import codes
+from quorate.ocf.codes import Outcome
+from quorate.openstack.facts import FAILED_FILE, SERVICE_FILE, SYMPTOMS_FILE
+from quorate.openstack.service.sources import Eyes
+
+
+def stop(context, service, eyes=None, memory=None):
+    """End all of it and prove it. Needs no configuration, no software, no cluster."""
+    from quorate.openstack.service import process
+    eyes, memory = eyes or Eyes(context.commands), memory or Memory(service.name, context.instance)
+    processes = process.remains(context, service)
+    held = process.listeners(eyes, processes) if service.port is not None else {}
+    left = process.stop(context, service, memory, eyes, max(3.0, context.deadline.left() - 3.0))
+    if left:
+        return Outcome(codes.ERR_GENERIC, not_stopped(left, service.name))
+    if held:
+        still = context.deadline.poll(lambda: not eyes.connections().listening(held), every=0.1, up_to=2.0)
+        if not still:
+            ports = ", ".join(str(held[inode]) for inode in eyes.connections().listening(held))
+            return Outcome(codes.ERR_GENERIC, "Its processes are gone, and somebody who inherited the listening socket still "
+                           "holds port %s; see 'ss -ltnp'." % ports)
+    for note in (SERVICE_FILE, SYMPTOMS_FILE, FAILED_FILE, "output"):
+        memory.forget(note)
+    if context.parameters.pid:
+        try:
+            os.unlink(context.parameters.pid)
+        except OSError:
+            pass
+    return Outcome(codes.SUCCESS)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting a service: through its systemd unit where there is one, else its program, and the wait until it works.
+
+Stopping a service with proof: TERM and CONT to all of it, a wait, KILL to what is left, and a look that nothing is.
+"""
+
+import os
+
+from quorate.host import daemon
+from quorate.ocf import codes
+from quorate.ocf.codes import Failed
+from quorate.openstack.facts import SERVICE_FILE, SYMPTOMS_FILE
+from quorate.openstack.service import observe
+
+NO_UNIT = "none"
+INTERPRETER_PATH = ("/usr/bin", "/usr/local/bin", "/usr/sbin", "/opt/stack/venv/bin", "/var/lib/kolla/venv/bin")
+THAWED = 10.0  # seconds in which one that was frozen may end gracefully
+
+
+def unit_for(context, service, eyes):
+    """The Unit to start it with, or None: its program is started. Raises Failed where a named one is missing.
+
+    A unit starts what the distribution has put into it; whoever gives a program, options or another configuration file
+    wants those, so the program is started.
+    """
+    parameters, wanted = context.parameters, context.parameters.unit
+    if wanted == NO_UNIT or not eyes.units.managed():
+        return None
+    if not wanted and (parameters.additional_parameters or (parameters.binary or service.name) != service.name
+                       or parameters.config != service.config or getattr(parameters, "web", None)):
+        return None
+    unit = eyes.units.find((wanted,) if wanted else service.units)
+    if wanted and unit is None:
+        raise Failed(codes.ERR_INSTALLED, "There is no systemd unit %s on this node." % wanted)
+    return None if unit is None or (unit.masked and not wanted) else unit
+
+
+def unit_of(context, service, eyes):
+    """The unit that its processes may be in, for a stop: whatever the parameters say today. None: there is none."""
+    if not eyes.units.managed():
+        return None
+    wanted = context.parameters.unit
+    return eyes.units.find((wanted,) if wanted and wanted != NO_UNIT else service.units)
+
+
+def program(context, service):
+    """Path of the program, None when it is not installed."""
+    binary = context.parameters.binary or service.name
+    if "/" in binary:
+        return binary if os.access(binary, os.X_OK) else None
+    for directory in INTERPRETER_PATH:
+        if os.access("%s/%s" % (directory, binary), os.X_OK):
+            return "%s/%s" % (directory, binary)
+    return None
+
+
+def obstacles(context, service, eyes):
+    """The first reason why it cannot run on this machine, None when it can."""
+    unit = unit_for(context, service, eyes)
+    if unit is not None and unit.masked:
+        return "The systemd unit %s is masked: systemctl unmask %s" % (unit.name, unit.name)
+    if unit is None and program(context, service) is None:
+        if service.release:
+            version = installed(service.project)
+            return "%s is not installed on this node%s: %s." % (
+                service.name, " (%s %s is)" % (service.project, version) if version else "", service.release)
+        return "%s is not installed on this node: neither a systemd unit (%s) nor the program %s." % (
+            service.name, ", ".join(service.units), context.parameters.binary or service.name)
+    if not os.path.isfile(context.parameters.config):
+        return "The configuration file %s is missing; set config=PATH, or install %s's configuration." % (
+            context.parameters.config, service.project)
+    if unit is None and context.parameters.user and eyes.user(context.parameters.user) is None:
+        return "There is no user %s on this node; set user=NAME." % context.parameters.user
+    return None
+
+
+def installed(project, places=("/usr/lib/python3/dist-packages", "/usr/lib/python3*/site-packages")):
+    """The version of a Python package as its metadata's name says it, None when it is not found."""
+    import glob
+    for place in places:
+        for path in glob.glob("%s/%s-*-info" % (place, project)):
+            return os.path.basename(path).split("-")[1].removesuffix(".egg").removesuffix(".dist")
+    return None
+
+
+def begin(context, service, memory, eyes):
+    """Start it and return the unit or None. Does not wait for more than its first process."""
+    unit = unit_for(context, service, eyes)
+    memory.forget(SYMPTOMS_FILE)
+    if unit is None:
+        memory.write(SERVICE_FILE, {"launched": int(context.clock.monotonic())})
+        _spawn(context, service, memory, eyes)
+        return None
+    trouble = eyes.units.adopt(unit, context.deadline.limit(20))
+    if trouble:
+        context.log.warning(trouble)
+    if eyes.units.enabled(unit):
+        context.log.warning("systemd starts %s at boot, and so does the cluster: systemctl disable %s" % (unit.name, unit.name))
+    context.log.say("Starting the systemd unit %s." % unit.name)
+    memory.write(SERVICE_FILE, {"launched": int(context.clock.monotonic()), "unit": unit.name})
+    result = eyes.units.start(unit, context.deadline.limit(90))
+    if not result.ok:
+        from quorate.host.units import last_line
+        raise Failed(codes.ERR_GENERIC, "systemctl start %s failed: %s See 'journalctl -u %s'." % (
+            unit.name, last_line(result), unit.name))
+    return unit
+
+
+def _spawn(context, service, memory, eyes):
+    """The program in a session of its own, as its user."""
+    parameters = context.parameters
+    argv = [program(context, service), "--config-file=" + parameters.config]
+    argv += (parameters.additional_parameters or "").split()
+    if getattr(parameters, "web", None):
+        argv += ["--web", parameters.web]
+    context.log.say("Starting %s as %s." % (" ".join(argv), parameters.user))
+    output = daemon.fresh_output(memory)
+    _directories(service, eyes.user(parameters.user))
+    account = eyes.user(parameters.user)
+    user = parameters.user if account is not None and account[0] != os.geteuid() else None
+    context.commands.spawn(argv, output, env={"OCF_ROOT": None, "HOME": "/var/lib/" + service.project}, user=user)
+
+
+def _directories(service, account):
+    """What the unit would make in /run (RuntimeDirectory=): state and locks of the project."""
+    if account is None or os.geteuid() != 0:
+        return
+    daemon.own_directories(("/run/" + service.project, "/run/lock/" + service.project), *account, 0o755)
+
+
+def remains(context, service):
+    """Every process of the service, and what those have started: a copy of a volume, a helper with root's rights."""
+    found = {one.pid: one for one in observe.processes(context, service)}
+    for pid in list(found):
+        for child in context.processes.descendants(pid):
+            found.setdefault(child.pid, child)
+    return list(found.values())
+
+
+def stop(context, service, memory, eyes, budget):
+    """Stop it within `budget` seconds. Returns the processes that are still there (empty: done)."""
+    unit = unit_of(context, service, eyes)
+    left = daemon.stop(context, lambda: remains(context, service), lambda first: _ask(context, service, eyes, unit, first),
+                       service.name, budget)
+    if unit is not None and not left and memory.read("service").get("unit"):
+        eyes.units.forget_failure(unit, context.deadline.limit(5))
+    return left
+
+
+def _ask(context, service, eyes, unit, first):
+    """Tell these processes to end."""
+    by_unit = _ask_systemd(context, eyes, unit, first)
+    services = {one.pid for one in observe.processes(context, service)}
+    # Parents first, so that they know of the end before their children end and start no new ones. A second SIGTERM would
+    # end a service at once that systemd has just asked to end gracefully (oslo.service drops its handler at the first).
+    for one in sorted(first, key=lambda one: one.start):
+        if one.pid in services and one.pid not in by_unit:
+            daemon.signal(context, one, daemon.SIGTERM)
+    for one in first:
+        daemon.signal(context, one, daemon.SIGCONT)
+    context.log.say("Sent SIGTERM and SIGCONT to pid %s." % ", ".join(str(one.pid) for one in first))
+    _end_frozen(context, [one for one in first if one.state in ("T", "t")])
+
+
+def _end_frozen(context, frozen):
+    """A second SIGTERM to what was stopped by a signal and does not end: it has none of its connections any more. A worker of
+    Cinder 21 kept its parent, and so the failover, waiting for graceful_shutdown_timeout (60 s) here; its neighbours had ended at
+    once."""
+    if frozen and not context.deadline.poll(lambda: all(context.processes.gone(one) for one in frozen), up_to=THAWED):
+        for one in frozen:
+            daemon.signal(context, one, daemon.SIGTERM)
+
+
+def _ask_systemd(context, eyes, unit, found):
+    """Pids that systemd was asked to end, an empty set when it was not or did not take it."""
+    if unit is None:
+        return frozenset()
+    inside = frozenset(one.pid for one in found if eyes.units.of(one.pid) == unit.name)
+    if not inside:
+        return inside
+    result = eyes.units.stop(unit, context.deadline.limit(10))
+    if result.ok:
+        return inside
+    context.log.warning("systemctl stop %s failed, so its processes are ended without it." % unit.name)
+    return frozenset()
+
+
+def listeners(eyes, processes):
+    """Inodes of the listening sockets of these processes, with the port of each."""
+    connections, found = eyes.connections(), {}
+    for one in processes:
+        for socket in connections.of(one.pid) or ():
+            if socket.state == "listen":
+                found[socket.inode] = socket.port
+    return found

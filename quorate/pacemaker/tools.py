@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is in the cluster at this moment, as crm_node knows it."""
+
+EX_USAGE = 64        # CRM_EX_USAGE: an option this release does not know
+EX_CONFIG = 78       # CRM_EX_CONFIG: attrd_updater says it for an attribute that nobody ever set
+EX_DISCONNECT = 102  # CRM_EX_DISCONNECT: no cluster here
+EX_NOSUCH = 105      # CRM_EX_NOSUCH: crm_attribute says it for an attribute that is not there (before 2.1: 6, ENXIO)
+EX_NOSUCH_OLD = 6
+TIMEOUT = 10.0             # seconds for one question; they normally take some milliseconds
+
+
+class Unavailable(Exception):
+    """The cluster could not be asked. `reason` is a sentence for the operator."""
+
+    def __init__(self, reason):
+        Exception.__init__(self, reason)
+        self.reason = reason
+
+
+def ask(commands, deadline, argv, accept=(), env=None):
+    """Run a tool of the cluster. Its Result, if it succeeded or ended with a code of `accept`; else raises Unavailable."""
+    if deadline.expired:
+        raise Unavailable("No time was left to ask the cluster (%s)." % argv[0])
+    result = commands.run(argv, deadline.limit(TIMEOUT), env=env)
+    if result.rc == 0 or result.rc in accept:
+        return result
+    raise Unavailable(_why(result))
+
+
+def _why(result):
+    """A sentence about a tool that failed."""
+    tool = result.argv[0]
+    if result.timed_out:
+        return "The cluster did not answer %s in time; is Pacemaker well on this node? Ask 'crm_mon -1'." % tool
+    if result.rc == EX_DISCONNECT:
+        return "Pacemaker does not run on this node; start it with 'pcs cluster start'."
+    if result.rc == 127:
+        return "%s is not installed; install the package pacemaker-cli-utils (RHEL: pacemaker-cli)." % tool
+    lines = (result.err.strip() or result.out.strip()).splitlines()
+    return "%s failed with code %s%s" % (tool, result.rc, ": " + lines[-1].strip() if lines else ".")
+
+
+def members(commands, deadline):
+    """Names of the nodes in our partition, as a frozenset. Raises Unavailable.
+
+    Remote and bundle nodes are not among them: they have no membership of their own.
+    """
+    names = ask(commands, deadline, ("crm_node", "-p")).out.split()
+    found = frozenset(name for name in names if name != "(null)")  # a node that just joined may not have told its name
+    if not found:
+        raise Unavailable("crm_node -p names no members; is Pacemaker well on this node? Ask 'crm_mon -1'.")
+    return found
+
+
+def quorate(commands, deadline):
+    """Whether our partition has quorum. Raises Unavailable."""
+    answer = ask(commands, deadline, ("crm_node", "-q")).out.strip()
+    if answer not in ("0", "1"):
+        raise Unavailable("crm_node -q says neither 0 nor 1 but '%s'." % answer[:60])
+    return answer == "1"
+
+
+def local_node(commands, deadline):
+    """The name of this node in the cluster. Raises Unavailable. (The host name need not be the same.)"""
+    name = ask(commands, deadline, ("crm_node", "-n")).out.strip()
+    if not name or name == "(null)":
+        raise Unavailable("crm_node -n does not know the name of this node; is Pacemaker started?")
+    return name

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The broker's own tools, where something is to be changed. Each starts an Erlang machine: half a second of CPU, so never
+in a monitor that has nothing to do. That a tool failed is never taken for an answer about the broker.
+"""
+
+import os
+
+from quorate.rabbitmq.broker import parse
+
+DIRECTORIES = ("/usr/sbin", "/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin")
+
+
+class Tools:
+    """rabbitmqctl and its kin on this node, with the limits of one action."""
+
+    def __init__(self, context, layout):
+        self._context = context
+        self._layout = layout
+
+    def run(self, tool, *words, limit=30.0, node=None):
+        """The Result of one tool. node: an Erlang name other than this node's own."""
+        path = next((os.path.join(directory, tool) for directory in DIRECTORIES
+                     if os.access(os.path.join(directory, tool), os.X_OK)), tool)
+        env = dict(self._layout.environment(), LC_ALL="C.UTF-8")
+        if self._context.parameters.datadir:
+            env["RABBITMQ_MNESIA_BASE"] = self._layout.base
+        argv = [path] + (["-n", node] if node else []) + list(words)
+        return self._context.commands.run(argv, self._context.deadline.limit(limit), env=env)
+
+    def forget(self, name, node):
+        """Let the cluster of `node` (Erlang name) forget `name`: (done, sentence)."""
+        result = self.run("rabbitmqctl", "forget_cluster_node", name, node=node, limit=60)
+        if result.ok or "not_a_cluster_node" in result.err + result.out:
+            return True, "The cluster forgot %s." % name
+        return False, "The cluster did not forget %s: %s" % (name, why(result))
+
+    def grow(self, name):
+        """Make this node a member of every quorum queue again (strategy all: also of those with an even number): (done,
+        sentence)."""
+        result = self.run("rabbitmq-queues", "grow", name, "all", limit=60)
+        return result.ok, "" if result.ok else "Quorum queues were not extended to %s: %s" % (name, why(result))
+
+    def set_policy(self, policy):
+        """Set the policy: (done, sentence)."""
+        result = self.run("rabbitmqctl", *policy.words())
+        return result.ok, "" if result.ok else "The policy %s was not set: %s" % (policy.name, why(result))
+
+    def force_boot(self):
+        """Let the next boot of this (stopped) node wait for nobody: (done, sentence)."""
+        result = self.run("rabbitmqctl", "force_boot")
+        return result.ok, "" if result.ok else "The boot cannot be forced: %s" % why(result)
+
+    def critical(self):
+        """Whether quorum queues would lose their quorum without this node: True, False, None: no answer."""
+        result = self.run("rabbitmq-queues", "check_if_node_is_quorum_critical", "--formatter", "json", limit=10)
+        if result.ok:
+            return False
+        # The same exit code as for a broker that cannot be reached; the words tell them apart (3.10 and 4.0).
+        return True if "minimum online quorum" in result.err + result.out else None
+
+    def cluster_status(self):
+        """The JSON of cluster_status; '' when it does not answer."""
+        result = self.run("rabbitmqctl", "-q", "cluster_status", "--formatter", "json", limit=15)
+        return result.out if result.ok else ""
+
+    def drain(self, limit):
+        """Put this node into maintenance mode: (done, sentence)."""
+        result = self.run("rabbitmq-upgrade", "drain", limit=limit)
+        return result.ok, "" if result.ok else "Not drained: %s" % why(result)
+
+
+def why(result):
+    """A tool's own words on its failure."""
+    if result.timed_out:
+        return "%s did not end in time" % os.path.basename(result.argv[0])
+    words = parse.last_error(result.err) or parse.last_error(result.out)
+    if words and words not in ("Error:", "ERROR:"):
+        return words
+    lines = [line.strip() for line in (result.err + "\n" + result.out).splitlines() if line.strip() and line.strip() != "Error:"]
+    return lines[-1][:200] if lines else "code %s" % result.rc

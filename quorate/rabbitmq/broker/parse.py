@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text to facts. Pure: no file, no clock, no command.
+
+The broker writes its own files as Erlang terms (rabbit_file:write_term_file/2). Only lists of node names are needed from
+them, so no parser of Erlang is: whatever is not of that form is not understood, and *unknown*.
+
+How far a broker is that has a process and listens to nobody, by the end of its log. Pure.
+
+It boots, waits for other nodes, paused itself, is in maintenance or was stopped inside its Erlang machine: from outside all
+of these look the same, and the broker's own tools that tell them apart start an Erlang machine each. Lines are those of
+RabbitMQ 3.10.8 and 4.0.5, seen; a log without any of them, or none, is *unknown*.
+"""
+
+from quorate.rabbitmq import facts
+from quorate.rabbitmq.facts import KHEPRI, MNESIA
+
+# Names that RabbitMQ itself does not count when it asks whether a data directory was ever used
+# (rabbit_mnesia:is_virgin_node/0, 3.10 and 4.0).
+_BEFORE_FIRST_USE = frozenset(("cluster_nodes.config", "nodes_running_at_shutdown", "coordination", "quorum", "stream",
+                               "msg_stores", "enabled_feature_flags", "force_load", "khepri", "rabbitmq_metadata"))
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-@")
+# Each line and what the broker is after it; the last one in the log counts.
+MARKS = (
+    ("Starting RabbitMQ ", facts.STARTING),
+    ("configured log handlers are now ACTIVE", facts.STARTING),  # the first line of a start
+    ("Waiting for Mnesia tables for ", facts.WAITING),           # also in passing: see below
+    ("Error while waiting for Mnesia tables", facts.WAITING),
+    ("Waiting for Khepri leader", facts.WAITING),
+    ("starting Ra system: coordination", facts.WAITING),         # 4.0 with Khepri: the last words before it waits for a leader
+    ("Server startup complete", facts.RUNNING),
+    ("Cluster minority/secondary status detected", facts.PAUSED),
+    ("This node is being put into maintenance", facts.DRAINING),
+    ("Marked this node as undergoing maintenance", facts.DRAINING),
+    ("Marked this node as back from maintenance", facts.RUNNING),
+    ("Successfully stopped RabbitMQ and its dependencies", facts.STOPPED_APP),
+)
+SILENT = 4.0  # seconds without a word after which a boot waits, and did not only pass by
+
+
+def names(text):
+    """frozenset of the Erlang node names in a list such as [rabbit@n1,'rabbit@n-2']; None if it is no such list."""
+    words = text.strip().rstrip(".").strip()
+    if not (words.startswith("[") and words.endswith("]")):
+        return None
+    found = [word.strip().strip("'") for word in words[1:-1].split(",") if word.strip()]
+    if not all("@" in word and _NAME.issuperset(word) for word in found):
+        return None
+    return frozenset(found)
+
+
+def members(text):
+    """frozenset of all members by cluster_nodes.config: {[all],[disc]}. (before 3.0: [all]); None: not understood."""
+    words = "".join(text.split()).rstrip(".")
+    if words.startswith("{[") and words.endswith("]}"):
+        words = words[1:words.index("]") + 1]
+    found = names(words)
+    return found or None
+
+
+def running(text):
+    """frozenset of the nodes that ran when this one last knew, by nodes_running_at_shutdown; None: not understood."""
+    return names("".join(text.split()))
+
+
+def store(feature_flags):
+    """MNESIA or KHEPRI by the text of NODE-feature_flags; None (no such file) counts as a node that never had Khepri."""
+    words = "".join((feature_flags or "").split()).rstrip(".").strip("[]").split(",")
+    return KHEPRI if "khepri_db" in words else MNESIA
+
+
+def used(entries, has_khepri=False):
+    """Whether a data directory with these entries was ever used, as RabbitMQ itself sees it. entries: names, or None if
+    there is no such directory."""
+    if not entries:
+        return False
+    if has_khepri and "coordination" in entries:
+        return True  # Khepri's own files stand among those that do not count (4.0.5: coordination, msg_stores, quorum)
+    return bool(set(entries) - _BEFORE_FIRST_USE)
+
+
+def settings(text):
+    """Variables of rabbitmq-env.conf, which is shell, as far as they are plain words: dict without the prefix RABBITMQ_.
+
+    A value with an expansion in it ($, `) is None: it is known to be set, and not to what.
+    """
+    found = {}
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("export "):
+            line = line[7:].lstrip()
+        name, separator, value = line.partition("=")
+        if not separator or not name.replace("_", "").isalnum() or line.startswith("#"):
+            continue
+        value = value.strip()
+        if value[:1] in ("'", '"') and value.endswith(value[0]) and len(value) > 1:
+            value = value[1:-1]
+        elif value[:1] not in ("'", '"'):
+            value = value.partition(" #")[0].strip()
+        key = name[9:] if name.startswith("RABBITMQ_") else name
+        found[key] = None if "$" in value or "`" in value else value
+    return found
+
+
+def options(text):
+    """Settings of rabbitmq.conf ('key = value' a line): dict."""
+    found = {}
+    for line in text.splitlines():
+        name, separator, value = line.partition("=")
+        if separator and not name.strip().startswith("#"):
+            found[name.strip()] = value.strip().strip("'\"")
+    return found
+
+
+def port(conf):
+    """(port, tls) of the first AMQP listener by the options of rabbitmq.conf; (None, False): none is set there."""
+    for prefix, tls in (("listeners.tcp.", False), ("listeners.ssl.", True)):
+        for name in sorted(conf):
+            number = conf[name].rpartition(":")[2]
+            if name.startswith(prefix) and number.isdigit():
+                return int(number), tls
+    return None, False
+
+
+def waiting(log):
+    """Whether the end of a broker's log says that it waits for other nodes (rabbit_table:wait_for_tables/1; with Khepri
+    the election of a leader, rabbit_khepri:wait_for_leader/0)."""
+    waits = max(log.rfind("Waiting for Mnesia tables"), log.rfind("Waiting for Khepri leader"),
+                log.rfind("Error while waiting for Mnesia tables"))
+    return waits > max(log.rfind("Successfully synced tables"), log.rfind("Khepri leader elected"),
+                       log.rfind("Server startup complete"))
+
+
+_NOT_A_CAUSE = ("BOOT FAILED", "===========", "Error during startup", "crasher", "supervisor", "reason:", "Log file(s)",
+                "neighbours", "initial call", "registered_name", "ancestors", "exception exit")
+
+
+def last_error(text):
+    """What a log or an output says went wrong: the cause of a failed boot, else the last line of an error; None: nothing."""
+    best, boot = None, False
+    for line in text.splitlines():
+        words = line.strip()
+        if "[error]" in words:
+            words = words.partition("[error]")[2].strip()
+            words = words.partition(">")[2].strip() if words.startswith("<") else words
+        elif not words.startswith(("Error:", "ERROR:", "error:", "Failed to", "{error", "init terminating")):
+            continue
+        if words == "BOOT FAILED":
+            boot = True
+        elif words and not words.endswith(":") and not any(word in words for word in _NOT_A_CAUSE):
+            if boot is True:
+                return words[:200]  # the rest is background and diagnostics
+            best = words
+    return None if best is None else best[:200]
+
+
+def cluster_members(text):
+    """frozenset of the members in the JSON of `rabbitmqctl cluster_status --formatter json`; None: not understood."""
+    import json
+    try:
+        found = json.loads(text[text.index("{"):])
+        return frozenset(found["disk_nodes"]) | frozenset(found.get("ram_nodes", ())) or None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def version(entries):
+    """The version in the names of a directory of rabbitmq_server-VERSION entries, the highest; None: there is none."""
+    found = [name[len("rabbitmq_server-"):] for name in entries if name.startswith("rabbitmq_server-")]
+    return max(found, key=version_key) if found else None
+
+
+def version_key(text):
+    """A version as a tuple of numbers, to compare: '3.10.8' -> (3, 10, 8). () for None."""
+    return tuple(int(part) for part in (text or "").partition("-")[0].split(".") if part.isdigit())
+
+
+def boot_stage(log, silent):
+    """The stage by the end of a log, None: it does not say. silent: seconds since the log was written to, None: unknown.
+
+    A broker that pauses itself stops its applications a moment later, in other words than an operator who stops them.
+    """
+    found = sorted((log.rfind(text), stage) for text, stage in MARKS if text in log)
+    if not found:
+        return None
+    at, stage = found[-1]
+    if stage == facts.STOPPED_APP:
+        before = [one for one in found[:-1] if one[1] in (facts.PAUSED, facts.RUNNING, facts.STARTING)]
+        return facts.PAUSED if before and before[-1][1] == facts.PAUSED else stage
+    if stage == facts.WAITING and "\n" in log[at:].rstrip("\n") or stage == facts.WAITING and (silent is None or silent < SILENT):
+        return facts.STARTING
+    return stage

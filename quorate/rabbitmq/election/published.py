@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the nodes of a RabbitMQ cluster tell each other (see quorate.pacemaker.published), and what is kept for all of them.
+
+    RESOURCE-generation  permanent, of a node: the last forced boot that it took part in
+    RESOURCE-generation  property of the cluster: the last forced boot
+    RESOURCE-founder     property of the cluster, in a set of its own: who founded the first cluster
+    RESOURCE-policy      property of the cluster: mark of the policy that was set last
+
+encode_* and decode_* make values of node attributes of a Report and an Override, and back (see quorate.pacemaker.encoding);
+they are pure.
+"""
+
+from quorate.pacemaker import cib, encoding, published
+from quorate.pacemaker.encoding import bit, flag, number, one_of, whole, word
+from quorate.pacemaker.tools import EX_NOSUCH, ask
+from quorate.rabbitmq import facts
+from quorate.rabbitmq.facts import KHEPRI, MNESIA, STATES, Override, Report
+
+EX_EXISTS = 108  # CRM_EX_EXISTS: cibadmin --create of what is there already
+_END = "end"
+
+
+def _words(text):
+    return frozenset(word(part) for part in text.split("|")) if text else frozenset()
+
+
+def _join(words):
+    return "|".join(sorted(words))
+
+
+def _count(text):
+    found = number(text)
+    if found < 0:
+        raise ValueError(text)
+    return found
+
+
+# key in the text, field of Report, to text, from text
+_FIELDS = (
+    ("st", "state", str, one_of(*STATES)),
+    ("d", "data", bit, flag),
+    ("n", "name", str, word),
+    ("m", "members", _join, _words),
+    ("r", "running", _join, _words),
+    ("db", "store", str, one_of(MNESIA, KHEPRI)),
+    ("v", "version", str, word),
+    ("c", "cookie", str, word),
+    ("g", "generation", whole, _count),
+    ("t", "since", whole, _count),
+    ("l", "launched", bit, flag),
+    ("x", "lost", bit, flag),
+)
+
+
+def encode_report(report):
+    """The report as text. What cannot be told in it (a name with strange letters) is left out, so it is unknown."""
+    return encoding.line(encoding.parts(_FIELDS, report), _END)
+
+
+def decode_report(node, text):
+    """The Report of `node`, or None when the text is none."""
+    values = encoding.values(text, _END)
+    if values is None or "st" not in values:
+        return None
+    try:
+        return Report(node, **encoding.read(_FIELDS, values))
+    except (ValueError, KeyError):
+        return None
+
+
+def encode_override(override):
+    """The operator's word as text."""
+    return encoding.line(("node:" + override.node, "by:" + (encoding.plain(override.by or "") or "somebody"),
+                          "at:" + whole(override.at or 0), "forced:" + bit(override.forced)), _END)
+
+
+def decode_override(text):
+    """The Override, or None when the text is none."""
+    values = encoding.values(text, _END)
+    try:
+        return Override(word(values["node"]), values["by"], _count(values["at"]), flag(values["forced"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+class Board(published.Board):
+    """One resource's attributes, seen from one node. All methods raise quorate.pacemaker.attributes.Unavailable."""
+
+    encode_report = staticmethod(encode_report)
+    decode_report = staticmethod(decode_report)
+    encode_override = staticmethod(encode_override)
+    decode_override = staticmethod(decode_override)
+
+    def withdraw_status(self):
+        """Take back the live sentence: this node takes no part. What is on its disk stays told."""
+        self._attributes.delete(self._name + "-status")
+        note = self._memory.read("published")
+        note.pop("status", None)
+        self._memory.write("published", note)
+
+    def snapshot(self):
+        """All that is known now."""
+        reports, present = self.heard()
+        nodes, generations = self.configured()
+        return facts.Snapshot(self._context.node, nodes | frozenset((self._context.node,)), reports, present,
+                              self.generation(), self.founder(), self.override(), generations)
+
+    def configured(self):
+        """(names of the nodes that may hold data: the parameter, else all of the cluster, whether they are there or not;
+        dict of node -> the last forced boot that it took part in)."""
+        text = ask(self._context.commands, self._context.deadline, ("cibadmin", "-Q", "-o", "nodes"), (EX_NOSUCH,)).out
+        names, generations = cib.configured_nodes(text, self._name + "-generation")
+        named = (self._context.parameters.nodes or "").replace(",", " ").split()
+        return frozenset(named or names), generations
+
+    def open_generation(self):
+        """Make a new generation the current one, before a boot is forced; its number."""
+        number = (self.generation() or 0) + 1
+        self._attributes.set_cluster_property(self._name + "-generation", "%d" % number)
+        self.took_part(number)
+        return number
+
+    def took_part(self, generation):
+        """Record that this node runs in this generation, so that what it wrote down counts."""
+        if generation != self.own_generation():
+            self._attributes.set_permanent(self._name + "-generation", "%d" % generation, self._context.node)
+
+    def founder(self):
+        """The node that founded the first cluster, or is about to; None: nobody has."""
+        result = self._in_set("-G", "-q")
+        return result.out.strip() or None if result.rc == 0 else None
+
+    def claim(self):
+        """Become the founder, unless somebody is. Returns who it is. Of two that claim at once one gets it: the cluster's
+        configuration takes each change after the other, and what exists cannot be created again."""
+        name = self._name + "-founder"
+        text = '<cluster_property_set id="%s"><nvpair id="%s-by" name="%s" value="%s"/></cluster_property_set>' % (
+            name, name, name, self._context.node)
+        ask(self._context.commands, self._context.deadline,
+            ("cibadmin", "--create", "-o", "crm_config", "--xml-text", text), (EX_EXISTS, 76))
+        return self.founder()
+
+    def found_instead(self):
+        """Become the founder in another one's place, by the operator's word."""
+        self._in_set("-v", self._context.node)
+
+    def _in_set(self, *options):
+        name = self._name + "-founder"
+        return ask(self._context.commands, self._context.deadline, (
+            "crm_attribute", "-t", "crm_config", "-s", name, "-n", name) + options, (EX_NOSUCH, 6))
+
+    def policy(self):
+        """The mark of the policy that was set last, None: none was."""
+        return self._attributes.cluster_property(self._name + "-policy")
+
+    def policy_set(self, mark):
+        self._attributes.set_cluster_property(self._name + "-policy", mark)

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is well, what is not, and what to type. Pure: Seen in, Verdict out.
+
+A node that is off, a service that runs on fewer nodes than it should, an instance that is degraded: bad. What an operator
+ordered (standby, maintenance, disabled, unmanaged, drained): planned. A failed action of a service that is well again: past.
+"""
+
+from quorate.status import problems
+from quorate.status.facts import BAD, DEGRADED, LEVELS, MOVES, MOVING, PAST, PLANNED, WELL, Row, Verdict
+
+ADDRESSES = ("ocf:heartbeat:IPaddr2", "ocf:heartbeat:IPaddr", "ocf:heartbeat:IPv6addr")
+_BACKENDS_SHOWN = 3  # with all their servers up
+PROXY_UP, PROXY_ORDERED = ("UP", "OPEN", "no check"), ("MAINT", "DRAIN", "NOLB")
+
+
+def judge(seen):
+    """The Verdict on everything that was seen."""
+    nodes = tuple(_node(one, one.name == seen.node) for one in seen.cluster.nodes)
+    services = tuple(_service(seen, one) for one in _in_order(seen.cluster.services))
+    proxies = _shortened(tuple(_proxy(one, seen) for one in _own_backends(seen.proxies or ())))
+    rows = nodes + services + proxies
+    troubles = tuple(problems._troubles(seen, {row.name: row for row in services}))
+    level = worst([row.level for row in rows] + [trouble.level for trouble in troubles])
+    return Verdict(level, _headline(level, nodes, services, proxies, troubles), _title(seen), nodes, services, proxies,
+                   troubles)
+
+
+def worst(levels):
+    """The worst of them; nothing at all is well."""
+    return max(levels, key=LEVELS.index, default=WELL)
+
+
+def exit_code(verdict):
+    """0: all is well; 1: something is not."""
+    return 0 if verdict.level in (WELL, PAST) else 1
+
+
+def _headline(level, nodes, services, proxies, troubles):
+    if level in (WELL, PAST):
+        return "all is well"
+    wrong = ["%s %s" % (row.name, row.word) for row in nodes + services + proxies if row.level not in (WELL, PAST)]
+    if not wrong:
+        wrong = [trouble.text for trouble in troubles if trouble.level == level][:1]
+    head = {BAD: "NOT WELL", MOVES: "changing", PLANNED: "as ordered, not whole"}[level]
+    more = ", and %d more" % (len(wrong) - 6) if len(wrong) > 6 else ""
+    return "%s: %s%s" % (head, ", ".join(wrong[:6]), more)
+
+
+def _title(seen):
+    cluster = seen.cluster
+    members = [one for one in cluster.nodes if one.type == "member"] or cluster.nodes
+    online = len([one for one in members if one.online])
+    parts = ["%d of %d nodes online" % (online, len(members))]
+    parts.append({True: "quorate", False: "NO QUORUM", None: "quorum unknown"}[cluster.quorate])
+    parts.append({True: "fencing on", False: "FENCING OFF", None: "fencing unknown"}[cluster.fencing])
+    if cluster.maintenance:
+        parts.append("MAINTENANCE MODE")
+    if cluster.version:
+        parts.append("Pacemaker " + cluster.version.partition("-")[0])
+    name = seen.configured.name if seen.configured is not None and seen.configured.name else None
+    return "%s: %s" % ("cluster " + name if name else "cluster", ", ".join(parts))
+
+
+# -- nodes
+
+def _node(node, here):
+    text = ", ".join(word for word, said in (("this node", here), ("DC", node.dc), (node.type, node.type != "member"))
+                     if said)
+    if node.unclean:
+        return Row(node.name, "UNCLEAN", BAD, _joined(text, "its state is unknown; it waits to be fenced"))
+    if node.pending:
+        return Row(node.name, "joining", MOVES, text)
+    if not node.online:
+        return Row(node.name, "OFF", BAD, _joined(text, "not in the cluster, and known to be down"))
+    if node.shutdown:
+        return Row(node.name, "leaving", MOVES, text)
+    if node.maintenance:
+        return Row(node.name, "maintenance", PLANNED, _joined(text, "its services are not watched"))
+    if node.standby:
+        return Row(node.name, "standby", PLANNED, text)
+    if node.health in ("yellow", "red"):
+        return Row(node.name, "online", BAD, _joined(text, "node health is %s" % node.health))
+    return Row(node.name, "online", WELL, text)
+
+
+def _joined(*parts):
+    return "; ".join(part for part in parts if part)
+
+
+# -- services
+
+def _in_order(services):
+    """The VIPs first, fencing last."""
+    def place(service):
+        return 0 if service.agent in ADDRESSES else 2 if service.agent.startswith("stonith:") else 1
+    return sorted(services, key=place)
+
+
+def _service(seen, service):
+    """One line: the worst of what is true of it, and where it is."""
+    promoted, started, moving, failed = _where(service)
+    degraded = sorted(node for (name, node), latest in seen.cluster.latest.items()
+                      if name == service.name and any(one.code in DEGRADED for one in latest)
+                      and node in promoted + started)
+    absent, short = _absent(seen, service, promoted, started + [node for node, _role in moving] + failed)
+    text = _text(service, promoted, started, moving, failed, absent, short, seen)
+    word, level = _word(seen, service, promoted + started, moving, failed, degraded, absent, short)
+    return Row(service.name, word, level, text, _live(seen, service, word == "well"))
+
+
+def _where(service):
+    """Names of nodes: promoted, started, on the way (with the role), failed."""
+    promoted, started, moving, failed = [], [], [], []
+    for one in service.instances:
+        for node in one.nodes:
+            if one.failed or one.blocked:
+                failed.append(node)
+            elif one.role in MOVING:
+                moving.append((node, one.role))
+            elif one.role == "Promoted":
+                promoted.append(node)
+            elif one.role != "Stopped":
+                started.append(node)
+    return sorted(promoted), sorted(started), sorted(moving), sorted(failed)
+
+
+def _word(seen, service, running, moving, failed, degraded, absent, short):
+    unclean = {node.name for node in seen.cluster.nodes if node.unclean}
+    if failed:
+        return "FAILED", BAD
+    if service.orphan:
+        return "orphan", BAD
+    if service.disabled:
+        return ("disabled", PLANNED) if not running and not moving else ("stopping", MOVES)
+    if moving:
+        return moving[0][1].lower(), MOVES
+    if unclean and unclean.issuperset(running) and running:
+        return "unknown", BAD
+    if not running and (absent or service.kind not in ("clone", "promotable")):
+        return "DOWN", BAD
+    if degraded:
+        return "degraded", BAD
+    if unclean.intersection(running):
+        return "partly", BAD
+    if absent or short:
+        ordered = _ordered_away(seen.cluster)
+        return "partly", PLANNED if absent and ordered.issuperset(absent) else BAD
+    if any(not one.managed for one in service.instances) or not service.managed:
+        return "unmanaged", PLANNED
+    return "well", WELL
+
+
+def _ordered_away(cluster):
+    """Names of the nodes from which an operator took the services."""
+    return {node.name for node in cluster.nodes if node.online and (node.standby or node.maintenance)}
+
+
+def _absent(seen, service, promoted, started):
+    """Nodes where an instance should be and is not; and how many promoted instances are missing beside that."""
+    if service.kind not in ("clone", "promotable") or seen.configured is None:
+        return [], 0
+    running = set(promoted + started)
+    may = [node.name for node in seen.cluster.nodes if seen.configured.allowed.get((service.name, node.name))]
+    most = seen.configured.most.get(service.name) or len(may)
+    lacking = max(0, min(most, len(may)) - len(running))
+    absent = [node for node in may if node not in running]
+    absent = absent if lacking else []
+    wanted = seen.configured.promoted_most.get(service.name)
+    if service.kind != "promotable" or wanted is None:
+        return absent, 0
+    return absent, max(0, min(wanted, len(running)) - len(promoted))
+
+
+def _text(service, promoted, started, moving, failed, absent, short, seen):
+    unclean = {node.name for node in seen.cluster.nodes if node.unclean}
+
+    def named(nodes):
+        return " ".join(node + " (UNCLEAN)" if node in unclean else node for node in nodes)
+
+    parts = []
+    if promoted:
+        parts.append("promoted " + named(promoted))
+    if started:
+        plain = not promoted and service.kind != "promotable"
+        parts.append(named(started) if plain else "not promoted " + named(started))
+    elif short and not promoted:
+        parts.append("nobody is promoted")
+    parts += ["%s %s" % (role.lower(), node) for node, role in moving]
+    if failed:
+        parts.append("failed on " + named(failed))
+    if absent:
+        states = {node.name: _node(node, False).word for node in seen.cluster.nodes}
+        parts.append("not on " + " ".join("%s%s" % (
+            node, "" if states.get(node, "online") == "online" else " (%s)" % states[node]) for node in absent))
+    address = None if seen.configured is None else seen.configured.addresses.get(service.name)
+    if address:
+        parts.insert(0, address)
+    return "; ".join(parts)
+
+
+def _live(seen, service, well):
+    """The texts that the agents publish. Of a service that is well only if they are not all the same."""
+    said = {}
+    for node in seen.cluster.nodes:
+        text = seen.cluster.attributes.get(node.name, {}).get(service.name + "-status")
+        if text and text != "-":
+            said.setdefault(text, []).append(node.name)
+    if well and len(said) < 2:
+        return ()
+    return tuple("%s: %s" % (" ".join(nodes), text) for text, nodes in said.items())
+
+
+# -- HAProxy
+
+def _own_backends(proxies):
+    """Without those of our own haproxy.cfg that only follow one server of another one (SERVICE.NODE)."""
+    members = {"%s.%s" % (one.name, server.name) for one in proxies for server in one.servers}
+    return [one for one in proxies if one.name not in members]
+
+
+def _proxy(proxy, seen):
+    """A backend as HAProxy on this node sees it. In our haproxy.cfg a server has the name of its node."""
+    away = _ordered_away(seen.cluster)
+    up = [one for one in proxy.servers if one.status.startswith(PROXY_UP)]
+    ordered = [one for one in proxy.servers if one.status.startswith(PROXY_ORDERED)
+               or one not in up and one.name in away]
+    down = [one for one in proxy.servers if one not in up and one not in ordered]
+    parts = ["up " + " ".join(one.name for one in up)] if up else []
+    parts += ["%s %s" % (one.name, one.status) for one in ordered + down]
+    if not proxy.servers:
+        word, level = (proxy.status or "?").lower(), WELL if proxy.status.startswith(PROXY_UP) else BAD
+    elif not up:
+        word, level = "DOWN", BAD
+    elif down:
+        word, level = "partly", BAD
+    elif ordered:
+        word, level = "draining", PLANNED
+    else:
+        word, level = "up", WELL
+    return Row(proxy.name, word, level, "; ".join(parts))
+
+
+def _shortened(rows):
+    """Of many backends, only those that are not well, and how many are."""
+    well = [row for row in rows if row.level == WELL]
+    if len(well) <= _BACKENDS_SHOWN:
+        return rows
+    others = "all %d" % len(well) if len(well) == len(rows) else "%d others" % len(well)
+    return tuple(row for row in rows if row.level != WELL) + (Row(others, "up", WELL, ""),)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long promote stays with the server that it launched: Pacemaker starts none of the others meanwhile."""
+
+import pytest
+
+from quorate.galera import facts
+from quorate.galera.actions import start
+from quorate.galera.server import observe
+from quorate.ocf import codes
+from tests.unit.galera.actions.test_participant import election
+from tests.unit.galera.election.test_decide import alive
+
+
+@pytest.mark.parametrize("afterwards, most", [(facts.NONPRIMARY, 12), (facts.STARTING, 12), (facts.RECEIVING, 31)])
+def test_nobody_waits_for_a_primary_component_that_died(tmp_path, mocker, afterwards, most):
+    """n1 and n3 are heard for 6 s, then killed. Found by scripts/faults: killed while n2 joined them, they were started again
+    only when n2's promote had waited for all of its 30 s."""
+    one = election(tmp_path, [alive("n1", facts.SYNCED), alive("n3", facts.SYNCED)])
+    clock = one.context.clock
+    process = one.context.processes.add("/usr/sbin/mariadbd")
+    mocker.patch.object(observe, "ask", lambda *_: observe.Observation(
+        facts.RECEIVING if clock.elapsed < 6 else afterwards, process, None, "It joins."))
+    mocker.patch.object(observe, "listening", lambda *_: frozenset(("n1", "n3") if clock.elapsed < 6 else ()))
+    mocker.patch.object(start, "progress", lambda *_: "joins")
+    one.addresses = {"n1": ("n1", 4567), "n3": ("n3", 4567)}
+
+    assert start.accompany(one, process, None).code == codes.SUCCESS
+    assert 6 <= clock.elapsed <= most

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the monitor makes of a server that runs and does not serve yet."""
+
+import os
+
+from quorate.galera import facts
+from quorate.galera.actions.participant import Election
+from quorate.galera.actions.start import watch
+from quorate.galera.declaration import PARAMETERS
+from quorate.galera.memory import Memory
+from quorate.galera.server.observe import Observation
+from quorate.host.process import Processes
+from quorate.ocf import codes
+from tests import fakes
+
+ME = "n1"
+
+
+class Board:
+    """Nobody else has reported a primary component; what is said is kept."""
+
+    def __init__(self, nodes):
+        self.said, self.rewritten = [], 0
+        self.reports = {node: facts.Report(node, facts.STARTING) for node in nodes}
+
+    def own_generation(self):
+        return 1
+
+    def publish(self, report):
+        self.reports[report.node] = report
+
+    def say(self, sentence):
+        self.said.append(sentence)
+
+    def offer_self(self):
+        pass
+
+    def rewrite(self):
+        self.rewritten += 1
+
+    def snapshot(self, configured, names=None, listening=None):
+        return facts.Snapshot(ME, configured, self.reports, frozenset(self.reports), 1, {}, False, frozenset(), None, None)
+
+
+def watched(tmp_path, action, complete=900):
+    """The code for a server that has been starting for a quarter of an hour; action: what it was launched for; complete: seconds since
+    all members of its last view are there."""
+    context = fakes.context(parameters=PARAMETERS, processes=Processes(), wsrep_cluster_address="gcomm://n1,n2",
+                            datadir=tmp_path / "data")
+    memory = Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+    process = context.processes.get(os.getpid())
+    memory.write("outside", {"pid": process.pid, "since": int(context.clock.monotonic()) - 900})
+    memory.write("complete", {"pid": process.pid, "since": int(context.clock.monotonic()) - complete})
+    if action:
+        memory.write("launched-from", {"action": action})
+    board = Board(["n1", "n2"])
+    outcome = watch(Election(context, memory, board), Observation(facts.STARTING, process, None, "It starts."))
+    return outcome.code, board.said
+
+
+def test_one_that_bootstraps_waits_for_nobody_and_is_left_to_its_recovery(tmp_path):
+    """InnoDB may have hours of log to apply."""
+    code, said = watched(tmp_path, facts.BOOTSTRAP)
+
+    assert codes.RUNNING_PROMOTED == code
+    assert ["starts as the first of a new primary component"] == said
+
+
+def test_one_that_waits_in_vain_for_those_who_are_all_there_gives_way_to_the_election(tmp_path):
+    assert codes.FAILED_PROMOTED == watched(tmp_path, facts.RECOVER)[0]
+
+
+def test_one_that_waited_for_long_gives_the_other_its_time_to_come_back(tmp_path):
+    """Found on a cluster of two: the survivor was restarted the moment the other one was back, which then had no donor."""
+    assert codes.RUNNING_PROMOTED == watched(tmp_path, facts.RECOVER, complete=1)[0]
+
+
+class Offered(Election):
+    """A node whose promotion the election offers, or not."""
+
+    allowed = True
+
+    def hold(self):
+        return facts.Decision(facts.JOIN, (ME,) if self.allowed else ("n2",))
+
+
+def test_an_offer_that_nobody_takes_is_written_again(tmp_path):
+    """Found by scripts/faults: after the death of a controller the score was in pacemaker-attrd only, and n2 waited for ever."""
+    context = fakes.context(parameters=PARAMETERS, environ={"OCF_RESKEY_CRM_meta_on_node": ME}, wsrep_cluster_address="gcomm://n1,n2")
+    board = Board(["n1", "n2"])
+    election = Offered(context, Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting")), board)
+
+    assert [0, 1, 2] == [board.rewritten for _ in range(3) if election.wait()]
+    election.allowed = False
+    election.wait()
+    election.allowed = True
+    assert [2, 3] == [board.rewritten for _ in range(2) if election.wait()]

@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The election, case by case: one test a situation that operators know."""
+
+import pytest
+
+from quorate.galera.election.decide import decide, keeps_view, needs_full_transfer, opening, order, verify
+from quorate.galera.explain import table
+from quorate.galera.facts import (
+    BOOTSTRAP, DOWN, HUNG, JOIN, JOINED, NONPRIMARY, RECEIVING, RECOVER, RECOVERED, REFUSE, STARTING, SYNCED,
+    UNKNOWN, WAIT, ZERO_UUID, Override, Report, Snapshot, View)
+
+U = "6b1f0c2e-c6a1-11ef-9d1d-3b0d6f7a8c11"
+OTHER = "a0000000-c6a1-11ef-9d1d-3b0d6f7a8c11"
+ALL = ("n1", "n2", "n3")
+
+
+def view(seq, *members):
+    return View("m" + members[0][1:], seq, frozenset("m" + member[1:] for member in members))
+
+
+LAST = view(7, *ALL)
+
+
+def crashed(node, seqno, last=LAST, **change):
+    """Killed while it was a member of `last`."""
+    report = Report(node, DOWN, U, seqno, RECOVERED, False, False, True, "m" + node[1:], last, generation=1, since=100,
+                    settled=True, recorded=True)
+    return report._replace(**change)
+
+
+def stopped(node, seqno, **change):
+    """Stopped cleanly."""
+    return crashed(node, seqno, None, clean=True, my_uuid=None, settled=None, recorded=False)._replace(**change)
+
+
+def fresh(node, **change):
+    """Never was in a cluster."""
+    report = Report(node, DOWN, ZERO_UUID, -1, clean=False, safe=True, data=True, generation=0, recorded=False)
+    return report._replace(**change)
+
+
+def empty(node, **change):
+    return fresh(node, data=False, safe=None)._replace(**change)
+
+
+def alive(node, state, last=LAST, **change):
+    report = Report(node, state, data=True, my_uuid="m" + node[1:], view=last, generation=1, recorded=last is not None)
+    return report._replace(**change)
+
+
+def seen(*reports, **change):
+    """What the reporters, who are the members, know. Ports were looked at and nobody listens."""
+    nodes = {report.node: report for report in reports}
+    names = {"m1": "n1", "m2": "n2", "m3": "n3"}
+    snapshot = Snapshot("n1", ALL, nodes, frozenset(nodes), 1, names, listening=frozenset())
+    return snapshot._replace(**change)
+
+
+def test_a_node_whose_data_are_not_mounted_is_waited_for_also_before_the_first_bootstrap_of_ours():
+    """A cluster that was moved over while it ran has no generation yet. n1 could alone hold the last commits."""
+    gone = empty("n1", my_uuid="m1", view=LAST)
+    others = [crashed("n2", 5, generation=0, settled=None), crashed("n3", 5, generation=0, settled=None)]
+
+    decision = decide(seen(gone, *others, generation=0))
+
+    assert (WAIT, ("n1",)) == (decision.action, decision.missing)
+    assert "its data is gone" in decision.reason and "quorate bootstrap n2" == decision.command
+    assert BOOTSTRAP == decide(seen(gone._replace(safe=False), *others, generation=0)).action  # a broken state transfer
+    assert BOOTSTRAP == decide(seen(empty("n1"), *others, generation=0)).action                # it never was there
+
+
+def test_a_cluster_of_which_no_data_are_mounted_is_not_started_empty():
+    nodes = [empty(node, my_uuid="m" + node[1:], view=LAST) for node in ALL]
+
+    assert REFUSE == decide(seen(*nodes, generation=0)).action
+    assert BOOTSTRAP == decide(seen(*map(empty, ALL), generation=0)).action
+
+
+def outcome(*reports, **change):
+    decision = decide(seen(*reports, **change))
+    return decision.action, decision.nodes
+
+
+# A primary component lives
+
+def test_everybody_joins_a_running_cluster_and_nobody_bootstraps_beside_it():
+    best = stopped("n3", 900, safe=True)
+    assert outcome(alive("n1", SYNCED), crashed("n2", 5), best) == (JOIN, ("n2", "n3"))
+
+
+def test_joiners_go_one_after_the_other():
+    assert outcome(alive("n1", SYNCED), alive("n2", RECEIVING), crashed("n3", 5)) == (JOIN, ())
+    assert outcome(alive("n1", SYNCED), alive("n2", JOINED), crashed("n3", 5)) == (JOIN, ("n3",))
+
+
+def test_one_that_only_starts_holds_nobody_back():
+    assert outcome(alive("n1", SYNCED), alive("n2", STARTING), crashed("n3", 5)) == (JOIN, ("n3",))
+    assert order(seen(alive("n2", STARTING), crashed("n3", 5), crashed("n1", 5))) == ("n1", "n3")
+
+
+def test_two_running_clusters_are_for_the_operator():
+    decision = decide(seen(alive("n1", SYNCED, uuid=U), alive("n2", SYNCED, uuid=OTHER), crashed("n3", 5)))
+    assert decision.action == REFUSE and decision.urgent and "different histories" in decision.reason
+
+
+def test_an_order_does_not_go_beside_a_running_cluster():
+    forced = Override("n2", "root", 1, True)
+    assert outcome(alive("n1", SYNCED), crashed("n2", 5), override=forced) == (JOIN, ("n2",))
+
+
+def test_joining_tells_whose_data_it_replaces():
+    decision = decide(seen(alive("n1", SYNCED, uuid=U), stopped("n2", 5, uuid=OTHER)))
+    assert "replaces the data of n2" in decision.reason
+
+
+# All have crashed
+
+def test_all_members_of_the_last_view_recover_together():
+    assert outcome(crashed("n1", 5), crashed("n2", 9), crashed("n3", 7)) == (RECOVER, ALL)
+
+
+def test_one_evicted_before_may_stay_off():
+    last = view(8, "n1", "n2")
+    assert outcome(crashed("n1", 5, last), crashed("n2", 9, last)) == (RECOVER, ("n1", "n2"))
+
+
+def test_one_that_was_in_the_last_view_is_waited_for():
+    decision = decide(seen(crashed("n1", 5), crashed("n2", 9)))
+    assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), True)
+    assert decision.command == "quorate bootstrap n2"
+    assert decision.reason == ("Waiting for n3 (not in the cluster): it was in the last primary view and may alone "
+                               "hold acknowledged commits.")
+
+
+def test_one_whose_machine_is_up_is_waited_for_without_alarm():
+    snapshot = seen(crashed("n1", 5), crashed("n2", 9), members=frozenset(ALL))
+    decision = decide(snapshot)
+    assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), False)
+    assert "has not reported yet" in decision.reason
+
+
+def test_one_whose_position_cannot_be_read_is_for_the_operator():
+    decision = decide(seen(crashed("n1", 5), crashed("n2", 9), crashed("n3", None, uuid=None, data=None)))
+    assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), True)
+    assert "its position is unknown" in decision.reason
+
+
+def test_an_eviction_counts_only_once_what_came_before_it_is_on_disk():
+    last = view(8, "n1", "n2")
+    decision = decide(seen(crashed("n1", 5, last, settled=False), crashed("n2", 9, last, settled=None)))
+    assert (decision.action, decision.missing) == (WAIT, ("n3",))
+
+
+def test_the_evicted_one_bootstraps_when_it_has_more_on_disk():
+    last = view(8, "n1", "n2")
+    unsettled = [crashed("n1", 5, last, settled=False), crashed("n2", 9, last, settled=False)]
+    assert outcome(*unsettled, crashed("n3", 12)) == (BOOTSTRAP, ("n3",))
+
+
+def test_a_failed_recovery_gives_way_to_the_election():
+    assert outcome(crashed("n1", 5, tried=True), crashed("n2", 9, tried=True), crashed("n3", 7)) == (BOOTSTRAP, ("n2",))
+
+
+def test_an_arbitrator_is_not_waited_for_when_it_is_known():
+    last = View("m1", 8, frozenset(("m1", "m2", "garbd")))
+    reports = [crashed("n1", 5, last), crashed("n2", 9, last)]
+    assert outcome(*reports)[0] == WAIT
+    known = [report._replace(arbitrators=frozenset(["garbd"])) for report in reports]
+    assert outcome(*known) == (BOOTSTRAP, ("n2",))
+
+
+def test_one_that_died_before_it_wrote_the_last_view_does_not_keep_it_open():
+    last = view(8, "n1", "n2")
+    assert outcome(crashed("n1", 5, last), crashed("n2", 9)) == (BOOTSTRAP, ("n2",))
+
+
+def test_a_member_that_left_cleanly_may_have_gone_on_with_others():
+    last = view(8, "n1", "n2")
+    later = stopped("n2", 9)
+    assert outcome(crashed("n1", 5, last), later)[0] == WAIT
+    remembered = later._replace(my_uuid="m2", view=last)     # half of a view of two cannot have gone on
+    assert outcome(crashed("n1", 5, last), remembered) == (BOOTSTRAP, ("n2",))
+
+
+def test_one_left_without_a_quorum_takes_part_in_the_recovery_of_its_view():
+    survivor, starting = alive("n1", NONPRIMARY), alive("n2", STARTING, uuid=U, settled=True)
+    assert outcome(survivor, starting, crashed("n3", 7)) == (RECOVER, ("n3",))
+    assert outcome(survivor, crashed("n2", 9), crashed("n3", 7)) == (RECOVER, ("n2", "n3"))
+    assert outcome(survivor, crashed("n2", 9))[0] == WAIT
+
+
+def test_the_rest_of_the_last_view_is_started_when_some_already_wait_for_it():
+    waiting = alive("n1", STARTING, uuid=U, settled=True)
+    assert outcome(waiting, crashed("n2", 9), crashed("n3", 7)) == (RECOVER, ("n2", "n3"))
+    all_started = [alive(node, STARTING, uuid=U) for node in ALL]
+    assert outcome(*all_started) == (RECOVER, ())
+
+
+def test_nobody_bootstraps_beside_a_server_that_may_become_primary():
+    last = view(8, "n1", "n2")
+    reports = [crashed("n1", 5, last, tried=True), crashed("n2", 9, last)]
+    for state in (HUNG, NONPRIMARY, RECEIVING):
+        assert outcome(*reports, alive("n3", state, None))[0] == WAIT
+        assert outcome(*reports, alive("n3", state, view(3, "n3")))[0] == WAIT
+        assert outcome(*reports, alive("n3", state, LAST)) == (BOOTSTRAP, ("n2",))     # 1 of 3, the others are down
+    assert outcome(*reports, alive("n3", UNKNOWN))[0] == WAIT
+    assert outcome(*reports, alive("n3", STARTING, None)) == (BOOTSTRAP, ("n2",))
+
+
+# Clean stops
+
+def test_the_last_to_leave_goes_on_alone():
+    assert outcome(stopped("n2", 50, safe=True)) == (BOOTSTRAP, ("n2",))
+    assert outcome(stopped("n2", 50, safe=True), stopped("n1", 40)) == (BOOTSTRAP, ("n2",))
+
+
+@pytest.mark.parametrize("change", [{"clean": False}, {"generation": 0}, {"safe": None}])
+def test_a_safe_flag_alone_proves_nothing(change):
+    assert outcome(stopped("n2", 50, safe=True)._replace(**change))[0] == WAIT
+
+
+def test_a_safe_flag_is_contradicted_by_a_higher_position_or_a_second_flag():
+    assert outcome(stopped("n2", 50, safe=True), stopped("n1", 51))[0] == WAIT
+    assert outcome(stopped("n2", 50, safe=True), stopped("n1", 50, safe=True))[0] == WAIT
+    everybody = [stopped("n1", 51), stopped("n2", 50, safe=True), stopped("n3", 2)]
+    assert outcome(*everybody) == (BOOTSTRAP, ("n1",))
+
+
+def test_a_zero_uuid_with_a_safe_flag_never_wins():
+    assert outcome(fresh("n1"), stopped("n2", 5), stopped("n3", 4)) == (BOOTSTRAP, ("n2",))
+    assert outcome(fresh("n1"))[0] == WAIT
+
+
+def test_ties_go_to_the_safe_flag_then_to_the_configured_order():
+    assert outcome(stopped("n1", 5), stopped("n2", 5), stopped("n3", 5, safe=True)) == (BOOTSTRAP, ("n3",))
+    assert outcome(stopped("n3", 5), stopped("n2", 5), stopped("n1", 5)) == (BOOTSTRAP, ("n1",))
+
+
+def test_positions_are_compared_exactly():
+    assert outcome(stopped("n1", 2 ** 53), stopped("n2", 2 ** 53 + 1), stopped("n3", 1)) == (BOOTSTRAP, ("n2",))
+
+
+# The first start, and lost data
+
+def test_the_first_cluster_ever_needs_all_and_starts_where_a_database_is():
+    first = {"generation": 0}
+    assert outcome(fresh("n1"), fresh("n2"), fresh("n3"), **first) == (BOOTSTRAP, ("n1",))
+    assert outcome(empty("n1"), fresh("n2"), empty("n3"), **first) == (BOOTSTRAP, ("n2",))
+    assert outcome(empty("n1"), empty("n2"), empty("n3"), **first) == (BOOTSTRAP, ("n1",))
+    assert outcome(fresh("n1"), fresh("n2"), **first)[0] == WAIT
+
+
+def test_a_first_start_that_failed_is_tried_again():
+    assert outcome(fresh("n1", generation=1), fresh("n2"), fresh("n3")) == (BOOTSTRAP, ("n1",))
+
+
+def test_a_cluster_whose_data_is_gone_everywhere_is_not_started_anew():
+    decision = decide(seen(empty("n1", generation=2), empty("n2", generation=2), empty("n3"), generation=2))
+    assert decision.action == REFUSE and "not mounted" in decision.reason
+    assert decision.command == "quorate bootstrap n1 --force n1"
+
+
+def test_a_node_without_data_never_bootstraps_while_another_has_some():
+    assert outcome(empty("n1"), stopped("n2", 3), empty("n3")) == (BOOTSTRAP, ("n2",))
+    forced = Override("n1", "root", 1, True)
+    assert "it has no data" in decide(seen(empty("n1"), stopped("n2", 3), override=forced)).reason
+
+
+def test_one_whose_disk_is_gone_since_it_was_synced_is_for_the_operator():
+    decision = decide(seen(stopped("n1", 5), stopped("n2", 6), empty("n3", generation=1)))
+    assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), True)
+    assert "its data is gone" in decision.reason and decision.command == "quorate bootstrap n2"
+
+
+# Generations
+
+def test_an_older_generation_joins_and_never_votes():
+    old = stopped("n2", 500, generation=1, safe=True)
+    decision = decide(seen(old, generation=2))
+    assert (decision.action, decision.missing) == (WAIT, ("n1", "n3"))
+    new = [stopped("n1", 900, generation=2), stopped("n3", 800, generation=2)]
+    assert outcome(old, *new, generation=2) == (BOOTSTRAP, ("n1",))
+
+
+def test_an_old_view_does_not_come_back():
+    reports = [crashed(node, 5) for node in ALL[:2]] + [stopped("n3", 50, generation=2)]
+    assert outcome(*reports, generation=2) == (BOOTSTRAP, ("n3",))
+
+
+def test_one_killed_before_its_generation_was_on_record_is_recognised_by_the_view():
+    reports = [crashed("n1", 5, generation=2), crashed("n2", 9), crashed("n3", 7)]
+    assert outcome(*reports, generation=2) == (RECOVER, ALL)
+    assert outcome(*[report._replace(tried=True) for report in reports], generation=2) == (BOOTSTRAP, ("n2",))
+
+
+def test_a_surplus_in_an_older_generation_is_for_the_operator():
+    decision = decide(seen(stopped("n1", 5, generation=2), stopped("n2", 9), stopped("n3", 4), generation=2))
+    assert decision.action == REFUSE and "n2 is ahead of n1" in decision.reason
+    assert decision.command == "quorate bootstrap n1"
+
+
+def test_a_generation_that_was_announced_and_never_begun_does_not_count():
+    assert outcome(stopped("n1", 5), stopped("n2", 9), stopped("n3", 4), generation=2) == (BOOTSTRAP, ("n2",))
+    assert outcome(stopped("n1", 5), stopped("n2", 9), generation=2)[0] == WAIT
+
+
+def test_without_the_generation_nobody_bootstraps():
+    assert outcome(*[crashed(node, 5, tried=True) for node in ALL], generation=None)[0] == WAIT
+    ahead = decide(seen(*[crashed(node, 5, generation=3) for node in ALL]))
+    assert ahead.action == WAIT and ahead.urgent and ahead.command == "quorate bootstrap n1"
+
+
+# Histories that do not belong together
+
+def test_two_histories_are_for_the_operator():
+    decision = decide(seen(stopped("n1", 5), stopped("n2", 9, uuid=OTHER), stopped("n3", 4)))
+    assert (decision.action, decision.urgent, decision.command) == (REFUSE, True, "quorate bootstrap NODE")
+    assert "n1 6b1f0c2e:5, n2 a0000000:9, n3 6b1f0c2e:4" in decision.reason
+
+
+def test_a_node_that_is_not_configured_does_not_bootstrap():
+    decision = decide(seen(stopped("n1", 5), stopped("n2", 5), stopped("n3", 5), stopped("n9", 6)))
+    assert decision.action == REFUSE and "wsrep_cluster_address does not name it" in decision.reason
+
+
+# Two nodes
+
+def test_the_survivor_of_two_goes_on_when_the_loss_is_confirmed():
+    two = {"configured": ("n1", "n2"), "two_node": True, "lost_confirmed": frozenset(["n2"])}
+    survivor = stopped("n1", 5, survivor=True)
+    assert outcome(survivor, **two) == (BOOTSTRAP, ("n1",))
+    assert outcome(survivor, **dict(two, lost_confirmed=frozenset()))[0] == WAIT
+    assert outcome(survivor, **dict(two, two_node=False))[0] == WAIT
+    assert outcome(survivor._replace(clean=False), **two)[0] == WAIT
+    assert outcome(stopped("n1", 5), **two)[0] == WAIT
+
+
+# What listens
+
+def test_somebody_listens_who_has_not_reported():
+    last = view(8, "n1", "n2")
+    reports = [crashed("n1", 5, last, tried=True), crashed("n2", 9, last)]
+    decision = decide(seen(*reports, listening=frozenset(["n3"])))
+    assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), True)
+
+
+def test_a_bootstrap_is_not_confirmed_before_the_ports_were_looked_at():
+    snapshot = seen(stopped("n2", 50, safe=True))
+    assert verify(snapshot, "n2") == (True, decide(snapshot))
+    assert not verify(snapshot, "n1")[0]
+    unseen = snapshot._replace(listening=None)
+    assert decide(unseen).action == BOOTSTRAP and not decide(unseen).confirmed and not verify(unseen, "n2")[0]
+
+
+# The operator's word
+
+def test_the_operator_goes_on_without_one_and_is_told_what_it_costs():
+    decision = decide(seen(crashed("n1", 5), crashed("n2", 9), override=Override("n2", "root", 1, False)))
+    assert (decision.action, decision.nodes) == (BOOTSTRAP, ("n2",))
+    assert decision.reason == "n2 bootstraps by order of root; what only n3 may hold is given up."
+
+
+@pytest.mark.parametrize("better, word", [
+    (crashed("n2", 9), "n2 6b1f0c2e:9 has a higher position"),
+    (alive("n2", HUNG), "mysqld on n2 is alive (hung)")])
+def test_an_order_is_refused_when_it_costs_more_unless_it_is_insisted_upon(better, word):
+    reports = [crashed("n1", 5), better]
+    refused = decide(seen(*reports, override=Override("n1", "root", 1, False)))
+    assert refused.action == WAIT and word in refused.reason and refused.command == "quorate bootstrap n1 --force n1"
+    forced = decide(seen(*reports, override=Override("n1", "root", 1, True)))
+    assert (forced.action, forced.nodes) == (BOOTSTRAP, ("n1",)) and word in forced.reason
+
+
+def test_an_order_chooses_between_histories():
+    reports = [stopped("n1", 5), stopped("n2", 9, uuid=OTHER), stopped("n3", 4)]
+    assert outcome(*reports, override=Override("n1", "root", 1, False)) == (BOOTSTRAP, ("n1",))
+    assert outcome(*reports, override=Override("n2", "root", 1, True)) == (BOOTSTRAP, ("n2",))
+
+
+@pytest.mark.parametrize("node, report, word", [
+    ("n9", None, "does not name it"), ("n3", None, "not in the cluster"),
+    ("n3", alive("n3", HUNG), "not proven to be down")])
+def test_an_order_that_cannot_be_carried_out(node, report, word):
+    reports = [crashed("n1", 5), crashed("n2", 9)] + [report] * bool(report)
+    decision = decide(seen(*reports, override=Override(node, "root", 1, True)))
+    assert decision.action == WAIT and word in decision.reason
+
+
+def test_an_order_that_agrees_with_the_election_changes_nothing():
+    snapshot = seen(stopped("n2", 50, safe=True))
+    assert decide(snapshot._replace(override=Override("n2", "root", 1, False))) == decide(snapshot)
+
+
+# What a node starts with
+
+def test_a_joiner_keeps_its_view_only_with_a_member_of_it_in_the_primary_component():
+    snapshot = seen(alive("n1", SYNCED), crashed("n2", 5), crashed("n3", 5, view(9, "n3")))
+    decision = decide(snapshot)
+    assert keeps_view(snapshot, "n2", decision) and not keeps_view(snapshot, "n3", decision)
+    assert not keeps_view(snapshot._replace(generation=2), "n2", decision)
+    together = seen(*[crashed(node, 5) for node in ALL])
+    assert keeps_view(together, "n2", decide(together))
+
+
+def test_a_joiner_comes_as_a_new_member_where_more_than_half_of_its_last_view_is_heard():
+    """As its former self it would wait until the others have declared that one dead; but half of a view may have lost it."""
+    snapshot = seen(alive("n1", SYNCED), alive("n2", SYNCED), crashed("n3", 5))
+    decision = decide(snapshot)
+
+    assert JOIN == decision.action
+    assert keeps_view(snapshot, "n3", decision, frozenset())
+    assert keeps_view(snapshot, "n3", decision, frozenset({"n1"}))
+    assert not keeps_view(snapshot, "n3", decision, frozenset({"n1", "n2"}))
+
+
+def test_a_position_beyond_a_later_beginning_is_given_up():
+    begun = [(2, U, 100, 1), (3, U, 150, 2)]
+    assert not needs_full_transfer(stopped("n1", 90, generation=1), begun)
+    assert needs_full_transfer(stopped("n1", 101, generation=1), begun)
+    assert needs_full_transfer(stopped("n1", 151, generation=2), begun)
+    assert not needs_full_transfer(stopped("n1", 900, generation=3), begun)
+    assert needs_full_transfer(stopped("n1", 90, generation=1, uuid=OTHER), begun)
+    beside = [(2, U, 80, 1), (3, U, 95, 1)]     # 3 does not build upon 2
+    assert needs_full_transfer(stopped("n1", 90, generation=2), beside)
+    assert needs_full_transfer(stopped("n1", None, generation=1), begun)
+
+
+def test_a_beginning_is_put_on_record():
+    assert opening(seen(stopped("n1", 5), stopped("n2", 9)), "n2") == (2, U, 9, 1)
+    assert opening(seen(stopped("n1", 5), generation=4), "n1") == (5, U, 5, 1)
+
+
+# The screen
+
+def test_the_table_says_who_why_and_what_to_type():
+    snapshot = seen(crashed("n1", 5), empty("n2", generation=0), generation=2, lost_confirmed=frozenset(["n3"]))
+    decision = decide(snapshot)
+    lines = table(snapshot, decision, 400)
+    assert lines[0].split() == ["node", "member", "state", "position", "from", "last", "view", "generation", "age"]
+    assert lines[1].split("  ") and "6b1f0c2e:5" in lines[1] and "7: n1 n2 n3" in lines[1] and "1 of 2" in lines[1]
+    assert lines[1].endswith("5 min") and "down, no data" in lines[2]
+    assert "no report" in lines[3] and "fenced" in lines[3]
+    assert "because:  " + decision.reason in lines and "to go on: quorate bootstrap n1" in lines

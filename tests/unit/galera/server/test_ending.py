@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server that was killed and is still being taken apart by the kernel: it has no words any more, and keeps its files."""
+
+import pytest
+
+from quorate.galera import facts
+from quorate.galera.declaration import PARAMETERS
+from quorate.galera.memory import Memory
+from quorate.galera.server import observe, process
+from quorate.host import daemon
+from tests import fakes
+
+PID = 4711
+
+
+class Node:
+    """A launched server of which nothing but the process is left. ends_after: seconds, None if it never does."""
+
+    def __init__(self, tmp_path, ends_after):
+        self.clock = fakes.FakeClock()
+        self.processes = fakes.FakeProcesses(self.clock)
+        self.process = self.processes.add("", pid=PID, state="D", dies_of=())
+        assert () == self.process.argv
+        self.context = fakes.context(parameters=PARAMETERS, processes=self.processes, clock=self.clock,
+                                     wsrep_cluster_address="gcomm://n1,n2", datadir=tmp_path / "data")
+        self.memory = Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+        self.memory.write(daemon.NOTE, {"pid": PID, "start": self.process.start, "session": PID})
+        if ends_after is not None:
+            self.clock.at(ends_after, lambda: self.processes.remove(PID))
+
+
+def test_a_monitor_waits_for_the_end_and_tells_a_death_not_a_start(tmp_path):
+    """Found by CI: half dead, it refuses connections as one that starts does, and the monitor called it promoted."""
+    node = Node(tmp_path, ends_after=2)
+
+    seen = observe.observe(node.context, node.memory)
+
+    assert (facts.DOWN, None) == (seen.state, seen.process)
+
+
+def test_one_that_does_not_end_is_no_healthy_server(tmp_path):
+    node = Node(tmp_path, ends_after=None)
+
+    seen = observe.observe(node.context, node.memory)
+
+    assert (facts.HUNG, PID) == (seen.state, seen.process.pid)
+    assert "does not end" in seen.sentence
+
+
+@pytest.mark.parametrize("ends_after, left", [(3, []), (None, [PID])])
+def test_a_stop_waits_until_the_kernel_is_done_or_says_that_it_is_not(tmp_path, ends_after, left):
+    node = Node(tmp_path, ends_after)
+
+    remaining = process.stop(node.context, node.memory, str(tmp_path / "data"), 10)
+
+    assert left == [one.pid for one in remaining]

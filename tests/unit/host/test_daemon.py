@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon that an agent launched: stopped with all that belongs to it, within its time, and told truly when it is not."""
+
+import pytest
+
+from quorate.host import daemon
+from quorate.host.state_files import Memory
+from tests import fakes
+
+
+class Node:
+    """A daemon that was launched, with a child whose name says nothing."""
+
+    def __init__(self, tmp_path, **how):
+        self.clock = fakes.FakeClock()
+        self.processes = fakes.FakeProcesses(self.clock)
+        self.context = fakes.context(processes=self.processes, clock=self.clock, seconds=60)
+        self.memory = Memory("some", "one", str(tmp_path / "run"), str(tmp_path / "lasting"))
+        self.parent = self.processes.add("daemon --serve", pid=500)
+        self.child = self.processes.add("copier", pid=501, ppid=500, **how)
+        daemon.note(self.context, self.memory, self.parent, "/nonexistent", session=500)
+
+    def remains(self):
+        return daemon.family(self.context, self.memory, lambda process: process.argv[:1] == ("daemon",),
+                             lambda process, sessions: False)
+
+    def ask(self, processes):
+        for process in processes:
+            if process.pid == 500:
+                daemon.signal(self.context, process, daemon.SIGTERM)
+                orphan = self.processes.get(501)
+                self.processes.remove(501)
+                self.processes.add(orphan.argv, 501, 1, dies_of=self.dies_of, start=orphan.start)  # init adopts it
+
+    def stop(self, dies_of, budget=30):
+        self.dies_of = dies_of
+        return daemon.stop(self.context, self.remains, self.ask, "The daemon", budget)
+
+
+def test_a_child_that_outlives_its_parent_is_killed_too(tmp_path):
+    """It is below nobody any more and cannot be recognised: only the first look knows that it belongs to the daemon."""
+    node = Node(tmp_path)
+
+    assert [] == node.stop(dies_of=(9,))
+    assert (501, daemon.SIGKILL) in node.processes.signals
+
+
+def test_a_child_that_survives_everything_is_told(tmp_path):
+    node = Node(tmp_path)
+
+    left = node.stop(dies_of=(), budget=10)
+
+    assert [501] == [one.pid for one in left]
+    assert node.clock.elapsed <= 11
+    assert daemon.not_stopped(left) == ("Not stopped: copier (pid 501, state S) still there after SIGKILL; see "
+                                        "'ps -o pid,stat,wchan,cmd -p 501'.")
+
+
+def test_a_pid_that_is_used_again_is_not_the_daemon(tmp_path):
+    node = Node(tmp_path)
+    assert daemon.noted(node.context, node.memory) == node.parent
+    node.processes.remove(500)
+    node.processes.add("daemon of somebody else", pid=500)
+
+    assert daemon.noted(node.context, node.memory) is None
+
+
+@pytest.mark.parametrize("text, found", [("before\n", ""), ("before\nand after\n", "and after\n"), ("new\n", "new\n")])
+def test_only_what_was_logged_since_the_launch_counts(tmp_path, text, found):
+    """Also when the log was rotated meanwhile."""
+    node = Node(tmp_path)
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    node.context.commands.on_spawn = lambda argv: 500
+    assert daemon.launch(node.context, node.memory, ["daemon"], str(log), {}) == node.parent
+    log.write_text(text)
+
+    assert daemon.new_log(node.memory, str(log), 1000) == found
+
+
+def test_one_that_ends_at_once_is_not_noted(tmp_path):
+    node = Node(tmp_path)
+    node.memory.forget(daemon.NOTE)
+
+    assert daemon.launch(node.context, node.memory, ["daemon"], str(tmp_path / "log"), {}) is None
+    assert not node.memory.has(daemon.NOTE)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that root writes and reads in directories that belong to a service: nobody leads it elsewhere. And how long
+something lasts, by a clock that nobody sets."""
+
+import os
+
+import pytest
+
+from quorate.galera.server.disk import text
+from quorate.host.state_files import Memory, content, replace
+from tests import fakes
+
+ME = (os.getuid(), os.getgid())
+
+
+def test_a_link_that_the_directorys_owner_left_is_not_followed(tmp_path):
+    """mysql could have had root write into any file, and give it to mysql."""
+    secret = tmp_path / "shadow"
+    secret.write_text("root:x")
+    path = tmp_path / "grastate.dat"
+    os.symlink(secret, str(path) + ".quorate")
+
+    replace(str(path), "seqno: 1\n", ME)
+
+    assert ("root:x", "seqno: 1\n") == (secret.read_text(), path.read_text())
+    assert not path.is_symlink() and not os.path.lexists(str(path) + ".quorate")
+
+
+def test_what_was_left_of_one_that_was_killed_is_written_anew(tmp_path):
+    path = tmp_path / "note"
+    (tmp_path / "note.quorate").write_text("half a note that is longer than the new one")
+
+    replace(str(path), "whole\n")
+
+    assert "whole\n" == path.read_text() and ["note"] == os.listdir(tmp_path)
+
+
+def test_a_link_in_place_of_a_file_is_not_read(tmp_path):
+    """A copy of what it leads to would be readable for everybody."""
+    secret = tmp_path / "shadow"
+    secret.write_text("root:x")
+    os.symlink(secret, tmp_path / "gvwstate.dat")
+    memory = Memory("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+
+    assert text(str(tmp_path), "gvwstate.dat") is None
+    with pytest.raises(OSError):
+        memory.keep(str(tmp_path / "gvwstate.dat"))
+    assert memory.kept("gvwstate.dat") is None
+
+
+def test_a_pipe_in_place_of_a_file_holds_nobody_up(tmp_path):
+    os.mkfifo(tmp_path / "gvwstate.dat")
+
+    assert "" == content(str(tmp_path / "gvwstate.dat"))
+
+
+def test_how_long_something_lasts_is_not_changed_by_who_sets_the_clock(tmp_path):
+    memory, clock = Memory("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), fakes.FakeClock()
+
+    assert 0 == memory.lasts("waiting", clock)
+    clock.step(3600)
+    assert 0 == memory.lasts("waiting", clock)
+    clock.sleep(7)
+    assert 7 == memory.lasts("waiting", clock)
+    clock.step(-7200)
+    clock.sleep(1)
+    assert 8 == memory.lasts("waiting", clock)
+
+
+def test_how_long_something_lasts_is_told_of_the_one_it_is_about(tmp_path):
+    memory, clock = Memory("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), fakes.FakeClock()
+    memory.lasts("outside", clock, pid=7)
+    clock.sleep(9)
+
+    assert (9, 0) == (memory.lasts("outside", clock, pid=7), memory.lasts("outside", clock, pid=8))
+
+
+@pytest.mark.parametrize("note", ["", "garbage", "since \0\0\0", "since 99999999999"])
+def test_a_note_of_another_boot_or_of_nonsense_begins_anew(tmp_path, note):
+    memory, clock = Memory("galera", "db", str(tmp_path), str(tmp_path / "lasting")), fakes.FakeClock()
+    os.makedirs(memory.run)
+    with open(memory.path("waiting"), "w", encoding="ascii") as file:
+        file.write(note)
+
+    assert 0 == memory.lasts("waiting", clock)
+    clock.sleep(2)
+    assert 2 == memory.lasts("waiting", clock)

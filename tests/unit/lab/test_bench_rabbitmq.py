@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What scripts/bench does for RabbitMQ when something goes wrong: it goes on, and reports what it has."""
+
+from bench import rabbitmq
+from lab import LabError
+
+
+class Lab:
+    """A lab of which nothing is asked but that it is there."""
+
+    name, node_names = "unit", ["n1", "n2", "n3"]
+
+    def power_on(self, *_nodes):
+        pass
+
+    wait_online = power_on
+
+
+class Bench(rabbitmq.Bench):
+    """Cases that only note that they were asked for."""
+
+    def __init__(self, broken=()):
+        super().__init__(Lab(), 1)
+        self.done, self.broken = [], broken
+
+    def cold(self, side, noted=True):
+        self.done.append("cold" if noted else "cold again")
+        return True
+
+    def settle(self):
+        pass
+
+    def __getattribute__(self, name):
+        if name not in rabbitmq.CASES:
+            return object.__getattribute__(self, name)
+
+        def case(_side):
+            self.done.append(name)
+            if name in self.broken:
+                raise LabError("it does not stop")
+            return True
+        return case
+
+
+def test_a_case_that_fails_is_noted_and_the_next_begins_from_a_cold_start():
+    one = Bench(broken=("restart",))
+    one.round(rabbitmq.OURS, ("restart", "kill_one"))
+    assert one.done == ["cold", "restart", "cold again", "kill_one"]
+    assert one.timings == [rabbitmq.Timing("enable, all serve", "quorate", None, None)]
+    assert "it does not stop" in rabbitmq.text("", "x", [], one)
+
+
+def test_no_case_begins_after_the_time_that_is_given():
+    one = Bench()
+    one.until = "00:00"
+    one.round(rabbitmq.OURS, ("restart",))
+    assert one.done == []
+
+
+def test_both_sides_of_a_round_get_the_same_moments():
+    one, moments = Bench(), []
+    for side in (rabbitmq.OURS, rabbitmq.PEER, rabbitmq.OURS):
+        one.round(side, ())
+        moments.append(one.random.random())
+    assert moments[0] == moments[1] != moments[2]
+
+
+def test_what_was_not_in_time_is_told_beside_the_median():
+    timings = [rabbitmq.Timing("c", "quorate", seconds, []) for seconds in (1.0, None, 3.0)]
+    assert rabbitmq._cells(timings) == ["2.0 s (1.0..3.0, n=2, not in time: 1)", "all"]
+    assert rabbitmq._cells([rabbitmq.Timing("c", "quorate", None, ["user app"])]) == [
+        "not within 180 s", "1 things gone, such as user app"]
+    assert rabbitmq._cells([]) == ["-", ""]

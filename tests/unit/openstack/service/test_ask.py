@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asking brokers, databases and pages that are not there, silent or something else. What they say when they are well is tried
+in the lab, on the real ones."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from quorate.openstack import catalog
+from quorate.openstack.facts import ANSWERED, MISSING, SILENT, UNREACHABLE, Address
+from quorate.openstack.service import heartbeat, network, rpc
+
+SECONDS = 1.0
+
+
+@pytest.fixture
+def silent():
+    """A port that accepts (in its queue) and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(20)
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def nobody():
+    """A port where nobody listens."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    return port
+
+
+def saying(data):
+    """A port whose every connection is told `data` and closed."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(20)
+
+    def serve():
+        while True:
+            try:
+                connection = listener.accept()[0]
+            except OSError:
+                return
+            connection.recv(1000)
+            connection.sendall(data)
+            connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener
+
+
+def at(port):
+    return Address("127.0.0.1", port, "u", "hunter2", "/")
+
+
+def took(function):
+    began = time.monotonic()
+    found = function()
+    assert time.monotonic() - began < 15, "it has to end in time on the slowest machine"
+    return found
+
+
+def test_a_broker_that_is_not_there_or_silent(silent, nobody):
+    assert took(lambda: network.broker((at(nobody), at(silent)), SECONDS)) is False
+    assert network.broker((), SECONDS) is None
+
+
+def test_a_balancer_without_a_broker_behind_it_is_none():
+    """It accepts and closes."""
+    with saying(b"") as listener:
+        assert network.broker((at(listener.getsockname()[1]),), SECONDS) is False
+
+
+def test_a_broker_that_speaks():
+    with saying(b"\x01\x00\x00") as listener:
+        assert network.broker((at(1), at(listener.getsockname()[1])), SECONDS) is True
+
+
+def test_a_call_where_nobody_is(nobody):
+    found = took(lambda: rpc.call((at(nobody),), "openstack", ("q",), SECONDS))
+
+    assert (UNREACHABLE, "127.0.0.1:%d: Connection refused" % nobody) == (found[0].outcome, found[0].why)
+
+
+def test_a_call_to_one_that_is_silent(silent):
+    found = took(lambda: rpc.call((at(silent),), "openstack", ("q", "r"), SECONDS))
+
+    assert [UNREACHABLE] * 2 == [one.outcome for one in found] and "hunter2" not in repr(found)
+
+
+def test_a_call_without_a_broker():
+    assert UNREACHABLE == rpc.call((), "openstack", ("q",), SECONDS)[0].outcome
+
+
+def test_a_database_that_is_not_there_or_silent(silent, nobody):
+    for port in (silent, nobody):
+        found = took(lambda port=port: heartbeat.read(catalog.CINDER_VOLUME, at(port), ("ha@a",), SECONDS))
+        assert UNREACHABLE == found.outcome and str(port) in found.why and "hunter2" not in found.why
+
+
+def test_a_page(silent, nobody):
+    assert MISSING == network.page("127.0.0.1", nobody, "/", SECONDS).outcome
+    assert (SILENT, "no answer within 1 s") == took(lambda: network.page("", silent, "/", SECONDS))[::2]
+    for data, outcome, status in ((b"HTTP/1.1 404 Not Found\r\n\r\n", ANSWERED, 404), (b"", SILENT, None),
+                                  (b"SSH-2.0-x\r\n", SILENT, None), (b"HTTP/1.1 wrong\r\n", SILENT, None)):
+        with saying(data) as listener:
+            found = network.page("0.0.0.0", listener.getsockname()[1], "/vnc_lite.html", SECONDS)
+        assert (outcome, status) == found[:2], data
+
+
+def test_replies_that_are_none():
+    assert [None] * 4 == [rpc._answered(data) for data in (b"", b"[]", b'{"oslo.message": "x"}', b'{"x": 1}')]
+    assert "m" == rpc._answered(b'{"oslo.version": "2.0", "oslo.message": "{\\"_msg_id\\": \\"m\\"}"}')
+    assert "m" == rpc._answered(b'{"_msg_id": "m"}')

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configuration files, URLs, command lines and process lists of OpenStack services, read."""
+
+import pytest
+
+from quorate.host.process import Process
+from quorate.openstack import catalog
+from quorate.openstack.facts import Address
+from quorate.openstack.service import parse
+
+CINDER = """\
+[DEFAULT]
+# transport_url = rabbit://nobody
+my_ip = 10.0.0.1
+transport_url = rabbit://open%40stack:p%3Aw@n1:5672,openstack:x@[fd00::2]:5673/cin%2Fder?ssl=1
+enabled_backends = fast, slow,
+  , fast
+host: ha-$my_ip
+rpc_ping_enabled = True
+[database]
+connection = mysql+pymysql://cinder:s%23cret@vip:3307/cinder?charset=utf8
+[slow]
+backend_host = "other"
+"""
+
+
+def settings(text, service=catalog.CINDER_VOLUME, hostname="n1"):
+    return parse.settings(parse.ini(text), service, hostname)
+
+
+def test_what_cinder_says():
+    found = settings(CINDER)
+
+    assert ("ha-10.0.0.1", (("fast", "ha-10.0.0.1"), ("slow", "other"))) == (found.host, found.backends)
+    assert (Address("n1", 5672, "open@stack", "p:w", "cin/der", True),
+            Address("fd00::2", 5673, "openstack", "x", "cin/der", True)) == found.brokers
+    assert ("vip", 3307, "cinder", "s#cret", "cinder") == found.database[:5]
+    assert found.ping and found.exchange == "openstack" and found.cluster is None
+
+
+def test_no_password_is_shown():
+    found = settings(CINDER)
+
+    assert "s#cret" not in repr(found) and "p:w" not in repr(found)
+
+
+def test_the_host_is_the_machines_name_when_nothing_else_is_said():
+    assert "n1" == settings("[DEFAULT]\n").host
+    assert "n7" == settings("[DEFAULT]\nhost = \n", hostname="n7").host
+
+
+def test_later_files_go_before_earlier_ones():
+    pairs = parse.ini("[DEFAULT]\nhost = a\n")
+    parse.ini("[DEFAULT]\nhost = b\n[x]\nhost = c\n", pairs)
+
+    assert "b" == parse.option(pairs, "host")
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[", "[]\n=\n", "   x\n", "[DEFAULT]\nhost = $host\n", "a=$b\nb=$a\n", "a=${\n",
+                                  "a = $$5\n", "\x00=\x00", "[DEFAULT\nhost"])
+def test_nonsense_is_never_an_error(text):
+    assert settings(text) is not None
+
+
+def test_a_dollar_sign_twice_is_one():
+    assert "$5" == parse.option(parse.ini("a = $$5"), "a")
+
+
+@pytest.mark.parametrize("url", ["", "kafka://h:9092", "amqp1://h", "rabbit:", "zmq://", "://", "rabbit://"])
+def test_other_transports_have_no_brokers(url):
+    assert () == parse.brokers(url)
+
+
+def test_defaults_of_a_transport_url():
+    assert ((None, None, "h", None),) == parse.split_url("rabbit://h/")[1]
+    assert [5672] == [one.port for one in parse.brokers("rabbit://u:p@h/")] and "/" == parse.brokers("rabbit://h")[0].name
+    assert [5671] == [one.port for one in parse.brokers("rabbit://u:p@h/?ssl=true")]
+
+
+@pytest.mark.parametrize("url", ["", "sqlite:////tmp/x", "postgresql://u:p@h/d", "mysql"])
+def test_other_databases_are_none(url):
+    assert parse.database(url) is None
+
+
+def test_a_database_on_a_socket():
+    assert "/run/mysqld/mysqld.sock" == parse.database("mysql://u:p@localhost/d?unix_socket=%2Frun%2Fmysqld%2Fmysqld.sock").socket
+
+
+def test_engines():
+    assert 3 == settings("[DEFAULT]\nnum_engine_workers = 3", catalog.HEAT_ENGINE).workers
+    assert settings("[DEFAULT]\nnum_engine_workers = 0", catalog.HEAT_ENGINE).workers is None
+    found = settings("[DEFAULT]\nperiodic_interval = 30\n", catalog.HEAT_ENGINE)
+    assert (30.0, 60.0) == (found.interval, found.down)
+
+
+def test_the_proxy():
+    found = settings("[DEFAULT]\nssl_only=true\n[vnc]\nnovncproxy_port = 6090\nnovncproxy_host=10.0.0.9", catalog.NOVA_NOVNCPROXY)
+
+    assert (("10.0.0.9", 6090), True) == (found.listen, found.tls)
+
+
+@pytest.mark.parametrize("line, answer", [
+    ("/usr/bin/python3 /usr/bin/cinder-volume --config-file=/etc/cinder/cinder.conf", True),
+    ("/usr/bin/python3 -s /usr/bin/cinder-volume --config-file /etc/cinder/cinder.conf --log-file=x", True),
+    ("/usr/bin/cinder-volume", True),
+    ("/usr/bin/python3 /usr/bin/cinder-volume --config-file=/etc/cinder/other.conf", False),
+    ("timeout 9 su -c cinder-volume", False),
+    ("vi /usr/bin/cinder-volume", False),
+    ("/bin/sh /etc/init.d/cinder-volume systemd-start", False),
+    ("/usr/bin/python3 /usr/bin/privsep-helper --config-file /etc/cinder/cinder.conf", False),
+    ("/usr/bin/python3 /usr/bin/cinder-volume-usage-audit", False),
+    ("/usr/bin/python3 -I /usr/lib/ocf/resource.d/quorate/cinder-volume monitor", False),
+    ("/usr/bin/python3 -I /usr/lib/ocf/resource.d/quorate/cinder-volume", False),
+    ("/usr/bin/python3 -I /home/me/quorate/agents/cinder-volume stop", False),
+    ("/usr/bin/python3 /usr/bin/cinder-volume monitor", False),
+    ("mariadbd", False),
+    ("", False)])
+def test_who_runs_it(line, answer):
+    assert answer == parse.is_service(tuple(line.split()), catalog.CINDER_VOLUME, "/etc/cinder/cinder.conf")
+
+
+def test_one_that_has_renamed_itself():
+    assert parse.is_service(("cinder-volume: worker (x)",), catalog.CINDER_VOLUME, "/etc/cinder/cinder.conf")
+
+
+def test_a_program_by_its_path():
+    """Only that very program, and whatever has the service's own name: never another one that shares the last word."""
+    argv = ("/usr/sbin/mariadbd",)
+
+    assert not parse.is_service(argv, catalog.CINDER_VOLUME, "/etc/cinder/cinder.conf", "/opt/sbin/mariadbd")
+    assert parse.is_service(("/opt/x/cv",), catalog.CINDER_VOLUME, "/etc/cinder/cinder.conf", "/opt/x/cv")
+
+
+def process(pid, ppid, start=None):
+    return Process(pid, ppid, start or pid, "S", ("cinder-volume",))
+
+
+def test_tree_of_a_parent_and_its_workers():
+    found = parse.tree([process(10, 1), process(11, 10), process(12, 10), process(13, 12)])
+
+    assert (10, [11, 12], (), ()) == (found.parent.pid, [one.pid for one in found.workers], found.orphans, found.copies)
+
+
+def test_tree_without_its_parent():
+    """Workers of a parent that is gone do not lead their process group."""
+    found = parse.tree([process(11, 1), process(12, 1)])
+
+    assert found.parent is None and [11, 12] == [one.pid for one in found.orphans]
+
+
+def test_tree_with_a_second_copy():
+    one = [process(10, 1), process(11, 10), process(20, 1), process(21, 20)]
+
+    assert (10, [20]) == (parse.tree(one).parent.pid, [copy.pid for copy in parse.tree(one).copies])
+    assert (20, [10]) == (parse.tree(one, 20).parent.pid, [copy.pid for copy in parse.tree(one, 20).copies])
+
+
+def test_tree_of_one_that_works_alone():
+    found = parse.tree([process(10, 1), process(11, 10)], None, frozenset((10,)), True)
+
+    assert (10, [10]) == (found.parent.pid, [one.pid for one in found.workers])

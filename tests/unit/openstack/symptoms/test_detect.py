@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what was seen to a verdict, fault by fault."""
+
+import pytest
+
+from quorate.host.process import Process
+from quorate.openstack import catalog, facts
+from quorate.openstack.facts import Address, Limits, Page, Reply, Row, Rows, Seen, Settings, Sockets, Tree
+from quorate.openstack.service import observe
+from quorate.openstack.symptoms import detect, diagnosis
+
+CINDER, HEAT, PROXY = catalog.CINDER_VOLUME, catalog.HEAT_ENGINE, catalog.NOVA_NOVNCPROXY
+BROKERS = (Address("n1", 5672, "u", "p", "/"),)
+SETTINGS = Settings(True, BROKERS, Address("n1", 3306, "u", "p", "c"), "ha", (("a", "ha"), ("b", "ha")))
+WELL = Sockets(3, 1, frozenset())
+
+
+def process(pid, state="S", ppid=1):
+    return Process(pid, ppid, pid, state, ("cinder-volume",))
+
+
+PARENT, ONE, TWO = process(10), process(11, ppid=10), process(12, ppid=10)
+TREE = Tree(PARENT, (ONE, TWO))
+SEEN = Seen(TREE, {11: WELL, 12: WELL}, SETTINGS, 1000.0, 2, 2, 2)
+
+
+def verdict(service=CINDER, lasting=None, limits=Limits(), **changes):
+    seen = SEEN._replace(**changes)
+    found = detect.symptoms(service, seen)
+    return diagnosis.judge(service, seen, found, lasting or {}, limits)
+
+
+def test_well():
+    assert (facts.HEALTHY, "", ()) == verdict()
+
+
+def test_nothing_left():
+    assert facts.STOPPED == verdict(tree=Tree()).state
+
+
+@pytest.mark.parametrize("tree, word", [
+    (Tree(process(10, "T"), (ONE, TWO)), "SIGSTOP"),
+    (Tree(PARENT, (process(11, "T", 10), TWO)), "pid 11"),
+    (Tree(None, (), (ONE, TWO)), "parent process"),
+    (Tree(PARENT, (ONE, TWO), (process(9),)), "earlier"),
+    (Tree(PARENT, (ONE, TWO), (), (process(20),)), "second copy")])
+def test_processes_that_only_a_restart_mends(tree, word):
+    found = verdict(tree=tree)
+
+    assert facts.FAILED == found.state and word in found.sentence
+
+
+def test_a_missing_worker_has_some_seconds_to_come_back():
+    tree = Tree(PARENT, (ONE,))
+
+    assert facts.DEGRADED == verdict(tree=tree).state
+    assert facts.FAILED == verdict(tree=tree, lasting={"workers": 6.0}).state
+
+
+def test_a_backend_that_never_came_up_is_no_reason_to_restart_the_others():
+    found = verdict(tree=Tree(PARENT, (ONE,)), baseline=1, lasting={"workers": 9999.0})
+
+    assert facts.DEGRADED == found.state and "1 of 2" in found.sentence
+
+
+def test_a_backend_that_met_a_database_on_its_way_down_is_started_again():
+    """Cinder tries it once. Where the start was over before the workers were there, what came up since is no measure."""
+    tree = Tree(PARENT, (ONE,))
+
+    assert facts.DEGRADED == verdict(tree=tree, baseline=1, linked=1, early=1, lasting={"workers": 59.0}).state
+    assert facts.FAILED == verdict(tree=tree, baseline=1, linked=1, early=1, lasting={"workers": 61.0}).state
+
+
+def test_a_queue_that_the_missing_worker_left_behind_is_no_reason_to_restart_the_others():
+    """RabbitMQ keeps it from the node where that backend came up."""
+    replies = (Reply("q.a", facts.ANSWERED, 2), Reply("q.b", facts.SILENT, 0, "nobody takes calls from its queue"))
+    forever = dict.fromkeys(("workers", "rpc", "queue", "queue-part"), 9999.0)
+
+    found = verdict(tree=Tree(PARENT, (ONE,)), baseline=1, replies=replies, lasting=forever)
+    assert facts.DEGRADED == found.state and "queue-part" in found.symptoms
+    assert facts.FAILED == verdict(replies=replies, lasting=forever).state
+
+
+def test_what_one_depth_has_called_failed_is_not_degraded_at_another():
+    failed, degraded = {"key": "rpc", "sentence": "no answer"}, facts.Verdict(facts.DEGRADED, "x", ("workers",))
+
+    assert (facts.FAILED, "no answer") == diagnosis.still(degraded, failed, {"workers": 5.0, "rpc": 70.0})[:2]
+    for verdict_, note, lasting in ((degraded, failed, {"workers": 5.0}), (degraded, {}, {"rpc": 70.0}),
+                                    (facts.Verdict(facts.HEALTHY, "", ()), failed, {"rpc": 70.0})):
+        assert verdict_ == diagnosis.still(verdict_, note, lasting)
+
+
+def test_no_worker_at_all_fails_whatever_came_up():
+    assert facts.FAILED == verdict(tree=Tree(PARENT, (PARENT,)), baseline=1, lasting={"workers": 9.0}).state
+
+
+LOST = {"sockets": {11: WELL, 12: Sockets(0, 1)}}
+
+
+def test_a_lost_broker_is_degraded_for_ever():
+    found = verdict(broker=False, lasting={"broker": 99999.0}, **LOST)
+
+    assert facts.DEGRADED == found.state and "RabbitMQ (n1:5672)" in found.sentence
+
+
+def test_a_lost_broker_fails_after_the_parameter():
+    assert facts.FAILED == verdict(broker=False, lasting={"broker": 11.0}, limits=Limits(60, 10), **LOST).state
+
+
+def test_one_that_does_not_connect_to_a_broker_that_answers():
+    assert facts.DEGRADED == verdict(broker=True, lasting={"amqp": 59.0}, **LOST).state
+    assert facts.FAILED == verdict(broker=True, lasting={"amqp": 61.0}, **LOST).state
+
+
+def test_a_backend_whose_driver_waits_for_its_storage_is_no_reason_to_restart_the_others():
+    found = verdict(broker=True, linked=1, lasting={"linking": 9999.0, "amqp": 9999.0}, **LOST)
+
+    assert facts.DEGRADED == found.state and "since the start" in found.sentence
+
+
+def test_a_queue_that_was_never_made_beside_others_that_answer():
+    replies = (Reply("q", facts.ANSWERED, 2), Reply("r", facts.MISSING))
+
+    assert facts.DEGRADED == verdict(replies=replies, lasting={"queue": 999.0, "queue-part": 999.0}).state
+
+
+def test_whether_the_broker_answers_is_not_known():
+    assert facts.DEGRADED == verdict(lasting={"broker": 999.0, "amqp": 999.0}, **LOST).state
+
+
+def test_a_broker_that_is_cut_off_while_the_connections_look_whole():
+    found = verdict(broker=False, lasting={"broker": 99999.0})
+
+    assert facts.DEGRADED == found.state and "have not noticed yet" in found.sentence
+    assert facts.HEALTHY == verdict(broker=True).state
+
+
+@pytest.mark.parametrize("outcome", [facts.MISSING, facts.SILENT])
+def test_one_without_its_database_is_not_blamed_for_answering_no_call(outcome):
+    """One that was started without it serves no queue, and its restart would end the same way."""
+    lasting = {"queue": 999.0, "queue-part": 999.0, "rpc": 999.0, "rpc-waiting": 999.0}
+
+    assert facts.DEGRADED == verdict(rows=Rows(facts.UNREACHABLE, (), "x"), replies=(Reply("q", outcome),), lasting=lasting).state
+    assert facts.FAILED == verdict(rows=rows(5, 5), replies=(Reply("q", outcome),), lasting=lasting).state
+
+
+def test_sockets_that_could_not_be_seen_are_no_lost_connection():
+    assert facts.HEALTHY == verdict(sockets={11: Sockets(), 12: Sockets()}).state
+
+
+def rows(*ages, outcome=facts.ANSWERED):
+    return Rows(outcome, tuple(Row("ha@" + name, age, 2000) for name, age in zip("ab", ages)))
+
+
+@pytest.mark.parametrize("found, lasting, state, word", [
+    (rows(5, 9), 0, facts.HEALTHY, ""),
+    (rows(5, 60), 0, facts.HEALTHY, ""),
+    (rows(70, 80), 0, facts.DEGRADED, "has not reported for"),
+    (rows(70, 80), 61, facts.FAILED, "has not reported for"),
+    (rows(5, 80), 999, facts.DEGRADED, "the others have"),
+    (rows(5, 1500), 999, facts.DEGRADED, "ha@b of cinder-volume has not yet reported since"),
+    (rows(960, 960), 999, facts.DEGRADED, "not initialised"),  # written at its start, by a service whose driver never came up
+    (rows(1500, 1500), 999, facts.DEGRADED, "not initialised"),
+    (rows(5), 999, facts.DEGRADED, "ha@b"),
+    (rows(5, None), 999, facts.DEGRADED, "ha@b"),
+    (rows(5, -200), 999, facts.DEGRADED, "clocks"),
+    (Rows(facts.UNREACHABLE, (), "n1:3306: refused"), 99999, facts.DEGRADED, "n1:3306: refused"),
+    (Rows(facts.UNKNOWN, (), "denied"), 99999, facts.DEGRADED, "cannot be read: denied")])
+def test_heartbeats_of_cinder(found, lasting, state, word):
+    lasting = dict.fromkeys(("heartbeat", "heartbeat-part", "heartbeat-never", "database", "clock", "heartbeat-unknown"), lasting)
+    answer = verdict(rows=found, lasting=lasting)
+
+    assert state == answer.state and word in answer.sentence
+
+
+def test_rows_are_not_judged_before_they_can_be_there():
+    assert facts.HEALTHY == verdict(rows=rows(), age=20.0).state
+
+
+def test_of_two_rows_of_one_name_the_fresher_counts():
+    """A service that was deleted and made again leaves the old row behind."""
+    found = Rows(facts.ANSWERED, (Row("ha@a", 9000, 9000), Row("ha@a", 3, 900), Row("ha@b", 3, 900), Row("ha@b", None, 1)))
+
+    assert facts.HEALTHY == verdict(rows=found).state
+
+
+ENGINE = SETTINGS._replace(interval=60.0, down=120.0, workers=2)
+
+
+def engines(*pairs):
+    return Rows(facts.ANSWERED, tuple(Row("id%d" % number, age, created) for number, (age, created) in enumerate(pairs)))
+
+
+@pytest.mark.parametrize("found, state", [
+    (engines((5, 990), (50, 990)), facts.HEALTHY),
+    (engines((5, 990), (50, 990), (3, 5000), (9000, 9999)), facts.HEALTHY),  # rows of earlier starts
+    (engines((5, 990), (3, 5000), (3, 5000)), facts.FAILED),                 # fresh, and not of this start
+    (engines((5, 990), (130, 990)), facts.FAILED),
+    (engines((3, 5000), (3, 5000)), facts.DEGRADED),                         # none of its own: it did not get that far
+    (engines(), facts.DEGRADED)])
+def test_rows_of_dead_engines_fool_nobody(found, state):
+    assert state == verdict(HEAT, settings=ENGINE, rows=found, lasting={"heartbeat": 61.0, "heartbeat-never": 61.0}).state
+
+
+def test_a_dead_engine_is_not_called():
+    """Just after a start its row is still there, and the newest one."""
+    found = engines((1, 220), (1, 300))
+    seen = SEEN._replace(settings=ENGINE, rows=found, age=5.0)
+
+    assert (("engine.ha",), facts.PING) == observe.call_targets(HEAT, seen)
+    seen = seen._replace(rows=engines((1, 220), (1, 4), (1, 3)))
+    assert (("heat-engine-listener.id2", "heat-engine-listener.id1"), facts.HEAT_LISTENING) == observe.call_targets(HEAT, seen)
+
+
+@pytest.mark.parametrize("reply, lasting, state, word", [
+    (Reply("q", facts.ANSWERED, 2), 0, facts.HEALTHY, ""),
+    (Reply("q", facts.SILENT, 2), 0, facts.DEGRADED, "did not answer an RPC call to q"),
+    (Reply("q", facts.SILENT, 2), 61, facts.FAILED, "did not answer"),
+    (Reply("q", facts.MISSING), 61, facts.FAILED, "no queue q"),
+    (Reply("q", facts.UNREACHABLE, None, "refused"), 99999, facts.DEGRADED, "refused"),
+    (Reply("q", facts.UNKNOWN, None, "no pika"), 99999, facts.DEGRADED, "no pika"),
+    (Reply("q", facts.ANSWERED, 4), 99999, facts.DEGRADED, "4 consumers")])
+def test_calls(reply, lasting, state, word):
+    answer = verdict(replies=(reply,), lasting=dict.fromkeys(("rpc", "queue", "broker", "rpc-unknown", "consumers"), lasting))
+
+    assert state == answer.state and word in answer.sentence
+
+
+def test_consumers_of_a_node_that_died_are_no_second_copy():
+    assert facts.HEALTHY == verdict(replies=(Reply("q", facts.ANSWERED, 4),), age=100.0).state
+
+
+LISTENING = SETTINGS._replace(listen=("0.0.0.0", 6080), backends=())
+
+
+@pytest.mark.parametrize("changes, lasting, state, word", [
+    ({"port_owner": "ours"}, 0, facts.HEALTHY, ""),
+    ({"port_owner": None}, 9, facts.HEALTHY, ""),
+    ({"port_owner": "nobody"}, 9, facts.FAILED, "does not listen on port 6080"),
+    ({"port_owner": "other"}, 9, facts.FAILED, "Another program holds port 6080"),
+    ({"page": Page(facts.ANSWERED, 200)}, 0, facts.HEALTHY, ""),
+    ({"page": Page(facts.ANSWERED, 404)}, 999, facts.DEGRADED, "install novnc"),
+    ({"page": Page(facts.ANSWERED, 503)}, 61, facts.FAILED, "answers 503"),
+    ({"page": Page(facts.SILENT, None, "no answer within 3 s")}, 6, facts.FAILED, "no answer within 3 s"),
+    ({"page": Page(facts.UNKNOWN)}, 999, facts.HEALTHY, "")])
+def test_the_console_proxy(changes, lasting, state, word):
+    tree = Tree(PARENT, (PARENT,))
+    answer = verdict(PROXY, settings=LISTENING, tree=tree, expected=None, baseline=None, sockets={},
+                     lasting=dict.fromkeys(("port", "page", "page-missing"), lasting), **changes)
+
+    assert state == answer.state and word in answer.sentence
+
+
+def test_a_connection_of_the_proxy_that_outlives_it_is_failed():
+    assert facts.FAILED == verdict(PROXY, settings=LISTENING, tree=Tree(None, (), (ONE,))).state
+
+
+def test_what_fails_goes_before_what_does_not():
+    found = verdict(rows=rows(5, 80), replies=(Reply("q", facts.MISSING),), lasting={"queue": 99.0})
+
+    assert facts.FAILED == found.state and "no queue q" in found.sentence
+
+
+def test_one_without_its_database_is_not_blamed_for_having_no_workers():
+    away = Rows(facts.UNREACHABLE, (), "n1:3306: refused")
+    lasting = {"workers": 999.0, "amqp": 999.0, "database": 999.0}
+
+    assert facts.DEGRADED == verdict(tree=Tree(PARENT, (PARENT,)), rows=away, lasting=lasting).state
+    assert facts.DEGRADED == verdict(broker=True, rows=away, lasting=lasting, **LOST).state
+    assert facts.FAILED == verdict(broker=True, rows=rows(5, 5), lasting=lasting, **LOST).state

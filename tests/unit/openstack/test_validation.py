@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What validate-all and explain say beforehand: names that differ, a cluster that is set, a console pair that is apart."""
+
+from quorate.openstack import catalog, explain, facts, validation
+from quorate.openstack.actions import published
+from quorate.openstack.facts import Address, Seen, Settings, Tree, Verdict
+from quorate.pacemaker.cib import parse_colocations, parse_resources, parse_status
+
+SETTINGS = Settings(True, (Address("n1", 5672),), Address("n1", 3306), "ha", (("a", "ha"), ("b", "other")))
+PRIMITIVES = """<resources>%s</resources>"""
+AUTH = '<primitive id="auth" class="ocf" provider="quorate" type="nova-consoleauth"/>'
+PROXY = '<primitive id="proxy" class="ocf" provider="quorate" type="nova-novncproxy"/>'
+STATUS = """<pacemaker-result><nodes><node name="n1" online="true"/></nodes><resources>
+<resource id="auth" resource_agent="ocf:quorate:nova-consoleauth" role="Started" active="true"><node name="n1"/></resource>
+<resource id="proxy" resource_agent="ocf:quorate:nova-novncproxy" role="Started" active="true"><node name="%s"/></resource>
+</resources></pacemaker-result>"""
+
+
+def apart(resources, node="n1", constraints="<constraints/>"):
+    return validation.apart(parse_resources(PRIMITIVES % resources), parse_status(STATUS % node), parse_colocations(constraints),
+                            "nova-novncproxy", "nova-consoleauth")
+
+
+def test_a_group_keeps_the_pair_together():
+    assert [] == apart('<group id="consoles">%s%s</group>' % (AUTH, PROXY))
+
+
+def test_a_colocation_keeps_the_pair_together():
+    constraint = '<constraints><rsc_colocation id="c" rsc="proxy" with-rsc="auth" score="INFINITY"/></constraints>'
+
+    assert [] == apart(AUTH + PROXY, "n1", constraint)
+
+
+def test_a_mere_preference_does_not():
+    constraint = '<constraints><rsc_colocation id="c" rsc="proxy" with-rsc="auth" score="100"/></constraints>'
+
+    assert 1 == len(apart(AUTH + PROXY, "n1", constraint))
+
+
+def test_a_set_of_resources_does():
+    constraint = ('<constraints><rsc_colocation id="c" score="INFINITY"><resource_set id="s"><resource_ref id="auth"/>'
+                  '<resource_ref id="proxy"/></resource_set></rsc_colocation></constraints>')
+
+    assert [] == apart(AUTH + PROXY, "n1", constraint)
+
+
+def test_a_pair_that_is_apart():
+    found = apart(AUTH + PROXY, "n2")
+
+    assert "proxy and auth are not kept on one node: pcs resource group add consoles auth proxy" == found[0]
+    assert "proxy runs on n2 and auth on n1" in found[1]
+
+
+def test_without_consoleauth_there_is_no_pair():
+    assert [] == apart(PROXY)
+
+
+def test_a_configuration_that_goes_with_active_passive():
+    assert [] == validation.of_settings(catalog.CINDER_VOLUME, SETTINGS, "/c")
+
+
+def test_a_configuration_that_does_not():
+    settings = Settings(True, cluster="both")
+    found = " ".join(validation.of_settings(catalog.CINDER_VOLUME, settings, "/c"))
+
+    assert "active/active" in found and "enabled_backends" in found and "transport_url" in found and "[database]" in found
+
+
+def test_names_are_published_without_anything_else():
+    assert "ha@a,other@b" == published.value(catalog.CINDER_VOLUME, SETTINGS)
+    assert "ha@a,other@b cluster=x" == published.value(catalog.CINDER_VOLUME, SETTINGS._replace(cluster="x"))
+    assert published.value(catalog.HEAT_ENGINE, SETTINGS) is None
+    many = SETTINGS._replace(backends=tuple(("backend%d" % number, "host") for number in range(90)))
+    assert published.value(catalog.CINDER_VOLUME, many).startswith("sha256:")
+
+
+def test_names_that_differ_between_nodes():
+    assert published.differing({"n1": "ha@a", "n2": "ha@a"}) is None and published.differing({}) is None
+    assert "n2 says n2@a" in published.differing({"n1": "n1@a", "n2": "n2@a"})
+
+
+def test_the_screen_of_explain():
+    seen = Seen(Tree(), age=5.0)
+    verdict = Verdict(facts.DEGRADED, "RabbitMQ is away.", ("broker",))
+    found = [facts.Symptom("broker", facts.OUTAGE, "RabbitMQ is away."), facts.Symptom("x", facts.NOTICE, "And this.")]
+    text = "\n".join(explain.lines(parse_status(STATUS % "n1"), {"n1": "Started"}, {"n1": "ha@a"}, verdict, found, seen, ["Mind."]))
+
+    assert "n1    Started  ha@a" in text and "here:     degraded: RabbitMQ is away." in text
+    assert 1 == text.count("RabbitMQ is away") and "also:     And this." in text and "warning:  Mind." in text
