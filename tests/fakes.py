@@ -276,7 +276,7 @@ class FakeLog(Log):
     """Keeps what was logged in `lines`, and what was narrated in `said`."""
 
     def __init__(self):
-        Log.__init__(self, "test", {}, by_hand=True)
+        Log.__init__(self, "test", {}, interactive=True)
         self.lines = []
         self.said = []
 
@@ -294,7 +294,7 @@ class FakeLog(Log):
 
 
 def context(action="monitor", parameters=(), environ=None, seconds=20.0, clock=None, commands=None, processes=None,
-            by_hand=False, **values):
+            interactive=False, **values):
     """A Context made of fakes. `values` are parameters: x='1' stands for OCF_RESKEY_x=1. Invalid ones fail the test."""
     clock = clock or FakeClock()
     environ = dict(environ or {})
@@ -304,4 +304,4 @@ def context(action="monitor", parameters=(), environ=None, seconds=20.0, clock=N
     typed, problems = read_all(parameters, environ)
     assert not problems, problems
     return Context(typed, action, environ, FakeLog(), commands or FakeCommands(clock), processes or FakeProcesses(clock),
-                   clock, Deadline(clock, seconds), by_hand)
+                   clock, Deadline(clock, seconds), interactive)

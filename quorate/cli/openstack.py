@@ -14,12 +14,12 @@ def views(resource=None):
     found = []
     for agent, service in SERVICES.items():
         try:
-            seen = contexts(agent, parameters(service), resource)
+            observed = contexts(agent, parameters(service), resource)
         except Refused as reason:
             if str(reason).startswith("There is no resource"):
                 continue
             raise
-        found += [_view(context, agent, service) for context in seen]
+        found += [_view(context, agent, service) for context in observed]
     if not found:
         raise Refused("There is no resource of an OpenStack service%s in this cluster." % (
             " named " + resource if resource else ""))
@@ -31,18 +31,19 @@ def _view(context, agent, service):
     from quorate.openstack.actions import monitor, published
     from quorate.openstack.service import observe
     from quorate.openstack.symptoms import detect, diagnosis
-    from quorate.openstack.service.sources import Eyes
-    from quorate.host.state_files import Memory
+    from quorate.openstack.service.sources import Sources
+    from quorate.host.state_files import StateFiles
     from quorate.pacemaker import cib
     status, name = cib.status(context.commands, context.deadline), context.instance
-    eyes, memory = Eyes(context.commands), Memory(service.name, name)
-    seen = observe.observe(context, service, memory, eyes, 20)
-    found = detect.symptoms(service, seen)
-    verdict = diagnosis.judge(service, seen, found, monitor.keep(context, memory, seen, found), monitor.limits(context))
+    sources, state_files = Sources(context.commands), StateFiles(service.name, name)
+    observed = observe.observe(context, service, state_files, sources, 20)
+    found = detect.symptoms(service, observed)
+    verdict = diagnosis.judge(service, observed, found, monitor.keep(context, state_files, observed, found),
+                              monitor.limits(context))
     told = published.values(context)
     runs = {node: one.role for one in status.instances if one.resource == name for node in one.nodes}
-    warnings = validation.warnings(context, service, eyes)
-    return name, agent, explain.lines(status, runs, told, verdict, found, seen, warnings), {
+    warnings = validation.warnings(context, service, sources)
+    return name, agent, explain.lines(status, runs, told, verdict, found, observed, warnings), {
         "resource": name, "agent": agent, "here": verdict.state, "sentence": verdict.sentence,
         "symptoms": [one.sentence for one in found], "runs": runs, "names": told, "warnings": warnings,
-        "processes": [one.pid for one in seen.tree.all]}
+        "processes": [one.pid for one in observed.tree.all]}

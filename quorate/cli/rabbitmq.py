@@ -11,19 +11,19 @@ AGENT = "ocf:quorate:rabbitmq"
 TOLD_WITHIN = 25.0  # seconds for the monitors of the others to report whom they count since
 
 
-def clusters(resource=None):
+def participants(resource=None):
     """A Cluster for each RabbitMQ resource (or the named one), seen from this node."""
-    from quorate.rabbitmq.actions.participant import Cluster
-    from quorate.rabbitmq.memory import Memory
-    return [Cluster(context, Memory(context.instance)) for context in contexts(AGENT, PARAMETERS, resource)]
+    from quorate.rabbitmq.actions.participant import Participant
+    from quorate.host.state_files import StateFiles
+    return [Participant(context, StateFiles("rabbitmq", context.instance)) for context in contexts(AGENT, PARAMETERS, resource)]
 
 
 def one(resource):
     """The Cluster of the only resource, or of the named one."""
-    found = clusters(resource)
+    found = participants(resource)
     if len(found) > 1:
         raise Refused("There are several RabbitMQ resources; name one with --resource: %s" % ", ".join(
-            cluster.context.instance for cluster in found))
+            participant.context.instance for participant in found))
     return found[0]
 
 
@@ -31,13 +31,13 @@ def views(resource=None):
     """(name, agent, lines, data) of each RabbitMQ resource, for `quorate explain`."""
     from quorate.rabbitmq.explain import conclusion, table
     found = []
-    for cluster in clusters(resource):
-        snapshot, now, name = cluster.reached(cluster.board.snapshot()), cluster.context.clock.now(), cluster.context.instance
+    for participant in participants(resource):
+        snapshot, now, name = participant.reached(participant.published.snapshot()), participant.context.clock.now(), participant.context.instance
         data = {"resource": name, "time": int(now), "generation": snapshot.generation, "founder": snapshot.founder,
                 "members": sorted(snapshot.members), "nodes": sorted(snapshot.nodes),
-                "decisions": {node: plain(cluster.at_home(decision)) for node, decision in conclusion(snapshot)},
+                "decisions": {node: plain(participant.at_home(decision)) for node, decision in conclusion(snapshot)},
                 "reports": {node: plain(report) for node, report in snapshot.reports.items()}}
-        found.append((name, AGENT, table(snapshot, now, cluster.board.sentences(), cluster.home()), data))
+        found.append((name, AGENT, table(snapshot, now, participant.published.statuses(), participant.home()), data))
     return found
 
 
@@ -48,11 +48,11 @@ def boot(node, resource, force):
     return leave_word(one(resource), node, force)
 
 
-def leave_word(cluster, node, force):
+def leave_word(participant, node, force):
     """Leave the operator's word: `node` boots without those that are missing."""
     from quorate.rabbitmq.election.decide import decide, outlast
-    word = facts.Override(node, who(), int(cluster.context.clock.now()), force is not None)
-    snapshot = cluster.board.snapshot()._replace(me=node, override=word)
+    word = facts.Override(node, who(), int(participant.context.clock.now()), force is not None)
+    snapshot = participant.published.snapshot()._replace(me=node, override=word)
     report = snapshot.reports.get(node)
     if report is None:
         raise Refused("Not done: %s has reported nothing; is it a node of the cluster, and is it online?" % node)
@@ -62,10 +62,10 @@ def leave_word(cluster, node, force):
     decision = (outlast if report.state in (facts.STARTING, facts.WAITING) else decide)(snapshot)
     if decision.action not in (facts.FORCE, facts.FOUND):
         raise Refused("Not done. %s%s" % (decision.reason, " Command: " + decision.command if decision.command else ""))
-    cluster.context.log.warning("quorate rabbitmq boot %s, by %s%s" % (node, word.by, " (forced)" if word.forced else ""))
-    cluster.board.overrule(word)
-    if any(other.state in facts.BOOTED for other in cluster.board.reports().values()):
-        cluster.board.overrule(None)  # it came up while we looked, and may have seen no word that it could end
+    participant.context.log.warning("quorate rabbitmq boot %s, by %s%s" % (node, word.by, " (forced)" if word.forced else ""))
+    participant.published.set_override(word)
+    if any(other.state in facts.BOOTED for other in participant.published.reports().values()):
+        participant.published.set_override(None)  # it came up while we looked, and may have seen no word that it could end
         raise Refused("Not done: a broker runs by now; %s joins it." % node)
     lost = " It gives up what only %s may know." % ", ".join(decision.missing) if decision.missing else ""
     sys.stdout.write("%s boots at its next monitor.%s Follow it with: quorate explain\n" % (node, lost))
@@ -75,8 +75,8 @@ def leave_word(cluster, node, force):
 def forget(node, resource):
     """Let the cluster forget a node that is gone for good: queues that had their only home there are deleted with it."""
     from quorate.rabbitmq.broker.ctl import Tools
-    cluster = one(resource)
-    snapshot = cluster.board.snapshot()
+    participant = one(resource)
+    snapshot = participant.published.snapshot()
     report = snapshot.reports.get(node)
     members = frozenset().union(*(other.members or () for other in snapshot.reports.values()))
     name = report.name if report is not None and report.name else next(
@@ -86,17 +86,17 @@ def forget(node, resource):
             node, ", ".join(sorted(members)) or "not known"))
     if report is not None and (report.state in facts.ALIVE or report.state == facts.WAITING):
         raise Refused("Not done: the broker of %s is %s. Stop it first: pcs resource ban %s-clone %s" % (
-            node, report.state, cluster.context.instance, node))
+            node, report.state, participant.context.instance, node))
     running = [other for _, other in sorted(snapshot.reports.items())
                if other.state == facts.RUNNING and name in (other.members or ())]
     if not running:
         raise Refused("Not done: no broker runs that could forget %s." % node)
-    cluster.context.log.warning("quorate rabbitmq forget %s, by %s" % (node, who()))
-    done, words = Tools(cluster.context, cluster.layout).forget(name, running[0].name)
+    participant.context.log.warning("quorate rabbitmq forget %s, by %s" % (node, who()))
+    done, words = Tools(participant.context, participant.layout).forget(name, running[0].name)
     if not done:
         raise Refused(words)
     sys.stdout.write("%s What is on its disk stays there, and the agent does not start with it.\n" % words)
-    if not cluster.context.deadline.poll(lambda: told(cluster.board.reports(), name), every=0.5, up_to=TOLD_WITHIN):
+    if not participant.context.deadline.poll(lambda: told(participant.published.reports(), name), every=0.5, up_to=TOLD_WITHIN):
         sys.stdout.write("Wait until 'quorate explain' no longer counts it before you let it start again.\n")
     return 0
 

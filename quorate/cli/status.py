@@ -35,17 +35,17 @@ def _once(out, observe, environ, as_json):
     from quorate.pacemaker.tools import Unavailable
     from quorate.status.summary import exit_code, judge
     try:
-        seen = observe()
+        observed = observe()
     except Unavailable as trouble:
         sys.stderr.write("quorate: %s\n" % trouble.reason)
         return 2
-    verdict = judge(seen)
+    verdict = judge(observed)
     if as_json:
         import json
-        json.dump(as_data(seen, verdict), out, indent=2, sort_keys=True)
+        json.dump(as_data(observed, verdict), out, indent=2, sort_keys=True)
         out.write("\n")
     else:
-        out.write("".join(line + "\n" for line in _screen(out, verdict, seen, environ)))
+        out.write("".join(line + "\n" for line in _screen(out, verdict, observed, environ)))
     return exit_code(verdict)
 
 
@@ -59,9 +59,9 @@ def _watch(out, observe, clock, environ):
         out.write(HOME + CLEAR_BELOW)
         while True:
             try:
-                seen = observe()
-                verdict = judge(seen)
-                screen, code = _screen(out, verdict, seen, environ), exit_code(verdict)
+                observed = observe()
+                verdict = judge(observed)
+                screen, code = _screen(out, verdict, observed, environ), exit_code(verdict)
             except Unavailable as trouble:
                 screen, code = wrapped(trouble.reason, _size(out)[0]), 2
             screen = fit(screen, _size(out)[1] - 1)
@@ -73,9 +73,9 @@ def _watch(out, observe, clock, environ):
         return code
 
 
-def _screen(out, verdict, seen, environ):
+def _screen(out, verdict, observed, environ):
     from quorate.status.screen import lines
-    return lines(verdict, seen, _size(out)[0], coloured(out, environ))
+    return lines(verdict, observed, _size(out)[0], coloured(out, environ))
 
 
 def coloured(out, environ):
@@ -167,22 +167,22 @@ def explanations_of(name, data, nodes, starting=frozenset()):
     return result
 
 
-def as_data(seen, verdict):
+def as_data(observed, verdict):
     """The same for programs. Stable names; unknown is null."""
-    cluster = seen.cluster
+    cluster = observed.cluster
     return {
-        "level": verdict.level, "headline": verdict.headline, "node": seen.node,
-        "cluster": {"name": seen.configured.name if seen.configured is not None else None, "quorate": cluster.quorate,
+        "level": verdict.level, "headline": verdict.headline, "node": observed.node,
+        "cluster": {"name": observed.configured.name if observed.configured is not None else None, "quorate": cluster.quorate,
                     "fencing": cluster.fencing, "maintenance": cluster.maintenance, "dc": cluster.dc,
                     "pacemaker": cluster.version, "updated": cluster.updated},
         "nodes": [_row(row) for row in verdict.nodes], "services": [_row(row) for row in verdict.services],
         "instances": [{"service": service.name, "agent": service.agent, "role": one.role, "nodes": list(one.nodes)}
                       for service in cluster.services for one in service.instances if one.nodes],
-        "addresses": None if seen.configured is None else seen.configured.addresses,
-        "haproxy": None if seen.proxies is None else [
+        "addresses": None if observed.configured is None else observed.configured.addresses,
+        "haproxy": None if observed.proxies is None else [
             {"name": one.name, "status": one.status, "servers": {server.name: server.status for server in one.servers}}
-            for one in seen.proxies],
-        "drained": seen.drained, "attributes": cluster.attributes,
+            for one in observed.proxies],
+        "drained": observed.drained, "attributes": cluster.attributes,
         "troubles": [dict(one._asdict()) for one in verdict.troubles],
     }
 

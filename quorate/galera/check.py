@@ -56,7 +56,8 @@ fact, which is never older than a second: a server that hangs makes it answer 50
 
 and xinetd with /etc/xinetd.d/quorate-galera-check, where disable has to be set to no. Arguments by position and the \
 settings files are those of clustercheck; a settings file is read, never executed."""
-    files = ((credentials.FILE, "Credentials, in the [client] section. Owner root, group mysql, mode 0640. Not needed where the user "
+    files = ((credentials.FILE,
+              "Credentials, in the [client] section. Owner root, group mysql, mode 0640. Not needed where the user "
                         "mysql may log in on the socket (unix_socket), as MariaDB has it."),
      ("/etc/default/clustercheck /etc/sysconfig/clustercheck", "Settings of clustercheck, used when that file is missing."))
     see_also = ("ocf_quorate_galera(7)", "quorate(8)", "haproxy(1)")
@@ -90,7 +91,7 @@ settings files are those of clustercheck; a settings file is read, never execute
     def resident(self, poller, port):
         self._poller, self._port = poller, port or PORT
 
-    def changing(self):
+    def cache_key(self):
         return self._writers and (self._writers.rounds, self._writers.holds)
 
     def _writer(self, fact):
@@ -108,7 +109,7 @@ settings files are those of clustercheck; a settings file is read, never execute
             return True, self._writers.claim()
         return False, self._writers.sentence() if fact.health.code in FIT_TO_WRITE else fact.health.sentence
 
-    def look(self, seconds, last):
+    def observe(self, seconds, last):
         try:
             if self._session is None:
                 self._session = self.session()  # read anew after a failure: a password may have changed
@@ -142,7 +143,7 @@ settings files are those of clustercheck; a settings file is read, never execute
             return self._writer(fact)
         return found.ok, found.sentence
 
-    def decisive(self, fact):
+    def fact_cache_key(self, fact):
         return fact.status.answered, fact.status.local_index, fact.status.cluster_size, fact.status.local_state
 
     def answered(self, fact):

@@ -40,13 +40,13 @@ def warnings(context):
 def _account(context, layout):
     """Whether the account of the monitor may see who the members are; nothing where no server answers."""
     from quorate.galera.server import credentials, observe, sql
-    from quorate.galera.memory import Memory
+    from quorate.host.state_files import StateFiles
     try:
         how = credentials.for_agent(context.parameters, layout.socket)
     except credentials.Unreadable as trouble:
         return [trouble.reason]
     limit = context.parameters.check_timeout
-    if not sql.ask(how, context.deadline.limit(limit)).answered or observe.members(context, Memory(context.instance)) is not None:
+    if not sql.ask(how, context.deadline.limit(limit)).answered or observe.members(context, StateFiles("galera", context.instance)) is not None:
         return []
     return ["The account %s of the monitor cannot read mysql.wsrep_cluster_members, so running arbitrators are not recognised "
             "and the election knows less: GRANT SELECT ON mysql.wsrep_cluster_members TO '%s'@'localhost'" % (how.user, how.user)]

@@ -24,7 +24,7 @@ class HaproxyCheck(Check):
     }
     several = ("require", "backend")
     exits = {"unknown": 3}
-    one_look = 1.0
+    once_timeout = 1.0
     description = """Asks HAProxy on its stats socket, within a second, and says in one sentence whether the address belongs on this node: \
 it runs and answers (a stopped or hanging one does not), its listeners are open, and there is a server that is up behind \
 them. Needs 'stats socket' in HAProxy's section global, and rights on it; level user is enough.
@@ -56,12 +56,12 @@ one mean that this node is cut off. --backend names one that matters by itself."
         if not where.startswith("/") and not where.rpartition(":")[2].isdigit():
             raise Wrong("--socket is a path or HOST:PORT, not '%s'" % where)
         if "timeout" in options:
-            self.timeout = self.one_look = seconds(options["timeout"])
+            self.timeout = self.once_timeout = seconds(options["timeout"])
         self._stats, self._processes = stats or observe.Stats(where), processes or all_processes
         self._pidfile = options.get("pidfile", observe.PIDFILE)
         self._policy = health.Policy(names(options.get("require", ())), names(options.get("backend", ())), where)
 
-    def look(self, seconds, last):
+    def observe(self, seconds, last):
         state = observe.observe(self._stats, seconds, self._processes, self._pidfile)
         return Fact(state, health.classify(state, self._policy._replace(seconds=seconds)))
 

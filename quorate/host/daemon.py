@@ -9,13 +9,13 @@ Process).
 import os
 
 NOTE = "server"
-HOPELESS_PATIENCE = 3.0  # seconds for one that is likely not to hear SIGTERM
+SHORT_GRACE = 3.0  # seconds for one that is likely not to hear SIGTERM
 SIGKILL, SIGTERM, SIGCONT = 9, 15, 18  # as on every Linux we know; importing signal costs milliseconds
 
 
-def noted(context, memory):
+def launched_process(context, state_files):
     """The one that was launched, if it still runs: cheap, this is what a healthy monitor asks. Process or None."""
-    note = memory.read(NOTE)
+    note = state_files.read(NOTE)
     try:
         pid, start = int(note["pid"]), int(note["start"])
     except (KeyError, ValueError):
@@ -30,28 +30,28 @@ def is_ending(process):
     return not process.argv
 
 
-def find(context, memory, is_one):
+def find(context, state_files, is_one):
     """The daemon, whoever started it. Process or None."""
-    process = noted(context, memory)
+    process = launched_process(context, state_files)
     if process:
         return process
     found = [process for process in context.processes.all() if is_one(process)]
     return min(found, key=lambda process: process.start) if found else None
 
 
-def family(context, memory, is_one, is_orphan):
+def family(context, state_files, is_one, is_orphan):
     """Every process of the daemon: all that are one, what those have started, and what is left of their sessions.
 
     is_orphan(process, sessions): whether a process that is no descendant belongs to it; sessions: ids as session() gives them.
     """
     everything = context.processes.all()
     roots = [process for process in everything if is_one(process)]
-    known = noted(context, memory)
+    known = launched_process(context, state_files)
     if known is not None and known not in roots:
         roots.append(known)  # it is ending: no words and no working directory any more, but its files are still open
     sessions = {process.pid for process in roots}
     try:
-        sessions.add(int(memory.read(NOTE).get("session", "")))
+        sessions.add(int(state_files.read(NOTE).get("session", "")))
     except ValueError:
         pass
     found = {process.pid: process for process in roots}
@@ -74,14 +74,14 @@ def session(pid):
 
 # Launching
 
-def launch(context, memory, argv, log, env, user=None, umask=0o022, **known):
+def launch(context, state_files, argv, log, env, user=None, umask=0o022, **known):
     """Start it in a session of its own and note it. Its Process; None: it ended at once. log: path of its own log.
 
     umask: of the daemon; our own notes can be read by everybody. known: what else is to be in the note. A kill of the agent before the note is written loses nothing: find() recognises
     the daemon by `is_one`.
     """
-    output = fresh_output(memory)
-    memory.write("log-offset", {"bytes": _size(log)})
+    output = fresh_output(state_files)
+    state_files.write("log-offset", {"bytes": _size(log)})
     before = os.umask(umask)
     try:
         pid = context.commands.spawn(argv, output, env=env, user=user)
@@ -89,20 +89,20 @@ def launch(context, memory, argv, log, env, user=None, umask=0o022, **known):
         os.umask(before)
     process = context.processes.get(pid)
     if process is not None:
-        note(context, memory, process, log, session=pid, **known)
+        note(context, state_files, process, log, session=pid, **known)
     return process
 
 
-def note(context, memory, process, log, **known):
+def note(context, state_files, process, log, **known):
     """Write down that this is the daemon from now on."""
-    memory.write(NOTE, dict({"pid": process.pid, "start": process.start, "session": "", "log": log,
+    state_files.write(NOTE, dict({"pid": process.pid, "start": process.start, "session": "", "log": log,
                              "launched": int(context.clock.now())}, **known))
 
 
-def fresh_output(memory):
+def fresh_output(state_files):
     """Path of the file for what a daemon prints before it has a log; what an earlier one printed is gone."""
-    output = memory.path("output")
-    os.makedirs(memory.run, 0o755, exist_ok=True)
+    output = state_files.path("output")
+    os.makedirs(state_files.run, 0o755, exist_ok=True)
     try:
         os.unlink(output)
     except OSError:
@@ -134,10 +134,10 @@ def allow_open_files(wanted):
 
 # What it said
 
-def new_log(memory, log, most):
+def new_log(state_files, log, most):
     """What it wrote to its log since it was launched (the end of it, if that is more than `most` bytes)."""
     try:
-        offset = int(memory.read("log-offset").get("bytes", 0))
+        offset = int(state_files.read("log-offset").get("bytes", 0))
         with open(log, "rb") as file:
             end = file.seek(0, 2)
             start = offset if offset <= end else 0  # it was rotated meanwhile
@@ -147,10 +147,10 @@ def new_log(memory, log, most):
         return ""
 
 
-def printed(memory):
+def printed(state_files):
     """What it printed, before it had a log or beside it."""
     try:
-        with open(memory.path("output"), encoding="utf-8", errors="replace") as file:
+        with open(state_files.path("output"), encoding="utf-8", errors="replace") as file:
             return file.read(65536)
     except OSError:
         return ""
@@ -165,7 +165,7 @@ def _size(path):
 
 # Stopping
 
-def stop(context, remains, ask, name, budget, hopeless=False):
+def stop(context, all_processes, ask, name, budget, skip_grace=False):
     """End it within `budget` seconds. Returns the processes that are still there (empty: done).
 
     remains()       every process of it that can be found now
@@ -176,12 +176,12 @@ def stop(context, remains, ask, name, budget, hopeless=False):
     After two thirds of the time, after a few seconds where it is hopeless, SIGKILL, and then a wait for the proof: a killed
     process is not gone until the kernel says so.
     """
-    first = remains()
+    first = all_processes()
     if not first:
         return []
     deadline = context.deadline.part(budget)
     ask(first)
-    patience = min(HOPELESS_PATIENCE, budget / 3) if hopeless else budget * 2 / 3
+    patience = min(SHORT_GRACE, budget / 3) if skip_grace else budget * 2 / 3
 
     def gone():
         return all(context.processes.gone(process) for process in first)
@@ -192,7 +192,7 @@ def stop(context, remains, ask, name, budget, hopeless=False):
     def left():
         # By looking anew: it may have started children meanwhile. And by the old list: what is ending cannot be recognised,
         # and what its parent left behind is no longer below it.
-        found = {process.pid: process for process in remains()}
+        found = {process.pid: process for process in all_processes()}
         for process in first:
             if process.pid not in found and not context.processes.gone(process):
                 found[process.pid] = context.processes.get(process.pid) or process

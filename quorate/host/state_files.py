@@ -10,34 +10,34 @@ Every file is written as temporary file, fsync, rename, so an agent that is kill
 import os
 
 RUN = "/run/quorate"
-LASTING = "/var/lib/quorate"
+PERSISTENT = "/var/lib/quorate"
 
 
-class Memory:
+class StateFiles:
     """Files of one resource on this node. kind: the agent's name, so that two resources of one id cannot meet."""
 
-    __slots__ = ("run", "lasting")
+    __slots__ = ("run", "persistent")
 
-    def __init__(self, kind, instance, run=RUN, lasting=LASTING):
+    def __init__(self, kind, instance, run=RUN, persistent=PERSISTENT):
         name = kind + "-" + "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in instance)
         self.run = os.path.join(run, name)
-        self.lasting = os.path.join(lasting, name)
+        self.persistent = os.path.join(persistent, name)
 
     def path(self, name):
         """A file that does not survive a reboot."""
         return os.path.join(self.run, name)
 
-    def read(self, name, lasting=False):
+    def read(self, name, persistent=False):
         """The lines of a note as a dict; {} when there is none."""
         try:
-            with open(os.path.join(self.lasting if lasting else self.run, name), encoding="utf-8", errors="replace") as file:
+            with open(os.path.join(self.persistent if persistent else self.run, name), encoding="utf-8", errors="replace") as file:
                 return dict(line.rstrip("\n").partition(" ")[::2] for line in file if line.strip())
         except OSError:
             return {}
 
-    def write(self, name, values, lasting=False):
+    def write(self, name, values, persistent=False):
         """Write a note (a dict of str to str or number)."""
-        directory = self.lasting if lasting else self.run
+        directory = self.persistent if persistent else self.run
         os.makedirs(directory, 0o755, exist_ok=True)
         text = "".join("%s %s\n" % item for item in sorted(values.items()))
         replace(os.path.join(directory, name), text)
@@ -49,7 +49,7 @@ class Memory:
         except (KeyError, ValueError):
             return None
 
-    def lasts(self, name, clock, **of):
+    def elapsed(self, name, clock, **of):
         """Whole seconds since this was first so, by the clock that nobody sets; the beginning is noted. of: whom it is about,
         for another one it begins anew."""
         now, note = int(clock.monotonic()), self.read(name)
@@ -61,13 +61,13 @@ class Memory:
 
     def keep(self, path):
         """Save a copy of a file of the data directory in our own lasting directory, the last one of each name."""
-        os.makedirs(self.lasting, 0o755, exist_ok=True)
-        replace(os.path.join(self.lasting, os.path.basename(path)), content(path))
+        os.makedirs(self.persistent, 0o755, exist_ok=True)
+        replace(os.path.join(self.persistent, os.path.basename(path)), content(path))
 
     def kept(self, name):
         """The text of a saved copy, None when there is none."""
         try:
-            with open(os.path.join(self.lasting, name), encoding="utf-8") as file:
+            with open(os.path.join(self.persistent, name), encoding="utf-8") as file:
                 return file.read()
         except OSError:
             return None
@@ -75,7 +75,7 @@ class Memory:
     def discard(self, name):
         """Remove a saved copy."""
         try:
-            os.unlink(os.path.join(self.lasting, name))
+            os.unlink(os.path.join(self.persistent, name))
         except OSError:
             pass
 

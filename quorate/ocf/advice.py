@@ -25,7 +25,7 @@ def warn(context, sentences):
     from quorate.ocf.log import to_stderr
     for sentence in sentences:
         context.log.warning(sentence)
-        if not context.by_hand:  # then the log goes there
+        if not context.interactive:  # then the log goes there
             to_stderr("WARNING: %s\n" % sentence)
 
 

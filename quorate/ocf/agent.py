@@ -8,7 +8,7 @@ from collections import namedtuple
 from quorate.host.clock import Deadline
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
-from quorate.ocf.context import Context, action_seconds, instance, is_probe, run_by_hand
+from quorate.ocf.context import Context, action_seconds, instance, is_probe, run_interactively
 from quorate.ocf.declaration import Action, read_all
 from quorate.ocf.log import Log, to_stderr
 
@@ -84,7 +84,7 @@ def _perform(agent, name, environ, log):
             log.warning(sentence)
     context = Context(
         values, name, environ, log, Commands(environ, log.debug if log.tracer else None), Processes(), clock,
-        Deadline(clock, action_seconds(environ.get("OCF_RESKEY_CRM_meta_timeout"))), log.by_hand)
+        Deadline(clock, action_seconds(environ.get("OCF_RESKEY_CRM_meta_timeout"))), log.interactive)
     if name != "monitor":
         _end_on_sigterm()
     handler = agent.handlers.get(name)
@@ -125,7 +125,7 @@ def _unexpected(agent, name, error, log):
 def _log(agent, name, environ):
     """The log for this run: to whom it speaks depends on who runs us."""
     terminal = _is_terminal(sys.stderr)
-    by_hand = run_by_hand(environ, terminal)
+    interactive = run_interactively(environ, terminal)
     secrets = [environ.get("OCF_RESKEY_" + parameter.name) for parameter in agent.parameters if parameter.secret]
     tracer, echo = None, True
     if (environ.get("OCF_RESKEY_trace_ra") or environ.get("OCF_TRACE_RA") or "0") not in ("0", "no", "false"):
@@ -133,8 +133,8 @@ def _log(agent, name, environ):
         tracer = tracer_for(agent.name, name, environ)
         echo = tracer is not on_stderr
     # pcs shows an administrator the stderr of validate-all as it is: what is wrong, and no story around it.
-    narrate = by_hand and (terminal or name != "validate-all")
-    return Log("%s(%s)" % (agent.name, instance(environ)), environ, by_hand, narrate, None, secrets, tracer, echo)
+    narrate = interactive and (terminal or name != "validate-all")
+    return Log("%s(%s)" % (agent.name, instance(environ)), environ, interactive, narrate, None, secrets, tracer, echo)
 
 
 def _is_terminal(stream):

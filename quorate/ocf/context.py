@@ -21,7 +21,7 @@ class Context:
     log, commands, processes, clock, environ
     """
 
-    def __init__(self, parameters, action, environ, log, commands, processes, clock, deadline, by_hand=False):
+    def __init__(self, parameters, action, environ, log, commands, processes, clock, deadline, interactive=False):
         self.parameters = parameters
         self.action = action
         self.environ = environ
@@ -30,7 +30,7 @@ class Context:
         self.processes = processes
         self.clock = clock
         self.deadline = deadline
-        self.by_hand = by_hand
+        self.interactive = interactive
         self.instance = instance(environ)
         self.interval = interval(environ)
         self.is_probe = is_probe(action, environ)
@@ -94,7 +94,7 @@ def host_of_bundle(environ):
     return None
 
 
-def run_by_hand(environ, terminal):
+def run_interactively(environ, terminal):
     """Whether a person runs the agent: at a terminal, or by way of crm_resource or pcs.
 
     Pacemaker names the running program in PCMK_service. Where it does not, only a resource operation of the cluster

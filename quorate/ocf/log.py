@@ -33,14 +33,14 @@ class Log:
     echo     whether lines for a person go to stderr; not when the trace goes there, which has them all
     """
 
-    def __init__(self, tag="quorate", environ=None, by_hand=False, narrate=None, stream=None, secrets=(), tracer=None,
+    def __init__(self, tag="quorate", environ=None, interactive=False, narrate=None, stream=None, secrets=(), tracer=None,
                  echo=True):
-        self.by_hand = by_hand
+        self.interactive = interactive
         self.secrets = tuple(secrets)
         self.tracer = tracer
         self._tag = tag
         self._environ = {} if environ is None else environ
-        self._narrate = (by_hand if narrate is None else narrate) and echo
+        self._narrate = (interactive if narrate is None else narrate) and echo
         self._echo = echo
         self._stream = stream
         self._opened = False
@@ -85,7 +85,7 @@ class Log:
             self.tracer("%s: %s" % (level, text))
         if level == "DEBUG" and not self._debugging():
             return
-        if self.by_hand:
+        if self.interactive:
             if self._echo:
                 self._write("%s: %s" % (level, text))
         else:

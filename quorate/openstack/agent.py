@@ -34,13 +34,13 @@ def reload_agent(context, service):
     return Outcome(codes.SUCCESS)
 
 
-def validate(context, service, eyes=None):
+def validate(context, service, sources=None):
     """Level 0: the parameters only. Level 10: this machine and the other nodes, and what will hurt later."""
     if context.check_level >= 10:
         from quorate.ocf.advice import warn
-        from quorate.openstack.service.sources import Eyes
+        from quorate.openstack.service.sources import Sources
         from quorate.openstack.validation import warnings
-        warn(context, warnings(context, service, eyes or Eyes(context.commands)))
+        warn(context, warnings(context, service, sources or Sources(context.commands)))
     return Outcome(codes.SUCCESS)
 
 

@@ -43,7 +43,7 @@ class ServiceCheck(Check):
         "config FILE": "its configuration file (default: that of its package)",
         "timeout SECONDS": "how long a look may take (default: 1; 5 from level 10 on)",
     }
-    interval, timeout, one_look = 1.0, 1.0, 1.0
+    interval, timeout, once_timeout = 1.0, 1.0, 1.0
     exits = {"unknown": 3}
     description = """Looks at a service of an OpenStack control plane with the eyes of the resource agents: its processes (of its systemd \
 unit, else by command line), their state, their connections to RabbitMQ, its port and what it answers there. --level 10 and \
@@ -67,7 +67,7 @@ A drain is for all services of the node that are checked; give --drain-directory
     files = (("/etc/PROJECT/PROJECT.conf", "The service's configuration, for the addresses of broker and database."),)
     see_also = ("ocf_quorate_cinder-volume(7)", "ocf_quorate_heat-engine(7)", "galera-check(8)", "haproxy(1)")
 
-    def __init__(self, options, eyes=None, processes=None):
+    def __init__(self, options, sources=None, processes=None):
         Check.__init__(self, options)
         name = catalog.SHORT.get(options.get("name", ""), options.get("name", ""))
         if name not in catalog.ALL:
@@ -83,42 +83,42 @@ A drain is for all services of the node that are checked; give --drain-directory
                                                page=options.get("path", self.declared.page))
         self.service = name
         if self.level or "timeout" in options:
-            self.timeout = self.one_look = float(options.get("timeout", "5"))
+            self.timeout = self.once_timeout = float(options.get("timeout", "5"))
             self.interval = 1.0 if not self.level else 10.0
-        self._eyes, self._processes = eyes, processes
+        self._sources, self._processes = sources, processes
 
     @classmethod
     def told(cls, options):
         return listing() if options.get("list") else None
 
-    def look(self, seconds, last):
-        seen = self.seen(seconds)
-        return Fact(seen, health.classify(self.declared, seen))
+    def observe(self, seconds, last):
+        observed = self.observed(seconds)
+        return Fact(observed, health.classify(self.declared, observed))
 
-    def seen(self, seconds):
+    def observed(self, seconds):
         """A Seen of this moment."""
         from quorate.openstack.service import observe
-        from quorate.host.state_files import Memory
+        from quorate.host.state_files import StateFiles
         here = self._here(seconds)
         if self.declared.workers == "any":
-            return observe.observe_unit(here, self.declared, self._eyes, self.level)
+            return observe.observe_unit(here, self.declared, self._sources, self.level)
         level = max(self.level, 10 if self.declared.page else 0)
-        return observe.observe(here, self.declared, Memory(self.service, "check"), self._eyes, level)
+        return observe.observe(here, self.declared, StateFiles(self.service, "check"), self._sources, level)
 
     def _here(self, seconds):
         from quorate.host.clock import Clock
         from quorate.host.command import Commands
         from quorate.host.process import Processes
         from quorate.host.clock import Deadline
-        from quorate.openstack.service.sources import Eyes
-        self._eyes, self._processes = self._eyes or Eyes(Commands({})), self._processes or Processes()
+        from quorate.openstack.service.sources import Sources
+        self._sources, self._processes = self._sources or Sources(Commands({})), self._processes or Processes()
         asked = Asked(self.service, self.options.get("config", self.declared.config), seconds, self.options.get("host"))
         return Here(asked, self._processes, Deadline(Clock(), seconds))
 
     def answered(self, fact):
         return fact.status is not None and bool(fact.status.tree.all)
 
-    def decisive(self, fact):
+    def fact_cache_key(self, fact):
         return bool(fact.status.tree.all)
 
     def metrics(self, fact):
@@ -132,12 +132,12 @@ A drain is for all services of the node that are checked; give --drain-directory
         """Without addresses' accounts: those of the configuration are secrets."""
         if fact.status is None:
             return {"service": self.service}
-        seen = fact.status
-        return {"service": self.service, "processes": [one.pid for one in seen.tree.all],
-                "states": "".join(one.state for one in seen.tree.all), "seconds": int(seen.age), "port": seen.port_owner,
-                "page": seen.page.status if seen.page else None, "broker": seen.broker,
-                "rows": [list(row) for row in seen.rows.rows] if seen.rows else None,
-                "calls": {reply.target: reply.outcome for reply in seen.replies}}
+        observed = fact.status
+        return {"service": self.service, "processes": [one.pid for one in observed.tree.all],
+                "states": "".join(one.state for one in observed.tree.all), "seconds": int(observed.age), "port": observed.port_owner,
+                "page": observed.page.status if observed.page else None, "broker": observed.broker,
+                "rows": [list(row) for row in observed.rows.rows] if observed.rows else None,
+                "calls": {reply.target: reply.outcome for reply in observed.replies}}
 
 
 def _unknown(name):

@@ -158,7 +158,7 @@ class Page(namedtuple("Page", "outcome status why", defaults=(None, ""))):
     __slots__ = ()
 
 
-class Seen(namedtuple("Seen", (
+class Observation(namedtuple("Seen", (
         "tree sockets settings age expected baseline linked broker port_owner rows replies page early"),
         defaults=({}, Settings(), 0.0, None, None, None, None, None, None, (), None, None))):
     """All that one look gave.

@@ -7,20 +7,20 @@ from quorate.openstack.service.process import obstacles, unit_of
 PAIR = {"nova-consoleauth": "nova-novncproxy", "nova-novncproxy": "nova-consoleauth"}
 
 
-def warnings(context, service, eyes):
+def warnings(context, service, sources):
     """Sentences."""
     from quorate.ocf.codes import Failed
     found = []
     try:
-        obstacle = obstacles(context, service, eyes)
+        obstacle = obstacles(context, service, sources)
     except Failed as failed:
         obstacle = failed.reason
     if obstacle:
         found.append(obstacle)
-    unit = unit_of(context, service, eyes)
-    if unit is not None and eyes.units.enabled(unit):
+    unit = unit_of(context, service, sources)
+    if unit is not None and sources.units.enabled(unit):
         found.append("systemd starts %s at boot, and so does the cluster: systemctl disable %s" % (unit.name, unit.name))
-    settings = eyes.settings(service, context.parameters.config)
+    settings = sources.settings(service, context.parameters.config)
     if settings.readable:
         found += of_settings(service, settings, context.parameters.config)
     if service.name == "nova-novncproxy" and unit is not None:

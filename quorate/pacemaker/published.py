@@ -15,7 +15,7 @@ from quorate.pacemaker.tools import members
 STATUS_MOST = 255  # characters
 
 
-class Board:
+class PublishedState:
     """One resource's attributes, seen from one node. All methods raise quorate.pacemaker.attributes.Unavailable.
 
     A subclass says how its reports and overrides are written: encode_report(report), decode_report(node, text),
@@ -24,9 +24,9 @@ class Board:
 
     encode_report = decode_report = encode_override = decode_override = None
 
-    def __init__(self, context, memory, attributes=None):
+    def __init__(self, context, state_files, attributes=None):
         self._context = context
-        self._memory = memory
+        self._state_files = state_files
         self._attributes = attributes or Attributes(context.commands, context.deadline, host_of_bundle(context.environ))
         self._name = context.instance
 
@@ -35,26 +35,26 @@ class Board:
         # Readable everywhere before we look at the others': of two that report at once, at least one then sees both.
         return self._set_changed("report", self.encode_report(report), private=True, wait="cluster")
 
-    def say(self, sentence):
+    def set_status(self, sentence):
         """Show the live sentence; each new one costs a run of the scheduler, the same one nothing."""
         return self._set_changed("status", plain(sentence)[:STATUS_MOST] or "-")
 
-    def sentences(self):
+    def statuses(self):
         """dict node -> its live sentence."""
         return self._attributes.all(self._name + "-status")
 
     def _set_changed(self, what, value, **options):
-        note = self._memory.read("published")
+        note = self._state_files.read("published")
         if note.get(what) == value and not self._context.is_probe:
             return False
         self._attributes.set("%s-%s" % (self._name, what), value, **options)
         note[what] = value
-        self._memory.write("published", note)
+        self._state_files.write("published", note)
         return True
 
-    def told(self):
+    def last_published(self):
         """The report that this node published last, or None."""
-        return self.decode_report(self._context.node, self._memory.read("published").get("report", ""))
+        return self.decode_report(self._context.node, self._state_files.read("published").get("report", ""))
 
     def reports(self):
         """dict node -> report, of all that can be read; what is garbled is left out."""
@@ -65,7 +65,7 @@ class Board:
                 found[node] = report
         return found
 
-    def heard(self):
+    def received(self):
         """(dict node -> report, frozenset of nodes) of those that are there. A dead peer's attribute stays readable for a
         while, so only members count."""
         present = members(self._context.commands, self._context.deadline)
@@ -96,7 +96,7 @@ class Board:
         text = self._attributes.cluster_property(self._name + "-override")
         return self.decode_override(text) if text else None
 
-    def overrule(self, override):
+    def set_override(self, override):
         """Leave the operator's word (None: it was used, or taken back)."""
         value = None if override is None else self.encode_override(override)
         self._attributes.set_cluster_property(self._name + "-override", value)

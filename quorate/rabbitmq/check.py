@@ -11,7 +11,7 @@ from time import monotonic
 from quorate.health import Health
 from quorate.rabbitmq.broker import amqp, credentials, health
 from quorate.rabbitmq.broker.credentials import CREDENTIALS, usual, with_file
-from quorate.rabbitmq.broker.observe import find_to_look_at, look
+from quorate.rabbitmq.broker.observe import find_to_look_at, observe_broker
 from quorate.rabbitmq.facts import Broker
 from quorate.web.check import Check, Fact, Wrong
 
@@ -34,7 +34,7 @@ class RabbitmqCheck(Check):
 
     name, room, service = "rabbitmq-check", "rabbitmq", "RabbitMQ"
     roles = ROLES
-    interval, timeout, one_look = 0.5, 1.0, 2.0
+    interval, timeout, once_timeout = 0.5, 1.0, 2.0
     options = {
         "credentials FILE": "user and password of a monitoring user, [client] section (default: %s if it exists; without it "
                             "only what needs none is asked)" % credentials.CREDENTIALS,
@@ -87,7 +87,7 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
     def prepare(self):
         self._resident = bool(amqp.driver())
 
-    def look(self, seconds, last):
+    def observe(self, seconds, last):
         from quorate.host.process import Processes
         processes, trouble = Processes(), None
         try:
@@ -128,7 +128,7 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
             self._session = self._session or amqp.Session(place)
         elif self._resident and kept and now - self._handshake < HANDSHAKES and amqp.connects(place.host, place.port, seconds):
             return last.status
-        broker = look(place._replace(user=None), process, 0, seconds, self._session)
+        broker = observe_broker(place._replace(user=None), process, 0, seconds, self._session)
         if not broker.answered:
             self._session, self._heard, self._asked = self._dropped(), {}, -1e9
             self._process = process or find_to_look_at(processes, place.node, place.pid_file)
@@ -170,7 +170,7 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
             return False, fact.health.sentence
         return Check.judge(self, fact, path)
 
-    def decisive(self, fact):
+    def fact_cache_key(self, fact):
         return fact.status.answered, fact.status.alarms
 
     def answered(self, fact):

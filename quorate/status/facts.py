@@ -43,7 +43,7 @@ class Explanation(namedtuple("Explanation", "service whole text command level", 
     __slots__ = ()
 
 
-class Seen(namedtuple("Seen", "node cluster configured proxies drained explanations gaps")):
+class Observation(namedtuple("Seen", "node cluster configured proxies drained explanations gaps")):
     """Everything that was asked.
 
     node           this node's name in the cluster, None: not known

@@ -9,7 +9,7 @@ from quorate.haproxy.parse import STATISTICS
 from quorate.pacemaker import crm_mon
 from quorate.pacemaker.crm_mon import Garbled
 from quorate.pacemaker.tools import Unavailable, ask
-from quorate.status.facts import Configured, Proxy, Seen, Server
+from quorate.status.facts import Configured, Proxy, Observation, Server
 from quorate.status.summary import ADDRESSES
 
 
@@ -34,7 +34,7 @@ def observe(commands, deadline, proxies=None, drained=None, explain=None):
     node = tried(_own_name, commands, deadline)
     seen_proxies = tried(proxies) if proxies is not None else None
     explanations = tried(explain, cluster) if explain is not None else None
-    return Seen(node, cluster, configured, seen_proxies, None if drained is None else drained(), explanations or (),
+    return Observation(node, cluster, configured, seen_proxies, None if drained is None else drained(), explanations or (),
                 tuple(gaps))
 
 

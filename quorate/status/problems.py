@@ -6,25 +6,25 @@ from quorate.status.facts import BAD, DEGRADED, MOVES, PAST, PLANNED, WELL, Trou
 
 # -- why
 
-def _troubles(seen, rows):
-    yield from _of_cluster(seen.cluster)
-    yield from _of_nodes(seen.cluster)
-    yield from _of_services(seen, rows)
-    for one in seen.explanations:
+def _troubles(observed, rows):
+    yield from _of_cluster(observed.cluster)
+    yield from _of_nodes(observed.cluster)
+    yield from _of_services(observed, rows)
+    for one in observed.explanations:
         if not one.whole:
             yield Trouble(one.level, "%s: %s" % (one.service, one.text), one.command)
-    explained = {one.service for one in seen.explanations if not one.whole}
+    explained = {one.service for one in observed.explanations if not one.whole}
     alike = {}
-    for failure in sorted(seen.cluster.failures):
-        trouble = _of_failure(seen.cluster, failure, rows)
+    for failure in sorted(observed.cluster.failures):
+        trouble = _of_failure(observed.cluster, failure, rows)
         if failure.code not in DEGRADED or trouble.level == PAST or failure.service not in explained:
             alike.setdefault((failure.service, trouble), []).append(failure)
     for (service, trouble), failures in alike.items():
         yield trouble._replace(text="%s on %s (%s): %s" % (
             service, " ".join(sorted({one.node for one in failures})), _when(failures), trouble.text))
-    if seen.drained is not None:
-        yield Trouble(PLANNED, "%s drains: %s" % (seen.node or "This node", seen.drained), "galera-check undrain")
-    for sentence in seen.gaps:
+    if observed.drained is not None:
+        yield Trouble(PLANNED, "%s drains: %s" % (observed.node or "This node", observed.drained), "galera-check undrain")
+    for sentence in observed.gaps:
         yield Trouble(BAD, sentence)
 
 
@@ -67,16 +67,16 @@ def _of_nodes(cluster):
                           "pcs cluster start " + node.name)
 
 
-def _of_services(seen, rows):
-    for service in seen.cluster.services:
+def _of_services(observed, rows):
+    for service in observed.cluster.services:
         row = rows.get(service.name)
         top = service.parent or service.name
         if row is None:
             continue
         if row.word == "disabled":
             yield Trouble(PLANNED, "%s is disabled." % top, "pcs resource enable " + top)
-        elif row.word == "unmanaged" and not seen.cluster.maintenance and not any(
-                node.maintenance for node in seen.cluster.nodes):
+        elif row.word == "unmanaged" and not observed.cluster.maintenance and not any(
+                node.maintenance for node in observed.cluster.nodes):
             yield Trouble(PLANNED, "%s is unmanaged: it is not recovered." % top, "pcs resource manage " + top)
         elif row.word == "orphan":
             yield Trouble(BAD, "%s runs and is not in the configuration any more." % service.name,

@@ -9,12 +9,12 @@ _NAME_MOST = 22
 _WORD = 11
 
 
-def lines(verdict, seen, width=WIDTH, colour=False):
+def lines(verdict, observed, width=WIDTH, colour=False):
     """The screen, at most `width` columns wide (never less than 40). Every line is printable ASCII, but for colours."""
     width = max(NARROWEST, width)
     screen = _paragraph(verdict.title, width) + _painted(_paragraph(verdict.headline, width), verdict.level, colour)
     column = max([6] + [min(len(row.name), _NAME_MOST) for row in verdict.nodes + verdict.services + verdict.proxies])
-    here = " on %s" % seen.node if seen.node else ""
+    here = " on %s" % observed.node if observed.node else ""
     for head, rows in (("nodes", verdict.nodes), ("services", verdict.services),
                        ("HAProxy%s, with its own eyes" % here, verdict.proxies)):
         if rows:

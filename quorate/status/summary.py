@@ -13,15 +13,15 @@ _BACKENDS_SHOWN = 3  # with all their servers up
 PROXY_UP, PROXY_ORDERED = ("UP", "OPEN", "no check"), ("MAINT", "DRAIN", "NOLB")
 
 
-def judge(seen):
+def judge(observed):
     """The Verdict on everything that was seen."""
-    nodes = tuple(_node(one, one.name == seen.node) for one in seen.cluster.nodes)
-    services = tuple(_service(seen, one) for one in _in_order(seen.cluster.services))
-    proxies = _shortened(tuple(_proxy(one, seen) for one in _own_backends(seen.proxies or ())))
+    nodes = tuple(_node(one, one.name == observed.node) for one in observed.cluster.nodes)
+    services = tuple(_service(observed, one) for one in _in_order(observed.cluster.services))
+    proxies = _shortened(tuple(_proxy(one, observed) for one in _own_backends(observed.proxies or ())))
     rows = nodes + services + proxies
-    troubles = tuple(problems._troubles(seen, {row.name: row for row in services}))
+    troubles = tuple(problems._troubles(observed, {row.name: row for row in services}))
     level = worst([row.level for row in rows] + [trouble.level for trouble in troubles])
-    return Verdict(level, _headline(level, nodes, services, proxies, troubles), _title(seen), nodes, services, proxies,
+    return Verdict(level, _headline(level, nodes, services, proxies, troubles), _title(observed), nodes, services, proxies,
                    troubles)
 
 
@@ -46,8 +46,8 @@ def _headline(level, nodes, services, proxies, troubles):
     return "%s: %s%s" % (head, ", ".join(wrong[:6]), more)
 
 
-def _title(seen):
-    cluster = seen.cluster
+def _title(observed):
+    cluster = observed.cluster
     members = [one for one in cluster.nodes if one.type == "member"] or cluster.nodes
     online = len([one for one in members if one.online])
     parts = ["%d of %d nodes online" % (online, len(members))]
@@ -57,7 +57,7 @@ def _title(seen):
         parts.append("MAINTENANCE MODE")
     if cluster.version:
         parts.append("Pacemaker " + cluster.version.partition("-")[0])
-    name = seen.configured.name if seen.configured is not None and seen.configured.name else None
+    name = observed.configured.name if observed.configured is not None and observed.configured.name else None
     return "%s: %s" % ("cluster " + name if name else "cluster", ", ".join(parts))
 
 
@@ -96,16 +96,16 @@ def _in_order(services):
     return sorted(services, key=place)
 
 
-def _service(seen, service):
+def _service(observed, service):
     """One line: the worst of what is true of it, and where it is."""
     promoted, started, moving, failed = _where(service)
-    degraded = sorted(node for (name, node), latest in seen.cluster.latest.items()
+    degraded = sorted(node for (name, node), latest in observed.cluster.latest.items()
                       if name == service.name and any(one.code in DEGRADED for one in latest)
                       and node in promoted + started)
-    absent, short = _absent(seen, service, promoted, started + [node for node, _role in moving] + failed)
-    text = _text(service, promoted, started, moving, failed, absent, short, seen)
-    word, level = _word(seen, service, promoted + started, moving, failed, degraded, absent, short)
-    return Row(service.name, word, level, text, _live(seen, service, word == "well"))
+    absent, short = _absent(observed, service, promoted, started + [node for node, _role in moving] + failed)
+    text = _text(service, promoted, started, moving, failed, absent, short, observed)
+    word, level = _word(observed, service, promoted + started, moving, failed, degraded, absent, short)
+    return Row(service.name, word, level, text, _live(observed, service, word == "well"))
 
 
 def _where(service):
@@ -124,8 +124,8 @@ def _where(service):
     return sorted(promoted), sorted(started), sorted(moving), sorted(failed)
 
 
-def _word(seen, service, running, moving, failed, degraded, absent, short):
-    unclean = {node.name for node in seen.cluster.nodes if node.unclean}
+def _word(observed, service, running, moving, failed, degraded, absent, short):
+    unclean = {node.name for node in observed.cluster.nodes if node.unclean}
     if failed:
         return "FAILED", BAD
     if service.orphan:
@@ -143,7 +143,7 @@ def _word(seen, service, running, moving, failed, degraded, absent, short):
     if unclean.intersection(running):
         return "partly", BAD
     if absent or short:
-        ordered = _ordered_away(seen.cluster)
+        ordered = _ordered_away(observed.cluster)
         return "partly", PLANNED if absent and ordered.issuperset(absent) else BAD
     if any(not one.managed for one in service.instances) or not service.managed:
         return "unmanaged", PLANNED
@@ -155,24 +155,24 @@ def _ordered_away(cluster):
     return {node.name for node in cluster.nodes if node.online and (node.standby or node.maintenance)}
 
 
-def _absent(seen, service, promoted, started):
+def _absent(observed, service, promoted, started):
     """Nodes where an instance should be and is not; and how many promoted instances are missing beside that."""
-    if service.kind not in ("clone", "promotable") or seen.configured is None:
+    if service.kind not in ("clone", "promotable") or observed.configured is None:
         return [], 0
     running = set(promoted + started)
-    may = [node.name for node in seen.cluster.nodes if seen.configured.allowed.get((service.name, node.name))]
-    most = seen.configured.most.get(service.name) or len(may)
+    may = [node.name for node in observed.cluster.nodes if observed.configured.allowed.get((service.name, node.name))]
+    most = observed.configured.most.get(service.name) or len(may)
     lacking = max(0, min(most, len(may)) - len(running))
     absent = [node for node in may if node not in running]
     absent = absent if lacking else []
-    wanted = seen.configured.promoted_most.get(service.name)
+    wanted = observed.configured.promoted_most.get(service.name)
     if service.kind != "promotable" or wanted is None:
         return absent, 0
     return absent, max(0, min(wanted, len(running)) - len(promoted))
 
 
-def _text(service, promoted, started, moving, failed, absent, short, seen):
-    unclean = {node.name for node in seen.cluster.nodes if node.unclean}
+def _text(service, promoted, started, moving, failed, absent, short, observed):
+    unclean = {node.name for node in observed.cluster.nodes if node.unclean}
 
     def named(nodes):
         return " ".join(node + " (UNCLEAN)" if node in unclean else node for node in nodes)
@@ -189,20 +189,20 @@ def _text(service, promoted, started, moving, failed, absent, short, seen):
     if failed:
         parts.append("failed on " + named(failed))
     if absent:
-        states = {node.name: _node(node, False).word for node in seen.cluster.nodes}
+        states = {node.name: _node(node, False).word for node in observed.cluster.nodes}
         parts.append("not on " + " ".join("%s%s" % (
             node, "" if states.get(node, "online") == "online" else " (%s)" % states[node]) for node in absent))
-    address = None if seen.configured is None else seen.configured.addresses.get(service.name)
+    address = None if observed.configured is None else observed.configured.addresses.get(service.name)
     if address:
         parts.insert(0, address)
     return "; ".join(parts)
 
 
-def _live(seen, service, well):
+def _live(observed, service, well):
     """The texts that the agents publish. Of a service that is well only if they are not all the same."""
     said = {}
-    for node in seen.cluster.nodes:
-        text = seen.cluster.attributes.get(node.name, {}).get(service.name + "-status")
+    for node in observed.cluster.nodes:
+        text = observed.cluster.attributes.get(node.name, {}).get(service.name + "-status")
         if text and text != "-":
             said.setdefault(text, []).append(node.name)
     if well and len(said) < 2:
@@ -218,9 +218,9 @@ def _own_backends(proxies):
     return [one for one in proxies if one.name not in members]
 
 
-def _proxy(proxy, seen):
+def _proxy(proxy, observed):
     """A backend as HAProxy on this node sees it. In our haproxy.cfg a server has the name of its node."""
-    away = _ordered_away(seen.cluster)
+    away = _ordered_away(observed.cluster)
     up = [one for one in proxy.servers if one.status.startswith(PROXY_UP)]
     ordered = [one for one in proxy.servers if one.status.startswith(PROXY_ORDERED)
                or one not in up and one.name in away]

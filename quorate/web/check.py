@@ -13,11 +13,11 @@ A minimal check, all of it; checks/pump-check calls `sys.exit(main(PumpCheck))` 
         name, room, service = "pump-check", "pump", "The pump"
         options = {"socket PATH": "the pump's socket (default: /run/pump.sock)"}
 
-        def look(self, seconds, last):
+        def observe(self, seconds, last):
             state = probe.ask(self.options.get("socket", "/run/pump.sock"), seconds)   # a NamedTuple of facts
             return Fact(state, health.classify(state))                                 # Health(code, ok, sentence)
 
-`look` never raises for what the service does, ends within `seconds`, and may keep a connection in `self` from look to look.
+`observe` never raises for what the service does, ends within `seconds`, and may keep a connection in `self` from look to look.
 What else can differ is an attribute or a method below: roles, metrics, the agent-check's weight, exit codes, ages, the text
 of the manual page. A check imports no quorate.pacemaker, and at its top nothing that a single look does not need: keepalived starts it every second or two.
 '''
@@ -62,7 +62,7 @@ class Check:
     undrained = ("/live",)  # paths that a drain changes nothing at
     interval = 0.3     # seconds between looks of the resident server
     timeout = 0.6      # seconds that one of its looks may take
-    one_look = 0.9     # seconds that the look of a person, keepalived or inetd may take
+    once_timeout = 0.9     # seconds that the look of a person, keepalived or inetd may take
     stuck = 15.0       # seconds without an end of a look after which the service manager starts it anew (WatchdogSec)
     exits = {}         # health code: exit code of one look, where it is neither 0 (fit) nor 1 (not)
     # For the manual page (quorate.cli.manual), which takes its summary from the class's docstring, behind the name and a colon.
@@ -96,11 +96,11 @@ class Check:
     def resident(self, poller, port):
         """The resident server begins to answer on `port` (None: it is not known), from what `poller` finds."""
 
-    def changing(self):
+    def cache_key(self):
         """What answers depend on beside the fact. It is asked for each answer, so it has to cost nothing."""
         return None
 
-    def look(self, seconds, last):
+    def observe(self, seconds, last):
         """The Fact, within so many seconds. last: the one before, NOTHING_YET at first."""
         raise NotImplementedError
 
@@ -113,7 +113,7 @@ class Check:
             return self.answered(fact), fact.health.sentence
         return fact.health.ok, fact.health.sentence
 
-    def decisive(self, fact):
+    def fact_cache_key(self, fact):
         """What `judge` looks at beside the health: when it changes, prepared answers are made anew. Pure."""
         return None
 

@@ -14,7 +14,7 @@ GENERAL = {
     "drain-directory DIR": "marks of a drain, also with drain and undrain (default: %(drain)s)",
 }
 SEVERAL = ("listen", "agent")
-FIRST_LOOK = 2.0   # seconds that the first answer is worth waiting for
+FIRST_OBSERVATION = 2.0   # seconds that the first answer is worth waiting for
 ALL_OF_IT = 4      # seconds beside the look after which an inetd process ends, whatever it is doing
 COLUMN = 25        # of the usage, where the texts of options begin
 
@@ -38,7 +38,7 @@ def main(declared, words=None):
         sys.stderr.write("%s: %s\n%s" % (declared.name, error, usage(declared)))
         return 2
     if not handed_over(options):
-        return look_once(check)
+        return observe_once(check)
     from quorate.web import sockets
     http, agents = sockets.from_systemd()
     if not http and not options["listen"]:
@@ -52,7 +52,7 @@ def main(declared, words=None):
     except (OSError, ValueError) as error:
         sys.stderr.write("%s: cannot listen: %s\n" % (declared.name, error))
         return 1
-    return serve(check, http, agents) if http else look_once(check)
+    return serve(check, http, agents) if http else observe_once(check)
 
 
 def handed_over(options, environ=os.environ):
@@ -161,12 +161,12 @@ def switch(declared, word, words):
 
 def fact_now(check):
     """One look, by a connection of its own."""
-    fact = check.look(check.one_look, NOTHING_YET)
+    fact = check.observe(check.once_timeout, NOTHING_YET)
     check.close(fact)
     return fact._replace(draining=mark_of(check)())
 
 
-def look_once(check):
+def observe_once(check):
     """For people and keepalived: a sentence, and 0 or 1."""
     role = check.options["role"]
     if role not in check.roles:
@@ -184,7 +184,7 @@ def answer_one(one, check):
     from quorate.web import request, sockets
     from quorate.web.respond import Responder
     signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
-    signal.alarm(ALL_OF_IT + max(1, round(check.one_look)))
+    signal.alarm(ALL_OF_IT + max(1, round(check.once_timeout)))
     sockets.silence()
     data, asked = b"", None
     try:
@@ -250,7 +250,7 @@ def serve(check, http, agents):
     if not check.options["listen"] and not os.environ.get("LISTEN_PID"):
         sockets.silence()  # xinetd
     check.resident(poller, sockets.port(http[0]))
-    poller.looked.wait(FIRST_LOOK)
+    poller.observed.wait(FIRST_OBSERVATION)
     sockets.notify("READY=1")
     server.run()
     poller.ended.set()

@@ -15,24 +15,24 @@ class Poller(threading.Thread):
         threading.Thread.__init__(self, daemon=True)
         self.fact, self.asked, self.version = NOTHING_YET, monotonic(), 0
         self._check, self._mark = check, mark
-        self.looked, self.ended = threading.Event(), threading.Event()
+        self.observed, self.ended = threading.Event(), threading.Event()
 
     def run(self):
         while not self.ended.is_set():
-            self.look()
+            self.observe()
             self.ended.wait(self._check.interval)
 
-    def look(self):
+    def observe(self):
         """One look: at the service, and at the mark of a drain."""
-        fact = self._check.look(self._check.timeout, self.fact)._replace(draining=self._mark())
+        fact = self._check.observe(self._check.timeout, self.fact)._replace(draining=self._mark())
         self.asked = monotonic()
         if self._deciding(fact) != self._deciding(self.fact):
             self.version += 1
         self.fact = fact
-        self.looked.set()
+        self.observed.set()
 
     def _deciding(self, fact):
-        return fact.health, fact.draining, fact.status is not None and self._check.decisive(fact)
+        return fact.health, fact.draining, fact.status is not None and self._check.fact_cache_key(fact)
 
     def stuck(self):
         """Whether no look has come to an end for too long: the poller hangs where it has no deadline (a name server)."""

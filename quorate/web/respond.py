@@ -20,7 +20,7 @@ class Responder:
         if not isinstance(asked, Request):
             return answer(asked.status, "This is no request that a check understands.\r\n"), False
         fresh = self._clock() - self._poller.asked <= self._max_age
-        mark = (self._poller.version, fresh, self._check.changing())
+        mark = (self._poller.version, fresh, self._check.cache_key())
         if mark != self._for:
             self._prepared, self._for = {}, mark
         found = None if asked.path in ("/metrics", "/status") else self._prepared.get(asked)  # their numbers always move

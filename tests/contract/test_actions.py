@@ -115,8 +115,8 @@ def test_a_value_that_is_right_nowhere_is_6_and_one_sentence(machine, action):
     ran = machine.run(action, machine.cluster(**wrong))
     quiet(ran)
     assert ran.code == 6 and len(reasons(ran)) == 1 and typed[0].name in ran.err
-    by_hand = machine.run(action, machine.bare(PCMK_service="crm_resource", **wrong)).err
-    assert all("Parameter %s:" % parameter.name in by_hand for parameter in typed), "all of them are told"
+    interactive = machine.run(action, machine.bare(PCMK_service="crm_resource", **wrong)).err
+    assert all("Parameter %s:" % parameter.name in interactive for parameter in typed), "all of them are told"
 
 
 def test_secrets_are_not_repeated(secretive):

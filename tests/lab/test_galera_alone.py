@@ -55,7 +55,7 @@ def test_life_of_a_node(node):
 
 def test_healthy_monitor_says_nothing_and_a_person_gets_a_line(running):
     assert running.act("monitor", recurring=True)[2] == ""
-    assert "State: synced." in running.act("monitor", by_hand=True)[2]
+    assert "State: synced." in running.act("monitor", interactive=True)[2]
 
 
 def test_killed_server_is_down_with_a_reason_and_comes_back_from_its_recovered_position(running):

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings, strategies as some
 
 from quorate.host.process import Process
 from quorate.openstack import catalog, facts
-from quorate.openstack.facts import Address, Limits, Page, Reply, Row, Rows, Seen, Settings, Sockets, Tree
+from quorate.openstack.facts import Address, Limits, Page, Reply, Row, Rows, Observation, Settings, Sockets, Tree
 from quorate.openstack.symptoms import detect, diagnosis
 
 # Not how fast a busy machine makes examples is what is asked here.
@@ -48,7 +48,7 @@ def looks(draw):
         "openstack", None, 10.0, 60.0, draw(maybe(some.just(("", 6080)))))
     row = some.builds(Row, some.sampled_from(("ha@a", "ha@b", "ha", "id")), NUMBERS, NUMBERS)
     outcome = some.sampled_from((facts.ANSWERED, facts.SILENT, facts.UNREACHABLE, facts.MISSING, facts.UNKNOWN))
-    return Seen(
+    return Observation(
         tree, sockets, said, draw(some.floats(0, 5000)), draw(maybe(some.integers(1, 3))), draw(maybe(some.integers(1, 3))),
         draw(maybe(some.integers(0, 3))), draw(maybe(some.booleans())), draw(some.sampled_from((None, "ours", "other", "nobody"))),
         draw(maybe(some.builds(Rows, outcome, some.lists(row, max_size=4).map(tuple), some.just("why")))),
@@ -60,20 +60,20 @@ LASTING = some.dictionaries(some.sampled_from(KEYS), some.floats(0, 10000))
 LIMITS = some.builds(Limits, some.floats(0, 300), some.floats(0, 300))
 
 
-def judged(service, seen, lasting, limits):
-    return diagnosis.judge(service, seen, detect.symptoms(service, seen), lasting, limits)
+def judged(service, seen, durations, limits):
+    return diagnosis.judge(service, seen, detect.symptoms(service, seen), durations, limits)
 
 
 @CALM
 @given(some.sampled_from(SERVICES), looks(), LASTING, LIMITS)
-def test_alive_is_never_stopped_and_nothing_alive_is_nothing_else(service, seen, lasting, limits):
-    assert (judged(service, seen, lasting, limits).state == facts.STOPPED) == (not seen.tree.all)
+def test_alive_is_never_stopped_and_nothing_alive_is_nothing_else(service, seen, durations, limits):
+    assert (judged(service, seen, durations, limits).state == facts.STOPPED) == (not seen.tree.all)
 
 
 @CALM
 @given(some.sampled_from(SERVICES), looks(), LASTING, LIMITS)
-def test_every_trouble_has_a_sentence_and_health_has_none(service, seen, lasting, limits):
-    verdict = judged(service, seen, lasting, limits)
+def test_every_trouble_has_a_sentence_and_health_has_none(service, seen, durations, limits):
+    verdict = judged(service, seen, durations, limits)
 
     assert (verdict.state == facts.HEALTHY) == (verdict.sentence == "") == (not verdict.symptoms and bool(seen.tree.all))
     assert "None" not in verdict.sentence
@@ -81,30 +81,30 @@ def test_every_trouble_has_a_sentence_and_health_has_none(service, seen, lasting
 
 @CALM
 @given(some.sampled_from(SERVICES), looks(), LASTING, LIMITS, some.data())
-def test_more_unknowns_never_make_it_bolder(service, seen, lasting, limits, data):
+def test_more_unknowns_never_make_it_bolder(service, seen, durations, limits, data):
     """Forgetting a fact never turns a service that is left alone into one that is restarted."""
     which = data.draw(some.sampled_from(("sockets", "expected", "broker", "port_owner", "rows", "replies", "page")))
     less = seen._replace(**{which: {"sockets": {}, "replies": (), "rows": Rows(facts.UNKNOWN)}.get(which)})
 
-    assert BOLDNESS[judged(service, less, lasting, limits).state] <= BOLDNESS[judged(service, seen, lasting, limits).state]
+    assert BOLDNESS[judged(service, less, durations, limits).state] <= BOLDNESS[judged(service, seen, durations, limits).state]
 
 
 @CALM
 @given(some.sampled_from(SERVICES), looks(), LASTING, LIMITS)
-def test_the_longer_it_lasts_the_worse_and_never_the_better(service, seen, lasting, limits):
-    longer = {key: value + 100 for key, value in lasting.items()}
+def test_the_longer_it_lasts_the_worse_and_never_the_better(service, seen, durations, limits):
+    longer = {key: value + 100 for key, value in durations.items()}
 
-    assert (BOLDNESS[judged(service, seen, lasting, limits).state]
+    assert (BOLDNESS[judged(service, seen, durations, limits).state]
             <= BOLDNESS[judged(service, seen, longer, limits).state])
 
 
 @CALM
 @given(some.sampled_from(SERVICES), looks(), LASTING, some.floats(0, 300))
-def test_an_outage_alone_never_fails_a_service(service, seen, lasting, tolerance):
+def test_an_outage_alone_never_fails_a_service(service, seen, durations, tolerance):
     """With the default, a broker or database that is away restarts nothing."""
     found = detect.symptoms(service, seen)
     if found and all(one.kind == facts.OUTAGE for one in found):
-        assert facts.DEGRADED == diagnosis.judge(service, seen, found, lasting, Limits(tolerance, 0)).state
+        assert facts.DEGRADED == diagnosis.judge(service, seen, found, durations, Limits(tolerance, 0)).state
 
 
 @CALM

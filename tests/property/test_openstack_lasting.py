@@ -7,7 +7,7 @@ from collections import namedtuple
 from hypothesis import HealthCheck, given, settings, strategies as some
 
 from quorate.host.connections import Socket
-from quorate.host.state_files import Memory
+from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from quorate.openstack import catalog, facts
 from quorate.openstack.actions import monitor
@@ -35,11 +35,11 @@ class World:
 
     def __init__(self, trouble, outage, directory):
         self.trouble, self.outage, self.clock = trouble, outage, FakeClock()
-        self.processes, self.memory = FakeProcesses(self.clock), Memory("cinder-volume", "test", directory)
+        self.processes, self.state_files = FakeProcesses(self.clock), StateFiles("cinder-volume", "test", directory)
         self.units = None
         parent = self.processes.add("python3 /usr/bin/cinder-volume")
         self.processes.add("python3 /usr/bin/cinder-volume", ppid=parent.pid)
-        self.memory.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 1})
+        self.state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 1})
 
     def monitor(self, at, level):
         """The exit code of the monitor of a level at a moment, or when the one before is done."""
@@ -47,7 +47,7 @@ class World:
         found = context("monitor", parameters(CINDER), {
             "OCF_RESKEY_CRM_meta_interval": "%d" % (INTERVALS[level] * 1000), "OCF_CHECK_LEVEL": str(level)}, 60.0, self.clock,
             FakeCommands(self.clock), self.processes, tolerance="%d" % TOLERANCE, outage_tolerance="%d" % self.outage)
-        return monitor.monitor(found, CINDER, self, self.memory).code
+        return monitor.monitor(found, CINDER, self, self.state_files).code
 
     def now(self, *kinds):
         return self.trouble.kind in kinds and self.trouble.begins <= self.clock.elapsed < self.trouble.ends
@@ -106,7 +106,7 @@ def played(trouble, outage, moments):
     """[(exit code, moment, level)]."""
     with tempfile.TemporaryDirectory() as directory:
         world = World(trouble, outage, directory)
-        return [(world.monitor(at, level), at, level) for at, level in moments], world.memory.read(SYMPTOMS_FILE)
+        return [(world.monitor(at, level), at, level) for at, level in moments], world.state_files.read(SYMPTOMS_FILE)
 
 
 @CALM

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from quorate.pacemaker import crm_mon
 from quorate.status import observe, screen, summary
-from quorate.status.facts import LEVELS, Seen
+from quorate.status.facts import LEVELS, Observation
 from tests import ROOT
 
 HERE = os.path.join(ROOT, "tests", "unit", "pacemaker", "crm_mon")
@@ -49,7 +49,7 @@ def test_no_answer_breaks_the_screen_or_its_width(text, width, configured, colou
     except crm_mon.Garbled:
         return
     names = [node.name for node in cluster.nodes]
-    seen = Seen(names[0] if names else None, cluster, observe.configured(CONFIGURATION, names) if configured else None, None,
+    seen = Observation(names[0] if names else None, cluster, observe.configured(CONFIGURATION, names) if configured else None, None,
                 drained or None, (), (drained,))
     verdict = summary.judge(seen)
     assert verdict.level in LEVELS and summary.exit_code(verdict) in (0, 1)

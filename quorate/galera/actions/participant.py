@@ -8,9 +8,9 @@ the others' group communication ports. And a node that begins to join says so be
 import os
 
 from quorate.galera import facts
-from quorate.galera.election import published
+
 from quorate.galera.election.decide import decide
-from quorate.galera.election.published import Board
+from quorate.galera.election.published import PublishedState, decode_report, encode_report
 from quorate.galera.server import observe, parse
 from quorate.galera.server.disk import last_view, position, recorded
 from quorate.ocf import codes
@@ -20,13 +20,13 @@ URGENT_AFTER = 20    # seconds a wait may last before plain `pcs status` shows t
 GATE_MOST = 60       # seconds to wait for another joiner's turn
 
 
-class Election:
+class Participant:
     """What one node does about the election."""
 
-    def __init__(self, context, memory, board=None):
+    def __init__(self, context, state_files, published=None):
         self.context = context
-        self.memory = memory
-        self.board = board or Board(context, memory)
+        self.state_files = state_files
+        self.published = published or PublishedState(context, state_files)
         self.addresses = addresses(context.parameters)
         self.configured = tuple(self.addresses)
 
@@ -34,17 +34,17 @@ class Election:
 
     def report_position(self, layout):
         """Report DOWN with what is on the disk. The server must not run."""
-        found = position(self.context, self.memory, layout)
+        found = position(self.context, self.state_files, layout)
         if found.trouble:
             self.context.log.warning(found.trouble)
         report = facts.Report(
             self.context.node, facts.UNKNOWN if found.unreadable_view else facts.DOWN, found.uuid, found.seqno, found.source,
             found.clean, found.safe, found.data, found.my_uuid, found.view, found.arbitrators,
-            0 if found.broken else self.board.own_generation(),  # its donor has all that it had: nothing was lost
+            0 if found.broken else self.published.own_generation(),  # its donor has all that it had: nothing was lost
             int(self.context.clock.now()), settled=found.settled, recorded=found.recorded,
-            tried=self.memory.has("tried"), survivor=self.memory.has("survivor"))
-        self.memory.write("position", {"report": published.encode_report(report)})
-        self.board.publish(report)
+            tried=self.state_files.has("tried"), survivor=self.state_files.has("survivor"))
+        self.state_files.write("position", {"report": encode_report(report)})
+        self.published.publish(report)
 
     def begin(self, layout):
         """What start does: report, and decide. Where the cluster cannot be told now, the first monitor that can tells it: a
@@ -54,51 +54,51 @@ class Election:
             self.report_position(layout)
             self.hold()
         except Unavailable as trouble:
-            self.memory.write("untold", {"at": int(self.context.clock.now())})
+            self.state_files.write("untold", {"at": int(self.context.clock.now())})
             self.context.log.warning("%s The others are told later what is on this node's disk." % trouble.reason)
 
     def tell_late(self):
         """Report what start could not."""
-        if self.memory.has("untold"):
+        if self.state_files.has("untold"):
             from quorate.galera.server.layout import find_layout
             self.report_position(find_layout(self.context))
-            self.memory.forget("untold")
+            self.state_files.forget("untold")
 
     def own_report(self):
         """The last position that was reported, or None. A server that ran since then made it void (launch forgets it)."""
-        text = self.memory.read("position").get("report")
-        return published.decode_report(self.context.node, text) if text else None
+        text = self.state_files.read("position").get("report")
+        return decode_report(self.context.node, text) if text else None
 
     def publish_state(self, state):
         """Report a running server. Its position is not on the disk yet, so the report holds none."""
-        old = published.decode_report(self.context.node, self.memory.read("published").get("report", ""))
-        datadir = observe.data_directory(self.context, self.memory)
-        my_uuid, view, arbitrators, _ = last_view(self.memory, datadir)
-        generation = self.board.own_generation()
+        old = decode_report(self.context.node, self.state_files.read("published").get("report", ""))
+        datadir = observe.data_directory(self.context, self.state_files)
+        my_uuid, view, arbitrators, _ = last_view(self.state_files, datadir)
+        generation = self.published.own_generation()
         if old and (old.state, old.view, old.generation) == (state, view, generation) and not self.context.is_probe:
             return False
         since = old.since if old and old.state == state else int(self.context.clock.now())
         if state == facts.STARTING and self._launched_from() is not None:
             # It was in no primary component since, so what its disk held still holds, and the others may count on it.
             from_disk = self._launched_from()
-            return self.board.publish(from_disk._replace(
+            return self.published.publish(from_disk._replace(
                 state=state, since=since, view=view, my_uuid=my_uuid, recorded=recorded(datadir, view),
                 settled=from_disk.settled and from_disk.view == view))  # it may already be in a view that it has not reached
-        return self.board.publish(facts.Report(
+        return self.published.publish(facts.Report(
             self.context.node, state, data=True, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
             generation=generation, since=since, recorded=recorded(datadir, view)))
 
     def _launched_from(self):
         """The position from which the server that now starts was launched, or None."""
-        text = self.memory.read("launched-from").get("report") or self.memory.read("position").get("report")
-        return published.decode_report(self.context.node, text) if text else None
+        text = self.state_files.read("launched-from").get("report") or self.state_files.read("position").get("report")
+        return decode_report(self.context.node, text) if text else None
 
     # deciding
 
     def snapshot(self, listen=False):
         """All that is known now; listen: also which silent nodes accept group communication."""
-        names = last_view(self.memory, observe.data_directory(self.context, self.memory))[3]
-        snapshot = self.board.snapshot(self.configured, names)
+        names = last_view(self.state_files, observe.data_directory(self.context, self.state_files))[3]
+        snapshot = self.published.snapshot(self.configured, names)
         if not listen:
             return snapshot
         silent = {name: where for name, where in self.addresses.items() if name != self.context.node and not (
@@ -110,15 +110,15 @@ class Election:
         snapshot = self.snapshot()
         if snapshot.me not in snapshot.reports and self.own_report() is not None:
             # Transient attributes end when the node leaves the cluster; the instance may outlive that.
-            self.memory.forget("published")
-            self.board.publish(self.own_report())
+            self.state_files.forget("published")
+            self.published.publish(self.own_report())
             snapshot = self.snapshot()
         decision = decide(snapshot)
         if decision.action == facts.BOOTSTRAP:
             decision = decide(self.snapshot(listen=True))
         self.context.log.say("Decision: %s. %s" % (decision.action, decision.reason))
-        self.board.apply(decision)
-        self.board.say(sentence(decision))
+        self.published.apply(decision)
+        self.published.set_status(sentence(decision))
         return decision
 
     def wait(self):
@@ -126,22 +126,22 @@ class Election:
         self.tell_late()
         decision = self.hold()
         if decision.action not in (facts.WAIT, facts.REFUSE):
-            self.memory.forget("waiting")
+            self.state_files.forget("waiting")
             self._offered(self.context.node in decision.nodes)
             return Outcome(codes.SUCCESS)
         self._offered(False)
-        if self.memory.lasts("waiting", self.context.clock) >= URGENT_AFTER and decision.urgent:
+        if self.state_files.elapsed("waiting", self.context.clock) >= URGENT_AFTER and decision.urgent:
             return Outcome(codes.DEGRADED, frozen(decision, self.context.instance))
         return Outcome(codes.SUCCESS)
 
     def _offered(self, offered):
         """Note that this node's promotion is offered. Where it was at the last monitor already, the offer went unseen."""
         if not offered:
-            self.memory.forget("offered")
-        elif self.memory.has("offered"):
-            self.board.rewrite()
+            self.state_files.forget("offered")
+        elif self.state_files.has("offered"):
+            self.published.rewrite()
         else:
-            self.memory.write("offered", {"at": int(self.context.clock.now())})
+            self.state_files.write("offered", {"at": int(self.context.clock.now())})
 
     def turn(self, layout):
         """The Decision to carry out now and the Snapshot that it was taken on; None when it is not this node's turn."""
@@ -160,10 +160,10 @@ class Election:
             return decision, snapshot
         if decision.action == facts.RECOVER and self.context.node in decision.nodes:
             return decision, snapshot  # all of them, at once: each one waits for the others
-        self.board.publish(self.own_report())  # the gate said that it starts
+        self.published.publish(self.own_report())  # the gate said that it starts
         self.context.log.info("Not promoted: %s" % decision.reason)
-        self.board.say(sentence(decision))
-        self.board.withdraw_self()
+        self.published.set_status(sentence(decision))
+        self.published.withdraw_self()
         return None
 
     def _gate(self):
@@ -171,14 +171,14 @@ class Election:
 
         A node that holds a view of its own does not wait for one that is merely starting: that one may wait for us.
         """
-        has_view = os.path.exists(os.path.join(observe.data_directory(self.context, self.memory), "gvwstate.dat"))
+        has_view = os.path.exists(os.path.join(observe.data_directory(self.context, self.state_files), "gvwstate.dat"))
 
         def free():
             snapshot = self.snapshot()
             busy = [one for one in snapshot.reports.values() if one.node != snapshot.me and (
                 one.state == facts.RECEIVING or (one.state == facts.STARTING and not has_view and self._before(one)))]
             if busy:
-                self.board.say("waits for its turn: %s joins" % ", ".join(sorted(one.node for one in busy)))
+                self.published.set_status("waits for its turn: %s joins" % ", ".join(sorted(one.node for one in busy)))
             return not busy
         self.publish_state(facts.STARTING)
         return self.context.deadline.poll(free, every=0.5, up_to=min(GATE_MOST, self.context.deadline.left() / 2))
@@ -195,7 +195,7 @@ class Election:
 
     def bootstraps(self):
         """Whether the server was launched to open a new primary component, and so waits for nobody."""
-        return self.memory.read("launched-from").get("action") == facts.BOOTSTRAP
+        return self.state_files.read("launched-from").get("action") == facts.BOOTSTRAP
 
 
 def sentence(decision):

@@ -12,48 +12,48 @@ UNSETTLED_AGAIN = 60     # ... and those between two looks after that
 _DONOR = "synced, and donor of a state transfer or desynced"
 
 
-def keep_record(context, memory, seen, election=None):
+def keep_record(context, state_files, observed, participant=None):
     """Publish the state, the generation and the last view when they changed. Costs two stat calls when they did not."""
-    datadir = observe.data_directory(context, memory)
-    note, now = memory.read("serving"), int(context.clock.monotonic())
-    mark = "%s %s" % (seen.state, stamp(os.path.join(datadir, "gvwstate.dat")))
+    datadir = observe.data_directory(context, state_files)
+    note, now = state_files.read("serving"), int(context.clock.monotonic())
+    mark = "%s %s" % (observed.state, stamp(os.path.join(datadir, "gvwstate.dat")))
     again = note.get("again", "")
     if note.get("mark") == mark and not context.is_probe and not (again.isdigit() and now >= int(again)):
         return
-    from quorate.galera.actions.participant import Election
+    from quorate.galera.actions.participant import Participant
     from quorate.galera.server.disk import last_view, remember_view, settled
-    election = election or Election(context, memory)
-    remember_view(memory, datadir, observe.members(context, memory))
-    view = last_view(memory, datadir)[1]
-    if seen.state == facts.SYNCED:
-        memory.forget("tried")
-        memory.discard("gvwstate.dat")  # the start came to something; what was set aside for it is history
-        election.board.synced_in(election.board.generation() or 0)  # before the report, which tells it
-    election.publish_state(seen.state)
-    election.board.say({facts.SYNCED: "synced", facts.DONOR: _DONOR}.get(seen.state, "catches up, joined"))
-    election.board.offer_self()
+    participant = participant or Participant(context, state_files)
+    remember_view(state_files, datadir, observe.members(context, state_files))
+    view = last_view(state_files, datadir)[1]
+    if observed.state == facts.SYNCED:
+        state_files.forget("tried")
+        state_files.discard("gvwstate.dat")  # the start came to something; what was set aside for it is history
+        participant.published.synced_in(participant.published.generation() or 0)  # before the report, which tells it
+    participant.publish_state(observed.state)
+    participant.published.set_status({facts.SYNCED: "synced", facts.DONOR: _DONOR}.get(observed.state, "catches up, joined"))
+    participant.published.offer_self()
     if context.is_probe:
-        election.board.keep_promoted()
-    if seen.state == facts.SYNCED:
+        participant.published.keep_promoted()
+    if observed.state == facts.SYNCED:
         # Whoever waited for a primary component need not wait for its own monitor as well.
         from quorate.galera.election.decide import decide
-        offer_others(election, decide)
-    if view is None or settled(memory, view):
-        memory.write("serving", {"mark": mark})
-    elif memory.lasts("unsettled", context.clock, mark=mark) >= UNSETTLED_PATIENCE:
+        offer_others(participant, decide)
+    if view is None or settled(state_files, view):
+        state_files.write("serving", {"mark": mark})
+    elif state_files.elapsed("unsettled", context.clock, mark=mark) >= UNSETTLED_PATIENCE:
         # The server has not applied the change of view yet, or does not let our account see it: the next look is not the
         # next monitor's any more.
-        memory.write("serving", {"mark": mark, "again": now + UNSETTLED_AGAIN})
+        state_files.write("serving", {"mark": mark, "again": now + UNSETTLED_AGAIN})
 
 
-def offer_others(election, decide):
+def offer_others(participant, decide):
     """Offer promotion to the nodes that may join now. An operator's word to bootstrap ends here: left lying, it would be
     obeyed after the next loss of all, when nobody means it any more."""
-    snapshot = election.snapshot()
+    snapshot = participant.snapshot()
     if snapshot.override is not None:
-        election.context.log.warning("The word of %s to bootstrap %s was not carried out, and ends: there is a primary "
+        participant.context.log.warning("The word of %s to bootstrap %s was not carried out, and ends: there is a primary "
                                      "component." % (snapshot.override.by, snapshot.override.node))
-        election.board.overrule(None)
+        participant.published.set_override(None)
     decision = decide(snapshot)
     if decision.action == facts.JOIN:
-        election.board.apply(decision._replace(nodes=decision.nodes + (snapshot.me,)))
+        participant.published.apply(decision._replace(nodes=decision.nodes + (snapshot.me,)))

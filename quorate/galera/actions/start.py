@@ -7,11 +7,10 @@ The monitor of a server that is up and does not serve: it joins, recovers, boots
 import os
 
 from quorate.galera import facts
-from quorate.galera.actions import participant
-from quorate.galera.actions.participant import URGENT_AFTER
-from quorate.galera.election import published
+from quorate.galera.actions.participant import URGENT_AFTER, unpublished
 from quorate.galera.election.decide import keeps_view, needs_full_transfer, opening
-from quorate.galera.memory import Memory
+from quorate.galera.election.published import encode_report
+from quorate.host.state_files import StateFiles
 from quorate.galera.server import observe, parse, process
 from quorate.galera.server.disk import allow_bootstrap, remove_closed_log, remove_empty_view
 from quorate.galera.server.process import find, last_words
@@ -28,17 +27,17 @@ SYNC_PATIENCE = 30   # ... once something is being received, so that most joins 
 def start(context):
     """Find out what is on the disk, tell the others, run nothing: promote does that."""
     from quorate.galera.server.layout import find_layout, layout_problems
-    from quorate.galera.actions.participant import Election
-    memory = Memory(context.instance)
+    from quorate.galera.actions.participant import Participant
+    state_files = StateFiles("galera", context.instance)
     layout = find_layout(context)
     found = layout_problems(layout)
     if found:
         return Outcome(codes.ERR_INSTALLED, found[0])
-    memory.write("layout", {"datadir": layout.datadir, "socket": layout.socket})
-    process = find(context, memory, layout.datadir)
+    state_files.write("layout", {"datadir": layout.datadir, "socket": layout.socket})
+    process = find(context, state_files, layout.datadir)
     if process is None:
-        Election(context, memory).begin(layout)
-        memory.write("started", {"at": int(context.clock.now())})
+        Participant(context, state_files).begin(layout)
+        state_files.write("started", {"at": int(context.clock.now())})
         return Outcome(codes.SUCCESS)
     return Outcome(codes.ERR_GENERIC, "A database server that the cluster did not start runs on %s (pid %d). If systemd "
                    "started it: systemctl disable --now mariadb" % (layout.datadir, process.pid))
@@ -47,58 +46,58 @@ def start(context):
 def promote(context):
     """Decide again with what is known now, then bootstrap, recover or join; or step back when it is not our turn."""
     from quorate.galera.server.layout import find_layout, layout_problems
-    from quorate.galera.actions.participant import Election
-    memory = Memory(context.instance)
+    from quorate.galera.actions.participant import Participant
+    state_files = StateFiles("galera", context.instance)
     layout = find_layout(context)
     found = layout_problems(layout)
     if found:
         return Outcome(codes.ERR_INSTALLED, found[0])
-    election = Election(context, memory)
-    process = find(context, memory, layout.datadir)
+    participant = Participant(context, state_files)
+    process = find(context, state_files, layout.datadir)
     if process is None:
-        turn = election.turn(layout)
+        turn = participant.turn(layout)
         if turn is None:
             return Outcome(codes.SUCCESS)  # the score is gone, so the cluster demotes us; a failure it is not
         try:
-            process = carry_out(election, *turn, layout)
+            process = carry_out(participant, *turn, layout)
         except Exception:
             # Nothing runs, so nobody shall wait for us: the report goes back to what is on the disk.
-            if find(context, memory, layout.datadir) is None:
-                election.report_position(layout)
+            if find(context, state_files, layout.datadir) is None:
+                participant.report_position(layout)
             raise
     try:
-        return accompany(election, process, layout)
+        return accompany(participant, process, layout)
     except Exception as trouble:
-        return participant.unpublished(context, None, trouble)  # a promote that succeeded; the monitor watches over the rest
+        return unpublished(context, None, trouble)  # a promote that succeeded; the monitor watches over the rest
 
 
-def carry_out(election, decision, snapshot, layout):
+def carry_out(participant, decision, snapshot, layout):
     """Launch the server as was decided on this snapshot. Returns its Process."""
-    own = election.own_report()
+    own = participant.own_report()
     remove_empty_view(layout.datadir)
     remove_closed_log(layout.datadir)
-    options = ["--wsrep_cluster_address=" + election.context.parameters.wsrep_cluster_address]
-    options += (election.context.parameters.additional_parameters or "").split()
+    options = ["--wsrep_cluster_address=" + participant.context.parameters.wsrep_cluster_address]
+    options += (participant.context.parameters.additional_parameters or "").split()
     full = False
     if decision.action == facts.BOOTSTRAP:
         options.append("--wsrep-new-cluster")
-        _prepare_bootstrap(election, decision, snapshot, layout)
+        _prepare_bootstrap(participant, decision, snapshot, layout)
     else:
-        full = _set_aside(election, own, decision, snapshot, layout)
+        full = _set_aside(participant, own, decision, snapshot, layout)
     if own.source == facts.RECOVERED and not full:
         # Without it a primary component can form whose state UUID is zero in every grastate.dat.
         options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))
-    election.context.log.info("%s: %s" % (decision.action, decision.reason))
-    election.memory.write("launched-from", {"report": published.encode_report(own), "action": decision.action})
+    participant.context.log.info("%s: %s" % (decision.action, decision.reason))
+    participant.state_files.write("launched-from", {"report": encode_report(own), "action": decision.action})
     for note in ("position", "waiting", "progress", "survivor", "offered") + (
             ("tried",) if decision.action == facts.BOOTSTRAP else ()):
-        election.memory.forget(note)
-    election.publish_state(facts.STARTING)
-    election.board.say("starts")
-    return process.launch(election.context, election.memory, layout, options)
+        participant.state_files.forget(note)
+    participant.publish_state(facts.STARTING)
+    participant.published.set_status("starts")
+    return process.launch(participant.context, participant.state_files, layout, options)
 
 
-def _prepare_bootstrap(election, decision, snapshot, layout):
+def _prepare_bootstrap(participant, decision, snapshot, layout):
     """Everything that must be on record before a new primary component can accept its first commit.
 
     Killed between the two writes, nobody may vote any more and the operator is asked; the other way round a node
@@ -106,70 +105,71 @@ def _prepare_bootstrap(election, decision, snapshot, layout):
     """
     from quorate.galera.server.disk import has_database
     if not has_database(layout.datadir):
-        create_database(election.context, layout)
-    begins = opening(snapshot, election.context.node)
-    election.board.open_generation(begins)
-    election.board.synced_in(begins[0])
-    override = election.board.override()
+        create_database(participant.context, layout)
+    begins = opening(snapshot, participant.context.node)
+    participant.published.open_generation(begins)
+    participant.published.synced_in(begins[0])
+    override = participant.published.override()
     if override is not None:
-        election.context.log.warning("The operator's word was carried out: %s, by %s." % (decision.reason, override.by))
-        election.board.overrule(None)
+        participant.context.log.warning("The operator's word was carried out: %s, by %s." % (decision.reason, override.by))
+        participant.published.set_override(None)
     allow_bootstrap(layout)
 
 
-def _set_aside(election, own, decision, snapshot, layout):
+def _set_aside(participant, own, decision, snapshot, layout):
     """Put away what this node must not start with: an old view that must not be re-formed, and a position beyond that
     at which a later generation began (an incremental transfer would put new commits on top of commits that were
     given up). Returns whether the position went, so that a full transfer follows."""
-    full = own.generation != election.board.generation() and needs_full_transfer(own, election.board.openings())
-    kept = keeps_view(snapshot, election.context.node, decision, _heard_primary(election))
+    full = own.generation != participant.published.generation() and needs_full_transfer(own, participant.published.openings())
+    kept = keeps_view(snapshot, participant.context.node, decision, _heard_primary(participant))
     for name, goes in (("gvwstate.dat", not kept), ("grastate.dat", full)):
         path = os.path.join(layout.datadir, name)
         if goes and os.path.exists(path):
-            election.context.log.info("%s is set aside in %s before this node joins." % (path, election.memory.lasting))
-            election.memory.keep(path)
+            participant.context.log.info("%s is set aside in %s before this node joins."
+                                         % (path, participant.state_files.persistent))
+            participant.state_files.keep(path)
             os.unlink(path)
     return full
 
 
-def accompany(election, process, layout):
+def accompany(participant, process, layout):
     """Wait for the launched server as long as that helps; the monitor watches over the rest. promote's Outcome."""
-    began = election.context.clock.monotonic()
+    began = participant.context.clock.monotonic()
     told = None
-    bootstraps = election.bootstraps()
-    starting, asked = PRIMARY_PATIENCE if bootstraps or _heard_primary(election) else JOIN_PATIENCE, began
+    bootstraps = participant.bootstraps()
+    starting, asked = PRIMARY_PATIENCE if bootstraps or _heard_primary(participant) else JOIN_PATIENCE, began
     while True:
-        if election.context.processes.gone(process):
-            words = last_words(election.memory, layout)
-            election.memory.forget(daemon.NOTE)
+        if participant.context.processes.gone(process):
+            words = last_words(participant.state_files, layout)
+            participant.state_files.forget(daemon.NOTE)
             return Outcome(codes.ERR_GENERIC, "The database server ended while it started: %s" % words)
-        seen = observe.ask(election.context, election.memory, process)
-        if seen.state != told:
-            election.context.log.say("%s State: %s." % (seen.sentence, seen.state))
-            told = seen.state
-            if seen.state in facts.IN_PRIMARY or seen.state == facts.RECEIVING:
-                election.publish_state(seen.state)
-        if seen.state == facts.SYNCED:
+        observed = observe.ask(participant.context, participant.state_files, process)
+        if observed.state != told:
+            participant.context.log.say("%s State: %s." % (observed.sentence, observed.state))
+            told = observed.state
+            if observed.state in facts.IN_PRIMARY or observed.state == facts.RECEIVING:
+                participant.publish_state(observed.state)
+        if observed.state == facts.SYNCED:
             from quorate.galera.actions.serving import keep_record
-            keep_record(election.context, election.memory, seen, election)
+            keep_record(participant.context, participant.state_files, observed, participant)
             return Outcome(codes.SUCCESS)
-        patience = SYNC_PATIENCE if seen.state in facts.IN_PRIMARY or seen.state == facts.RECEIVING else starting
+        patience = SYNC_PATIENCE if observed.state in facts.IN_PRIMARY or observed.state == facts.RECEIVING else starting
         # One that lost the primary component while it joined waits for the same as one that has not found it yet.
-        hoped = seen.state in (facts.STARTING, facts.NONPRIMARY) and patience > JOIN_PATIENCE and not bootstraps
-        if hoped and election.context.clock.monotonic() - asked > JOIN_PATIENCE:
-            asked = election.context.clock.monotonic()  # those that it joins may have died since
-            starting = patience = PRIMARY_PATIENCE if _heard_primary(election) else JOIN_PATIENCE
-        if election.context.deadline.expired or election.context.clock.monotonic() - began > patience:
-            election.board.say(progress(election, seen))
+        hoped = observed.state in (facts.STARTING, facts.NONPRIMARY) and patience > JOIN_PATIENCE and not bootstraps
+        if hoped and participant.context.clock.monotonic() - asked > JOIN_PATIENCE:
+            asked = participant.context.clock.monotonic()  # those that it joins may have died since
+            starting = patience = PRIMARY_PATIENCE if _heard_primary(participant) else JOIN_PATIENCE
+        if participant.context.deadline.expired or participant.context.clock.monotonic() - began > patience:
+            participant.published.set_status(progress(participant, observed))
             return Outcome(codes.SUCCESS)
-        election.context.clock.sleep(0.2)
+        participant.context.clock.sleep(0.2)
 
 
-def _heard_primary(election):
+def _heard_primary(participant):
     """Names of the nodes that report to be in the primary component and whose server accepts group communication: their
     reports are not a dead server's last word, and a join will not take long."""
-    snapshot = election.snapshot()
-    there = {name: where for name, where in election.addresses.items() if name != snapshot.me
+    snapshot = participant.snapshot()
+    there = {name: where for name, where in participant.addresses.items() if name != snapshot.me
              and name in snapshot.reports and snapshot.reports[name].state in facts.IN_PRIMARY}
     return observe.listening(there, 1.0) if there else frozenset()
 
@@ -195,78 +195,78 @@ def create_database(context, layout):
             layout.datadir, parse.last_error(result.err + result.out) or "code %s" % result.rc))
 
 
-def progress(election, seen):
+def progress(participant, observed):
     """What a server that does not serve yet is about, in a sentence that changes only when the matter does."""
-    if seen.state == facts.RECEIVING:
+    if observed.state == facts.RECEIVING:
         return "receives a state transfer; HAProxy does not use it until it is synced"
-    if seen.state == facts.STARTING and election.bootstraps():
+    if observed.state == facts.STARTING and participant.bootstraps():
         return "starts as the first of a new primary component"
-    if seen.state == facts.STARTING:
-        missing = absent(election.snapshot())
+    if observed.state == facts.STARTING:
+        missing = absent(participant.snapshot())
         return "starts, and waits for a primary component" + (": %s not there" % ", ".join(missing) if missing else "")
-    if seen.state == facts.NONPRIMARY:
-        missing = absent(election.snapshot())
+    if observed.state == facts.NONPRIMARY:
+        missing = absent(participant.snapshot())
         return "lives, and is not in a primary component" + (": %s not there" % ", ".join(missing) if missing else "")
-    return seen.sentence
+    return observed.sentence
 
 
-def watch(election, seen):
+def watch(participant, observed):
     """Report what it is about, and judge whether there is hope. The monitor's Outcome."""
-    election.publish_state(seen.state)
-    parameters = election.context.parameters
-    stalled = observe.stalled_for(election.context, election.memory, seen.process)
-    election.board.say(progress(election, seen))
-    outside = _lasts(election, "outside", seen)  # of a primary component
-    if seen.state == facts.RECEIVING:
+    participant.publish_state(observed.state)
+    parameters = participant.context.parameters
+    stalled = observe.stalled_for(participant.context, participant.state_files, observed.process)
+    participant.published.set_status(progress(participant, observed))
+    outside = _lasts(participant, "outside", observed)  # of a primary component
+    if observed.state == facts.RECEIVING:
         if stalled >= parameters.stall_timeout:
             return Outcome(codes.FAILED_PROMOTED, "The state transfer made no progress for %d s: %s" % (
-                stalled, process.last_words_of(election.memory)))
+                stalled, process.last_words_of(participant.state_files)))
         return Outcome(codes.RUNNING_PROMOTED)
-    snapshot = election.snapshot()
+    snapshot = participant.snapshot()
     others = [one for one in snapshot.reports.values() if one.node != snapshot.me]
     primary = any(one.state in facts.IN_PRIMARY for one in others)
     if snapshot.override is not None and snapshot.override.node == snapshot.me and not primary:
         return Outcome(codes.FAILED_PROMOTED, "Restarted to bootstrap, by the word of %s." % snapshot.override.by)
-    election.board.offer_self()
-    if seen.state == facts.STARTING and election.bootstraps():
+    participant.published.offer_self()
+    if observed.state == facts.STARTING and participant.bootstraps():
         # It needs no others; InnoDB may have hours of log to apply. To give up on it would bring nobody a database.
         if stalled >= parameters.stall_timeout:
             return Outcome(codes.FAILED_PROMOTED, "The server that bootstraps made no progress for %d s: %s" % (
-                stalled, process.last_words_of(election.memory)))
+                stalled, process.last_words_of(participant.state_files)))
         return Outcome(codes.RUNNING_PROMOTED)
     if primary:
-        limit = parameters.nonprimary_wait if seen.state == facts.NONPRIMARY else parameters.stall_timeout
+        limit = parameters.nonprimary_wait if observed.state == facts.NONPRIMARY else parameters.stall_timeout
         if outside >= limit and stalled >= min(limit, parameters.recovery_wait):
             return Outcome(codes.FAILED_PROMOTED, "Not part of the primary component for %d s, although there is one; "
-                           "restarted to join it. %s" % (outside, seen.sentence))
+                           "restarted to join it. %s" % (outside, observed.sentence))
         return Outcome(codes.RUNNING_PROMOTED)
-    return _without_primary(election, seen, snapshot, outside)
+    return _without_primary(participant, observed, snapshot, outside)
 
 
-def _without_primary(election, seen, snapshot, outside):
+def _without_primary(participant, observed, snapshot, outside):
     """No primary component is known to anybody."""
     me = snapshot.me
-    if (seen.state == facts.NONPRIMARY and snapshot.two_node and outside >= election.context.parameters.nonprimary_wait
+    if (observed.state == facts.NONPRIMARY and snapshot.two_node and outside >= participant.context.parameters.nonprimary_wait
             and len(snapshot.configured) == 2 and snapshot.lost_confirmed):
-        election.memory.write("survivor", {"at": int(election.context.clock.now())})
+        participant.state_files.write("survivor", {"at": int(participant.context.clock.now())})
         return Outcome(codes.FAILED_PROMOTED, "The other node is confirmed off; restarted to go on alone (two_node_mode).")
     missing = absent(snapshot)
     if missing:
-        election.memory.forget("complete")
+        participant.state_files.forget("complete")
     # Not by the time outside: one that waited for hours must not be restarted the moment the other one is back.
-    elif _lasts(election, "complete", seen) >= election.context.parameters.recovery_wait:
-        election.memory.write("tried", {"at": int(election.context.clock.now())})
+    elif _lasts(participant, "complete", observed) >= participant.context.parameters.recovery_wait:
+        participant.state_files.write("tried", {"at": int(participant.context.clock.now())})
         return Outcome(codes.FAILED_PROMOTED, "No primary component formed within %d s although all members of the last "
-                       "one are there; the election decides instead." % _lasts(election, "complete", seen))
+                       "one are there; the election decides instead." % _lasts(participant, "complete", observed))
     if missing and outside >= URGENT_AFTER:
         return Outcome(codes.DEGRADED_PROMOTED, "Waits for %s, which may hold commits that nobody else has. Start it, or "
                        "go on without it: quorate bootstrap %s" % (", ".join(missing), me))
     return Outcome(codes.RUNNING_PROMOTED)
 
 
-def _lasts(election, what, seen):
+def _lasts(participant, what, observed):
     """Seconds since this was first so of this server; keeps a note of that name."""
-    return election.memory.lasts(what, election.context.clock, pid=seen.process.pid)
+    return participant.state_files.elapsed(what, participant.context.clock, pid=observed.process.pid)
 
 
 def absent(snapshot):

@@ -4,7 +4,7 @@
 from contextlib import contextmanager
 
 from quorate.galera import facts
-from quorate.galera.memory import Memory
+from quorate.host.state_files import StateFiles
 from quorate.galera.server import observe, process
 from quorate.galera.server.process import find
 from quorate.host import daemon, drain
@@ -17,54 +17,54 @@ HAPROXY_INTERVAL = 1.2  # seconds; `check inter 1s` and a little: by then every 
 
 def stop(context):
     """Stop everything that works on the data directory, and prove it. Needs no cluster, no password, no software."""
-    memory = Memory(context.instance)
-    failed = _halt(context, memory, reserve=2)
+    state_files = StateFiles("galera", context.instance)
+    failed = _halt(context, state_files, reserve=2)
     if failed:
         return failed
     for note in ("started", "position", "untold"):
-        memory.forget(note)
-    from quorate.galera.election.published import Board
+        state_files.forget(note)
+    from quorate.galera.election.published import PublishedState
     from quorate.pacemaker.tools import Unavailable
     try:
-        Board(context, memory).withdraw()
+        PublishedState(context, state_files).withdraw()
     except Unavailable as trouble:
         context.log.warning("Node attributes of the resource were left behind: %s" % trouble.reason)
-        memory.forget("published")
+        state_files.forget("published")
     return Outcome(codes.SUCCESS)
 
 
-def _halt(context, memory, reserve):
+def _halt(context, state_files, reserve):
     """Drain, then stop the server. Returns an Outcome if it did not stop, None when nothing is left."""
     from quorate.galera.server.disk import remember_view, restore_record, text
-    datadir = observe.data_directory(context, memory)
-    with drained(context, memory, datadir) as state:
-        remember_view(memory, datadir)  # a server that stops cleanly removes its own record
+    datadir = observe.data_directory(context, state_files)
+    with drained(context, state_files, datadir) as state:
+        remember_view(state_files, datadir)  # a server that stops cleanly removes its own record
         record = text(datadir, "gvwstate.dat")
-        left = process.stop(context, memory, datadir, max(2.0, context.deadline.left() - reserve),
-                           hopeless=state in (facts.STARTING, facts.RECEIVING, facts.HUNG))
+        left = process.stop(context, state_files, datadir, max(2.0, context.deadline.left() - reserve),
+                           skip_grace=state in (facts.STARTING, facts.RECEIVING, facts.HUNG))
     if left:
         return Outcome(codes.ERR_GENERIC, not_stopped(left))
     if state not in facts.IN_PRIMARY:
         restore_record(datadir, record, context.parameters.user)
     for note in (daemon.NOTE, "progress", "unknown", "outside", "complete", "serving", "launched-from", "offered"):
-        memory.forget(note)
+        state_files.forget(note)
     return None
 
 
 def demote(context):
     """Stop the server, and report what is on the disk now."""
     from quorate.galera.server.layout import find_layout
-    from quorate.galera.actions.participant import Election
-    memory = Memory(context.instance)
-    failed = _halt(context, memory, reserve=min(30.0, context.deadline.left() / 3))
+    from quorate.galera.actions.participant import Participant
+    state_files = StateFiles("galera", context.instance)
+    failed = _halt(context, state_files, reserve=min(30.0, context.deadline.left() / 3))
     if failed:
         return failed
-    Election(context, memory).begin(find_layout(context))
+    Participant(context, state_files).begin(find_layout(context))
     return Outcome(codes.SUCCESS)
 
 
 @contextmanager
-def drained(context, memory, datadir):
+def drained(context, state_files, datadir):
     """Drain around a stop, if a check is there to say so and the server is well enough to have sessions. Yields the
     server's state.
 
@@ -73,9 +73,9 @@ def drained(context, memory, datadir):
     """
     state = facts.UNKNOWN
     try:
-        state = state_before(context, memory, datadir)
+        state = state_before(context, state_files, datadir)
         if state in facts.IN_PRIMARY and context.parameters.drain_timeout and drain.served():
-            _begin(context, memory)
+            _begin(context, state_files)
     except Exception as error:  # whatever it is: nothing about draining may keep a stop from stopping
         context.log.warning("Not drained: %s" % error)
     try:
@@ -84,29 +84,29 @@ def drained(context, memory, datadir):
         drain.clear(context.instance)
 
 
-def state_before(context, memory, datadir):
+def state_before(context, state_files, datadir):
     """The server's state. A frozen one cannot be asked."""
-    process = find(context, memory, datadir)
+    process = find(context, state_files, datadir)
     if process is None:
         return facts.DOWN
-    return facts.HUNG if process.state in "Tt" else observe.ask(context, memory, process).state
+    return facts.HUNG if process.state in "Tt" else observe.ask(context, state_files, process).state
 
 
-def _begin(context, memory):
+def _begin(context, state_files):
     """Mark the drain, let every HAProxy see it, and give the sessions their time."""
     limit = context.parameters.drain_timeout
     drain.set(context.instance, "planned stop of %s" % context.instance)
     context.log.say("Draining: the check answers 404, sessions have %g s to end." % limit)
     context.clock.sleep(context.deadline.limit(HAPROXY_INTERVAL + drain.NOTICED))
     budget = min(limit, context.deadline.left() / 3)
-    context.deadline.poll(lambda: not sessions(context, memory), every=0.2, up_to=budget)
+    context.deadline.poll(lambda: not sessions(context, state_files), every=0.2, up_to=budget)
 
 
-def sessions(context, memory):
+def sessions(context, state_files):
     """How many clients are connected; 0 when the server does not say (there is nothing to wait for then)."""
     from quorate.galera.server import credentials, sql
     rows = sql.rows(
-        credentials.for_agent(context.parameters, observe.socket(context, memory)),
+        credentials.for_agent(context.parameters, observe.socket(context, state_files)),
         "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND NOT IN ('Daemon', 'Binlog Dump') "
         "AND USER NOT IN ('system user', 'event_scheduler') AND HOST NOT LIKE 'localhost' AND ID <> CONNECTION_ID()",
         context.deadline.limit(2))

@@ -93,7 +93,7 @@ def decode_override(text):
         return None
 
 
-class Board(published.Board):
+class PublishedState(published.PublishedState):
     """One resource's attributes, seen from one node. All methods raise quorate.pacemaker.attributes.Unavailable."""
 
     encode_report = staticmethod(encode_report)
@@ -106,11 +106,11 @@ class Board(published.Board):
         for what in ("report", "status"):
             self._attributes.delete("%s-%s" % (self._name, what))
         promotion.withdraw(self._attributes, self._name)
-        self._memory.forget("published")
+        self._state_files.forget("published")
 
     def snapshot(self, configured, names=None, listening=None):
         """All that the election knows now. configured: data nodes, see facts.Snapshot."""
-        reports, present = self.heard()
+        reports, present = self.received()
         known = dict(names or {})
         for one in reports.values():
             if one.my_uuid:
@@ -145,11 +145,11 @@ class Board(published.Board):
 
     def synced_in(self, generation):
         """Record that this node is synced in this generation, so that its report may vote."""
-        note = self._memory.read("published")
+        note = self._state_files.read("published")
         if note.get("generation") != str(generation):
             self._attributes.set_permanent(self._name + "-generation", "%d" % generation, self._context.node)
             note["generation"] = str(generation)
-            self._memory.write("published", note)
+            self._state_files.write("published", note)
 
     def apply(self, decision):
         """Offer the promotion that the decision allows, also on behalf of the others: the last one to report sees most."""

@@ -22,16 +22,16 @@ class Position(namedtuple("Position", "uuid seqno source clean safe data my_uuid
     __slots__ = ()
 
 
-def position(context, memory, layout):
+def position(context, state_files, layout):
     """Read grastate.dat, gvwstate.dat and, where they do not say it, InnoDB. Call it only when no server runs there.
 
     A view that was set aside for a start that came to nothing is put back first: it still is the last word.
     """
-    restore_record(layout.datadir, memory.kept("gvwstate.dat"), layout.user)
-    my_uuid, view, arbitrators, names = last_view(memory, layout.datadir)
+    restore_record(layout.datadir, state_files.kept("gvwstate.dat"), layout.user)
+    my_uuid, view, arbitrators, names = last_view(state_files, layout.datadir)
     garbled = isinstance(parse.gvwstate(text(layout.datadir, "gvwstate.dat")), facts.Garbage) and not empty_view(layout.datadir)
     base = Position(facts.ZERO_UUID, -1, facts.NONE, False, None, False, my_uuid, view, arbitrators, names,
-                    settled(memory, view), recorded(layout.datadir, view), garbled, "gvwstate.dat cannot be understood; remove it if this node shall only join."
+                    settled(state_files, view), recorded(layout.datadir, view), garbled, "gvwstate.dat cannot be understood; remove it if this node shall only join."
                     if garbled else None)
     if not has_database(layout.datadir):
         return base
@@ -44,7 +44,7 @@ def position(context, memory, layout):
     if broken_transfer(layout.datadir, state):
         # What a state transfer leaves half-way can look like a database with a position, and is none.
         return base._replace(broken=True, trouble="A state transfer into %s broke off; this node can only join." % layout.datadir)
-    found, trouble = recover(context, memory, layout)
+    found, trouble = recover(context, state_files, layout)
     if found is None:
         return base._replace(uuid=None, seqno=None, data=None, trouble=trouble)
     context.log.say("Recovered position: %s:%d." % found)
@@ -58,9 +58,9 @@ def recorded(datadir, view):
     return isinstance(found, facts.Gvwstate) and found.view == view
 
 
-def settled(memory, view):
+def settled(state_files, view):
     """Whether it was seen, while the server ran, that it had committed everything before the change to this view."""
-    note = memory.read("view", lasting=True)
+    note = state_files.read("view", persistent=True)
     return view is not None and note.get("settled") == "%s:%d" % (view.uuid, view.seq)
 
 
@@ -85,9 +85,9 @@ def broken_transfer(datadir, state):
     return state is not None and state.uuid == facts.ZERO_UUID and not state.safe_to_bootstrap
 
 
-def last_view(memory, datadir):
+def last_view(state_files, datadir):
     """(my_uuid, View, arbitrators, names) of the last primary view: gvwstate.dat's, else the one we wrote down."""
-    note = memory.read("view", lasting=True)
+    note = state_files.read("view", persistent=True)
     names = dict(pair.partition("=")[::2] for pair in note.get("names", "").split())
     arbitrators = frozenset(note.get("arbitrators", "").split())
     found = parse.gvwstate(text(datadir, "gvwstate.dat"))
@@ -100,7 +100,7 @@ def last_view(memory, datadir):
         return None, None, arbitrators, names
 
 
-def remember_view(memory, datadir, members=None):
+def remember_view(state_files, datadir, members=None):
     """Write down the view of gvwstate.dat, for the time when the server has removed it. Only what changed is written.
 
     members: what the server itself says of its members (serving.Members), None when it was not asked.
@@ -108,7 +108,7 @@ def remember_view(memory, datadir, members=None):
     found = parse.gvwstate(text(datadir, "gvwstate.dat"))
     if not isinstance(found, facts.Gvwstate):
         return
-    old = memory.read("view", lasting=True)
+    old = state_files.read("view", persistent=True)
     note = {"my": found.my_uuid, "uuid": found.view.uuid, "seq": str(found.view.seq),
             "members": " ".join(sorted(found.view.members)), "names": old.get("names", ""),
             "arbitrators": old.get("arbitrators", ""), "settled": old.get("settled", "")}
@@ -118,7 +118,7 @@ def remember_view(memory, datadir, members=None):
         if parse.settled(found.view, members.uuids):
             note["settled"] = "%s:%d" % (found.view.uuid, found.view.seq)
     if note != old:
-        memory.write("view", note, lasting=True)
+        state_files.write("view", note, persistent=True)
 
 
 def empty_view(datadir):
@@ -163,17 +163,17 @@ def remove_closed_log(datadir):
         os.unlink(path)
 
 
-def recover(context, memory, layout):
+def recover(context, state_files, layout):
     """((uuid, seqno), None) as InnoDB has it, or (None, sentence). Runs the server with --wsrep-recover."""
     remove_closed_log(layout.datadir)
-    log, result = _recover_once(context, memory, layout, [])
+    log, result = _recover_once(context, state_files, layout, [])
     found = parse.recovered_position(log)
     if found is None and parse.prepared_xa(log):
         # Prepared, never committed anywhere that matters: what the group committed is committed here or on its way in
         # the writesets. Heuristic rollback is what MariaDB asks for, and Galera replays what the node lacks.
         context.log.warning("Rolling back %d prepared XA transactions to recover the position." % parse.prepared_xa(log))
-        _recover_once(context, memory, layout, ["--tc-heuristic-recover=rollback"])
-        log, result = _recover_once(context, memory, layout, [])
+        _recover_once(context, state_files, layout, ["--tc-heuristic-recover=rollback"])
+        log, result = _recover_once(context, state_files, layout, [])
         found = parse.recovered_position(log)
     if found is not None:
         return found, None
@@ -183,18 +183,18 @@ def recover(context, memory, layout):
                                                                or "the server said nothing (code %s)" % result.rc)
 
 
-def _recover_once(context, memory, layout, options):
+def _recover_once(context, state_files, layout, options):
     import pwd
     account = pwd.getpwnam(layout.user)
     prepare_run_directories(layout)
-    os.makedirs(memory.run, 0o755, exist_ok=True)
-    path = memory.path("recover.log")
+    os.makedirs(state_files.run, 0o755, exist_ok=True)
+    path = state_files.path("recover.log")
     replace(path, "", (account.pw_uid, account.pw_gid))
     result = context.commands.run(
         layout.base() + ["--wsrep-recover", "--wsrep_cluster_address=gcomm://", "--skip-networking", "--log-error=" + path,
                          "--pid-file=%s.recover" % layout.pid, "--socket=%s.recover" % layout.socket] + options,
         min(RECOVER_MOST, context.deadline.left() * RECOVER_SHARE))
-    return text(memory.run, "recover.log") or "", result
+    return text(state_files.run, "recover.log") or "", result
 
 
 def allow_bootstrap(layout):

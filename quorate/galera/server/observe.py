@@ -19,9 +19,9 @@ class Observation(namedtuple("Observation", "state process status sentence")):
     __slots__ = ()
 
 
-def data_directory(context, memory):
+def data_directory(context, state_files):
     """Where the data are, without asking the server: stop must work with the software removed."""
-    return (context.parameters.datadir or memory.read(daemon.NOTE).get("datadir") or memory.read("layout").get("datadir")
+    return (context.parameters.datadir or state_files.read(daemon.NOTE).get("datadir") or state_files.read("layout").get("datadir")
             or _configured_datadir(context) or DATADIR)
 
 
@@ -34,17 +34,17 @@ def _configured_datadir(context):
         return None
 
 
-def socket(context, memory):
+def socket(context, state_files):
     """The server's socket."""
-    known = context.parameters.socket or memory.read(daemon.NOTE).get("socket") or memory.read("layout").get("socket")
+    known = context.parameters.socket or state_files.read(daemon.NOTE).get("socket") or state_files.read("layout").get("socket")
     return known or next((path for path in SOCKETS if os.path.exists(path)), SOCKETS[0])
 
 
-def observe(context, memory):
+def observe(context, state_files):
     """The state of this node's server, by process first and then by its own word."""
-    process = daemon.noted(context, memory)
+    process = daemon.launched_process(context, state_files)
     if process is None:
-        process = find(context, memory, data_directory(context, memory))
+        process = find(context, state_files, data_directory(context, state_files))
     if process is not None and daemon.is_ending(process):
         # Half dead it takes no connection, which looks like a server that starts; the truth is a moment away.
         context.deadline.poll(lambda: context.processes.gone(process), up_to=ENDING_PATIENCE)
@@ -57,14 +57,14 @@ def observe(context, memory):
     if process.state in "Tt":
         # No question can be answered; asking would only cost the time to find that out.
         return Observation(facts.HUNG, process, None, "mysqld (pid %d) is stopped by a signal (SIGSTOP)." % process.pid)
-    return ask(context, memory, process)
+    return ask(context, state_files, process)
 
 
-def ask(context, memory, process):
+def ask(context, state_files, process):
     """The state by the server's own word."""
     from quorate.galera.server import credentials, health, sql
     try:
-        how = credentials.for_agent(context.parameters, socket(context, memory))
+        how = credentials.for_agent(context.parameters, socket(context, state_files))
     except credentials.Unreadable as trouble:  # it lives, and we do not know how to ask it
         return Observation(facts.UNKNOWN, process, facts.ServerStatus(answered=False, error=trouble.reason), trouble.reason)
     limit = context.parameters.check_timeout
@@ -73,10 +73,10 @@ def ask(context, memory, process):
     if judged.code == "hung" and not context.deadline.expired:
         status = sql.ask(how, context.deadline.limit(limit))  # one slow answer is no hang
         judged = health.classify(status, health.Policy())
-    return Observation(state_of(context, memory, process, status, judged), process, status, judged.sentence)
+    return Observation(state_of(context, state_files, process, status, judged), process, status, judged.sentence)
 
 
-def state_of(context, memory, process, status, judged):
+def state_of(context, state_files, process, status, judged):
     """The word of facts for what was heard."""
     if status.answered:
         if status.cluster_status != "Primary":
@@ -87,17 +87,17 @@ def state_of(context, memory, process, status, judged):
     if judged.code == "non-primary":
         return facts.NONPRIMARY
     if judged.code == "down":  # the process is there and its socket is not: it is not that far yet
-        return facts.RECEIVING if receiving(context, memory, process) else facts.STARTING
+        return facts.RECEIVING if receiving(context, state_files, process) else facts.STARTING
     return facts.UNKNOWN       # out of connections, refused credentials: it lives, and does not say more
 
 
-def receiving(context, memory, process):
+def receiving(context, state_files, process):
     """Whether a state transfer into this server is under way: its joiner script runs, or its log says IST."""
     for child in context.processes.descendants(process.pid):
         words = " ".join(child.argv)
         if "wsrep_sst_" in words and "joiner" in words:
             return True
-    log = new_log(memory, memory.read(daemon.NOTE).get("log", ""))
+    log = new_log(state_files, state_files.read(daemon.NOTE).get("log", ""))
     begun = max(log.rfind("Receiving IST: "), log.rfind("Prepared IST receiver"))
     return begun > max(log.rfind("IST received"), log.rfind("100.0% ("), log.rfind("Receiving IST...100.0%"))
 
@@ -114,9 +114,9 @@ def progress(context, process):
     return total
 
 
-def stalled_for(context, memory, process):
+def stalled_for(context, state_files, process):
     """Seconds since the server last read or wrote anything that was seen; keeps a note of it."""
-    return memory.lasts("progress", context.clock, bytes=progress(context, process), pid=process.pid)
+    return state_files.elapsed("progress", context.clock, bytes=progress(context, process), pid=process.pid)
 
 
 def listening(addresses, limit):
@@ -158,11 +158,11 @@ class Members(namedtuple("Members", "uuids names arbitrators")):
     __slots__ = ()
 
 
-def members(context, memory):
+def members(context, state_files):
     """Members by mysql.wsrep_cluster_members; None when the server does not say."""
     from quorate.galera import facts
     from quorate.galera.server import credentials, sql
-    rows = sql.rows(credentials.for_agent(context.parameters, socket(context, memory)),
+    rows = sql.rows(credentials.for_agent(context.parameters, socket(context, state_files)),
                     "SELECT node_uuid, node_name, node_incoming_address FROM mysql.wsrep_cluster_members",
                     context.deadline.limit(context.parameters.check_timeout))
     if not rows:

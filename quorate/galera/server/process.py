@@ -56,26 +56,26 @@ def mentions(argv, directory):
             return True
 
 
-def find(context, memory, datadir):
+def find(context, state_files, datadir):
     """The server on this data directory, whoever started it. Process or None."""
-    return daemon.find(context, memory, lambda process: is_server(process, datadir))
+    return daemon.find(context, state_files, lambda process: is_server(process, datadir))
 
 
-def remains(context, memory, datadir):
+def all_processes(context, state_files, datadir):
     """Every process that works on the data directory: servers, their children, orphans of a state transfer."""
-    return daemon.family(context, memory, lambda process: is_server(process, datadir),
+    return daemon.family(context, state_files, lambda process: is_server(process, datadir),
                          lambda process, sessions: is_orphan(process, datadir, sessions))
 
 
-def launch(context, memory, layout, options):
+def launch(context, state_files, layout, options):
     """Start the server with these options more than its base. Returns its Process. Raises Failed."""
     prepare_run_directories(layout)
     argv = layout.base() + ["--socket=" + layout.socket, "--pid-file=" + layout.pid, "--log-error=" + layout.log] + options
     context.log.say("Starting %s" % " ".join(argv))
     daemon.allow_open_files(OPEN_FILES)
-    process = daemon.launch(context, memory, argv, layout.log, {"OCF_ROOT": None}, datadir=layout.datadir, socket=layout.socket)
+    process = daemon.launch(context, state_files, argv, layout.log, {"OCF_ROOT": None}, datadir=layout.datadir, socket=layout.socket)
     if process is None:
-        raise Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (layout.server, last_words(memory, layout)))
+        raise Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (layout.server, last_words(state_files, layout)))
     return process
 
 
@@ -86,30 +86,30 @@ def prepare_run_directories(layout):
     daemon.own_directories({os.path.dirname(layout.socket), os.path.dirname(layout.pid)}, account.pw_uid, account.pw_gid, 0o755)
 
 
-def new_log(memory, log):
+def new_log(state_files, log):
     """What the server wrote to its error log since it was launched."""
-    return daemon.new_log(memory, log, LOG_MOST)
+    return daemon.new_log(state_files, log, LOG_MOST)
 
 
-def last_words(memory, layout):
+def last_words(state_files, layout):
     """The server's own last error, or what it printed before it had a log."""
     from quorate.galera.server import parse
-    printed = daemon.printed(memory)
-    words = parse.last_error(new_log(memory, layout.log)) or parse.last_error(printed)
+    printed = daemon.printed(state_files)
+    words = parse.last_error(new_log(state_files, layout.log)) or parse.last_error(printed)
     if words:
         return words
     lines = printed.strip().splitlines()
     return lines[-1][:160] if lines else "it left no error in %s" % layout.log
 
 
-def last_words_of(memory):
+def last_words_of(state_files):
     """The same for the server of the note, when the layout is not at hand."""
     from quorate.galera.server import parse
-    words = parse.last_error(new_log(memory, memory.read(NOTE).get("log", "")))
+    words = parse.last_error(new_log(state_files, state_files.read(NOTE).get("log", "")))
     return words or "it left no error, so it was probably killed (SIGKILL, or out of memory: see 'journalctl -k')"
 
 
-def stop(context, memory, datadir, budget, hopeless=False):
+def stop(context, state_files, datadir, budget, skip_grace=False):
     """Stop everything that works on the data directory, within `budget` seconds. Returns what is still there (empty: done).
 
     hopeless: one that waits for a primary component does not hear SIGTERM (57 s seen), one that somebody froze is likely to
@@ -122,4 +122,4 @@ def stop(context, memory, datadir, budget, hopeless=False):
                 daemon.signal(context, process, daemon.SIGCONT)  # stopped by SIGSTOP, it could not even hear the first
                 context.log.say("Sent SIGTERM to pid %d (%s)." % (process.pid, process.argv[0]))
 
-    return daemon.stop(context, lambda: remains(context, memory, datadir), ask, "The database server", budget, hopeless)
+    return daemon.stop(context, lambda: all_processes(context, state_files, datadir), ask, "The database server", budget, skip_grace)

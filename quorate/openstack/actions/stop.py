@@ -4,30 +4,30 @@
 import os
 
 from quorate.host.daemon import not_stopped
-from quorate.host.state_files import Memory
+from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from quorate.ocf.codes import Outcome
 from quorate.openstack.facts import FAILED_FILE, SERVICE_FILE, SYMPTOMS_FILE
-from quorate.openstack.service.sources import Eyes
+from quorate.openstack.service.sources import Sources
 
 
-def stop(context, service, eyes=None, memory=None):
+def stop(context, service, sources=None, state_files=None):
     """End all of it and prove it. Needs no configuration, no software, no cluster."""
     from quorate.openstack.service import process
-    eyes, memory = eyes or Eyes(context.commands), memory or Memory(service.name, context.instance)
-    processes = process.remains(context, service)
-    held = process.listeners(eyes, processes) if service.port is not None else {}
-    left = process.stop(context, service, memory, eyes, max(3.0, context.deadline.left() - 3.0))
+    sources, state_files = sources or Sources(context.commands), state_files or StateFiles(service.name, context.instance)
+    processes = process.all_processes(context, service)
+    held = process.listeners(sources, processes) if service.port is not None else {}
+    left = process.stop(context, service, state_files, sources, max(3.0, context.deadline.left() - 3.0))
     if left:
         return Outcome(codes.ERR_GENERIC, not_stopped(left, service.name))
     if held:
-        still = context.deadline.poll(lambda: not eyes.connections().listening(held), every=0.1, up_to=2.0)
+        still = context.deadline.poll(lambda: not sources.connections().listening(held), every=0.1, up_to=2.0)
         if not still:
-            ports = ", ".join(str(held[inode]) for inode in eyes.connections().listening(held))
+            ports = ", ".join(str(held[inode]) for inode in sources.connections().listening(held))
             return Outcome(codes.ERR_GENERIC, "Its processes are gone, and somebody who inherited the listening socket still "
                            "holds port %s; see 'ss -ltnp'." % ports)
     for note in (SERVICE_FILE, SYMPTOMS_FILE, FAILED_FILE, "output"):
-        memory.forget(note)
+        state_files.forget(note)
     if context.parameters.pid:
         try:
             os.unlink(context.parameters.pid)

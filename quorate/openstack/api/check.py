@@ -32,7 +32,7 @@ class ApiCheck(Check):
         "timeout SECONDS": "for all of one look (default: 3)",
     }
     exits = {"unknown": 3, "refused": 3}
-    interval, timeout, one_look = 1.0, 3.0, 3.0
+    interval, timeout, once_timeout = 1.0, 3.0, 3.0
     description = """Asks an OpenStack API something and says in one sentence what is wrong, if anything is: nobody listens, it hangs, drips \
 or breaks off, its TLS is not accepted, it answers an error, or something that is no API. A list of versions may come as 200 \
 or 300. The whole look is limited, whatever the server or the name server does.
@@ -56,7 +56,7 @@ every second and answers 200 or 503 from the last fact."""
         Check.__init__(self, options)
         self.title, self.target = target_of(options)
         if "timeout" in options:
-            self.timeout = self.one_look = seconds_of(options["timeout"])
+            self.timeout = self.once_timeout = seconds_of(options["timeout"])
         self.stuck = max(self.stuck, 5 * self.timeout)
         self._identity = identity_of(options, self.target)
         self._client = client
@@ -72,7 +72,7 @@ every second and answers 200 or 503 from the last fact."""
                 urllib3.disable_warnings()
             self._client = Client(self._verify)
 
-    def look(self, seconds, last):
+    def observe(self, seconds, last):
         self.prepare()
         state = observe.observe(self._client, self.target, self._identity, seconds)
         return Fact(state, health.classify(state, self.title))

@@ -188,10 +188,10 @@ def _printable(text):
 
 def _chain(error):
     """An exception, and those that it stands for, outermost first."""
-    seen, waiting = [], [error]
+    observed, waiting = [], [error]
     while waiting:
         one = waiting.pop(0)
-        if isinstance(one, BaseException) and one not in seen:
-            seen.append(one)
+        if isinstance(one, BaseException) and one not in observed:
+            observed.append(one)
             waiting += list(one.args) + [getattr(one, "reason", None), one.__cause__, one.__context__]
-    return seen
+    return observed

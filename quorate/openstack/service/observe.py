@@ -27,47 +27,47 @@ def processes(context, service):
     return found
 
 
-def tree(context, service, memory, settings):
+def tree(context, service, state_files, settings):
     """The Tree of now."""
     found = processes(context, service)
-    note = memory.read(SERVICE_FILE)
+    note = state_files.read(SERVICE_FILE)
     first = next((one.pid for one in found if note.get("pid") == str(one.pid) and note.get("start") == str(one.start)), None)
     leaders = frozenset(one.pid for one in found if context.processes.leads(one))
     return parse.tree(found, first, leaders, detect.alone(service, settings))
 
 
-def observe(context, service, memory, eyes, level=0, ask=True):
+def observe(context, service, state_files, sources, level=0, ask=True):
     """A Seen: what the level asks for. Deeper questions are not put to a service that is plainly broken. ask: whether broker
     and database are asked when something is missing that they may explain."""
-    settings = eyes.settings(service, context.parameters.config)
-    found = tree(context, service, memory, settings)
+    settings = sources.settings(service, context.parameters.config)
+    found = tree(context, service, state_files, settings)
     if not found.all:
-        return facts.Seen(found, settings=settings)
+        return facts.Observation(found, settings=settings)
     parent = found.parent or found.all[0]
-    seen = facts.Seen(
+    observed = facts.Observation(
         found, {}, settings, age=context.processes.age(parent), expected=expected(service, settings),
-        baseline=noted(memory, found.parent, "workers"), linked=noted(memory, found.parent, "linked"),
-        early=noted(memory, found.parent, "early"))
-    connections = eyes.connections()
-    seen = seen._replace(sockets=_sockets(context, service, seen, connections))
-    seen = seen._replace(port_owner=port_owner(service, seen, connections))
+        baseline=noted(state_files, found.parent, "workers"), linked=noted(state_files, found.parent, "linked"),
+        early=noted(state_files, found.parent, "early"))
+    connections = sources.connections()
+    observed = observed._replace(sockets=_sockets(context, service, observed, connections))
+    observed = observed._replace(port_owner=port_owner(service, observed, connections))
     if ask and found.parent is not None:
-        seen = _excuses(context, service, eyes, seen, memory.read(SYMPTOMS_FILE))
-    if level < 10 or any(one.kind == facts.FATAL for one in detect.symptoms(service, seen)):
-        return seen
-    return deeper(context, service, eyes, seen, level)
+        observed = _excuses(context, service, sources, observed, state_files.read(SYMPTOMS_FILE))
+    if level < 10 or any(one.kind == facts.FATAL for one in detect.symptoms(service, observed)):
+        return observed
+    return deeper(context, service, sources, observed, level)
 
 
-def _excuses(context, service, eyes, seen, noted):
+def _excuses(context, service, sources, observed, noted):
     """Ask broker and database whether a missing worker or connection is theirs to explain, and those that were seen to be away
     (noted) whether they still are; a healthy service costs nothing."""
-    lost = service.amqp and any(one.amqp == 0 for one in seen.sockets.values())
+    lost = service.amqp and any(one.amqp == 0 for one in observed.sockets.values())
     if lost or service.amqp and "broker" in noted:
-        seen = seen._replace(broker=eyes.broker(seen.settings.brokers, context.deadline.limit(BROKER_SECONDS)))
-    if service.row and (lost or "database" in noted or detect.missing_workers(service, seen)):
+        observed = observed._replace(broker=sources.broker(observed.settings.brokers, context.deadline.limit(BROKER_SECONDS)))
+    if service.row and (lost or "database" in noted or detect.missing_workers(service, observed)):
         limit = min(BROKER_SECONDS, context.parameters.check_timeout)
-        seen = seen._replace(rows=_rows(context, service, eyes, seen.settings, limit))
-    return seen
+        observed = observed._replace(rows=_rows(context, service, sources, observed.settings, limit))
+    return observed
 
 
 def expected(service, settings):
@@ -77,19 +77,19 @@ def expected(service, settings):
     return settings.workers
 
 
-def noted(memory, parent, key):
+def noted(state_files, parent, key):
     """A number that was noted of this very parent: 'workers', 'linked', 'early'; None: nothing was."""
-    note = memory.read(SERVICE_FILE)
+    note = state_files.read(SERVICE_FILE)
     if parent is None or note.get("pid") != str(parent.pid) or note.get("start") != str(parent.start):
         return None
     return int(note[key]) if note.get(key, "").isdigit() else None
 
 
-def connected(service, seen):
+def connected(service, observed):
     """How many workers have a connection to a broker. A parent is one only where it works alone."""
-    alone = detect.alone(service, seen.settings)
-    workers = [one for one in seen.tree.workers if alone or one != seen.tree.parent]
-    return sum(1 for one in workers if (seen.sockets.get(one.pid, facts.Sockets()).amqp or 0) > 0)
+    alone = detect.alone(service, observed.settings)
+    workers = [one for one in observed.tree.workers if alone or one != observed.tree.parent]
+    return sum(1 for one in workers if (observed.sockets.get(one.pid, facts.Sockets()).amqp or 0) > 0)
 
 
 def amqp_ports(context, settings):
@@ -99,51 +99,51 @@ def amqp_ports(context, settings):
     return ports | ({asked} if asked else set()) or {parse.AMQP_PORT}
 
 
-def _sockets(context, service, seen, connections):
-    ports = amqp_ports(context, seen.settings)
+def _sockets(context, service, observed, connections):
+    ports = amqp_ports(context, observed.settings)
     sql = getattr(context.parameters, "database_server_port", None) or (
-        seen.settings.database.port if seen.settings.database else parse.SQL_PORT)
-    wanted = seen.tree.workers if service.port is None else (seen.tree.parent,) if seen.tree.parent else ()
+        observed.settings.database.port if observed.settings.database else parse.SQL_PORT)
+    wanted = observed.tree.workers if service.port is None else (observed.tree.parent,) if observed.tree.parent else ()
     return {one.pid: parse.count(connections.of(one.pid), ports, sql) for one in wanted}
 
 
-def port_owner(service, seen, connections):
+def port_owner(service, observed, connections):
     """'ours', 'other', 'nobody'; None: it has no port, or that cannot be seen."""
-    if service.port is None or seen.tree.parent is None:
+    if service.port is None or observed.tree.parent is None:
         return None
-    port = seen.settings.listen[1] if seen.settings.listen else service.port
-    ours = seen.sockets[seen.tree.parent.pid].listening
+    port = observed.settings.listen[1] if observed.settings.listen else service.port
+    ours = observed.sockets[observed.tree.parent.pid].listening
     if ours is None:
         return None
     if port in ours:
         return "ours"
-    anybody = connections.listeners(seen.tree.parent.pid, port)
+    anybody = connections.listeners(observed.tree.parent.pid, port)
     return None if anybody is None else "other" if anybody else "nobody"
 
 
-def deeper(context, service, eyes, seen, level):
+def deeper(context, service, sources, observed, level):
     """Rows and page at level 10, RPC at level 20."""
-    settings, limit = seen.settings, context.parameters.check_timeout
+    settings, limit = observed.settings, context.parameters.check_timeout
     if service.row:
-        seen = seen._replace(rows=_rows(context, service, eyes, settings, limit))
-    if service.page and seen.page is None:
-        seen = seen._replace(page=page(context, service, eyes, settings))
-    if level >= 20 and service.topic and seen.broker is not False and settings.readable:
-        targets, call = call_targets(service, seen)
+        observed = observed._replace(rows=_rows(context, service, sources, settings, limit))
+    if service.page and observed.page is None:
+        observed = observed._replace(page=page(context, service, sources, settings))
+    if level >= 20 and service.topic and observed.broker is not False and settings.readable:
+        targets, call = call_targets(service, observed)
         if targets and settings.brokers:
-            seen = seen._replace(replies=eyes.replies(settings.brokers, settings.exchange, targets,
+            observed = observed._replace(replies=sources.replies(settings.brokers, settings.exchange, targets,
                                                       context.deadline.limit(limit), call))
-    return seen
+    return observed
 
 
-def page(context, service, eyes, settings):
+def page(context, service, sources, settings):
     """What it answers to an HTTP request."""
     host, port = settings.listen or ("", service.port)
     limit = context.deadline.limit(min(3.0, context.parameters.check_timeout))
-    return eyes.page(getattr(context.parameters, "host", None) or host, port, service.page, limit, settings.tls)
+    return sources.page(getattr(context.parameters, "host", None) or host, port, service.page, limit, settings.tls)
 
 
-def _rows(context, service, eyes, settings, limit):
+def _rows(context, service, sources, settings, limit):
     names = detect.names(service, settings)
     if not settings.readable:
         return facts.Rows(facts.UNKNOWN, (), "%s cannot be read." % context.parameters.config)
@@ -151,52 +151,52 @@ def _rows(context, service, eyes, settings, limit):
         return facts.Rows(facts.UNKNOWN, (), "%s has no MySQL URL as [database] connection." % context.parameters.config)
     if not names:
         return facts.Rows(facts.UNKNOWN, (), "%s has no enabled_backends." % context.parameters.config)
-    return eyes.rows(service, settings.database, names, context.deadline.limit(limit))
+    return sources.rows(service, settings.database, names, context.deadline.limit(limit))
 
 
-def call_targets(service, seen):
+def call_targets(service, observed):
     """(queues to call, Call). For Heat the listener of each worker, where its row is known."""
-    settings = seen.settings
+    settings = observed.settings
     if service.row == "heat":
-        newest = detect.own_rows(seen)[:len(seen.tree.workers)]
+        newest = detect.own_rows(observed)[:len(observed.tree.workers)]
         if newest:
             return tuple("heat-engine-listener.%s" % row.name for row in newest), facts.HEAT_LISTENING
     return tuple("%s.%s" % (service.topic, name) for name in detect.names(service, settings)), service.call
 
 
-def observe_unit(context, service, eyes, level=0):
+def observe_unit(context, service, sources, level=0):
     """A Seen of the service's processes as one. The page is asked at every level: it is what clients see."""
-    settings = eyes.settings(service, context.parameters.config)
-    found = unit_processes(context, service, eyes)
-    seen = facts.Seen(facts.Tree(), settings=settings)
+    settings = sources.settings(service, context.parameters.config)
+    found = unit_processes(context, service, sources)
+    observed = facts.Observation(facts.Tree(), settings=settings)
     if found:
         parent = min(found, key=lambda one: one.start)
-        connections = eyes.connections()
+        connections = sources.connections()
         sockets = {parent.pid: together(parse.count(connections.of(one.pid), amqp_ports(context, settings), _sql(settings))
                                         for one in found)}
         tree = facts.Tree(parent, (parent,) + tuple(one for one in found if one is not parent))
-        seen = seen._replace(tree=tree, sockets=sockets, age=context.processes.age(parent))
-        seen = seen._replace(port_owner=port_owner(service, seen, connections))
+        observed = observed._replace(tree=tree, sockets=sockets, age=context.processes.age(parent))
+        observed = observed._replace(port_owner=port_owner(service, observed, connections))
         if service.amqp and sockets[parent.pid].amqp == 0:
-            seen = seen._replace(broker=eyes.broker(settings.brokers, context.deadline.limit(BROKER_SECONDS)))
+            observed = observed._replace(broker=sources.broker(settings.brokers, context.deadline.limit(BROKER_SECONDS)))
     if service.page is not None:
-        seen = seen._replace(page=page(context, service, eyes, settings))
-    return deeper(context, service, eyes, seen, level) if found and level >= 10 else seen
+        observed = observed._replace(page=page(context, service, sources, settings))
+    return deeper(context, service, sources, observed, level) if found and level >= 10 else observed
 
 
-def unit_processes(context, service, eyes):
+def unit_processes(context, service, sources):
     """Those of its unit, else those that run its program and are not of another service's unit: the workers of Debian's
     neutron-rpc-server call themselves 'neutron-server: rpc worker'."""
-    if not eyes.units.managed():
+    if not sources.units.managed():
         return processes(context, service)
-    unit = eyes.units.find(service.units)
-    found = [context.processes.get(pid) for pid in sorted(eyes.units.processes(unit))] if unit is not None else []
+    unit = sources.units.find(service.units)
+    found = [context.processes.get(pid) for pid in sorted(sources.units.processes(unit))] if unit is not None else []
     found = [one for one in found if one is not None]
     if found:
         return found
     from quorate.openstack import catalog
     others = {name + ".service" for one in catalog.ALL.values() if one.name != service.name for name in one.units}
-    return [one for one in processes(context, service) if eyes.units.of(one.pid) not in others]
+    return [one for one in processes(context, service) if sources.units.of(one.pid) not in others]
 
 
 def together(sockets):

@@ -17,30 +17,30 @@ INTERPRETER_PATH = ("/usr/bin", "/usr/local/bin", "/usr/sbin", "/opt/stack/venv/
 THAWED = 10.0  # seconds in which one that was frozen may end gracefully
 
 
-def unit_for(context, service, eyes):
+def unit_for(context, service, sources):
     """The Unit to start it with, or None: its program is started. Raises Failed where a named one is missing.
 
     A unit starts what the distribution has put into it; whoever gives a program, options or another configuration file
     wants those, so the program is started.
     """
     parameters, wanted = context.parameters, context.parameters.unit
-    if wanted == NO_UNIT or not eyes.units.managed():
+    if wanted == NO_UNIT or not sources.units.managed():
         return None
     if not wanted and (parameters.additional_parameters or (parameters.binary or service.name) != service.name
                        or parameters.config != service.config or getattr(parameters, "web", None)):
         return None
-    unit = eyes.units.find((wanted,) if wanted else service.units)
+    unit = sources.units.find((wanted,) if wanted else service.units)
     if wanted and unit is None:
         raise Failed(codes.ERR_INSTALLED, "There is no systemd unit %s on this node." % wanted)
     return None if unit is None or (unit.masked and not wanted) else unit
 
 
-def unit_of(context, service, eyes):
+def unit_of(context, service, sources):
     """The unit that its processes may be in, for a stop: whatever the parameters say today. None: there is none."""
-    if not eyes.units.managed():
+    if not sources.units.managed():
         return None
     wanted = context.parameters.unit
-    return eyes.units.find((wanted,) if wanted and wanted != NO_UNIT else service.units)
+    return sources.units.find((wanted,) if wanted and wanted != NO_UNIT else service.units)
 
 
 def program(context, service):
@@ -54,9 +54,9 @@ def program(context, service):
     return None
 
 
-def obstacles(context, service, eyes):
+def obstacles(context, service, sources):
     """The first reason why it cannot run on this machine, None when it can."""
-    unit = unit_for(context, service, eyes)
+    unit = unit_for(context, service, sources)
     if unit is not None and unit.masked:
         return "The systemd unit %s is masked: systemctl unmask %s" % (unit.name, unit.name)
     if unit is None and program(context, service) is None:
@@ -69,7 +69,7 @@ def obstacles(context, service, eyes):
     if not os.path.isfile(context.parameters.config):
         return "The configuration file %s is missing; set config=PATH, or install %s's configuration." % (
             context.parameters.config, service.project)
-    if unit is None and context.parameters.user and eyes.user(context.parameters.user) is None:
+    if unit is None and context.parameters.user and sources.user(context.parameters.user) is None:
         return "There is no user %s on this node; set user=NAME." % context.parameters.user
     return None
 
@@ -83,22 +83,22 @@ def installed(project, places=("/usr/lib/python3/dist-packages", "/usr/lib/pytho
     return None
 
 
-def begin(context, service, memory, eyes):
+def begin(context, service, state_files, sources):
     """Start it and return the unit or None. Does not wait for more than its first process."""
-    unit = unit_for(context, service, eyes)
-    memory.forget(SYMPTOMS_FILE)
+    unit = unit_for(context, service, sources)
+    state_files.forget(SYMPTOMS_FILE)
     if unit is None:
-        memory.write(SERVICE_FILE, {"launched": int(context.clock.monotonic())})
-        _spawn(context, service, memory, eyes)
+        state_files.write(SERVICE_FILE, {"launched": int(context.clock.monotonic())})
+        _spawn(context, service, state_files, sources)
         return None
-    trouble = eyes.units.adopt(unit, context.deadline.limit(20))
+    trouble = sources.units.adopt(unit, context.deadline.limit(20))
     if trouble:
         context.log.warning(trouble)
-    if eyes.units.enabled(unit):
+    if sources.units.enabled(unit):
         context.log.warning("systemd starts %s at boot, and so does the cluster: systemctl disable %s" % (unit.name, unit.name))
     context.log.say("Starting the systemd unit %s." % unit.name)
-    memory.write(SERVICE_FILE, {"launched": int(context.clock.monotonic()), "unit": unit.name})
-    result = eyes.units.start(unit, context.deadline.limit(90))
+    state_files.write(SERVICE_FILE, {"launched": int(context.clock.monotonic()), "unit": unit.name})
+    result = sources.units.start(unit, context.deadline.limit(90))
     if not result.ok:
         from quorate.host.units import last_line
         raise Failed(codes.ERR_GENERIC, "systemctl start %s failed: %s See 'journalctl -u %s'." % (
@@ -106,7 +106,7 @@ def begin(context, service, memory, eyes):
     return unit
 
 
-def _spawn(context, service, memory, eyes):
+def _spawn(context, service, state_files, sources):
     """The program in a session of its own, as its user."""
     parameters = context.parameters
     argv = [program(context, service), "--config-file=" + parameters.config]
@@ -114,9 +114,9 @@ def _spawn(context, service, memory, eyes):
     if getattr(parameters, "web", None):
         argv += ["--web", parameters.web]
     context.log.say("Starting %s as %s." % (" ".join(argv), parameters.user))
-    output = daemon.fresh_output(memory)
-    _directories(service, eyes.user(parameters.user))
-    account = eyes.user(parameters.user)
+    output = daemon.fresh_output(state_files)
+    _directories(service, sources.user(parameters.user))
+    account = sources.user(parameters.user)
     user = parameters.user if account is not None and account[0] != os.geteuid() else None
     context.commands.spawn(argv, output, env={"OCF_ROOT": None, "HOME": "/var/lib/" + service.project}, user=user)
 
@@ -128,7 +128,7 @@ def _directories(service, account):
     daemon.own_directories(("/run/" + service.project, "/run/lock/" + service.project), *account, 0o755)
 
 
-def remains(context, service):
+def all_processes(context, service):
     """Every process of the service, and what those have started: a copy of a volume, a helper with root's rights."""
     found = {one.pid: one for one in observe.processes(context, service)}
     for pid in list(found):
@@ -137,19 +137,19 @@ def remains(context, service):
     return list(found.values())
 
 
-def stop(context, service, memory, eyes, budget):
+def stop(context, service, state_files, sources, budget):
     """Stop it within `budget` seconds. Returns the processes that are still there (empty: done)."""
-    unit = unit_of(context, service, eyes)
-    left = daemon.stop(context, lambda: remains(context, service), lambda first: _ask(context, service, eyes, unit, first),
+    unit = unit_of(context, service, sources)
+    left = daemon.stop(context, lambda: all_processes(context, service), lambda first: _ask(context, service, sources, unit, first),
                        service.name, budget)
-    if unit is not None and not left and memory.read("service").get("unit"):
-        eyes.units.forget_failure(unit, context.deadline.limit(5))
+    if unit is not None and not left and state_files.read("service").get("unit"):
+        sources.units.forget_failure(unit, context.deadline.limit(5))
     return left
 
 
-def _ask(context, service, eyes, unit, first):
+def _ask(context, service, sources, unit, first):
     """Tell these processes to end."""
-    by_unit = _ask_systemd(context, eyes, unit, first)
+    by_unit = _ask_systemd(context, sources, unit, first)
     services = {one.pid for one in observe.processes(context, service)}
     # Parents first, so that they know of the end before their children end and start no new ones. A second SIGTERM would
     # end a service at once that systemd has just asked to end gracefully (oslo.service drops its handler at the first).
@@ -171,23 +171,23 @@ def _end_frozen(context, frozen):
             daemon.signal(context, one, daemon.SIGTERM)
 
 
-def _ask_systemd(context, eyes, unit, found):
+def _ask_systemd(context, sources, unit, found):
     """Pids that systemd was asked to end, an empty set when it was not or did not take it."""
     if unit is None:
         return frozenset()
-    inside = frozenset(one.pid for one in found if eyes.units.of(one.pid) == unit.name)
+    inside = frozenset(one.pid for one in found if sources.units.of(one.pid) == unit.name)
     if not inside:
         return inside
-    result = eyes.units.stop(unit, context.deadline.limit(10))
+    result = sources.units.stop(unit, context.deadline.limit(10))
     if result.ok:
         return inside
     context.log.warning("systemctl stop %s failed, so its processes are ended without it." % unit.name)
     return frozenset()
 
 
-def listeners(eyes, processes):
+def listeners(sources, processes):
     """Inodes of the listening sockets of these processes, with the port of each."""
-    connections, found = eyes.connections(), {}
+    connections, found = sources.connections(), {}
     for one in processes:
         for socket in connections.of(one.pid) or ():
             if socket.state == "listen":

@@ -13,7 +13,7 @@ from quorate.host.units import Units
 from quorate.openstack.service import parse
 
 
-class Eyes:
+class Sources:
     """What a service's surroundings say. Every method ends within the seconds it is given and raises nothing."""
 
     def __init__(self, commands):
@@ -68,15 +68,15 @@ def files(service, config):
 
 def pairs(service, config):
     """All options; None when the file itself cannot be read."""
-    found, seen = {}, False
+    found, observed = {}, False
     for path in files(service, config):
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 parse.ini(file.read(), found)
         except OSError:
             continue
-        seen = seen or path == config
-    return found if seen else None
+        observed = observed or path == config
+    return found if observed else None
 
 
 def settings(service, config):

@@ -18,23 +18,23 @@ CONSUMERS_LINGER = 200  # seconds that a broker may keep the consumers of a node
 _ORDER = {facts.FATAL: 0, facts.PASSING: 1, facts.OUTAGE: 2, facts.NOTICE: 3}
 
 
-def symptoms(service, seen):
+def symptoms(service, observed):
     """Everything that is wrong, as a tuple of Symptoms; the worst first. () when nothing runs: see judge."""
-    if not seen.tree.all:
+    if not observed.tree.all:
         return ()
-    found = list(_processes(service, seen))
-    if seen.tree.parent is not None and not any(one.kind == facts.FATAL for one in found):
-        found += list(_workers(service, seen))
-        found += list(_connections(service, seen))
-        found += list(_listener(service, seen))
+    found = list(_processes(service, observed))
+    if observed.tree.parent is not None and not any(one.kind == facts.FATAL for one in found):
+        found += list(_workers(service, observed))
+        found += list(_connections(service, observed))
+        found += list(_listener(service, observed))
         for sense, look in ((facts.ROWS, _rows), (facts.RPC, _replies), (facts.PAGE, _page)):
-            found += [one._replace(sense=sense) for one in look(service, seen)]
+            found += [one._replace(sense=sense) for one in look(service, observed)]
     return tuple(sorted(found, key=lambda one: _ORDER[one.kind]))
 
 
-def _processes(service, seen):
+def _processes(service, observed):
     """A parent, no orphans, no copies, nobody frozen."""
-    tree = seen.tree
+    tree = observed.tree
     if tree.parent is None:
         yield Symptom("orphans", facts.FATAL, "The parent process of %s is gone, and %s without it." % (
             service.name, _lives(tree.orphans)))
@@ -60,33 +60,33 @@ def alone(service, settings):
     return service.workers in ("one", "any") or (service.workers == "engines" and settings.workers == 1)
 
 
-def missing_workers(service, seen):
+def missing_workers(service, observed):
     """How many workers are not there that shall be; 0 where that is not known."""
-    wanted = wanted_workers(seen)
+    wanted = wanted_workers(observed)
     if service.workers in ("one", "any") or wanted is None or wanted < 2 and service.workers == "engines":
         return 0
-    there = len([one for one in seen.tree.workers if one != seen.tree.parent])
+    there = len([one for one in observed.tree.workers if one != observed.tree.parent])
     return max(0, wanted - there)
 
 
-def wanted_workers(seen):
+def wanted_workers(observed):
     """As many as configured, else as many as came up; None: not known."""
-    return seen.baseline if seen.expected is None else seen.expected
+    return observed.baseline if observed.expected is None else observed.expected
 
 
-def _database_away(seen):
+def _database_away(observed):
     """Whether the database does not answer us, or not this question: the service is unlikely to fare better."""
-    return seen.rows is not None and seen.rows.outcome != facts.ANSWERED
+    return observed.rows is not None and observed.rows.outcome != facts.ANSWERED
 
 
-def _workers(service, seen):
-    missing = missing_workers(service, seen)
-    if not missing or _database_away(seen):
+def _workers(service, observed):
+    missing = missing_workers(service, observed)
+    if not missing or _database_away(observed):
         return  # one without its database makes no workers and no connections; that is told of the database
-    wanted = wanted_workers(seen)
+    wanted = wanted_workers(observed)
     there = wanted - missing
     what = "backends" if service.workers == "backends" else "workers"
-    if seen.baseline is not None and there >= seen.baseline and there and not seen.early:
+    if observed.baseline is not None and there >= observed.baseline and there and not observed.early:
         # It was so from the beginning: a restart would bring the same.
         yield Symptom("workers", facts.NOTICE, "Only %d of %d %s of %s came up at its start; its log says why, for example "
                       "that the class of a driver cannot be imported. After that is mended: pcs resource restart." % (
@@ -94,34 +94,34 @@ def _workers(service, seen):
     else:
         # One that never was complete may be waiting for its database; a backend that met one on its way down is not tried again.
         yield Symptom("workers", facts.PASSING, "%s has %d of %d worker processes." % (service.name, there, wanted),
-                      GRACE if seen.linked and not seen.early else None)
+                      GRACE if observed.linked and not observed.early else None)
 
 
-def _connections(service, seen):
+def _connections(service, observed):
     """Every worker is connected to a broker."""
-    if not service.amqp or (seen.tree.workers == (seen.tree.parent,) and not alone(service, seen.settings)):
+    if not service.amqp or (observed.tree.workers == (observed.tree.parent,) and not alone(service, observed.settings)):
         return  # a parent has no connections of its own: what is missing is its workers
-    without = [one for one in seen.tree.workers
-               if seen.sockets.get(one.pid) is not None and seen.sockets[one.pid].amqp == 0]
+    without = [one for one in observed.tree.workers
+               if observed.sockets.get(one.pid) is not None and observed.sockets[one.pid].amqp == 0]
     if not without:
-        if seen.broker is False:  # asked because it had not answered before
+        if observed.broker is False:  # asked because it had not answered before
             yield Symptom("broker", facts.OUTAGE, "RabbitMQ (%s) does not answer this node, and the connections of %s there have "
-                          "not noticed yet; it connects again by itself." % (_brokers(seen.settings), service.name), None, facts.KNOCK)
+                          "not noticed yet; it connects again by itself." % (_brokers(observed.settings), service.name), None, facts.KNOCK)
         return
-    who = "%d of %d workers of %s (%s)" % (len(without), len(seen.tree.workers), service.name, _pids(without))
-    if without == [seen.tree.parent]:
+    who = "%d of %d workers of %s (%s)" % (len(without), len(observed.tree.workers), service.name, _pids(without))
+    if without == [observed.tree.parent]:
         who = "%s (pid %d)" % (service.name, without[0].pid)
-    where = _brokers(seen.settings)
-    if seen.broker and seen.linked and len(seen.tree.workers) - len(without) >= seen.linked:
+    where = _brokers(observed.settings)
+    if observed.broker and observed.linked and len(observed.tree.workers) - len(without) >= observed.linked:
         # Cinder connects a backend after its driver has come up, which waits for the storage.
         yield Symptom("linking", facts.NOTICE, "%s %s not connected to RabbitMQ since the start: %s" % (
             who, "has" if len(without) == 1 else "have", "its driver has not come up yet; is the storage of that backend there?"))
-    elif seen.broker and _database_away(seen):
+    elif observed.broker and _database_away(observed):
         return
-    elif seen.broker:
+    elif observed.broker:
         yield Symptom("amqp", facts.PASSING, "%s %s no connection to RabbitMQ, although %s answers." % (
             who, "has" if len(without) == 1 else "have", where))
-    elif seen.broker is False:
+    elif observed.broker is False:
         yield Symptom("broker", facts.OUTAGE, "RabbitMQ (%s) does not answer this node; %s connects again by itself." % (
             where, service.name), None, facts.KNOCK)
     else:
@@ -129,21 +129,21 @@ def _connections(service, seen):
             who, "has" if len(without) == 1 else "have"))
 
 
-def _listener(service, seen):
-    if service.port is None or seen.port_owner in (None, "ours"):
+def _listener(service, observed):
+    if service.port is None or observed.port_owner in (None, "ours"):
         return
-    port = port_of(service, seen.settings)
-    if seen.port_owner == "other":
+    port = port_of(service, observed.settings)
+    if observed.port_owner == "other":
         yield Symptom("port", facts.PASSING, "Another program holds port %d that %s needs; see 'ss -ltnp sport = :%d'." % (
             port, service.name, port), GRACE)
     else:
         yield Symptom("port", facts.PASSING, "%s runs (pid %d) and does not listen on port %d." % (
-            service.name, seen.tree.parent.pid, port), GRACE)
+            service.name, observed.tree.parent.pid, port), GRACE)
 
 
-def _rows(service, seen):
+def _rows(service, observed):
     """The heartbeat is fresh, by the database's clock."""
-    rows = seen.rows
+    rows = observed.rows
     if rows is None or service.row is None:
         return
     if rows.outcome == facts.UNREACHABLE:
@@ -151,8 +151,8 @@ def _rows(service, seen):
             service.name, rows.why))
     elif rows.outcome == facts.UNKNOWN:
         yield Symptom("heartbeat-unknown", facts.NOTICE, "The heartbeat of %s cannot be read: %s" % (service.name, rows.why))
-    elif rows.outcome == facts.ANSWERED and seen.age >= max(30.0, 1.5 * seen.settings.interval):
-        yield from (_engine_rows if service.row == "heat" else _named_rows)(service, seen)
+    elif rows.outcome == facts.ANSWERED and observed.age >= max(30.0, 1.5 * observed.settings.interval):
+        yield from (_engine_rows if service.row == "heat" else _named_rows)(service, observed)
 
 
 def names(service, settings):
@@ -162,18 +162,18 @@ def names(service, settings):
     return (settings.host,) if settings.host else ()
 
 
-def _named_rows(service, seen):
+def _named_rows(service, observed):
     """Cinder and Nova: one row a name, updated in place; the one that was updated last counts."""
-    down, by_name = seen.settings.down, {}
-    for row in seen.rows.rows:
+    down, by_name = observed.settings.down, {}
+    for row in observed.rows.rows:
         known = by_name.get(row.name)
         if known is None or (row.age is not None and (known.age is None or row.age < known.age)):
             by_name[row.name] = row
-    wanted = names(service, seen.settings)
+    wanted = names(service, observed.settings)
     stale, never, ahead = [], [], []
     for name in wanted:
         row = by_name.get(name)
-        if row is None or row.age is None or (row.age > down and row.age > seen.age - STARTUP):
+        if row is None or row.age is None or (row.age > down and row.age > observed.age - STARTUP):
             never.append(name)
         elif row.age > down:
             stale.append(row)
@@ -185,78 +185,78 @@ def _named_rows(service, seen):
     elif stale:
         yield Symptom("heartbeat-part", facts.NOTICE, "%s of %s has not reported for %d s; the others have." % (
             ", ".join(row.name for row in stale), service.name, stale[0].age))
-    if never and seen.age > down + STARTUP:
+    if never and observed.age > down + STARTUP:
         yield Symptom("heartbeat-never", facts.NOTICE, "%s of %s %s not yet reported since the start %d s ago: not "
                       "initialised%s. See its log; once that is mended: pcs resource restart." % (
-                          ", ".join(never), service.name, "has" if len(never) == 1 else "have", seen.age,
+                          ", ".join(never), service.name, "has" if len(never) == 1 else "have", observed.age,
                           " (is the storage of that backend there?)" if service.workers == "backends" else ""))
     for row in ahead:
         yield Symptom("clock", facts.NOTICE, "The heartbeat of %s lies %d s in the future: the clocks of this node and of the "
                       "database differ." % (row.name, -row.age))
 
 
-def own_rows(seen):
+def own_rows(observed):
     """Heat's rows of engines that were made since this parent's start, the newest first. A start soft-deletes those of dead
     ones, and until then they look as if they had just been updated (seen in Heat 19)."""
-    rows = seen.rows.rows if seen.rows is not None else ()
-    ours = [row for row in rows if row.created is not None and row.created <= seen.age + EARLY]
+    rows = observed.rows.rows if observed.rows is not None else ()
+    ours = [row for row in rows if row.created is not None and row.created <= observed.age + EARLY]
     return sorted(ours, key=lambda row: row.created)
 
 
-def _engine_rows(service, seen):
+def _engine_rows(service, observed):
     """Heat: a row for each engine that ever was. Only those made since this parent's start are of its workers."""
-    down = seen.settings.down
-    ours = own_rows(seen)
+    down = observed.settings.down
+    ours = own_rows(observed)
     fresh = [row for row in ours if row.age is not None and row.age <= down]
-    wanted = len(seen.tree.workers)
-    if len(fresh) < wanted and seen.age > down:
+    wanted = len(observed.tree.workers)
+    if len(fresh) < wanted and observed.age > down:
         if ours:
             yield Symptom("heartbeat", facts.PASSING, "%d of %d workers of %s reported within %d s (rows of dead ones not "
                           "counted)." % (len(fresh), wanted, service.name, down))
         else:
             yield Symptom("heartbeat-never", facts.NOTICE, "No worker of %s has yet reported since its start %d s ago; see "
-                          "its log." % (service.name, seen.age))
+                          "its log." % (service.name, observed.age))
 
 
-def _replies(service, seen):
+def _replies(service, observed):
     """The RPC round trip, and who else takes calls."""
-    away = _database_away(seen)  # one that was started without its database serves no queue, and a busy one waits for it
-    unserved = [reply for reply in seen.replies if reply.consumers == 0 and missing_workers(service, seen)]  # told of its worker
-    silent = [reply for reply in seen.replies if reply.outcome == facts.SILENT and reply not in unserved]
+    away = _database_away(observed)  # one that was started without its database serves no queue, and a busy one waits for it
+    unserved = [reply for reply in observed.replies if reply.consumers == 0 and missing_workers(service, observed)]  # told of its worker
+    silent = [reply for reply in observed.replies if reply.outcome == facts.SILENT and reply not in unserved]
     if unserved:
         yield Symptom("queue-part", facts.NOTICE, "Queue %s has no consumer: the worker for it is not there." % (
             ", ".join(reply.target for reply in unserved)))
     if silent:
         yield Symptom("rpc-waiting" if away else "rpc", facts.NOTICE if away else facts.PASSING, "%s did not answer an RPC call to "
                       "%s, although RabbitMQ took it." % (service.name, ", ".join(reply.target for reply in silent)))
-    missing = [reply for reply in seen.replies if reply.outcome == facts.MISSING]
+    missing = [reply for reply in observed.replies if reply.outcome == facts.MISSING]
     if missing:
         # One that others stand beside never came up: a restart would end those others for nothing.
-        kind = facts.PASSING if len(missing) == len(seen.replies) and not away else facts.NOTICE
+        kind = facts.PASSING if len(missing) == len(observed.replies) and not away else facts.NOTICE
         yield Symptom("queue" if kind == facts.PASSING else "queue-part", kind, "RabbitMQ has no queue %s, so nobody takes calls "
                       "there." % ", ".join(reply.target for reply in missing))
-    for reply in seen.replies:
+    for reply in observed.replies:
         if reply.outcome == facts.UNREACHABLE:
             yield Symptom("broker", facts.OUTAGE, "RabbitMQ does not answer this node (%s); %s connects again by itself." % (
                 reply.why, service.name))
             break
-    for reply in seen.replies:
+    for reply in observed.replies:
         if reply.outcome == facts.UNKNOWN:
             yield Symptom("rpc-unknown", facts.NOTICE, "%s could not be called: %s" % (service.name, reply.why))
             break
-    for reply in seen.replies:
-        if service.workers == "backends" and (reply.consumers or 0) > CONSUMERS and seen.age > CONSUMERS_LINGER:
+    for reply in observed.replies:
+        if service.workers == "backends" and (reply.consumers or 0) > CONSUMERS and observed.age > CONSUMERS_LINGER:
             yield Symptom("consumers", facts.NOTICE, "Queue %s has %d consumers instead of %d: a second %s takes calls "
                           "somewhere else. Look on every node (ps -C %s), and stop what the cluster did not start." % (
                               reply.target, reply.consumers, CONSUMERS, service.name, service.name[:15]))
             break
 
 
-def _page(service, seen):
-    page = seen.page
+def _page(service, observed):
+    page = observed.page
     if page is None or page.outcome == facts.UNKNOWN or service.port is None:
         return
-    port = port_of(service, seen.settings)
+    port = port_of(service, observed.settings)
     if page.outcome == facts.ANSWERED:
         if page.status is not None and page.status >= 500:
             yield Symptom("page", facts.PASSING, "%s answers %d on port %d." % (service.name, page.status, port))

@@ -41,9 +41,9 @@ def text(notes):
     return {key: "%.1f %.1f %s" % (note.since, note.until, ",".join(sorted(note.senses))) for key, note in notes.items()}
 
 
-def after(notes, seen, found, now, interval=0.0):
+def after(notes, observed, found, now, interval=0.0):
     """The Notes after one more look: what it saw, and what it could not have seen. interval: of the monitor, seconds."""
-    if not seen.tree.all:
+    if not observed.tree.all:
         return {}  # of a service that is gone; the next one begins anew
     reach, kept = max(2 * interval, INTERVAL) + SLACK, {}
     for one in found:
@@ -55,7 +55,7 @@ def after(notes, seen, found, now, interval=0.0):
     blind = any(one.kind == facts.FATAL for one in found)  # nothing else was looked at
     excused = {key for one in found if one.kind == facts.OUTAGE for key in WAITING.get(one.key, ())}
     for key, note in notes.items():
-        if key not in kept and key not in excused and now <= note.until and (blind or not _disproved(key, note, seen)):
+        if key not in kept and key not in excused and now <= note.until and (blind or not _disproved(key, note, observed)):
             kept[key] = note
     return kept
 
@@ -65,20 +65,20 @@ def lasted(notes, now):
     return {key: max(0.0, now - note.since) for key, note in notes.items()}
 
 
-def _disproved(key, note, seen):
+def _disproved(key, note, observed):
     """Whether a look that did not see a symptom would have seen it: one of the senses that saw it last could tell."""
-    return any(_could_tell(sense, key, seen) for sense in note.senses)
+    return any(_could_tell(sense, key, observed) for sense in note.senses)
 
 
-def _could_tell(sense, key, seen):
+def _could_tell(sense, key, observed):
     if sense == facts.KNOCK:
-        return seen.broker is True
+        return observed.broker is True
     if sense == facts.ROWS:
-        return seen.rows is not None and seen.rows.outcome != facts.UNKNOWN
+        return observed.rows is not None and observed.rows.outcome != facts.UNKNOWN
     if sense == facts.RPC:
-        return any(reply.outcome != facts.UNKNOWN for reply in seen.replies)
+        return any(reply.outcome != facts.UNKNOWN for reply in observed.replies)
     if sense == facts.PAGE:
-        return seen.page is not None and seen.page.outcome != facts.UNKNOWN
+        return observed.page is not None and observed.page.outcome != facts.UNKNOWN
     if key in ("amqp", "linking", "broker"):
-        return all(one.pid in seen.sockets and seen.sockets[one.pid].amqp is not None for one in seen.tree.workers)
-    return key != "port" or seen.port_owner is not None
+        return all(one.pid in observed.sockets and observed.sockets[one.pid].amqp is not None for one in observed.tree.workers)
+    return key != "port" or observed.port_owner is not None

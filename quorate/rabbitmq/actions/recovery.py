@@ -25,52 +25,52 @@ BUSY = 0.05         # of one processor: an idle Erlang machine uses about 0.01
 BYTES = 1 << 20     # from and to disks
 
 
-def by_its_files(cluster, seen):
+def by_its_files(participant, observed):
     """The Observation; PARTITIONED instead of RUNNING for a broker that by its own files sees fewer than half of the members,
     while another node reports one that runs. Not asked of one that told the management API whom it sees.
 
     Paused brokers that resume while another boots beside them can end as two clusters that both serve (RabbitMQ 3.10.8, seen
     on the lab after a cut between all three), and nothing that is asked without credentials shows it."""
-    if seen.state != facts.RUNNING or seen.broker.running_nodes is not None:
-        return seen
-    members, running = cluster.disk.mnesia()
-    found = health.classify(seen.broker._replace(all_nodes=members, running_nodes=running))
+    if observed.state != facts.RUNNING or observed.broker.running_nodes is not None:
+        return observed
+    members, running = participant.disk.mnesia()
+    found = health.classify(observed.broker._replace(all_nodes=members, running_nodes=running))
     if found.code != health.MINORITY:
-        return seen
+        return observed
     try:
-        reports = cluster.board.reports()
+        reports = participant.published.reports()
     except Unavailable:
-        return seen
-    if not any(one.state == facts.RUNNING for node, one in reports.items() if node != cluster.context.node):
-        return seen  # the others are stopped: that is no partition, and the first of them to start is always alone
-    return seen._replace(state=facts.PARTITIONED, sentence=found.sentence, code=found.code)
+        return observed
+    if not any(one.state == facts.RUNNING for node, one in reports.items() if node != participant.context.node):
+        return observed  # the others are stopped: that is no partition, and the first of them to start is always alone
+    return observed._replace(state=facts.PARTITIONED, sentence=found.sentence, code=found.code)
 
 
-def cut_off(cluster, seen):
+def cut_off(participant, observed):
     """The monitor of a broker in a minority: degraded while that may pass, failed when the cluster goes on without it.
     Its Outcome."""
-    context, memory = cluster.context, cluster.memory
-    cluster.served(seen)
-    beside = gives_way(cluster.board.snapshot())
+    context, state_files = participant.context, participant.state_files
+    participant.served(observed)
+    beside = gives_way(participant.published.snapshot())
     if not beside:
-        memory.forget("cut-off")
-        return Outcome(codes.DEGRADED, seen.sentence)
-    if memory.lasts("cut-off", context.clock) < max(context.parameters.minority_wait, STALE * context.interval):
-        return Outcome(codes.DEGRADED, seen.sentence)
-    context.log.error(seen.sentence)
+        state_files.forget("cut-off")
+        return Outcome(codes.DEGRADED, observed.sentence)
+    if state_files.elapsed("cut-off", context.clock) < max(context.parameters.minority_wait, STALE * context.interval):
+        return Outcome(codes.DEGRADED, observed.sentence)
+    context.log.error(observed.sentence)
     # Pacemaker keeps 144 characters of it.
     return Outcome(codes.ERR_GENERIC, "Cut off from %s, where the cluster runs (%s); restarted, and waits until it gets "
-                   "through." % (", ".join(beside), seen.state))
+                   "through." % (", ".join(beside), observed.state))
 
 
-def stuck(context, memory, process, log):
+def stuck(context, state_files, process, log):
     """Whether it has done nothing for STUCK_AFTER. What cannot be known is no reason."""
     work = context.processes.work(process)
     if work is None:
         return False
     cpu, moved = work
     now, words = context.clock.monotonic(), _size(log)
-    note = memory.read(NOTE)
+    note = state_files.read(NOTE)
     try:
         since, known = float(note["since"]), float(note["cpu"])
         idle = (since <= now and note["process"] == "%d.%d" % (process.pid, process.start) and int(note["log"]) == words
@@ -78,7 +78,7 @@ def stuck(context, memory, process, log):
     except (KeyError, ValueError):
         idle = False
     if not idle:
-        memory.write(NOTE, {"since": now, "cpu": cpu, "bytes": moved, "log": words,
+        state_files.write(NOTE, {"since": now, "cpu": cpu, "bytes": moved, "log": words,
                             "process": "%d.%d" % (process.pid, process.start)})
         return False
     return now - since >= STUCK_AFTER

@@ -12,7 +12,7 @@ from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import layout, parse
 
 
-class Disk(namedtuple("Disk", "memory layout")):
+class Disk(namedtuple("Disk", "state_files layout")):
     """The data directory of a layout, and what is remembered of it."""
     __slots__ = ()
 
@@ -55,13 +55,13 @@ class Disk(namedtuple("Disk", "memory layout")):
 
     def keep_evidence(self):
         """Before a launch: keep what the disk says of the others, until the broker has served."""
-        seen = self.look()
-        if seen["data"]:
-            self._write("evidence", {key: " ".join(sorted(seen[key] or ())) for key in ("members", "running")})
+        observed = self.look()
+        if observed["data"]:
+            self._write("evidence", {key: " ".join(sorted(observed[key] or ())) for key in ("members", "running")})
 
     def drop_evidence(self):
         """The broker serves: what it writes down now is true."""
-        self.memory.discard("evidence")
+        self.state_files.discard("evidence")
 
     def keep_members(self, names):
         """With Khepri the members stand in no file of RabbitMQ's."""
@@ -74,11 +74,11 @@ class Disk(namedtuple("Disk", "memory layout")):
 
     def _note(self, name):
         """A lasting note about this very directory; {} when there is none."""
-        note = self.memory.read(name, lasting=True)
+        note = self.state_files.read(name, persistent=True)
         return note if note.get("directory") == self.layout.directory else {}
 
     def _write(self, name, values):
-        self.memory.write(name, dict(values, directory=self.layout.directory), lasting=True)
+        self.state_files.write(name, dict(values, directory=self.layout.directory), persistent=True)
 
 
 def _both(known, kept):

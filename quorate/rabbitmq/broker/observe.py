@@ -26,10 +26,10 @@ class Observation(namedtuple("Observation", "state process broker sentence code"
     __slots__ = ()
 
 
-def observe(context, memory, layout):
+def observe(context, state_files, layout):
     """The state of this node's broker, by process first and then by its own word."""
     from quorate.rabbitmq.broker.process import find
-    process = find(context, memory, layout.nodename)
+    process = find(context, state_files, layout.nodename)
     if process is None:
         broker = facts.Broker(listening=False)
         return Observation(facts.DOWN, None, broker, health.classify(broker).sentence, health.DOWN)
@@ -40,12 +40,12 @@ def observe(context, memory, layout):
     except credentials.Unreadable as error:
         place, trouble = of_layout(layout), error.reason
     limit = context.parameters.check_timeout
-    seen = judged(_with(look(place, process, context.check_level, context.deadline.limit(limit)), trouble))
-    if seen.code == health.HUNG and not context.deadline.expired:  # one slow answer is no hang
-        seen = judged(_with(look(place, process, context.check_level, context.deadline.limit(limit)), trouble))
-    if context.check_level >= 20 and seen.broker.answered:
-        seen = judged(diagnosed(context, layout, seen.broker))
-    return seen
+    observed = judged(_with(observe_broker(place, process, context.check_level, context.deadline.limit(limit)), trouble))
+    if observed.code == health.HUNG and not context.deadline.expired:  # one slow answer is no hang
+        observed = judged(_with(observe_broker(place, process, context.check_level, context.deadline.limit(limit)), trouble))
+    if context.check_level >= 20 and observed.broker.answered:
+        observed = judged(diagnosed(context, layout, observed.broker))
+    return observed
 
 
 def judged(broker):
@@ -95,7 +95,7 @@ def _cli_hosts(broker, text):
     return broker._replace(error="A virtual host is down on this node: %s" % text[:200].rstrip(".") + ".")
 
 
-def look(place, process, level, seconds, session=None):
+def observe_broker(place, process, level, seconds, session=None):
     """One look, within so many seconds: the Broker. session: amqp.Session of a check that keeps a connection."""
     from time import monotonic
     end = monotonic() + seconds

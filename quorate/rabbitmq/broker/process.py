@@ -25,18 +25,18 @@ def is_orphan(process, sessions):
     return os.path.basename(process.argv[0]).startswith(CHILDREN) and daemon.session(process.pid) in sessions
 
 
-def find(context, memory, nodename):
+def find(context, state_files, nodename):
     """The broker of this node, whoever started it. Process or None."""
-    return daemon.find(context, memory, lambda process: is_broker(process, nodename))
+    return daemon.find(context, state_files, lambda process: is_broker(process, nodename))
 
 
-def remains(context, memory, nodename):
+def all_processes(context, state_files, nodename):
     """Every process of the broker: Erlang machines, their children, what is left of the session that was launched."""
-    found = daemon.family(context, memory, lambda process: is_broker(process, nodename), is_orphan)
+    found = daemon.family(context, state_files, lambda process: is_broker(process, nodename), is_orphan)
     return [process for process in found if not process.argv or os.path.basename(process.argv[0]) != "epmd"]
 
 
-def launch(context, memory, layout, arguments=()):
+def launch(context, state_files, layout, arguments=()):
     """Start the broker, with these words more for the Erlang machine. Returns its Process. Raises Failed."""
     prepare_directories(layout)
     # The script then replaces itself by the Erlang machine, as under its unit, instead of waiting beside it: no process in
@@ -50,9 +50,9 @@ def launch(context, memory, layout, arguments=()):
         env["RABBITMQ_MNESIA_BASE"] = layout.base
     context.log.say("Starting %s as %s%s" % (layout.server, layout.nodename, " ".join(("",) + tuple(arguments))))
     daemon.allow_open_files(OPEN_FILES)
-    process = daemon.launch(context, memory, [layout.server], layout.log, env, layout.user, 0o027)
+    process = daemon.launch(context, state_files, [layout.server], layout.log, env, layout.user, 0o027)
     if process is None:
-        raise Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (layout.server, last_words(memory, layout.log)))
+        raise Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (layout.server, last_words(state_files, layout.log)))
     return process
 
 
@@ -63,18 +63,18 @@ def prepare_directories(layout):
     daemon.own_directories((layout.home, layout.base, os.path.dirname(layout.log)), account.pw_uid, account.pw_gid, 0o750)
 
 
-def said(memory, log):
+def said(state_files, log):
     """The broker's own last error, or what it printed before it had a log; None: it left none, so it was probably killed."""
     from quorate.rabbitmq.broker import parse
-    return parse.last_error(daemon.new_log(memory, log, LOG_MOST)) or parse.last_error(daemon.printed(memory)[-2048:])
+    return parse.last_error(daemon.new_log(state_files, log, LOG_MOST)) or parse.last_error(daemon.printed(state_files)[-2048:])
 
 
-def last_words(memory, log):
+def last_words(state_files, log):
     """The same in words, whatever it was."""
-    return said(memory, log) or "it left no error in %s, so it was probably killed: see 'journalctl -k'" % log
+    return said(state_files, log) or "it left no error in %s, so it was probably killed: see 'journalctl -k'" % log
 
 
-def stop(context, memory, nodename, budget, hopeless=False):
+def stop(context, state_files, nodename, budget, skip_grace=False):
     """Stop the broker and its children, within `budget` seconds. Returns what is still there (empty: done).
 
     RabbitMQ stops in good order on SIGTERM (rabbit_prelaunch_sighandler.erl), as on `rabbitmqctl stop`, which would cost an
@@ -87,7 +87,7 @@ def stop(context, memory, nodename, budget, hopeless=False):
                 daemon.signal(context, process, daemon.SIGCONT)  # stopped by SIGSTOP, it could not even hear the first
                 context.log.say("Sent SIGTERM to pid %d (%s)." % (process.pid, process.argv[0]))
 
-    return daemon.stop(context, lambda: remains(context, memory, nodename), ask, "The broker", budget, hopeless)
+    return daemon.stop(context, lambda: all_processes(context, state_files, nodename), ask, "The broker", budget, skip_grace)
 
 
 def told_name(pid):

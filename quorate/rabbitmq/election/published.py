@@ -83,7 +83,7 @@ def decode_override(text):
         return None
 
 
-class Board(published.Board):
+class PublishedState(published.PublishedState):
     """One resource's attributes, seen from one node. All methods raise quorate.pacemaker.attributes.Unavailable."""
 
     encode_report = staticmethod(encode_report)
@@ -94,13 +94,13 @@ class Board(published.Board):
     def withdraw_status(self):
         """Take back the live sentence: this node takes no part. What is on its disk stays told."""
         self._attributes.delete(self._name + "-status")
-        note = self._memory.read("published")
+        note = self._state_files.read("published")
         note.pop("status", None)
-        self._memory.write("published", note)
+        self._state_files.write("published", note)
 
     def snapshot(self):
         """All that is known now."""
-        reports, present = self.heard()
+        reports, present = self.received()
         nodes, generations = self.configured()
         return facts.Snapshot(self._context.node, nodes | frozenset((self._context.node,)), reports, present,
                               self.generation(), self.founder(), self.override(), generations)

@@ -93,7 +93,7 @@ def looks(*said):
     session, found = Session(*said), []
     poller = Poller(Scripted(session), lambda: None)
     while session.said:
-        poller.look()
+        poller.observe()
         found.append(poller.fact.health.code)
     return found
 

@@ -147,7 +147,7 @@ def test_errors_of_the_socket(number, error):
 
 
 def checked(options, said):
-    return HaproxyCheck(options, Stats(said), FakeProcesses).look(1.0, NOTHING_YET)
+    return HaproxyCheck(options, Stats(said), FakeProcesses).observe(1.0, NOTHING_YET)
 
 
 def test_check_of_a_captured_answer():
@@ -194,7 +194,7 @@ def test_a_reload_is_no_stop(second, stopping):
 
 def test_metrics_and_json():
     check = HaproxyCheck({}, Stats(captured("3.0")), FakeProcesses)
-    fact = check.look(1.0, NOTHING_YET)
+    fact = check.observe(1.0, NOTHING_YET)
 
     assert ("backend_servers_up", {"name": "gone"}, 0) in check.metrics(fact)
     assert ("listener_open", {"name": "web"}, False) in check.metrics(fact)

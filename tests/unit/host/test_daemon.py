@@ -4,7 +4,7 @@
 import pytest
 
 from quorate.host import daemon
-from quorate.host.state_files import Memory
+from quorate.host.state_files import StateFiles
 from tests import fakes
 
 
@@ -15,13 +15,13 @@ class Node:
         self.clock = fakes.FakeClock()
         self.processes = fakes.FakeProcesses(self.clock)
         self.context = fakes.context(processes=self.processes, clock=self.clock, seconds=60)
-        self.memory = Memory("some", "one", str(tmp_path / "run"), str(tmp_path / "lasting"))
+        self.state_files = StateFiles("some", "one", str(tmp_path / "run"), str(tmp_path / "lasting"))
         self.parent = self.processes.add("daemon --serve", pid=500)
         self.child = self.processes.add("copier", pid=501, ppid=500, **how)
-        daemon.note(self.context, self.memory, self.parent, "/nonexistent", session=500)
+        daemon.note(self.context, self.state_files, self.parent, "/nonexistent", session=500)
 
-    def remains(self):
-        return daemon.family(self.context, self.memory, lambda process: process.argv[:1] == ("daemon",),
+    def all_processes(self):
+        return daemon.family(self.context, self.state_files, lambda process: process.argv[:1] == ("daemon",),
                              lambda process, sessions: False)
 
     def ask(self, processes):
@@ -34,7 +34,7 @@ class Node:
 
     def stop(self, dies_of, budget=30):
         self.dies_of = dies_of
-        return daemon.stop(self.context, self.remains, self.ask, "The daemon", budget)
+        return daemon.stop(self.context, self.all_processes, self.ask, "The daemon", budget)
 
 
 def test_a_child_that_outlives_its_parent_is_killed_too(tmp_path):
@@ -58,11 +58,11 @@ def test_a_child_that_survives_everything_is_told(tmp_path):
 
 def test_a_pid_that_is_used_again_is_not_the_daemon(tmp_path):
     node = Node(tmp_path)
-    assert daemon.noted(node.context, node.memory) == node.parent
+    assert daemon.launched_process(node.context, node.state_files) == node.parent
     node.processes.remove(500)
     node.processes.add("daemon of somebody else", pid=500)
 
-    assert daemon.noted(node.context, node.memory) is None
+    assert daemon.launched_process(node.context, node.state_files) is None
 
 
 @pytest.mark.parametrize("text, found", [("before\n", ""), ("before\nand after\n", "and after\n"), ("new\n", "new\n")])
@@ -72,15 +72,15 @@ def test_only_what_was_logged_since_the_launch_counts(tmp_path, text, found):
     log = tmp_path / "log"
     log.write_text("before\n")
     node.context.commands.on_spawn = lambda argv: 500
-    assert daemon.launch(node.context, node.memory, ["daemon"], str(log), {}) == node.parent
+    assert daemon.launch(node.context, node.state_files, ["daemon"], str(log), {}) == node.parent
     log.write_text(text)
 
-    assert daemon.new_log(node.memory, str(log), 1000) == found
+    assert daemon.new_log(node.state_files, str(log), 1000) == found
 
 
 def test_one_that_ends_at_once_is_not_noted(tmp_path):
     node = Node(tmp_path)
-    node.memory.forget(daemon.NOTE)
+    node.state_files.forget(daemon.NOTE)
 
-    assert daemon.launch(node.context, node.memory, ["daemon"], str(tmp_path / "log"), {}) is None
-    assert not node.memory.has(daemon.NOTE)
+    assert daemon.launch(node.context, node.state_files, ["daemon"], str(tmp_path / "log"), {}) is None
+    assert not node.state_files.has(daemon.NOTE)

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from quorate.galera.server.disk import text
-from quorate.host.state_files import Memory, content, replace
+from quorate.host.state_files import StateFiles, content, replace
 from tests import fakes
 
 ME = (os.getuid(), os.getgid())
@@ -40,12 +40,12 @@ def test_a_link_in_place_of_a_file_is_not_read(tmp_path):
     secret = tmp_path / "shadow"
     secret.write_text("root:x")
     os.symlink(secret, tmp_path / "gvwstate.dat")
-    memory = Memory("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
 
     assert text(str(tmp_path), "gvwstate.dat") is None
     with pytest.raises(OSError):
-        memory.keep(str(tmp_path / "gvwstate.dat"))
-    assert memory.kept("gvwstate.dat") is None
+        state_files.keep(str(tmp_path / "gvwstate.dat"))
+    assert state_files.kept("gvwstate.dat") is None
 
 
 def test_a_pipe_in_place_of_a_file_holds_nobody_up(tmp_path):
@@ -55,33 +55,33 @@ def test_a_pipe_in_place_of_a_file_holds_nobody_up(tmp_path):
 
 
 def test_how_long_something_lasts_is_not_changed_by_who_sets_the_clock(tmp_path):
-    memory, clock = Memory("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), fakes.FakeClock()
+    state_files, clock = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), fakes.FakeClock()
 
-    assert 0 == memory.lasts("waiting", clock)
+    assert 0 == state_files.elapsed("waiting", clock)
     clock.step(3600)
-    assert 0 == memory.lasts("waiting", clock)
+    assert 0 == state_files.elapsed("waiting", clock)
     clock.sleep(7)
-    assert 7 == memory.lasts("waiting", clock)
+    assert 7 == state_files.elapsed("waiting", clock)
     clock.step(-7200)
     clock.sleep(1)
-    assert 8 == memory.lasts("waiting", clock)
+    assert 8 == state_files.elapsed("waiting", clock)
 
 
 def test_how_long_something_lasts_is_told_of_the_one_it_is_about(tmp_path):
-    memory, clock = Memory("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), fakes.FakeClock()
-    memory.lasts("outside", clock, pid=7)
+    state_files, clock = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), fakes.FakeClock()
+    state_files.elapsed("outside", clock, pid=7)
     clock.sleep(9)
 
-    assert (9, 0) == (memory.lasts("outside", clock, pid=7), memory.lasts("outside", clock, pid=8))
+    assert (9, 0) == (state_files.elapsed("outside", clock, pid=7), state_files.elapsed("outside", clock, pid=8))
 
 
 @pytest.mark.parametrize("note", ["", "garbage", "since \0\0\0", "since 99999999999"])
 def test_a_note_of_another_boot_or_of_nonsense_begins_anew(tmp_path, note):
-    memory, clock = Memory("galera", "db", str(tmp_path), str(tmp_path / "lasting")), fakes.FakeClock()
-    os.makedirs(memory.run)
-    with open(memory.path("waiting"), "w", encoding="ascii") as file:
+    state_files, clock = StateFiles("galera", "db", str(tmp_path), str(tmp_path / "lasting")), fakes.FakeClock()
+    os.makedirs(state_files.run)
+    with open(state_files.path("waiting"), "w", encoding="ascii") as file:
         file.write(note)
 
-    assert 0 == memory.lasts("waiting", clock)
+    assert 0 == state_files.elapsed("waiting", clock)
     clock.sleep(2)
-    assert 2 == memory.lasts("waiting", clock)
+    assert 2 == state_files.elapsed("waiting", clock)

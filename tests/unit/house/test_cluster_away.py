@@ -10,7 +10,7 @@ import pytest
 from quorate.galera.actions.monitor import TOLERATED_UNKNOWN, judge
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.facts import DONOR, DOWN, HUNG, JOINED, NONPRIMARY, RECEIVING, STARTING, SYNCED, UNKNOWN
-from quorate.galera.memory import Memory
+from quorate.host.state_files import StateFiles
 from quorate.galera.server import observe
 from quorate.ocf import codes
 from quorate.pacemaker.tools import EX_DISCONNECT
@@ -19,7 +19,6 @@ from quorate.rabbitmq.actions import monitor
 from quorate.rabbitmq.broker.layout import Layout
 from quorate.rabbitmq.broker.observe import Observation
 from quorate.rabbitmq.declaration import PARAMETERS as MQ_PARAMETERS
-from quorate.rabbitmq.memory import Memory as MqMemory
 from tests import fakes
 
 TOOLS = ("attrd_updater", "crm_attribute", "crm_node", "cibadmin", "crm_mon")
@@ -36,32 +35,32 @@ def database(tmp_path, **more):
     context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1,n2", datadir=tmp_path / "data",
                             environ={"OCF_RESKEY_CRM_meta_interval": "5000"}, **more)
     away(context.commands)
-    return context, Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+    return context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
 
 
 @pytest.mark.parametrize("state", [SYNCED, DONOR, JOINED, NONPRIMARY, STARTING, RECEIVING])
 def test_a_database_whose_state_cannot_be_told_goes_on(tmp_path, state):
-    context, memory = database(tmp_path)
+    context, state_files = database(tmp_path)
     process = context.processes.add("mariadbd", pid=os.getpid())
 
-    outcome = judge(context, memory, observe.Observation(state, process, None, "It is so."))
+    outcome = judge(context, state_files, observe.Observation(state, process, None, "It is so."))
 
     assert (codes.RUNNING_PROMOTED, None) == outcome
     assert ["Pacemaker does not run on this node"] == [text[:35] for _, text in context.log.lines]
 
 
 def test_an_instance_that_waits_for_its_turn_goes_on_waiting(tmp_path):
-    context, memory = database(tmp_path)
-    memory.write("started", {"at": 1})
+    context, state_files = database(tmp_path)
+    state_files.write("started", {"at": 1})
 
-    assert codes.SUCCESS == judge(context, memory, observe.Observation(DOWN, None, None, "None runs.")).code
+    assert codes.SUCCESS == judge(context, state_files, observe.Observation(DOWN, None, None, "None runs.")).code
 
 
 def test_another_mistake_is_still_one(tmp_path):
-    context, memory = database(tmp_path)
+    context, state_files = database(tmp_path)
 
     with pytest.raises(KeyError):
-        judge(context, memory, observe.Observation("a state that nobody knows", 1, None, ""))
+        judge(context, state_files, observe.Observation("a state that nobody knows", 1, None, ""))
 
 
 @pytest.mark.parametrize("text, mode, reason", [
@@ -72,13 +71,13 @@ def test_credentials_that_cannot_be_used_are_no_reason_to_stop_a_database(tmp_pa
     if text:
         path.write_text(text)
         path.chmod(mode)
-    context, memory = database(tmp_path, credentials=path)
+    context, state_files = database(tmp_path, credentials=path)
     process = context.processes.add("mariadbd", pid=os.getpid())
 
-    seen = observe.ask(context, memory, process)
+    seen = observe.ask(context, state_files, process)
 
     assert UNKNOWN == seen.state and reason in seen.sentence
-    found = [judge(context, memory, seen) for _ in range(TOLERATED_UNKNOWN)]
+    found = [judge(context, state_files, seen) for _ in range(TOLERATED_UNKNOWN)]
     assert (codes.RUNNING_PROMOTED, codes.DEGRADED_PROMOTED) == (found[0].code, found[-1].code)
     assert reason in found[-1].reason
 
@@ -89,10 +88,10 @@ def test_a_server_is_asked_twice_within_what_is_left_of_the_time(tmp_path):
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(path)
         silent.listen(8)
-        context, memory = database(tmp_path, socket=path, check_user="check")
+        context, state_files = database(tmp_path, socket=path, check_user="check")
         context.deadline = Short()
 
-        assert HUNG == observe.ask(context, memory, context.processes.add("mariadbd")).state
+        assert HUNG == observe.ask(context, state_files, context.processes.add("mariadbd")).state
         assert [3.0, 3.0] == context.deadline.given
 
 
@@ -114,24 +113,24 @@ def broker(tmp_path):
     away(context.commands)
     layout = Layout("/bin/true", "rabbit@n1", str(tmp_path), str(tmp_path / "rabbit@n1"), str(tmp_path / "log"), "rabbitmq",
                     "rabbitmq", str(tmp_path / "cookie"), "/nonexistent", 1, False, "3.10.8", str(tmp_path))
-    return context, MqMemory("mq", str(tmp_path / "run"), str(tmp_path / "lasting")), layout
+    return context, StateFiles("rabbitmq", "mq", str(tmp_path / "run"), str(tmp_path / "lasting")), layout
 
 
 @pytest.mark.parametrize("state, code", [
     (facts.RUNNING, codes.SUCCESS), (facts.STARTING, codes.SUCCESS), (facts.WAITING, codes.SUCCESS), (facts.PAUSED, codes.DEGRADED),
     (facts.PARTITIONED, codes.DEGRADED), (facts.DRAINING, codes.DEGRADED)])
 def test_a_broker_whose_state_cannot_be_told_goes_on(tmp_path, state, code):
-    context, memory, layout = broker(tmp_path)
+    context, state_files, layout = broker(tmp_path)
     process = context.processes.add("/usr/bin/beam.smp -s rabbit boot")
 
     seen = Observation(state, process, facts.Broker(answered=True), "It is so.")
 
-    assert code == monitor.judge(context, memory, layout, seen).code
+    assert code == monitor.judge(context, state_files, layout, seen).code
     assert any("The next monitor tries again" in text for _, text in context.log.lines)
 
 
 def test_a_broker_that_waits_for_its_turn_goes_on_waiting(tmp_path):
-    from quorate.rabbitmq.actions.participant import Cluster
-    context, memory, layout = broker(tmp_path)
+    from quorate.rabbitmq.actions.participant import Participant
+    context, state_files, layout = broker(tmp_path)
 
-    assert codes.SUCCESS == monitor._waits(context, Cluster(context, memory, layout=layout)).code
+    assert codes.SUCCESS == monitor._waits(context, Participant(context, state_files, layout=layout)).code

@@ -24,7 +24,7 @@ from tests.unit.rabbitmq.actions.test_actions import Node, other
 WORD = Override("n2", "root", 1)
 
 
-class Board:
+class PublishedState:
     """Keeps the word, and shows the reports of one look after the other."""
 
     def __init__(self, *looks, word=WORD):
@@ -34,79 +34,79 @@ class Board:
         reports = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
         return seen(*reports, me="n1", override=self.word)
 
-    def overrule(self, word):
+    def set_override(self, word):
         self.word = word
 
     def __getattr__(self, name):
         return lambda *_, **__: self.done.append(name)
 
 
-class Election:
+class Participant:
     def __init__(self, *looks, word=WORD):
-        self.board = Board(*looks, word=word)
+        self.published = PublishedState(*looks, word=word)
         self.context = fakes.context(parameters=[])
         self.configured = ("n1", "n2", "n3")
 
     def snapshot(self, listen=False):
-        return self.board.snapshot()
+        return self.published.snapshot()
 
 
 def test_a_word_that_was_not_carried_out_ends_when_a_server_is_synced():
-    election = Election([alive("n1", SYNCED), crashed("n2", 5)])
+    participant = Participant([alive("n1", SYNCED), crashed("n2", 5)])
 
-    offer_others(election, decide)
+    offer_others(participant, decide)
 
-    assert election.board.word is None
-    assert "root" in election.context.log.lines[0][1] and "n2" in election.context.log.lines[0][1]
+    assert participant.published.word is None
+    assert "root" in participant.context.log.lines[0][1] and "n2" in participant.context.log.lines[0][1]
 
 
 def test_a_server_that_joins_is_not_restarted_for_an_old_word(tmp_path):
     from quorate.galera.declaration import PARAMETERS
     from quorate.galera.actions import participant
-    from quorate.galera.memory import Memory
+    from quorate.host.state_files import StateFiles
     from quorate.host.process import Processes
     context = fakes.context(parameters=PARAMETERS, processes=Processes(), wsrep_cluster_address="gcomm://n1,n2,n3",
                             datadir=tmp_path)
-    memory = Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting"))
-    board = Board([alive("n2", SYNCED), alive("n1", STARTING)], word=WORD._replace(node="n1"))
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+    published = PublishedState([alive("n2", SYNCED), alive("n1", STARTING)], word=WORD._replace(node="n1"))
     process = context.processes.get(os.getpid())
 
-    outcome = watch(participant.Election(context, memory, board), Observation(STARTING, process, None, "It starts."))
+    outcome = watch(participant.Participant(context, state_files, published), Observation(STARTING, process, None, "It starts."))
 
     assert codes.RUNNING_PROMOTED == outcome.code
 
 
 def test_a_word_is_taken_back_when_a_primary_component_was_formed_while_it_was_given():
     down = [crashed("n1", 5), crashed("n2", 5)]
-    election = Election(down, [alive("n3", SYNCED)] + down, word=None)
+    participant = Participant(down, [alive("n3", SYNCED)] + down, word=None)
 
     with pytest.raises(Refused) as refused:
-        galera.leave_word(election, "n2", "n2")
+        galera.leave_word(participant, "n2", "n2")
 
-    assert election.board.word is None and "apply" not in election.board.done
+    assert participant.published.word is None and "apply" not in participant.published.done
     assert "alive by now" in str(refused.value)
 
 
 def test_a_word_to_boot_ends_when_a_broker_serves(tmp_path):
     node = Node(tmp_path, [other("n2", facts.DOWN)], override=facts.Override("n2", "root", 1)).fill()
 
-    serving.keep_record(node.cluster, MqObservation(facts.RUNNING, None, None, "It runs."))
+    serving.keep_record(node.participant, MqObservation(facts.RUNNING, None, None, "It runs."))
 
-    assert node.board.word is None
+    assert node.published.word is None
     assert any("root" in text and "n2" in text for _, text in node.context.log.lines)
 
 
 def test_a_word_to_boot_is_taken_back_when_a_broker_came_up_while_it_was_given(tmp_path):
     node = Node(tmp_path, [other("n2", facts.WAITING), other("n3", facts.DOWN)]).fill()
-    node.cluster.report(facts.WAITING)
-    was = node.board.overrule
+    node.participant.report(facts.WAITING)
+    was = node.published.set_override
 
-    def overrule(word):
-        node.board.others["n3"] = other("n3", facts.RUNNING)
+    def set_override(word):
+        node.published.others["n3"] = other("n3", facts.RUNNING)
         was(word)
 
-    node.board.overrule = overrule
+    node.published.set_override = set_override
     with pytest.raises(Refused) as refused:
-        rabbitmq.leave_word(node.cluster, "n1", None)
+        rabbitmq.leave_word(node.participant, "n1", None)
 
-    assert node.board.word is None and "runs by now" in str(refused.value)
+    assert node.published.word is None and "runs by now" in str(refused.value)

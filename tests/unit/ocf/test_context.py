@@ -3,7 +3,7 @@
 
 import pytest
 
-from quorate.ocf.context import check_level, run_by_hand
+from quorate.ocf.context import check_level, run_interactively
 from quorate.pacemaker.tools import Unavailable
 from tests.fakes import FakeCommands, context
 
@@ -51,7 +51,7 @@ def test_no_name_at_all_is_said_and_not_guessed():
         context(environ={META + "on_node": ""}, commands=commands).node
 
 
-@pytest.mark.parametrize("environ, terminal, by_hand", [
+@pytest.mark.parametrize("environ, terminal, interactive", [
     ({"PCMK_service": "pacemaker-execd"}, False, False),
     ({"PCMK_service": "pacemaker-execd"}, True, False),
     ({"PCMK_service": "pacemaker-remoted"}, False, False),
@@ -60,8 +60,8 @@ def test_no_name_at_all_is_said_and_not_guessed():
     ({}, False, True),                               # a shell with stderr in a file, crmsh, ocf-tester
     ({META + "on_node": "n1"}, False, False),        # a cluster that does not tell its name
 ])
-def test_who_is_looking(environ, terminal, by_hand):
-    assert run_by_hand(environ, terminal) is by_hand
+def test_who_is_looking(environ, terminal, interactive):
+    assert run_interactively(environ, terminal) is interactive
 
 
 def test_meta_attributes():

@@ -19,7 +19,7 @@ def lines(monkeypatch):
 
 def test_under_the_cluster_everything_goes_to_syslog_with_a_level(lines):
     stream = io.StringIO()
-    log = Log("sample(db)", {}, by_hand=False, stream=stream)
+    log = Log("sample(db)", {}, interactive=False, stream=stream)
     log.info("one\ntwo")
     log.warning("three")
     log.error("four")
@@ -69,7 +69,7 @@ def test_a_log_file_that_cannot_be_written_is_no_failure(lines, tmp_path):
 
 def test_by_hand_all_is_on_the_terminal_and_nothing_in_syslog(lines):
     stream = io.StringIO()
-    log = Log("t", {}, by_hand=True, stream=stream)
+    log = Log("t", {}, interactive=True, stream=stream)
     log.say("one")
     log.info("two")
     log.error("three")
@@ -80,7 +80,7 @@ def test_a_terminal_that_went_away_is_no_failure(lines, monkeypatch):
     stream = io.StringIO()
     stream.close()
     monkeypatch.setattr("sys.stderr", stream)
-    Log("t", {}, by_hand=True).say("x")
+    Log("t", {}, interactive=True).say("x")
 
 
 def test_secrets_are_kept_out_of_every_channel(lines, tmp_path):

@@ -65,12 +65,12 @@ class FakeEyes:
         return self._broker
 
 
-def look(name, processes=("python3 /usr/bin/%s",), state="S", **eyes):
+def look(name, processes=("python3 /usr/bin/%s",), state="S", **sources):
     table = FakeProcesses()
     for line in processes:
         table.add(line % name, state=state)
-    check = ServiceCheck(parse(ServiceCheck, [name]), FakeEyes(**eyes), table)
-    return check, check.look(1.0, NOTHING_YET)
+    check = ServiceCheck(parse(ServiceCheck, [name]), FakeEyes(**sources), table)
+    return check, check.observe(1.0, NOTHING_YET)
 
 
 def test_an_api_that_answers():
@@ -102,9 +102,9 @@ def test_the_other_half_of_neutron_is_not_the_one_with_the_port():
     """Debian's workers of neutron-rpc-server rename themselves to neutron-server."""
     table = FakeProcesses()
     table.add(("neutron-server: rpc worker (/usr/bin/python3 /usr/bin/neutron-rpc-server --config-file=/etc/neutron/neutron.conf)",))
-    eyes = FakeEyes(Page(MISSING), ports=())
-    eyes.units = Systemd()
-    fact = ServiceCheck(parse(ServiceCheck, ["neutron-server"]), eyes, table).look(1.0, NOTHING_YET)
+    sources = FakeEyes(Page(MISSING), ports=())
+    sources.units = Systemd()
+    fact = ServiceCheck(parse(ServiceCheck, ["neutron-server"]), sources, table).observe(1.0, NOTHING_YET)
 
     assert "neutron-server does not run on this node." == fact.health.sentence
 
@@ -160,7 +160,7 @@ def test_a_real_listener_is_asked():
 
         threading.Thread(target=answer, daemon=True).start()
         words = ["glance-api", "--port", str(listener.getsockname()[1]), "--config", "/nonexistent"]
-        fact = ServiceCheck(parse(ServiceCheck, words), None, FakeProcesses()).look(5.0, NOTHING_YET)
+        fact = ServiceCheck(parse(ServiceCheck, words), None, FakeProcesses()).observe(5.0, NOTHING_YET)
         listener.shutdown(socket.SHUT_RDWR)
 
     assert ("well", True) == fact.health[:2] and "answers 300" in fact.health.sentence

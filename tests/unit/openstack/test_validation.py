@@ -3,7 +3,7 @@
 
 from quorate.openstack import catalog, explain, facts, validation
 from quorate.openstack.actions import published
-from quorate.openstack.facts import Address, Seen, Settings, Tree, Verdict
+from quorate.openstack.facts import Address, Observation, Settings, Tree, Verdict
 from quorate.pacemaker.cib import parse_colocations, parse_resources, parse_status
 
 SETTINGS = Settings(True, (Address("n1", 5672),), Address("n1", 3306), "ha", (("a", "ha"), ("b", "other")))
@@ -80,7 +80,7 @@ def test_names_that_differ_between_nodes():
 
 
 def test_the_screen_of_explain():
-    seen = Seen(Tree(), age=5.0)
+    seen = Observation(Tree(), age=5.0)
     verdict = Verdict(facts.DEGRADED, "RabbitMQ is away.", ("broker",))
     found = [facts.Symptom("broker", facts.OUTAGE, "RabbitMQ is away."), facts.Symptom("x", facts.NOTICE, "And this.")]
     text = "\n".join(explain.lines(parse_status(STATUS % "n1"), {"n1": "Started"}, {"n1": "ha@a"}, verdict, found, seen, ["Mind."]))

@@ -16,7 +16,7 @@ from quorate.pacemaker import crm_mon
 from quorate.pacemaker.tools import Unavailable
 from quorate.rabbitmq.explain import NOT_STARTED
 from quorate.status import observe, screen, summary
-from quorate.status.facts import BAD, MOVES, PAST, PLANNED, Explanation, Proxy, Seen, Server
+from quorate.status.facts import BAD, MOVES, PAST, PLANNED, Explanation, Proxy, Observation, Server
 from tests import ROOT
 from tests.fakes import FakeClock, FakeCommands
 
@@ -34,7 +34,7 @@ def captured(name):
 def seen(name, **changes):
     cluster = crm_mon.cluster(captured(name + ".xml"))
     configured = observe.configured(captured("configuration.xml"), [node.name for node in cluster.nodes])
-    return Seen("n1", cluster, configured, None, None, (), ())._replace(**changes)
+    return Observation("n1", cluster, configured, None, None, (), ())._replace(**changes)
 
 
 def judged(name, **changes):

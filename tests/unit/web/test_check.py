@@ -41,7 +41,7 @@ class PumpCheck(Check):
     exits = {"unknown": 3}
     finds = WELL
 
-    def look(self, seconds, last):
+    def observe(self, seconds, last):
         return self.finds
 
     def metrics(self, fact):
@@ -58,14 +58,14 @@ class Still:
 
 def test_the_example_in_the_docstring_works():
     """What others build on is what the page says."""
-    lines = check.__doc__.split("of quorate.web.command:\n", 1)[1].split("\n`look` never")[0].splitlines()
+    lines = check.__doc__.split("of quorate.web.command:\n", 1)[1].split("\n`observe` never")[0].splitlines()
     source = "\n".join(line[4:] for line in lines)
     scope = {"probe": SimpleNamespace(ask=lambda path, seconds: State(len(path))),
              "health": SimpleNamespace(classify=lambda state: Health("well", True, "Well, %d." % state.level))}
     exec(source, scope)
 
     example = scope["PumpCheck"]({})
-    fact = Fact(*example.look(1, NOTHING_YET)[:2])
+    fact = Fact(*example.observe(1, NOTHING_YET)[:2])
     assert (200, "Well, 14.\r\n") == judged(example, fact, "/")
     assert "--socket PATH" in command.usage(scope["PumpCheck"])
 
@@ -178,11 +178,11 @@ def test_agent_line(fact, line):
 
 def test_poller_makes_answers_anew_when_what_decides_them_changes():
     check = PumpCheck({})
-    check.decisive = lambda fact: fact.status.parts
+    check.fact_cache_key = lambda fact: fact.status.parts
     poller, seen = Poller(check, lambda: None), []
     for finds in (WELL, WELL._replace(status=State(8)), WELL._replace(status=State(8, ("a",))), DRY):
         check.finds = finds
-        poller.look()
+        poller.observe()
         seen.append(poller.version)
 
     assert [1, 1, 2, 3] == seen
@@ -191,10 +191,10 @@ def test_poller_makes_answers_anew_when_what_decides_them_changes():
 def test_poller_sees_the_mark():
     reasons = [None, "new pipe"]
     poller = Poller(PumpCheck({}), lambda: reasons[0])
-    poller.look()
+    poller.observe()
     assert poller.fact.draining is None
     reasons.pop(0)
-    poller.look()
+    poller.observe()
     assert ("new pipe", 2) == (poller.fact.draining, poller.version)
 
 

@@ -7,7 +7,7 @@ from quorate.galera import facts
 from quorate.galera.actions import start
 from quorate.galera.server import observe
 from quorate.ocf import codes
-from tests.unit.galera.actions.test_participant import election
+from tests.unit.galera.actions.test_participant import participant
 from tests.unit.galera.election.test_decide import alive
 
 
@@ -15,7 +15,7 @@ from tests.unit.galera.election.test_decide import alive
 def test_nobody_waits_for_a_primary_component_that_died(tmp_path, mocker, afterwards, most):
     """n1 and n3 are heard for 6 s, then killed. Found by scripts/faults: killed while n2 joined them, they were started again
     only when n2's promote had waited for all of its 30 s."""
-    one = election(tmp_path, [alive("n1", facts.SYNCED), alive("n3", facts.SYNCED)])
+    one = participant(tmp_path, [alive("n1", facts.SYNCED), alive("n3", facts.SYNCED)])
     clock = one.context.clock
     process = one.context.processes.add("/usr/sbin/mariadbd")
     mocker.patch.object(observe, "ask", lambda *_: observe.Observation(

@@ -2,10 +2,10 @@
 """What a node carries out is what is true when its turn has come, not when it began to wait for it."""
 
 from quorate.galera import facts
-from quorate.galera.actions.participant import Election
+from quorate.galera.actions.participant import Participant
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.election.decide import keeps_view
-from quorate.galera.memory import Memory
+from quorate.host.state_files import StateFiles
 from tests import fakes
 from tests.unit.galera.election.test_decide import alive, crashed, seen
 
@@ -13,7 +13,7 @@ ME = "n2"
 ADDRESS = "gcomm://n1,n2,n3"
 
 
-class Board:
+class PublishedState:
     """What this node has published, beside what the others say: one list of reports for each look, the last one for ever."""
 
     def __init__(self, *looks):
@@ -25,7 +25,7 @@ class Board:
     def publish(self, report):
         self.own = report
 
-    def say(self, sentence):
+    def set_status(self, sentence):
         pass
 
     def withdraw_self(self):
@@ -36,22 +36,22 @@ class Board:
         return seen(*others, self.own, me=ME)
 
 
-class Turn(Election):
+class Turn(Participant):
     """The election on a node that was killed; no ports are asked."""
 
     def own_report(self):
         return crashed(ME, 5)
 
     def publish_state(self, state):
-        self.board.publish(alive(ME, state))
+        self.published.publish(alive(ME, state))
 
 
-def election(tmp_path, *looks):
+def participant(tmp_path, *looks):
     context = fakes.context(parameters=PARAMETERS, environ={"OCF_RESKEY_CRM_meta_on_node": ME}, wsrep_cluster_address=ADDRESS,
                             datadir=tmp_path / "data")
-    board = Board(*looks)
-    board.own = crashed(ME, 5)
-    one = Turn(context, Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting")), board)
+    published = PublishedState(*looks)
+    published.own = crashed(ME, 5)
+    one = Turn(context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), published)
     one.addresses = {}
     return one
 
@@ -62,7 +62,7 @@ def test_a_primary_component_lost_while_it_waited_is_re_formed_and_not_joined(tm
     late = [alive("n1", facts.SYNCED), crashed("n3", 5)]
     lost = [alive("n1", facts.NONPRIMARY), crashed("n3", 5)]
 
-    decision, snapshot = election(tmp_path, late, late, lost).turn(None)
+    decision, snapshot = participant(tmp_path, late, late, lost).turn(None)
 
     assert (facts.RECOVER, True) == (decision.action, ME in decision.nodes)
     assert keeps_view(snapshot, ME, decision, frozenset({"n1"}))
@@ -71,7 +71,7 @@ def test_a_primary_component_lost_while_it_waited_is_re_formed_and_not_joined(tm
 def test_one_that_is_joined_is_judged_by_the_same_look(tmp_path):
     late = [alive("n1", facts.SYNCED), crashed("n3", 5)]
 
-    decision, snapshot = election(tmp_path, late, late, late, [alive("n1", facts.NONPRIMARY), crashed("n3", 5)]).turn(None)
+    decision, snapshot = participant(tmp_path, late, late, late, [alive("n1", facts.NONPRIMARY), crashed("n3", 5)]).turn(None)
 
     assert facts.JOIN == decision.action
     assert keeps_view(snapshot, ME, decision, frozenset({"n1"}))  # one of three may have lost it, and not know yet
@@ -79,7 +79,7 @@ def test_one_that_is_joined_is_judged_by_the_same_look(tmp_path):
 
 def test_a_turn_that_went_is_stepped_back_from(tmp_path):
     """Only n3's report is missing now: nobody may start, and nobody shall wait for one that says it starts."""
-    one = election(tmp_path, [alive("n1", facts.SYNCED)], [alive("n1", facts.SYNCED)], [crashed("n1", 5)])
+    one = participant(tmp_path, [alive("n1", facts.SYNCED)], [alive("n1", facts.SYNCED)], [crashed("n1", 5)])
 
     assert one.turn(None) is None
-    assert (facts.DOWN, True) == (one.board.own.state, one.board.withdrawn)
+    assert (facts.DOWN, True) == (one.published.own.state, one.published.withdrawn)

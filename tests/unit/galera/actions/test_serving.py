@@ -6,7 +6,7 @@ import os
 from quorate.galera import facts
 from quorate.galera.actions import serving
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.memory import Memory
+from quorate.host.state_files import StateFiles
 from quorate.galera.server.observe import Observation
 from tests import fakes
 
@@ -14,11 +14,11 @@ MEMBER = "6b1f0c2e-c6a1-11ef-9d1d-3b0d6f7a8c11"
 VIEW = "my_uuid: %s\n#vwbeg\nview_id: 3 %s 7\nbootstrap: 0\nmember: %s 0\n#vwend\n" % (MEMBER, MEMBER, MEMBER)
 
 
-class Election:
+class Participant:
     """Counts how often the cluster is told."""
 
     def __init__(self):
-        self.board, self.told = self, 0
+        self.published, self.told = self, 0
 
     def publish_state(self, state):
         self.told += 1
@@ -36,11 +36,11 @@ def test_an_account_that_cannot_see_the_members_does_not_make_every_monitor_ask_
     (tmp_path / "data" / "gvwstate.dat").write_text(VIEW)
     context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", datadir=tmp_path / "data",
                             socket=tmp_path / "nobody", environ={"OCF_RESKEY_CRM_meta_interval": "5000"})
-    memory, election = Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting")), Election()
+    state_files, participant = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), Participant()
     seen = Observation(facts.SYNCED, None, None, "It is synced.")
 
     for _ in range(720):  # an hour
-        serving.keep_record(context, memory, seen, election)
+        serving.keep_record(context, state_files, seen, participant)
         context.clock.sleep(5)
 
-    assert 60 <= election.told <= 75
+    assert 60 <= participant.told <= 75

@@ -4,10 +4,10 @@
 import os
 
 from quorate.galera import facts
-from quorate.galera.actions.participant import Election
+from quorate.galera.actions.participant import Participant
 from quorate.galera.actions.start import watch
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.memory import Memory
+from quorate.host.state_files import StateFiles
 from quorate.galera.server.observe import Observation
 from quorate.host.process import Processes
 from quorate.ocf import codes
@@ -16,7 +16,7 @@ from tests import fakes
 ME = "n1"
 
 
-class Board:
+class PublishedState:
     """Nobody else has reported a primary component; what is said is kept."""
 
     def __init__(self, nodes):
@@ -29,7 +29,7 @@ class Board:
     def publish(self, report):
         self.reports[report.node] = report
 
-    def say(self, sentence):
+    def set_status(self, sentence):
         self.said.append(sentence)
 
     def offer_self(self):
@@ -47,15 +47,15 @@ def watched(tmp_path, action, complete=900):
     all members of its last view are there."""
     context = fakes.context(parameters=PARAMETERS, processes=Processes(), wsrep_cluster_address="gcomm://n1,n2",
                             datadir=tmp_path / "data")
-    memory = Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
     process = context.processes.get(os.getpid())
-    memory.write("outside", {"pid": process.pid, "since": int(context.clock.monotonic()) - 900})
-    memory.write("complete", {"pid": process.pid, "since": int(context.clock.monotonic()) - complete})
+    state_files.write("outside", {"pid": process.pid, "since": int(context.clock.monotonic()) - 900})
+    state_files.write("complete", {"pid": process.pid, "since": int(context.clock.monotonic()) - complete})
     if action:
-        memory.write("launched-from", {"action": action})
-    board = Board(["n1", "n2"])
-    outcome = watch(Election(context, memory, board), Observation(facts.STARTING, process, None, "It starts."))
-    return outcome.code, board.said
+        state_files.write("launched-from", {"action": action})
+    published = PublishedState(["n1", "n2"])
+    outcome = watch(Participant(context, state_files, published), Observation(facts.STARTING, process, None, "It starts."))
+    return outcome.code, published.said
 
 
 def test_one_that_bootstraps_waits_for_nobody_and_is_left_to_its_recovery(tmp_path):
@@ -75,7 +75,7 @@ def test_one_that_waited_for_long_gives_the_other_its_time_to_come_back(tmp_path
     assert codes.RUNNING_PROMOTED == watched(tmp_path, facts.RECOVER, complete=1)[0]
 
 
-class Offered(Election):
+class Offered(Participant):
     """A node whose promotion the election offers, or not."""
 
     allowed = True
@@ -87,11 +87,11 @@ class Offered(Election):
 def test_an_offer_that_nobody_takes_is_written_again(tmp_path):
     """Found by scripts/faults: after the death of a controller the score was in pacemaker-attrd only, and n2 waited for ever."""
     context = fakes.context(parameters=PARAMETERS, environ={"OCF_RESKEY_CRM_meta_on_node": ME}, wsrep_cluster_address="gcomm://n1,n2")
-    board = Board(["n1", "n2"])
-    election = Offered(context, Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting")), board)
+    published = PublishedState(["n1", "n2"])
+    participant = Offered(context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), published)
 
-    assert [0, 1, 2] == [board.rewritten for _ in range(3) if election.wait()]
-    election.allowed = False
-    election.wait()
-    election.allowed = True
-    assert [2, 3] == [board.rewritten for _ in range(2) if election.wait()]
+    assert [0, 1, 2] == [published.rewritten for _ in range(3) if participant.wait()]
+    participant.allowed = False
+    participant.wait()
+    participant.allowed = True
+    assert [2, 3] == [published.rewritten for _ in range(2) if participant.wait()]

@@ -5,7 +5,7 @@ import pytest
 
 from quorate.galera import facts
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.memory import Memory
+from quorate.host.state_files import StateFiles
 from quorate.galera.server import observe, process
 from quorate.host import daemon
 from tests import fakes
@@ -23,8 +23,8 @@ class Node:
         assert () == self.process.argv
         self.context = fakes.context(parameters=PARAMETERS, processes=self.processes, clock=self.clock,
                                      wsrep_cluster_address="gcomm://n1,n2", datadir=tmp_path / "data")
-        self.memory = Memory("db", str(tmp_path / "run"), str(tmp_path / "lasting"))
-        self.memory.write(daemon.NOTE, {"pid": PID, "start": self.process.start, "session": PID})
+        self.state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+        self.state_files.write(daemon.NOTE, {"pid": PID, "start": self.process.start, "session": PID})
         if ends_after is not None:
             self.clock.at(ends_after, lambda: self.processes.remove(PID))
 
@@ -33,7 +33,7 @@ def test_a_monitor_waits_for_the_end_and_tells_a_death_not_a_start(tmp_path):
     """Found by CI: half dead, it refuses connections as one that starts does, and the monitor called it promoted."""
     node = Node(tmp_path, ends_after=2)
 
-    seen = observe.observe(node.context, node.memory)
+    seen = observe.observe(node.context, node.state_files)
 
     assert (facts.DOWN, None) == (seen.state, seen.process)
 
@@ -41,7 +41,7 @@ def test_a_monitor_waits_for_the_end_and_tells_a_death_not_a_start(tmp_path):
 def test_one_that_does_not_end_is_no_healthy_server(tmp_path):
     node = Node(tmp_path, ends_after=None)
 
-    seen = observe.observe(node.context, node.memory)
+    seen = observe.observe(node.context, node.state_files)
 
     assert (facts.HUNG, PID) == (seen.state, seen.process.pid)
     assert "does not end" in seen.sentence
@@ -51,6 +51,6 @@ def test_one_that_does_not_end_is_no_healthy_server(tmp_path):
 def test_a_stop_waits_until_the_kernel_is_done_or_says_that_it_is_not(tmp_path, ends_after, left):
     node = Node(tmp_path, ends_after)
 
-    remaining = process.stop(node.context, node.memory, str(tmp_path / "data"), 10)
+    remaining = process.stop(node.context, node.state_files, str(tmp_path / "data"), 10)
 
     assert left == [one.pid for one in remaining]

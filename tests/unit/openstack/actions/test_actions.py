@@ -7,7 +7,7 @@ import pytest
 
 from quorate.host.command import Result
 from quorate.host.connections import Socket
-from quorate.host.state_files import Memory
+from quorate.host.state_files import StateFiles
 from quorate.host.units import Unit
 from quorate.ocf import codes
 from quorate.openstack import catalog, facts
@@ -101,8 +101,8 @@ def config(tmp_path):
 
 
 @pytest.fixture
-def memory(tmp_path):
-    return Memory("cinder-volume", "test", str(tmp_path / "run"))
+def state_files(tmp_path):
+    return StateFiles("cinder-volume", "test", str(tmp_path / "run"))
 
 
 def world(action, config, service=CINDER, **more):
@@ -123,57 +123,57 @@ def service_at(config):
     return CINDER._replace(config=str(config))
 
 
-def test_a_start_through_the_unit(config, memory):
+def test_a_start_through_the_unit(config, state_files):
     found = world("start", config)
-    eyes = FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)))
+    sources = FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)))
 
-    assert codes.SUCCESS == start.start(found, service_at(config), eyes, memory).code
-    assert ["start"] == eyes.units.done
-    assert ("cinder-volume.service", "1", "1") == tuple(memory.read(SERVICE_FILE)[key] for key in ("unit", "workers", "linked"))
+    assert codes.SUCCESS == start.start(found, service_at(config), sources, state_files).code
+    assert ["start"] == sources.units.done
+    assert ("cinder-volume.service", "1", "1") == tuple(state_files.read(SERVICE_FILE)[key] for key in ("unit", "workers", "linked"))
 
 
-def test_a_unit_that_is_enabled_is_told(config, memory):
+def test_a_unit_that_is_enabled_is_told(config, state_files):
     found = world("start", config)
-    start.start(found, service_at(config), FakeEyes(FakeUnits(effect=lambda: add_tree(found, config), enabled=True)), memory)
+    start.start(found, service_at(config), FakeEyes(FakeUnits(effect=lambda: add_tree(found, config), enabled=True)), state_files)
 
     assert [text for _level, text in found.log.lines if "systemctl disable cinder-volume.service" in text]
 
 
-def test_a_unit_that_systemd_cannot_start(config, memory):
+def test_a_unit_that_systemd_cannot_start(config, state_files):
     found = world("start", config)
     with pytest.raises(Exception) as raised:
-        start.start(found, service_at(config), FakeEyes(FakeUnits(rc=1)), memory)
+        start.start(found, service_at(config), FakeEyes(FakeUnits(rc=1)), state_files)
 
     assert "Job failed. See 'journalctl -u cinder-volume.service'" in raised.value.reason
 
 
-def test_a_unit_that_ends_at_once(config, memory):
+def test_a_unit_that_ends_at_once(config, state_files):
     found = world("start", config)
-    outcome = start.start(found, service_at(config), FakeEyes(), memory)
+    outcome = start.start(found, service_at(config), FakeEyes(), state_files)
 
     assert codes.ERR_GENERIC == outcome.code and "ended at once" in outcome.reason
 
 
-def test_a_copy_that_answers_elsewhere_forbids_the_start(config, memory):
+def test_a_copy_that_answers_elsewhere_forbids_the_start(config, state_files):
     found = world("start", config)
-    eyes = FakeEyes(replies=(Reply("cinder-volume.ha@a", facts.ANSWERED, 2),))
-    outcome = start.start(found, service_at(config), eyes, memory)
+    sources = FakeEyes(replies=(Reply("cinder-volume.ha@a", facts.ANSWERED, 2),))
+    outcome = start.start(found, service_at(config), sources, state_files)
 
     assert codes.ERR_GENERIC == outcome.code and "another cinder-volume answers" in outcome.reason
-    assert [] == eyes.units.done and [("cinder-volume.ha@a",)] == eyes.asked
+    assert [] == sources.units.done and [("cinder-volume.ha@a",)] == sources.asked
 
 
-def test_consumers_of_a_node_that_lost_its_power_do_not(config, memory):
+def test_consumers_of_a_node_that_lost_its_power_do_not(config, state_files):
     found = world("start", config)
-    eyes = FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)), (Reply("cinder-volume.ha@a", facts.SILENT, 2),))
+    sources = FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)), (Reply("cinder-volume.ha@a", facts.SILENT, 2),))
 
-    assert codes.SUCCESS == start.start(found, service_at(config), eyes, memory).code
+    assert codes.SUCCESS == start.start(found, service_at(config), sources, state_files).code
     assert [text for _level, text in found.log.lines if "none of them answers" in text]
 
 
-def test_a_service_that_does_not_connect_in_time(config, memory):
+def test_a_service_that_does_not_connect_in_time(config, state_files):
     found = world("start", config)
-    outcome = start.start(found, service_at(config), FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)), amqp=0), memory)
+    outcome = start.start(found, service_at(config), FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)), amqp=0), state_files)
 
     assert codes.ERR_GENERIC == outcome.code and "no connection to RabbitMQ, although" in outcome.reason
 
@@ -181,14 +181,14 @@ def test_a_service_that_does_not_connect_in_time(config, memory):
 @pytest.mark.parametrize("values, word", [
     ({"unit": "none", "binary": "/nonexistent/cinder-volume"}, "is not installed"),
     ({"unit": "none", "binary": "/bin/true", "user": "nobody-there"}, "no user nobody-there")])
-def test_what_is_missing(config, memory, values, word):
-    outcome = start.start(world("start", config, **values), CINDER, FakeEyes(), memory)
+def test_what_is_missing(config, state_files, values, word):
+    outcome = start.start(world("start", config, **values), CINDER, FakeEyes(), state_files)
 
     assert codes.ERR_INSTALLED == outcome.code and word in outcome.reason
 
 
-def test_a_missing_configuration(memory, tmp_path):
-    outcome = start.start(world("start", tmp_path / "none.conf", binary="/bin/true", user="root"), CINDER, FakeEyes(), memory)
+def test_a_missing_configuration(state_files, tmp_path):
+    outcome = start.start(world("start", tmp_path / "none.conf", binary="/bin/true", user="root"), CINDER, FakeEyes(), state_files)
 
     assert codes.ERR_INSTALLED == outcome.code and "none.conf is missing" in outcome.reason
 
@@ -205,9 +205,9 @@ def test_whoever_asks_for_something_else_gets_the_program(config, values):
     assert process.unit_for(world("start", config, **values), service_at(config), FakeEyes()) is None
 
 
-def test_consoleauth_says_that_it_ended_with_stein(config, memory):
+def test_consoleauth_says_that_it_ended_with_stein(config, state_files):
     found = world("start", config, AUTH, unit="none", binary="/nonexistent/nova-consoleauth")
-    outcome = start.start(found, AUTH, FakeEyes(), memory)
+    outcome = start.start(found, AUTH, FakeEyes(), state_files)
 
     assert codes.ERR_INSTALLED == outcome.code and "Stein" in outcome.reason and "delete this resource" in outcome.reason
 
@@ -227,7 +227,7 @@ def test_debians_choice_of_a_proxy(tmp_path, text, chosen):
     assert chosen == start.novnc_chosen(str(path))
 
 
-def test_a_stop_by_systemd_sends_no_second_sigterm(config, memory):
+def test_a_stop_by_systemd_sends_no_second_sigterm(config, state_files):
     """oslo.service drops its handler at the first one: a second would end it in the middle of its work."""
     found = world("stop", config)
     tree = add_tree(found, config)
@@ -236,11 +236,11 @@ def test_a_stop_by_systemd_sends_no_second_sigterm(config, memory):
     for one in tree:
         found.clock.at(3, lambda one=one: found.processes.remove(one.pid))
 
-    assert [] == process.stop(found, CINDER, memory, FakeEyes(units), 30)
+    assert [] == process.stop(found, CINDER, state_files, FakeEyes(units), 30)
     assert "stop" == units.done[0] and not [pair for pair in found.processes.signals if pair[1] == 15]
 
 
-def test_one_that_was_frozen_and_does_not_end_is_told_twice(config, memory):
+def test_one_that_was_frozen_and_does_not_end_is_told_twice(config, state_files):
     """Else its parent waits for it as long as the service's graceful time is, and the others with it."""
     found = world("stop", config)
     parent = found.processes.add(LINE.format(config=config), dies_of=())
@@ -250,12 +250,12 @@ def test_one_that_was_frozen_and_does_not_end_is_told_twice(config, memory):
     units.inside = {parent.pid, frozen.pid, busy.pid}
     found.clock.at(15, lambda: [found.processes.remove(one.pid) for one in (parent, busy)])
 
-    assert [] == process.stop(found, CINDER, memory, FakeEyes(units), 90)
+    assert [] == process.stop(found, CINDER, state_files, FakeEyes(units), 90)
     assert [(frozen.pid, 15)] == [pair for pair in found.processes.signals if pair[1] in (9, 15)]
     assert 10 <= found.clock.elapsed <= 20
 
 
-def test_what_is_outside_of_the_unit_is_ended_as_well(config, memory):
+def test_what_is_outside_of_the_unit_is_ended_as_well(config, state_files):
     found = world("stop", config)
     inside, outside = add_tree(found, config), add_tree(found, config)
     units = FakeUnits()
@@ -263,145 +263,145 @@ def test_what_is_outside_of_the_unit_is_ended_as_well(config, memory):
     for one in inside:
         found.clock.at(1, lambda one=one: found.processes.remove(one.pid))
 
-    assert [] == process.stop(found, CINDER, memory, FakeEyes(units), 30)
+    assert [] == process.stop(found, CINDER, state_files, FakeEyes(units), 30)
     assert {one.pid for one in outside} == {pid for pid, number in found.processes.signals if number == 15}
 
 
-def test_a_systemd_that_does_not_stop_it_is_done_without(config, memory):
+def test_a_systemd_that_does_not_stop_it_is_done_without(config, state_files):
     found = world("stop", config)
     tree = add_tree(found, config)
     units = FakeUnits(rc=1)
     units.inside = {one.pid for one in tree}
 
-    assert [] == process.stop(found, CINDER, memory, FakeEyes(units), 30)
+    assert [] == process.stop(found, CINDER, state_files, FakeEyes(units), 30)
     assert {one.pid for one in tree} == {pid for pid, number in found.processes.signals if number == 15}
 
 
-def test_one_that_the_kernel_keeps_is_an_error_that_says_which(config, memory):
+def test_one_that_the_kernel_keeps_is_an_error_that_says_which(config, state_files):
     found = world("stop", config)
     found.processes.add(LINE.format(config=config), pid=77, state="D", dies_of=())
-    outcome = stop.stop(found, CINDER, FakeEyes(), memory)
+    outcome = stop.stop(found, CINDER, FakeEyes(), state_files)
 
     assert codes.ERR_GENERIC == outcome.code and "pid 77, state D" in outcome.reason
 
 
-def test_a_trouble_is_timed_from_its_first_sight_on_and_forgotten_when_it_is_over(config, memory):
+def test_a_trouble_is_timed_from_its_first_sight_on_and_forgotten_when_it_is_over(config, state_files):
     found = world("monitor", config)
     add_tree(found, config)
-    eyes = FakeEyes(amqp=0)
-    assert codes.DEGRADED == monitor.monitor(found, CINDER, eyes, memory).code
+    sources = FakeEyes(amqp=0)
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
     found.clock.sleep(61)
-    outcome = monitor.monitor(found, CINDER, eyes, memory)
+    outcome = monitor.monitor(found, CINDER, sources, state_files)
     assert codes.ERR_GENERIC == outcome.code and "It has been so for 61 s" in outcome.reason
-    assert codes.SUCCESS == monitor.monitor(found, CINDER, FakeEyes(), memory).code
-    assert codes.DEGRADED == monitor.monitor(found, CINDER, eyes, memory).code
+    assert codes.SUCCESS == monitor.monitor(found, CINDER, FakeEyes(), state_files).code
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
 
 
-def test_a_level_that_cannot_see_a_trouble_does_not_forget_it(config, memory):
+def test_a_level_that_cannot_see_a_trouble_does_not_forget_it(config, state_files):
     """An outage that only the call sees lasts from the first call on, and the looks between ask the broker themselves."""
-    found, eyes = world("monitor", config, outage_tolerance="60"), FakeEyes(broker=True)
+    found, sources = world("monitor", config, outage_tolerance="60"), FakeEyes(broker=True)
     add_tree(found, config)
     away = (Reply("cinder-volume.ha@a", facts.UNREACHABLE, None, "no answer"),)
     codes_of = []
     for level, replies, broker in ((20, away, True), (0, (), True), (0, (), False), (20, away, True), (0, (), True), (20, (), True)):
-        found.check_level, eyes._replies, eyes.answers = level, replies or (Reply("q", facts.ANSWERED, 2),), broker
-        codes_of.append(monitor.monitor(found, CINDER, eyes, memory).code)
+        found.check_level, sources._replies, sources.answers = level, replies or (Reply("q", facts.ANSWERED, 2),), broker
+        codes_of.append(monitor.monitor(found, CINDER, sources, state_files).code)
         found.clock.sleep(30.5)
 
     assert [codes.DEGRADED, codes.SUCCESS, codes.ERR_GENERIC, codes.ERR_GENERIC, codes.SUCCESS, codes.SUCCESS] == codes_of
-    assert {} == memory.read("symptoms")
+    assert {} == state_files.read("symptoms")
 
 
-def test_a_failure_that_the_call_saw_is_one_at_each_depth_until_a_call_says_otherwise(config, memory):
+def test_a_failure_that_the_call_saw_is_one_at_each_depth_until_a_call_says_otherwise(config, state_files):
     """Pacemaker keeps the last result that is not ok: with a degraded one after it no failure is ever mended."""
-    found, eyes = world("monitor", config), FakeEyes(broker=True)
+    found, sources = world("monitor", config), FakeEyes(broker=True)
     add_tree(found, config)
     silent, answered = ((Reply("cinder-volume.ha@a", one, 2),) for one in (facts.SILENT, facts.ANSWERED))
     said = []
     for level, replies, amqp in ((20, silent, 2), (20, silent, 2), (0, silent, 0), (0, silent, 2), (20, answered, 0), (0, silent, 0)):
-        found.check_level, eyes._replies, eyes.amqp = level, replies, amqp
-        said.append(monitor.monitor(found, CINDER, eyes, memory).code)
+        found.check_level, sources._replies, sources.amqp = level, replies, amqp
+        said.append(monitor.monitor(found, CINDER, sources, state_files).code)
         found.clock.sleep(61 if len(said) == 1 else 1)
 
     assert [codes.DEGRADED, codes.ERR_GENERIC, codes.ERR_GENERIC, codes.SUCCESS, codes.DEGRADED, codes.DEGRADED] == said
-    assert {} == memory.read("failed")
+    assert {} == state_files.read("failed")
 
 
-def test_a_database_that_was_away_is_asked_again_by_the_next_look(config, memory):
-    found, eyes = world("monitor", config), FakeEyes(rows=facts.UNREACHABLE)
+def test_a_database_that_was_away_is_asked_again_by_the_next_look(config, state_files):
+    found, sources = world("monitor", config), FakeEyes(rows=facts.UNREACHABLE)
     add_tree(found, config)
-    assert codes.SUCCESS == monitor.monitor(found, CINDER, eyes, memory).code
+    assert codes.SUCCESS == monitor.monitor(found, CINDER, sources, state_files).code
     found.check_level = 10
-    assert codes.DEGRADED == monitor.monitor(found, CINDER, eyes, memory).code
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
     found.check_level = 0
-    assert codes.DEGRADED == monitor.monitor(found, CINDER, eyes, memory).code
-    eyes._rows = facts.ANSWERED
-    monitor.monitor(found, CINDER, eyes, memory)
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
+    sources._rows = facts.ANSWERED
+    monitor.monitor(found, CINDER, sources, state_files)
 
-    assert "database" not in memory.read("symptoms")
+    assert "database" not in state_files.read("symptoms")
 
 
-def test_by_hand_nothing_is_noted(config, memory):
+def test_by_hand_nothing_is_noted(config, state_files):
     found = world("monitor", config)
-    found.by_hand = True
-    monitor.keep(found, memory, facts.Seen(facts.Tree(1)), [facts.Symptom("amqp", facts.PASSING, "x")])
+    found.interactive = True
+    monitor.keep(found, state_files, facts.Observation(facts.Tree(1)), [facts.Symptom("amqp", facts.PASSING, "x")])
 
-    assert {} == memory.read("symptoms")
+    assert {} == state_files.read("symptoms")
 
 
-def test_two_copies_are_refused_at_once(config, memory):
+def test_two_copies_are_refused_at_once(config, state_files):
     found = world("start", config)
     add_tree(found, config)
     add_tree(found, config)
-    outcome = start.start(found, service_at(config), FakeEyes(), memory)
+    outcome = start.start(found, service_at(config), FakeEyes(), state_files)
 
     assert codes.ERR_GENERIC == outcome.code and "there are still" in outcome.reason and found.clock.elapsed < 1
 
 
-def test_connections_that_cannot_be_seen_are_not_taken_for_made(config, memory):
+def test_connections_that_cannot_be_seen_are_not_taken_for_made(config, state_files):
     found = world("start", config)
-    eyes = FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)))
-    eyes.of = lambda _pid: None
-    outcome = start.start(found, service_at(config), eyes, memory)
+    sources = FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)))
+    sources.of = lambda _pid: None
+    outcome = start.start(found, service_at(config), sources, state_files)
 
     assert codes.ERR_GENERIC == outcome.code and "not ready" in outcome.reason
 
 
-def test_a_start_without_its_database_ends_soon_and_well(config, memory):
+def test_a_start_without_its_database_ends_soon_and_well(config, state_files):
     """Seen after a power cut of all: two starts that waited their whole time were fatal, and held up the database's own."""
     found = world("start", config)
-    eyes = FakeEyes(FakeUnits(effect=lambda: found.processes.add(LINE.format(config=config))), rows=facts.UNREACHABLE)
-    outcome = start.start(found, service_at(config), eyes, memory)
+    sources = FakeEyes(FakeUnits(effect=lambda: found.processes.add(LINE.format(config=config))), rows=facts.UNREACHABLE)
+    outcome = start.start(found, service_at(config), sources, state_files)
 
     assert codes.SUCCESS == outcome.code and found.clock.elapsed < 15
-    outcome = monitor.monitor(found, service_at(config), eyes, memory)
+    outcome = monitor.monitor(found, service_at(config), sources, state_files)
     assert codes.DEGRADED == outcome.code and "database" in outcome.reason
     found.clock.sleep(9999)
-    assert codes.DEGRADED == monitor.monitor(found, service_at(config), eyes, memory).code
+    assert codes.DEGRADED == monitor.monitor(found, service_at(config), sources, state_files).code
 
 
-def test_without_its_workers_although_the_database_answers_it_has_failed(config, memory):
+def test_without_its_workers_although_the_database_answers_it_has_failed(config, state_files):
     found = world("monitor", config)
     parent = found.processes.add(LINE.format(config=config))
-    memory.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 0})
-    monitor.monitor(found, CINDER, FakeEyes(), memory)
+    state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 0})
+    monitor.monitor(found, CINDER, FakeEyes(), state_files)
     found.clock.sleep(9)
-    assert codes.DEGRADED == monitor.monitor(found, CINDER, FakeEyes(), memory).code, "it may have waited for its database"
-    memory.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 1})
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, FakeEyes(), state_files).code, "it may have waited for its database"
+    state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 1})
 
-    assert codes.ERR_GENERIC == monitor.monitor(found, CINDER, FakeEyes(), memory).code
+    assert codes.ERR_GENERIC == monitor.monitor(found, CINDER, FakeEyes(), state_files).code
 
 
-def test_workers_that_come_later_are_learnt(config, memory):
+def test_workers_that_come_later_are_learnt(config, state_files):
     found = world("monitor", config)
     parent, _worker = add_tree(found, config)
-    memory.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 0})
-    monitor.monitor(found, CINDER, FakeEyes(), memory)
+    state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 0})
+    monitor.monitor(found, CINDER, FakeEyes(), state_files)
 
-    assert ("1", "1") == tuple(memory.read(SERVICE_FILE)[key] for key in ("workers", "linked"))
+    assert ("1", "1") == tuple(state_files.read(SERVICE_FILE)[key] for key in ("workers", "linked"))
 
 
-def test_a_pid_file_is_written_through_nobodys_link(config, memory, tmp_path):
+def test_a_pid_file_is_written_through_nobodys_link(config, state_files, tmp_path):
     """Its directory may belong to the service, whose account could have had root overwrite any file."""
     secret, path = tmp_path / "shadow", tmp_path / "pid"
     secret.write_text("root:x")
@@ -409,6 +409,6 @@ def test_a_pid_file_is_written_through_nobodys_link(config, memory, tmp_path):
     found = world("start", config, pid=str(path))
     parent = found.processes.add(LINE.format(config=config))
 
-    start.remember(found, CINDER, memory, facts.Seen(facts.Tree(parent, (parent,)), {}, SETTINGS))
+    start.remember(found, CINDER, state_files, facts.Observation(facts.Tree(parent, (parent,)), {}, SETTINGS))
 
     assert ("root:x", "%d\n" % parent.pid) == (secret.read_text(), path.read_text())

@@ -87,7 +87,7 @@ class Client:
 
 
 def checked(client, **options):
-    return ApiCheck(dict({"target": "glance"}, **options), client).look(3.0, NOTHING_YET)
+    return ApiCheck(dict({"target": "glance"}, **options), client).observe(3.0, NOTHING_YET)
 
 
 @pytest.mark.parametrize("replies, code, paths", [
@@ -185,7 +185,7 @@ def test_asked_with_a_token_of_keystone(secret):
     check._identity._clock = lambda: 1795255100.0
 
     for _ in range(3):
-        found = check.look(3.0, NOTHING_YET)
+        found = check.observe(3.0, NOTHING_YET)
     assert ("serving", "credentials") == (found.health.code, found.status.asked_as)
     assert ["/v3/auth/tokens"] + ["/v2/images?limit=1"] * 3 == client.paths()
     assert {"X-Auth-Token": "t0k"} == client.asked[1][2]
@@ -205,8 +205,8 @@ def test_a_revoked_token_is_got_anew_once(secret):
     check = ApiCheck({"target": "glance", "credentials": str(secret)}, client)
     check._identity._clock = lambda: 1795255100.0
 
-    assert "serving" == check.look(3.0, NOTHING_YET).health.code
-    assert "refused" == check.look(3.0, NOTHING_YET).health.code
+    assert "serving" == check.observe(3.0, NOTHING_YET).health.code
+    assert "refused" == check.observe(3.0, NOTHING_YET).health.code
     assert 3 == client.paths().count("/v3/auth/tokens")
 
 
@@ -246,7 +246,7 @@ def test_keystone_comes_back(secret):
     client = Client(**{"v3/auth/tokens": [Reply(status=500), TOKEN, Reply(status=200, body=TOKEN.body)]})
     check = ApiCheck({"target": "keystone", "credentials": str(secret)}, client)
     check._identity._clock = lambda: 1795255100.0
-    assert ["error", "serving"] == [check.look(3.0, NOTHING_YET).health.code for _ in range(2)]
+    assert ["error", "serving"] == [check.observe(3.0, NOTHING_YET).health.code for _ in range(2)]
     assert "t0k" == client.asked[-1][2]["X-Subject-Token"]
 
 
@@ -271,7 +271,7 @@ def test_token_from_a_file_that_is_read_each_time(secret):
     check = ApiCheck({"target": "glance", "token_file": str(secret)}, client)
     for value in ("one\n", "two\n"):
         secret.write_text(value)
-        assert "token" == check.look(3.0, NOTHING_YET).status.asked_as
+        assert "token" == check.observe(3.0, NOTHING_YET).status.asked_as
     assert ["one", "two"] == [headers["X-Auth-Token"] for _, _, headers, _ in client.asked]
     secret.write_text("")
     assert "is empty" in TokenFile(str(secret)).token(client, 1)[1]
@@ -281,7 +281,7 @@ def test_token_from_a_file_that_is_read_each_time(secret):
 def test_no_secret_is_shown(secret):
     client = Client(**{"v3/auth/tokens": TOKEN, "v2/images?limit=1": OK})
     check = ApiCheck({"target": "glance", "credentials": str(secret)}, client)
-    shown = repr(check.look(3.0, NOTHING_YET)) + json.dumps(check.known(check.look(3.0, NOTHING_YET)))
+    shown = repr(check.observe(3.0, NOTHING_YET)) + json.dumps(check.known(check.observe(3.0, NOTHING_YET)))
     for text in (shown, repr(TOKEN), repr(parse.token(TOKEN))):
         assert "t0k" not in text and SECRET not in text
 

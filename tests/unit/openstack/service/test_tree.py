@@ -15,16 +15,16 @@ import pytest
 from quorate.host.clock import Clock, Deadline
 from quorate.host.command import Commands
 from quorate.host.process import Processes
-from quorate.host.state_files import Memory
+from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from quorate.ocf.context import Context
 from quorate.ocf.declaration import read_all
 from quorate.openstack import catalog
-from quorate.openstack.actions import monitor
+from quorate.openstack.actions import monitor, start, stop
 from quorate.openstack.declaration import parameters
 from quorate.openstack.facts import SERVICE_FILE
 from quorate.openstack.service import process
-from quorate.openstack.service.sources import Eyes
+from quorate.openstack.service.sources import Sources
 from tests.fakes import FakeLog
 from tests.waiting import within
 
@@ -60,11 +60,11 @@ class Broker:
             connection.close()
 
 
-class NoUnits(Eyes):
+class NoUnits(Sources):
     """A machine without systemd, and nobody who answers RPC."""
 
     def __init__(self, commands):
-        Eyes.__init__(self, commands)
+        Sources.__init__(self, commands)
         self.units._root = "/nonexistent"
 
     def replies(self, *_words, **_options):
@@ -72,7 +72,7 @@ class NoUnits(Eyes):
 
 
 class Service:
-    """One instance of the forking service, run by the engine."""
+    """One instance of the forking service, run by the actions."""
 
     def __init__(self, directory, broker, name="cinder-volume", **test):
         self.service = {one.name: one for one in (catalog.CINDER_VOLUME, catalog.NOVA_NOVNCPROXY)}[name]
@@ -81,7 +81,7 @@ class Service:
         self.program.write_text("#!%s\n%s" % (sys.executable, open(SOURCE).read()))
         self.program.chmod(0o755)
         self.config = directory / "service.conf"
-        self.memory = Memory(name, "test", str(directory / "run"))
+        self.state_files = StateFiles(name, "test", str(directory / "run"))
         self.write(**test)
 
     def write(self, backends="a,b", **test):
@@ -103,13 +103,14 @@ class Service:
     def run(self, action, seconds=60.0, **values):
         context = self.context(action, seconds, **values)
         self.log = context.log
-        return getattr(monitor, action)(context, self.service, NoUnits(context.commands), self.memory)
+        action = {"start": start.start, "stop": stop.stop, "monitor": monitor.monitor}[action]
+        return action(context, self.service, NoUnits(context.commands), self.state_files)
 
     def processes(self):
-        return process.remains(self.context("monitor"), self.service)
+        return process.all_processes(self.context("monitor"), self.service)
 
     def parent(self):
-        return int(self.memory.read(SERVICE_FILE)["pid"])
+        return int(self.state_files.read(SERVICE_FILE)["pid"])
 
     def children(self):
         return [one.pid for one in self.processes() if one.ppid == self.parent()]
@@ -154,7 +155,7 @@ def test_from_start_to_stop(service):
     assert service.run("start").code == codes.SUCCESS, "a second start finds it and has nothing to do"
     assert 3 == len(service.processes())
     assert service.run("stop").code == codes.SUCCESS
-    assert [] == service.processes() and {} == service.memory.read(SERVICE_FILE)
+    assert [] == service.processes() and {} == service.state_files.read(SERVICE_FILE)
     assert service.run("stop").code == codes.SUCCESS
     assert service.run("monitor").code == codes.NOT_RUNNING
 
@@ -305,7 +306,7 @@ def test_a_listener_without_workers(tmp_path, broker):
         assert service.run("monitor").code == codes.SUCCESS
         context = service.context("monitor")
         context.check_level = 10
-        assert monitor.monitor(context, service.service, NoUnits(context.commands), service.memory).code == codes.SUCCESS
+        assert monitor.monitor(context, service.service, NoUnits(context.commands), service.state_files).code == codes.SUCCESS
         assert service.run("stop").code == codes.SUCCESS
         with socket.socket() as again:
             again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

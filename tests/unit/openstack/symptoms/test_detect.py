@@ -5,7 +5,7 @@ import pytest
 
 from quorate.host.process import Process
 from quorate.openstack import catalog, facts
-from quorate.openstack.facts import Address, Limits, Page, Reply, Row, Rows, Seen, Settings, Sockets, Tree
+from quorate.openstack.facts import Address, Limits, Page, Reply, Row, Rows, Observation, Settings, Sockets, Tree
 from quorate.openstack.service import observe
 from quorate.openstack.symptoms import detect, diagnosis
 
@@ -21,13 +21,13 @@ def process(pid, state="S", ppid=1):
 
 PARENT, ONE, TWO = process(10), process(11, ppid=10), process(12, ppid=10)
 TREE = Tree(PARENT, (ONE, TWO))
-SEEN = Seen(TREE, {11: WELL, 12: WELL}, SETTINGS, 1000.0, 2, 2, 2)
+SEEN = Observation(TREE, {11: WELL, 12: WELL}, SETTINGS, 1000.0, 2, 2, 2)
 
 
-def verdict(service=CINDER, lasting=None, limits=Limits(), **changes):
+def verdict(service=CINDER, durations=None, limits=Limits(), **changes):
     seen = SEEN._replace(**changes)
     found = detect.symptoms(service, seen)
-    return diagnosis.judge(service, seen, found, lasting or {}, limits)
+    return diagnosis.judge(service, seen, found, durations or {}, limits)
 
 
 def test_well():
@@ -54,11 +54,11 @@ def test_a_missing_worker_has_some_seconds_to_come_back():
     tree = Tree(PARENT, (ONE,))
 
     assert facts.DEGRADED == verdict(tree=tree).state
-    assert facts.FAILED == verdict(tree=tree, lasting={"workers": 6.0}).state
+    assert facts.FAILED == verdict(tree=tree, durations={"workers": 6.0}).state
 
 
 def test_a_backend_that_never_came_up_is_no_reason_to_restart_the_others():
-    found = verdict(tree=Tree(PARENT, (ONE,)), baseline=1, lasting={"workers": 9999.0})
+    found = verdict(tree=Tree(PARENT, (ONE,)), baseline=1, durations={"workers": 9999.0})
 
     assert facts.DEGRADED == found.state and "1 of 2" in found.sentence
 
@@ -67,8 +67,8 @@ def test_a_backend_that_met_a_database_on_its_way_down_is_started_again():
     """Cinder tries it once. Where the start was over before the workers were there, what came up since is no measure."""
     tree = Tree(PARENT, (ONE,))
 
-    assert facts.DEGRADED == verdict(tree=tree, baseline=1, linked=1, early=1, lasting={"workers": 59.0}).state
-    assert facts.FAILED == verdict(tree=tree, baseline=1, linked=1, early=1, lasting={"workers": 61.0}).state
+    assert facts.DEGRADED == verdict(tree=tree, baseline=1, linked=1, early=1, durations={"workers": 59.0}).state
+    assert facts.FAILED == verdict(tree=tree, baseline=1, linked=1, early=1, durations={"workers": 61.0}).state
 
 
 def test_a_queue_that_the_missing_worker_left_behind_is_no_reason_to_restart_the_others():
@@ -76,44 +76,44 @@ def test_a_queue_that_the_missing_worker_left_behind_is_no_reason_to_restart_the
     replies = (Reply("q.a", facts.ANSWERED, 2), Reply("q.b", facts.SILENT, 0, "nobody takes calls from its queue"))
     forever = dict.fromkeys(("workers", "rpc", "queue", "queue-part"), 9999.0)
 
-    found = verdict(tree=Tree(PARENT, (ONE,)), baseline=1, replies=replies, lasting=forever)
+    found = verdict(tree=Tree(PARENT, (ONE,)), baseline=1, replies=replies, durations=forever)
     assert facts.DEGRADED == found.state and "queue-part" in found.symptoms
-    assert facts.FAILED == verdict(replies=replies, lasting=forever).state
+    assert facts.FAILED == verdict(replies=replies, durations=forever).state
 
 
 def test_what_one_depth_has_called_failed_is_not_degraded_at_another():
     failed, degraded = {"key": "rpc", "sentence": "no answer"}, facts.Verdict(facts.DEGRADED, "x", ("workers",))
 
     assert (facts.FAILED, "no answer") == diagnosis.still(degraded, failed, {"workers": 5.0, "rpc": 70.0})[:2]
-    for verdict_, note, lasting in ((degraded, failed, {"workers": 5.0}), (degraded, {}, {"rpc": 70.0}),
+    for verdict_, note, durations in ((degraded, failed, {"workers": 5.0}), (degraded, {}, {"rpc": 70.0}),
                                     (facts.Verdict(facts.HEALTHY, "", ()), failed, {"rpc": 70.0})):
-        assert verdict_ == diagnosis.still(verdict_, note, lasting)
+        assert verdict_ == diagnosis.still(verdict_, note, durations)
 
 
 def test_no_worker_at_all_fails_whatever_came_up():
-    assert facts.FAILED == verdict(tree=Tree(PARENT, (PARENT,)), baseline=1, lasting={"workers": 9.0}).state
+    assert facts.FAILED == verdict(tree=Tree(PARENT, (PARENT,)), baseline=1, durations={"workers": 9.0}).state
 
 
 LOST = {"sockets": {11: WELL, 12: Sockets(0, 1)}}
 
 
 def test_a_lost_broker_is_degraded_for_ever():
-    found = verdict(broker=False, lasting={"broker": 99999.0}, **LOST)
+    found = verdict(broker=False, durations={"broker": 99999.0}, **LOST)
 
     assert facts.DEGRADED == found.state and "RabbitMQ (n1:5672)" in found.sentence
 
 
 def test_a_lost_broker_fails_after_the_parameter():
-    assert facts.FAILED == verdict(broker=False, lasting={"broker": 11.0}, limits=Limits(60, 10), **LOST).state
+    assert facts.FAILED == verdict(broker=False, durations={"broker": 11.0}, limits=Limits(60, 10), **LOST).state
 
 
 def test_one_that_does_not_connect_to_a_broker_that_answers():
-    assert facts.DEGRADED == verdict(broker=True, lasting={"amqp": 59.0}, **LOST).state
-    assert facts.FAILED == verdict(broker=True, lasting={"amqp": 61.0}, **LOST).state
+    assert facts.DEGRADED == verdict(broker=True, durations={"amqp": 59.0}, **LOST).state
+    assert facts.FAILED == verdict(broker=True, durations={"amqp": 61.0}, **LOST).state
 
 
 def test_a_backend_whose_driver_waits_for_its_storage_is_no_reason_to_restart_the_others():
-    found = verdict(broker=True, linked=1, lasting={"linking": 9999.0, "amqp": 9999.0}, **LOST)
+    found = verdict(broker=True, linked=1, durations={"linking": 9999.0, "amqp": 9999.0}, **LOST)
 
     assert facts.DEGRADED == found.state and "since the start" in found.sentence
 
@@ -121,15 +121,15 @@ def test_a_backend_whose_driver_waits_for_its_storage_is_no_reason_to_restart_th
 def test_a_queue_that_was_never_made_beside_others_that_answer():
     replies = (Reply("q", facts.ANSWERED, 2), Reply("r", facts.MISSING))
 
-    assert facts.DEGRADED == verdict(replies=replies, lasting={"queue": 999.0, "queue-part": 999.0}).state
+    assert facts.DEGRADED == verdict(replies=replies, durations={"queue": 999.0, "queue-part": 999.0}).state
 
 
 def test_whether_the_broker_answers_is_not_known():
-    assert facts.DEGRADED == verdict(lasting={"broker": 999.0, "amqp": 999.0}, **LOST).state
+    assert facts.DEGRADED == verdict(durations={"broker": 999.0, "amqp": 999.0}, **LOST).state
 
 
 def test_a_broker_that_is_cut_off_while_the_connections_look_whole():
-    found = verdict(broker=False, lasting={"broker": 99999.0})
+    found = verdict(broker=False, durations={"broker": 99999.0})
 
     assert facts.DEGRADED == found.state and "have not noticed yet" in found.sentence
     assert facts.HEALTHY == verdict(broker=True).state
@@ -138,10 +138,10 @@ def test_a_broker_that_is_cut_off_while_the_connections_look_whole():
 @pytest.mark.parametrize("outcome", [facts.MISSING, facts.SILENT])
 def test_one_without_its_database_is_not_blamed_for_answering_no_call(outcome):
     """One that was started without it serves no queue, and its restart would end the same way."""
-    lasting = {"queue": 999.0, "queue-part": 999.0, "rpc": 999.0, "rpc-waiting": 999.0}
+    durations = {"queue": 999.0, "queue-part": 999.0, "rpc": 999.0, "rpc-waiting": 999.0}
 
-    assert facts.DEGRADED == verdict(rows=Rows(facts.UNREACHABLE, (), "x"), replies=(Reply("q", outcome),), lasting=lasting).state
-    assert facts.FAILED == verdict(rows=rows(5, 5), replies=(Reply("q", outcome),), lasting=lasting).state
+    assert facts.DEGRADED == verdict(rows=Rows(facts.UNREACHABLE, (), "x"), replies=(Reply("q", outcome),), durations=durations).state
+    assert facts.FAILED == verdict(rows=rows(5, 5), replies=(Reply("q", outcome),), durations=durations).state
 
 
 def test_sockets_that_could_not_be_seen_are_no_lost_connection():
@@ -152,7 +152,7 @@ def rows(*ages, outcome=facts.ANSWERED):
     return Rows(outcome, tuple(Row("ha@" + name, age, 2000) for name, age in zip("ab", ages)))
 
 
-@pytest.mark.parametrize("found, lasting, state, word", [
+@pytest.mark.parametrize("found, durations, state, word", [
     (rows(5, 9), 0, facts.HEALTHY, ""),
     (rows(5, 60), 0, facts.HEALTHY, ""),
     (rows(70, 80), 0, facts.DEGRADED, "has not reported for"),
@@ -166,9 +166,9 @@ def rows(*ages, outcome=facts.ANSWERED):
     (rows(5, -200), 999, facts.DEGRADED, "clocks"),
     (Rows(facts.UNREACHABLE, (), "n1:3306: refused"), 99999, facts.DEGRADED, "n1:3306: refused"),
     (Rows(facts.UNKNOWN, (), "denied"), 99999, facts.DEGRADED, "cannot be read: denied")])
-def test_heartbeats_of_cinder(found, lasting, state, word):
-    lasting = dict.fromkeys(("heartbeat", "heartbeat-part", "heartbeat-never", "database", "clock", "heartbeat-unknown"), lasting)
-    answer = verdict(rows=found, lasting=lasting)
+def test_heartbeats_of_cinder(found, durations, state, word):
+    durations = dict.fromkeys(("heartbeat", "heartbeat-part", "heartbeat-never", "database", "clock", "heartbeat-unknown"), durations)
+    answer = verdict(rows=found, durations=durations)
 
     assert state == answer.state and word in answer.sentence
 
@@ -199,7 +199,7 @@ def engines(*pairs):
     (engines((3, 5000), (3, 5000)), facts.DEGRADED),                         # none of its own: it did not get that far
     (engines(), facts.DEGRADED)])
 def test_rows_of_dead_engines_fool_nobody(found, state):
-    assert state == verdict(HEAT, settings=ENGINE, rows=found, lasting={"heartbeat": 61.0, "heartbeat-never": 61.0}).state
+    assert state == verdict(HEAT, settings=ENGINE, rows=found, durations={"heartbeat": 61.0, "heartbeat-never": 61.0}).state
 
 
 def test_a_dead_engine_is_not_called():
@@ -212,7 +212,7 @@ def test_a_dead_engine_is_not_called():
     assert (("heat-engine-listener.id2", "heat-engine-listener.id1"), facts.HEAT_LISTENING) == observe.call_targets(HEAT, seen)
 
 
-@pytest.mark.parametrize("reply, lasting, state, word", [
+@pytest.mark.parametrize("reply, durations, state, word", [
     (Reply("q", facts.ANSWERED, 2), 0, facts.HEALTHY, ""),
     (Reply("q", facts.SILENT, 2), 0, facts.DEGRADED, "did not answer an RPC call to q"),
     (Reply("q", facts.SILENT, 2), 61, facts.FAILED, "did not answer"),
@@ -220,8 +220,8 @@ def test_a_dead_engine_is_not_called():
     (Reply("q", facts.UNREACHABLE, None, "refused"), 99999, facts.DEGRADED, "refused"),
     (Reply("q", facts.UNKNOWN, None, "no pika"), 99999, facts.DEGRADED, "no pika"),
     (Reply("q", facts.ANSWERED, 4), 99999, facts.DEGRADED, "4 consumers")])
-def test_calls(reply, lasting, state, word):
-    answer = verdict(replies=(reply,), lasting=dict.fromkeys(("rpc", "queue", "broker", "rpc-unknown", "consumers"), lasting))
+def test_calls(reply, durations, state, word):
+    answer = verdict(replies=(reply,), durations=dict.fromkeys(("rpc", "queue", "broker", "rpc-unknown", "consumers"), durations))
 
     assert state == answer.state and word in answer.sentence
 
@@ -233,7 +233,7 @@ def test_consumers_of_a_node_that_died_are_no_second_copy():
 LISTENING = SETTINGS._replace(listen=("0.0.0.0", 6080), backends=())
 
 
-@pytest.mark.parametrize("changes, lasting, state, word", [
+@pytest.mark.parametrize("changes, durations, state, word", [
     ({"port_owner": "ours"}, 0, facts.HEALTHY, ""),
     ({"port_owner": None}, 9, facts.HEALTHY, ""),
     ({"port_owner": "nobody"}, 9, facts.FAILED, "does not listen on port 6080"),
@@ -243,10 +243,10 @@ LISTENING = SETTINGS._replace(listen=("0.0.0.0", 6080), backends=())
     ({"page": Page(facts.ANSWERED, 503)}, 61, facts.FAILED, "answers 503"),
     ({"page": Page(facts.SILENT, None, "no answer within 3 s")}, 6, facts.FAILED, "no answer within 3 s"),
     ({"page": Page(facts.UNKNOWN)}, 999, facts.HEALTHY, "")])
-def test_the_console_proxy(changes, lasting, state, word):
+def test_the_console_proxy(changes, durations, state, word):
     tree = Tree(PARENT, (PARENT,))
     answer = verdict(PROXY, settings=LISTENING, tree=tree, expected=None, baseline=None, sockets={},
-                     lasting=dict.fromkeys(("port", "page", "page-missing"), lasting), **changes)
+                     durations=dict.fromkeys(("port", "page", "page-missing"), durations), **changes)
 
     assert state == answer.state and word in answer.sentence
 
@@ -256,15 +256,15 @@ def test_a_connection_of_the_proxy_that_outlives_it_is_failed():
 
 
 def test_what_fails_goes_before_what_does_not():
-    found = verdict(rows=rows(5, 80), replies=(Reply("q", facts.MISSING),), lasting={"queue": 99.0})
+    found = verdict(rows=rows(5, 80), replies=(Reply("q", facts.MISSING),), durations={"queue": 99.0})
 
     assert facts.FAILED == found.state and "no queue q" in found.sentence
 
 
 def test_one_without_its_database_is_not_blamed_for_having_no_workers():
     away = Rows(facts.UNREACHABLE, (), "n1:3306: refused")
-    lasting = {"workers": 999.0, "amqp": 999.0, "database": 999.0}
+    durations = {"workers": 999.0, "amqp": 999.0, "database": 999.0}
 
-    assert facts.DEGRADED == verdict(tree=Tree(PARENT, (PARENT,)), rows=away, lasting=lasting).state
-    assert facts.DEGRADED == verdict(broker=True, rows=away, lasting=lasting, **LOST).state
-    assert facts.FAILED == verdict(broker=True, rows=rows(5, 5), lasting=lasting, **LOST).state
+    assert facts.DEGRADED == verdict(tree=Tree(PARENT, (PARENT,)), rows=away, durations=durations).state
+    assert facts.DEGRADED == verdict(broker=True, rows=away, durations=durations, **LOST).state
+    assert facts.FAILED == verdict(broker=True, rows=rows(5, 5), durations=durations, **LOST).state

@@ -5,11 +5,11 @@ import pytest
 
 from quorate.host.process import Process
 from quorate.openstack import facts
-from quorate.openstack.facts import Page, Reply, Rows, Seen, Sockets, Symptom, Tree
+from quorate.openstack.facts import Page, Reply, Rows, Observation, Sockets, Symptom, Tree
 from quorate.openstack.symptoms import timers
 
 PARENT, WORKER = Process(10, 1, 1, "S", ("x",)), Process(11, 10, 1, "S", ("x",))
-SHALLOW = Seen(Tree(PARENT, (WORKER,)), {11: Sockets(3, 1, frozenset())})
+SHALLOW = Observation(Tree(PARENT, (WORKER,)), {11: Sockets(3, 1, frozenset())})
 DEEP = SHALLOW._replace(rows=Rows(facts.ANSWERED), replies=(Reply("q", facts.ANSWERED),))
 
 
@@ -20,20 +20,20 @@ def symptom(key, sense, kind=facts.PASSING):
 AWAY = symptom("broker", facts.RPC, facts.OUTAGE)
 
 
-def noted(*found, at=0.0, interval=60.0):
+def launched_process(*found, at=0.0, interval=60.0):
     return timers.after({}, SHALLOW, found, at, interval)
 
 
 def test_what_only_a_call_saw_is_not_forgotten_by_a_look_that_called_nobody():
     """A network that cuts a broker off leaves the connections as they were for a minute or two."""
-    notes = timers.after(noted(AWAY), SHALLOW, (), 10.0, 10.0)
+    notes = timers.after(launched_process(AWAY), SHALLOW, (), 10.0, 10.0)
 
     assert 61.0 == timers.lasted(timers.after(notes, DEEP, (AWAY,), 61.0, 60.0), 61.0)["broker"]
 
 
 def test_one_outage_has_one_beginning_whichever_look_sees_it():
     lost = symptom("broker", facts.KNOCK, facts.OUTAGE)
-    notes = timers.after(noted(AWAY), SHALLOW._replace(broker=False), (lost,), 70.0, 10.0)
+    notes = timers.after(launched_process(AWAY), SHALLOW._replace(broker=False), (lost,), 70.0, 10.0)
 
     assert 70.0 == timers.lasted(notes, 70.0)["broker"]
 
@@ -51,7 +51,7 @@ def test_one_outage_has_one_beginning_whichever_look_sees_it():
     (facts.KERNEL, "amqp", SHALLOW._replace(sockets={11: Sockets()}), SHALLOW),
     (facts.KERNEL, "port", SHALLOW, SHALLOW._replace(port_owner="ours"))])
 def test_only_who_could_have_seen_it_says_that_it_is_over(sense, key, blind, sees):
-    notes = noted(symptom(key, sense))
+    notes = launched_process(symptom(key, sense))
 
     assert {key} == set(timers.after(notes, blind, (), 10.0))
     assert {} == timers.after(notes, sees, (), 10.0)
@@ -60,20 +60,20 @@ def test_only_who_could_have_seen_it_says_that_it_is_over(sense, key, blind, see
 def test_what_a_restart_mends_leaves_no_time_for_other_looks():
     fatal = symptom("frozen", facts.KERNEL, facts.FATAL)
 
-    assert {"amqp", "frozen"} == set(timers.after(noted(symptom("amqp", facts.KERNEL)), SHALLOW, (fatal,), 10.0))
+    assert {"amqp", "frozen"} == set(timers.after(launched_process(symptom("amqp", facts.KERNEL)), SHALLOW, (fatal,), 10.0))
 
 
 def test_where_nobody_looked_for_long_it_begins_anew():
     """Monitors that an operator switched off for an hour: what lay between two sights is not known."""
-    notes = timers.after(noted(AWAY), DEEP, (AWAY,), 3600.0, 60.0)
+    notes = timers.after(launched_process(AWAY), DEEP, (AWAY,), 3600.0, 60.0)
 
     assert 0.0 == timers.lasted(notes, 3600.0)["broker"]
-    assert {} == timers.after(noted(AWAY), SHALLOW, (), 3600.0)
+    assert {} == timers.after(launched_process(AWAY), SHALLOW, (), 3600.0)
 
 
 def test_the_end_of_an_outage_is_a_beginning_for_what_waited_for_it():
     """A worker that has yet to connect again when RabbitMQ is back does not inherit the minutes before."""
-    waiting = noted(symptom("rpc", facts.RPC), symptom("queue", facts.RPC), symptom("heartbeat", facts.ROWS))
+    waiting = launched_process(symptom("rpc", facts.RPC), symptom("queue", facts.RPC), symptom("heartbeat", facts.ROWS))
 
     assert {"broker", "heartbeat"} == set(timers.after(waiting, SHALLOW, (AWAY,), 10.0))
     away = symptom("database", facts.ROWS, facts.OUTAGE)
@@ -81,11 +81,11 @@ def test_the_end_of_an_outage_is_a_beginning_for_what_waited_for_it():
 
 
 def test_of_a_service_that_is_gone_nothing_is_remembered():
-    assert {} == timers.after(noted(AWAY), Seen(Tree()), (), 1.0)
+    assert {} == timers.after(launched_process(AWAY), Observation(Tree()), (), 1.0)
 
 
 def test_a_file_is_read_as_it_was_written_and_a_torn_line_is_none():
-    notes = noted(AWAY, symptom("amqp", facts.KERNEL), at=1234.5)
+    notes = launched_process(AWAY, symptom("amqp", facts.KERNEL), at=1234.5)
 
     assert notes == timers.read(timers.text(notes))
     assert {} == timers.read({"broker": "12.5", "amqp": "x y z", "rpc": ""})

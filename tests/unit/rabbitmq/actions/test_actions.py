@@ -16,15 +16,15 @@ from quorate.pacemaker.cib import configured_nodes
 from quorate.pacemaker.tools import Unavailable
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions import serving
-from quorate.rabbitmq.actions.participant import Cluster, NotOurTurn, ended
+from quorate.rabbitmq.actions.participant import Participant, NotNow, ended
 from quorate.rabbitmq.actions.recovery import by_its_files, cut_off
 from quorate.rabbitmq.broker import layout
 from quorate.rabbitmq.broker.ctl import Tools
 from quorate.rabbitmq.broker.layout import as_note, from_note
 from quorate.rabbitmq.broker.observe import Observation
 from quorate.rabbitmq.declaration import PARAMETERS
-from quorate.rabbitmq.election.published import Board
-from quorate.rabbitmq.memory import Memory
+from quorate.rabbitmq.election.published import PublishedState
+from quorate.host.state_files import StateFiles
 from tests import fakes
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -42,10 +42,10 @@ class Notes:
     def publish(self, report):
         self.own = report
 
-    def told(self):
+    def last_published(self):
         return self.own
 
-    def say(self, sentence):
+    def set_status(self, sentence):
         self.said.append(sentence)
 
     def reports(self):
@@ -69,7 +69,7 @@ class Notes:
     def override(self):
         return self.word
 
-    def overrule(self, word):
+    def set_override(self, word):
         self.word = word
 
     def claim(self):
@@ -94,16 +94,16 @@ class Node:
         self.commands = fakes.FakeCommands(self.clock)
         self.context = fakes.context("start", PARAMETERS, clock=self.clock, commands=self.commands, seconds=100,
                                      **dict({"user": ME}, **(parameters or {})))
-        self.memory = Memory("mq", str(tmp_path / "run"), str(tmp_path / "lasting"))
+        self.state_files = StateFiles("rabbitmq", "mq", str(tmp_path / "run"), str(tmp_path / "lasting"))
         self.directory = tmp_path / "mnesia" / "rabbit@n1"
         (tmp_path / "cookie").write_text("secret")
         self.layout = layout.Layout("/bin/true", "rabbit@n1", str(tmp_path / "mnesia"), str(self.directory),
                                      str(tmp_path / "log"), ME, ME, str(tmp_path / "cookie"), "/nonexistent", 5672, False,
                                      "3.10.8", str(tmp_path))
-        self.memory.write("started", {"at": 1})
-        self.board = Notes(reports, **more)
+        self.state_files.write("started", {"at": 1})
+        self.published = Notes(reports, **more)
         self.cut = set()
-        self.cluster = Cluster(self.context, self.memory, self.board, self.layout, lambda name, _port: name not in self.cut)
+        self.participant = Participant(self.context, self.state_files, self.published, self.layout, lambda name, _port: name not in self.cut)
         self.commands.on_spawn = self._spawn
 
     def _spawn(self, _argv):
@@ -131,11 +131,11 @@ def other(node, state, **more):
 # -- what is on the disk
 
 def test_an_empty_disk(tmp_path):
-    assert Node(tmp_path).cluster.from_disk().data is False
+    assert Node(tmp_path).participant.from_disk().data is False
 
 
 def test_a_disk_with_data(tmp_path):
-    report = Node(tmp_path).fill().cluster.from_disk()
+    report = Node(tmp_path).fill().participant.from_disk()
     assert report.data and report.members == names("n1", "n2", "n3") and report.store == facts.MNESIA
     assert report.launched and len(report.cookie) == layout.DIGITS
 
@@ -143,16 +143,16 @@ def test_a_disk_with_data(tmp_path):
 def test_data_that_were_served_from_and_are_not_there_are_lost(tmp_path):
     """As with a file system that is not mounted. The note is on another one, and is about one directory only."""
     node = Node(tmp_path).fill()
-    assert not node.cluster.from_disk().lost
-    node.cluster.served(Observation(facts.RUNNING, None, None, "It runs."))
-    assert not node.cluster.from_disk().lost
+    assert not node.participant.from_disk().lost
+    node.participant.served(Observation(facts.RUNNING, None, None, "It runs."))
+    assert not node.participant.from_disk().lost
     node.directory.rename(tmp_path / "unmounted")
-    assert node.cluster.from_disk().lost
-    assert node.cluster.turn().action == facts.WAIT, "two have not said anything"
-    node.board.others = {name: other(name, facts.DOWN, data=False, members=None) for name in ("n2", "n3")}
-    assert node.cluster.turn().action == facts.REFUSE
-    node.cluster._layout = node.layout._replace(directory=str(tmp_path / "elsewhere"))
-    assert node.cluster.turn().action == facts.FOUND
+    assert node.participant.from_disk().lost
+    assert node.participant.turn().action == facts.WAIT, "two have not said anything"
+    node.published.others = {name: other(name, facts.DOWN, data=False, members=None) for name in ("n2", "n3")}
+    assert node.participant.turn().action == facts.REFUSE
+    node.participant._layout = node.layout._replace(directory=str(tmp_path / "elsewhere"))
+    assert node.participant.turn().action == facts.FOUND
 
 
 @contextlib.contextmanager
@@ -172,36 +172,36 @@ def test_a_disk_that_cannot_be_read_is_unknown():
         os.chmod(home, 0o755)
         node = Node(pathlib.Path(home)).fill()
         with nobody_special():
-            assert node.cluster.from_disk().data is True
+            assert node.participant.from_disk().data is True
         node.directory.chmod(0)
         with nobody_special():
-            assert node.cluster.from_disk().data is None
+            assert node.participant.from_disk().data is None
         node.directory.chmod(0o755)
 
 
 def test_what_was_seen_before_a_launch_counts_until_the_broker_served(tmp_path):
     """While it boots RabbitMQ writes down only who else boots: two could then prove that nobody is missing."""
     node = Node(tmp_path).fill()
-    node.cluster.disk.keep_evidence()
+    node.participant.disk.keep_evidence()
     node.fill(running="rabbit@n1,rabbit@n2")
-    assert node.cluster.from_disk().running == names("n1", "n2", "n3")
-    serving.keep_record(node.cluster, Observation(facts.RUNNING, None, None, "It runs."))
-    assert node.board.own.running == names("n1", "n2")
+    assert node.participant.from_disk().running == names("n1", "n2", "n3")
+    serving.keep_record(node.participant, Observation(facts.RUNNING, None, None, "It runs."))
+    assert node.published.own.running == names("n1", "n2")
 
 
 # -- looking
 
 def test_who_waits_looks_again_when_another_says_something_new_or_a_moment_has_passed(tmp_path):
     node = Node(tmp_path, [other("n2", facts.STARTING, members=names("n2"))])
-    assert node.cluster.moved(), "it has not looked yet"
-    assert node.cluster.turn().action == facts.WAIT
-    assert not node.cluster.moved()
-    node.board.others["n2"] = other("n2", facts.RUNNING, members=names("n2"))
-    assert node.cluster.moved()
-    assert node.cluster.turn().action == facts.JOIN
-    assert not node.cluster.moved()
+    assert node.participant.moved(), "it has not looked yet"
+    assert node.participant.turn().action == facts.WAIT
+    assert not node.participant.moved()
+    node.published.others["n2"] = other("n2", facts.RUNNING, members=names("n2"))
+    assert node.participant.moved()
+    assert node.participant.turn().action == facts.JOIN
+    assert not node.participant.moved()
     node.clock.sleep(3)
-    assert node.cluster.moved()
+    assert node.participant.moved()
 
 
 def test_a_command_can_be_typed_as_it_is_shown(tmp_path):
@@ -209,27 +209,27 @@ def test_a_command_can_be_typed_as_it_is_shown(tmp_path):
     from quorate.rabbitmq.explain import table
     node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2", "n3"))]).fill()
     moves = "mv %s/mnesia/rabbit@n1 %s/mnesia/rabbit@n1.old" % (tmp_path, tmp_path)
-    assert node.cluster.turn().command == moves and moves in node.board.said[-1]
-    assert "to go on: " + moves in table(node.board.snapshot(), 0, home=node.cluster.home())
+    assert node.participant.turn().command == moves and moves in node.published.said[-1]
+    assert "to go on: " + moves in table(node.published.snapshot(), 0, home=node.participant.home())
 
 
 def test_who_explains_from_a_node_without_a_broker_is_told_as_well(tmp_path):
     node = Node(tmp_path, parameters={"binary": "/no/such/program"})
-    node.cluster._layout = None
-    assert node.cluster.home() == "DATADIR"
+    node.participant._layout = None
+    assert node.participant.home() == "DATADIR"
 
 
 # -- launching
 
 def test_a_join_tells_the_broker_whom_to_join_and_never_to_fall_back(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"))])
-    decision = node.cluster.turn()
-    node.cluster.carry_out(decision)
+    decision = node.participant.turn()
+    node.participant.carry_out(decision)
     (argv, _log, env, user), = node.commands.spawned
     assert argv == ("/bin/true",) and user == ME
     assert env["RABBITMQ_SERVER_START_ARGS"] == ("-rabbit cluster_nodes {['rabbit@n2'],disc} -rabbit cluster_formation "
                                                  "[{discovery_retry_limit,1000000}]")
-    assert node.memory.read("grow", lasting=True) and node.board.own.state == facts.STARTING
+    assert node.state_files.read("grow", persistent=True) and node.published.own.state == facts.STARTING
 
 
 def test_a_former_self_is_forgotten_before_the_join(tmp_path):
@@ -237,7 +237,7 @@ def test_a_former_self_is_forgotten_before_the_join(tmp_path):
     node.commands.allow("rabbitmqctl", ...)
     for path in ("/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
         node.commands.allow(path, ...)
-    node.cluster.carry_out(node.cluster.turn())
+    node.participant.carry_out(node.participant.turn())
     assert node.commands.calls[0][1:] == ("-n", "rabbit@n2", "forget_cluster_node", "rabbit@n1")
 
 
@@ -245,10 +245,10 @@ def test_a_former_self_that_cannot_be_forgotten_keeps_it_from_joining(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING)])
     for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
         node.commands.allow(path, ..., rc=70, err="Error:\n{:failed_to_remove_node, :rabbit@n1, {:active, 'x'}}")
-    with pytest.raises(NotOurTurn) as turned:
-        node.cluster.carry_out(node.cluster.turn())
+    with pytest.raises(NotNow) as turned:
+        node.participant.carry_out(node.participant.turn())
     assert "did not forget rabbit@n1" in str(turned.value) and node.commands.spawned == []
-    assert "did not forget" in node.board.said[-1]
+    assert "did not forget" in node.published.said[-1]
 
 
 @pytest.mark.parametrize("rc, out, critical", [
@@ -264,20 +264,20 @@ def test_a_tool_that_fails_is_no_answer(tmp_path, rc, out, critical):
 def test_the_founder_is_the_one_who_claimed_it(tmp_path):
     empty = [other(name, facts.DOWN, data=False, members=None) for name in ("n2", "n3")]
     node = Node(tmp_path, empty)
-    node.cluster.carry_out(node.cluster.turn())
-    assert node.board.who == "n1" and "RABBITMQ_SERVER_START_ARGS" not in node.commands.spawned[0][2]
+    node.participant.carry_out(node.participant.turn())
+    assert node.published.who == "n1" and "RABBITMQ_SERVER_START_ARGS" not in node.commands.spawned[0][2]
 
 
 def test_a_4_joins_only_what_is_older_by_its_own_clock(tmp_path):
     """Peer discovery of RabbitMQ 4 takes the node that started first; with a clock that is behind that would be itself."""
     node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"), since=1_700_000_003)])
-    node.cluster._layout = node.layout._replace(version="4.0.5")
-    node.cluster.carry_out(node.cluster.turn())
+    node.participant._layout = node.layout._replace(version="4.0.5")
+    node.participant.carry_out(node.participant.turn())
     assert node.clock.now() > 1_700_000_004
     ahead = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"), since=1_700_009_999)])
-    ahead.cluster._layout = node.layout._replace(version="4.0.5")
+    ahead.participant._layout = node.layout._replace(version="4.0.5")
     with pytest.raises(Failed) as failed:
-        ahead.cluster.carry_out(ahead.cluster.turn())
+        ahead.participant.carry_out(ahead.participant.turn())
     assert "clock" in failed.value.reason
 
 
@@ -285,17 +285,17 @@ def test_a_4_joins_only_what_is_older_by_its_own_clock(tmp_path):
 
 def waiting(node):
     process = node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=400)
-    node.memory.write("server", {"pid": 400, "start": process.start, "session": 400})
+    node.state_files.write("server", {"pid": 400, "start": process.start, "session": 400})
     return Observation(facts.WAITING, process, None, "It waits.")
 
 
 def test_a_wait_is_said_at_once_and_shown_when_it_lasts(tmp_path):
     node = Node(tmp_path, [other("n2", facts.WAITING)]).fill()
     seen = waiting(node)
-    assert node.cluster.watch(seen).code == codes.SUCCESS
-    assert "Waits for n3" in node.board.said[-1] and "quorate rabbitmq boot n1" in node.board.said[-1]
+    assert node.participant.watch(seen).code == codes.SUCCESS
+    assert "Waits for n3" in node.published.said[-1] and "quorate rabbitmq boot n1" in node.published.said[-1]
     node.clock.sleep(30)
-    outcome = node.cluster.watch(seen)
+    outcome = node.participant.watch(seen)
     assert outcome.code == codes.DEGRADED and "n3" in outcome.reason
 
 
@@ -306,12 +306,12 @@ def test_the_operators_word_boots_a_broker_that_waits(tmp_path):
     for path in ("/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
         node.commands.allow(path, ...)
     seen = waiting(node)
-    node.cluster.report(facts.WAITING)
-    process = node.cluster.boot_alone_if_proven()
+    node.participant.report(facts.WAITING)
+    process = node.participant.boot_alone_if_proven()
     assert isinstance(process, Process) and process.pid == 500
     assert seen.process.pid in [pid for pid, _ in node.context.processes.signals]
     assert [call[-1] for call in node.commands.calls] == ["force_boot"]
-    assert node.board.number == 1 and node.board.word is None, "used up, and a new generation"
+    assert node.published.number == 1 and node.published.word is None, "used up, and a new generation"
 
 
 def test_a_forced_boot_is_on_record_before_rabbitmq_has_the_order(tmp_path):
@@ -319,26 +319,26 @@ def test_a_forced_boot_is_on_record_before_rabbitmq_has_the_order(tmp_path):
     node = Node(tmp_path, override=facts.Override("n1", "root", 1)).fill()
     orders = []
     for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
-        node.commands.allow(path, ..., then=lambda argv, _stdin: orders.append(node.board.number))
+        node.commands.allow(path, ..., then=lambda argv, _stdin: orders.append(node.published.number))
 
     def away():
         raise Unavailable("Pacemaker does not answer.")
 
-    node.board.open_generation, really = away, node.board.open_generation
+    node.published.open_generation, really = away, node.published.open_generation
     with pytest.raises(Unavailable):
-        node.cluster.carry_out(facts.Decision(facts.FORCE))
+        node.participant.carry_out(facts.Decision(facts.FORCE))
     assert orders == [] and node.commands.spawned == []
 
-    node.board.open_generation = really
-    node.cluster.carry_out(facts.Decision(facts.FORCE))
+    node.published.open_generation = really
+    node.participant.carry_out(facts.Decision(facts.FORCE))
     assert orders == [1]
 
 
 def test_without_proof_or_word_nothing_is_forced(tmp_path):
     node = Node(tmp_path, [other("n2", facts.WAITING)]).fill()
     waiting(node)
-    node.cluster.report(facts.WAITING)
-    assert node.cluster.boot_alone_if_proven() is None
+    node.participant.report(facts.WAITING)
+    assert node.participant.boot_alone_if_proven() is None
     assert node.commands.calls == [] and node.context.processes.signals == []
 
 
@@ -351,8 +351,8 @@ def test_without_proof_or_word_nothing_is_forced(tmp_path):
 def test_whether_a_boot_will_wait_for_others(tmp_path, reports, running, needs):
     """SIGKILL of all: the first one to be started kept Pacemaker from starting the others until its whole boot was done."""
     node = Node(tmp_path, reports).fill(running=running)
-    node.cluster.report(facts.STARTING)
-    assert node.cluster._needs_others() is needs
+    node.participant.report(facts.STARTING)
+    assert node.participant._needs_others() is needs
 
 
 @pytest.mark.parametrize("state, least, most", [(facts.DOWN, 0, 10), (facts.STARTING, 80, 91)],
@@ -360,10 +360,10 @@ def test_whether_a_boot_will_wait_for_others(tmp_path, reports, running, needs):
 def test_how_long_start_stays_with_a_boot(tmp_path, state, least, most):
     """Nothing listens on port 1, so the broker boots for ever."""
     node = Node(tmp_path, [other("n2", state), other("n3", state)]).fill()
-    node.cluster._layout = node.layout._replace(port=1)
-    decision = node.cluster.turn()
-    process = node.cluster.carry_out(decision)
-    assert node.cluster.accompany(process, decision, 90).code == codes.SUCCESS
+    node.participant._layout = node.layout._replace(port=1)
+    decision = node.participant.turn()
+    process = node.participant.carry_out(decision)
+    assert node.participant.accompany(process, decision, 90).code == codes.SUCCESS
     assert least <= node.clock.elapsed <= most
 
 
@@ -377,7 +377,7 @@ RACE = "error:{case_clause,{error,{node_not_running,rabbit@n1}}}"
 def test_a_broker_that_ends_while_it_starts_is_launched_again(tmp_path, words, crashes, launches, code):
     """A start that failed would keep the node out, and the others wait for it: seen after a power cut of all, with 4.0.5."""
     node, started = Node(tmp_path, [other("n2", facts.STARTING), other("n3", facts.STARTING)]).fill(), []
-    node.cluster._layout = node.layout._replace(port=1)
+    node.participant._layout = node.layout._replace(port=1)
 
     def spawn(argv):
         started.append(argv)
@@ -393,8 +393,8 @@ def test_a_broker_that_ends_while_it_starts_is_launched_again(tmp_path, words, c
                 log.write("2026-11-21 18:01:40.291378+00:00 [error] <0.216.0> %s\n" % words)
 
     node.commands.on_spawn = spawn
-    decision = node.cluster.turn()
-    outcome = node.cluster.accompany(node.cluster.carry_out(decision), decision, 90)
+    decision = node.participant.turn()
+    outcome = node.participant.accompany(node.participant.carry_out(decision), decision, 90)
     assert (outcome.code, len(started)) == (code, launches)
     assert code == codes.SUCCESS or words[:30] in outcome.reason
 
@@ -411,44 +411,44 @@ PAUSED = Observation(facts.PAUSED, None, None, "It paused itself.")
 
 def test_a_paused_broker_fails_when_the_cluster_goes_on_without_it(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill()
-    assert cut_off(node.cluster, PAUSED) == (codes.DEGRADED, "It paused itself.")
+    assert cut_off(node.participant, PAUSED) == (codes.DEGRADED, "It paused itself.")
     node.clock.sleep(61)
-    outcome = cut_off(node.cluster, PAUSED)
+    outcome = cut_off(node.participant, PAUSED)
     assert outcome.code == codes.ERR_GENERIC and "Cut off from n2, n3, where the cluster runs" in outcome.reason
     assert len(outcome.reason) <= 144, "Pacemaker cuts it off"
 
 
 def test_an_interruption_that_passes_begins_anew(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
-    cut_off(node.cluster, PAUSED)
+    cut_off(node.participant, PAUSED)
     node.clock.sleep(50)
-    node.cluster.served(Observation(facts.RUNNING, None, None, "It runs."))
+    node.participant.served(Observation(facts.RUNNING, None, None, "It runs."))
     node.clock.sleep(50)
-    assert cut_off(node.cluster, PAUSED).code == codes.DEGRADED
+    assert cut_off(node.participant, PAUSED).code == codes.DEGRADED
 
 
 def test_who_is_alone_because_the_others_are_stopped_does_not_fail(tmp_path):
     node = Node(tmp_path, [other("n2", facts.DOWN), other("n3", facts.DOWN)]).fill()
     for _ in range(20):
-        assert cut_off(node.cluster, PAUSED).code == codes.DEGRADED
+        assert cut_off(node.participant, PAUSED).code == codes.DEGRADED
         node.clock.sleep(10)
 
 
 def test_a_minority_does_not_fail_because_somebody_set_the_clock(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
-    cut_off(node.cluster, PAUSED)
+    cut_off(node.participant, PAUSED)
     node.clock.step(3600)
-    assert cut_off(node.cluster, PAUSED).code == codes.DEGRADED
+    assert cut_off(node.participant, PAUSED).code == codes.DEGRADED
 
 
 def test_what_the_others_reported_has_to_be_newer_than_what_was_seen(tmp_path):
     """All may have paused at once; each learns it of the others only by their next monitor."""
     node = Node(tmp_path, [other("n2", facts.RUNNING)], parameters={"minority_wait": "3s", "CRM_meta_interval": "10000"}).fill()
-    cut_off(node.cluster, PAUSED)
+    cut_off(node.participant, PAUSED)
     node.clock.sleep(10)
-    assert cut_off(node.cluster, PAUSED).code == codes.DEGRADED
+    assert cut_off(node.participant, PAUSED).code == codes.DEGRADED
     node.clock.sleep(11)
-    assert cut_off(node.cluster, PAUSED).code == codes.ERR_GENERIC
+    assert cut_off(node.participant, PAUSED).code == codes.ERR_GENERIC
 
 
 @pytest.mark.parametrize("running, beside, told, state", [
@@ -461,7 +461,7 @@ def test_what_the_others_reported_has_to_be_newer_than_what_was_seen(tmp_path):
 def test_two_clusters_are_found_without_credentials(tmp_path, running, beside, told, state):
     node = Node(tmp_path, [other("n2", beside)]).fill(running=running)
     serving = Observation(facts.RUNNING, None, facts.Broker(answered=True, running_nodes=told), "It serves.")
-    seen = by_its_files(node.cluster, serving)
+    seen = by_its_files(node.participant, serving)
     assert seen.state == state
     assert (seen == serving) == (state == facts.RUNNING) and (state == facts.RUNNING or "only 1 of the 3" in seen.sentence)
 
@@ -470,21 +470,21 @@ def test_with_khepri_the_files_of_mnesia_tell_nothing(tmp_path):
     """A node that joined has them from the moment before, when it was alone: it was called a minority, and restarted (4.0.5)."""
     node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill("rabbit@n1", "")
     serves = Observation(facts.RUNNING, None, facts.Broker(answered=True), "It serves.")
-    assert by_its_files(node.cluster, serves).state == facts.PARTITIONED, "without Khepri"
+    assert by_its_files(node.participant, serves).state == facts.PARTITIONED, "without Khepri"
 
     (tmp_path / "mnesia" / "rabbit@n1-feature_flags").write_text("[khepri_db,\n quorum_queue].\n")
     (node.directory / "coordination").mkdir()
-    assert by_its_files(node.cluster, serves).state == facts.RUNNING
-    assert (node.cluster.from_disk().members, node.cluster.from_disk().running) == (None, None)
-    node.cluster.disk.keep_members(names("n1", "n2"))
-    assert (node.cluster.from_disk().data, node.cluster.from_disk().members) == (True, names("n1", "n2"))
+    assert by_its_files(node.participant, serves).state == facts.RUNNING
+    assert (node.participant.from_disk().members, node.participant.from_disk().running) == (None, None)
+    node.participant.disk.keep_members(names("n1", "n2"))
+    assert (node.participant.from_disk().data, node.participant.from_disk().members) == (True, names("n1", "n2"))
 
 
 def test_a_cluster_that_cannot_be_asked_is_no_partition(tmp_path):
     node = Node(tmp_path).fill(running="rabbit@n1")
-    node.board.reports = _unavailable
+    node.published.reports = _unavailable
     serving = Observation(facts.RUNNING, None, facts.Broker(answered=True), "It serves.")
-    assert by_its_files(node.cluster, serving) == serving
+    assert by_its_files(node.participant, serving) == serving
 
 
 def _unavailable():
@@ -495,20 +495,20 @@ def test_beside_a_cluster_that_it_cannot_reach_a_node_is_not_launched(tmp_path):
     """It saw the others go, so it would wait for nobody and serve beside them."""
     node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill(running="rabbit@n1")
     node.cut = {"rabbit@n2", "rabbit@n3"}
-    assert node.cluster.wait().code == codes.SUCCESS
+    assert node.participant.wait().code == codes.SUCCESS
     node.clock.sleep(30)
-    outcome = node.cluster.wait()
+    outcome = node.participant.wait()
     assert outcome.code == codes.DEGRADED and node.commands.spawned == []
-    assert "would be a cluster of its own" in node.board.said[-1]
+    assert "would be a cluster of its own" in node.published.said[-1]
     node.cut.clear()
-    assert node.cluster.turn().action == facts.START
+    assert node.participant.turn().action == facts.START
 
 
 # -- a boot that hangs
 
 def booting(node):
     process = node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=400)
-    node.memory.write("server", {"pid": 400, "start": process.start, "session": 400})
+    node.state_files.write("server", {"pid": 400, "start": process.start, "session": 400})
     return Observation(facts.STARTING, process, None, "It starts.")
 
 
@@ -519,7 +519,7 @@ def test_a_boot_beside_a_running_cluster_that_does_nothing_is_restarted(tmp_path
     for _ in range(8):
         cpu += 0.1
         node.context.processes.works[400] = (cpu, 5000)
-        codes_seen.append(node.cluster.watch(seen).code)
+        codes_seen.append(node.participant.watch(seen).code)
         node.clock.sleep(10)
     assert codes_seen == [codes.SUCCESS] * 6 + [codes.ERR_GENERIC] * 2
 
@@ -529,7 +529,7 @@ def test_a_boot_that_works_is_not_idle_because_somebody_set_the_clock(tmp_path):
     seen = booting(node)
     for cpu in (1.0, 6.0):
         node.context.processes.works[400] = (cpu, 0)
-        assert node.cluster.watch(seen).code == codes.SUCCESS
+        assert node.participant.watch(seen).code == codes.SUCCESS
         node.clock.sleep(5)
         node.clock.step(3600)
 
@@ -549,7 +549,7 @@ def test_a_boot_that_takes_long_is_left_alone(tmp_path, reports, cpu, moved, sai
         if said:
             with open(node.layout.log, "a", encoding="ascii") as file:
                 file.write("2026-11-21 [info] a word\n")
-        assert node.cluster.watch(seen).code != codes.ERR_GENERIC
+        assert node.participant.watch(seen).code != codes.ERR_GENERIC
         node.clock.sleep(10)
 
 
@@ -560,10 +560,10 @@ def test_a_policy_is_set_once(tmp_path):
     node.commands.allow("rabbitmqctl", ...)
     for path in ("/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
         node.commands.allow(path, ...)
-    serving.apply_policy(node.cluster)
+    serving.apply_policy(node.participant)
     assert node.commands.calls[0][1:] == ("set_policy", "ha-all", "^(?!amq\\.).*", '{"ha-mode":"all"}')
-    serving.apply_policy(node.cluster)
-    assert len(node.commands.calls) == 1 and not node.memory.has("complaint")
+    serving.apply_policy(node.participant)
+    assert len(node.commands.calls) == 1 and not node.state_files.has("complaint")
 
 
 def test_a_cluster_that_is_founded_anew_gets_its_policy(tmp_path):
@@ -571,27 +571,27 @@ def test_a_cluster_that_is_founded_anew_gets_its_policy(tmp_path):
     node = Node(tmp_path, parameters={"set_policy": 'ttl ^ {"message-ttl":60000}'})
     for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
         node.commands.allow(path, ...)
-    serving.apply_policy(node.cluster)
-    node.memory.forget("policy")
-    serving.apply_policy(node.cluster)
+    serving.apply_policy(node.participant)
+    node.state_files.forget("policy")
+    serving.apply_policy(node.participant)
     assert len(node.commands.calls) == 1
 
-    node.memory.write("launched-for", {"action": facts.FOUND})
-    serving.apply_policy(node.cluster)
+    node.state_files.write("launched-for", {"action": facts.FOUND})
+    serving.apply_policy(node.participant)
     assert len(node.commands.calls) == 2
 
 
 def test_queues_are_extended_to_a_node_that_lost_its_power_while_it_joined(tmp_path):
     """The note was in /run: after a reboot quorum queues stayed with two members, and nobody said so."""
     node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"))])
-    node.cluster.carry_out(node.cluster.turn())
+    node.participant.carry_out(node.participant.turn())
     rebooted = Node(tmp_path).fill()
-    rebooted.cluster.memory = Memory("mq", str(tmp_path / "run of the next boot"), str(tmp_path / "lasting"))
+    rebooted.participant.state_files = StateFiles("rabbitmq", "mq", str(tmp_path / "run of the next boot"), str(tmp_path / "lasting"))
     for path in ("rabbitmq-queues", "/usr/sbin/rabbitmq-queues", "/usr/lib/rabbitmq/bin/rabbitmq-queues"):
         rebooted.commands.allow(path, ...)
 
-    serving.after_boot(rebooted.cluster)
-    serving.after_boot(rebooted.cluster)
+    serving.after_boot(rebooted.participant)
+    serving.after_boot(rebooted.participant)
 
     assert [call[1:] for call in rebooted.commands.calls] == [("grow", "rabbit@n1", "all")]
 
@@ -601,20 +601,20 @@ def test_a_policy_that_could_not_be_set_is_tried_again(tmp_path):
     tools = ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl")
     for path in tools:
         node.commands.allow(path, ..., rc=1, err="Error: timeout")
-    serving.after_boot(node.cluster)
-    assert "ttl was not set" in node.memory.read("complaint")["text"]
+    serving.after_boot(node.participant)
+    assert "ttl was not set" in node.state_files.read("complaint")["text"]
     for path in tools:
         node.commands.allow(path, ...)
-    serving.after_boot(node.cluster)
-    serving.after_boot(node.cluster)
-    assert len(node.commands.calls) == 2 and not node.memory.has("complaint")
+    serving.after_boot(node.participant)
+    serving.after_boot(node.participant)
+    assert len(node.commands.calls) == 2 and not node.state_files.has("complaint")
 
 
 def test_mirroring_on_4_is_a_complaint_and_no_reason_not_to_serve(tmp_path):
     node = Node(tmp_path, parameters={"set_policy": 'ha-all ^ {"ha-mode":"all"}'})
-    node.cluster._layout = node.layout._replace(version="4.0.5")
-    serving.apply_policy(node.cluster)
-    assert node.commands.calls == [] and "quorum queues" in node.memory.read("complaint")["text"]
+    node.participant._layout = node.layout._replace(version="4.0.5")
+    serving.apply_policy(node.participant)
+    assert node.commands.calls == [] and "quorum queues" in node.state_files.read("complaint")["text"]
 
 
 # -- the cookie
@@ -654,7 +654,7 @@ def test_a_claim_is_lost_to_who_was_faster():
     context = fakes.context("start", PARAMETERS, commands=commands, environ={"OCF_RESOURCE_INSTANCE": "mq"})
     commands.expect("cibadmin", "--create", ..., rc=108, err="File exists")
     commands.expect("crm_attribute", "-t", "crm_config", "-s", "mq-founder", "-n", "mq-founder", "-G", "-q", out="n2\n")
-    assert Board(context, None).claim() == "n2"
+    assert PublishedState(context, None).claim() == "n2"
     commands.done()
 
 

@@ -297,7 +297,7 @@ sys.path.insert(0, %r)
 before = set(sys.modules)
 from quorate.rabbitmq.broker import credentials, health, observe
 place = credentials.Where(port=%d, management_port=%d, epmd_port=%d, node="rabbit@n1", user="u", password="p")
-broker = observe.look(place, None, 0, 20)
+broker = observe.observe_broker(place, None, 0, 20)
 assert health.classify(broker) == ("running", True, "RabbitMQ serves clients."), broker
 print(" ".join(sorted(name for name in set(sys.modules) - before if not name.startswith(("quorate", "_")))))
 """

@@ -13,7 +13,7 @@ from quorate.rabbitmq.actions import stop
 from quorate.rabbitmq.broker import process
 from quorate.rabbitmq.broker.process import is_broker
 from quorate.rabbitmq.declaration import PARAMETERS
-from quorate.rabbitmq.memory import Memory
+from quorate.host.state_files import StateFiles
 from tests import fakes
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -29,14 +29,14 @@ class Node:
         self.commands = fakes.FakeCommands(self.clock)
         self.context = fakes.context("stop", PARAMETERS, clock=self.clock, commands=self.commands, processes=self.processes,
                                      seconds=60, user=ME)
-        self.memory = Memory("test", str(tmp_path / "run"), str(tmp_path / "lasting"))
+        self.state_files = StateFiles("rabbitmq", "test", str(tmp_path / "run"), str(tmp_path / "lasting"))
         self.broker = self.processes.add(BEAM, pid=400, **how)
         self.child = self.processes.add("erl_child_setup 1024", pid=401, ppid=400, **how)
         self.epmd = self.processes.add("/usr/bin/epmd -daemon", pid=402)
-        self.memory.write(daemon.NOTE, {"pid": 400, "start": self.broker.start, "session": 400})
+        self.state_files.write(daemon.NOTE, {"pid": 400, "start": self.broker.start, "session": 400})
 
     def stop(self, **how):
-        return process.stop(self.context, self.memory, "rabbit@n1", 30, **how)
+        return process.stop(self.context, self.state_files, "rabbit@n1", 30, **how)
 
 
 @pytest.mark.parametrize("parent", [1, 400])
@@ -53,9 +53,9 @@ def test_it_ends_on_sigterm_with_its_children_and_epmd_stays(tmp_path, parent):
 
 def test_a_frozen_one_is_woken_and_killed_within_its_time(tmp_path):
     node = Node(tmp_path, state="T", dies_of=(9,))
-    assert node.stop(hopeless=True) == []
+    assert node.stop(skip_grace=True) == []
     assert (400, signal.SIGCONT) in node.processes.signals and (400, signal.SIGKILL) in node.processes.signals
-    assert node.clock.elapsed <= daemon.HOPELESS_PATIENCE + 1
+    assert node.clock.elapsed <= daemon.SHORT_GRACE + 1
 
 
 def test_one_that_does_not_even_die_is_told(tmp_path):
@@ -83,12 +83,12 @@ def test_a_stop_whose_broker_survives_is_no_success(tmp_path):
     node = Node(tmp_path, state="D", dies_of=())
     node.commands.allow("attrd_updater", ..., rc=102)
     node.commands.allow("crm_attribute", ..., rc=102)
-    outcome = stop.halt(node.context, node.memory)
+    outcome = stop.halt(node.context, node.state_files)
     assert outcome.code == codes.ERR_GENERIC and "pid 400" in outcome.reason and "still there" in outcome.reason
 
 
 def test_nothing_about_handing_over_keeps_a_stop_from_stopping(tmp_path):
     node = Node(tmp_path)  # no tool, no cluster, no layout: every call of it fails
     node.commands.allow("crm_node", ..., rc=1)
-    stop.hand_over(node.context, node.memory, "rabbit@n1")
+    stop.hand_over(node.context, node.state_files, "rabbit@n1")
     assert node.stop() == []
