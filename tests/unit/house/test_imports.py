@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The import graph. Imports go one way: agents and checks, agent and web, probe and decide, facts.
+"""The import graph, as docs/architecture.md draws it: layers, the packages inside a service, pure modules, no circle.
 
 Read from the sources, imports inside functions included: when a module is loaded does not change who depends on whom.
 """
@@ -11,19 +11,37 @@ import pytest
 
 from tests import ROOT
 
-# Names of modules that only turn what they are given into something else, in every room.
-PURE = ("facts", "read", "decide", "lasting", "proof", "health", "stage", "waiting", "overrule", "words")
+# Lowest first. A module imports its own package and lower layers; packages of one layer never import each other.
+LAYERS = (
+    ("errors", "health", "text"),
+    ("host",),
+    ("ocf", "web"),
+    ("pacemaker",),
+    ("galera", "rabbitmq", "openstack", "haproxy"),
+    ("plan", "status"),
+    ("cli",),
+)
+SERVICES = LAYERS[4]
+# Inside a service, lowest first; what is not named here is a face (agent, check, explain, ...) and may import all of it.
+# Two of one step never import each other.
+STEPS = {
+    "galera": (("facts",), ("election", "server"), ("actions",)),
+    "rabbitmq": (("facts",), ("election", "broker"), ("actions",)),
+    "openstack": (("facts",), ("catalog",), ("symptoms",), ("service",), ("actions",)),
+}
+# Modules that only turn what they are given into something else, by name, in every service.
+PURE = ("facts", "parse", "decide", "override", "proof", "reasons", "detect", "timers", "diagnosis", "health", "policy")
+PURE_ELSEWHERE = ("quorate.health", "quorate.errors", "quorate.text", "quorate.pacemaker.encoding")
 # What a pure module would need to touch a clock, a file, the environment or another machine.
 IMPURE = {"os", "io", "sys", "time", "datetime", "socket", "subprocess", "random", "secrets", "tempfile", "shutil",
           "glob", "pathlib", "threading", "signal", "syslog", "logging", "select", "selectors", "urllib", "http",
           "requests", "pymysql", "pika", "psutil"}
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "__import__"}
-SERVICES = ("galera", "rabbitmq", "openstack", "haproxy", "api")
 
 
-def _modules():
+def _modules(top):
     found = {}
-    for folder, folders, files in os.walk(os.path.join(ROOT, "quorate")):
+    for folder, folders, files in os.walk(os.path.join(ROOT, top)):
         folders[:] = [name for name in folders if name != "__pycache__"]
         for name in files:
             if name.endswith(".py"):
@@ -33,7 +51,8 @@ def _modules():
     return found
 
 
-MODULES = _modules()
+MODULES = _modules("quorate")
+LAB = _modules("lab")
 
 
 def _tree(path):
@@ -41,7 +60,7 @@ def _tree(path):
         return ast.parse(file.read(), path)
 
 
-def _imports(path):
+def _imports(path, modules):
     """Every module that a file imports, of ours by its full name; `from package import module` is that module."""
     found = set()
     for node in ast.walk(_tree(path)):
@@ -50,11 +69,12 @@ def _imports(path):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "%s: imports are absolute" % path
             full = ["%s.%s" % (node.module, alias.name) for alias in node.names]
-            found.update(name if name in MODULES else node.module for name in full)
+            found.update(name if name in modules else node.module for name in full)
     return found
 
 
-IMPORTS = {name: _imports(path) for name, path in MODULES.items()}
+IMPORTS = {name: _imports(path, MODULES) - {name} for name, path in MODULES.items()}
+LAB_IMPORTS = {name: _imports(path, LAB) - {name} for name, path in LAB.items()}
 
 
 def _reached(starts):
@@ -70,17 +90,22 @@ def _reached(starts):
     return paths
 
 
-def _room(name):
-    return name.split(".")[1] if name.count(".") else ""
+def _part(name, number):
+    """The number-th word of a dotted name, '' where it has none."""
+    parts = name.split(".")
+    return parts[number] if len(parts) > number else ""
 
 
-def _pure():
-    return sorted(name for name in MODULES if name.split(".")[-1] in PURE and _room(name) in SERVICES)
+def _layer(name):
+    return next((place for place, layer in enumerate(LAYERS) if _part(name, 1) in layer), -1)
 
 
-def _plan():
-    """A plan becomes text and nothing else: all of its room is pure, and knows no other room but what it declares."""
-    return sorted(name for name in MODULES if _room(name) == "plan")
+def _is_pure(name):
+    return (_part(name, 1) in SERVICES and name.split(".")[-1] in PURE or name in PURE_ELSEWHERE
+            or _part(name, 1) == "plan")
+
+
+PURE_MODULES = sorted(name for name in MODULES if _is_pure(name))
 
 
 def _stubs(directory):
@@ -89,11 +114,51 @@ def _stubs(directory):
 
 
 def test_the_test_sees_the_modules():
-    assert {"quorate.galera.facts", "quorate.galera.server.parse", "quorate.galera.agent"} <= set(MODULES)
+    assert {"quorate.galera.facts", "quorate.galera.election.decide", "quorate.galera.agent"} <= set(MODULES)
     assert "quorate.ocf.agent" in IMPORTS["quorate.galera.agent"]
+    assert {"quorate.galera.server.parse", "quorate.openstack.symptoms.timers", "quorate.plan.render.pcs"} <= set(PURE_MODULES)
 
 
-@pytest.mark.parametrize("name", _pure() + _plan())
+def test_every_module_has_its_layer():
+    assert [] == [name for name in MODULES if name != "quorate" and _layer(name) < 0]
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_go_down(name):
+    """Into the own package, and into lower layers."""
+    wrong = [other for other in IMPORTS[name] if other in MODULES and other != "quorate"
+             and _part(other, 1) != _part(name, 1) and _layer(other) >= _layer(name)]
+
+    assert [] == wrong
+
+
+@pytest.mark.parametrize("service", sorted(STEPS))
+def test_imports_inside_a_service_go_down(service):
+    def step(name):
+        return next((place for place, names in enumerate(STEPS[service]) if _part(name, 2) in names), len(STEPS[service]))
+
+    wrong = []
+    for name in MODULES:
+        for other in IMPORTS[name] if _part(name, 1) == service and _part(name, 2) else ():
+            if other in MODULES and _part(other, 1) == service and _part(other, 2) not in ("", _part(name, 2)):
+                if step(other) > step(name) or step(other) == step(name) < len(STEPS[service]):
+                    wrong.append("%s imports %s" % (name, other))
+
+    assert [] == sorted(wrong)
+
+
+def test_the_api_check_stands_apart():
+    """It knows nothing of processes and symptoms, and the agents know nothing of it."""
+    inside = [name for name in MODULES if name.startswith("quorate.openstack.api.")]
+    assert inside
+    for name in inside:
+        assert [] == [other for other in IMPORTS[name] if other.startswith("quorate.openstack.")
+                      and not other.startswith("quorate.openstack.api")]
+    assert [] == [name for name in MODULES if _part(name, 1) == "openstack" and _part(name, 2) not in ("api", "")
+                  and any(other.startswith("quorate.openstack.api") for other in IMPORTS[name])]
+
+
+@pytest.mark.parametrize("name", PURE_MODULES)
 def test_pure_modules_touch_nothing(name):
     """No clock, no file, no environment, and nothing of ours that has them."""
     for reached, path in _reached([name]).items():
@@ -105,81 +170,62 @@ def test_pure_modules_touch_nothing(name):
     assert set() == calls & IMPURE_CALLS
 
 
-@pytest.mark.parametrize("name", _pure())
-def test_pure_modules_import_only_pure_modules(name):
-    assert set() == {other for other in _reached([name]) if other.split(".")[-1] not in PURE
-                     and other not in ("quorate",) and not MODULES[other].endswith("__init__.py")}
-
-
-def test_facts_import_no_room():
+def test_facts_import_no_other_package():
     for name in MODULES:
         if name.split(".")[-1] == "facts":
-            assert {name} == set(_reached([name]))
+            assert set() == {_part(other, 1) for other in _reached([name])} - {_part(name, 1)}, name
 
 
-def test_probe_does_not_know_the_agent():
-    for name in MODULES:
-        if name.split(".")[-1] in ("probe", "sql"):
-            assert set() == {other for other in _reached([name]) if other.split(".")[-1] in ("agent", "declaration")
-                             and _room(other) in SERVICES}
+def _circle(graph):
+    """A list of modules of which each imports the next and the last the first; [] where there is none."""
+    done = set()
+    for start in sorted(graph):
+        path, iterators = [start], [iter(sorted(graph[start]))]
+        while path:
+            other = next((one for one in iterators[-1] if one in graph and one not in done), None)
+            if other is None:
+                done.add(path.pop())
+                iterators.pop()
+            elif other in path:
+                return path[path.index(other):]
+            else:
+                path.append(other)
+                iterators.append(iter(sorted(graph[other])))
+    return []
 
 
-def test_contract_host_and_cluster_know_no_service():
-    """quorate.ocf, pacemaker, host and web serve every room, so they depend on none."""
-    for name in MODULES:
-        if _room(name) in ("ocf", "pacemaker", "host", "web"):
-            assert set() == {other for other in _reached([name]) if _room(other) in SERVICES}, name
+def test_a_circle_is_found():
+    assert ["a", "b", "c"] == _circle({"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set()})
+    assert [] == _circle({"a": {"b", "c"}, "b": {"c"}, "c": set()})
 
 
-def test_host_knows_neither_contract_nor_cluster():
-    for name in MODULES:
-        if _room(name) == "host":
-            assert set() == {other for other in _reached([name]) if _room(other) not in ("", "host")}, name
-
-
-def test_no_service_knows_another():
-    for name in MODULES:
-        if _room(name) in SERVICES:
-            assert set() == {other for other in _reached([name]) if _room(other) in SERVICES
-                             and _room(other) != _room(name)}, name
+@pytest.mark.parametrize("graph", [IMPORTS, LAB_IMPORTS], ids=["quorate", "lab"])
+def test_no_modules_import_each_other(graph):
+    """Also not by an import inside a function: it works, and hides that the two are one module."""
+    assert [] == _circle(graph)
 
 
 @pytest.mark.parametrize("path", _stubs("checks"))
 def test_checks_never_import_the_cluster(path):
     """HAProxy asks the check also where no Pacemaker runs, and while Pacemaker hangs."""
-    reached = _reached(_imports(os.path.join(ROOT, path)))
+    reached = _reached(_imports(os.path.join(ROOT, path), MODULES))
 
     assert reached
-    assert [] == [" -> ".join(reached[name]) for name in sorted(reached) if _room(name) == "pacemaker"]
+    assert [] == [" -> ".join(reached[name]) for name in sorted(reached)
+                  if _part(name, 1) == "pacemaker" or _part(name, 2) in ("actions", "election")]
 
 
 @pytest.mark.parametrize("path", _stubs("agents"))
 def test_agents_import_no_other_agent_and_no_server(path):
-    reached = _reached(_imports(os.path.join(ROOT, path)))
+    reached = _reached(_imports(os.path.join(ROOT, path), MODULES))
 
-    assert 1 == len([name for name in reached if name.endswith(".agent") and _room(name) in SERVICES])
-    assert [] == [name for name in reached if _room(name) in ("web", "cli")]
-
-
-def test_no_two_modules_import_each_other_while_loading():
-    """A cycle of imports at the top of modules works only in one order of loading."""
-    top = {name: _top_imports(path) for name, path in MODULES.items()}
-    for name in MODULES:
-        seen, waiting = set(), list(top[name])
-        while waiting:
-            other = waiting.pop()
-            if other in MODULES and other not in seen:
-                seen.add(other)
-                waiting.extend(top[other])
-        assert name not in seen, name
+    assert 1 == len([name for name in reached if name.endswith(".agent") and _part(name, 1) in SERVICES])
+    assert [] == [name for name in reached if _part(name, 1) in ("web", "plan", "status", "cli")]
 
 
-def _top_imports(path):
-    found = set()
-    for node in _tree(path).body:
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            full = ["%s.%s" % (node.module, alias.name) for alias in node.names]
-            found.update(name if name in MODULES else node.module for name in full)
-    return found
+def test_packages_hold_a_docstring_only():
+    """A package's __init__ is loaded with each of its modules, so a monitor pays for what stands in it."""
+    full = [name for name, path in MODULES.items() if path.endswith("__init__.py") and name not in ("quorate", "quorate.cli")
+            and len(_tree(path).body) > 1]
+
+    assert [] == full
