@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node of the released version and one of this version form one cluster, and an upgrade finds the state files of before.
+
+tests/golden/released/VERSION.json was written by that version's own code: encoded reports and overrides beside their fields,
+the fields of every namedtuple (they are JSON keys), the state files with the keys that are written into them. A change of any
+of them needs a note in CHANGELOG.md and a reader for both forms.
+"""
+
+import ast
+import json
+import os
+
+import pytest
+
+from quorate.galera import facts as galera_facts
+from quorate.galera.election import published as galera_published
+from quorate.openstack import facts as openstack_facts
+from quorate.openstack.actions import published as openstack_published
+from quorate.openstack.symptoms import timers
+from quorate.rabbitmq import facts as rabbitmq_facts
+from quorate.rabbitmq.broker import layout
+from quorate.rabbitmq.election import published as rabbitmq_published
+from tests import ROOT
+
+with open(os.path.join(ROOT, "tests", "golden", "released", "0.1.0.json"), encoding="utf-8") as file:
+    RELEASED = json.load(file)
+
+PUBLISHED = {"galera": galera_published, "rabbitmq": rabbitmq_published}
+READS = ("read", "write", "number", "has", "elapsed")
+# Frozen names of fields; classes may be renamed, and fields may be added at the end.
+FROZEN = {
+    "galera Report": galera_facts.Report, "galera Decision": galera_facts.Decision, "galera Override": galera_facts.Override,
+    "galera ServerStatus": galera_facts.ServerStatus, "galera View": galera_facts.View,
+    "rabbitmq Report": rabbitmq_facts.Report, "rabbitmq Decision": rabbitmq_facts.Decision,
+    "rabbitmq Override": rabbitmq_facts.Override, "rabbitmq Broker": rabbitmq_facts.Broker,
+    "openstack Row": openstack_facts.Row,
+}
+
+
+def plain(value):
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if hasattr(value, "_asdict"):
+        return {name: plain(each) for name, each in value._asdict().items()}
+    return value
+
+
+def cases(kind):
+    return [pytest.param(service, one, id="%s %s" % (service, one["text"][:60]))
+            for service in PUBLISHED for one in RELEASED["%s %s" % (service, kind)]]
+
+
+@pytest.mark.parametrize("service, one", cases("report"))
+def test_a_report_reads_the_same_in_both_versions(service, one):
+    found = PUBLISHED[service].decode_report(one["node"], one["text"])
+
+    assert one["fields"] == plain(found)
+    assert one["text"] == PUBLISHED[service].encode_report(found)
+
+
+@pytest.mark.parametrize("service, one", cases("override"))
+def test_an_override_reads_the_same_in_both_versions(service, one):
+    found = PUBLISHED[service].decode_override(one["text"])
+
+    assert one["fields"] == plain(found)
+    assert one["text"] == PUBLISHED[service].encode_override(found)
+
+
+def test_a_running_broker_is_known_again_after_an_upgrade():
+    """Its layout stands in a state file."""
+    for one in RELEASED["rabbitmq layout"]:
+        found = layout.from_note(one["lines"])
+
+        assert one["fields"] == plain(found)
+        assert one["lines"] == {key: str(value) for key, value in layout.as_note(found).items()}
+
+
+def test_a_symptom_goes_on_lasting_after_an_upgrade():
+    for one in RELEASED["openstack symptoms"]:
+        assert one["lines"] and one["lines"] == timers.text(timers.read(one["lines"]))
+
+
+def test_nodes_compare_names_under_the_same_attribute():
+    assert RELEASED["openstack names attribute"] == [openstack_published.attribute("volume"),
+                                                     openstack_published.attribute("a:b c")]
+
+
+@pytest.mark.parametrize("name", sorted(FROZEN))
+def test_fields_that_others_read_keep_their_names(name):
+    was = RELEASED["fields"][name]
+
+    assert was == list(FROZEN[name]._fields)[:len(was)]
+
+
+@pytest.mark.parametrize("room", sorted(RELEASED["state files"]))
+def test_state_files_and_their_keys_keep_their_names(room):
+    assert RELEASED["state files"][room] == _state_files(room)
+
+
+def _state_files(room):
+    """Name of each state file that the sources of a package name -> keys that they write into it, sorted."""
+    found = {}
+    for folder, _folders, files in os.walk(os.path.join(ROOT, "quorate", room)):
+        for path in [os.path.join(folder, name) for name in files if name.endswith(".py")]:
+            with open(path, encoding="utf-8") as source:
+                tree = ast.parse(source.read(), path)
+            for node in ast.walk(tree):
+                if _names_a_state_file(node):
+                    keys = found.setdefault(node.args[0].value, set())
+                    if len(node.args) > 1 and isinstance(node.args[1], ast.Dict):
+                        keys.update(key.value for key in node.args[1].keys if isinstance(key, ast.Constant))
+                    if node.func.attr == "elapsed":
+                        keys.update(keyword.arg for keyword in node.keywords if keyword.arg)
+    return {name: sorted(keys) for name, keys in sorted(found.items())}
+
+
+def _names_a_state_file(node):
+    """Whether this is a call such as state_files.write("started", {...})."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READS and node.args
+            and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)):
+        return False
+    owner = node.func.value
+    name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
+    return name in ("state_files", "_state_files") and not node.args[0].value.endswith(".dat")
