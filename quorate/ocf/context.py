@@ -17,6 +17,9 @@ class Context:
     is_probe     a monitor that does not recur: is the service active here, although nobody started it?
     check_level  0, 10 or 20
     deadline     Deadline that every wait has to share
+    node         name of the node that this instance's attributes belong to, as the environment tells it, else None:
+                 quorate.pacemaker.tools.this_node(context) then asks the cluster. Never the host name of the machine; in a
+                 bundle the host, if the operator said container-attribute-target=host
     by_hand      a person runs this, not the cluster
     log, commands, processes, clock, environ
     """
@@ -35,21 +38,7 @@ class Context:
         self.interval = interval(environ)
         self.is_probe = is_probe(action, environ)
         self.check_level = check_level(environ.get("OCF_CHECK_LEVEL"))
-        self._node = None
-
-    @property
-    def node(self):
-        """Name of the node that this instance's attributes belong to.
-
-        In a bundle that is the host, if the operator said container-attribute-target=host. Never the host name of the
-        machine. May have to ask the cluster: raises quorate.pacemaker.attributes.Unavailable when it cannot.
-        """
-        if self._node is None:
-            self._node = node_from_environment(self.environ)
-        if self._node is None:
-            from quorate.pacemaker.tools import local_node
-            self._node = local_node(self.commands, self.deadline)
-        return self._node
+        self.node = node_from_environment(environ)
 
     def meta(self, name, default=None):
         """A meta attribute of the resource or operation, such as 'notify_type' or 'promoted_max'; None if not sent."""

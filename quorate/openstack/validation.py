@@ -60,9 +60,9 @@ def _between_nodes(context, service, settings):
     mine, told = published.value(service, settings), published.values(context)
     if mine is not None and told:
         from quorate.pacemaker.attributes import plain
-        from quorate.pacemaker.tools import Unavailable
+        from quorate.pacemaker.tools import Unavailable, this_node
         try:
-            told[context.node] = plain(mine)
+            told[this_node(context)] = plain(mine)
         except Unavailable:
             pass
     sentence = published.differing(told)

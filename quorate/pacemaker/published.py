@@ -10,7 +10,7 @@
 
 from quorate.ocf.context import host_of_bundle
 from quorate.pacemaker.attributes import Attributes, plain
-from quorate.pacemaker.tools import members
+from quorate.pacemaker.tools import members, this_node
 
 STATUS_MOST = 255  # characters
 
@@ -54,7 +54,7 @@ class PublishedState:
 
     def last_published(self):
         """The report that this node published last, or None."""
-        return self.decode_report(self._context.node, self._state_files.read("published").get("report", ""))
+        return self.decode_report(this_node(self._context), self._state_files.read("published").get("report", ""))
 
     def reports(self):
         """dict node -> report, of all that can be read; what is garbled is left out."""
@@ -89,7 +89,7 @@ class PublishedState:
 
     def own_generation(self):
         """The generation in which this node last took part."""
-        return number(self._attributes.permanent(self._name + "-generation", self._context.node))
+        return number(self._attributes.permanent(self._name + "-generation", this_node(self._context)))
 
     def override(self):
         """The operator's word, None when there is none."""

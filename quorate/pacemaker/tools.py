@@ -66,3 +66,13 @@ def local_node(commands, deadline):
     if not name or name == "(null)":
         raise Unavailable("crm_node -n does not know the name of this node; is Pacemaker started?")
     return name
+
+
+def this_node(context):
+    """The name of the node that this instance's attributes belong to: as the environment tells it, else as the cluster does.
+
+    The cluster is asked once for each context. Raises Unavailable when it cannot be asked.
+    """
+    if context.node is None:
+        context.node = local_node(context.commands, context.deadline)
+    return context.node

@@ -15,6 +15,7 @@ from quorate.galera.server import observe, parse
 from quorate.galera.server.disk import last_view, position, recorded
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
+from quorate.pacemaker.tools import this_node
 
 URGENT_AFTER = 20    # seconds a wait may last before plain `pcs status` shows that an operator should look
 GATE_MOST = 60       # seconds to wait for another joiner's turn
@@ -38,7 +39,7 @@ class Participant:
         if found.trouble:
             self.context.log.warning(found.trouble)
         report = facts.Report(
-            self.context.node, facts.UNKNOWN if found.unreadable_view else facts.DOWN, found.uuid, found.seqno, found.source,
+            this_node(self.context), facts.UNKNOWN if found.unreadable_view else facts.DOWN, found.uuid, found.seqno, found.source,
             found.clean, found.safe, found.data, found.my_uuid, found.view, found.arbitrators,
             0 if found.broken else self.published.own_generation(),  # its donor has all that it had: nothing was lost
             int(self.context.clock.now()), settled=found.settled, recorded=found.recorded,
@@ -67,11 +68,11 @@ class Participant:
     def own_report(self):
         """The last position that was reported, or None. A server that ran since then made it void (launch forgets it)."""
         text = self.state_files.read("position").get("report")
-        return decode_report(self.context.node, text) if text else None
+        return decode_report(this_node(self.context), text) if text else None
 
     def publish_state(self, state):
         """Report a running server. Its position is not on the disk yet, so the report holds none."""
-        old = decode_report(self.context.node, self.state_files.read("published").get("report", ""))
+        old = decode_report(this_node(self.context), self.state_files.read("published").get("report", ""))
         datadir = observe.data_directory(self.context, self.state_files)
         my_uuid, view, arbitrators, _ = last_view(self.state_files, datadir)
         generation = self.published.own_generation()
@@ -85,13 +86,13 @@ class Participant:
                 state=state, since=since, view=view, my_uuid=my_uuid, recorded=recorded(datadir, view),
                 settled=from_disk.settled and from_disk.view == view))  # it may already be in a view that it has not reached
         return self.published.publish(facts.Report(
-            self.context.node, state, data=True, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
+            this_node(self.context), state, data=True, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
             generation=generation, since=since, recorded=recorded(datadir, view)))
 
     def _launched_from(self):
         """The position from which the server that now starts was launched, or None."""
         text = self.state_files.read("launched-from").get("report") or self.state_files.read("position").get("report")
-        return decode_report(self.context.node, text) if text else None
+        return decode_report(this_node(self.context), text) if text else None
 
     # deciding
 
@@ -101,7 +102,7 @@ class Participant:
         snapshot = self.published.snapshot(self.configured, names)
         if not listen:
             return snapshot
-        silent = {name: where for name, where in self.addresses.items() if name != self.context.node and not (
+        silent = {name: where for name, where in self.addresses.items() if name != this_node(self.context) and not (
             name in snapshot.reports and snapshot.reports[name].state in facts.ALIVE)}
         return snapshot._replace(listening=observe.listening(silent, 1.0))
 
@@ -127,7 +128,7 @@ class Participant:
         decision = self.hold()
         if decision.action not in (facts.WAIT, facts.REFUSE):
             self.state_files.forget("waiting")
-            self._offered(self.context.node in decision.nodes)
+            self._offered(this_node(self.context) in decision.nodes)
             return Outcome(codes.SUCCESS)
         self._offered(False)
         if self.state_files.elapsed("waiting", self.context.clock) >= URGENT_AFTER and decision.urgent:
@@ -156,9 +157,9 @@ class Participant:
             decision = decide(snapshot)
             if decision.action == facts.JOIN:
                 return decision, snapshot
-        elif decision.action == facts.BOOTSTRAP and decision.nodes == (self.context.node,):
+        elif decision.action == facts.BOOTSTRAP and decision.nodes == (this_node(self.context),):
             return decision, snapshot
-        if decision.action == facts.RECOVER and self.context.node in decision.nodes:
+        if decision.action == facts.RECOVER and this_node(self.context) in decision.nodes:
             return decision, snapshot  # all of them, at once: each one waits for the others
         self.published.publish(self.own_report())  # the gate said that it starts
         self.context.log.info("Not promoted: %s" % decision.reason)
@@ -185,13 +186,13 @@ class Participant:
 
     def _before(self, other):
         order = self.configured.index
-        return other.node in self.configured and self.context.node in self.configured and (
-            order(other.node) < order(self.context.node))
+        return other.node in self.configured and this_node(self.context) in self.configured and (
+            order(other.node) < order(this_node(self.context)))
 
     def snapshot_with_own(self):
         """The snapshot in which this node's own report is that of its disk, also after STARTING was published."""
         snapshot = self.snapshot()
-        return snapshot._replace(reports=dict(snapshot.reports, **{self.context.node: self.own_report()}))
+        return snapshot._replace(reports=dict(snapshot.reports, **{this_node(self.context): self.own_report()}))
 
     def bootstraps(self):
         """Whether the server was launched to open a new primary component, and so waits for nobody."""

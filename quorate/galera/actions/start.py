@@ -17,6 +17,7 @@ from quorate.galera.server.process import find, last_words
 from quorate.host import daemon
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
+from quorate.pacemaker.tools import this_node
 
 JOIN_PATIENCE = 2    # seconds promote waits for a joiner; longer would keep Pacemaker from starting those it waits for:
 #                      under load it promotes one after the other (its throttling), and a death is dealt with after that
@@ -106,7 +107,7 @@ def _prepare_bootstrap(participant, decision, snapshot, layout):
     from quorate.galera.server.disk import has_database
     if not has_database(layout.datadir):
         create_database(participant.context, layout)
-    begins = opening(snapshot, participant.context.node)
+    begins = opening(snapshot, this_node(participant.context))
     participant.published.open_generation(begins)
     participant.published.synced_in(begins[0])
     override = participant.published.override()
@@ -121,7 +122,7 @@ def _set_aside(participant, own, decision, snapshot, layout):
     at which a later generation began (an incremental transfer would put new commits on top of commits that were
     given up). Returns whether the position went, so that a full transfer follows."""
     full = own.generation != participant.published.generation() and needs_full_transfer(own, participant.published.openings())
-    kept = keeps_view(snapshot, participant.context.node, decision, _heard_primary(participant))
+    kept = keeps_view(snapshot, this_node(participant.context), decision, _heard_primary(participant))
     for name, goes in (("gvwstate.dat", not kept), ("grastate.dat", full)):
         path = os.path.join(layout.datadir, name)
         if goes and os.path.exists(path):

@@ -13,6 +13,7 @@ from quorate.galera import facts
 from quorate.galera.facts import Override, Report, View, uuid
 from quorate.pacemaker import encoding, promotion, published
 from quorate.pacemaker.encoding import bit, flag, number, one_of, whole
+from quorate.pacemaker.tools import this_node
 
 SCORE = 100
 OPENINGS_KEPT = 15
@@ -117,7 +118,7 @@ class PublishedState(published.PublishedState):
                 known[one.my_uuid] = one.node
         two = self._context.parameters.two_node_mode
         return facts.Snapshot(
-            self._context.node, configured, reports, present, self.generation(), known, two,
+            this_node(self._context), configured, reports, present, self.generation(), known, two,
             self._lost(configured, present) if two else frozenset(), self.override(), listening)
 
     def _lost(self, configured, present):
@@ -147,7 +148,7 @@ class PublishedState(published.PublishedState):
         """Record that this node is synced in this generation, so that its report may vote."""
         note = self._state_files.read("published")
         if note.get("generation") != str(generation):
-            self._attributes.set_permanent(self._name + "-generation", "%d" % generation, self._context.node)
+            self._attributes.set_permanent(self._name + "-generation", "%d" % generation, this_node(self._context))
             note["generation"] = str(generation)
             self._state_files.write("published", note)
 
@@ -157,14 +158,14 @@ class PublishedState(published.PublishedState):
         for node in decision.nodes:
             if scores.get(node, -1) < 0:
                 promotion.offer(self._attributes, self._name, SCORE, node)
-        me = self._context.node
+        me = this_node(self._context)
         if me not in decision.nodes and me in scores:
             promotion.withdraw(self._attributes, self._name)
 
     def offer_self(self):
         """Keep the promotion of a running server."""
         scores = promotion.scores(self._attributes, self._name)
-        if scores.get(self._context.node, -1) < 0:
+        if scores.get(this_node(self._context), -1) < 0:
             promotion.offer(self._attributes, self._name, SCORE)
 
     def rewrite(self):
@@ -175,7 +176,7 @@ class PublishedState(published.PublishedState):
         """The same, and wait until it is so: a probe that tells of a promoted server before its score is to be seen makes
         the scheduler demote it."""
         self._attributes.rewrite()
-        self._attributes.await_written(promotion.name(self._name), self._context.node)
+        self._attributes.await_written(promotion.name(self._name), this_node(self._context))
 
     def withdraw_self(self):
         promotion.withdraw(self._attributes, self._name)

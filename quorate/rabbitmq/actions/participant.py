@@ -4,6 +4,7 @@
 from quorate.host import daemon
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
+from quorate.pacemaker.tools import this_node
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions import recovery
 from quorate.rabbitmq.broker import epmd, layout, observe, parse, process
@@ -56,7 +57,7 @@ class Participant:
         from quorate.rabbitmq.broker.layout import cookie_fingerprint
         layout = self.layout
         return facts.Report(
-            self.context.node, name=layout.nodename, version=layout.version, cookie=cookie_fingerprint(layout, self.context.instance),
+            this_node(self.context), name=layout.nodename, version=layout.version, cookie=cookie_fingerprint(layout, self.context.instance),
             generation=self.published.own_generation(), since=int(self.context.clock.now()), launched=self.state_files.has("started"),
             **self.disk.look())
 
@@ -179,17 +180,17 @@ class Participant:
         since = peer[0].since + 1
         if not self.context.deadline.poll(lambda: self.context.clock.now() > since, every=0.2, up_to=CLOCK_PATIENCE):
             raise Failed(codes.ERR_GENERIC, "The clock of %s is %d s behind that of %s; a new node could not join: set the "
-                         "clocks right." % (self.context.node, since - self.context.clock.now(), peer[0].node))
+                         "clocks right." % (this_node(self.context), since - self.context.clock.now(), peer[0].node))
 
     def _prepare_found(self):
         """Be the one that founds: nobody else can from now on."""
         override = self.published.override()
-        if override is not None and override.node == self.context.node:
+        if override is not None and override.node == this_node(self.context):
             self.published.found_instead()
             self._used(override)
             return
         founder = self.published.claim()
-        if founder != self.context.node:
+        if founder != this_node(self.context):
             raise NotNow("%s founds the cluster." % founder)
 
     def _force(self, decision):
@@ -201,7 +202,7 @@ class Participant:
         if not done:
             raise Failed(codes.ERR_GENERIC, words)
         override = self.published.override()
-        if override is not None and override.node == self.context.node:
+        if override is not None and override.node == this_node(self.context):
             self._used(override)
 
     def _used(self, override):

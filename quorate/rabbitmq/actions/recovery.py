@@ -13,7 +13,7 @@ import os
 
 from quorate.ocf import codes
 from quorate.ocf.codes import Outcome
-from quorate.pacemaker.tools import Unavailable
+from quorate.pacemaker.tools import Unavailable, this_node
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import health
 from quorate.rabbitmq.election.decide import gives_way
@@ -41,7 +41,7 @@ def by_its_files(participant, observed):
         reports = participant.published.reports()
     except Unavailable:
         return observed
-    if not any(one.state == facts.RUNNING for node, one in reports.items() if node != participant.context.node):
+    if not any(one.state == facts.RUNNING for node, one in reports.items() if node != this_node(participant.context)):
         return observed  # the others are stopped: that is no partition, and the first of them to start is always alone
     return observed._replace(state=facts.PARTITIONED, sentence=found.sentence, code=found.code)
 

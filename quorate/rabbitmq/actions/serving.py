@@ -8,6 +8,7 @@ cluster whether it still has this node's report.
 import os
 
 from quorate.host.state_files import stamp
+from quorate.pacemaker.tools import this_node
 from quorate.rabbitmq import facts
 
 VERIFY = 60  # seconds after which it is looked whether the cluster still has the report
@@ -24,9 +25,9 @@ def keep_record(participant, observed):
         return
     if not 0 <= now - verified < VERIFY:
         reports = participant.published.reports()
-        if participant.context.node not in reports:
+        if this_node(participant.context) not in reports:
             state_files.forget("published")
-        elif others_joined(reports, participant.context.node):
+        elif others_joined(reports, this_node(participant.context)):
             learn_members(participant)
             participant.report(observed.state)
     if note.get("mark") != mark:

@@ -12,7 +12,7 @@ they are pure.
 
 from quorate.pacemaker import cib, encoding, published
 from quorate.pacemaker.encoding import bit, flag, number, one_of, whole, word
-from quorate.pacemaker.tools import EX_NOSUCH, ask
+from quorate.pacemaker.tools import EX_NOSUCH, ask, this_node
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.facts import KHEPRI, MNESIA, STATES, Override, Report
 
@@ -102,7 +102,7 @@ class PublishedState(published.PublishedState):
         """All that is known now."""
         reports, present = self.received()
         nodes, generations = self.configured()
-        return facts.Snapshot(self._context.node, nodes | frozenset((self._context.node,)), reports, present,
+        return facts.Snapshot(this_node(self._context), nodes | frozenset((this_node(self._context),)), reports, present,
                               self.generation(), self.founder(), self.override(), generations)
 
     def configured(self):
@@ -123,7 +123,7 @@ class PublishedState(published.PublishedState):
     def took_part(self, generation):
         """Record that this node runs in this generation, so that what it wrote down counts."""
         if generation != self.own_generation():
-            self._attributes.set_permanent(self._name + "-generation", "%d" % generation, self._context.node)
+            self._attributes.set_permanent(self._name + "-generation", "%d" % generation, this_node(self._context))
 
     def founder(self):
         """The node that founded the first cluster, or is about to; None: nobody has."""
@@ -135,14 +135,14 @@ class PublishedState(published.PublishedState):
         configuration takes each change after the other, and what exists cannot be created again."""
         name = self._name + "-founder"
         text = '<cluster_property_set id="%s"><nvpair id="%s-by" name="%s" value="%s"/></cluster_property_set>' % (
-            name, name, name, self._context.node)
+            name, name, name, this_node(self._context))
         ask(self._context.commands, self._context.deadline,
             ("cibadmin", "--create", "-o", "crm_config", "--xml-text", text), (EX_EXISTS, 76))
         return self.founder()
 
     def found_instead(self):
         """Become the founder in another one's place, by the operator's word."""
-        self._in_set("-v", self._context.node)
+        self._in_set("-v", this_node(self._context))
 
     def _in_set(self, *options):
         name = self._name + "-founder"

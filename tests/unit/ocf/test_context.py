@@ -4,8 +4,7 @@
 import pytest
 
 from quorate.ocf.context import check_level, run_interactively
-from quorate.pacemaker.tools import Unavailable
-from tests.fakes import FakeCommands, context
+from tests.fakes import context
 
 META = "OCF_RESKEY_CRM_meta_"
 
@@ -39,16 +38,8 @@ def test_in_a_bundle_the_attributes_belong_to_the_host_if_the_operator_said_so()
     assert context(environ=dict(bundle, **{META + "container_attribute_target": "host"})).node == "n3"
 
 
-def test_without_a_name_the_cluster_is_asked_once():
-    commands = FakeCommands().expect("crm_node", "-n", out="n7\n")
-    asked = context(environ={META + "on_node": ""}, commands=commands)
-    assert (asked.node, asked.node) == ("n7", "n7")
-
-
-def test_no_name_at_all_is_said_and_not_guessed():
-    commands = FakeCommands().expect("crm_node", "-n", rc=102, err="no cluster")
-    with pytest.raises(Unavailable, match="pcs cluster start"):
-        context(environ={META + "on_node": ""}, commands=commands).node
+def test_no_name_in_the_environment_is_none_and_never_the_name_of_the_machine():
+    assert context(environ={META + "on_node": ""}).node is None
 
 
 @pytest.mark.parametrize("environ, terminal, interactive", [
