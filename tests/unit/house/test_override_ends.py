@@ -7,7 +7,7 @@ import os
 import pytest
 
 from quorate.cli import galera, rabbitmq
-from quorate.cli.resources import Refused
+from quorate.errors import Refused
 from quorate.galera.actions.serving import offer_others
 from quorate.galera.actions.start import watch
 from quorate.galera.election.decide import decide
@@ -18,8 +18,8 @@ from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions import serving
 from quorate.rabbitmq.broker.observe import Observation as MqObservation
 from tests import fakes
-from tests.unit.galera.election.test_decide import alive, crashed, seen
-from tests.unit.rabbitmq.actions.test_actions import Node, other
+from tests.unit.galera.election.reports import alive, crashed, snapshot_of
+from tests.unit.rabbitmq.actions.nodes import Node, other
 
 WORD = Override("n2", "root", 1)
 
@@ -32,7 +32,7 @@ class PublishedState:
 
     def snapshot(self, *_, **__):
         reports = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
-        return seen(*reports, me="n1", override=self.word)
+        return snapshot_of(*reports, me="n1", override=self.word)
 
     def set_override(self, word):
         self.word = word

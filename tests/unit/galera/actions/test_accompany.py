@@ -7,8 +7,8 @@ from quorate.galera import facts
 from quorate.galera.actions import start
 from quorate.galera.server import observe
 from quorate.ocf import codes
-from tests.unit.galera.actions.test_participant import participant
-from tests.unit.galera.election.test_decide import alive
+from tests.unit.galera.actions.participants import participant
+from tests.unit.galera.election.reports import alive
 
 
 @pytest.mark.parametrize("afterwards, most", [(facts.NONPRIMARY, 12), (facts.STARTING, 12), (facts.RECEIVING, 31)])

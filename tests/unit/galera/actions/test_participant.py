@@ -2,58 +2,9 @@
 """What a node carries out is what is true when its turn has come, not when it began to wait for it."""
 
 from quorate.galera import facts
-from quorate.galera.actions.participant import Participant
-from quorate.galera.declaration import PARAMETERS
 from quorate.galera.election.decide import keeps_view
-from quorate.host.state_files import StateFiles
-from tests import fakes
-from tests.unit.galera.election.test_decide import alive, crashed, seen
-
-ME = "n2"
-ADDRESS = "gcomm://n1,n2,n3"
-
-
-class PublishedState:
-    """What this node has published, beside what the others say: one list of reports for each look, the last one for ever."""
-
-    def __init__(self, *looks):
-        self.looks, self.own, self.withdrawn = list(looks), None, False
-
-    def own_generation(self):
-        return 1
-
-    def publish(self, report):
-        self.own = report
-
-    def set_status(self, sentence):
-        pass
-
-    def withdraw_self(self):
-        self.withdrawn = True
-
-    def snapshot(self, configured, names=None):
-        others = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
-        return seen(*others, self.own, me=ME)
-
-
-class Turn(Participant):
-    """The election on a node that was killed; no ports are asked."""
-
-    def own_report(self):
-        return crashed(ME, 5)
-
-    def publish_state(self, state):
-        self.published.publish(alive(ME, state))
-
-
-def participant(tmp_path, *looks):
-    context = fakes.context(parameters=PARAMETERS, environ={"OCF_RESKEY_CRM_meta_on_node": ME}, wsrep_cluster_address=ADDRESS,
-                            datadir=tmp_path / "data")
-    published = PublishedState(*looks)
-    published.own = crashed(ME, 5)
-    one = Turn(context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), published)
-    one.addresses = {}
-    return one
+from tests.unit.galera.actions.participants import ME, participant
+from tests.unit.galera.election.reports import alive, crashed
 
 
 def test_a_primary_component_lost_while_it_waited_is_re_formed_and_not_joined(tmp_path):

@@ -6,54 +6,9 @@ import pytest
 from quorate.galera.election.decide import decide, keeps_view, needs_full_transfer, opening, order, verify
 from quorate.galera.explain import table
 from quorate.galera.facts import (
-    BOOTSTRAP, DOWN, HUNG, JOIN, JOINED, NONPRIMARY, RECEIVING, RECOVER, RECOVERED, REFUSE, STARTING, SYNCED,
-    UNKNOWN, WAIT, ZERO_UUID, Override, Report, Snapshot, View)
-
-U = "6b1f0c2e-c6a1-11ef-9d1d-3b0d6f7a8c11"
-OTHER = "a0000000-c6a1-11ef-9d1d-3b0d6f7a8c11"
-ALL = ("n1", "n2", "n3")
-
-
-def view(seq, *members):
-    return View("m" + members[0][1:], seq, frozenset("m" + member[1:] for member in members))
-
-
-LAST = view(7, *ALL)
-
-
-def crashed(node, seqno, last=LAST, **change):
-    """Killed while it was a member of `last`."""
-    report = Report(node, DOWN, U, seqno, RECOVERED, False, False, True, "m" + node[1:], last, generation=1, since=100,
-                    settled=True, recorded=True)
-    return report._replace(**change)
-
-
-def stopped(node, seqno, **change):
-    """Stopped cleanly."""
-    return crashed(node, seqno, None, clean=True, my_uuid=None, settled=None, recorded=False)._replace(**change)
-
-
-def fresh(node, **change):
-    """Never was in a cluster."""
-    report = Report(node, DOWN, ZERO_UUID, -1, clean=False, safe=True, data=True, generation=0, recorded=False)
-    return report._replace(**change)
-
-
-def empty(node, **change):
-    return fresh(node, data=False, safe=None)._replace(**change)
-
-
-def alive(node, state, last=LAST, **change):
-    report = Report(node, state, data=True, my_uuid="m" + node[1:], view=last, generation=1, recorded=last is not None)
-    return report._replace(**change)
-
-
-def seen(*reports, **change):
-    """What the reporters, who are the members, know. Ports were looked at and nobody listens."""
-    nodes = {report.node: report for report in reports}
-    names = {"m1": "n1", "m2": "n2", "m3": "n3"}
-    snapshot = Snapshot("n1", ALL, nodes, frozenset(nodes), 1, names, listening=frozenset())
-    return snapshot._replace(**change)
+    BOOTSTRAP, HUNG, JOIN, JOINED, NONPRIMARY, RECEIVING, RECOVER, REFUSE, STARTING, SYNCED, UNKNOWN, WAIT, Override,
+    View)
+from tests.unit.galera.election.reports import ALL, LAST, OTHER, U, alive, crashed, empty, fresh, snapshot_of, stopped, view
 
 
 def test_a_node_whose_data_are_not_mounted_is_waited_for_also_before_the_first_bootstrap_of_ours():
@@ -61,23 +16,23 @@ def test_a_node_whose_data_are_not_mounted_is_waited_for_also_before_the_first_b
     gone = empty("n1", my_uuid="m1", view=LAST)
     others = [crashed("n2", 5, generation=0, settled=None), crashed("n3", 5, generation=0, settled=None)]
 
-    decision = decide(seen(gone, *others, generation=0))
+    decision = decide(snapshot_of(gone, *others, generation=0))
 
     assert (WAIT, ("n1",)) == (decision.action, decision.missing)
     assert "its data is gone" in decision.reason and "quorate bootstrap n2" == decision.command
-    assert BOOTSTRAP == decide(seen(gone._replace(safe=False), *others, generation=0)).action  # a broken state transfer
-    assert BOOTSTRAP == decide(seen(empty("n1"), *others, generation=0)).action                # it never was there
+    assert BOOTSTRAP == decide(snapshot_of(gone._replace(safe=False), *others, generation=0)).action  # a broken state transfer
+    assert BOOTSTRAP == decide(snapshot_of(empty("n1"), *others, generation=0)).action                # it never was there
 
 
 def test_a_cluster_of_which_no_data_are_mounted_is_not_started_empty():
     nodes = [empty(node, my_uuid="m" + node[1:], view=LAST) for node in ALL]
 
-    assert REFUSE == decide(seen(*nodes, generation=0)).action
-    assert BOOTSTRAP == decide(seen(*map(empty, ALL), generation=0)).action
+    assert REFUSE == decide(snapshot_of(*nodes, generation=0)).action
+    assert BOOTSTRAP == decide(snapshot_of(*map(empty, ALL), generation=0)).action
 
 
 def outcome(*reports, **change):
-    decision = decide(seen(*reports, **change))
+    decision = decide(snapshot_of(*reports, **change))
     return decision.action, decision.nodes
 
 
@@ -95,11 +50,11 @@ def test_joiners_go_one_after_the_other():
 
 def test_one_that_only_starts_holds_nobody_back():
     assert outcome(alive("n1", SYNCED), alive("n2", STARTING), crashed("n3", 5)) == (JOIN, ("n3",))
-    assert order(seen(alive("n2", STARTING), crashed("n3", 5), crashed("n1", 5))) == ("n1", "n3")
+    assert order(snapshot_of(alive("n2", STARTING), crashed("n3", 5), crashed("n1", 5))) == ("n1", "n3")
 
 
 def test_two_running_clusters_are_for_the_operator():
-    decision = decide(seen(alive("n1", SYNCED, uuid=U), alive("n2", SYNCED, uuid=OTHER), crashed("n3", 5)))
+    decision = decide(snapshot_of(alive("n1", SYNCED, uuid=U), alive("n2", SYNCED, uuid=OTHER), crashed("n3", 5)))
     assert decision.action == REFUSE and decision.urgent and "different histories" in decision.reason
 
 
@@ -109,7 +64,7 @@ def test_an_order_does_not_go_beside_a_running_cluster():
 
 
 def test_joining_tells_whose_data_it_replaces():
-    decision = decide(seen(alive("n1", SYNCED, uuid=U), stopped("n2", 5, uuid=OTHER)))
+    decision = decide(snapshot_of(alive("n1", SYNCED, uuid=U), stopped("n2", 5, uuid=OTHER)))
     assert "replaces the data of n2" in decision.reason
 
 
@@ -125,7 +80,7 @@ def test_one_evicted_before_may_stay_off():
 
 
 def test_one_that_was_in_the_last_view_is_waited_for():
-    decision = decide(seen(crashed("n1", 5), crashed("n2", 9)))
+    decision = decide(snapshot_of(crashed("n1", 5), crashed("n2", 9)))
     assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), True)
     assert decision.command == "quorate bootstrap n2"
     assert decision.reason == ("Waiting for n3 (not in the cluster): it was in the last primary view and may alone "
@@ -133,21 +88,21 @@ def test_one_that_was_in_the_last_view_is_waited_for():
 
 
 def test_one_whose_machine_is_up_is_waited_for_without_alarm():
-    snapshot = seen(crashed("n1", 5), crashed("n2", 9), members=frozenset(ALL))
+    snapshot = snapshot_of(crashed("n1", 5), crashed("n2", 9), members=frozenset(ALL))
     decision = decide(snapshot)
     assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), False)
     assert "has not reported yet" in decision.reason
 
 
 def test_one_whose_position_cannot_be_read_is_for_the_operator():
-    decision = decide(seen(crashed("n1", 5), crashed("n2", 9), crashed("n3", None, uuid=None, data=None)))
+    decision = decide(snapshot_of(crashed("n1", 5), crashed("n2", 9), crashed("n3", None, uuid=None, data=None)))
     assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), True)
     assert "its position is unknown" in decision.reason
 
 
 def test_an_eviction_counts_only_once_what_came_before_it_is_on_disk():
     last = view(8, "n1", "n2")
-    decision = decide(seen(crashed("n1", 5, last, settled=False), crashed("n2", 9, last, settled=None)))
+    decision = decide(snapshot_of(crashed("n1", 5, last, settled=False), crashed("n2", 9, last, settled=None)))
     assert (decision.action, decision.missing) == (WAIT, ("n3",))
 
 
@@ -255,7 +210,7 @@ def test_a_first_start_that_failed_is_tried_again():
 
 
 def test_a_cluster_whose_data_is_gone_everywhere_is_not_started_anew():
-    decision = decide(seen(empty("n1", generation=2), empty("n2", generation=2), empty("n3"), generation=2))
+    decision = decide(snapshot_of(empty("n1", generation=2), empty("n2", generation=2), empty("n3"), generation=2))
     assert decision.action == REFUSE and "not mounted" in decision.reason
     assert decision.command == "quorate bootstrap n1 --force n1"
 
@@ -263,11 +218,11 @@ def test_a_cluster_whose_data_is_gone_everywhere_is_not_started_anew():
 def test_a_node_without_data_never_bootstraps_while_another_has_some():
     assert outcome(empty("n1"), stopped("n2", 3), empty("n3")) == (BOOTSTRAP, ("n2",))
     forced = Override("n1", "root", 1, True)
-    assert "it has no data" in decide(seen(empty("n1"), stopped("n2", 3), override=forced)).reason
+    assert "it has no data" in decide(snapshot_of(empty("n1"), stopped("n2", 3), override=forced)).reason
 
 
 def test_one_whose_disk_is_gone_since_it_was_synced_is_for_the_operator():
-    decision = decide(seen(stopped("n1", 5), stopped("n2", 6), empty("n3", generation=1)))
+    decision = decide(snapshot_of(stopped("n1", 5), stopped("n2", 6), empty("n3", generation=1)))
     assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), True)
     assert "its data is gone" in decision.reason and decision.command == "quorate bootstrap n2"
 
@@ -276,7 +231,7 @@ def test_one_whose_disk_is_gone_since_it_was_synced_is_for_the_operator():
 
 def test_an_older_generation_joins_and_never_votes():
     old = stopped("n2", 500, generation=1, safe=True)
-    decision = decide(seen(old, generation=2))
+    decision = decide(snapshot_of(old, generation=2))
     assert (decision.action, decision.missing) == (WAIT, ("n1", "n3"))
     new = [stopped("n1", 900, generation=2), stopped("n3", 800, generation=2)]
     assert outcome(old, *new, generation=2) == (BOOTSTRAP, ("n1",))
@@ -294,7 +249,7 @@ def test_one_killed_before_its_generation_was_on_record_is_recognised_by_the_vie
 
 
 def test_a_surplus_in_an_older_generation_is_for_the_operator():
-    decision = decide(seen(stopped("n1", 5, generation=2), stopped("n2", 9), stopped("n3", 4), generation=2))
+    decision = decide(snapshot_of(stopped("n1", 5, generation=2), stopped("n2", 9), stopped("n3", 4), generation=2))
     assert decision.action == REFUSE and "n2 is ahead of n1" in decision.reason
     assert decision.command == "quorate bootstrap n1"
 
@@ -306,20 +261,20 @@ def test_a_generation_that_was_announced_and_never_begun_does_not_count():
 
 def test_without_the_generation_nobody_bootstraps():
     assert outcome(*[crashed(node, 5, tried=True) for node in ALL], generation=None)[0] == WAIT
-    ahead = decide(seen(*[crashed(node, 5, generation=3) for node in ALL]))
+    ahead = decide(snapshot_of(*[crashed(node, 5, generation=3) for node in ALL]))
     assert ahead.action == WAIT and ahead.urgent and ahead.command == "quorate bootstrap n1"
 
 
 # Histories that do not belong together
 
 def test_two_histories_are_for_the_operator():
-    decision = decide(seen(stopped("n1", 5), stopped("n2", 9, uuid=OTHER), stopped("n3", 4)))
+    decision = decide(snapshot_of(stopped("n1", 5), stopped("n2", 9, uuid=OTHER), stopped("n3", 4)))
     assert (decision.action, decision.urgent, decision.command) == (REFUSE, True, "quorate bootstrap NODE")
     assert "n1 6b1f0c2e:5, n2 a0000000:9, n3 6b1f0c2e:4" in decision.reason
 
 
 def test_a_node_that_is_not_configured_does_not_bootstrap():
-    decision = decide(seen(stopped("n1", 5), stopped("n2", 5), stopped("n3", 5), stopped("n9", 6)))
+    decision = decide(snapshot_of(stopped("n1", 5), stopped("n2", 5), stopped("n3", 5), stopped("n9", 6)))
     assert decision.action == REFUSE and "wsrep_cluster_address does not name it" in decision.reason
 
 
@@ -340,12 +295,12 @@ def test_the_survivor_of_two_goes_on_when_the_loss_is_confirmed():
 def test_somebody_listens_who_has_not_reported():
     last = view(8, "n1", "n2")
     reports = [crashed("n1", 5, last, tried=True), crashed("n2", 9, last)]
-    decision = decide(seen(*reports, listening=frozenset(["n3"])))
+    decision = decide(snapshot_of(*reports, listening=frozenset(["n3"])))
     assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), True)
 
 
 def test_a_bootstrap_is_not_confirmed_before_the_ports_were_looked_at():
-    snapshot = seen(stopped("n2", 50, safe=True))
+    snapshot = snapshot_of(stopped("n2", 50, safe=True))
     assert verify(snapshot, "n2") == (True, decide(snapshot))
     assert not verify(snapshot, "n1")[0]
     unseen = snapshot._replace(listening=None)
@@ -355,7 +310,7 @@ def test_a_bootstrap_is_not_confirmed_before_the_ports_were_looked_at():
 # The operator's word
 
 def test_the_operator_goes_on_without_one_and_is_told_what_it_costs():
-    decision = decide(seen(crashed("n1", 5), crashed("n2", 9), override=Override("n2", "root", 1, False)))
+    decision = decide(snapshot_of(crashed("n1", 5), crashed("n2", 9), override=Override("n2", "root", 1, False)))
     assert (decision.action, decision.nodes) == (BOOTSTRAP, ("n2",))
     assert decision.reason == "n2 bootstraps by order of root; what only n3 may hold is given up."
 
@@ -365,9 +320,9 @@ def test_the_operator_goes_on_without_one_and_is_told_what_it_costs():
     (alive("n2", HUNG), "mysqld on n2 is alive (hung)")])
 def test_an_order_is_refused_when_it_costs_more_unless_it_is_insisted_upon(better, word):
     reports = [crashed("n1", 5), better]
-    refused = decide(seen(*reports, override=Override("n1", "root", 1, False)))
+    refused = decide(snapshot_of(*reports, override=Override("n1", "root", 1, False)))
     assert refused.action == WAIT and word in refused.reason and refused.command == "quorate bootstrap n1 --force n1"
-    forced = decide(seen(*reports, override=Override("n1", "root", 1, True)))
+    forced = decide(snapshot_of(*reports, override=Override("n1", "root", 1, True)))
     assert (forced.action, forced.nodes) == (BOOTSTRAP, ("n1",)) and word in forced.reason
 
 
@@ -382,29 +337,29 @@ def test_an_order_chooses_between_histories():
     ("n3", alive("n3", HUNG), "not proven to be down")])
 def test_an_order_that_cannot_be_carried_out(node, report, word):
     reports = [crashed("n1", 5), crashed("n2", 9)] + [report] * bool(report)
-    decision = decide(seen(*reports, override=Override(node, "root", 1, True)))
+    decision = decide(snapshot_of(*reports, override=Override(node, "root", 1, True)))
     assert decision.action == WAIT and word in decision.reason
 
 
 def test_an_order_that_agrees_with_the_election_changes_nothing():
-    snapshot = seen(stopped("n2", 50, safe=True))
+    snapshot = snapshot_of(stopped("n2", 50, safe=True))
     assert decide(snapshot._replace(override=Override("n2", "root", 1, False))) == decide(snapshot)
 
 
 # What a node starts with
 
 def test_a_joiner_keeps_its_view_only_with_a_member_of_it_in_the_primary_component():
-    snapshot = seen(alive("n1", SYNCED), crashed("n2", 5), crashed("n3", 5, view(9, "n3")))
+    snapshot = snapshot_of(alive("n1", SYNCED), crashed("n2", 5), crashed("n3", 5, view(9, "n3")))
     decision = decide(snapshot)
     assert keeps_view(snapshot, "n2", decision) and not keeps_view(snapshot, "n3", decision)
     assert not keeps_view(snapshot._replace(generation=2), "n2", decision)
-    together = seen(*[crashed(node, 5) for node in ALL])
+    together = snapshot_of(*[crashed(node, 5) for node in ALL])
     assert keeps_view(together, "n2", decide(together))
 
 
 def test_a_joiner_comes_as_a_new_member_where_more_than_half_of_its_last_view_is_heard():
     """As its former self it would wait until the others have declared that one dead; but half of a view may have lost it."""
-    snapshot = seen(alive("n1", SYNCED), alive("n2", SYNCED), crashed("n3", 5))
+    snapshot = snapshot_of(alive("n1", SYNCED), alive("n2", SYNCED), crashed("n3", 5))
     decision = decide(snapshot)
 
     assert JOIN == decision.action
@@ -426,14 +381,14 @@ def test_a_position_beyond_a_later_beginning_is_given_up():
 
 
 def test_a_beginning_is_put_on_record():
-    assert opening(seen(stopped("n1", 5), stopped("n2", 9)), "n2") == (2, U, 9, 1)
-    assert opening(seen(stopped("n1", 5), generation=4), "n1") == (5, U, 5, 1)
+    assert opening(snapshot_of(stopped("n1", 5), stopped("n2", 9)), "n2") == (2, U, 9, 1)
+    assert opening(snapshot_of(stopped("n1", 5), generation=4), "n1") == (5, U, 5, 1)
 
 
 # The screen
 
 def test_the_table_says_who_why_and_what_to_type():
-    snapshot = seen(crashed("n1", 5), empty("n2", generation=0), generation=2, lost_confirmed=frozenset(["n3"]))
+    snapshot = snapshot_of(crashed("n1", 5), empty("n2", generation=0), generation=2, lost_confirmed=frozenset(["n3"]))
     decision = decide(snapshot)
     lines = table(snapshot, decision, 400)
     assert lines[0].split() == ["node", "member", "state", "position", "from", "last", "view", "generation", "age"]

@@ -9,7 +9,7 @@ from lab.services.openstack.client import Call, felt
 from quorate.openstack import catalog, facts
 from quorate.openstack.facts import Page, Reply, Row, Rows, Sockets, Tree
 from quorate.openstack.symptoms import detect
-from tests.unit.openstack.symptoms.test_detect import LISTENING, LOST, ONE, PARENT, SEEN, TWO, process, rows
+from tests.unit.openstack.symptoms.observations import LISTENING, LOST, ONE, PARENT, SEEN, TWO, process, rows
 
 CINDER, PROXY = catalog.CINDER_VOLUME, catalog.NOVA_NOVNCPROXY
 NAMES = ("cinder-volume", "heat-engine")

@@ -3,25 +3,12 @@
 
 import pytest
 
-from quorate.host.process import Process
-from quorate.openstack import catalog, facts
-from quorate.openstack.facts import Address, Limits, Page, Reply, Row, Rows, Observation, Settings, Sockets, Tree
+from quorate.openstack import facts
+from quorate.openstack.facts import Limits, Page, Reply, Row, Rows, Sockets, Tree
 from quorate.openstack.service import observe
 from quorate.openstack.symptoms import detect, diagnosis
-
-CINDER, HEAT, PROXY = catalog.CINDER_VOLUME, catalog.HEAT_ENGINE, catalog.NOVA_NOVNCPROXY
-BROKERS = (Address("n1", 5672, "u", "p", "/"),)
-SETTINGS = Settings(True, BROKERS, Address("n1", 3306, "u", "p", "c"), "ha", (("a", "ha"), ("b", "ha")))
-WELL = Sockets(3, 1, frozenset())
-
-
-def process(pid, state="S", ppid=1):
-    return Process(pid, ppid, pid, state, ("cinder-volume",))
-
-
-PARENT, ONE, TWO = process(10), process(11, ppid=10), process(12, ppid=10)
-TREE = Tree(PARENT, (ONE, TWO))
-SEEN = Observation(TREE, {11: WELL, 12: WELL}, SETTINGS, 1000.0, 2, 2, 2)
+from tests.unit.openstack.symptoms.observations import (
+    CINDER, HEAT, LISTENING, LOST, ONE, PARENT, PROXY, SEEN, SETTINGS, TWO, process, rows)
 
 
 def verdict(service=CINDER, durations=None, limits=Limits(), **changes):
@@ -94,9 +81,6 @@ def test_no_worker_at_all_fails_whatever_came_up():
     assert facts.FAILED == verdict(tree=Tree(PARENT, (PARENT,)), baseline=1, durations={"workers": 9.0}).state
 
 
-LOST = {"sockets": {11: WELL, 12: Sockets(0, 1)}}
-
-
 def test_a_lost_broker_is_degraded_for_ever():
     found = verdict(broker=False, durations={"broker": 99999.0}, **LOST)
 
@@ -146,10 +130,6 @@ def test_one_without_its_database_is_not_blamed_for_answering_no_call(outcome):
 
 def test_sockets_that_could_not_be_seen_are_no_lost_connection():
     assert facts.HEALTHY == verdict(sockets={11: Sockets(), 12: Sockets()}).state
-
-
-def rows(*ages, outcome=facts.ANSWERED):
-    return Rows(outcome, tuple(Row("ha@" + name, age, 2000) for name, age in zip("ab", ages)))
 
 
 @pytest.mark.parametrize("found, durations, state, word", [
@@ -228,9 +208,6 @@ def test_calls(reply, durations, state, word):
 
 def test_consumers_of_a_node_that_died_are_no_second_copy():
     assert facts.HEALTHY == verdict(replies=(Reply("q", facts.ANSWERED, 4),), age=100.0).state
-
-
-LISTENING = SETTINGS._replace(listen=("0.0.0.0", 6080), backends=())
 
 
 @pytest.mark.parametrize("changes, durations, state, word", [

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node with the disk of a broker in a temporary directory, among others whose reports the test gives."""
+
+import os
+import pwd
+
+from quorate.rabbitmq import facts
+from quorate.rabbitmq.actions.participant import Participant
+from quorate.rabbitmq.broker import layout
+from quorate.rabbitmq.declaration import PARAMETERS
+from quorate.host.state_files import StateFiles
+from tests import fakes
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+
+
+class KeptState:
+    """A PublishedState that keeps what it is given; the other nodes' reports come from the test."""
+
+    def __init__(self, reports=(), **more):
+        self.others = {one.node: one for one in reports}
+        self.own, self.said, self.word, self.number, self.mark = None, [], more.get("override"), 0, None
+        self.nodes = frozenset(("n1", "n2", "n3"))
+        self.who = None
+
+    def publish(self, report):
+        self.own = report
+
+    def last_published(self):
+        return self.own
+
+    def set_status(self, sentence):
+        self.said.append(sentence)
+
+    def reports(self):
+        return dict(self.others, **({"n1": self.own} if self.own else {}))
+
+    def snapshot(self):
+        found = self.reports()
+        return facts.Snapshot("n1", self.nodes, found, frozenset(found), self.number, self.who, self.word)
+
+    def generation(self):
+        return self.number
+
+    own_generation = generation
+
+    def open_generation(self):
+        self.number += 1
+
+    def took_part(self, number):
+        assert number == self.number
+
+    def override(self):
+        return self.word
+
+    def set_override(self, word):
+        self.word = word
+
+    def claim(self):
+        self.who = self.who or "n1"
+        return self.who
+
+    def found_instead(self):
+        self.who = "n1"
+
+    def policy(self):
+        return self.mark
+
+    def policy_set(self, mark):
+        self.mark = mark
+
+
+class Node:
+    """One node with a disk in a temporary directory."""
+
+    def __init__(self, tmp_path, reports=(), clock=None, parameters=None, **more):
+        self.clock = clock or fakes.FakeClock()
+        self.commands = fakes.FakeCommands(self.clock)
+        self.context = fakes.context("start", PARAMETERS, clock=self.clock, commands=self.commands, seconds=100,
+                                     **dict({"user": ME}, **(parameters or {})))
+        self.state_files = StateFiles("rabbitmq", "mq", str(tmp_path / "run"), str(tmp_path / "lasting"))
+        self.directory = tmp_path / "mnesia" / "rabbit@n1"
+        (tmp_path / "cookie").write_text("secret")
+        self.layout = layout.Layout("/bin/true", "rabbit@n1", str(tmp_path / "mnesia"), str(self.directory),
+                                     str(tmp_path / "log"), ME, ME, str(tmp_path / "cookie"), "/nonexistent", 5672, False,
+                                     "3.10.8", str(tmp_path))
+        self.state_files.write("started", {"at": 1})
+        self.published = KeptState(reports, **more)
+        self.cut = set()
+        self.participant = Participant(self.context, self.state_files, self.published, self.layout, lambda name, _port: name not in self.cut)
+        self.commands.on_spawn = self._spawn
+
+    def _spawn(self, _argv):
+        return self.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=500).pid
+
+    def fill(self, members="rabbit@n1,rabbit@n2,rabbit@n3", running="rabbit@n1,rabbit@n2,rabbit@n3"):
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "schema.DAT").write_text("x")
+        (self.directory / "cluster_nodes.config").write_text("{[%s],[%s]}.\n" % (members, members))
+        (self.directory / "nodes_running_at_shutdown").write_text("[%s].\n" % running)
+        return self
+
+
+def names(*nodes):
+    return frozenset("rabbit@" + node for node in nodes)
+
+
+def other(node, state, **more):
+    given = dict(data=True, name="rabbit@" + node, members=names("n1", "n2", "n3"), running=names("n1", "n2", "n3"),
+                 store=facts.MNESIA, generation=0, launched=True)
+    given.update(more)
+    return facts.Report(node, state, **given)
