@@ -13,7 +13,7 @@ import pytest
 from quorate.plan.parse import read
 from quorate.plan.render import haproxy, keepalived, systemd
 from tests.property.plans import documents, toml
-from tests.unit.plan.render.test_texts import EXAMPLES, plan_of
+from tests.unit.plan.examples import EXAMPLES, plan_of
 from tests.waiting import within
 
 HAPROXY, KEEPALIVED = "/usr/sbin/haproxy", "/usr/sbin/keepalived"
@@ -59,7 +59,7 @@ def test_haproxy_accepts_any_plan(certificate, tmp_path, document):
 @pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists(KEEPALIVED),
                     reason="keepalived wants to see the interfaces of its configuration, which needs root and a namespace")
 def test_keepalived_accepts_the_text_of_each_endpoint(tmp_path):
-    plan = plan_of("plan-two-endpoints")
+    plan = plan_of("two-endpoints")
     check = tmp_path / "haproxy-check"
     for node in plan.front_nodes:
         path = tmp_path / "keepalived.conf"
@@ -75,7 +75,7 @@ def test_keepalived_accepts_the_text_of_each_endpoint(tmp_path):
         assert (0, "") == (done.returncode, done.stdout)
 
 
-@pytest.mark.parametrize("name, node", [("plan-three-controllers", "n1"), ("plan-two-endpoints", "edge1")])
+@pytest.mark.parametrize("name, node", [("three-controllers", "n1"), ("two-endpoints", "edge1")])
 def test_the_shell_accepts_the_commands_for_systemd(name, node, tmp_path):
     path = tmp_path / "commands"
     path.write_text(systemd.render(plan_of(name), node))

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from bench.one_server import ROOT, exchange, free_port, until
-from tests.unit.openstack.service.test_tree import SOURCE, Broker
+from tests.unit.openstack.service.stand_ins import SOURCE, Broker
 
 CHECK = os.path.join(ROOT, "checks", "service-check")
 APIS = ("nova-api", "glance-api", "neutron-server", "keystone", "heat-api", "cinder-api")

@@ -8,14 +8,15 @@ import subprocess
 
 import pytest
 
+from quorate.errors import Usage
 from quorate.haproxy import health, observe
 from quorate.haproxy.check import HaproxyCheck, names
 from quorate.haproxy.facts import Backend, Frontend, Process, State
 from quorate.haproxy.health import Policy, classify
-from quorate.web.check import NOTHING_YET, Wrong
+from quorate.web.check import NOTHING_YET
 from tests import ROOT
 from tests.fakes import FakeProcesses
-from tests.unit.haproxy.test_parse import captured
+from tests.unit.haproxy.answers import captured
 
 POLICY = Policy(socket="/run/s")
 WELL = State(pid=7, stopping=False, frontends=(Frontend("web", "OPEN"), Frontend("db", "FULL")),
@@ -204,7 +205,7 @@ def test_metrics_and_json():
 
 @pytest.mark.parametrize("options", [{"timeout": "soon"}, {"timeout": "0"}, {"timeout": "nan"}, {"socket": "admin.sock"}])
 def test_what_is_not_understood(options):
-    with pytest.raises(Wrong):
+    with pytest.raises(Usage):
         HaproxyCheck(options)
 
 

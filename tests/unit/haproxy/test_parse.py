@@ -2,20 +2,13 @@
 """What HAProxy says on its stats socket, as captured from 2.6 and 3.0, and what is not HAProxy's."""
 
 import csv
-import os
 
 from hypothesis import given, strategies as st
 import pytest
 
 from quorate.haproxy import parse
 from quorate.haproxy.facts import CUT, FOREIGN, Backend, Frontend
-
-CAPTURED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "captured")
-
-
-def captured(version):
-    with open(os.path.join(CAPTURED, "haproxy-%s.txt" % version), encoding="ascii") as file:
-        return file.read()
+from tests.unit.haproxy.answers import captured
 
 
 @pytest.mark.parametrize("version", ["2.6", "3.0"])

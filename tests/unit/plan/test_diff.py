@@ -12,7 +12,7 @@ from quorate.plan.diff import differences, seconds
 from quorate.plan.resources import wanted
 from quorate.status.facts import Proxy, Server
 from tests.property.cib import configuration
-from tests.unit.plan.render.test_pcs import path_of, plan_of
+from tests.unit.plan.examples import path_of, plan_of
 
 PLAN = plan_of("three-controllers")
 TEXT = ElementTree.tostring(configuration(wanted(PLAN)), encoding="unicode")

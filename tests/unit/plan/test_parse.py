@@ -8,8 +8,8 @@ import pytest
 from quorate.plan import schema, services
 from quorate.plan.parse import read
 from tests import ROOT
+from tests.unit.plan.examples import EXAMPLES, text_of
 
-EXAMPLES = ("plan-three-controllers", "plan-five-dedicated", "plan-two-endpoints")
 SMALL = """\
 [plan]
 name = "cloud"
@@ -32,11 +32,6 @@ addresses = { management = "192.0.2.12" }
 """
 
 
-def example(name):
-    with open(os.path.join(ROOT, "examples", name + ".toml"), encoding="utf-8") as file:
-        return file.read()
-
-
 def right(text):
     plan, problems = read(text)
     assert [] == [one.sentence("plan.toml") for one in problems]
@@ -52,7 +47,7 @@ def wrong(text):
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_are_right(name):
-    assert "cloud" == right(example(name)).name
+    assert "cloud" == right(text_of(name)).name
 
 
 def test_defaults_are_filled_in():
@@ -66,7 +61,7 @@ def test_defaults_are_filled_in():
 
 
 def test_dedicated_nodes_take_what_is_theirs_from_the_controllers():
-    plan = right(example("plan-five-dedicated"))
+    plan = right(text_of("five-dedicated"))
 
     assert ("data1", "data2", "data3") == plan.service("galera_cluster").nodes == plan.service("rabbitmq").nodes
     assert ("ctl1", "ctl2") == plan.service("keystone_public").nodes == plan.service("memcached").nodes
@@ -76,7 +71,7 @@ def test_dedicated_nodes_take_what_is_theirs_from_the_controllers():
 
 
 def test_endpoints_with_keepalived_are_outside_the_cluster():
-    plan = right(example("plan-two-endpoints"))
+    plan = right(text_of("two-endpoints"))
 
     assert ["edge1", "edge2"] == [node.name for node in plan.front_nodes]
     assert ["n1", "n2", "n3"] == [node.name for node in plan.cluster_nodes]

@@ -26,38 +26,8 @@ from quorate.openstack.facts import SERVICE_FILE
 from quorate.openstack.service import process
 from quorate.openstack.service.sources import Sources
 from tests.fakes import FakeLog
+from tests.unit.openstack.service.stand_ins import SOURCE, Broker
 from tests.waiting import within
-
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "forking_service.py")
-
-
-class Broker:
-    """Accepts connections, answers the protocol header as RabbitMQ does (one byte will do), and holds them."""
-
-    def __init__(self):
-        self.listener, self.held = socket.socket(), []
-        self.listener.bind(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.listener.listen(50)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection = self.listener.accept()[0]
-                connection.sendall(b"\x01")
-                self.held.append(connection)
-            except OSError:
-                return
-
-    def close(self):
-        try:
-            self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.listener.close()
-        for connection in self.held:
-            connection.close()
 
 
 class NoUnits(Sources):

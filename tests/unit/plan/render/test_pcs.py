@@ -10,32 +10,15 @@ import subprocess
 import pytest
 
 from quorate.cli import plan
-from quorate.cli.plan import Refused, Usage, shadow
+from quorate.cli.plan import shadow
+from quorate.errors import Refused, Usage
 from quorate.galera.declaration import ACTIONS
 from quorate.host.command import Result
-from quorate.plan.parse import read
 from quorate.plan.render import pcs
 from quorate.plan.resources import wanted
 from tests import ROOT
 from tests.fakes import FakeCommands
-
-EXAMPLES = ("three-controllers", "five-dedicated", "two-endpoints")
-
-
-def path_of(name):
-    return os.path.join(ROOT, "examples", "plan-%s.toml" % name)
-
-
-def plan_of(name, *changes):
-    with open(path_of(name), encoding="utf-8") as file:
-        text = file.read()
-    for change in changes:
-        assert change[0] in text
-        text = text.replace(*change)
-    plan, problems = read(text)
-    assert problems == ()
-    return plan
-
+from tests.unit.plan.examples import EXAMPLES, path_of, plan_of
 
 def lines(plan, version=None):
     return [pcs.line(step.words) for section in pcs.sections(plan, version) for step in section.steps]

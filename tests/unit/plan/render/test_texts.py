@@ -8,33 +8,25 @@ import os
 
 import pytest
 
-from quorate.plan.parse import read
 from quorate.plan.render import haproxy, keepalived, systemd, xinetd
 from quorate.plan.services import BY_NAME
 from tests import ROOT
+from tests.unit.plan.examples import EXAMPLES, plan_of
 
 GOLDEN = os.path.join(ROOT, "tests", "golden", "plan")
-EXAMPLES = ("plan-three-controllers", "plan-five-dedicated", "plan-two-endpoints")
 # Which text of which example for which node stands in which file.
 TEXTS = {
-    "three-controllers.haproxy.cfg": ("plan-three-controllers", haproxy, ()),
-    "five-dedicated.haproxy.cfg": ("plan-five-dedicated", haproxy, ()),
-    "two-endpoints.haproxy.cfg": ("plan-two-endpoints", haproxy, ()),
-    "two-endpoints.edge1.keepalived.conf": ("plan-two-endpoints", keepalived, ("edge1",)),
-    "two-endpoints.edge2.keepalived.conf": ("plan-two-endpoints", keepalived, ("edge2",)),
-    "two-endpoints.edge1.systemd.sh": ("plan-two-endpoints", systemd, ("edge1",)),
-    "three-controllers.n1.systemd.sh": ("plan-three-controllers", systemd, ("n1",)),
-    "five-dedicated.ctl1.systemd.sh": ("plan-five-dedicated", systemd, ("ctl1",)),
-    "five-dedicated.data1.systemd.sh": ("plan-five-dedicated", systemd, ("data1",)),
-    "three-controllers.n1.xinetd": ("plan-three-controllers", xinetd, ("n1",)),
+    "three-controllers.haproxy.cfg": ("three-controllers", haproxy, ()),
+    "five-dedicated.haproxy.cfg": ("five-dedicated", haproxy, ()),
+    "two-endpoints.haproxy.cfg": ("two-endpoints", haproxy, ()),
+    "two-endpoints.edge1.keepalived.conf": ("two-endpoints", keepalived, ("edge1",)),
+    "two-endpoints.edge2.keepalived.conf": ("two-endpoints", keepalived, ("edge2",)),
+    "two-endpoints.edge1.systemd.sh": ("two-endpoints", systemd, ("edge1",)),
+    "three-controllers.n1.systemd.sh": ("three-controllers", systemd, ("n1",)),
+    "five-dedicated.ctl1.systemd.sh": ("five-dedicated", systemd, ("ctl1",)),
+    "five-dedicated.data1.systemd.sh": ("five-dedicated", systemd, ("data1",)),
+    "three-controllers.n1.xinetd": ("three-controllers", xinetd, ("n1",)),
 }
-
-
-def plan_of(name):
-    with open(os.path.join(ROOT, "examples", name + ".toml"), encoding="utf-8") as file:
-        plan, problems = read(file.read())
-    assert () == problems
-    return plan
 
 
 def rendered(golden):
@@ -90,7 +82,7 @@ def test_every_proxied_service_has_a_listener_with_a_check_that_asks_it(name):
 
 def test_balanced_services_need_a_hash_that_can_leave_a_dead_server():
     """Seen with HAProxy 2.6: with the map-based hash a client of a dead server gets 503 until the check has failed."""
-    found = sections(haproxy.render(plan_of("plan-three-controllers")))
+    found = sections(haproxy.render(plan_of("three-controllers")))
 
     assert "hash-type consistent" in found["defaults"]
     assert "option redispatch 1" in found["defaults"]
@@ -110,7 +102,7 @@ def test_a_refused_request_tells_haproxy_before_its_checks_do(name):
 
 def test_the_only_server_is_tried_three_times():
     """Called down after two refusals it would answer 503, where a third try a second later finds it back."""
-    plan = plan_of("plan-three-controllers")
+    plan = plan_of("three-controllers")
     alone = plan._replace(services=tuple(one._replace(nodes=one.nodes[:1]) for one in plan.services))
 
     assert "observe" not in haproxy.render(alone)
@@ -119,7 +111,7 @@ def test_the_only_server_is_tried_three_times():
 
 def test_one_node_takes_the_writes():
     """The table must have room for a new entry, and is not asked for a node that drains; see docs/front-door.md."""
-    lines = sections(haproxy.render(plan_of("plan-three-controllers")))["listen galera_cluster"]
+    lines = sections(haproxy.render(plan_of("three-controllers")))["listen galera_cluster"]
 
     assert "stick-table type integer size 10 peers quorate" in lines
     assert "stick store-request int(1)" in lines
@@ -134,14 +126,14 @@ def test_one_node_takes_the_writes():
 
 
 def test_writer_by_backups_needs_no_table():
-    lines = sections(haproxy.render(plan_of("plan-two-endpoints")))["listen galera_cluster"]
+    lines = sections(haproxy.render(plan_of("two-endpoints")))["listen galera_cluster"]
 
     assert [] == [line for line in lines if line.startswith("stick")]
     assert [False, True, True] == [line.endswith(" backup") for line in lines if line.startswith("server ")]
 
 
 def test_the_dashboard_fails_over_and_is_not_balanced():
-    lines = sections(haproxy.render(plan_of("plan-five-dedicated")))["listen dashboard"]
+    lines = sections(haproxy.render(plan_of("five-dedicated")))["listen dashboard"]
 
     assert [] == [line for line in lines if line.startswith("balance")]
     assert ["server ctl2 192.0.2.12:80 id 1", "server ctl1 192.0.2.11:80 id 2 backup"] == lines[-2:]
@@ -149,14 +141,14 @@ def test_the_dashboard_fails_over_and_is_not_balanced():
 
 
 def test_a_reason_stands_once():
-    text = haproxy.render(plan_of("plan-three-controllers"))
+    text = haproxy.render(plan_of("three-controllers"))
     reasons = [line for line in text.splitlines() if line.startswith("    # ")]
 
     assert len(reasons) == len(set(reasons))
 
 
 def test_what_is_not_proxied_is_said_with_what_clients_use():
-    text = haproxy.render(plan_of("plan-five-dedicated"))
+    text = haproxy.render(plan_of("five-dedicated"))
 
     assert "listen rabbitmq" not in text and "listen memcached" not in text
     assert "transport_url = rabbit://USER:PASSWORD@192.0.2.21:5672,USER:PASSWORD@192.0.2.22:5672" in text
@@ -164,7 +156,7 @@ def test_what_is_not_proxied_is_said_with_what_clients_use():
 
 
 def test_keepalived_gives_all_nodes_one_priority_so_that_nothing_moves_back():
-    plan = plan_of("plan-two-endpoints")
+    plan = plan_of("two-endpoints")
     texts = [keepalived.render(plan, node) for node in ("edge1", "edge2")]
 
     assert [["    priority 100"] * 2] * 2 == [[line for line in text.splitlines() if "priority " in line and "#" not in line]
@@ -174,10 +166,10 @@ def test_keepalived_gives_all_nodes_one_priority_so_that_nothing_moves_back():
 
 
 @pytest.mark.parametrize("module, example, node, words", [
-    (keepalived, "plan-three-controllers", "n1", "vip_manager"),
-    (keepalived, "plan-two-endpoints", "n1", "the endpoints are: edge1, edge2"),
-    (systemd, "plan-two-endpoints", "compute1", "nothing to do"),
-    (xinetd, "plan-five-dedicated", "ctl1", "no database"),
+    (keepalived, "three-controllers", "n1", "vip_manager"),
+    (keepalived, "two-endpoints", "n1", "the endpoints are: edge1, edge2"),
+    (systemd, "two-endpoints", "compute1", "nothing to do"),
+    (xinetd, "five-dedicated", "ctl1", "no database"),
 ])
 def test_a_node_for_which_there_is_nothing_is_told_so(module, example, node, words):
     with pytest.raises(ValueError, match=words):
@@ -207,7 +199,7 @@ def test_an_api_is_restarted_when_haproxy_has_noticed_its_end(golden, unwanted):
 
 def test_keystone_is_not_served_twice():
     """Debian's package enables a unit at port 5000, and Apache of the cluster then cannot start there."""
-    text, plan = rendered("three-controllers.n1.systemd.sh"), plan_of("plan-three-controllers")
+    text, plan = rendered("three-controllers.n1.systemd.sh"), plan_of("three-controllers")
 
     assert "for unit in keystone.service; do" in text and "systemctl stop keystone.service" not in text
     assert "keystone.service" not in systemd.render(plan._replace(system="redhat"), "n1")
