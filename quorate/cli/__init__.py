@@ -3,6 +3,8 @@
 
 import sys
 
+from quorate.errors import Refused, Usage
+
 USAGE = """\
 usage: quorate status [--watch | --json]
        quorate explain [RESOURCE] [--json]
@@ -50,7 +52,6 @@ def main(argv):
     if argv[0] == "handover":
         from quorate.cli import handover
         return handover.main(argv[1:])
-    from quorate.cli.resources import Refused
     from quorate.pacemaker.tools import Unavailable
     command, words = argv[0], argv[1:]
     options, names = {}, []
@@ -88,7 +89,3 @@ def _rabbitmq(words):
     if code is None:
         raise Usage("not understood: quorate rabbitmq %s" % " ".join(words))
     return code
-
-
-class Usage(Exception):
-    """The words cannot be understood."""

@@ -12,7 +12,8 @@ def main(words, ask=None, out=None):
 
     ask (function that gives the text of the configuration, and the proxies of HAProxy or None) and out: for tests.
     """
-    from quorate.cli.plan import Refused, load
+    from quorate.cli.plan import load
+    from quorate.errors import Refused
     from quorate.pacemaker.tools import Unavailable
     from quorate.plan.diff import differences
     if len(words) != 1 or words[0].startswith("-"):

@@ -4,20 +4,19 @@
 import sys
 
 from quorate.cli import galera, openstack, rabbitmq
-from quorate.cli.resources import Refused
+from quorate.errors import NoSuchResource
 
 
 def explain(resource, as_json):
-    """Print all of them, or the named one. Raises Refused when there is none."""
+    """Print all of them, or the named one. Raises NoSuchResource when there is none."""
     views = []
     for room in (galera, rabbitmq, openstack):
         try:
             views += room.views(resource)
-        except Refused as reason:
-            if not str(reason).startswith("There is no resource"):
-                raise
+        except NoSuchResource:
+            pass
     if not views:
-        raise Refused("There is no resource %s in this cluster." % (resource or "of ocf:quorate:*"))
+        raise NoSuchResource("There is no resource %s in this cluster." % (resource or "of ocf:quorate:*"))
     if as_json:
         import json
         json.dump([data for _name, _agent, _lines, data in views], sys.stdout, indent=2, sort_keys=True)

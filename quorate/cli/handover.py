@@ -54,7 +54,8 @@ def main(words):
 
 
 def _hand_over(words, addresses, wait):
-    from quorate.haproxy.handover import Handover, Refused
+    from quorate.errors import Refused
+    from quorate.haproxy.handover import Handover
     from quorate.haproxy.observe import Stats, usual_socket
     from quorate.host.clock import Clock
     from quorate.host.command import Commands
@@ -72,7 +73,7 @@ def _hand_over(words, addresses, wait):
 
 def _of_cluster(commands, clock):
     """The addresses of the cluster's IPaddr2 resources."""
-    from quorate.haproxy.handover import Refused
+    from quorate.errors import Refused
     from quorate.host.clock import Deadline
     from quorate.pacemaker import cib
     found = [one.parameters["ip"] for one in cib.find(cib.resources(commands, Deadline(clock, 20)), agent=IPADDR2)

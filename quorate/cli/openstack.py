@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """explain for OpenStack services: what this node sees of them, what the nodes told each other, and what will hurt later."""
 
-from quorate.cli.resources import Refused, contexts
+from quorate.cli.resources import contexts
+from quorate.errors import NoSuchResource
 from quorate.openstack import explain
 from quorate.openstack.catalog import CINDER_VOLUME, HEAT_ENGINE, NOVA_CONSOLEAUTH, NOVA_NOVNCPROXY
 
@@ -15,13 +16,11 @@ def views(resource=None):
     for agent, service in SERVICES.items():
         try:
             observed = contexts(agent, parameters(service), resource)
-        except Refused as reason:
-            if str(reason).startswith("There is no resource"):
-                continue
-            raise
+        except NoSuchResource:
+            continue
         found += [_view(context, agent, service) for context in observed]
     if not found:
-        raise Refused("There is no resource of an OpenStack service%s in this cluster." % (
+        raise NoSuchResource("There is no resource of an OpenStack service%s in this cluster." % (
             " named " + resource if resource else ""))
     return found
 

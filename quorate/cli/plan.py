@@ -9,6 +9,8 @@ A rendering is a module of quorate.plan with `render(plan)` or, where it is for 
 import os
 import sys
 
+from quorate.errors import Refused, Usage
+
 USAGE = """\
 usage: quorate plan check FILE
        quorate plan schema
@@ -43,14 +45,6 @@ EMPTY = """\
   <status/>
 </cib>
 """
-
-
-class Refused(Exception):
-    """It was not done; the text says why and what to type."""
-
-
-class Usage(Exception):
-    """The words cannot be understood."""
 
 
 def main(words):

@@ -3,7 +3,8 @@
 
 import sys
 
-from quorate.cli.resources import Refused, contexts, plain, who
+from quorate.cli.resources import contexts, plain, who
+from quorate.errors import Refused
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.declaration import PARAMETERS
 

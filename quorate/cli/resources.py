@@ -3,16 +3,14 @@
 
 import os
 
+from quorate.errors import NoSuchResource, Refused
+
 SECONDS = 60.0  # one limit for all that a command asks the cluster
-
-
-class Refused(Exception):
-    """It was not done; the text says why and what to type."""
 
 
 def contexts(agent, parameters, resource=None):
     """A Context for each resource of `agent` ('ocf:quorate:galera') in the cluster, or for the named one. parameters: of its
-    declaration. Raises Refused when there is none."""
+    declaration. Raises NoSuchResource when there is none."""
     from quorate.host.clock import Clock
     from quorate.host.command import Commands
     from quorate.host.process import Processes
@@ -25,7 +23,7 @@ def contexts(agent, parameters, resource=None):
     deadline = Deadline(clock, SECONDS)
     found = cib.find(cib.resources(commands, deadline), resource, agent)
     if not found:
-        raise Refused("There is no resource %s%s in this cluster." % (agent, " named " + resource if resource else ""))
+        raise NoSuchResource("There is no resource %s%s in this cluster." % (agent, " named " + resource if resource else ""))
     result = []
     for one in found:
         environ = dict(os.environ, OCF_RESOURCE_INSTANCE=one.id)

@@ -111,7 +111,7 @@ def explanations(cluster):
     if not broken:
         return ()
     from quorate.cli import galera, rabbitmq
-    from quorate.cli.resources import Refused
+    from quorate.errors import Refused
     from quorate.pacemaker.tools import Unavailable
     rooms = {galera.AGENT: galera, rabbitmq.AGENT: rabbitmq}
     try:

@@ -3,12 +3,13 @@
 
 from time import sleep
 
+from quorate.errors import Unreadable, Usage
 from quorate.galera.facts import ServerStatus
 from quorate.galera.server import credentials, health, sql
 from quorate.galera.server.health import FIT_TO_WRITE
 from quorate.health import Health
 from quorate.host import drain, mysql
-from quorate.web.check import Check, Fact, Wrong
+from quorate.web.check import Check, Fact
 
 FLICKER = 0.1      # seconds after which a server that is all well, and says that it is not ready, is asked again
 DONOR_WEIGHT = 50  # per cent of its weight that a donor asks for through the agent-check
@@ -68,12 +69,12 @@ settings files are those of clustercheck; a settings file is read, never execute
         self._port = PORT
         for name in ("port", "extra_port", "checks_port"):
             if not options.get(name, "1").isdigit():
-                raise Wrong("--%s is a number" % name.replace("_", "-"))
+                raise Usage("--%s is a number" % name.replace("_", "-"))
         if "password" in options:
             self._warn("a password on the command line is readable for every user; put it into %s" % credentials.FILE)
         try:
             self.policy = policy_of(options)
-        except credentials.Unreadable as error:
+        except Unreadable as error:
             self._warn(error.reason)
             self.policy = health.Policy()  # the strict one; whoever asks gets this reason as well if the credentials are there
 
@@ -117,7 +118,7 @@ settings files are those of clustercheck; a settings file is read, never execute
             if last.health.ok and _flickers(status):
                 sleep(FLICKER)
                 status = self._session.status(seconds)
-        except credentials.Unreadable as error:
+        except Unreadable as error:
             status, found = SILENT._replace(error=error.reason), Health("refused", False, error.reason)
         else:
             found = health.classify(status, self.policy)
@@ -126,7 +127,7 @@ settings files are those of clustercheck; a settings file is read, never execute
         return Fact(status, found)
 
     def session(self):
-        """The connection to the server. Raises sql.Unreadable."""
+        """The connection to the server. Raises Unreadable."""
         return sql.Session(credentials.for_check(self.options))
 
     def close(self, last):
@@ -163,13 +164,13 @@ settings files are those of clustercheck; a settings file is read, never execute
 
 
 def policy_of(options):
-    """The Policy by options, else by clustercheck's settings. Raises Wrong and sql.Unreadable."""
+    """The Policy by options, else by clustercheck's settings. Raises Usage and Unreadable."""
     old = credentials.clustercheck(options)
     donor = options.get("donor", old.get("AVAILABLE_WHEN_DONOR", "no")).lower()
     readonly = options.get("readonly", old.get("AVAILABLE_WHEN_READONLY", "yes")).lower()
     for value, allowed in ((donor, YES + NO + ("auto",)), (readonly, YES + NO)):
         if value not in allowed:
-            raise Wrong("not yes, no or auto: '%s'" % value)
+            raise Usage("not yes, no or auto: '%s'" % value)
     return health.Policy("auto" if donor == "auto" else "yes" if donor in YES else "no", readonly in YES)
 
 

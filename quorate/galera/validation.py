@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """validate-all: what is wrong with the parameters anywhere (level 0), and what will hurt on this node (level 10)."""
 
+from quorate.errors import Unreadable
 from quorate.ocf.codes import Failed
 
 
@@ -43,7 +44,7 @@ def _account(context, layout):
     from quorate.host.state_files import StateFiles
     try:
         how = credentials.for_agent(context.parameters, layout.socket)
-    except credentials.Unreadable as trouble:
+    except Unreadable as trouble:
         return [trouble.reason]
     limit = context.parameters.check_timeout
     if not sql.ask(how, context.deadline.limit(limit)).answered or observe.members(context, StateFiles("galera", context.instance)) is not None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """haproxy-check: for keepalived's vrrp_script, a balancer in front, and people."""
 
+from quorate.errors import Usage
 from quorate.haproxy import health, observe
-from quorate.web.check import Check, Fact, Wrong
+from quorate.web.check import Check, Fact
 
 
 class HaproxyCheck(Check):
@@ -54,7 +55,7 @@ one mean that this node is cut off. --backend names one that matters by itself."
         Check.__init__(self, options)
         where = options.get("socket") or observe.usual_socket()
         if not where.startswith("/") and not where.rpartition(":")[2].isdigit():
-            raise Wrong("--socket is a path or HOST:PORT, not '%s'" % where)
+            raise Usage("--socket is a path or HOST:PORT, not '%s'" % where)
         if "timeout" in options:
             self.timeout = self.once_timeout = seconds(options["timeout"])
         self._stats, self._processes = stats or observe.Stats(where), processes or all_processes
@@ -85,11 +86,11 @@ def names(values):
 
 
 def seconds(text):
-    """A number of seconds above 0. Raises Wrong."""
+    """A number of seconds above 0. Raises Usage."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value <= 60:
-        raise Wrong("--timeout is a number of seconds, not '%s'" % text)
+        raise Usage("--timeout is a number of seconds, not '%s'" % text)
     return value

@@ -12,6 +12,7 @@ keeps. They are told apart by HAProxy: of proxies in mode http, a backend counts
 
 from collections import namedtuple
 
+from quorate.errors import Refused
 from quorate.haproxy.parse import cells, whole
 
 TABLE = "quorate_handover"
@@ -20,10 +21,6 @@ SETTLED = 0.3   # seconds without a request before nothing is under way: a hands
 EVERY = 0.05    # seconds between looks
 
 QUESTION = "show stat\n"
-
-
-class Refused(Exception):
-    """It was not done; the text says why and what to type."""
 
 
 class Busy(namedtuple("Busy", "requests sessions")):

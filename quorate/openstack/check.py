@@ -3,9 +3,10 @@
 
 from collections import namedtuple
 
+from quorate.errors import Usage
 from quorate.openstack import catalog
 from quorate.openstack.symptoms import health
-from quorate.web.check import Check, Fact, Wrong
+from quorate.web.check import Check, Fact
 
 LEVELS = ("0", "10", "20")
 
@@ -71,12 +72,12 @@ A drain is for all services of the node that are checked; give --drain-directory
         Check.__init__(self, options)
         name = catalog.SHORT.get(options.get("name", ""), options.get("name", ""))
         if name not in catalog.ALL:
-            raise Wrong(_unknown(name))
+            raise Usage(_unknown(name))
         for number in ("port", "timeout"):
             if not options.get(number, "1").replace(".", "", number == "timeout").isdigit():
-                raise Wrong("--%s is a number" % number)
+                raise Usage("--%s is a number" % number)
         if options.get("level", "0") not in LEVELS:
-            raise Wrong("--level is 0, 10 or 20")
+            raise Usage("--level is 0, 10 or 20")
         self.level = int(options.get("level", "0"))
         self.declared = catalog.ALL[name]
         self.declared = self.declared._replace(port=int(options["port"]) if "port" in options else self.declared.port,

@@ -8,12 +8,13 @@ leaves nothing there.
 
 from time import monotonic
 
+from quorate.errors import Unreadable, Usage
 from quorate.health import Health
 from quorate.rabbitmq.broker import amqp, credentials, health
 from quorate.rabbitmq.broker.credentials import CREDENTIALS, usual, with_file
 from quorate.rabbitmq.broker.observe import find_to_look_at, observe_broker
 from quorate.rabbitmq.facts import Broker
-from quorate.web.check import Check, Fact, Wrong
+from quorate.web.check import Check, Fact
 
 HANDSHAKES = 5.0   # seconds between two of them without credentials, while all is well
 API = 2.0          # seconds between two questions to the management API
@@ -72,7 +73,7 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
         Check.__init__(self, options)
         for name in ("port", "management_port", "epmd_port"):
             if not 0 < int(options.get(name, "1") if options.get(name, "1").isdigit() else 0) < 65536:
-                raise Wrong("--%s is a number from 1 to 65535" % name.replace("_", "-"))
+                raise Usage("--%s is a number from 1 to 65535" % name.replace("_", "-"))
         self.alarms, self.minority = self._said("alarms", "yes"), self._said("minority", "no")
         self._session, self._place, self._process, self._resident = None, None, None, False
         self._handshake = self._asked = self._listed = -1e9  # when, in seconds of the monotonic clock
@@ -81,7 +82,7 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
     def _said(self, name, default):
         value = self.options.get(name, default).lower()
         if value not in YES + NO:
-            raise Wrong("--%s is yes or no" % name)
+            raise Usage("--%s is yes or no" % name)
         return value in YES
 
     def prepare(self):
@@ -92,7 +93,7 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
         processes, trouble = Processes(), None
         try:
             self._place = self._place or self.place()
-        except credentials.Unreadable as error:
+        except Unreadable as error:
             self._place, trouble = self.place(credentials=False), error.reason
         broker = self._broker(processes, seconds, last)
         if trouble or not broker.answered:
@@ -102,7 +103,7 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
         return Fact(broker, self.policy(health.classify(broker), broker))
 
     def place(self, credentials=True):
-        """The Where by options and credentials. Raises where.Unreadable."""
+        """The Where by options and credentials. Raises Unreadable."""
         options, found = self.options, usual(self.options.get("node"))
         if credentials:
             wanted = options.get("credentials")

@@ -34,10 +34,6 @@ ROLES = {
 UNANSWERED = ("down", "hung", "unknown")  # codes of a service that gave no answer
 
 
-class Wrong(Exception):
-    """The words of the command cannot be understood; the text says which."""
-
-
 class Fact(namedtuple("Fact", "status health draining", defaults=(None,))):
     """What the last look gave. status: a NamedTuple of what is known, or None; health: Health; draining: None or the
     reason, which is not the check's to set."""
@@ -72,7 +68,7 @@ class Check:
     exit_texts = ()    # of (exit code, text), beside 0, 1 and 2
 
     def __init__(self, options):
-        """options: dict by name with '_' for '-'; what was not given is missing. Raises Wrong: usage, exit code 2."""
+        """options: dict by name with '_' for '-'; what was not given is missing. Raises quorate.errors.Usage: the usage, exit code 2."""
         self.options = options
 
     @property

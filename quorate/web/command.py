@@ -5,7 +5,8 @@ keepalived. What differs is declared by a quorate.web.check.Check."""
 import os
 import sys
 
-from quorate.web.check import NOTHING_YET, Wrong, as_json, judged
+from quorate.errors import Usage
+from quorate.web.check import NOTHING_YET, as_json, judged
 
 GENERAL = {
     "role PATH": "with one look: the role to judge (%(roles)s)",
@@ -34,7 +35,7 @@ def main(declared, words=None):
             sys.stdout.write(text)
             return 0
         check = declared(options)
-    except Wrong as error:
+    except Usage as error:
         sys.stderr.write("%s: %s\n%s" % (declared.name, error, usage(declared)))
         return 2
     if not handed_over(options):
@@ -96,7 +97,7 @@ def _filled(term, text, column):
 
 
 def parse(declared, words):
-    """The options as a dict. Raises Wrong."""
+    """The options as a dict. Raises Usage."""
     names = {term.partition(" ")[0]: " " in term for term in list(declared.options) + list(GENERAL) + ["listen ADDRESS"]}
     several = SEVERAL + tuple(declared.several)
     options = {"json": False, "role": "/"}
@@ -106,23 +107,23 @@ def parse(declared, words):
         word = words.pop(0)
         name, equals, value = word[2:].partition("=") if word.startswith("--") else ("", "", "")
         if word.startswith("-") and len(word) > 1 and name not in names:
-            raise Wrong("unknown option %s" % word)
+            raise Usage("unknown option %s" % word)
         if not name:
             given.append(word)
             continue
         if names[name] and not equals:
             if not words:
-                raise Wrong("%s needs a value" % word)
+                raise Usage("%s needs a value" % word)
             value = words.pop(0)
         elif equals and not names[name]:
-            raise Wrong("--%s takes no value" % name)
+            raise Usage("--%s takes no value" % name)
         key = name.replace("-", "_")
         if name in several:
             options[key].append(value)
         else:
             options[key] = value if names[name] else True
     if len(given) > len(declared.arguments):
-        raise Wrong("too many arguments" if declared.arguments else "unknown argument %s" % given[0])
+        raise Usage("too many arguments" if declared.arguments else "unknown argument %s" % given[0])
     for name, value in zip(declared.arguments, given):
         options.setdefault(name, value)
     return options
@@ -136,13 +137,13 @@ def mark_of(check):
 
 
 def switch(declared, word, words):
-    """drain and undrain. Raises Wrong."""
+    """drain and undrain. Raises Usage."""
     from quorate.host import drain
     directory = declared.drain_directory()
     if words and words[0].startswith("--drain-directory="):
         directory = words.pop(0).partition("=")[2]
     if words and words[0].startswith("-") or word == "undrain" and words:
-        raise Wrong("%s does not know %s" % (word, words[0]))
+        raise Usage("%s does not know %s" % (word, words[0]))
     if os.geteuid() != 0:
         sys.stderr.write("%s: only root drains a node: sudo %s %s\n" % (declared.name, declared.name, word))
         return 1

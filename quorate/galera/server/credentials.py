@@ -7,6 +7,8 @@ How galera-check gets in: by option, by our own file, by clustercheck's settings
 import os
 from collections import namedtuple
 
+from quorate.errors import Unreadable
+
 CLUSTERCHECK = ("/etc/sysconfig/clustercheck", "/etc/default/clustercheck")
 CLUSTERCHECK_NAMES = ("MYSQL_USERNAME", "MYSQL_PASSWORD", "MYSQL_HOST", "MYSQL_PORT", "AVAILABLE_WHEN_DONOR",
                       "AVAILABLE_WHEN_READONLY", "DEFAULTS_EXTRA_FILE")
@@ -22,14 +24,6 @@ class Settings(namedtuple("Settings", "socket host port user password extra_port
 
     def __repr__(self):
         return "Settings(%s, user=%s)" % (self.socket or "%s:%s" % (self.host, self.port), self.user)
-
-
-class Unreadable(Exception):
-    """A file of credentials cannot be used; reason says why and what to type."""
-
-    def __init__(self, reason):
-        Exception.__init__(self, reason)
-        self.reason = reason
 
 
 def for_agent(parameters, socket):
@@ -111,7 +105,7 @@ def usual_socket():
 
 
 def clustercheck(options):
-    """Settings of an existing clustercheck, parsed and never executed. Raises sql.Unreadable."""
+    """Settings of an existing clustercheck, parsed and never executed. Raises Unreadable."""
     for path in [options["settings"]] if "settings" in options else CLUSTERCHECK:
         found = shell_settings(path)
         if found:
@@ -120,7 +114,7 @@ def clustercheck(options):
 
 
 def for_check(options):
-    """sql.Settings. Raises sql.Unreadable."""
+    """sql.Settings. Raises Unreadable."""
     found = _credentials(options)
     if options.get("host"):
         found = found._replace(socket=None, host=options["host"], port=int(options.get("port", found.port)))

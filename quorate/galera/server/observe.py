@@ -4,6 +4,7 @@
 import os
 from collections import namedtuple
 
+from quorate.errors import Unreadable
 from quorate.galera import facts
 from quorate.galera.server.process import find, new_log
 from quorate.host import daemon
@@ -65,7 +66,7 @@ def ask(context, state_files, process):
     from quorate.galera.server import credentials, health, sql
     try:
         how = credentials.for_agent(context.parameters, socket(context, state_files))
-    except credentials.Unreadable as trouble:  # it lives, and we do not know how to ask it
+    except Unreadable as trouble:  # it lives, and we do not know how to ask it
         return Observation(facts.UNKNOWN, process, facts.ServerStatus(answered=False, error=trouble.reason), trouble.reason)
     limit = context.parameters.check_timeout
     status = sql.ask(how, context.deadline.limit(limit))

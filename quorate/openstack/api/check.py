@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """api-check: whether an OpenStack API answers a real request."""
 
+from quorate.errors import Usage
 from quorate.openstack.api import health, observe
 from quorate.openstack.api.facts import ANY, HTML, JSON, TEXT, VERSIONS
 from quorate.openstack.api.presets import PRESETS, PROJECT, preset
-from quorate.web.check import Check, Fact, Wrong
+from quorate.web.check import Check, Fact
 
 KINDS = (ANY, JSON, VERSIONS, HTML, TEXT)
 
@@ -87,19 +88,19 @@ every second and answers 200 or 503 from the last fact."""
 
 
 def target_of(options):
-    """(title, probe.Target). Raises Wrong."""
+    """(title, probe.Target). Raises Usage."""
     word = options.get("target", "")
     if "://" in word:
         return _by_url(word, options)
     found = preset(word)
     if not found:
-        raise Wrong(("there is no service called %s; " % word if word else "") + "name a URL or one of: " + ", ".join(PRESETS))
+        raise Usage(("there is no service called %s; " % word if word else "") + "name a URL or one of: " + ", ".join(PRESETS))
     port = options.get("port", str(found.port))
     if not port.isdigit() or not 0 < int(port) < 65536:
-        raise Wrong("--port is a number, not '%s'" % port)
+        raise Usage("--port is a number, not '%s'" % port)
     host = options.get("host", "127.0.0.1")
     if "/" in host or "@" in host or not host:
-        raise Wrong("--host is a name or an address, not '%s'" % host)
+        raise Usage("--host is a name or an address, not '%s'" % host)
     base = "%s://%s:%s" % ("https" if options.get("tls") else "http", "[%s]" % host if host.count(":") > 1 and host[0] != "["
                            else host, port)
     paths, deep = _paths(options, found.paths, found.deep)
@@ -111,11 +112,11 @@ def _by_url(url, options):
     place, slash, path = rest.partition("/")
     for name in ("host", "port", "tls"):
         if name in options:
-            raise Wrong("--%s does not go with a URL, which has its own" % name)
+            raise Usage("--%s does not go with a URL, which has its own" % name)
     if scheme not in ("http", "https") or not place or "?" in place:
-        raise Wrong("not an http:// or https:// URL: '%s'" % url)
+        raise Usage("not an http:// or https:// URL: '%s'" % url)
     if "@" in place:
-        raise Wrong("a password in a URL is readable for every user; use --credentials")
+        raise Usage("a password in a URL is readable for every user; use --credentials")
     given = ("/" + path, JSON) if path else None
     paths, deep = _paths(options, (given,) if given else (("/healthcheck", ANY), ("/", VERSIONS)), given and given[0])
     return "The API", observe.Target("%s://%s" % (scheme, place), paths, deep)
@@ -125,10 +126,10 @@ def _paths(options, paths, deep):
     """What is asked: a path by option is both, with and without a token."""
     kind = options.get("expect")
     if kind is not None and kind not in KINDS:
-        raise Wrong("--expect is one of %s, not '%s'" % (", ".join(KINDS), kind))
+        raise Usage("--expect is one of %s, not '%s'" % (", ".join(KINDS), kind))
     if "path" in options:
         if not options["path"].startswith("/"):
-            raise Wrong("--path begins with /")
+            raise Usage("--path begins with /")
         paths, deep = ((options["path"], kind or ANY),), options["path"]
     elif kind:
         paths = tuple((path, kind) for path, _ in paths)
@@ -136,15 +137,15 @@ def _paths(options, paths, deep):
 
 
 def identity_of(options, target):
-    """Who asks; None: nobody. Raises Wrong."""
+    """Who asks; None: nobody. Raises Usage."""
     from quorate.openstack.api.credentials import Login, TokenFile
     if "credentials" in options and "token_file" in options:
-        raise Wrong("--credentials or --token-file, not both")
+        raise Usage("--credentials or --token-file, not both")
     if ("credentials" in options or "token_file" in options) and not target.deep:
-        raise Wrong("there is nothing to ask with a token here; name it with --path")
+        raise Usage("there is nothing to ask with a token here; name it with --path")
     if "token_file" in options:
         if PROJECT in target.deep:
-            raise Wrong("what is asked holds the id of a project: use --credentials, or name it with --path")
+            raise Usage("what is asked holds the id of a project: use --credentials, or name it with --path")
         return TokenFile(options["token_file"])
     if "credentials" in options:
         return Login(options["credentials"], target.base if target.login else None)
@@ -152,20 +153,20 @@ def identity_of(options, target):
 
 
 def readable(path):
-    """Raises Wrong when a file cannot be read."""
+    """Raises Usage when a file cannot be read."""
     try:
         with open(path, "rb"):
             pass
     except OSError as error:
-        raise Wrong("--cacert %s: %s" % (path, error.strerror)) from None
+        raise Usage("--cacert %s: %s" % (path, error.strerror)) from None
 
 
 def seconds_of(text):
-    """A number of seconds above 0. Raises Wrong."""
+    """A number of seconds above 0. Raises Usage."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value <= 60:
-        raise Wrong("--timeout is a number of seconds, not '%s'" % text)
+        raise Usage("--timeout is a number of seconds, not '%s'" % text)
     return value

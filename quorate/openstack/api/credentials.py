@@ -4,6 +4,7 @@
 import os
 from time import time
 
+from quorate.errors import Unreadable
 from quorate.openstack.api import parse
 from quorate.openstack.api.facts import Token
 
@@ -11,14 +12,6 @@ EARLY = 60.0   # seconds before it ends that a token is renewed
 AGAIN = 10.0   # seconds until Keystone is asked again after it refused: its password hashes are made to cost, and it locks
                # users out (lockout_failure_attempts)
 LATER = 3.0    # the same after it gave no answer, or another one
-
-
-class Unreadable(Exception):
-    """The file cannot be used; reason says why and what to type."""
-
-    def __init__(self, reason):
-        Exception.__init__(self, reason)
-        self.reason = reason
 
 
 def content(path):

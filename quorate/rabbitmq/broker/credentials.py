@@ -5,6 +5,8 @@ can read."""
 import os
 from collections import namedtuple
 
+from quorate.errors import Unreadable
+
 CREDENTIALS = "/etc/quorate/rabbitmq.cnf"
 LOGS = "/var/log/rabbitmq"
 MNESIA = "/var/lib/rabbitmq/mnesia"
@@ -25,14 +27,6 @@ class Where(namedtuple("Where", (
 
     def __repr__(self):
         return "Where(%s:%d, user=%s, node=%s)" % (self.host, self.port, self.user, self.node)
-
-
-class Unreadable(Exception):
-    """A file of credentials cannot be used; reason says why and what to type."""
-
-    def __init__(self, reason):
-        Exception.__init__(self, reason)
-        self.reason = reason
 
 
 def with_file(where, path=CREDENTIALS, needed=False):

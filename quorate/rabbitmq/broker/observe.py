@@ -11,6 +11,7 @@ where it does not listen, and the management API where there are credentials.
 import os
 from collections import namedtuple
 
+from quorate.errors import Unreadable
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import amqp, credentials, epmd, health, parse
 from quorate.rabbitmq.broker.process import is_broker
@@ -37,7 +38,7 @@ def observe(context, state_files, layout):
         return judged(facts.Broker(process))  # no question can be answered; asking only costs the time to find that out
     try:
         place, trouble = of_layout(layout, context.parameters), None
-    except credentials.Unreadable as error:
+    except Unreadable as error:
         place, trouble = of_layout(layout), error.reason
     limit = context.parameters.check_timeout
     observed = judged(_with(observe_broker(place, process, context.check_level, context.deadline.limit(limit)), trouble))
@@ -61,7 +62,7 @@ def _with(broker, trouble):
 
 
 def of_layout(layout, parameters=None):
-    """The Where of an agent. Raises where.Unreadable for its file of credentials."""
+    """The Where of an agent. Raises Unreadable for its file of credentials."""
     place = credentials.Where(port=layout.port, tls=layout.tls, node=layout.nodename, log=layout.log)
     if parameters is None:
         return place

@@ -4,7 +4,8 @@
 import pytest
 
 from quorate.cli.handover import main
-from quorate.haproxy.handover import LEAVES, TABLE, Busy, Handover, Refused, busy, here, hold_text
+from quorate.errors import Refused
+from quorate.haproxy.handover import LEAVES, TABLE, Busy, Handover, busy, here, hold_text
 from tests.fakes import FakeClock, FakeCommands
 
 VIP = "192.0.2.10"

@@ -6,9 +6,10 @@ import threading
 
 import pytest
 
+from quorate.errors import Usage
 from quorate.openstack.check import ServiceCheck
 from quorate.openstack.facts import ANSWERED, MISSING, Address, Page, Settings
-from quorate.web.check import NOTHING_YET, Wrong
+from quorate.web.check import NOTHING_YET
 from quorate.web.command import main, parse
 from tests.fakes import FakeProcesses
 
@@ -139,7 +140,7 @@ def test_a_name_that_is_none_gets_the_nearest_ones(name, words, capsys):
 @pytest.mark.parametrize("words", [[], ["mariadb"], ["nova-api", "--port", "x"], ["nova-api", "--level", "5"], ["a", "b"],
                                    ["nova-api", "--timeout", "soon"]])
 def test_what_cannot_be_understood(words):
-    with pytest.raises(Wrong):
+    with pytest.raises(Usage):
         ServiceCheck(parse(ServiceCheck, words))
 
 

@@ -5,11 +5,12 @@ import json
 
 import pytest
 
+from quorate.errors import Usage
 from quorate.host.process import Process
 from quorate.rabbitmq.broker import health
 from quorate.rabbitmq.check import ROLES, RabbitmqCheck
 from quorate.rabbitmq.facts import Broker
-from quorate.web.check import NOTHING_YET, Fact, Wrong, as_json, judged
+from quorate.web.check import NOTHING_YET, Fact, as_json, judged
 
 BEAM = Process(71, 1, 500, "S", ("beam.smp",))
 THREE = frozenset(("rabbit@n1", "rabbit@n2", "rabbit@n3"))
@@ -47,7 +48,7 @@ def test_a_drained_node_that_is_well_answers_404_and_one_that_is_not_503():
 
 @pytest.mark.parametrize("options", [{"port": "no"}, {"port": "0"}, {"epmd_port": "70000"}, {"alarms": "perhaps"}])
 def test_options_that_make_no_sense(options):
-    with pytest.raises(Wrong):
+    with pytest.raises(Usage):
         RabbitmqCheck(options)
 
 

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import pytest
 
 from quorate.cli import manual
+from quorate.errors import Usage
 from quorate.health import Health
 from quorate.host import drain
 from quorate.web import check, command, respond
-from quorate.web.check import NOTHING_YET, Check, Fact, Wrong, judged, plain
+from quorate.web.check import NOTHING_YET, Check, Fact, judged, plain
 from quorate.web.poller import Poller
 from quorate.web.request import Request
 
@@ -106,7 +107,7 @@ def test_words_become_options(words, expected):
     (["--fast=yes"], "--fast takes no value"), (["a", "b"], "too many arguments"), (["--"], "unknown option --"),
 ])
 def test_words_that_nobody_understands(words, complaint):
-    with pytest.raises(Wrong, match=complaint):
+    with pytest.raises(Usage, match=complaint):
         command.parse(PumpCheck, words)
 
 

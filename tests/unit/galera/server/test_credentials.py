@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from quorate.errors import Unreadable
 from quorate.galera.server import credentials
 
 
@@ -33,7 +34,7 @@ def test_shell_settings(file, line, value):
 
 @pytest.mark.parametrize("value", ["$(touch x)", '"$(touch x)"', "`touch x`", "${OTHER:-x}", '"$OTHER"'])
 def test_what_only_a_shell_would_know_is_refused(file, value):
-    with pytest.raises(credentials.Unreadable, match="not executed"):
+    with pytest.raises(Unreadable, match="not executed"):
         credentials.shell_settings(file("MYSQL_USERNAME=%s\n" % value))
 
 
@@ -57,7 +58,7 @@ def test_host_of_an_options_file(file, line, socket, host):
 
 @pytest.mark.parametrize("text, mode, words", [("[client]\nuser=x\n", 0o644, "chmod 600"), ("user=x\n", 0o600, "no .client."), ])
 def test_options_file_that_cannot_be_used(file, text, mode, words):
-    with pytest.raises(credentials.Unreadable, match=words):
+    with pytest.raises(Unreadable, match=words):
         credentials.from_options_file(file(text, mode))
 
 
@@ -75,5 +76,5 @@ def test_an_account_of_clustercheck_goes_before_its_options_file(file, tmp_path)
     for options in ({"settings": settings}, {"user": "check", "password": "x", "defaults_file": str(everybodys)}):
         found = credentials.for_check(dict(options, socket="/run/s"))
         assert ("check", "x", "/run/s") == (found.user, found.password, found.socket)
-    with pytest.raises(credentials.Unreadable, match="chmod 600"):
+    with pytest.raises(Unreadable, match="chmod 600"):
         credentials.for_check({"defaults_file": str(everybodys)})

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from quorate.errors import Unreadable
 from quorate.galera.server import credentials, sql
 from tests import ROOT
 
@@ -40,7 +41,7 @@ def test_options_file_with_a_host(tmp_path):
 def test_unusable_options_file_says_what_to_do(tmp_path, text, mode, word):
     path = write(tmp_path / "my.cnf", text, mode)
 
-    with pytest.raises(credentials.Unreadable) as caught:
+    with pytest.raises(Unreadable) as caught:
         credentials.from_options_file(path)
 
     assert word in caught.value.reason
@@ -49,7 +50,7 @@ def test_unusable_options_file_says_what_to_do(tmp_path, text, mode, word):
 
 
 def test_missing_options_file(tmp_path):
-    with pytest.raises(credentials.Unreadable, match="No such file"):
+    with pytest.raises(Unreadable, match="No such file"):
         credentials.from_options_file(str(tmp_path / "none.cnf"))
 
 

@@ -6,13 +6,14 @@ import os
 
 import pytest
 
+from quorate.errors import Usage
 from quorate.openstack.api import observe, parse
 from quorate.openstack.api.check import ApiCheck, identity_of, target_of
 from quorate.openstack.api.credentials import Login, TokenFile
 from quorate.openstack.api.facts import Answer, Reply, State
 from quorate.openstack.api.health import classify
 from quorate.openstack.api.presets import PRESETS, preset
-from quorate.web.check import NOTHING_YET, Wrong
+from quorate.web.check import NOTHING_YET
 from tests import ROOT
 
 VERSIONS = b'{"versions": [{"id": "v2.1"}]}'
@@ -315,7 +316,7 @@ def test_target(options, base, paths, deep):
     ({"target": "http://a", "credentials": "a"}, "nothing to ask"), ({"target": "heat", "token_file": "a"}, "id of a project"),
 ])
 def test_what_is_not_understood(options, complaint):
-    with pytest.raises(Wrong, match=complaint):
+    with pytest.raises(Usage, match=complaint):
         ApiCheck(options)
 
 

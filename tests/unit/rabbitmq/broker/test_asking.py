@@ -9,9 +9,10 @@ import threading
 
 import pytest
 
+from quorate.errors import Unreadable
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import amqp, credentials, epmd, management, parse
-from quorate.rabbitmq.broker.credentials import Unreadable, Where, client_section, merged, node_name, with_file
+from quorate.rabbitmq.broker.credentials import Where, client_section, merged, node_name, with_file
 from quorate.rabbitmq.broker.management import Answer
 from tests import ROOT
 
