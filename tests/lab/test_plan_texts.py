@@ -12,7 +12,7 @@ import pytest
 
 from quorate.plan.parse import read
 from quorate.plan.render import haproxy, keepalived, systemd
-from tests.property.plans import documents, toml
+from tests.property.plan.plans import documents, toml
 from tests.unit.plan.examples import EXAMPLES, plan_of
 from tests.waiting import within
 

@@ -11,7 +11,7 @@ from quorate.pacemaker.tools import Unavailable
 from quorate.plan.diff import differences, seconds
 from quorate.plan.resources import wanted
 from quorate.status.facts import Proxy, Server
-from tests.property.cib import configuration
+from tests.property.plan.cib import configuration
 from tests.unit.plan.examples import path_of, plan_of
 
 PLAN = plan_of("three-controllers")

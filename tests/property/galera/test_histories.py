@@ -4,7 +4,6 @@
 import itertools
 
 from hypothesis import HealthCheck, given, settings, strategies as st
-import history
 import pytest
 
 from quorate.galera import facts
@@ -12,6 +11,7 @@ from quorate.galera.election.decide import decide, opening, order, verify
 from quorate.galera.election.published import decode_report, encode_report
 from quorate.galera.explain import table
 from quorate.galera.facts import BOOTSTRAP, DOWN, RECOVER, REFUSE, STARTING, UNKNOWN, WAIT
+from tests.property.galera import history
 
 HISTORIES = 12000   # with fixed seeds, beside those that hypothesis makes up
 

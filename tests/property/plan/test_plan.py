@@ -11,7 +11,7 @@ from quorate.plan.parse import read, tomllib
 from quorate.plan.render import haproxy, keepalived, systemd, xinetd
 from quorate.plan.services import BY_NAME
 from quorate.plan.toml_lines import lines
-from tests.property.plans import documents, toml, value_text
+from tests.property.plan.plans import documents, toml, value_text
 
 # A plan takes a few milliseconds to draw, and much longer on a machine that is busy with labs.
 SOME = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

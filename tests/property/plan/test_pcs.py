@@ -4,14 +4,14 @@
 import shlex
 from xml.etree import ElementTree
 
-from cib import configuration
 from hypothesis import assume, given, settings, strategies as st
-from plans import documents, toml
 
 from quorate.plan.diff import differences
 from quorate.plan.parse import read
 from quorate.plan.render import pcs
 from quorate.plan.resources import wanted
+from tests.property.plan.cib import configuration
+from tests.property.plan.plans import documents, toml
 
 VERSIONS = st.sampled_from(["2.1", "3.0"])
 

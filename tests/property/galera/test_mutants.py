@@ -5,11 +5,11 @@ Each mutant takes one safeguard out of the election, as a reader might think it 
 must then bring the cluster to harm; if they did not, test_histories.py would prove nothing about that safeguard.
 """
 
-import history
 import pytest
 
 from quorate.galera.election import decide, proof
 from quorate.galera.facts import JOIN, RECOVER
+from tests.property.galera import history
 
 HISTORIES = 12000
 
