@@ -11,7 +11,7 @@ import pytest
 from bench.one_server import until
 from quorate.rabbitmq.broker import amqp
 from quorate.rabbitmq.broker.credentials import Where
-from tests.lab.broker import CHECK, Broker, Check, Epmd, missing
+from tests.lab.rabbitmq.broker import CHECK, Broker, Check, Epmd, missing
 from tests.waiting import within
 
 pytestmark = [

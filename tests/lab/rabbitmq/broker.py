@@ -8,8 +8,9 @@ import signal
 import subprocess
 import time
 
-from bench.one_server import ROOT, exchange, free_port, until
+from bench.one_server import exchange, free_port, until
 from quorate.rabbitmq.broker import amqp
+from tests import ROOT
 
 CHECK = os.path.join(ROOT, "checks", "rabbitmq-check")
 SCRIPTS = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin")

@@ -2,7 +2,7 @@
 """The console pair: nova-consoleauth of nova 19, the last that had it, with nova-novncproxy; by hand on one node, then with the
 other services under Pacemaker, where a node loses its power.
 
-The rest by hand: tests/lab/test_openstack.py. Every other fault under Pacemaker: scripts/faults --service openstack.
+The rest by hand: tests/lab/openstack/test_agents.py. Every other fault under Pacemaker: scripts/faults --service openstack.
 """
 
 import os
@@ -14,7 +14,7 @@ from lab import LabError
 from lab.faults import machine
 from lab.services import rabbitmq
 from lab.services.openstack import console, deployment
-from tests.lab.services import DEGRADED, GENERIC, LIMIT, NOT_RUNNING, OK, OLD, World, prepared
+from tests.lab.openstack_services import DEGRADED, GENERIC, LIMIT, NOT_RUNNING, OK, OLD, World, prepared
 from tests.waiting import within
 
 FAILOVER = 300  # seconds for a whole node: nova-consoleauth alone may take 100 s to start on a busy machine

@@ -10,8 +10,8 @@ import subprocess
 
 import pytest
 
-from lab import ROOT
 from lab.demo.alone_node import PROVIDER, SERVER, Alone, until
+from tests import ROOT
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or SERVER is None or PROVIDER is None,

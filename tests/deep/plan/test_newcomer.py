@@ -13,7 +13,7 @@ import pytest
 from lab.front_door import deployment
 from lab.machines import cluster
 from lab.services import galera, rabbitmq
-from tests.deep.test_plan_cluster import plan_text
+from tests.deep.plan.lab_plan import plan_text
 from tests.packaged import package
 
 LIMIT = 300  # seconds; a broken promise, not a slow machine, is what the test looks for

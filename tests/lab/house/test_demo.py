@@ -9,11 +9,12 @@ import time
 
 import pytest
 
-from lab import ROOT, LabError, state
+from lab import LabError, state
 from lab.demo import __main__
 from lab.demo.alone_node import PROVIDER, SERVER
 from lab.machines import cluster, names
 from lab.services import galera
+from tests import ROOT
 
 PYTHON = "/usr/bin/python3"
 

@@ -16,7 +16,7 @@ from lab.faults.galera import disable_enable, kill, power_all_evicted_off, wait_
 from lab.machines import cgroups
 from lab.services import galera
 from lab.services.galera_state import primaries
-from tests.lab.whole import LIMIT, assert_lost, assert_whole, eventually, power_log, serving
+from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, eventually, power_log, serving
 
 LOGS = "/var/log/mysql"
 

@@ -10,8 +10,9 @@ import threading
 
 import pytest
 
-from bench.one_server import ROOT, until
-from tests.lab.broker import Broker, Check, Epmd, missing
+from bench.one_server import until
+from tests import ROOT
+from tests.lab.rabbitmq.broker import Broker, Check, Epmd, missing
 
 PYTHON = "/usr/bin/python3"
 

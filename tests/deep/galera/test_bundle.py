@@ -6,7 +6,7 @@ import pytest
 from lab.faults.galera import kill
 from lab.images import remote
 from lab.services import galera
-from tests.lab.whole import SUITE, assert_lost, assert_whole, eventually, serving
+from tests.lab.galera_cluster import SUITE, assert_lost, assert_whole, eventually, serving
 from tests.packaged import package
 
 # The containers get the node's own programs and a copy of its configuration. libqb has to keep its sockets apart from those of

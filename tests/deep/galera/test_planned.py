@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from lab.services import galera
-from tests.lab.whole import LIMIT, assert_whole, serving
+from tests.lab.galera_cluster import LIMIT, assert_whole, serving
 
 CLONE = galera.RESOURCE + "-clone"
 TIMES = 3

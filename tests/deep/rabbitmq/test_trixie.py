@@ -6,7 +6,7 @@ import pytest
 from lab.faults import machine
 from lab.faults.galera import wait_for
 from lab.services import rabbitmq
-from tests.lab.brokers import BEAM, LIMIT, assert_kept, furnished, monitor, said
+from tests.lab.rabbitmq_cluster import BEAM, LIMIT, assert_kept, furnished, monitor, said
 
 CREDENTIALS = "[client]\nuser = watch\npassword = watch\n"
 

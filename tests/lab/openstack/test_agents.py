@@ -2,7 +2,7 @@
 """The agents of cinder-volume, heat-engine and nova-novncproxy on Debian's own services, with the lab's Galera and RabbitMQ: by
 hand, in this order.
 
-nova-consoleauth and a node without power: tests/deep/test_openstack_real.py. Every fault under Pacemaker, while clients call:
+nova-consoleauth and a node without power: tests/deep/openstack/test_agents.py. Every fault under Pacemaker, while clients call:
 scripts/faults --service openstack.
 """
 
@@ -15,7 +15,7 @@ from lab import LabError
 from lab.faults import machine
 from lab.services.openstack import console, deployment
 from tests import ROOT
-from tests.lab.services import AGENTS, DEGRADED, GENERIC, LIMIT, NOT_RUNNING, OK, World, prepared
+from tests.lab.openstack_services import AGENTS, DEGRADED, GENERIC, LIMIT, NOT_RUNNING, OK, World, prepared
 from tests.waiting import within
 
 FORKING = ("cinder-volume", "heat-engine")

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from bench.one_server import ROOT, exchange, free_port, until
+from bench.one_server import exchange, free_port, until
+from tests import ROOT
 from tests.unit.openstack.service.stand_ins import SOURCE, Broker
 
 CHECK = os.path.join(ROOT, "checks", "service-check")

@@ -5,7 +5,7 @@ import pytest
 
 from lab.faults.galera import wait_for
 from lab.services import rabbitmq
-from tests.lab.brokers import LIMIT, assert_kept, furnished, said
+from tests.lab.rabbitmq_cluster import LIMIT, assert_kept, furnished, said
 
 
 @pytest.fixture

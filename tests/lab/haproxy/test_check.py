@@ -11,10 +11,11 @@ import time
 
 import pytest
 
-from bench.one_server import ROOT, exchange, free_port, until
+from bench.one_server import exchange, free_port, until
 from quorate.haproxy import observe
 from quorate.host.process import Processes
-from tests.lab.proxy import Proxy, missing
+from tests import ROOT
+from tests.lab.haproxy.proxy import Proxy, missing
 from tests.readable import by_others
 
 CHECK = os.path.join(ROOT, "checks", "haproxy-check")

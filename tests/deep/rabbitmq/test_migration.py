@@ -9,7 +9,7 @@ from lab.faults import machine
 from lab.faults.galera import wait_for
 from lab.services import rabbitmq
 from tests import ROOT
-from tests.lab.brokers import BEAM, LIMIT, assert_kept, furnished
+from tests.lab.rabbitmq_cluster import BEAM, LIMIT, assert_kept, furnished
 
 
 def documented():

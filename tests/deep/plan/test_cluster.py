@@ -13,21 +13,11 @@ from lab import LabError
 from lab.machines import cluster
 from lab.services import galera, rabbitmq
 from tests import ROOT
+from tests.deep.plan.lab_plan import FENCE, plan_text
 from tests.packaged import package
 
 LIMIT = 240  # seconds; a broken promise, not a slow machine, is what the tests look for
 PLAN = "/root/plan.toml"
-FENCE = 'fence = { agent = "fence_lab" }'
-
-
-def plan_text(lab):
-    """The plan of the lab itself."""
-    text = '[plan]\nname = "%s"\npacemaker = "%s"\n[networks.management]\ncidr = "%s.0/24"\n[vips.internal]\naddress = "%s"\n' % (
-        lab.name, "2.1" if lab.suite == "bookworm" else "3.0", lab.vip.rpartition(".")[0], lab.vip)
-    for node in lab.nodes:
-        text += '[nodes.%s]\nroles = ["controller"]\naddresses = { management = "%s" }\n%s\n' % (
-            node.name, node.address, FENCE)
-    return text + "[services]\ngalera_cluster = {}\nrabbitmq = {}\nmemcached = {}\n"
 
 
 def example(lab, node, name, path):

@@ -6,7 +6,7 @@ import pytest
 from lab.faults.galera import kill, wait_for
 from lab.machines import names
 from lab.services import galera
-from tests.lab.whole import LIMIT, assert_lost, assert_whole, eventually, serving, text
+from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, eventually, serving, text
 
 SECOND = 101  # host part of the address that keepalived has
 # The check asks with its exit code: the address is where the database is fit for clients.

@@ -6,7 +6,7 @@ it is stopped, it is back; without its broker and its database; and over HTTP, a
 import pytest
 
 from lab.services.openstack import control_plane, deployment
-from tests.lab.services import prepared
+from tests.lab.openstack_services import prepared
 from tests.waiting import within
 
 LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests look for

@@ -13,7 +13,8 @@ import pytest
 
 from bench import check_load
 from bench.check_bench import Nuisance, stat
-from bench.one_server import CHECK, ROOT, Check, Server, exchange, free_port, missing, until
+from bench.one_server import CHECK, Check, Server, exchange, free_port, missing, until
+from tests import ROOT
 
 pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=str(missing())),

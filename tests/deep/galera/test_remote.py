@@ -5,7 +5,7 @@ import pytest
 
 from lab.faults import galera
 from lab.images import remote
-from tests.lab.whole import LIMIT, SUITE, assert_lost, assert_whole, eventually, power_log, serving, text
+from tests.lab.galera_cluster import LIMIT, SUITE, assert_lost, assert_whole, eventually, power_log, serving, text
 from tests.packaged import needs_a_lab
 
 REMOTE, HOST = "r3", "n3"

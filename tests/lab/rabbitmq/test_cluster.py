@@ -15,7 +15,7 @@ from lab.faults import machine
 from lab.faults.galera import wait_for
 from lab.faults.rabbitmq import Fewest, drained, join_brokers, kill, part_brokers
 from lab.services import rabbitmq
-from tests.lab.brokers import BEAM, LIMIT, assert_kept, furnished, monitor, power_log, said
+from tests.lab.rabbitmq_cluster import BEAM, LIMIT, assert_kept, furnished, monitor, power_log, said
 
 SUITE = os.environ.get("QUORATE_SUITE", "bookworm")
 

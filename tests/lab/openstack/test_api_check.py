@@ -13,7 +13,8 @@ import threading
 
 import pytest
 
-from bench.one_server import ROOT, exchange, free_port, until
+from bench.one_server import exchange, free_port, until
+from tests import ROOT
 
 CHECK = os.path.join(ROOT, "checks", "api-check")
 VERSIONS = b'{"versions": [{"id": "v3"}]}'

@@ -7,7 +7,7 @@ from lab.faults import machine
 from lab.faults.galera import kill, wait_for
 from lab.services import galera
 from lab.services.galera_state import synced
-from tests.lab.whole import LIMIT, assert_lost, assert_whole, eventually, serving, text
+from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, eventually, serving, text
 
 
 def test_the_survivor_of_two_goes_on_once_the_other_is_known_to_be_off():
