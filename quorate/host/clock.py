@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock, as a thing that can be passed in."""
+"""The machine's clock, and the deadline that all waits of an action share. Both are passed in, so that tests replace them."""
 
 import time
-
-DEFAULT_TIMEOUT = 20.0  # seconds; Pacemaker's own default for an operation
-RESERVE_SHARE = 0.1     # of the timeout, kept to finish in and to say why ...
-RESERVE_MOST = 5.0      # ... but never more seconds than this
 
 
 class Clock:
@@ -14,11 +10,11 @@ class Clock:
     __slots__ = ()
 
     def now(self):
-        """Unix time in seconds. May jump; for time stamps that leave this machine, never for waiting."""
+        """Unix time in seconds. It may be set: for time stamps that leave this machine, never for waiting."""
         return time.time()
 
     def monotonic(self):
-        """Seconds since some point; never goes back."""
+        """Seconds since some point in the past; never goes back."""
         return time.monotonic()
 
     def sleep(self, seconds):
@@ -27,7 +23,7 @@ class Clock:
 
 
 class Deadline:
-    """A point in time that every wait of an action shares."""
+    """The time at which an action has to be over. Every wait and every command of the action is limited by it."""
 
     __slots__ = ("clock", "_end")
 
@@ -36,11 +32,11 @@ class Deadline:
         self._end = clock.monotonic() + seconds
 
     def left(self):
-        """Seconds left, 0.0 once it is over."""
+        """Seconds left; 0.0 once it has passed."""
         return max(0.0, self._end - self.clock.monotonic())
 
     def limit(self, seconds):
-        """The shorter of `seconds` and what is left: what to give to a command or a socket."""
+        """The shorter of `seconds` and what is left: the time limit for a command or a socket."""
         return min(seconds, self.left())
 
     @property
@@ -48,14 +44,14 @@ class Deadline:
         return self.left() <= 0.0
 
     def part(self, seconds):
-        """A deadline of its own for one step: at most `seconds`, and never later than this one."""
+        """A Deadline for one step: `seconds` from now, and never later than this one."""
         return Deadline(self.clock, self.limit(seconds))
 
     def poll(self, condition, every=0.1, up_to=None):
         """Call `condition` until it returns something true, and return that.
 
         At the deadline, or after `up_to` seconds if that is sooner, return the last (false) answer. The condition is
-        asked at least once, and once more at the very end.
+        called at least once, and once more at the very end. every: seconds between two calls.
         """
         end = self if up_to is None else self.part(up_to)
         while True:

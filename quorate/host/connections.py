@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TCP sockets of processes, as the kernel has them: /proc/PID/fd says which, /proc/PID/net/tcp and tcp6 say what they are.
+"""TCP sockets of processes, from the kernel's tables: /proc/PID/fd says which sockets a process holds, /proc/PID/net/tcp and
+tcp6 say what they are.
 
-No program is started: netstat and ss cost more than the whole of a monitor, and print names where numbers are wanted.
-The format is that of net/ipv4/tcp_ipv4.c (get_tcp4_sock): fields by blanks, addresses as hex, inode in the tenth.
-
-Connections that the kernel has made for a process and that it has not taken yet: who waits there waits for the process.
-
-The column rx_queue of a listening socket in /proc/PID/net/tcp is the length of that queue (net/ipv4/tcp_ipv4.c,
-get_tcp4_sock: sk_ack_backlog).
+No program is started: netstat and ss cost more CPU than a whole monitor, and print names where numbers are wanted.
+The format is that of net/ipv4/tcp_ipv4.c (get_tcp4_sock): fields separated by blanks, addresses in hexadecimal, the inode in
+the tenth field. In the row of a listening socket, rx_queue (behind the colon of the fifth field) is the number of
+connections that the kernel has completed and the process has not accepted yet (sk_ack_backlog).
 """
 
 import os
 from collections import namedtuple
 
 ESTABLISHED, LISTEN = "established", "listen"
-_STATES = {b"01": ESTABLISHED, b"0A": LISTEN}  # include/net/tcp_states.h; the others are sockets that come or go
+_STATES = {b"01": ESTABLISHED, b"0A": LISTEN}  # include/net/tcp_states.h; the others are being opened or closed
 
 
 class Socket(namedtuple("Socket", "state port remote_port inode", defaults=(0,))):
@@ -24,7 +22,8 @@ class Socket(namedtuple("Socket", "state port remote_port inode", defaults=(0,))
 
 
 class Connections:
-    """Looks up sockets. A table is read once for each network namespace and kept: make a new one for a new look."""
+    """Sockets at one moment. The tables of each network namespace are read once and kept: make a new object for a new
+    observation."""
 
     __slots__ = ("_proc", "_tables")
 
@@ -33,8 +32,8 @@ class Connections:
         self._tables = {}
 
     def of(self, pid):
-        """Tuple of the Sockets of a process; None when it is gone or may not be looked at (not root)."""
-        inodes = self._inodes(pid)
+        """Tuple of the Sockets of a process; None when it is gone or may not be inspected (by others than root)."""
+        inodes = _inodes(self._proc, pid)
         if inodes is None:
             return None
         if not inodes:
@@ -45,31 +44,17 @@ class Connections:
         return tuple(table[inode] for inode in sorted(inodes) if inode in table)
 
     def listeners(self, pid, port):
-        """Whether anybody in the network namespace of `pid` listens on the port; None: unknown."""
+        """Whether any process in the network namespace of `pid` listens on the port; None: unknown."""
         table = self._table(pid)
         if table is None:
             return None
         return any(one.state == LISTEN and one.port == port for one in table.values())
 
     def listening(self, inodes, pid="self"):
-        """Those of these listening sockets that somebody still holds: whoever inherited one keeps the port."""
+        """Those of these listening sockets (inodes) that some process still holds: a child that inherited one keeps the
+        port."""
         table = self._table(pid) or {}
         return frozenset(inode for inode in inodes if inode in table and table[inode].state == LISTEN)
-
-    def _inodes(self, pid):
-        directory = "%s/%s/fd" % (self._proc, pid)
-        found = set()
-        try:
-            for name in os.listdir(directory):
-                try:
-                    target = os.readlink(directory + "/" + name)
-                except FileNotFoundError:
-                    continue  # closed meanwhile
-                if target.startswith("socket:["):
-                    found.add(int(target[8:-1]))
-        except OSError:
-            return None
-        return found
 
     def _table(self, pid):
         try:
@@ -84,53 +69,63 @@ class Connections:
         return self._tables[namespace]
 
     def _read(self, pid):
-        table, seen = {}, False
-        for name in ("tcp", "tcp6"):
+        """{inode: Socket} of the network namespace, None when it cannot be read."""
+        rows, table = _rows(self._proc, pid), {}
+        if rows is None:
+            return None
+        for row in rows:
+            fields = row.split(None, 10)
+            state = _STATES.get(fields[3])
+            if state is not None:
+                inode = int(fields[9])
+                table[inode] = Socket(state, _port(fields[1]), _port(fields[2]), inode)
+        return table
+
+
+def waiting(pid, proc="/proc"):
+    """{inode: number of connections that wait to be accepted} of the TCP sockets that a process listens on; None when it is
+    gone or may not be inspected."""
+    inodes = _inodes(proc, pid, closed=OSError)
+    rows = None if inodes is None else _rows(proc, pid)
+    if rows is None:
+        return None
+    found = {}
+    for row in rows:
+        fields = row.split(None, 10)
+        if _STATES.get(fields[3]) == LISTEN and int(fields[9]) in inodes:
+            found[int(fields[9])] = int(fields[4].partition(b":")[2], 16)
+    return found
+
+
+def _inodes(proc, pid, closed=FileNotFoundError):
+    """The inodes of all sockets of a process; None when it is gone or may not be inspected. closed: the error of a single
+    descriptor that is passed over, since it was closed meanwhile."""
+    directory = "%s/%s/fd" % (proc, pid)
+    found = set()
+    try:
+        for name in os.listdir(directory):
             try:
-                with open("%s/%s/net/%s" % (self._proc, pid, name), "rb") as file:
-                    lines = file.read().splitlines()
-            except OSError:
-                continue  # a kernel without IPv6 has no tcp6
-            seen = True
-            for line in lines[1:]:
-                fields = line.split(None, 10)
-                state = _STATES.get(fields[3])
-                if state is not None:
-                    inode = int(fields[9])
-                    table[inode] = Socket(state, _port(fields[1]), _port(fields[2]), inode)
-        return table if seen else None
+                target = os.readlink(directory + "/" + name)
+            except closed:
+                continue
+            if target.startswith("socket:["):
+                found.add(int(target[8:-1]))
+    except OSError:
+        return None
+    return found
+
+
+def _rows(proc, pid):
+    """The rows of both tables as bytes; None when neither can be read. A kernel without IPv6 has no tcp6."""
+    rows = None
+    for name in ("tcp", "tcp6"):
+        try:
+            with open("%s/%s/net/%s" % (proc, pid, name), "rb") as file:
+                rows = (rows or []) + file.read().splitlines()[1:]
+        except OSError:
+            continue
+    return rows
 
 
 def _port(address):
     return int(address.rpartition(b":")[2], 16)
-
-
-def waiting(pid, proc="/proc"):
-    """{inode: how many wait} of the TCP sockets that a process listens on; None when it is gone, or may not be looked at."""
-    base = "%s/%d" % (proc, pid)
-    try:
-        held = {_target(base + "/fd/" + name) for name in os.listdir(base + "/fd")}
-    except OSError:
-        return None
-    found, seen = {}, False
-    for name in ("tcp", "tcp6"):
-        try:
-            with open("%s/net/%s" % (base, name), "rb") as file:
-                lines = file.read().splitlines()
-        except OSError:
-            continue  # a kernel without IPv6 has no tcp6
-        seen = True
-        for line in lines[1:]:
-            fields = line.split(None, 10)
-            if fields[3] == b"0A" and fields[9] in held:
-                found[int(fields[9])] = int(fields[4].partition(b":")[2], 16)
-    return found if seen else None
-
-
-def _target(path):
-    """The inode of a socket as bytes; None for other files, and for one that was closed meanwhile."""
-    try:
-        text = os.readlink(path)
-    except OSError:
-        return None
-    return text[8:-1].encode("ascii") if text.startswith("socket:[") else None

@@ -1,26 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything an action is told: its parameters, who called, how long it may take, and the seams to the outside."""
+"""What an action knows about itself: its parameters, who called it, how long it may take, and its access to the machine.
 
-from quorate.host.clock import DEFAULT_TIMEOUT, RESERVE_MOST, RESERVE_SHARE
+Pacemaker kills the whole process group with SIGKILL at the timeout, and what the agent had to report is lost. An action
+therefore ends a little earlier by itself, with a reason.
+"""
 
+DEFAULT_TIMEOUT = 20.0  # seconds; Pacemaker's own default for an operation
+RESERVE_SHARE = 0.1     # share of the timeout that is kept for ending and giving a reason ...
+RESERVE_MOST = 5.0      # ... but never more seconds than this
 META = "OCF_RESKEY_CRM_meta_"
 UNDER_CLUSTER = ("pacemaker-execd", "pacemaker-remoted", "pacemaker_remoted", "pacemakerd")
 
 
 class Context:
-    """Handed to the handler of an action.
+    """What the handler of an action receives.
 
     parameters   typed values, an attribute each
     action       'start', 'monitor', ...
-    instance     id of the resource without the ':N' of a clone; 'default' when run by hand without one
+    instance     id of the resource without the ':N' of a clone; 'default' when an operator names none
     interval     seconds; 0.0 for a probe and for everything that does not recur
-    is_probe     a monitor that does not recur: is the service active here, although nobody started it?
+    is_probe     a monitor that does not recur: is the service active here, although nobody may have started it?
     check_level  0, 10 or 20
-    deadline     Deadline that every wait has to share
+    deadline     the Deadline of the action
     node         name of the node that this instance's attributes belong to, as the environment tells it, else None:
                  quorate.pacemaker.tools.this_node(context) then asks the cluster. Never the host name of the machine; in a
                  bundle the host, if the operator said container-attribute-target=host
-    by_hand      a person runs this, not the cluster
+    interactive  an operator runs this, not the cluster
     log, commands, processes, clock, environ
     """
 
@@ -61,30 +66,30 @@ def is_probe(action, environ):
 
 
 def number(text):
-    """A whole number that the cluster sent; 0 when it sent none."""
+    """A whole number from the environment; 0 when there is none."""
     return int(text) if text and text.isascii() and text.isdigit() else 0
 
 
 def check_level(text):
-    """10 and 20 exist; what lies between means the next lower one, and nothing means 0 (OCF 1.1, 'Check Levels')."""
+    """The level 0, 10 or 20. A number in between means the next lower one, none means 0 (OCF 1.1, 'Check Levels')."""
     level = number(text)
     return 20 if level >= 20 else 10 if level >= 10 else 0
 
 
 def node_from_environment(environ):
-    """The node's name as the cluster told it, or None. The order is that of Pacemaker's own tools."""
+    """The node's name as the cluster sent it, or None. The order is that of Pacemaker's own tools."""
     return host_of_bundle(environ) or environ.get(META + "on_node") or None
 
 
 def host_of_bundle(environ):
-    """The host that this instance's attributes belong to, in a bundle whose operator said so; else None."""
+    """The host that this instance's attributes belong to, in a bundle with container-attribute-target=host; else None."""
     if environ.get(META + "container_attribute_target") == "host":
         return environ.get(META + "physical_host") or None
     return None
 
 
 def run_interactively(environ, terminal):
-    """Whether a person runs the agent: at a terminal, or by way of crm_resource or pcs.
+    """Whether an operator runs the agent: at a terminal, or with crm_resource or pcs.
 
     Pacemaker names the running program in PCMK_service. Where it does not, only a resource operation of the cluster
     carries the name of the node.
@@ -96,7 +101,8 @@ def run_interactively(environ, terminal):
 
 
 def action_seconds(timeout_ms):
-    """Seconds an action may use, from OCF_RESKEY_CRM_meta_timeout (text, milliseconds; None or nonsense: the default)."""
+    """Seconds that an action may use, from OCF_RESKEY_CRM_meta_timeout (milliseconds as text; the default when it is missing
+    or invalid)."""
     try:
         timeout = int(timeout_ms) / 1000.0
     except (TypeError, ValueError):

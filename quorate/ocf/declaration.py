@@ -1,28 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A parameter as the agent declares it, and reading its value from the environment.
+"""What an agent declares: its parameters and its actions; and the values of the parameters, read from the environment.
 
 Pacemaker hands parameters over as OCF_RESKEY_<name> and exports no defaults: what is not set is not there.
 A value that is set but empty counts as not set.
-
-An action as the agent advertises it.
 """
 
 from collections import namedtuple
 
 KINDS = ("string", "integer", "boolean", "seconds", "select")
 
-# What ocf_is_true of resource-agents accepts, and the same words denied. Anything else is refused, not guessed.
+# TRUE is what ocf_is_true of resource-agents accepts, FALSE the opposites. Anything else is refused and not guessed.
 TRUE = frozenset(("yes", "true", "1", "on", "ja", "YES", "TRUE", "True", "ON", "Yes", "On"))
 FALSE = frozenset(("no", "false", "0", "off", "nein", "NO", "FALSE", "False", "OFF", "No", "Off"))
 
 _UNITS = {
     "": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "msec": 0.001, "us": 0.000001, "usec": 0.000001,
     "m": 60.0, "min": 60.0, "h": 3600.0, "hr": 3600.0,
-}  # those of Pacemaker's own time values
+}  # the units of Pacemaker's own time values
 
 
 class Invalid(Exception):
-    """A value that can be right on no machine. The text is a sentence for the operator."""
+    """A value that is invalid on every machine. The text is a sentence for the operator."""
 
 
 class Parameter(namedtuple(
@@ -35,8 +33,8 @@ class Parameter(namedtuple(
     default       as text, the way an operator would write it; None: no default
     required      must be set by the operator; then there is no default
     unique_group  two resources of this agent may not have the same values for all parameters of the group
-    reloadable    reload-agent makes a change effective without a restart
-    secret        never shown: not in a log, an exit reason or a trace
+    reloadable    a change takes effect by reload-agent, without a restart
+    secret        never shown in a log, an exit reason or a trace
     minimum       the smallest valid integer or number of seconds
     deprecated    None, or a tuple of the names that replace it (may be empty)
     """
@@ -52,15 +50,62 @@ class Parameter(namedtuple(
         return None if self.default is None else self.read(self.default)
 
     def shown(self, text):
-        """The value for a message, without giving a secret away."""
+        """The value as a message may show it: no secret, at most 60 characters."""
         if self.secret:
             return "(secret)"
         return "'%s'" % (text if len(text) <= 60 else text[:57] + "...")
 
 
+class Action(namedtuple("Action", "name timeout interval depth role", defaults=(None, None, None))):
+    """One <action> element of the meta-data.
+
+    name      'start', 'stop', 'monitor', ...; several monitors may be declared, one for each role or depth.
+    timeout   seconds, advised. pcs copies it into the cluster configuration, where it becomes the real timeout.
+    interval  seconds, or None. Two monitors need different ones: Pacemaker identifies an operation by name and interval.
+    depth     check level: 0, 10 or 20, or None.
+    role      'Promoted', 'Unpromoted' or 'Started' (OCF 1.1 names), or None.
+    """
+
+    __slots__ = ()
+
+
+class Values:
+    """The typed value of each parameter, as an attribute of its name. None: not set, and there is no default."""
+
+    def __init__(self, values):
+        self.__dict__.update(values)
+
+    def __repr__(self):
+        return "Values(%s)" % ", ".join(sorted(self.__dict__))  # names only: a value may be a secret
+
+
+def read_all(parameters, environ):
+    """Read every parameter from the environment.
+
+    Returns (Values, problems): `problems` is a list of sentences, one for each invalid or missing value, in the order
+    of declaration. A parameter with a problem has its default in Values, so that a stop can continue.
+    """
+    values, problems = {}, []
+    for parameter in parameters:
+        text = environ.get("OCF_RESKEY_" + parameter.name)
+        value = None
+        if text:
+            try:
+                value = parameter.read(text)
+            except Invalid as invalid:
+                problems.append(str(invalid))
+        elif parameter.required:
+            problems.append("Parameter %s is not set and has no default; set it with 'pcs resource update %s %s=...'."
+                            % (parameter.name, environ.get("OCF_RESOURCE_INSTANCE") or "RESOURCE", parameter.name))
+        values[parameter.name] = parameter.default_value() if value is None else value
+    return Values(values), problems
+
+
+# The reader of each kind: (parameter, text) to the typed value. Raises Invalid.
+
 def _string(parameter, text):
     if "\0" in text or "\n" in text:
-        raise Invalid("Parameter %s: a value of one line is wanted." % parameter.name)
+        raise Invalid("Parameter %s: the value must be a single line." % parameter.name)
     return text
 
 
@@ -108,48 +153,3 @@ def _at_least(parameter, value, text):
 
 
 _READERS = {"string": _string, "integer": _integer, "boolean": _boolean, "seconds": _seconds, "select": _select}
-
-
-class Values:
-    """The typed values of all parameters, each an attribute of that name. None: not set, and there is no default."""
-
-    def __init__(self, values):
-        self.__dict__.update(values)
-
-    def __repr__(self):
-        return "Values(%s)" % ", ".join(sorted(self.__dict__))  # names only: a value may be a secret
-
-
-def read_all(parameters, environ):
-    """Read every parameter from the environment.
-
-    Returns (Values, problems): `problems` is a list of sentences, one for each invalid or missing value, in the order
-    of declaration. A parameter with a problem has its default in Values, so that a stop can go on without it.
-    """
-    values, problems = {}, []
-    for parameter in parameters:
-        text = environ.get("OCF_RESKEY_" + parameter.name)
-        value = None
-        if text:
-            try:
-                value = parameter.read(text)
-            except Invalid as invalid:
-                problems.append(str(invalid))
-        elif parameter.required:
-            problems.append("Parameter %s is not set and has no default; set it with 'pcs resource update %s %s=...'."
-                            % (parameter.name, environ.get("OCF_RESOURCE_INSTANCE") or "RESOURCE", parameter.name))
-        values[parameter.name] = parameter.default_value() if value is None else value
-    return Values(values), problems
-
-
-class Action(namedtuple("Action", "name timeout interval depth role", defaults=(None, None, None))):
-    """One <action> element of the meta-data.
-
-    name      'start', 'stop', 'monitor', ...; several monitors may be declared, one for each role or depth.
-    timeout   seconds, advised. pcs copies it into the cluster configuration: the hint becomes the real timeout.
-    interval  seconds, or None. Two monitors need different ones (Pacemaker knows an operation by name and interval).
-    depth     check level: 0, 10 or 20, or None.
-    role      'Promoted', 'Unpromoted' or 'Started' (OCF 1.1 names), or None.
-    """
-
-    __slots__ = ()

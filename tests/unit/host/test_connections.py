@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TCP sockets of processes, from the kernel and from a made-up /proc."""
+"""TCP sockets of processes, and connections that wait to be accepted, from the kernel and from a made-up /proc."""
 
 import os
 import socket
 
-from quorate.host.connections import ESTABLISHED, LISTEN, Connections, Socket
+import pytest
+
+from quorate.host.connections import ESTABLISHED, LISTEN, Connections, Socket, waiting
 from tests.waiting import within
 
 
@@ -50,3 +52,23 @@ def test_a_kernel_without_tables_is_unknown(tmp_path):
     os.symlink("socket:[11]", tmp_path / "7" / "fd" / "3")
 
     assert Connections(str(tmp_path)).of(7) is None and Connections(str(tmp_path)).listeners(7, 80) is None
+
+
+@pytest.mark.parametrize("family, address", [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_connections_wait_until_they_are_accepted(family, address):
+    if family == socket.AF_INET6 and not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("this machine has no IPv6")
+    with socket.socket(family) as listener, socket.socket(family) as one, socket.socket(family) as other:
+        listener.bind((address, 0))
+        listener.listen(5)
+        inode = os.fstat(listener.fileno()).st_ino
+        assert 0 == waiting(os.getpid())[inode]
+        one.connect(listener.getsockname())
+        other.connect(listener.getsockname())
+        assert within(5, lambda: waiting(os.getpid())[inode] == 2)
+        listener.accept()[0].close()
+        assert within(5, lambda: waiting(os.getpid())[inode] == 1)
+
+
+def test_of_a_process_that_is_gone_the_number_that_waits_is_unknown():
+    assert waiting(2 ** 22 + 5) is None

@@ -3,7 +3,7 @@
 
 import pytest
 
-from quorate.ocf.context import check_level, run_interactively
+from quorate.ocf.context import action_seconds, check_level, run_interactively
 from tests.fakes import context
 
 META = "OCF_RESKEY_CRM_meta_"
@@ -58,3 +58,10 @@ def test_who_is_looking(environ, terminal, interactive):
 def test_meta_attributes():
     assert context(environ={META + "promoted_max": "3"}).meta("promoted_max") == "3"
     assert context().meta("promoted_max") is None
+
+
+@pytest.mark.parametrize("text, seconds", [
+    ("20000", 18.0), ("300000", 295.0), ("60000", 55.0), ("1000", 0.9), (None, 18.0), ("", 18.0), ("soon", 18.0),
+    ("0", 18.0), ("-5", 18.0)])
+def test_the_timeout_less_a_reserve(text, seconds):
+    assert action_seconds(text) == pytest.approx(seconds)

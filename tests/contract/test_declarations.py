@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A wrong declaration is found before it is shipped, and a right one becomes exact meta-data."""
-
-from xml.etree import ElementTree
+"""What the contract's tests find wrong with the declaration of an agent."""
 
 import pytest
 
 from quorate.ocf.agent import Agent
 from quorate.ocf.declaration import Action, Parameter
-from quorate.ocf.metadata import duration, metadata
 from tests.contract.declarations import problems
 
 ACTIONS = (Action("start", 120), Action("stop", 120), Action("monitor", 20, 10))
@@ -64,49 +61,3 @@ def test_wrong_parameters_are_refused(parameter, problem):
 
 def test_no_parameter_at_all_is_refused_as_the_schema_does():
     assert problems(agent(parameters=())) == ["the schema demands at least one parameter"]
-
-
-def parsed(**parts):
-    return ElementTree.fromstring(metadata(agent(**parts)))
-
-
-def test_metadata_says_ocf_1_1_and_has_no_doctype():
-    text = metadata(agent())
-    assert "DOCTYPE" not in text
-    assert ElementTree.fromstring(text).findtext("version") == "1.1"
-
-
-def test_text_is_escaped_where_xml_wants_it():
-    awkward = 'a & b < c > "d" \'e\''
-    parameter = Parameter("p", "string", awkward, awkward, awkward)
-    element = parsed(parameters=(parameter,)).find("parameters/parameter")
-    assert element.findtext("longdesc") == awkward
-    assert element.findtext("shortdesc") == awkward
-    assert element.find("content").get("default") == awkward
-
-
-def test_a_parameter_shows_all_it_is():
-    parameters = PARAMETERS + (
-        Parameter("mode", "select", "b", "s", "l", options=("a", "b"), unique_group="g", reloadable=True),
-        Parameter("old", "string", None, "s", "l", deprecated=("mode", "port")),
-        Parameter("must", "seconds", None, "s", "l", required=True),
-    )
-    _port, mode, old, must = parsed(parameters=parameters).findall("parameters/parameter")
-    assert mode.get("unique-group") == "g" and mode.get("reloadable") == "1" and mode.get("required") is None
-    assert [option.get("value") for option in mode.findall("content/option")] == ["a", "b"]
-    assert [new.get("name") for new in old.findall("deprecated/replaced-with")] == ["mode", "port"]
-    assert must.get("required") == "1" and must.find("content").get("default") is None
-    assert must.find("content").get("type") == "string"
-
-
-def test_actions_are_there_with_units_and_those_that_every_agent_has():
-    actions = ACTIONS + (Action("monitor", 30, 20, depth=10, role="Promoted"),)
-    found = parsed(actions=actions).findall("actions/action")
-    assert [action.get("name") for action in found] == [
-        "start", "stop", "monitor", "monitor", "validate-all", "meta-data"]
-    assert dict(found[3].attrib) == {
-        "name": "monitor", "timeout": "30s", "interval": "20s", "depth": "10", "role": "Promoted"}
-
-
-def test_durations():
-    assert (duration(20), duration(0.5), duration(None)) == ("20s", "0.5s", None)

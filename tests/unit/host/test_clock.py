@@ -1,18 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every wait ends."""
+"""Deadlines: every wait ends."""
 
 import pytest
 
 from quorate.host.clock import Deadline
-from quorate.ocf.context import action_seconds
 from tests.fakes import FakeClock
-
-
-@pytest.mark.parametrize("text, seconds", [
-    ("20000", 18.0), ("300000", 295.0), ("60000", 55.0), ("1000", 0.9), (None, 18.0), ("", 18.0), ("soon", 18.0),
-    ("0", 18.0), ("-5", 18.0)])
-def test_the_timeout_less_a_reserve(text, seconds):
-    assert action_seconds(text) == pytest.approx(seconds)
 
 
 def test_it_runs_down_and_never_below_zero():
