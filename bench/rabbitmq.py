@@ -23,7 +23,7 @@ from bench.monitor import executed, summary
 from bench.sides import Side
 from lab import LabError, state
 from lab.faults import machine
-from lab.faults.galera import wait_for
+from lab.faults.fault import wait_for
 from lab.machines import cluster
 from lab.services import rabbitmq
 

@@ -3,8 +3,8 @@
 
     scripts/faults [--seed N] [--faults 200] [--until HH:MM] [--only TEXT] [--name LAB] [--here]
 
-After each fault the cluster must be whole again within the fault's limit (synced by the servers' own word), and every
-acknowledged write must be on every node. Never may there be two primary components, or two histories. Ends with 0 only if
+After each fault the cluster must be whole again within the fault's limit (every server says that it is synced), and every
+acknowledged write must be on every node. There must never be two primary components, or two histories. Ends with 0 only if
 nothing was wrong.
 """
 
@@ -17,8 +17,7 @@ from lab.campaigns import campaign
 from lab.faults import machine
 from lab.faults.galera import FAULTS, World, reasons
 from lab.services import galera
-from lab.services.galera_state import split, synced
-from lab.services.galera_watch import Watch
+from lab.services.galera_watch import Watch, split, synced
 
 SPLIT_MOST = 8  # seconds that servers may disagree about the primary component, while a view changes
 
@@ -37,7 +36,7 @@ class Campaign(campaign.Campaign):
             directory = os.path.join(output, "client-" + node.name)
             os.makedirs(directory, exist_ok=True)
             self.clients.append(galera.Client(lab, directory, node.address, rate=10, workers=1))
-        self.histories, self._looked = set(), 0
+        self.histories, self._counted = set(), 0
         self._suspicious = None  # since when more servers are primary than fit into one component
 
     @staticmethod
@@ -50,25 +49,25 @@ class Campaign(campaign.Campaign):
     def start(self):
         for client in self.clients:
             client.__enter__()
-        if self.watch.await_(self._synced, 120) is None:
+        if self.watch.wait_until(self._synced, 120) is None:
             raise LabError("the cluster is not whole to begin with")
 
-    def _synced(self, seen):
-        return synced(seen, self.lab.node_names)
+    def _synced(self, observed):
+        return synced(observed, self.lab.node_names)
 
     def inject(self, fault, mistakes):
-        self._looked, self._suspicious = len(self.watch.history), None
+        self._counted, self._suspicious = len(self.watch.history), None
         return fault.inject(World(self.lab, self.watch, self.random, self.say, mistakes))
 
     def await_felt(self):
-        self.watch.await_(lambda seen: not self._synced(seen), 1.5)
+        self.watch.wait_until(lambda observed: not self._synced(observed), 1.5)
 
     def await_whole(self, seconds):
-        return time.monotonic() if self.watch.await_(self._synced, seconds) is not None else None
+        return time.monotonic() if self.watch.wait_until(self._synced, seconds) is not None else None
 
     def suspect(self, mistakes):
-        """Two primary components."""
-        two = split(self.watch.seen)
+        """Two primary components at once."""
+        two = split(self.watch.observed)
         self._suspicious = (self._suspicious or time.monotonic()) if two else None
         if self._suspicious and time.monotonic() - self._suspicious > SPLIT_MOST:
             mistakes.append("two primary components: %s" % two)
@@ -78,10 +77,10 @@ class Campaign(campaign.Campaign):
         return ": %s" % reasons(World(self.lab, self.watch, self.random, self.say, []))
 
     def owed(self, done):
-        """One state UUID, for ever; and every acknowledged write on every node."""
-        for seen in self.watch.history[self._looked:]:
-            if seen.status == "Primary" and seen.uuid:
-                self.histories.add(seen.uuid)
+        """There is one state UUID, for ever; and every acknowledged write is on every node."""
+        for observation in self.watch.history[self._counted:]:
+            if observation.status == "Primary" and observation.uuid:
+                self.histories.add(observation.uuid)
         if len(self.histories) > 1:
             done.mistakes.append("more than one history: %s" % sorted(self.histories))
             self.histories = {self.watch.history[-1].uuid}
@@ -93,7 +92,7 @@ class Campaign(campaign.Campaign):
                 held = set(galera.sql(self.lab, node, "SET SESSION wsrep_sync_wait = 1; SELECT id FROM quorate_lab.ledger;",
                                       60).split())
             except LabError as error:
-                self.say("   %s could not be asked for its rows: %s" % (node, error))
+                self.say("   the rows of %s could not be read: %s" % (node, error))
                 continue
             lost = written - held
             if lost:

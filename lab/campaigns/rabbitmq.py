@@ -18,7 +18,7 @@ import time
 from lab import PROGRAMS, LabError, state
 from lab.campaigns import campaign
 from lab.faults import machine
-from lab.faults.galera import wait_for
+from lab.faults.fault import wait_for
 from lab.faults.rabbitmq import FAULTS, World, Wrong, join_brokers, pcs, power_all
 from lab.programs.confirming import QUEUE
 from lab.services import rabbitmq

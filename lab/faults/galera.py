@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults of the campaign and of the lab's tests: each a function that injects one and takes it away again.
-
-A fault takes a World, does its harm, ends it, and returns a text that says what was done to whom. Afterwards the cluster
-must come back by itself within the fault's limit.
+"""The faults of the campaign on Galera and of the lab's tests: each function injects one in a World, ends it, and returns a text
+that says what was done to whom. Afterwards the cluster must come back by itself within the fault's limit.
 """
 
 import random
@@ -12,15 +10,16 @@ from typing import Callable, NamedTuple
 
 from lab import LabError
 from lab.faults import machine
+from lab.faults.fault import Fault, wait_for
 from lab.services import galera
-from lab.services.galera_state import primaries, synced
+from lab.services.galera_watch import primaries, synced
 
 DATADIR = "/var/lib/mysql"
 
 
 class World(NamedTuple):
-    """What a fault works on. random: all that is left to chance comes from it, in one thread; mistakes: what a fault itself
-    saw that must not be."""
+    """What a fault works on. random: every choice that is left to chance comes from it, in one thread; mistakes: what a fault
+    itself observed and must not be."""
 
     lab: object
     watch: object
@@ -40,17 +39,8 @@ class World(NamedTuple):
         self.mistakes.append(text)
 
 
-class Fault(NamedTuple):
-    """One kind of fault. weight: how often, among all; limit: seconds in which the cluster must be whole again."""
-
-    name: str
-    weight: int
-    limit: float
-    inject: Callable
-
-
-class Unfit(LabError):
-    """The fault could not be injected in the state that the cluster is in; nothing was proven."""
+class NotInjected(LabError):
+    """The cluster was not in a state in which the fault could be injected; nothing was proven."""
 
 
 def kill(lab, node):
@@ -98,20 +88,20 @@ def freeze(world):
 
 
 def disable_enable(world):
-    run(world.lab, ["pcs", "resource", "disable", "db-clone"])
-    down = world.watch.await_(lambda seen: all(one.status is None for one in seen.values()), 100)
+    run_on_any(world.lab, ["pcs", "resource", "disable", "db-clone"])
+    down = world.watch.wait_until(lambda observed: all(one.status is None for one in observed.values()), 100)
     if down is None:
         world.mistake("the servers did not stop within 100 s of pcs resource disable")
     time.sleep(world.random.uniform(0, 3))
-    run(world.lab, ["pcs", "resource", "enable", "db-clone"])
+    run_on_any(world.lab, ["pcs", "resource", "enable", "db-clone"])
     return "all"
 
 
 def standby(world):
     node = world.pick()
-    run(world.lab, ["pcs", "node", "standby", node])
+    run_on_any(world.lab, ["pcs", "node", "standby", node])
     time.sleep(world.random.uniform(0, 15))
-    run(world.lab, ["pcs", "node", "unstandby", node])
+    run_on_any(world.lab, ["pcs", "node", "unstandby", node])
     return node
 
 
@@ -144,17 +134,17 @@ def without(world, node):
 
 
 def power_all_evicted_off(world):
-    """One is evicted, then all lose their power, and the evicted one stays off: the two come back without it."""
+    """One is evicted, then all lose their power, and the evicted one stays off: the other two come back without it."""
     node = world.pick()
     rest = without(world, node)
     world.lab.power_cut(node, stay_off=True)
-    if world.watch.await_(lambda seen: synced(seen, rest) and all(seen[one].size == 2 for one in rest), 60) is None:
+    if world.watch.wait_until(lambda observed: synced(observed, rest) and all(observed[one].size == 2 for one in rest), 60) is None:
         world.lab.power_on(node)
-        raise Unfit("the two did not go on without %s" % node)
-    time.sleep(world.random.uniform(12, 20))  # long enough for both to have said so
+        raise NotInjected("the two did not go on without %s" % node)
+    time.sleep(world.random.uniform(12, 20))  # long enough for both to have published the view
     world.lab.power_cut(*rest, stay_off=True)
     world.lab.power_on(*rest)
-    took = world.watch.await_(lambda seen: synced(seen, rest), 120)
+    took = world.watch.wait_until(lambda observed: synced(observed, rest), 120)
     if took is None:
         world.mistake("%s did not come back without %s, which had been evicted: %s" % (" ".join(rest), node, reasons(world)))
     else:
@@ -164,17 +154,17 @@ def power_all_evicted_off(world):
 
 
 def power_all_member_off(world):
-    """All lose their power at once and one of the last view stays off: the others wait for it, and say so."""
+    """All lose their power at once and a member of the last view stays off: the others wait for it, and say so."""
     node = world.pick()
     rest = without(world, node)
     world.lab.power_cut(*world.nodes, stay_off=True)
     world.lab.power_on(*rest)
     world.lab.wait_online(rest, 90)
-    told = wait_for(lambda: any(node in reason for reason in reasons(world).values()), 60)
-    if not told:
-        world.mistake("nobody says that %s is waited for: %s" % (node, reasons(world)))
-    if primaries(world.watch.seen):
-        world.mistake("a primary component without %s: %s" % (node, primaries(world.watch.seen)))
+    named = wait_for(lambda: any(node in reason for reason in reasons(world).values()), 60)
+    if not named:
+        world.mistake("no node says that it waits for %s: %s" % (node, reasons(world)))
+    if primaries(world.watch.observed):
+        world.mistake("a primary component without %s: %s" % (node, primaries(world.watch.observed)))
     world.lab.power_on(node)
     return "%s stayed off" % node
 
@@ -182,10 +172,10 @@ def power_all_member_off(world):
 def partition(world):
     node = world.pick()
     machine.partition(world.lab, node)
-    lasted = world.random.choice((1, 3, 10, 30))
-    time.sleep(lasted)
+    seconds = world.random.choice((1, 3, 10, 30))
+    time.sleep(seconds)
     machine.heal(world.lab)
-    return "%s for %d s" % (node, lasted)
+    return "%s for %d s" % (node, seconds)
 
 
 def slow_wire_kill(world):
@@ -196,7 +186,7 @@ def slow_wire_kill(world):
         kill(world.lab, dead)
         time.sleep(15)
     finally:
-        calm(world, machine.fast_net, slow)
+        end(world, machine.fast_net, slow)
     return "%s slow, %s killed" % (slow, dead)
 
 
@@ -209,15 +199,15 @@ def slow_disk_kill(world):
         kill(world.lab, dead)
         time.sleep(15)
     finally:
-        calm(world, machine.fast_disk, slow)
+        end(world, machine.fast_disk, slow)
     return "%s slow, %s killed" % (slow, dead)
 
 
 def transfer(world):
-    """A node loses its disk; while it receives everything anew, its server, its donor's or the transfer itself dies."""
+    """A node loses its data; during the state transfer its server is killed, or its donor's, or the transfer, or its power is cut."""
     node = world.pick()
     victim = world.random.choice(("joiner", "donor", "rsync", "power of the joiner"))
-    wait_for(lambda: synced(world.watch.seen, world.nodes), 30)
+    wait_for(lambda: synced(world.watch.observed, world.nodes), 30)
     world.lab.run(node, "kill -KILL $(pidof mariadbd); sleep 0.3; rm -rf %s/*" % DATADIR)
     if not wait_for(lambda: transferring(world.lab, node), 60, 0.1):
         return "%s lost its disk (the transfer was not seen)" % node
@@ -248,14 +238,14 @@ def pacemaker_dies(world):
     try:
         machine.kill(world.lab, node, "pacemaker-controld")
     except LabError as error:
-        raise Unfit(str(error)) from error
+        raise NotInjected(str(error)) from error
     time.sleep(3)
-    # The DC may wait 90 s (cluster-delay and more) for an answer that the dead controller owes it, and does nothing meanwhile.
+    # The DC may wait 90 s (cluster-delay and more) for an answer of the controller that was killed, and does nothing meanwhile.
     world.lab.run(without(world, node)[0], ["crm_resource", "--wait", "-T", "120"], 130)
     return node
 
 
-def calm(world, function, node):
+def end(world, function, node):
     """The end of a fault; that a node has no power (it was fenced) ended it, too."""
     try:
         function(world.lab, node)
@@ -263,19 +253,19 @@ def calm(world, function, node):
         pass
 
 
-def run(lab, argv, timeout=60.0):
-    """A command on the first node that is able to carry it out."""
+def run_on_any(lab, argv, timeout=60.0):
+    """Run a command on the first node where it succeeds. NotInjected if it fails on all."""
     for node in lab.node_names:
         try:
             lab.check(node, argv, timeout)
             return
         except LabError as error:
             last = error
-    raise Unfit(str(last))
+    raise NotInjected(str(last))
 
 
 def reasons(world):
-    """node -> the live sentence that it shows, as the first node that answers tells."""
+    """{node: its RESOURCE-status}, from the first node that answers."""
     for node in world.nodes:
         try:
             done = world.lab.run(node, ["attrd_updater", "-Q", "-A", "-n", galera.RESOURCE + "-status"], 10)
@@ -289,16 +279,6 @@ def reasons(world):
         if found:
             return found
     return {}
-
-
-def wait_for(condition, timeout, every=0.5):
-    """Poll; whether it became true in time."""
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(every)
-    return True
 
 
 FAULTS = (

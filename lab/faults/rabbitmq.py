@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from lab import LabError
 from lab.faults import machine
-from lab.faults.galera import Fault, wait_for
+from lab.faults.fault import Fault, wait_for
 from lab.services import rabbitmq
 
 BEAM = "beam.smp"

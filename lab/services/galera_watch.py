@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the database servers themselves say, all the time: the eyes of the campaign and of the lab's tests.
+"""What the database servers themselves answer, all the time, for the campaign and the lab's tests; Pacemaker and our agent
+are not asked.
 
     python3 -m lab.services.galera_watch USER PASSWORD_FILE n1=ADDRESS n2=ADDRESS ...
 
-Run in the lab's network, asks each server four times a second (each in its own thread: one that hangs delays nobody) and
-prints a line of JSON whenever an answer differs from the one before. Nothing here asks Pacemaker or our agent.
+Runs in the lab's network and asks each server four times a second, each in a thread of its own: one that hangs delays no
+other. Prints a line of JSON whenever an answer differs from the one before.
 """
 
 import json
@@ -12,19 +13,105 @@ import subprocess
 import sys
 import threading
 import time
+from typing import NamedTuple, Optional
 
 from lab import ROOT
-from lab.services.galera_state import Seen
 
-EVERY = 0.25
-LIMIT = 1.0
+EVERY = 0.25  # seconds between two questions to one server
+LIMIT = 1.0   # seconds for a connection or an answer
 _QUERY = ("SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status','wsrep_local_state','wsrep_cluster_state_uuid',"
           "'wsrep_cluster_size','wsrep_last_committed','wsrep_cluster_conf_id','wsrep_gcomm_uuid','uptime')")
-_VOLATILE = ("at", "committed")
+_VOLATILE = ("committed", "born")  # they change all the time and make no answer a new one
 
 
-def answer(pymysql, connection, user, password, address):
-    """(connection, what the server says as a dict)."""
+class Observation(NamedTuple):
+    """One answer of one server. at: unix seconds; status: wsrep_cluster_status or None (no answer); state:
+    wsrep_local_state; member: wsrep_gcomm_uuid; born: unix seconds at which this server started."""
+
+    node: str
+    at: float
+    status: Optional[str]
+    state: int
+    uuid: Optional[str] = None
+    size: Optional[int] = None
+    conf: Optional[str] = None
+    member: Optional[str] = None
+    committed: Optional[int] = None
+    born: Optional[int] = None
+    error: Optional[str] = None
+
+
+# -- what must hold of {node: Observation}. Pure.
+
+def synced(observed, nodes):
+    """Whether all `nodes` are synced members of one primary component of at least as many members."""
+    found = [observed.get(node) for node in nodes]
+    return all(one is not None and one.status == "Primary" and one.state == 4 and (one.size or 0) >= len(nodes)
+               for one in found) and len({one.uuid for one in found}) == 1
+
+
+def primaries(observed):
+    """The nodes whose servers say that they are in a primary component."""
+    return sorted(node for node, one in observed.items() if one.status == "Primary")
+
+
+def split(observed):
+    """In words: more servers say that they are in a primary component than fit into one. None: no sign of that.
+
+    While a view changes this is so for a moment and means nothing; when it lasts there are two primary components.
+    """
+    found = {node: one for node, one in observed.items() if one.status == "Primary"}
+    if len({one.uuid for one in found.values()}) > 1 or any((one.size or 0) < len(found) for one in found.values()):
+        return ", ".join("%s: %s of %s" % (node, one.size, (one.uuid or "?")[:8]) for node, one in sorted(found.items()))
+    return None
+
+
+class Watch:
+    """Runs the poller beside the lab. observed: {node: its last Observation}; history: all of them, in their order.
+    journal: a file for every line of the poller."""
+
+    def __init__(self, lab, user, password_file, journal=None):
+        self.observed, self.history, self.journal = {}, [], journal
+        self.changed = threading.Condition()
+        targets = ["%s=%s" % (node.name, node.address) for node in lab.nodes]
+        self.process = subprocess.Popen(
+            lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", "-m", "lab.services.galera_watch", user, password_file]
+                       + targets),
+            stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            observation = Observation(**json.loads(line))
+            with self.changed:
+                self.observed[observation.node] = observation
+                self.history.append(observation)
+                if self.journal:
+                    self.journal.write(line)
+                    self.journal.flush()
+                self.changed.notify_all()
+
+    def wait_until(self, condition, timeout):
+        """Wait until condition({node: Observation}) is true; seconds it took, or None when it was not in time."""
+        began = time.monotonic()
+        with self.changed:
+            while not condition(self.observed):
+                left = began + timeout - time.monotonic()
+                if left <= 0:
+                    return None
+                self.changed.wait(min(left, 0.5))
+        return time.monotonic() - began
+
+    def close(self):
+        """End the poller."""
+        self.process.terminate()
+        self.process.wait()
+
+
+# -- the poller
+
+def ask(pymysql, connection, user, password, address):
+    """(connection, the server's answer as a dict)."""
     if connection is None:
         connection = pymysql.connect(host=address, user=user, password=password, connect_timeout=LIMIT, read_timeout=LIMIT,
                                      write_timeout=LIMIT, autocommit=True)
@@ -39,72 +126,28 @@ def answer(pymysql, connection, user, password, address):
 
 
 def poll(name, address, user, password, lock):
-    """Ask one server for ever."""
+    """Ask one server for ever. lock: held while a line is printed."""
     import pymysql
     connection, before = None, None
     while True:
         try:
-            connection, seen = answer(pymysql, connection, user, password, address)
+            connection, answer = ask(pymysql, connection, user, password, address)
         except (pymysql.err.Error, OSError) as error:
             number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-            seen = {"status": None, "state": 0, "error": "%s %d" % (type(error).__name__, number)}
+            answer = {"status": None, "state": 0, "error": "%s %d" % (type(error).__name__, number)}
             if connection is not None:
                 try:
                     connection.close()
                 except (pymysql.err.Error, OSError):
                     pass
                 connection = None
-        mark = {key: value for key, value in seen.items() if key not in ("committed", "born")}
-        if mark != before:
-            before = mark
+        lasting = {key: value for key, value in answer.items() if key not in _VOLATILE}
+        if lasting != before:
+            before = lasting
             with lock:
-                sys.stdout.write(json.dumps(dict(seen, node=name, at=round(time.time(), 2))) + "\n")
+                sys.stdout.write(json.dumps(dict(answer, node=name, at=round(time.time(), 2))) + "\n")
                 sys.stdout.flush()
         time.sleep(EVERY)
-
-
-class Watch:
-    """Runs the poller beside the lab; `seen` is a dict node -> the last Seen."""
-
-    def __init__(self, lab, user, password_file, journal=None):
-        self.seen, self.history, self.journal = {}, [], journal
-        self.changed = threading.Condition()
-        targets = ["%s=%s" % (node.name, node.address) for node in lab.nodes]
-        here = ROOT
-        self.process = subprocess.Popen(
-            lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", "-m", "lab.services.galera_watch", user, password_file]
-                       + targets),
-            stdout=subprocess.PIPE, text=True, cwd=here, start_new_session=True)
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            said = json.loads(line)
-            seen = Seen(said["node"], said["at"], said["status"], said["state"], said.get("uuid"), said.get("size"),
-                        said.get("conf"), said.get("member"), said.get("committed"), said.get("born"), said.get("error"))
-            with self.changed:
-                self.seen[seen.node] = seen
-                self.history.append(seen)
-                if self.journal:
-                    self.journal.write(line)
-                    self.journal.flush()
-                self.changed.notify_all()
-
-    def await_(self, condition, timeout):
-        """Wait until condition(dict of Seen) is true; seconds it took, or None when it was not in time."""
-        began = time.monotonic()
-        with self.changed:
-            while not condition(self.seen):
-                left = began + timeout - time.monotonic()
-                if left <= 0:
-                    return None
-                self.changed.wait(min(left, 0.5))
-        return time.monotonic() - began
-
-    def close(self):
-        """End the poller."""
-        self.process.terminate()
-        self.process.wait()
 
 
 def main(argv):

@@ -6,11 +6,11 @@ import random
 from contextlib import contextmanager
 
 from lab import state
-from lab.faults.galera import World, reasons, wait_for
+from lab.faults.fault import wait_for
+from lab.faults.galera import World, reasons
 from lab.machines import cluster
 from lab.services import galera
-from lab.services.galera_state import synced
-from lab.services.galera_watch import Watch
+from lab.services.galera_watch import Watch, synced
 from tests.packaged import package
 
 SUITE = "bookworm"
@@ -40,13 +40,13 @@ def serving(name, nodes=None, before=None, create=galera.create, after=None, par
 def assert_whole(world, nodes=None, limit=LIMIT):
     """Wait until the servers of all (or of `nodes`) are synced in one primary component."""
     wanted = list(nodes or world.nodes)
-    took = world.watch.await_(lambda seen: synced(seen, wanted), limit)
-    assert took is not None, "not whole: %s; %s" % (world.watch.seen, reasons(world))
+    took = world.watch.wait_until(lambda observed: synced(observed, wanted), limit)
+    assert took is not None, "not whole: %s; %s" % (world.watch.observed, reasons(world))
 
 
 def assert_lost(world, nodes):
     """Wait until what was done to the servers of `nodes` shows: whole is not whole any more."""
-    assert world.watch.await_(lambda seen: not synced(seen, nodes), LIMIT) is not None
+    assert world.watch.wait_until(lambda observed: not synced(observed, nodes), LIMIT) is not None
 
 
 def text(world, node, argv):

@@ -5,7 +5,7 @@ import os
 from contextlib import contextmanager
 
 from lab import LabError, state
-from lab.faults.galera import wait_for
+from lab.faults.fault import wait_for
 from lab.machines import cluster
 from lab.services import rabbitmq
 from tests.packaged import package

@@ -4,9 +4,10 @@
 import pytest
 
 from lab.faults import machine
-from lab.faults.galera import kill, wait_for
+from lab.faults.fault import wait_for
+from lab.faults.galera import kill
 from lab.services import galera
-from lab.services.galera_state import synced
+from lab.services.galera_watch import synced
 from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, eventually, serving, text
 
 
@@ -24,14 +25,14 @@ def test_without_that_mode_the_survivor_of_two_waits_and_says_for_whom():
         world.lab.power_cut("n2", stay_off=True)
         assert_lost(world, ["n1"])
         eventually(world, "n1", ["crm_mon", "-1A"], "not in a primary component: n2 not there", "quorate bootstrap n1")
-        assert not synced(world.watch.seen, ["n1"])
+        assert not synced(world.watch.observed, ["n1"])
         world.lab.power_on("n2")
         assert_whole(world)
 
 
 def size(world, node):
     """Members of the component that a node's server is in."""
-    return world.watch.seen[node].size if node in world.watch.seen else None
+    return world.watch.observed[node].size if node in world.watch.observed else None
 
 
 SETTLED = """awk '{word[$1] = $2; count[$1] = NF - 1} END {
@@ -52,7 +53,7 @@ def test_an_arbitrator_votes_and_is_not_waited_for():
         eventually(world, "n1", "cat /var/lib/quorate/galera-db/view", "arbitrators ")
         lab.power_cut("n2", stay_off=True)
         assert wait_for(lambda: size(world, "n1") == 2, LIMIT, 0.5), "n2 is not evicted"
-        assert synced(world.watch.seen, ["n1"])
+        assert synced(world.watch.observed, ["n1"])
         eventually(world, "n1", SETTLED, "2 members, settled")  # from then on n2 provably has nothing that n1 lacks
         machine.kill(lab, "n1", "mariadbd")
         assert_lost(world, ["n1"])
@@ -92,7 +93,7 @@ def test_a_state_transfer_outlives_promote_and_is_shown(three):
         lab.check("n1", ["pcs", "node", "unstandby", "n3"])
         assert wait_for(lambda: "n3" in lab.promoted("db"), LIMIT, 0.5), text(three, "n1", ["crm_mon", "-1A"])
         eventually(three, "n1", ["crm_mon", "-1A"], "receives a state transfer")
-        assert not synced(three.watch.seen, ["n3"])
+        assert not synced(three.watch.observed, ["n3"])
         assert_whole(three, ["n1"])  # rsync holds up its donor, and nobody else
     finally:
         machine.fast_disk(lab, "n3")

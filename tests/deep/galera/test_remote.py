@@ -4,6 +4,7 @@
 import pytest
 
 from lab.faults import galera
+from lab.faults.fault import wait_for
 from lab.images import remote
 from tests.lab.galera_cluster import LIMIT, SUITE, assert_lost, assert_whole, eventually, power_log, serving, text
 from tests.packaged import needs_a_lab
@@ -31,7 +32,7 @@ def world():
 
 def test_it_is_promoted_there_too(world):
     assert_whole(world)
-    assert galera.wait_for(lambda: world.lab.promoted("db") == ["n1", "n2", REMOTE], LIMIT), text(world, "n1", ["crm_mon", "-1A"])
+    assert wait_for(lambda: world.lab.promoted("db") == ["n1", "n2", REMOTE], LIMIT), text(world, "n1", ["crm_mon", "-1A"])
     eventually(world, "n1", ["quorate", "explain", "db"], REMOTE, "synced")
 
 

@@ -3,7 +3,8 @@
 
 import pytest
 
-from lab.faults.galera import kill, wait_for
+from lab.faults.fault import wait_for
+from lab.faults.galera import kill
 from lab.machines import names
 from lab.services import galera
 from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, eventually, serving, text

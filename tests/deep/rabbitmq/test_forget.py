@@ -3,7 +3,7 @@
 
 import pytest
 
-from lab.faults.galera import wait_for
+from lab.faults.fault import wait_for
 from lab.services import rabbitmq
 from tests.lab.rabbitmq_cluster import LIMIT, assert_kept, furnished, said
 

@@ -6,7 +6,7 @@ import re
 
 from lab.campaigns.rabbitmq import Client
 from lab.faults import machine
-from lab.faults.galera import wait_for
+from lab.faults.fault import wait_for
 from lab.services import rabbitmq
 from tests import ROOT
 from tests.lab.rabbitmq_cluster import BEAM, LIMIT, assert_kept, furnished

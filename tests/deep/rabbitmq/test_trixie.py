@@ -4,7 +4,7 @@
 import pytest
 
 from lab.faults import machine
-from lab.faults.galera import wait_for
+from lab.faults.fault import wait_for
 from lab.services import rabbitmq
 from tests.lab.rabbitmq_cluster import BEAM, LIMIT, assert_kept, furnished, monitor, said
 

@@ -12,10 +12,11 @@ import threading
 import pytest
 
 from lab.faults import machine
-from lab.faults.galera import disable_enable, kill, power_all_evicted_off, wait_for
+from lab.faults.fault import wait_for
+from lab.faults.galera import disable_enable, kill, power_all_evicted_off
 from lab.machines import cgroups
 from lab.services import galera
-from lab.services.galera_state import primaries
+from lab.services.galera_watch import primaries
 from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, eventually, power_log, serving
 
 LOGS = "/var/log/mysql"
@@ -231,7 +232,7 @@ def test_two_wait_for_a_member_and_go_on_by_one_command(quiet):
     eventually(whole, "n1", ["pcs", "status", "--full"], "db-status", "aiting for n3")
     eventually(whole, "n1", ["pcs", "status"], "Waits for n3; an operator is needed: quorate explain db")
     explained = eventually(whole, "n2", ["quorate", "explain"], "quorate bootstrap n")
-    assert primaries(whole.watch.seen) == []
+    assert primaries(whole.watch.observed) == []
     node = explained.split("quorate bootstrap ")[1].split()[0].rstrip(".)")
     whole.lab.check("n2", ["quorate", "bootstrap", node])
     assert_whole(whole, rest)

@@ -12,7 +12,7 @@ import pytest
 
 from lab.campaigns.rabbitmq import Client
 from lab.faults import machine
-from lab.faults.galera import wait_for
+from lab.faults.fault import wait_for
 from lab.faults.rabbitmq import Fewest, drained, join_brokers, kill, part_brokers
 from lab.services import rabbitmq
 from tests.lab.rabbitmq_cluster import BEAM, LIMIT, assert_kept, furnished, monitor, power_log, said

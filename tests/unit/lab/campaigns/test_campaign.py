@@ -8,7 +8,7 @@ import pytest
 
 from lab import LabError
 from lab.campaigns import campaign, galera, rabbitmq
-from lab.faults.galera import Fault
+from lab.faults.fault import Fault
 
 
 class Lab:
