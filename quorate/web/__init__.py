@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP answer and the server behind port 9200: one thread answers from one fact of bounded age, one asks the service."""
+"""What all checks share: the declaration, the command, and the HTTP server, where one thread answers from a fact of
+limited age and one asks the service."""

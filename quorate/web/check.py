@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-'''What a check declares. The command (quorate.web.command) makes of it a sentence and an exit code, a resident HTTP server
-under systemd, xinetd or by itself, an inetd answer, drain and undrain, HAProxy's agent-check, JSON, metrics, a manual page.
+'''What a check declares. From it the command (quorate.web.command) makes a sentence and an exit code, a resident HTTP
+server under systemd, xinetd or by itself, an inetd answer, drain and undrain, HAProxy's agent-check, JSON, metrics and
+usage.
 
-A minimal check, all of it; checks/pump-check calls `sys.exit(main(PumpCheck))` with main of quorate.web.command:
+A minimal check, complete; checks/pump-check calls `sys.exit(main(PumpCheck))` with main of quorate.web.command:
 
     from quorate.health import Health
     from quorate.web.check import Check, Fact
@@ -14,12 +15,13 @@ A minimal check, all of it; checks/pump-check calls `sys.exit(main(PumpCheck))` 
         options = {"socket PATH": "the pump's socket (default: /run/pump.sock)"}
 
         def observe(self, seconds, last):
-            state = probe.ask(self.options.get("socket", "/run/pump.sock"), seconds)   # a NamedTuple of facts
-            return Fact(state, health.classify(state))                                 # Health(code, ok, sentence)
+            state = pump.ask(self.options.get("socket", "/run/pump.sock"), seconds)   # a NamedTuple of facts
+            return Fact(state, health.classify(state))                                # Health(code, ok, sentence)
 
-`observe` never raises for what the service does, ends within `seconds`, and may keep a connection in `self` from look to look.
-What else can differ is an attribute or a method below: roles, metrics, the agent-check's weight, exit codes, ages, the text
-of the manual page. A check imports no quorate.pacemaker, and at its top nothing that a single look does not need: keepalived starts it every second or two.
+`observe` never raises for what the service does, ends within `seconds`, and may keep a connection in `self` for the
+next call. What else can differ is an attribute or a method below: roles, metrics, the agent-check's weight, exit codes,
+ages, the text of the manual page (quorate.cli.manual). A check imports no quorate.pacemaker, and at its top nothing
+that a single observation does not need: keepalived starts it every second or two.
 '''
 
 from collections import namedtuple
@@ -35,90 +37,87 @@ UNANSWERED = ("down", "hung", "unknown")  # codes of a service that gave no answ
 
 
 class Fact(namedtuple("Fact", "status health draining", defaults=(None,))):
-    """What the last look gave. status: a NamedTuple of what is known, or None; health: Health; draining: None or the
-    reason, which is not the check's to set."""
+    """What one observation gave. status: a NamedTuple of what is known, or None; health: Health; draining: the reason
+    of a drain, or None; the command sets it, not the check."""
 
     __slots__ = ()
 
 
-NOTHING_YET = Fact(None, Health("unknown", False, "Not asked yet."))
+NOTHING_YET = Fact(None, Health("unknown", False, "The service has not been asked yet."))
 
 
 class Check:
-    """One check, configured by its options. Subclasses declare and override; instances are made by the command."""
+    """One check, configured by its options. Subclasses declare and override; the command makes the instances."""
 
     name = ""          # of the command
-    room = ""          # of its metrics: quorate_ROOM_fit
+    room = ""          # in the names of its metrics: quorate_ROOM_fit
     service = ""       # begins a sentence: "The database server"
-    arguments = ()     # names of arguments by position; each is found in options
+    arguments = ()     # names of the positional arguments; each is found in options
     takes = ""         # how the usage shows them: "NAME"
     options = {}       # "name VALUE": text, or "name": text without a value; each is found in options, '-' written '_'
     several = ()       # names of options that may be given more than once: options has a list
     roles = ROLES      # path: what 200 means there
-    undrained = ("/live",)  # paths that a drain changes nothing at
-    interval = 0.3     # seconds between looks of the resident server
-    timeout = 0.6      # seconds that one of its looks may take
-    once_timeout = 0.9     # seconds that the look of a person, keepalived or inetd may take
-    stuck = 15.0       # seconds without an end of a look after which the service manager starts it anew (WatchdogSec)
-    exits = {}         # health code: exit code of one look, where it is neither 0 (fit) nor 1 (not)
-    # For the manual page (quorate.cli.manual), which takes its summary from the class's docstring, behind the name and a colon.
+    undrained = ("/live",)  # paths whose answer a drain does not change
+    interval = 0.3     # seconds between two observations of the resident server
+    timeout = 0.6      # seconds that one of them may take
+    once_timeout = 0.9     # seconds that the single observation for an operator, keepalived or inetd may take
+    stuck = 15.0       # seconds without a completed observation until the service manager restarts it (WatchdogSec)
+    exits = {}         # health code: exit code of a single observation, where it is neither 0 (fit) nor 1 (not)
+    # For the manual page (quorate.cli.manual). Its summary is the docstring of the class, after the name and a colon.
     description = ""   # an indented line stays as it is
     files = ()         # of (path, what it is for), beside the flags of a drain
     see_also = ("quorate(8)", "haproxy(1)")
     exit_texts = ()    # of (exit code, text), beside 0, 1 and 2
 
     def __init__(self, options):
-        """options: dict by name with '_' for '-'; what was not given is missing. Raises quorate.errors.Usage: the usage, exit code 2."""
+        """options: dict by name with '_' for '-'; what was not given is missing. Raises Usage: exit code 2."""
         self.options = options
 
     @property
     def max_age(self):
-        """Seconds that a fact stays true, whatever the poller does; an older one answers 503."""
+        """Seconds that a fact stays valid, whatever the poller does; an older one answers 503."""
         return self.interval + self.timeout
 
     @classmethod
     def drain_directory(cls):
-        """Where root marks that this service drains."""
+        """Where root puts the flags that drain this service."""
         return "/run/quorate/drain-" + cls.room
 
     @classmethod
-    def told(cls, options):
-        """A text that is printed instead of a look, where the options ask for one. None: they ask for a look."""
-        return None
+    def early_output(cls, options):
+        """The text that is printed instead of an observation where the options ask for one, else None."""
 
     def prepare(self):
-        """Import what a look needs, once and before the first one of the resident server."""
+        """Import what an observation needs. Called once, before the first observation of the resident server."""
 
     def resident(self, poller, port):
-        """The resident server begins to answer on `port` (None: it is not known), from what `poller` finds."""
+        """Called when the resident server begins to answer on `port` (None: unknown) with what `poller` finds."""
 
     def cache_key(self):
-        """What answers depend on beside the fact. It is asked for each answer, so it has to cost nothing."""
-        return None
+        """What answers depend on beside the fact. It is called for each answer, so it must cost nothing."""
 
     def observe(self, seconds, last):
         """The Fact, within so many seconds. last: the one before, NOTHING_YET at first."""
         raise NotImplementedError
 
     def close(self, last):
-        """After a single look: say goodbye, if the service minds."""
+        """Called after a single observation: end the connection properly, if the service logs one that just breaks."""
 
-    def judge(self, fact, path):
-        """(ok, sentence) of a role. Pure but for what `changing` tells."""
+    def role_health(self, fact, path):
+        """(ok, sentence) of a role. Pure but for what `cache_key` covers."""
         if path == "/live":
             return self.answered(fact), fact.health.sentence
         return fact.health.ok, fact.health.sentence
 
     def fact_cache_key(self, fact):
-        """What `judge` looks at beside the health: when it changes, prepared answers are made anew. Pure."""
-        return None
+        """What `role_health` depends on beside the health: prepared answers are made anew when it changes. Pure."""
 
     def answered(self, fact):
         """Whether the service gave an answer, in whatever state it is. Pure."""
         return fact.health.code not in UNANSWERED
 
     def weight(self, fact):
-        """Per cent of its weight that a fit service asks for through HAProxy's agent-check. Pure."""
+        """Per cent of its weight that a fit service asks for by HAProxy's agent-check. Pure."""
         return 100
 
     def metrics(self, fact):
@@ -130,13 +129,14 @@ class Check:
         return {"facts": plain(fact.status)}
 
 
-def judged(check, fact, path, fresh=True):
-    """(HTTP status, body) for a role: 200, 503, 404 for a drain and for a role that does not exist. Pure."""
+def role_answer(check, fact, path, fresh=True):
+    """(HTTP status, body) of a role: 200, 503, or 404 for a drain and for a role that does not exist. fresh: whether
+    the fact is younger than the check's max_age. Pure."""
     if path not in check.roles:
-        return 404, "There is no role %s; ask for one of: %s\r\n" % (path[:80], " ".join(sorted(check.roles)))
+        return 404, "There is no role %s; the roles are: %s\r\n" % (path[:80], " ".join(sorted(check.roles)))
     if not fresh:
         return 503, "%s has not answered for more than %s.\r\n" % (check.service, age(check.max_age))
-    ok, sentence = check.judge(fact, path)
+    ok, sentence = check.role_health(fact, path)
     if ok and fact.draining and path not in check.undrained:
         return 404, "Draining: %s\r\n" % fact.draining
     return (200 if ok else 503), sentence + "\r\n"
@@ -160,7 +160,7 @@ def plain(value):
 
 
 def as_json(check, fact, fresh=True):
-    """All that is known, for programs."""
+    """All that is known, as JSON text."""
     import json
     return json.dumps(dict(check.known(fact), fresh=fresh, ok=fresh and fact.health.ok, code=fact.health.code,
                            sentence=fact.health.sentence, draining=fact.draining), sort_keys=True) + "\n"

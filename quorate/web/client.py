@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask several HTTP servers at once, within one limit of time."""
+"""One HTTP request to several servers at once, within one limit of time."""
 
 import errno
 import select
@@ -7,19 +7,19 @@ import socket
 from collections import namedtuple
 from time import monotonic
 
-MOST = 65536  # bytes of an answer; whoever says more is not one of ours
+MOST = 65536  # bytes of an answer; no check sends more
 
 
 class Answer(namedtuple("Answer", "status body sent refused")):
-    """status: HTTP's, and body: bytes after the headers; both None without a complete answer; sent: monotonic seconds when the question began;
-    refused: the host lives and nobody listens there."""
+    """status: of HTTP; body: bytes after the headers; both None without a complete answer. sent: monotonic seconds when
+    the request began. refused: the host lives and nothing listens on the port."""
 
     __slots__ = ()
 
 
 def ask(addresses, path, limit):
-    """dict of (host, port) -> Answer, for each of `addresses`, after `limit` seconds at most. Hosts are numbers: a name
-    would have to be looked up, and that has no limit of time."""
+    """{(host, port): Answer} for each of `addresses`, after `limit` seconds at most. Hosts are given as addresses: a
+    name would have to be resolved, which has no limit of time."""
     found, waiting = {}, {}
     poll = select.poll()
     end = monotonic() + limit
@@ -63,7 +63,7 @@ def _connect(address):
 
 
 def _step(entry, event, request, answer):
-    """(what to wait for next, -) or (None, the Answer)."""
+    """(events to wait for next, None), or (None, the Answer)."""
     one, _, data = entry
     try:
         if event & select.POLLOUT and not data:

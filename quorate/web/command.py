@@ -1,36 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command that every check is: a resident server, an inetd service, a drain switch, or one answer for people and
-keepalived. What differs is declared by a quorate.web.check.Check."""
+"""The command that every check is: a resident server, an inetd service, drain and undrain, or one answer for operators
+and keepalived. What differs is declared by a quorate.web.check.Check."""
 
 import os
 import sys
 
 from quorate.errors import Usage
-from quorate.web.check import NOTHING_YET, as_json, judged
+from quorate.web.check import NOTHING_YET, as_json, role_answer
 
 GENERAL = {
-    "role PATH": "with one look: the role to judge (%(roles)s)",
+    "role PATH": "for a single check: the role to answer for (%(roles)s)",
     "agent [HOST:]PORT": "serve HAProxy's agent-check on this port too",
-    "json": "with one look: everything that is known",
-    "drain-directory DIR": "marks of a drain, also with drain and undrain (default: %(drain)s)",
+    "json": "for a single check: everything that is known",
+    "drain-directory DIR": "flags of a drain, also with drain and undrain (default: %(drain)s)",
 }
 SEVERAL = ("listen", "agent")
-FIRST_OBSERVATION = 2.0   # seconds that the first answer is worth waiting for
-ALL_OF_IT = 4      # seconds beside the look after which an inetd process ends, whatever it is doing
+FIRST_OBSERVATION = 2.0   # seconds to wait for the first observation before READY=1
+INETD_MARGIN = 4   # seconds beside the observation after which an inetd process ends, whatever it is doing
 COLUMN = 25        # of the usage, where the texts of options begin
+WIDTH = 123        # of a line of the usage
 
 
 def main(declared, words=None):
-    """Entry of checks/*: run the command of a Check's class. The exit code: 0 fit or done, 1 not, 2 not understood."""
+    """Entry of checks/*: run the command of a subclass of Check. Returns the exit code: 0 fit or done, 1 not, 2
+    usage."""
     words = sys.argv[1:] if words is None else list(words)
     if words[:1] in (["-h"], ["--help"]):
         sys.stdout.write(usage(declared))
         return 0
     try:
         if words[:1] in (["drain"], ["undrain"]):
-            return switch(declared, words[0], words[1:])
+            return drain_or_undrain(declared, words[0], words[1:])
         options = parse(declared, words)
-        text = declared.told(options)
+        text = declared.early_output(options)
         if text is not None:
             sys.stdout.write(text)
             return 0
@@ -38,7 +40,7 @@ def main(declared, words=None):
     except Usage as error:
         sys.stderr.write("%s: %s\n%s" % (declared.name, error, usage(declared)))
         return 2
-    if not handed_over(options):
+    if not may_have_socket(options):
         return observe_once(check)
     from quorate.web import sockets
     http, agents = sockets.from_systemd()
@@ -56,9 +58,9 @@ def main(declared, words=None):
     return serve(check, http, agents) if http else observe_once(check)
 
 
-def handed_over(options, environ=os.environ):
-    """Whether there may be a socket to answer on: by option, by systemd, or as standard input. Asked before anything about
-    sockets is imported, which would be a third of the time of a single look."""
+def may_have_socket(options, environ=os.environ):
+    """Whether there may be a socket to answer on: by option, from systemd, or as standard input. Called before the
+    modules for sockets are imported, which would be a third of the CPU of a single observation."""
     if options["listen"] or options["agent"] or environ.get("LISTEN_PID"):
         return True
     try:
@@ -67,14 +69,17 @@ def handed_over(options, environ=os.environ):
         return False
 
 
+# The command line
+
 def usage(declared):
     """The text of --help. The manual page is made from it."""
     name, takes = declared.name, " " + declared.takes if declared.takes else ""
-    calls = (("%s [OPTION...]%s" % (name, takes), "look once: print a sentence, exit 0 (fit) or 1 (not)"),
-             ("%s --listen [HOST:]PORT ...%s" % (name, takes), "serve HTTP; so it does when systemd or xinetd (wait = yes) hands over a "
-              "listening socket. With a connected one (inetd) it answers and ends."),
+    calls = (("%s [OPTION...]%s" % (name, takes), "check once: print a sentence, exit 0 (fit) or 1 (not)"),
+             ("%s --listen [HOST:]PORT ...%s" % (name, takes),
+              "serve HTTP; the same when systemd or xinetd (wait = yes) "
+              "hands over a listening socket. With a connected one (inetd) it answers and ends."),
              ("%s drain [REASON...]" % name, "root only: answer 404, so that HAProxy sends no new connections"),
-             ("%s undrain" % name, "root only: answer again what is true"))
+             ("%s undrain" % name, "root only: end that drain"))
     lines = []
     for number, (call, text) in enumerate(calls):
         lines += _filled(("usage: " if number == 0 else "       ") + call, text, 51)
@@ -86,19 +91,16 @@ def usage(declared):
 
 
 def _filled(term, text, column):
-    """Lines with the text behind a term, at least two blanks away, no line longer than 124."""
-    lines, line = [], term + " " * max(2, column - len(term))
-    for word in text.split():
-        if len(line) + len(word) >= 124:
-            lines.append(line.rstrip())
-            line = " " * column
-        line += word + " "
-    return lines + [line.rstrip()]
+    """Lines with the text behind a term, from a column on and at least two blanks away."""
+    import textwrap
+    return textwrap.wrap(" ".join(text.split()), WIDTH, initial_indent=term + " " * max(2, column - len(term)),
+                         subsequent_indent=" " * column, break_long_words=False, break_on_hyphens=False)
 
 
 def parse(declared, words):
     """The options as a dict. Raises Usage."""
-    names = {term.partition(" ")[0]: " " in term for term in list(declared.options) + list(GENERAL) + ["listen ADDRESS"]}
+    names = {term.partition(" ")[0]: " " in term for term in list(declared.options) + list(GENERAL)
+             + ["listen ADDRESS"]}
     several = SEVERAL + tuple(declared.several)
     options = {"json": False, "role": "/"}
     options.update((name.replace("-", "_"), []) for name in several)
@@ -129,23 +131,25 @@ def parse(declared, words):
     return options
 
 
-def mark_of(check):
-    """The function that says whether this service drains here."""
+# Draining
+
+def drain_reason(check):
+    """The function that returns the reason why this service drains here, or None."""
     from functools import partial
     from quorate.host import drain
     return partial(drain.active, check.options.get("drain_directory") or check.drain_directory())
 
 
-def switch(declared, word, words):
-    """drain and undrain. Raises Usage."""
+def drain_or_undrain(declared, word, words):
+    """The command `drain` or `undrain` (word) with its arguments. Returns the exit code; raises Usage."""
     from quorate.host import drain
     directory = declared.drain_directory()
     if words and words[0].startswith("--drain-directory="):
         directory = words.pop(0).partition("=")[2]
     if words and words[0].startswith("-") or word == "undrain" and words:
-        raise Usage("%s does not know %s" % (word, words[0]))
+        raise Usage("unknown argument %s of %s" % (words[0], word))
     if os.geteuid() != 0:
-        sys.stderr.write("%s: only root drains a node: sudo %s %s\n" % (declared.name, declared.name, word))
+        sys.stderr.write("%s: only root may drain a node; type: sudo %s %s\n" % (declared.name, declared.name, word))
         return 1
     try:
         if word == "drain":
@@ -160,32 +164,35 @@ def switch(declared, word, words):
     return 0 if bool(left) == (word == "drain") else 1
 
 
-def fact_now(check):
-    """One look, by a connection of its own."""
-    fact = check.observe(check.once_timeout, NOTHING_YET)
-    check.close(fact)
-    return fact._replace(draining=mark_of(check)())
-
+# A single answer
 
 def observe_once(check):
-    """For people and keepalived: a sentence, and 0 or 1."""
+    """For operators and keepalived: print a sentence, or JSON. Returns the exit code."""
     role = check.options["role"]
     if role not in check.roles:
-        sys.stderr.write("%s: there is no role %s; one of: %s\n" % (check.name, role, " ".join(check.roles)))
+        sys.stderr.write("%s: there is no role %s; the roles are: %s\n" % (check.name, role, " ".join(check.roles)))
         return 2
     fact = fact_now(check)
-    status, sentence = judged(check, fact, role)
+    status, sentence = role_answer(check, fact, role)
     sys.stdout.write(as_json(check, fact) if check.options["json"] else sentence.strip() + "\n")
     return 0 if status == 200 else check.exits.get(fact.health.code, 1)
 
 
+def fact_now(check):
+    """The Fact of one observation, by a connection of its own."""
+    fact = check.observe(check.once_timeout, NOTHING_YET)
+    check.close(fact)
+    return fact._replace(draining=drain_reason(check)())
+
+
 def answer_one(one, check):
-    """inetd: read the request, answer, end; in time, and always with exit code 0, or systemd collects failed units."""
+    """inetd: read the request, answer, end. In time, and always with exit code 0: systemd would collect failed
+    units."""
     import signal
     from quorate.web import request, sockets
     from quorate.web.respond import Responder
     signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
-    signal.alarm(ALL_OF_IT + max(1, round(check.once_timeout)))
+    signal.alarm(INETD_MARGIN + max(1, round(check.once_timeout)))
     sockets.silence()
     data, asked = b"", None
     try:
@@ -197,7 +204,7 @@ def answer_one(one, check):
                 return 0
         if isinstance(asked, request.Request):
             asked = asked._replace(keep_alive=False)
-        one.sendall(Responder(check, Still(fact_now(check))).respond(asked)[0])
+        one.sendall(Responder(check, Observed(fact_now(check))).respond(asked)[0])
         one.shutdown(1)
         while one.recv(65536):
             pass  # closing with unread bytes would send a reset
@@ -206,37 +213,37 @@ def answer_one(one, check):
     return 0
 
 
-class Still:
-    """A fact that was asked a moment ago, for a Responder."""
+class Observed:
+    """In place of a Poller: the fact of an observation that has just been made."""
 
     def __init__(self, fact):
         from time import monotonic
         self.fact, self.asked, self.version = fact, monotonic(), 0
 
 
+# The resident server
+
 def serve(check, http, agents):
-    """The resident server, until SIGTERM."""
-    import resource
+    """The resident server, until SIGTERM. Returns the exit code."""
     import signal
     from quorate.web import sockets
     from quorate.web.poller import Poller
     from quorate.web.respond import Responder
     from quorate.web.server import Server
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
+    allow_connections()
     check.prepare()
-    poller = Poller(check, mark_of(check))
+    poller = Poller(check, drain_reason(check))
     poller.start()
     responder = Responder(check, poller)
-    told = []
+    notified = []  # the poller's version that systemd's status shows
 
     def tick():
         if not poller.is_alive():
-            server.ended = True  # nothing would ever be true again; the service manager starts us anew
+            server.ended = True  # the facts would stay as they are; the service manager restarts us
         elif poller.stuck():
-            pass  # the watchdog bites
-        elif told != [poller.version]:
-            told[:] = [poller.version]
+            pass  # no WATCHDOG=1: the service manager restarts us
+        elif notified != [poller.version]:
+            notified[:] = [poller.version]
             sockets.notify("WATCHDOG=1\nSTATUS=%s" % poller.fact.health.sentence)
         else:
             sockets.notify("WATCHDOG=1")
@@ -256,3 +263,10 @@ def serve(check, http, agents):
     server.run()
     poller.ended.set()
     return 0 if poller.is_alive() else 1
+
+
+def allow_connections():
+    """Raise the limit of open files, one for each connection, as far as this process may."""
+    import resource
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))

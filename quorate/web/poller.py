@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The thread that asks the service; everybody else is answered from what it found last."""
+"""The thread that asks the service. All clients are answered from what it found last."""
 
 import threading
 from time import monotonic
@@ -8,13 +8,14 @@ from quorate.web.check import NOTHING_YET
 
 
 class Poller(threading.Thread):
-    """Looks again and again. `fact` is replaced as a whole, so readers need no lock."""
+    """Observes the service, waits for the check's interval, and repeats. `fact` is replaced as a whole, so readers need
+    no lock."""
 
-    def __init__(self, check, mark):
-        """mark(): the reason of a drain, or None."""
+    def __init__(self, check, drain_reason):
+        """drain_reason(): why this service drains, or None."""
         threading.Thread.__init__(self, daemon=True)
         self.fact, self.asked, self.version = NOTHING_YET, monotonic(), 0
-        self._check, self._mark = check, mark
+        self._check, self._drain_reason = check, drain_reason
         self.observed, self.ended = threading.Event(), threading.Event()
 
     def run(self):
@@ -23,17 +24,19 @@ class Poller(threading.Thread):
             self.ended.wait(self._check.interval)
 
     def observe(self):
-        """One look: at the service, and at the mark of a drain."""
-        fact = self._check.observe(self._check.timeout, self.fact)._replace(draining=self._mark())
+        """Observe the service and the flags of a drain once."""
+        fact = self._check.observe(self._check.timeout, self.fact)._replace(draining=self._drain_reason())
         self.asked = monotonic()
-        if self._deciding(fact) != self._deciding(self.fact):
+        if self._answer_key(fact) != self._answer_key(self.fact):
             self.version += 1
         self.fact = fact
         self.observed.set()
 
-    def _deciding(self, fact):
+    def _answer_key(self, fact):
+        """What answers depend on: when it changes, `version` does."""
         return fact.health, fact.draining, fact.status is not None and self._check.fact_cache_key(fact)
 
     def stuck(self):
-        """Whether no look has come to an end for too long: the poller hangs where it has no deadline (a name server)."""
+        """Whether no observation has been completed for too long: the poller hangs where it has no deadline (a name
+        server)."""
         return monotonic() - self.asked > self._check.stuck

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small HTTP server that no client can hold up: one thread, readiness events, prepared answers.
+"""A small HTTP server that no client can block: one thread, readiness events, prepared answers.
 
-Whoever is silent, slow or sends half a request waits alone, and not for long. Every connection is closed gracefully: the
-answer, then our end of the stream, then the client's; closing with unread bytes would send a reset, and HAProxy would lose
-the answer it was about to read (haproxy#874).
+A client that is silent, slow or sends half a request delays nobody else, and its connection is closed after a limit of
+time. Every connection is closed gracefully: the answer, then our end of the stream, then the client's. Closing with
+unread bytes would send a reset, and HAProxy would lose the answer that it was about to read (haproxy#874).
 """
 
 import errno
@@ -15,15 +15,15 @@ from time import monotonic, sleep
 
 from quorate.web import request
 
-IDLE = 5.0          # seconds a client may take for its request
-KEEP = 30.0         # seconds a kept connection may stay silent after an answer
-LINGER = 1.0        # seconds to wait for the client's end after ours
-SWEEP = 0.25        # seconds between looks for connections whose time is up
-CONNECTIONS = 8192  # more than that: those that were silent for longest go
+IDLE = 5.0          # seconds that a client may take for its request
+KEEP = 30.0         # seconds that a kept connection may stay silent after an answer
+LINGER = 1.0        # seconds to wait for the client's end of the stream after ours
+SWEEP = 0.25        # seconds between two searches for connections whose time is over
+CONNECTIONS = 8192  # the most; above that, those that were silent for longest are closed,
 SHED = 64           # so many at once
-ACCEPTS = 64        # connections taken at once, so that those already here get their answers
-CHUNK = 4096        # bytes read at once: bounds what one client can ask for before it has read an answer
-parse = lru_cache(64)(request.parse)  # a load balancer sends the same bytes again and again
+ACCEPTS = 64        # connections accepted at once, so that those already open get their answers
+CHUNK = 4096        # bytes read at once: limits what a client can request before it has read an answer
+parse = lru_cache(64)(request.parse)  # a load balancer repeats the same bytes
 SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
@@ -35,15 +35,15 @@ class Connection:
     def __init__(self, one, now):
         self.socket = one
         self.data = b""        # of a request that is not complete
-        self.since = now       # when it came, was answered last, or began its next request
+        self.since = now       # when it was accepted, answered last, or began its next request
         self.answered = False
-        self.ending = False    # nothing more will be answered
-        self.out = b""         # of an answer, not yet taken
-        self.writing = False   # we wait until it can be taken
+        self.ending = False    # no further request will be answered
+        self.out = b""         # of an answer, not yet sent
+        self.writing = False   # waiting until more can be sent
 
 
 class Server:
-    """Answers on listening sockets. respond(Request or Bad) -> (bytes, keep the connection?).
+    """Answers on listening sockets. respond(Request or BadRequest) -> (bytes, keep the connection?).
 
     agents: listening sockets for HAProxy's agent-check, which sends nothing and reads one line; agent() -> bytes.
     tick(): called a few times a second, between answers.
@@ -54,7 +54,7 @@ class Server:
         self._poll = select.epoll()
         self._listeners = {one.fileno(): one for one in listeners}
         self._agents = {one.fileno(): one for one in agents}
-        self._connections = {}  # by descriptor; those that were silent for longest first
+        self._connections = {}  # by descriptor; the one answered longest ago comes first
         self._swept = monotonic()
         self.ended = False
         for one in list(listeners) + list(agents):
@@ -64,12 +64,12 @@ class Server:
     def run(self):
         """Serve until `ended` is set."""
         while not self.ended:
-            self.turn(SWEEP)
+            self.step(SWEEP)
         for connection in list(self._connections.values()):
             self._close(connection)
 
-    def turn(self, seconds):
-        """Wait so long for something to do, and do it."""
+    def step(self, seconds):
+        """Wait up to so many seconds for something to do, and do it."""
         for number, _ in self._poll.poll(seconds):
             if number in self._listeners:
                 self._accept(self._listeners[number], self._serve)
@@ -91,7 +91,7 @@ class Server:
                 one, _ = listener.accept()
             except OSError as error:
                 if error.errno in SCARCE and not self._shed():
-                    sleep(0.01)  # the listener stays readable, so we are back at once, and nothing of ours can be given up
+                    sleep(0.01)  # nothing can be closed and the listener stays readable: without a pause this loops
                 return
             one.setblocking(False)
             connection = Connection(one, now)
@@ -99,7 +99,7 @@ class Server:
             self._poll.register(one.fileno(), select.EPOLLIN)
             if len(self._connections) > CONNECTIONS:
                 self._shed()
-            serve(connection)  # the request is usually there already
+            serve(connection)  # the request has usually arrived already
 
     def _answer_agent(self, connection):
         connection.out, connection.ending = self._agent(), True
@@ -117,14 +117,14 @@ class Server:
             data = b""
         if not data:
             self._close(connection)
-        elif not connection.ending:  # else it is drained, so that closing sends no reset
+        elif not connection.ending:  # else the bytes are only read, so that closing sends no reset
             if connection.answered and not connection.data:
                 connection.since = monotonic()
             connection.data += data
             self._answer(connection)
 
     def _answer(self, connection):
-        """Answer every complete request that is there."""
+        """Answer every complete request that has arrived."""
         while connection.data and not connection.ending:
             asked, taken = parse(connection.data)
             if asked is None:
@@ -140,11 +140,12 @@ class Server:
             self._flush(connection)
 
     def _flush(self, connection):
-        waited = connection.out
+        unsent = connection.out
         try:
-            # The last bytes and the end of the stream in one segment: the client wakes once, and a tenth of the CPU is saved.
+            # The last bytes and the end of the stream in one segment: the client wakes once, which saves a tenth of the
+            # CPU.
             more = socket.MSG_MORE if connection.ending else 0
-            connection.out = waited[connection.socket.send(waited, more):]
+            connection.out = unsent[connection.socket.send(unsent, more):]
         except BlockingIOError:
             pass
         except OSError:
@@ -156,25 +157,25 @@ class Server:
         if connection.ending and not connection.writing:
             try:
                 connection.socket.shutdown(socket.SHUT_WR)
-            except OSError:  # the client has gone already
+            except OSError:  # the client has closed already
                 self._close(connection)
 
     def _sweep(self, now):
         for connection in list(self._connections.values()):
-            silent = connection.answered and not connection.data and not connection.out
-            limit = LINGER if connection.ending else KEEP if silent else IDLE
+            kept = connection.answered and not connection.data and not connection.out
+            limit = LINGER if connection.ending else KEEP if kept else IDLE
             if now - connection.since > limit:
                 self._close(connection)
 
     def _shed(self):
-        """Close those that were silent for longest; how many."""
-        gone = list(islice(self._connections.values(), SHED))
-        for connection in gone:
+        """Close the connections that were answered longest ago. Returns how many."""
+        oldest = list(islice(self._connections.values(), SHED))
+        for connection in oldest:
             self._close(connection)
-        return len(gone)
+        return len(oldest)
 
     def _close(self, connection):
         number = connection.socket.fileno()
         if number >= 0:
             self._connections.pop(number, None)
-            connection.socket.close()  # takes it out of the poll as well
+            connection.socket.close()  # this also removes it from the poll

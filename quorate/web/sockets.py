@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the listening socket comes from: systemd (Accept=no), xinetd (wait = yes), or our own; and telling systemd."""
+"""The listening socket: from systemd (Accept=no), from xinetd (wait = yes), or our own; and notifications to
+systemd."""
 
 import os
 import socket
 import stat
 
 FIRST_PASSED = 3  # SD_LISTEN_FDS_START
-READY_PATIENCE = 5.0  # seconds for the service manager to take the word that we are ready
-BACKLOG = 4096    # connections that wait to be taken; net.core.somaxconn limits it
+READY_PATIENCE = 5.0  # seconds for the service manager to take READY=1
+BACKLOG = 4096    # connections that wait to be accepted; net.core.somaxconn limits it
 
 
 def from_systemd(environ=os.environ):
-    """Sockets that systemd passed to this very process, by sd_listen_fds(3); []. Those named 'agent' come second."""
+    """(HTTP sockets, sockets named 'agent') that systemd passed to this very process, by sd_listen_fds(3)."""
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return [], []
     names = environ.get("LISTEN_FDNAMES", "").split(":")
@@ -24,8 +25,8 @@ def from_systemd(environ=os.environ):
 
 
 def standard_input():
-    """The socket that is file descriptor 0, as xinetd and inetd hand it over; else None. sshd gives its commands one, too:
-    a connected one of the Unix family, that no client of ours is behind."""
+    """The socket that is file descriptor 0, as xinetd and inetd pass it; else None. A connected socket of the Unix
+    family is none of theirs: sshd gives one to the commands it runs."""
     try:
         if not stat.S_ISSOCK(os.fstat(0).st_mode):
             return None
@@ -36,23 +37,23 @@ def standard_input():
 
 
 def is_listening(one):
-    """Whether a socket takes connections, or is one (systemd's Accept=yes, xinetd's wait = no)."""
+    """Whether a socket accepts connections; else it is a connection (systemd's Accept=yes, xinetd's wait = no)."""
     return bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def port(one):
-    """The port a socket listens on; None for one that has none."""
-    where = one.getsockname()
-    return where[1] if isinstance(where, tuple) and len(where) > 1 else None
+    """The port that a socket listens on; None for one of the Unix family."""
+    address = one.getsockname()
+    return address[1] if isinstance(address, tuple) and len(address) > 1 else None
 
 
 def silence():
-    """Put /dev/null in place of the socket on 0, 1 and 2: under xinetd it is all three, and a stray word would go to a
+    """Put /dev/null in place of the socket on 0, 1 and 2: under xinetd it is all three, and what we print would go to a
     client. A standard error that is something else stays."""
-    handed_over = _identity(0)
+    passed = _identity(0)
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
-        if _identity(number) == handed_over:
+        if _identity(number) == passed:
             os.dup2(null, number)
     if null > 2:
         os.close(null)
@@ -75,11 +76,11 @@ def listen(address):
         raise ValueError("not HOST:PORT: '%s'" % address)
     if not host and socket.has_dualstack_ipv6():
         return socket.create_server(("", int(port)), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
-    family, kind, protocol, _, where = socket.getaddrinfo(host or None, int(port), 0, socket.SOCK_STREAM, 0,
-                                                          socket.AI_PASSIVE)[0]
+    family, kind, protocol, _, resolved = socket.getaddrinfo(host or None, int(port), 0, socket.SOCK_STREAM, 0,
+                                                             socket.AI_PASSIVE)[0]
     one = socket.socket(family, kind, protocol)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    one.bind(where)
+    one.bind(resolved)
     one.listen(BACKLOG)
     return one
 
@@ -92,10 +93,10 @@ def notify(text, environ=os.environ):
     if path.startswith("@"):
         path = "\0" + path[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
-        # A service manager that is busy for a minute takes no words, and nobody shall wait for an answer of ours until it does.
-        # That we are ready is told once, and before there is anybody to wait.
+        # A service manager may be busy and not read for a minute, and no client shall wait for an answer that long.
+        # READY=1 is sent once, before there are clients, so it may wait.
         one.settimeout(READY_PATIENCE if text.startswith("READY") else 0)
         try:
             one.sendto(text.encode(), path)
         except OSError:
-            pass  # it is told for its sake, not for ours
+            pass  # the check works without it

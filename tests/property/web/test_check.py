@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from quorate.health import Health
 from quorate.web import respond
-from quorate.web.check import Check, Fact, judged, plain
+from quorate.web.check import Check, Fact, role_answer, plain
 from quorate.web.request import Request
 
 CODES = st.sampled_from(["serving", "degraded", "down", "hung", "unknown", "refused", "maintenance", "error"])
@@ -30,7 +30,7 @@ class Still:
 
 @given(FACTS, PATHS, st.booleans())
 def test_200_is_only_for_a_fresh_fact_that_says_so(fact, path, fresh):
-    status, body = judged(CHECK, fact, path, fresh)
+    status, body = role_answer(CHECK, fact, path, fresh)
     assert body.endswith("\r\n")
     if status == 200:
         assert fresh and path in CHECK.roles
@@ -39,7 +39,7 @@ def test_200_is_only_for_a_fresh_fact_that_says_so(fact, path, fresh):
 
 @given(FACTS, PATHS)
 def test_a_drain_takes_away_and_gives_nothing(fact, path):
-    drained, free = (judged(CHECK, fact._replace(draining=reason), path)[0] for reason in ("x", None))
+    drained, free = (role_answer(CHECK, fact._replace(draining=reason), path)[0] for reason in ("x", None))
     assert drained == free or (free, drained) == (200, 404)
 
 
@@ -58,7 +58,7 @@ def test_agent_line_is_one_line_that_agrees_with_the_answer(fact):
     line = respond.Responder(CHECK, Still(fact), clock=lambda: 100.0).agent()
     assert line.endswith(b"\n") and 1 == line.count(b"\n")
     if line.startswith(b"up"):
-        assert 200 == judged(CHECK, fact, "/")[0]
+        assert 200 == role_answer(CHECK, fact, "/")[0]
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.tuples(inner, inner)

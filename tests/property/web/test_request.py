@@ -61,10 +61,10 @@ def said(data, size):
         with socket.create_connection(listener.getsockname(), 10) as client:
             for at in range(0, len(data), size):
                 client.sendall(data[at:at + size])
-                server.turn(0.001)
+                server.step(0.001)
             client.setblocking(False)
             for _ in range(10000):
-                server.turn(0.001)
+                server.step(0.001)
                 try:
                     got = client.recv(65536)
                 except BlockingIOError:

@@ -9,8 +9,8 @@ from quorate.galera.check import ROLES, GaleraCheck
 from quorate.galera.facts import ServerStatus
 from quorate.galera.server.health import Policy, classify
 from quorate.web import respond
-from quorate.web.check import Fact, judged
-from quorate.web.request import Bad, Request
+from quorate.web.check import Fact, role_answer
+from quorate.web.request import BadRequest, Request
 
 CHECK = GaleraCheck({"settings": "/nonexistent", "checks_port": "1"})  # nobody listens there
 
@@ -22,7 +22,7 @@ DONOR = WELL._replace(local_state=2, local_state_comment="Donor/Desynced")
 
 
 def judge(what, path, fresh=True):
-    return judged(CHECK, what, path, fresh)
+    return role_answer(CHECK, what, path, fresh)
 
 
 def Responder(poller, **more):
@@ -96,7 +96,7 @@ def test_head_has_no_body_and_options_is_what_httpchk_sends():
 
 @pytest.mark.parametrize("status", [400, 414, 431])
 def test_no_request_gets_its_code_and_the_end(status):
-    out, kept = Responder(Still(fact())).respond(Bad(status))
+    out, kept = Responder(Still(fact())).respond(BadRequest(status))
     assert out.startswith(b"HTTP/1.1 %d " % status)
     assert not kept
 

@@ -6,7 +6,7 @@ import pytest
 from quorate.galera.check import GaleraCheck
 from quorate.galera.facts import ServerStatus
 from quorate.galera.server.health import Policy, classify
-from quorate.web.check import NOTHING_YET, Fact, judged
+from quorate.web.check import NOTHING_YET, Fact, role_answer
 from quorate.web.poller import Poller
 
 SYNCED = ServerStatus(answered=True, ready=True, cluster_status="Primary", local_state=4, local_state_comment="Synced",
@@ -65,12 +65,12 @@ def fact(status, draining=None):
     (NOTHING_YET, "/", 503),
 ])
 def test_roles(found, path, expected):
-    assert expected == judged(CHECK, found, path)[0]
+    assert expected == role_answer(CHECK, found, path)[0]
 
 
 @pytest.mark.parametrize("path", ["/", "/writer", "/reader", "/live"])
 def test_an_old_fact_is_no_fact(path):
-    assert 503 == judged(CHECK, fact(SYNCED), path, fresh=False)[0]
+    assert 503 == role_answer(CHECK, fact(SYNCED), path, fresh=False)[0]
 
 
 class Session:

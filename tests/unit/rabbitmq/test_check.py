@@ -10,7 +10,7 @@ from quorate.host.process import Process
 from quorate.rabbitmq.broker import health
 from quorate.rabbitmq.check import ROLES, RabbitmqCheck
 from quorate.rabbitmq.facts import Broker
-from quorate.web.check import NOTHING_YET, Fact, as_json, judged
+from quorate.web.check import NOTHING_YET, Fact, as_json, role_answer
 
 BEAM = Process(71, 1, 500, "S", ("beam.smp",))
 THREE = frozenset(("rabbit@n1", "rabbit@n2", "rabbit@n3"))
@@ -23,7 +23,7 @@ HUNG = Broker(BEAM, True, False, error="It said nothing.")
 def codes(broker, draining=None, **options):
     check = RabbitmqCheck(options)
     fact = Fact(broker, check.policy(health.classify(broker), broker), draining)
-    return tuple(judged(check, fact, path)[0] for path in ("/", "/publisher", "/ready", "/live"))
+    return tuple(role_answer(check, fact, path)[0] for path in ("/", "/publisher", "/ready", "/live"))
 
 
 @pytest.mark.parametrize("broker, options, wanted", [

@@ -13,7 +13,7 @@ from quorate.errors import Usage
 from quorate.health import Health
 from quorate.host import drain
 from quorate.web import check, command, respond
-from quorate.web.check import NOTHING_YET, Check, Fact, judged, plain
+from quorate.web.check import NOTHING_YET, Check, Fact, role_answer, plain
 from quorate.web.poller import Poller
 from quorate.web.request import Request
 
@@ -61,13 +61,13 @@ def test_the_example_in_the_docstring_works():
     """What others build on is what the page says."""
     lines = check.__doc__.split("of quorate.web.command:\n", 1)[1].split("\n`observe` never")[0].splitlines()
     source = "\n".join(line[4:] for line in lines)
-    scope = {"probe": SimpleNamespace(ask=lambda path, seconds: State(len(path))),
+    scope = {"pump": SimpleNamespace(ask=lambda path, seconds: State(len(path))),
              "health": SimpleNamespace(classify=lambda state: Health("well", True, "Well, %d." % state.level))}
     exec(source, scope)
 
     example = scope["PumpCheck"]({})
     fact = Fact(*example.observe(1, NOTHING_YET)[:2])
-    assert (200, "Well, 14.\r\n") == judged(example, fact, "/")
+    assert (200, "Well, 14.\r\n") == role_answer(example, fact, "/")
     assert "--socket PATH" in command.usage(scope["PumpCheck"])
 
 
@@ -79,15 +79,15 @@ def test_the_example_in_the_docstring_works():
     (DRY._replace(draining="new pipe"), "/", 503),
 ])
 def test_roles(fact, path, expected):
-    assert expected == judged(CHECK, fact, path)[0]
+    assert expected == role_answer(CHECK, fact, path)[0]
 
 
 def test_an_old_fact_is_no_fact_and_says_how_old():
     patient = PumpCheck({})
     patient.timeout = 4.0
 
-    assert (503, "The pump has not answered for more than a second.\r\n") == judged(CHECK, WELL, "/", fresh=False)
-    assert (503, "The pump has not answered for more than 4 seconds.\r\n") == judged(patient, WELL, "/", fresh=False)
+    assert (503, "The pump has not answered for more than a second.\r\n") == role_answer(CHECK, WELL, "/", fresh=False)
+    assert (503, "The pump has not answered for more than 4 seconds.\r\n") == role_answer(patient, WELL, "/", fresh=False)
 
 
 @pytest.mark.parametrize("words, expected", [

@@ -3,7 +3,7 @@
 
 import pytest
 
-from quorate.web.request import MOST, Bad, Request, answer, parse
+from quorate.web.request import MOST, BadRequest, Request, answer, parse
 
 
 @pytest.mark.parametrize("data, expected", [
@@ -15,16 +15,16 @@ from quorate.web.request import MOST, Bad, Request, answer, parse
     (b"HEAD /writer?x=1 HTTP/1.1\n\n", Request("HEAD", "/writer", True)),
     (b"GET http://node/reader HTTP/1.1\r\n\r\n", Request("GET", "/reader", True)),
     (b"OPTIONS * HTTP/1.0\r\n\r\n", Request("OPTIONS", "*", False)),
-    (b"GET /\r\n\r\n", Bad(400)),
-    (b"GET / HTTP/2.0\r\n\r\n", Bad(400)),
-    (b"GET x HTTP/1.0\r\n\r\n", Bad(400)),
-    (b"GET / HTTP/1.0\r\nno colon\r\n\r\n", Bad(400)),
-    (b"GET / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello", Bad(400)),
-    (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", Bad(400)),
-    (b"GET / HTTP/1.1\r\nContent-Length: 20\r\nContent-Length: 0\r\n\r\nGET /live HTTP/1.1\r\n\r\n", Bad(400)),  # no second request
+    (b"GET /\r\n\r\n", BadRequest(400)),
+    (b"GET / HTTP/2.0\r\n\r\n", BadRequest(400)),
+    (b"GET x HTTP/1.0\r\n\r\n", BadRequest(400)),
+    (b"GET / HTTP/1.0\r\nno colon\r\n\r\n", BadRequest(400)),
+    (b"GET / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello", BadRequest(400)),
+    (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", BadRequest(400)),
+    (b"GET / HTTP/1.1\r\nContent-Length: 20\r\nContent-Length: 0\r\n\r\nGET /live HTTP/1.1\r\n\r\n", BadRequest(400)),  # no second request
     (b"GET / HTTP/1.1\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n", Request("GET", "/", False)),
-    (b"x" * MOST, Bad(414)),
-    (b"GET / HTTP/1.0\r\nA: " + b"x" * MOST, Bad(431)),
+    (b"x" * MOST, BadRequest(414)),
+    (b"GET / HTTP/1.0\r\nA: " + b"x" * MOST, BadRequest(431)),
 ])
 def test_request(data, expected):
     assert (expected, len(data)) == parse(data)

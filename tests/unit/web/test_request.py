@@ -4,7 +4,7 @@
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from quorate.web.request import MOST, Bad, Request, answer, parse
+from quorate.web.request import MOST, BadRequest, Request, answer, parse
 
 HAPROXY = b"OPTIONS / HTTP/1.0\r\n\r\n"
 CURL = b"GET /writer?x=1 HTTP/1.1\r\nHost: n1:9200\r\nUser-Agent: curl/7.88\r\nAccept: */*\r\n\r\n"
@@ -37,7 +37,7 @@ def test_requests_of_real_clients(data, expected):
     (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * MOST, 431),
 ])
 def test_what_is_no_request_is_refused_with_the_right_code(data, status):
-    assert (Bad(status), len(data)) == parse(data)
+    assert (BadRequest(status), len(data)) == parse(data)
 
 
 @pytest.mark.parametrize("data", [HAPROXY, CURL])
