@@ -134,7 +134,7 @@ settings files are those of clustercheck; a settings file is read, never execute
         if self._session is not None:
             self._session.close(goodbye=last.status.answered)
 
-    def judge(self, fact, path):
+    def role_health(self, fact, path):
         status, found = fact.status or SILENT, fact.health
         if path == "/live":
             return status.answered or found.code in ("out-of-connections", "refused", "non-primary"), found.sentence

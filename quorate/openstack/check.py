@@ -89,7 +89,7 @@ A drain is for all services of the node that are checked; give --drain-directory
         self._sources, self._processes = sources, processes
 
     @classmethod
-    def told(cls, options):
+    def early_output(cls, options):
         return listing() if options.get("list") else None
 
     def observe(self, seconds, last):

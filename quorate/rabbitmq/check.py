@@ -166,10 +166,10 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
         if self._session is not None:
             self._session.close(goodbye=bool(last.status.answered))
 
-    def judge(self, fact, path):
+    def role_health(self, fact, path):
         if path == "/publisher" and fact.health.ok and fact.status is not None and fact.status.alarms:
             return False, fact.health.sentence
-        return Check.judge(self, fact, path)
+        return Check.role_health(self, fact, path)
 
     def fact_cache_key(self, fact):
         return fact.status.answered, fact.status.alarms
