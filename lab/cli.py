@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of the `lab` command."""
+"""The `lab` command."""
 
 import argparse
 import os
@@ -8,10 +8,9 @@ import sys
 import time
 
 from lab import LabError, state
-from lab.faults import machine as faults_machine
-from lab.faults.machine import clock, fast_disk, fast_net, fill_disk, free_disk, heal, partition, slow_disk, slow_net
+from lab.faults import verbs
 from lab.images import base, sources
-from lab.machines import cluster, machine, names, power, teardown
+from lab.machines import cluster, machine, names, power, requirements, teardown
 
 
 def main(argv):
@@ -32,10 +31,10 @@ def main(argv):
 def parser():
     """The command line."""
     top = argparse.ArgumentParser(prog="lab", description="A real cluster on one machine. See lab/README.md.")
-    verbs = top.add_subparsers(metavar="VERB", required=True)
+    parsers = top.add_subparsers(metavar="VERB", required=True)
 
     def verb(name, function, text):
-        one = verbs.add_parser(name, help=text, description=text)
+        one = parsers.add_parser(name, help=text, description=text)
         one.add_argument("--name", default=os.environ.get("QUORATE_LAB", "lab"), help="which lab ($QUORATE_LAB or lab)")
         one.set_defaults(verb=function)
         return one
@@ -80,54 +79,19 @@ def parser():
     one = verb("openstack", do_openstack, "keystone, cinder, heat on the lab's own database and broker (lab up --openstack)")
     one.add_argument("step", choices=("prepare", "status"))
     verb("haproxy", do_haproxy, "HAProxy on every node, a VIP in front")
-    fault_verbs(verb)
+    verbs.add(verb)
     return top
-
-
-def fault_verbs(verb):
-    """The words for lab/faults/machine.py."""
-    for name, text in (("kill", "SIGKILL to a node's processes of that name"),
-                       ("stop", "SIGSTOP; without a pattern the whole node hangs"), ("cont", "the end of stop")):
-        one = verb(name, do_signal, text)
-        one.set_defaults(what=name)
-        one.add_argument("node")
-        one.add_argument("pattern", nargs=None if name == "kill" else "?", help="a program, or part of its arguments")
-    one = verb("partition", do_partition, "cut nodes off from the others, not from each other, until heal")
-    one.add_argument("nodes", nargs="+")
-    one = verb("heal", do_heal, "the end of partition")
-    one.add_argument("nodes", nargs="*")
-    for name, function, text in (("fill-disk", do_fill_disk, "use up the disk with the node's data (lab up --disk)"),
-                                 ("free-disk", do_free_disk, "the end of fill-disk"),
-                                 ("fast-net", do_fast_net, "the end of slow-net"),
-                                 ("fast-disk", do_fast_disk, "the end of slow-disk")):
-        verb(name, function, text).add_argument("node")
-    one = verb("slow-net", do_slow_net, "delay every frame to and from a node, lose some")
-    one.add_argument("node")
-    one.add_argument("delay", type=float, help="milliseconds")
-    one.add_argument("loss", type=float, nargs="?", default=0.0, help="per cent")
-    one = verb("slow-disk", do_slow_disk, "limit what a node's processes write")
-    one.add_argument("node")
-    one.add_argument("rate", type=int, nargs="?", default=1024, help="KiB a second (1024)")
-    one.add_argument("operations", type=int, nargs="?", default=50, help="operations a second (50)")
-    one = verb("clock", do_clock, "set a node's clock ahead for all that starts from now on; 0 ends it")
-    one.add_argument("node")
-    one.add_argument("seconds", type=int)
-
-
-def lab_of(options):
-    """The lab that the options name."""
-    return cluster.Lab(options.name)
 
 
 def do_build(options):
     """lab build"""
-    cluster.check_able()
+    requirements.check_able()
     base.build(options.suite, base.printer(), force=options.force)
 
 
 def do_up(options):
     """lab up"""
-    lab = lab_of(options)
+    lab = cluster.Lab(options.name)
     say = base.printer()
     owner = os.getpid() if options.foreground else options.owner
     given = dict(suite=options.suite, count=options.nodes, deb=options.deb, owner=owner, fencing=not options.no_fencing,
@@ -175,12 +139,12 @@ def _up_and_leave(lab, given):
 
 def do_down(options):
     """lab down"""
-    lab_of(options).down(base.printer())
+    cluster.Lab(options.name).down(base.printer())
 
 
 def do_destroy(options):
     """lab destroy"""
-    lab_of(options).destroy()
+    cluster.Lab(options.name).destroy()
 
 
 def do_prune(options):
@@ -205,7 +169,7 @@ def do_list(options):
 
 def do_status(options):
     """lab status"""
-    lab = lab_of(options)
+    lab = cluster.Lab(options.name)
     seen = lab.cluster_xml()
     known = {} if seen is None else {one.get("name"): one for one in seen.findall("./nodes/node")}
     for node in lab.nodes:
@@ -229,14 +193,14 @@ def do_status(options):
 
 def do_shell(options):
     """lab shell"""
-    return _in_node(lab_of(options), options.node, ["/bin/bash", "-l"], {"TERM": os.environ.get("TERM", "dumb")})
+    return _in_node(cluster.Lab(options.name), options.node, ["/bin/bash", "-l"], {"TERM": os.environ.get("TERM", "dumb")})
 
 
 def do_run(options):
     """lab run"""
     if not options.command:
         raise LabError("say what to run: lab run %s COMMAND ..." % options.node)
-    return _in_node(lab_of(options), options.node, options.command, {})
+    return _in_node(cluster.Lab(options.name), options.node, options.command, {})
 
 
 def _in_node(lab, node, command, environment):
@@ -251,83 +215,32 @@ def _in_node(lab, node, command, environment):
 def do_client(options):
     """lab client"""
     import subprocess
-    lab = lab_of(options)
+    lab = cluster.Lab(options.name)
     lab.record  # says so where there is none
     return subprocess.call(lab.client(options.command or [os.environ.get("SHELL", "/bin/sh")]))
 
 
 def do_power_cut(options):
     """lab power-cut"""
-    lab_of(options).power_cut(*options.nodes, stay_off=options.stay_off)
+    cluster.Lab(options.name).power_cut(*options.nodes, stay_off=options.stay_off)
 
 
 def do_power_on(options):
     """lab power-on"""
-    lab_of(options).power_on(*options.nodes)
+    cluster.Lab(options.name).power_on(*options.nodes)
 
 
 def do_fence_hold(options):
     """lab fence-hold"""
-    lab = lab_of(options)
+    lab = cluster.Lab(options.name)
     lab.fence_refuse(options.state == "refuse")
     lab.fence_hold(options.state == "on")
-
-
-def do_signal(options):
-    """lab kill, stop, cont"""
-    for argv in getattr(faults_machine, options.what)(lab_of(options), options.node, options.pattern):
-        print(" ".join(argv)[:100])
-
-
-def do_partition(options):
-    """lab partition"""
-    partition(lab_of(options), *options.nodes)
-
-
-def do_heal(options):
-    """lab heal"""
-    heal(lab_of(options), *options.nodes)
-
-
-def do_fill_disk(options):
-    """lab fill-disk"""
-    print("%d MB taken, nothing is left" % (fill_disk(lab_of(options), options.node) >> 20))
-
-
-def do_free_disk(options):
-    """lab free-disk"""
-    free_disk(lab_of(options), options.node)
-
-
-def do_slow_net(options):
-    """lab slow-net"""
-    slow_net(lab_of(options), options.node, options.delay / 1000, options.loss)
-
-
-def do_fast_net(options):
-    """lab fast-net"""
-    fast_net(lab_of(options), options.node)
-
-
-def do_slow_disk(options):
-    """lab slow-disk"""
-    slow_disk(lab_of(options), options.node, options.rate << 10, options.operations)
-
-
-def do_fast_disk(options):
-    """lab fast-disk"""
-    fast_disk(lab_of(options), options.node)
-
-
-def do_clock(options):
-    """lab clock"""
-    clock(lab_of(options), options.node, options.seconds)
 
 
 def do_galera(options):
     """lab galera"""
     from lab.services import galera
-    lab = lab_of(options)
+    lab = cluster.Lab(options.name)
     if options.step == "prepare":
         galera.prepare(lab, options.sst)
     elif options.step == "create":
@@ -344,14 +257,14 @@ def do_galera(options):
 
 def do_haproxy(options):
     """lab haproxy"""
-    from lab.services import galera
-    galera.haproxy(lab_of(options), say=print)
+    from lab.services import haproxy
+    haproxy.set_up(cluster.Lab(options.name), say=print)
 
 
 def do_openstack(options):
     """lab openstack"""
     from lab.services.openstack import deployment
-    lab = lab_of(options)
+    lab = cluster.Lab(options.name)
     if options.step == "prepare":
         deployment.prepare(lab, base.printer())
     else:

@@ -7,14 +7,14 @@ import subprocess
 import pytest
 
 from lab import LabError
-from lab.machines import cluster
+from lab.machines import requirements
 from tests import ROOT
 
 
 def needs_a_lab():
     """Skips where there can be no lab."""
     try:
-        cluster.check_able()
+        requirements.check_able()
     except LabError as reason:
         pytest.skip(str(reason))
 

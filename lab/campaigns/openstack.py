@@ -21,6 +21,7 @@ from lab import ROOT, LabError
 from lab.campaigns import signals
 from lab.faults.openstack import EXPECTED, FAULTS, LOOKED, Scene, planned_move
 from lab.images import openstack
+from lab.machines import inside
 from lab.machines.cluster import Lab
 from lab.services import galera, rabbitmq
 from lab.services.openstack import console, deployment
@@ -153,7 +154,7 @@ class Campaign:
         while True:
             try:
                 address = self.lab.address(deployment.where(self.lab).get("nova-novncproxy") or self.lab.node_names[0])
-                return deployment.in_network(self.lab, lambda: console.greet(address, self.far.token))
+                return inside.in_network(self.lab, lambda: console.greet(address, self.far.token))
             except (LabError, OSError) as error:
                 if time.monotonic() > end:
                     raise LabError("no console after %d s: %s" % (CONSOLE, error)) from None

@@ -14,8 +14,8 @@ import sys
 import time
 
 from lab import ROOT, LabError, state
-from lab.machines import cluster
-from lab.services import galera
+from lab.machines import cluster, requirements
+from lab.services import galera, haproxy
 
 MARKS = {"non-primary": "no-prim", "off": "OFF"}  # states that are shown by another word
 
@@ -113,7 +113,7 @@ class Demo:
         self.show("   all three nodes synced after %.0f s" % galera.wait_synced(self.lab))
         galera.users(self.lab)
         self.show.title("HAProxy on every node, a virtual address, the check on port 9200")
-        galera.haproxy(self.lab, say=lambda text: self.show("   # " + text))
+        haproxy.set_up(self.lab, say=lambda text: self.show("   # " + text))
 
     def play(self):
         """All scenes. Returns the rows that are missing, by node."""
@@ -191,7 +191,7 @@ def main():
     try:
         if not options.alone:
             try:
-                cluster.check_able()
+                requirements.check_able()
             except LabError as reason:
                 show("No cluster can run on this machine: %s. What follows is one Galera node." % reason)
                 options.alone = True

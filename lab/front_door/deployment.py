@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 
-from lab import PROGRAMS, ROOT, LabError
+from lab import PROGRAMS, ROOT, LabError, quiet
 from lab.faults import machine
 from lab.machines import names
 from lab.services import galera
@@ -79,7 +79,7 @@ class Front:
 
     # -- set it up
 
-    def set_up(self, say=galera.nothing):
+    def set_up(self, say=quiet):
         """The database first, since HAProxy asks for it; then what the plan renders, on each node by its own command."""
         self._database(say)
         certificate = _certificate()

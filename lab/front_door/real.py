@@ -15,6 +15,7 @@ from lab.front_door.deployment import STANDIN, STARTED, Front, plan_text, server
 from lab.front_door.real_configuration import (
     APACHE, DATABASES, PYTHON, SERVICES, STANDINS, SYNCS, WEB, remembering, texts)
 from lab.images import openstack
+from lab.machines import inside
 from lab.services import galera
 from lab.services.openstack import configuration, deployment, rest
 from lab.services.openstack.broker import put
@@ -137,7 +138,7 @@ class Real(Front):
 
     def _log_in(self):
         plain = rest.Rest(self.lab.vip, deployment.secret(self.lab))
-        deployment.in_network(self.lab, plain.login)
+        inside.in_network(self.lab, plain.login)
         self._token, self._project = plain.token, plain.project
 
     def requests(self):

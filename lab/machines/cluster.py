@@ -9,39 +9,16 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 import xml.etree.ElementTree as ElementTree
 
-from lab import ROOT, LabError, state
+from lab import ROOT, LabError, quiet, state
 from lab.images import package
 from lab.images.base import build, ensure_tools
-from lab.machines import cgroups, machine, names, network, power, stack, teardown
+from lab.machines import cgroups, machine, names, network, power, requirements, stack, teardown
 
 UP_TIMEOUT = 90.0
 _STUB = os.path.join(ROOT, "lab", "lab")
-
-
-def nothing(text):
-    """A `say` that says nothing."""
-
-
-def check_able():
-    """LabError with the reason, in one sentence, where this machine cannot run a lab."""
-    if not sys.platform.startswith("linux"):
-        raise LabError("the lab needs Linux: its nodes are Linux containers")
-    if os.geteuid() != 0:
-        raise LabError("the lab needs root: it makes network namespaces, mounts and control groups; run it with sudo")
-    with open("/proc/filesystems") as file:
-        if "overlay" not in file.read().split() and subprocess.run(
-                ["modprobe", "overlay"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
-            raise LabError("the lab needs overlayfs, which this kernel does not have")
-    if not cgroups.hierarchies():
-        raise LabError("the lab needs control groups, and none are mounted below /sys/fs/cgroup")
-    probe = subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "--uts", "--ipc", "true"],
-                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if probe.returncode != 0:
-        raise LabError("the lab needs namespaces, and this machine allows none (%s)" % probe.stderr.strip())
 
 
 class Lab:
@@ -101,7 +78,7 @@ class Lab:
         if self._made:
             self.destroy()
 
-    def up(self, suite="bookworm", count=3, deb=None, owner=None, fencing=True, say=nothing, timeout=UP_TIMEOUT,
+    def up(self, suite="bookworm", count=3, deb=None, owner=None, fencing=True, say=quiet, timeout=UP_TIMEOUT,
            disk=False, layers=()):
         """Make the lab unless it exists, start what is off, wait for all nodes to be online in Pacemaker.
 
@@ -109,7 +86,7 @@ class Lab:
         `disk`: a disk of its own for each node's /var/lib/mysql and /var/lib/rabbitmq, which can then be full.
         `layers`: what lies between the image and our package, topmost first (lab/images/openstack.py makes such).
         """
-        check_able()
+        requirements.check_able()
         ensure_tools(say)
         started = time.monotonic()
         if state.read(self.name) is None:
@@ -176,7 +153,7 @@ class Lab:
         except LabError:
             return False
 
-    def down(self, say=nothing):
+    def down(self, say=quiet):
         """Shut all nodes down in good order; what they wrote stays, `up` starts them again."""
         if not state.alive(self.record.get("daemon")):
             return

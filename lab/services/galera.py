@@ -5,7 +5,7 @@
     galera.create(lab, say=print)          # one pcs command
     galera.wait_synced(lab)
     galera.users(lab)                      # an application's user and the table of lab/programs/writer.py
-    galera.haproxy(lab, say=print)         # HAProxy on every node, a VIP in front
+    haproxy.set_up(lab, say=print)         # HAProxy on every node, a VIP in front
     with galera.Client(lab) as client:     # writes all the time
         ...
     galera.verify(lab, client.record)      # acknowledged rows that a node does not have
@@ -21,13 +21,11 @@ import threading
 import time
 from typing import Dict, List, NamedTuple, Optional
 
-from lab import PROGRAMS, LabError, state
+from lab import PROGRAMS, LabError, quiet, state
 
 RESOURCE = "db"
 USER = "app"
 CONFIG_PATH = "/etc/mysql/mariadb.conf.d/60-galera.cnf"
-HAPROXY_PATH = "/etc/haproxy/haproxy.cfg"
-CHECK_SOCKET = "quorate-galera-check.socket"
 WRITER = os.path.join(PROGRAMS, "writer.py")
 SYNC_TIMEOUT = 120.0
 _STATES = {"1": "joining", "2": "donor", "3": "joined", "4": "synced"}
@@ -50,46 +48,6 @@ wsrep_node_address = %(address)s
 wsrep_sst_method = %(sst)s
 """
 
-# One node takes the writes; the stick table keeps them where they are when the first one comes back, so that a recovery
-# is not felt a second time. The table has room for a new entry beside the old one (with 'size 1 nopurge' it never
-# learns), and is not asked for a node that drains: without the condition HAProxy goes on sending new sessions there.
-HAPROXY = """\
-global
-    log /dev/log local0
-    user haproxy
-    group haproxy
-    stats socket /run/haproxy/admin.sock mode 600 level admin
-
-defaults
-    log global
-    mode tcp
-    option tcplog
-    timeout connect 2s
-    timeout client 1h
-    timeout server 1h
-    retries 3
-    option redispatch 1
-
-listen galera
-    bind %(vip)s:3306
-    stick-table type integer size 10
-    stick store-request int(1)
-%(matches)s
-%(check)s
-    default-server check inter 1s fastinter 250ms fall 2 rise 2 on-marked-down shutdown-sessions%(port)s
-%(servers)s
-%(members)s"""
-# What says whether a node takes connections: it follows the state of the server above and asks nothing.
-_MEMBER = """
-backend galera.%(name)s
-    option httpchk
-    http-check disable-on-404
-    server %(name)s %(address)s:3306 track galera/%(name)s
-"""
-_HTTP_CHECK = "    option httpchk OPTIONS /\n    http-check disable-on-404"
-_TCP_CHECK = "    option tcp-check"
-
-
 class Server(NamedTuple):
     """What a node's own database server says. `state` is a word: off (no power), down (no answer, or none in time),
     non-primary, joining, donor, joined, synced."""
@@ -98,10 +56,6 @@ class Server(NamedTuple):
     size: int = 0      # members of its primary component
     sessions: int = 0  # of the application, so more than 0 where HAProxy writes to
     vip: bool = False  # whether the node has the VIP, its database or not
-
-
-def nothing(text):
-    """A `say` that says nothing."""
 
 
 # -- set it up
@@ -124,14 +78,11 @@ def create_command(lab, agent="ocf:quorate:galera", **parameters):
             + ["promotable", "promoted-max=%d" % len(lab.nodes)])
 
 
-def create(lab, agent="ocf:quorate:galera", say=nothing, **parameters):
+def create(lab, agent="ocf:quorate:galera", say=quiet, **parameters):
     """Create the resource `db` with `parameters`."""
-    _pcs(lab, create_command(lab, agent, **parameters), say)
-
-
-def _pcs(lab, argv, say, timeout=60.0):
-    say(" ".join(shlex.quote(word) for word in argv))
-    lab.check(lab.node_names[0], argv, timeout)
+    argv = create_command(lab, agent, **parameters)
+    say(shlex.join(argv))
+    lab.check(lab.node_names[0], argv)
 
 
 def password_file(lab):
@@ -150,58 +101,6 @@ CREATE TABLE IF NOT EXISTS quorate_lab.ledger (id VARCHAR(64) NOT NULL PRIMARY K
 CREATE OR REPLACE USER '%s'@'%%' IDENTIFIED BY '%s';
 GRANT ALL ON quorate_lab.* TO '%s'@'%%';
 """ % (USER, password, USER))
-
-
-def has_check(lab):
-    """Whether our package brought the check that serves port 9200."""
-    return lab.run(lab.node_names[0], ["systemctl", "cat", CHECK_SOCKET]).rc == 0
-
-
-def haproxy_config(lab):
-    """haproxy.cfg, the same on every node."""
-    http = has_check(lab)
-    servers = "\n".join("    server %s %s:3306 id %d%s" % (node.name, node.address, number, " backup" if number > 1 else "")
-                        for number, node in enumerate(lab.nodes, 1))
-    matches = ["    stick match int(1) if { int(1),table_server_id(galera) %d } { nbsrv(galera.%s) gt 0 }"
-               % (number, node.name) for number, node in enumerate(lab.nodes, 1)]
-    members = "".join(_MEMBER % node._asdict() for node in lab.nodes)
-    return HAPROXY % {"vip": lab.vip, "servers": servers, "check": _HTTP_CHECK if http else _TCP_CHECK,
-                      "port": " port 9200" if http else "", "members": members if http else "",
-                      "matches": "\n".join(matches) if http else "    stick match int(1)"}
-
-
-def haproxy_commands(lab):
-    """The pcs commands for HAProxy on every node and the VIP where one of them runs."""
-    words = """resource create haproxy systemd:haproxy op monitor interval=10s clone interleave=true
-resource create vip ocf:heartbeat:IPaddr2 ip=%s cidr_netmask=24 op monitor interval=5s
-constraint colocation add vip with haproxy-clone
-constraint order haproxy-clone then vip""" % lab.vip
-    return [["pcs"] + line.split() for line in words.splitlines()]
-
-
-def haproxy(lab, say=nothing, timeout=60.0):
-    """HAProxy on all nodes, each listening on the VIP whether it has it or not; the check on port 9200; the VIP."""
-    text, http = haproxy_config(lab), has_check(lab)
-    for name in lab.node_names:
-        lab.check(name, "cat >%s && echo net.ipv4.ip_nonlocal_bind=1 >/etc/sysctl.d/60-haproxy.conf && "
-                        "sysctl -q -p /etc/sysctl.d/60-haproxy.conf && haproxy -c -q -f %s"
-                  % (HAPROXY_PATH, HAPROXY_PATH), stdin=text)
-        if http:
-            lab.check(name, ["systemctl", "enable", "-q", "--now", CHECK_SOCKET])
-    for argv in haproxy_commands(lab):
-        _pcs(lab, argv, say)
-    if os.path.exists(password_file(lab)):
-        lab.wait(lambda: answers(lab), timeout, "nothing answers on the VIP %s:3306 after %.0f s; see `lab status` and "
-                 "HAProxy's journal" % (lab.vip, timeout))
-
-
-def answers(lab):
-    """Whether the application gets through the VIP to a database."""
-    script = ("import sys,pymysql; pymysql.connect(host=sys.argv[1], user=sys.argv[2], "
-              "password=open(sys.argv[3]).read().strip(), connect_timeout=2, read_timeout=2).query('SELECT 1')")
-    done = subprocess.run(lab.client(["/usr/bin/python3", "-c", script, lab.vip, USER, password_file(lab)]),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return done.returncode == 0
 
 
 # -- ask

@@ -16,7 +16,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from lab import PROGRAMS, LabError, state
+from lab import PROGRAMS, LabError, quiet, state
 
 RESOURCE = "mq"
 USER = "app"
@@ -35,10 +35,6 @@ loopback_users = none
 listeners.tcp.default = 5672
 cluster_partition_handling = pause_minority
 """
-
-
-def nothing(text):
-    """A `say` that says nothing."""
 
 
 # -- set it up
@@ -61,10 +57,10 @@ def create_command(lab, agent="ocf:quorate:rabbitmq", **parameters):
             + ["clone", "interleave=true"] + peer)
 
 
-def create(lab, agent="ocf:quorate:rabbitmq", say=nothing, **parameters):
+def create(lab, agent="ocf:quorate:rabbitmq", say=quiet, **parameters):
     """Create the resource `mq` with `parameters`."""
     argv = create_command(lab, agent, **parameters)
-    say(" ".join(shlex.quote(word) for word in argv))
+    say(shlex.join(argv))
     lab.check(lab.node_names[0], argv, 60)
 
 

@@ -8,6 +8,7 @@ import time
 from typing import List, NamedTuple, Optional
 
 from lab import PROGRAMS
+from lab.machines import inside
 from lab.services.openstack import configuration, deployment
 
 CALLER = os.path.join(PROGRAMS, "openstack_caller.py")
@@ -81,7 +82,7 @@ class Callers:
                 self._processes[name] = lab.popen(
                     self._node, ["setpriv", "--pdeathsig", "TERM", "/usr/bin/python3", "-W", "ignore", "/var/lib/openstack_caller.py"] + list(CALLS[name])
                     + ["oslo_rpc_server_ping", self._record(name)], stdout=-3, stderr=-3)
-        self._thread = threading.Thread(target=lambda: deployment.in_network(lab, self._browse), daemon=True)
+        self._thread = threading.Thread(target=lambda: inside.in_network(lab, self._browse), daemon=True)
         self._thread.start()
 
     @staticmethod

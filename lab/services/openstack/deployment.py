@@ -18,9 +18,10 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from lab import LabError, state
+from lab import LabError, quiet, state
 from lab.images import openstack
-from lab.services import galera, rabbitmq
+from lab.machines import inside
+from lab.services import galera, haproxy, rabbitmq
 from lab.services.openstack import broker, configuration
 
 API_UNITS = ("memcached", "keystone", "cinder-api", "cinder-scheduler", "heat-api")
@@ -31,11 +32,7 @@ _PROJECTS = {"keystone": "keystone-manage db_sync", "cinder": "cinder-manage db 
 _KEYS = ("etc/keystone/fernet-keys", "etc/keystone/credential-keys")
 
 
-def nothing(text):
-    """A `say` that says nothing."""
-
-
-def layers(say=nothing, consoleauth=False):
+def layers(say=quiet, consoleauth=False):
     """The layers that lab.up needs, made unless they are cached."""
     return openstack.ensure("consoleauth" if consoleauth else "services", say)
 
@@ -92,7 +89,7 @@ def secret(lab):
 
 # -- set it up
 
-def prepare(lab, say=nothing):
+def prepare(lab, say=quiet):
     """All that the services need, and the APIs running. Needs a lab made with `layers()` and our package."""
     began = time.monotonic()
     if lab.run(lab.node_names[0], ["test", "-x", "/usr/bin/cinder-volume"]).rc != 0:
@@ -149,7 +146,7 @@ def _database_and_broker(lab, given, say):
         galera.wait_synced(lab, timeout=SYNC_TIMEOUT, every=1)
         galera.users(lab)
         if lab.run(lab.node_names[0], ["pcs", "resource", "config", "vip"]).rc != 0:
-            galera.haproxy(lab, say=say, timeout=SYNC_TIMEOUT)
+            haproxy.set_up(lab, say=say, timeout=SYNC_TIMEOUT)
     finally:
         thread.join()
     if errors:
@@ -244,7 +241,7 @@ def create_commands(lab):
     return [["pcs"] + line.split() for line in words]
 
 
-def create(lab, say=nothing, timeout=SYNC_TIMEOUT):
+def create(lab, say=quiet, timeout=SYNC_TIMEOUT):
     """Put the services under our agents and wait until they run."""
     for argv in create_commands(lab):
         say(" ".join(argv))
@@ -270,46 +267,9 @@ def rest(lab):
     """A Rest whose every call is made from inside the lab's network."""
     from lab.services.openstack.rest import Rest
     plain = Rest(lab.address(api_node(lab)), secret(lab))
-    session = Inside(lab, plain)
+    session = inside.Inside(lab, plain)
     session.login()
     return session
-
-
-class Inside:
-    """Calls the methods of `target` in a thread that has the lab's network and this process's everything else."""
-
-    def __init__(self, lab, target):
-        self._lab, self._target = lab, target
-
-    def __getattr__(self, name):
-        value = getattr(self._target, name)
-        if not callable(value):
-            return value
-        return lambda *args, **more: in_network(self._lab, lambda: value(*args, **more))
-
-
-def in_network(lab, function):
-    """`function()`, called in a thread of this process that is in the lab's network namespace (setns(2) is a thread's)."""
-    import ctypes
-    libc = ctypes.CDLL(None, use_errno=True)
-    result = []
-
-    def enter():
-        try:
-            with open("/run/netns/" + lab.namespace) as file:
-                if libc.setns(file.fileno(), 0x40000000) != 0:  # CLONE_NEWNET
-                    raise LabError("cannot enter the network of lab %s: %s" % (lab.name, os.strerror(ctypes.get_errno())))
-            result.append((function(), None))
-        except BaseException as error:  # goes to the caller
-            result.append((None, error))
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    value, error = result[0]
-    if error is not None:
-        raise error
-    return value
 
 
 def status(lab):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab.services import galera
+from lab.services import galera, haproxy
 from tests.lab.galera_cluster import LIMIT, assert_whole, serving
 
 CLONE = galera.RESOURCE + "-clone"
@@ -18,7 +18,7 @@ TIMES = 3
 @pytest.fixture(scope="module")
 def world():
     with serving("tplanned") as found:
-        galera.haproxy(found.lab)
+        haproxy.set_up(found.lab)
         yield found
 
 

@@ -6,7 +6,7 @@ import pytest
 from lab.faults.fault import wait_for
 from lab.faults.galera import kill
 from lab.machines import names
-from lab.services import galera
+from lab.services import galera, haproxy
 from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, eventually, serving, text
 
 SECOND = 101  # host part of the address that keepalived has
@@ -46,7 +46,7 @@ vrrp_instance database {
 @pytest.fixture(scope="module")
 def world():
     with serving("ttrixie", suite="trixie") as found:
-        galera.haproxy(found.lab)
+        haproxy.set_up(found.lab)
         yield found
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from lab import LabError
 from lab.faults import machine
+from lab.machines import inside
 from lab.services import rabbitmq
 from lab.services.openstack import console, deployment
 from tests.lab.openstack_services import DEGRADED, GENERIC, LIMIT, NOT_RUNNING, OK, OLD, World, prepared
@@ -70,7 +71,7 @@ def test_stop_leaves_nothing(world):
 def screen(world, node, token):
     """What the screen calls itself that a browser sees through the proxy of `node`; the reason where it sees none."""
     try:
-        return deployment.in_network(world.lab, lambda: console.greet(world.lab.address(node), token))
+        return inside.in_network(world.lab, lambda: console.greet(world.lab.address(node), token))
     except (LabError, OSError) as error:
         return str(error)
 

@@ -11,7 +11,7 @@ import pytest
 
 from lab import LabError
 from lab.machines import cluster
-from lab.services import galera, rabbitmq
+from lab.services import galera, haproxy, rabbitmq
 from tests import ROOT
 from tests.deep.plan.lab_plan import FENCE, plan_text
 from tests.packaged import package
@@ -125,7 +125,7 @@ def test_the_commands_build_a_cluster_that_is_as_described(built):
     assert data["addresses"] == {"vip-internal": built.vip}
     assert {one["name"] for one in data["haproxy"]} >= {"galera_cluster"}
     galera.users(built)
-    built.wait(lambda: galera.answers(built), LIMIT, "nothing answers on the VIP")
+    built.wait(lambda: haproxy.answers(built), LIMIT, "nothing answers on the VIP")
     assert differences(built) == (0, ["The cluster is as %s describes it." % PLAN], [])
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from lab.front_door import deployment
 from lab.machines import cluster
-from lab.services import galera, rabbitmq
+from lab.services import galera, haproxy, rabbitmq
 from tests.deep.plan.lab_plan import plan_text
 from tests.packaged import package
 
@@ -56,7 +56,7 @@ def test_the_page_makes_a_control_plane_of_three_bare_machines(lab):
     assert {"well"} == {one["word"] for one in status(lab)["services"]}
     assert lab.check("n1", ["quorate", "diff", deployment.PLAN_PATH]).startswith("The cluster is as ")
     galera.users(lab)
-    lab.wait(lambda: galera.answers(lab), LIMIT, "nothing answers on the VIP")
+    lab.wait(lambda: haproxy.answers(lab), LIMIT, "nothing answers on the VIP")
 
 
 def test_a_later_change_is_compared_and_loaded(lab):
@@ -64,7 +64,7 @@ def test_a_later_change_is_compared_and_loaded(lab):
     for node in lab.node_names:
         lab.check(node, "quorate plan haproxy %s >/etc/haproxy/haproxy.cfg" % deployment.PLAN_PATH)
         lab.check(node, ["systemctl", "reload", "haproxy"])
-    assert galera.answers(lab)
+    assert haproxy.answers(lab)
 
 
 def status(lab):

@@ -15,7 +15,7 @@ from lab.faults import machine
 from lab.faults.fault import wait_for
 from lab.faults.galera import disable_enable, kill, power_all_evicted_off
 from lab.machines import cgroups
-from lab.services import galera
+from lab.services import galera, haproxy
 from lab.services.galera_watch import primaries
 from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, eventually, power_log, serving
 
@@ -152,7 +152,7 @@ class Writers:
 
 def test_one_writer_never_two_and_it_stays(quiet):
     for node in quiet.nodes:
-        quiet.lab.check(node, ["systemctl", "start", galera.CHECK_SOCKET])
+        quiet.lab.check(node, ["systemctl", "start", haproxy.CHECK_SOCKET])
     writers = Writers(quiet)
     try:
         first = writers.one()
@@ -171,7 +171,7 @@ def test_one_writer_never_two_and_it_stays(quiet):
     finally:
         writers.end()
         for node in quiet.nodes:
-            quiet.lab.run(node, ["systemctl", "stop", galera.CHECK_SOCKET, "quorate-galera-check.service"])
+            quiet.lab.run(node, ["systemctl", "stop", haproxy.CHECK_SOCKET, "quorate-galera-check.service"])
     assert max(map(len, writers.seen)) == 1
     assert came_back > 10
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from lab.machines.cluster import Lab
-from lab.services import galera
+from lab.services import galera, haproxy
 from tests import ROOT
 from tests.packaged import package
 
@@ -44,7 +44,7 @@ def lab():
         galera.create(made, agent="ocf:heartbeat:galera", **PARAMETERS)
         galera.wait_synced(made)
         galera.users(made)
-        galera.haproxy(made)
+        haproxy.set_up(made)
         yield made
 
 

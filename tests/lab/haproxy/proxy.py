@@ -9,7 +9,7 @@ import subprocess
 from bench.one_server import free_port, until
 from lab import LabError
 from lab.images import base
-from lab.machines import cluster
+from lab.machines import requirements
 
 _IN_IMAGE = """
 set -e
@@ -29,7 +29,7 @@ def missing(where):
     if where == "here":
         return None if HERE else "HAProxy is not installed: apt-get install haproxy"
     try:
-        cluster.check_able()
+        requirements.check_able()
     except LabError as reason:
         return str(reason)
     if not base.exists(where):

@@ -12,8 +12,8 @@ import pytest
 from lab import LabError, state
 from lab.demo import __main__
 from lab.demo.alone_node import PROVIDER, SERVER
-from lab.machines import cluster, names
-from lab.services import galera
+from lab.machines import cluster, names, requirements
+from lab.services import galera, haproxy
 from tests import ROOT
 
 PYTHON = "/usr/bin/python3"
@@ -85,7 +85,7 @@ def test_a_torn_line_of_the_record_was_not_acknowledged(tmp_path):
 def test_haproxy_understands_its_configuration(tmp_path, check):
     """One active server and two backups, with the check of our package and without."""
     # what the machine of the test need not have: the account, the address of the stats socket
-    text = galera.haproxy_config(Drawn(check)).replace("/run/haproxy/", str(tmp_path) + "/")
+    text = haproxy.config(Drawn(check)).replace("/run/haproxy/", str(tmp_path) + "/")
     text = "\n".join(line for line in text.splitlines() if line.split()[:1] not in (["user"], ["group"])) + "\n"
     path = tmp_path / "haproxy.cfg"
     path.write_text(text)
@@ -114,7 +114,7 @@ def test_one_machine_shows_what_it_can(tmp_path):
 def able():
     """Why no lab can run here, None if one can."""
     try:
-        cluster.check_able()
+        requirements.check_able()
     except LabError as reason:
         return str(reason)
     return None

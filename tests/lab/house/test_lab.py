@@ -12,7 +12,7 @@ from lab import LabError, state
 from lab.faults.machine import (
     clock, fast_net, fill_disk, free_disk, heal, kill, partition, processes, slow_net, stop, undo_all)
 from lab.images import base
-from lab.machines import cgroups, cluster, machine, names, network, power
+from lab.machines import cgroups, cluster, machine, names, network, power, requirements
 from tests import ROOT
 
 SUITE = os.environ.get("QUORATE_LAB_SUITE", "bookworm")
@@ -36,7 +36,7 @@ def own_name(word):
 def able(progress):
     """Skip with the lab's own sentence where it cannot run."""
     try:
-        cluster.check_able()
+        requirements.check_able()
     except LabError as reason:
         pytest.skip(str(reason))
     base.build(SUITE, progress)

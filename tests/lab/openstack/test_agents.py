@@ -13,6 +13,7 @@ import pytest
 
 from lab import LabError
 from lab.faults import machine
+from lab.machines import inside
 from lab.services.openstack import console, deployment
 from tests import ROOT
 from tests.lab.openstack_services import AGENTS, DEGRADED, GENERIC, LIMIT, NOT_RUNNING, OK, World, prepared
@@ -105,9 +106,9 @@ def test_after_a_move_a_volume_made_before_is_managed_and_a_console_opens(world)
     far = console.far_end(world.lab)
     try:
         address = world.lab.address(world.node)
-        assert "quorate console" == deployment.in_network(world.lab, lambda: console.greet(address, far.token))
+        assert "quorate console" == inside.in_network(world.lab, lambda: console.greet(address, far.token))
         with pytest.raises(LabError):
-            deployment.in_network(world.lab, lambda: console.greet(address, "not-" + far.token))
+            inside.in_network(world.lab, lambda: console.greet(address, "not-" + far.token))
     finally:
         far.close()
 

@@ -12,7 +12,8 @@ import pytest
 from lab import LabError
 from lab.front_door import deployment
 from lab.front_door.__main__ import CASES, Door
-from lab.machines.cluster import Lab, check_able
+from lab.machines.cluster import Lab
+from lab.machines.requirements import check_able
 from tests import ROOT
 
 
