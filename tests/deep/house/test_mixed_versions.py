@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from lab.faults import machine
-from lab.faults.galera import wait_for
+from lab.faults.fault import wait_for
 from lab.services import galera, rabbitmq
 from tests import ROOT
 from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, serving
