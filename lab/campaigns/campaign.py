@@ -82,7 +82,7 @@ class Campaign:
         """Look, for so many seconds at the most; the time.monotonic() at which it was whole, None: it was not."""
         raise NotImplementedError
 
-    def await_felt(self):
+    def await_noticed(self):
         """A death is not seen at once, so first it has to be seen or to be survived for a moment."""
         time.sleep(1.5)
 
@@ -131,7 +131,7 @@ class Campaign:
     def _until_whole(self, limit, mistakes, helped):
         """Seconds until it is whole, None: not within the limit."""
         began = last_help = time.monotonic()
-        self.await_felt()
+        self.await_noticed()
         while time.monotonic() - began < limit:
             found = self.await_whole(0.5)
             if found is not None:

@@ -59,7 +59,7 @@ class Campaign(campaign.Campaign):
         self._counted, self._suspicious = len(self.watch.history), None
         return fault.inject(World(self.lab, self.watch, self.random, self.say, mistakes))
 
-    def await_felt(self):
+    def await_noticed(self):
         self.watch.wait_until(lambda observed: not self._synced(observed), 1.5)
 
     def await_whole(self, seconds):

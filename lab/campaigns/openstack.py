@@ -25,7 +25,7 @@ from lab.machines import inside
 from lab.machines.cluster import Lab
 from lab.services import galera, rabbitmq
 from lab.services.openstack import console, deployment
-from lab.services.openstack.client import Callers, felt
+from lab.services.openstack.client import Callers, impact
 from lab.services.openstack.watch import Watch
 
 LIMIT = 300.0   # seconds until all is well again
@@ -55,7 +55,7 @@ class Campaign:
             return False
         since = time.time() - CALM
         for name in self.services:
-            seen = felt(self.callers.calls(name), since)
+            seen = impact(self.callers.calls(name), since)
             if seen.failed or not seen.whole:
                 return False
         return True
@@ -108,7 +108,7 @@ class Campaign:
         for service in self.services:
             known = signals.first(found, service)
             done["services"][service] = dict(
-                felt(self.callers.calls(service), began)._asdict(), now=deployment.where(self.lab).get(service),
+                impact(self.callers.calls(service), began)._asdict(), now=deployment.where(self.lab).get(service),
                 known=known and [known.seconds, known.words, known.by], signals=signals.by_signal(found, service),
                 replaced=self._replaced(service, began))
         return done

@@ -30,7 +30,7 @@ class Call(NamedTuple):
     answered: bool
 
 
-class Felt(NamedTuple):
+class Impact(NamedTuple):
     """What a client felt in a scene. silence: longest time without an answer, seconds; last: seconds from `since` to the
     first answer after the last failure, None: no call failed; whole: whether it was answered in the end."""
 
@@ -41,7 +41,7 @@ class Felt(NamedTuple):
     whole: bool
 
 
-def felt(calls: List[Call], since: float) -> Felt:
+def impact(calls: List[Call], since: float) -> Impact:
     """Sum up the calls that ended after `since`. Pure."""
     mine = [call for call in calls if call.at + call.took >= since]
     before, silence, broken, last = since, 0.0, False, None
@@ -54,7 +54,7 @@ def felt(calls: List[Call], since: float) -> Felt:
         else:
             broken = True
     failed = sum(not call.answered for call in mine)
-    return Felt(len(mine), failed, silence, last, bool(mine) and mine[-1].answered)
+    return Impact(len(mine), failed, silence, last, bool(mine) and mine[-1].answered)
 
 
 def parse(text: str) -> List[Call]:

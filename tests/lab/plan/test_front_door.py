@@ -9,9 +9,10 @@ import os
 
 import pytest
 
-from lab import LabError
+from lab import LabError, quiet
 from lab.front_door import deployment
-from lab.front_door.__main__ import CASES, Door
+from lab.front_door.cases import CASES
+from lab.front_door.measurement import Measurement
 from lab.machines.cluster import Lab
 from lab.machines.requirements import check_able
 from tests import ROOT
@@ -19,7 +20,7 @@ from tests import ROOT
 
 @pytest.fixture(scope="module")
 def measured():
-    """A Door with its clients at work."""
+    """A Measurement, and its clients at work."""
     try:
         check_able()
     except LabError as error:
@@ -29,25 +30,25 @@ def measured():
         pytest.skip("there is no package in build/; `make deb` makes it, scripts/test does so before the tests")
     with Lab("front-test") as lab:
         lab.up(count=3, deb=max(packages, key=os.path.getmtime))
-        door = deployment.Front(lab, deployment.plan_text(lab, "pacemaker"))
-        door.set_up()
-        with door.knocking(5) as clients:
-            yield Door(door, lambda text: None), clients
+        front = deployment.Front(lab, deployment.plan_text(lab, "pacemaker"))
+        front.set_up()
+        with front.knocking(5) as clients:
+            yield Measurement(front, quiet), clients
 
 
-def felt(measured, name):
-    """What clients felt in the case of that name; all must be well again afterwards."""
-    door, clients = measured
+def impact(measured, name):
+    """The Impact of the case of that name; all must be well again afterwards."""
+    measurement, clients = measured
     (case,) = [one for one in CASES if one.name == name]
-    assert door.one(case, 1, clients), "clients were not well again"
-    return door.results[-1][3]
+    assert measurement.one(case, 1, clients), "clients were not well again"
+    return measurement.results[-1][3]
 
 
 @pytest.mark.parametrize("name", ["an instance of the APIs is killed", "HAProxy is reloaded", "the VIPs are handed over",
                                   "the database with the writes drains"])
 def test_no_new_request_fails(measured, name):
     """A timeout alone is forgiven: it says that this machine is busy. Nobody is refused, cut off or answered with an error."""
-    result = felt(measured, name)
+    result = impact(measured, name)
 
     assert result.attempts
     assert {} == {what: number for what, number in result.errors.items() if what != "timeout"}
@@ -55,7 +56,7 @@ def test_no_new_request_fails(measured, name):
 
 @pytest.mark.parametrize("name", ["HAProxy is killed", "HAProxy hangs"])
 def test_another_node_takes_over(measured, name):
-    result = felt(measured, name)
+    result = impact(measured, name)
     before, _, after = result.moved.partition(" -> ")
 
     assert after not in ("nowhere", "") and "," not in after

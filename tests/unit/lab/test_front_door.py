@@ -3,8 +3,8 @@
 
 import pytest
 
-from lab.front_door.__main__ import by_listener, felt, table
 from lab.front_door.deployment import documented, plan_text, servers_up, vip_commands, web_commands
+from lab.front_door.measurement import by_listener, impact, table
 from lab.front_door.picture import stretches
 from lab.front_door.real import real_plan_text
 from lab.front_door.real_configuration import APACHE, SERVICES, STANDINS, WEB, remembering, texts
@@ -32,18 +32,18 @@ def plan_of(manager):
 def test_out_is_the_longest_time_without_a_success_at_one_listener():
     attempts = [("a", 10.0, 0.1, "ok"), ("a", 11.0, 2.0, "timeout"), ("a", 14.0, 0.5, "ok"),
                 ("b", 10.0, 0.1, "ok"), ("b", 12.0, 0.1, "ok"), ("b", 14.0, 0.1, "ok")]
-    seen = felt(attempts, 10.0, 15.0, "n1 -> n2")
+    found = impact(attempts, 10.0, 15.0, "n1 -> n2")
 
     assert (1, 6, 1, 4.4, 0.5, {"timeout": 1}) == (
-        seen.failed, seen.attempts, seen.listeners, seen.out, seen.slowest, seen.errors)
+        found.failed, found.attempts, found.listeners, found.out, found.slowest, found.errors)
 
 
 def test_a_listener_that_never_answers_is_out_to_the_end():
-    assert 5.0 == felt([("a", 10.0, 2.0, "timeout")], 10.0, 15.0, "").out
+    assert 5.0 == impact([("a", 10.0, 2.0, "timeout")], 10.0, 15.0, "").out
 
 
 def test_table_has_a_row_for_each_case():
-    one, other = (felt([("a", 0.0, took, "ok")], 0.0, 9.0, "") for took in (1.0, 4.0))
+    one, other = (impact([("a", 0.0, took, "ok")], 0.0, 9.0, "") for took in (1.0, 4.0))
     text = table([("keepalived", "x", 1, one, 0, []), ("keepalived", "x", 2, other, 0, []), ("pacemaker", "x", 1, one, 0, [])])
 
     assert ["| keepalived | x | 2 | 0 of 2 | 0 | 6.5 s (8.0) |", "| pacemaker | x | 1 | 0 of 1 | 0 | 8.0 s |"
@@ -62,8 +62,8 @@ def test_a_server_is_up_when_it_was_asked(status, checked, up):
 
 
 def test_each_listener_has_its_own_figures():
-    seen = [("a", 0.0, 1.0, "ok"), ("a", 2.0, 0.5, "HTTP 503"), ("b", 0.0, 0.5, "ok")]
-    text = by_listener([("pacemaker", "x", 1, felt(seen, 0.0, 4.0, ""), 0.0, seen)])
+    attempts = [("a", 0.0, 1.0, "ok"), ("a", 2.0, 0.5, "HTTP 503"), ("b", 0.0, 0.5, "ok")]
+    text = by_listener([("pacemaker", "x", 1, impact(attempts, 0.0, 4.0, ""), 0.0, attempts)])
 
     assert ["| a | 1 of 2, 3.0 s |", "| b | 0 of 1, 3.5 s |"] == text.splitlines()[2:]
 

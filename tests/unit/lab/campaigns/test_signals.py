@@ -5,7 +5,7 @@ import pytest
 
 from lab.campaigns import signals
 from lab.faults import openstack
-from lab.services.openstack.client import Call, felt
+from lab.services.openstack.client import Call, impact
 from quorate.openstack import catalog, facts
 from quorate.openstack.facts import Page, Reply, Row, Rows, Sockets, Tree
 from quorate.openstack.symptoms import detect
@@ -90,7 +90,7 @@ def test_what_is_expected_is_of_a_fault_that_there_is():
 
 
 def test_the_table_says_where_a_service_went():
-    seen = dict(felt([Call(1.0, 0.1, True)], 0.0)._asdict(), known=[1.5, "x", "row"], signals={"row": 1.5}, now="n2")
+    seen = dict(impact([Call(1.0, 0.1, True)], 0.0)._asdict(), known=[1.5, "x", "row"], signals={"row": 1.5}, now="n2")
     line = signals.table([{"fault": "power cut", "node": "n1", "doubles": 0, "services": {"heat-engine": seen}}])[-1]
 
     assert "n1 to n2" in line and "1.5 s, row" in line

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the campaign concludes from what it recorded."""
 
-from lab.services.openstack.client import Call, felt, parse
+from lab.services.openstack.client import Call, impact, parse
 from lab.services.openstack.watch import service_of
 
 NAMES = ("cinder-volume", "heat-engine")
@@ -11,7 +11,7 @@ def test_the_first_answer_after_the_last_failure_counts():
     calls = [Call(100.0, 0.1, True), Call(101.0, 2.0, False), Call(103.0, 0.5, True), Call(104.0, 1.0, False),
              Call(105.0, 0.5, True), Call(106.0, 0.1, True)]
 
-    seen = felt(calls, 100.0)
+    seen = impact(calls, 100.0)
 
     assert (6, 2, True) == (seen.calls, seen.failed, seen.whole)
     assert 5.5 == seen.last
@@ -19,7 +19,7 @@ def test_the_first_answer_after_the_last_failure_counts():
 
 def test_silence_is_from_answer_to_answer():
     """Also when no call failed: one that took long was felt."""
-    seen = felt([Call(100.0, 0.1, True), Call(100.2, 7.0, True), Call(107.3, 0.1, True)], 100.0)
+    seen = impact([Call(100.0, 0.1, True), Call(100.2, 7.0, True), Call(107.3, 0.1, True)], 100.0)
 
     assert 0 == seen.failed
     assert None is seen.last
@@ -27,14 +27,14 @@ def test_silence_is_from_answer_to_answer():
 
 
 def test_who_was_never_answered_again_is_not_whole():
-    seen = felt([Call(100.0, 0.1, True), Call(101.0, 2.0, False)], 100.0)
+    seen = impact([Call(100.0, 0.1, True), Call(101.0, 2.0, False)], 100.0)
 
     assert None is seen.last
     assert not seen.whole
 
 
 def test_nothing_recorded_is_not_well():
-    assert not felt([], 0.0).whole
+    assert not impact([], 0.0).whole
 
 
 def test_a_call_that_was_read_and_refused_is_an_answer():
