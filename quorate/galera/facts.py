@@ -180,7 +180,7 @@ def short(text):
     return (text or "").split("-")[0]
 
 
-def _integer(text):
+def integer(text):
     """int of a decimal text, None when it is none. (int() alone would take '1_000' and blanks.)"""
     text = (text or "").strip()
     digits = text[1:] if text.startswith("-") else text

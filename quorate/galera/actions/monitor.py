@@ -1,44 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ocf:quorate:galera: the actions, each of the form probe, decide, carry out."""
+"""monitor: the state of the server on this node, and what it means for Pacemaker.
+
+Runs every few seconds as a fresh process. So what only an unhealthy server needs is imported where it is needed.
+"""
 
 from quorate.galera import facts
-from quorate.host.state_files import StateFiles
 from quorate.galera.server import observe, process
 from quorate.host import daemon
+from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from quorate.ocf.codes import Outcome
 
-TOLERATED_UNKNOWN = 3  # monitors in a row that may learn nothing before that counts as a failure
+TOLERATED_UNKNOWN = 3  # monitors in a row that could not find out the state; the last one of them is degraded
 
 
 def monitor(context):
-    """What is true on this node."""
+    """Observe this node's server. The Outcome of the action."""
     state_files = StateFiles("galera", context.instance)
     observed = observe.observe(context, state_files)
     context.log.say("%s State: %s." % (observed.sentence, observed.state))
-    return judge(context, state_files, observed)
+    return outcome_of(context, state_files, observed)
 
 
-def judge(context, state_files, observed):
-    """The Outcome of a monitor for what was seen."""
+def outcome_of(context, state_files, observed):
+    """The Outcome of a monitor for what it observed."""
     if observed.state != facts.UNKNOWN:
         state_files.forget("unknown")
     try:
-        return _without_server(context, state_files) if observed.process is None else _JUDGES[observed.state](context,
-                                                                                                              state_files, observed)
-    except Exception as trouble:
+        if observed.process is None:
+            return _without_server(context, state_files)
+        return _BY_STATE[observed.state](context, state_files, observed)
+    except Exception as error:
         from quorate.galera.actions.participant import unpublished
-        return unpublished(context, observed.process, trouble)
+        return unpublished(context, observed.process, error)
 
 
 def _without_server(context, state_files):
-    """No server: waiting for its turn, or down, or died."""
-    if state_files.has(daemon.NOTE):
-        words = process.last_words_of(state_files)
-        context.log.error("The database server died: %s" % words)
-        if context.is_probe:
-            return Outcome(codes.NOT_RUNNING)
-        return Outcome(codes.NOT_RUNNING, "The database server died: %s" % words)
+    """No server: it died, or this instance waits for its promotion, or is stopped."""
+    if state_files.has(daemon.PROCESS_FILE):
+        reason = "The database server died: %s" % process.last_error(state_files)
+        context.log.error(reason)
+        return Outcome(codes.NOT_RUNNING, None if context.is_probe else reason)
     if not state_files.has("started"):
         return Outcome(codes.NOT_RUNNING)
     from quorate.galera.actions.participant import Participant
@@ -46,7 +48,7 @@ def _without_server(context, state_files):
 
 
 def _serving(context, state_files, observed):
-    """Member of the primary component."""
+    """A member of the primary component."""
     from quorate.galera.actions.serving import keep_record
     state_files.forget("outside")
     state_files.forget("complete")
@@ -54,11 +56,11 @@ def _serving(context, state_files, observed):
     return Outcome(codes.RUNNING_PROMOTED)
 
 
-def _coming(context, state_files, observed):
-    """Runs and does not serve yet."""
+def _starting(context, state_files, observed):
+    """It runs and does not serve yet."""
     from quorate.galera.actions.participant import Participant
-    from quorate.galera.actions.start import watch
-    return watch(Participant(context, state_files), observed)
+    from quorate.galera.actions.startup import monitor_startup
+    return monitor_startup(Participant(context, state_files), observed)
 
 
 def _hung(context, state_files, observed):
@@ -66,8 +68,8 @@ def _hung(context, state_files, observed):
 
 
 def _unknown(context, state_files, observed):
-    """It lives and does not say more: credentials that are refused or cannot be read, or no connection left, are no reason to
-    stop a database."""
+    """It runs, and its state cannot be found out. Credentials that are refused or cannot be read, or no connection left, are
+    no reason to stop a database."""
     count = int(state_files.read("unknown").get("count", 0)) + 1
     state_files.write("unknown", {"count": count})
     if count < TOLERATED_UNKNOWN and not context.interactive:
@@ -75,7 +77,7 @@ def _unknown(context, state_files, observed):
     return Outcome(codes.DEGRADED_PROMOTED, observed.sentence)
 
 
-_JUDGES = {
+_BY_STATE = {
     facts.SYNCED: _serving, facts.DONOR: _serving, facts.JOINED: _serving, facts.HUNG: _hung,
-    facts.NONPRIMARY: _coming, facts.STARTING: _coming, facts.RECEIVING: _coming, facts.UNKNOWN: _unknown,
+    facts.NONPRIMARY: _starting, facts.STARTING: _starting, facts.RECEIVING: _starting, facts.UNKNOWN: _unknown,
 }

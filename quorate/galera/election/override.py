@@ -1,37 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's word, weighed: what it cannot do, what speaks against it, what it gives up. Pure."""
+"""The operator's override: whether it can be carried out, what speaks against it, and what is lost by it. Pure."""
 
 from quorate.galera.election import proof
-from quorate.galera.election.reasons import forced, names, positions, states
+from quorate.galera.election.reasons import force_command, names, positions, states
 from quorate.galera.facts import BOOTSTRAP, DOWN, ZERO_UUID, Decision
 
 
-def overruled(snapshot, facts, decision):
-    """The Decision with an operator's order taken into account."""
+def with_override(snapshot, electorate, decision):
+    """The Decision with the Snapshot's override taken into account; decision: that without it."""
     override = snapshot.override
-    report = facts.reports.get(override.node)
+    report = electorate.reports.get(override.node)
     if decision.action == BOOTSTRAP and decision.nodes == (override.node,):
         return decision
-    hindrance = _hindrance(snapshot, facts, override.node, report)
-    if hindrance:
+    obstacle = _obstacle(snapshot, electorate, override.node, report)
+    if obstacle:
         return decision._replace(reason="The order to bootstrap %s cannot be carried out: %s. %s" % (
-            override.node, hindrance, decision.reason))
-    objections = _objections(snapshot, facts, report)
+            override.node, obstacle, decision.reason))
+    objections = _objections(snapshot, electorate, report)
     if objections and not override.forced:
-        return decision._replace(urgent=True, command=forced(override.node),
-                                 reason="The order to bootstrap %s is refused: %s; --force insists. %s" % (
+        return decision._replace(urgent=True, command=force_command(override.node),
+                                 reason="The order to bootstrap %s is refused: %s; --force overrules this. %s" % (
                                      override.node, "; ".join(objections), decision.reason))
-    unheard = [node for node in snapshot.configured if node != override.node and not facts.accounted(node)]
-    given_up = list(objections)
-    if unheard:
-        given_up.append("what only %s may hold is given up" % names(unheard))
-    reason = "%s bootstraps by order of %s" % (override.node, override.by or "the operator")
-    return Decision(BOOTSTRAP, (override.node,), reason + "".join("; " + text for text in given_up) + ".",
+    missing = [node for node in snapshot.configured if node != override.node and not electorate.fully_reported(node)]
+    costs = list(objections)
+    if missing:
+        costs.append("transactions that only %s may hold are discarded" % names(missing))
+    reason = "%s bootstraps as ordered by %s" % (override.node, override.by or "the operator")
+    return Decision(BOOTSTRAP, (override.node,), reason + "".join("; " + text for text in costs) + ".",
                     confirmed=snapshot.listening is not None or override.forced)
 
 
-def _hindrance(snapshot, facts, node, report):
-    """Why not even a forced order can be carried out, or None."""
+def _obstacle(snapshot, electorate, node, report):
+    """Why not even a forced override can be carried out, or None."""
     if node not in snapshot.configured:
         return "wsrep_cluster_address does not name it"
     if report is None:
@@ -40,34 +40,34 @@ def _hindrance(snapshot, facts, node, report):
         return "its mysqld is not proven to be down (%s)" % report.state
     if report.data is None:
         return "it is unknown whether it has data"
-    with_data = [other.node for other in facts.reports.values() if other.data is not False and other.node != node]
+    with_data = [other.node for other in electorate.reports.values() if other.data is not False and other.node != node]
     if not report.data and with_data:
         return "it has no data, and %s may have some" % names(with_data)
     return None
 
 
-def _objections(snapshot, facts, report):
-    """What speaks against bootstrapping this node although an operator says so: list of clauses."""
+def _objections(snapshot, electorate, report):
+    """What speaks against bootstrapping this node: a list of clauses. Only a forced override overrules them."""
     found = []
-    others = [other for other in facts.voters if other.node != report.node]
+    others = [other for other in electorate.voters if other.node != report.node]
     position = -1 if report.seqno is None else report.seqno
     ahead = [other for other in others if other.uuid == report.uuid and other.seqno > position]
     if ahead:
-        found.append("%s has a higher position" % positions(ahead))
-    if others and report not in facts.voters:
-        found.append("%s %s on record since the last bootstrap, it is not" % (
-            names(other.node for other in others), "is" if len(others) == 1 else "are"))
+        found.append("%s %s a higher position" % (positions(ahead), "has" if len(ahead) == 1 else "have"))
+    if others and report not in electorate.voters:
+        found.append("%s %s recorded as synced since the last bootstrap, %s was not" % (
+            names(other.node for other in others), "was" if len(others) == 1 else "were", report.node))
     elif not others and not proof.is_complete(report):
         found.append("its own position is unknown")
     strangers = [other for other in others if other.uuid != report.uuid]
     if len(strangers) > len(others) - len(strangers) + 1:
-        found.append("most nodes are of another history (%s)" % positions(strangers))
+        found.append("most nodes have another history (%s)" % positions(strangers))
     if not report.data or report.uuid == ZERO_UUID:
-        found.append("it has no position: the cluster would start anew, empty")
-    alive = [node for node in sorted(facts.reports) if facts.reports[node].state != DOWN]
+        found.append("it has no position, so a new, empty cluster would be created")
+    alive = [node for node in sorted(electorate.reports) if electorate.reports[node].state != DOWN]
     if alive:
         found.append("mysqld on %s is alive (%s)" % (names(alive), states(snapshot, alive)))
     listening = proof.listening(snapshot, report.node)
     if listening:
-        found.append("something answers on the group communication port of %s" % names(listening))
+        found.append("the group communication port of %s accepts connections" % names(listening))
     return found

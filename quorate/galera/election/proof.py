@@ -19,12 +19,12 @@ from collections import namedtuple
 from quorate.galera.facts import ALIVE, DOWN, IN_PRIMARY, NONPRIMARY, STARTING, UNKNOWN, ZERO_UUID
 
 
-class Known(namedtuple("Known", "reports voters bystanders blank lost generation linked")):
-    """The reports, sorted by what they are good for.
+class Electorate(namedtuple("Electorate", "reports voters outdated blank lost generation linked")):
+    """The reports by what they are worth in the election.
 
     reports:    dict node -> Report of the current members
     voters:     tuple of complete reports of the current generation that have a position
-    bystanders: the same of older generations: they may join, never vote
+    outdated:   the same of older generations: they may join, never vote
     blank:      complete reports without a position: fresh, or a state transfer into them broke off
     lost:       complete reports of nodes that were synced in this generation and have no data now: see has_lost()
     generation: the generation that votes
@@ -32,31 +32,31 @@ class Known(namedtuple("Known", "reports voters bystanders blank lost generation
     """
     __slots__ = ()
 
-    def accounted(self, node):
-        """Whether the node has said all that it has: it is down, its position is known, nothing of it was lost."""
-        return any(report.node == node for report in self.voters + self.bystanders + self.blank)
+    def fully_reported(self, node):
+        """Whether the node has reported everything that it has: it is down, its position is known, it lost no data."""
+        return any(report.node == node for report in self.voters + self.outdated + self.blank)
 
 
-def known(snapshot):
-    """Sort the reports of a Snapshot."""
+def find_electorate(snapshot):
+    """The Electorate of a Snapshot."""
     reports = {node: snapshot.reports[node] for node in sorted(snapshot.reports) if node in snapshot.members}
     complete = [report for report in reports.values() if is_complete(report)]
     generation = voting_generation(snapshot, reports, complete)
     linked = linked_members(reports, generation)
-    voters, bystanders, blank, lost = [], [], [], []
+    voters, outdated, blank, lost = [], [], [], []
     for report in complete:
         if not has_position(report):
             (lost if has_lost(report, generation) else blank).append(report)
         elif belongs(report, generation, linked):
             voters.append(report)
         else:
-            bystanders.append(report)
-    return Known(reports, tuple(voters), tuple(bystanders), tuple(blank), tuple(lost), generation, linked)
+            outdated.append(report)
+    return Electorate(reports, tuple(voters), tuple(outdated), tuple(blank), tuple(lost), generation, linked)
 
 
 def last_view(report):
-    """The view that the node's own gvwstate.dat shows, or None: one that is only remembered proves nothing, because the
-    node left it, or a later one that nobody wrote down, and others may have gone on."""
+    """The view that the node's own gvwstate.dat shows, or None. A view that is only remembered proves nothing: the node
+    left it, or a later one that was not recorded, and others may have gone on."""
     return report.view if report.recorded else None
 
 
@@ -66,7 +66,7 @@ def belongs(report, generation, linked):
 
 
 def is_complete(report):
-    """Whether the report says all that the election needs. What it leaves out is unknown, so it cannot be counted."""
+    """Whether the report holds all that the election needs. What it leaves out is unknown, so it cannot be counted."""
     if report.state != DOWN or None in (report.uuid, report.seqno, report.data, report.generation):
         return False
     return not report.data or report.uuid == ZERO_UUID or report.seqno >= 0
@@ -80,9 +80,8 @@ def has_position(report):
 def has_lost(report, generation):
     """Whether a node without a position had one in this generation.
 
-    Before the first bootstrap of ours there is no number to tell by: a cluster that was taken over while it ran. There a
-    node that remembers a view and has not even a grastate.dat (what a broken state transfer leaves has one) had its data
-    somewhere else.
+    A cluster that was migrated to this agent while it ran has no generation number yet. There, a node that remembers a
+    view and does not even have a grastate.dat had its data somewhere else: a broken state transfer leaves that file.
     """
     if report.generation != generation:
         return False
@@ -93,8 +92,8 @@ def voting_generation(snapshot, reports, complete):
     """The current generation, except where its bootstrap was announced and never begun.
 
     A node that bootstraps announces the generation, enters it itself, and only then starts mysqld. If every configured
-    node has reported and none is in the announced generation, the announcer died between the two: nothing happened in
-    it, and the one before votes.
+    node has reported and none is in the announced generation, the announcing node died between the two: nothing was
+    committed in that generation, and the one before votes.
     """
     current = snapshot.generation
     if any(report.generation in (None, current) for report in reports.values()):
@@ -107,61 +106,62 @@ def voting_generation(snapshot, reports, complete):
 def linked_members(reports, generation):
     """Member UUIDs of the views of this generation.
 
-    A node is entered in a generation when it is seen synced; one that was killed before that is recognised as a member
-    by its own UUID in a view that another one holds.
+    A node is entered in a generation when it is observed as synced. One that was killed before that is recognised as a
+    member by its own UUID in a view that another node holds.
     """
     views = [last_view(report) for report in reports.values() if report.generation == generation]
     return frozenset().union(*(view.members for view in views if view is not None))
 
 
 def best(reports, configured):
-    """The one with the highest position; ties: safe_to_bootstrap first, then the order of the configuration."""
+    """The report with the highest position; ties: safe_to_bootstrap first, then the order of the configuration."""
     def rank(report):
-        place = configured.index(report.node) if report.node in configured else len(configured)
-        return (-report.seqno, not report.safe, place, report.node)
+        index = configured.index(report.node) if report.node in configured else len(configured)
+        return (-report.seqno, not report.safe, index, report.node)
     return min(reports, key=rank) if reports else None
 
 
 def arbitrators(reports):
-    """Masked UUIDs of members without data, as far as any report knows."""
+    """Masked UUIDs of members without data, as far as any report names them."""
     return frozenset().union(*(report.arbitrators or () for report in reports.values()))
 
 
-# Proofs: each returns the sentence's end that says why nobody else need be waited for, or None.
+# Proofs: each returns a clause that says why no other node need be waited for, or None.
 
-def proven(snapshot, facts):
+def proven(snapshot, electorate):
     """Why no absent node can hold a commit that the voters lack, or None."""
-    return (last_to_leave(snapshot, facts) or closed_view(snapshot, facts) or lone_survivor(snapshot, facts)
-            or everybody(snapshot, facts))
+    return (last_to_leave(snapshot, electorate) or closed_view(snapshot, electorate) or lone_survivor(snapshot, electorate)
+            or everybody(snapshot, electorate))
 
 
-def last_to_leave(snapshot, facts):
-    """One node left a primary view of its own, cleanly, after all others. Believed of one, in its own generation."""
-    safe = [report for report in facts.voters if report.safe is not False]
+def last_to_leave(snapshot, electorate):
+    """One node left a primary view of its own, cleanly, after all others. Counts only if exactly one node of the voting
+    generation claims it."""
+    safe = [report for report in electorate.voters if report.safe is not False]
     if len(safe) != 1 or safe[0].safe is not True or safe[0].clean is not True:
         return None
-    if any(report.seqno > safe[0].seqno for report in facts.voters):
+    if any(report.seqno > safe[0].seqno for report in electorate.voters):
         return None
-    return "it was the last to leave, cleanly"
+    return "it was the last member to stop, and stopped cleanly"
 
 
-def closed_view(snapshot, facts):
-    """The last view is known to be the last, all its data members have reported, and one of them is settled in it."""
-    for view in closed_views(facts):
-        if any(report.settled and last_view(report) == view for report in facts.voters):
+def closed_view(snapshot, electorate):
+    """The last view is proven to be the last, all its data members have reported, and one of them is settled in it."""
+    for view in closed_views(electorate):
+        if any(report.settled and last_view(report) == view for report in electorate.voters):
             return "all members of the last primary view have reported"
     return None
 
 
-def closed_views(facts):
+def closed_views(electorate):
     """The views known to the voters that were provably the last of the generation, with all data members reported."""
-    without_data = arbitrators(facts.reports)
-    views = sorted({last_view(report) for report in facts.voters} - {None}, key=_view_order)
-    return [view for view in views if closing(view, facts.voters + facts.blank, without_data)]
+    without_data = arbitrators(electorate.reports)
+    views = sorted({last_view(report) for report in electorate.voters} - {None}, key=_view_order)
+    return [view for view in views if closing(view, electorate.voters + electorate.blank, without_data)]
 
 
 def closing(view, reports, without_data):
-    """Whether `view` was the last one, and whatever its members hold is reported.
+    """Whether `view` was the last one, and all that its members hold is reported.
 
     A data member that shows `view`, or an older one (it died before it wrote this one), did not go on. Members that
     left cleanly may have: they could form another view only as more than half of this one.
@@ -187,37 +187,37 @@ def is_older(view, other):
     return bool(view.members & other.members) and view.seq < other.seq
 
 
-def lone_survivor(snapshot, facts):
+def lone_survivor(snapshot, electorate):
     """Two nodes: the peer vanished, this one was left without a quorum with all that the group had, and left cleanly.
 
-    Neither can go on alone out of a view of two. The peer must be confirmed dead, so that it cannot be bootstrapped
-    by somebody else at the same time.
+    Neither can go on alone out of a view of two. The peer must be confirmed off, so that nobody can bootstrap it at the
+    same time.
     """
-    if not snapshot.two_node or len(snapshot.configured) != 2 or len(facts.voters) != 1:
+    if not snapshot.two_node or len(snapshot.configured) != 2 or len(electorate.voters) != 1:
         return None
-    report = facts.voters[0]
+    report = electorate.voters[0]
     peers = [node for node in snapshot.configured if node != report.node]
     if not report.survivor or report.clean is not True or len(peers) != 1:
         return None
-    if peers[0] in facts.reports or peers[0] not in snapshot.lost_confirmed:
+    if peers[0] in electorate.reports or peers[0] not in snapshot.lost_confirmed:
         return None
-    return "it survived %s, whose loss the cluster confirmed" % peers[0]
+    return "it survived the loss of %s, which the cluster confirmed" % peers[0]
 
 
-def everybody(snapshot, facts):
-    """All configured nodes have reported all that they have."""
-    if all(facts.accounted(node) for node in snapshot.configured):
+def everybody(snapshot, electorate):
+    """All configured nodes have reported everything that they have."""
+    if all(electorate.fully_reported(node) for node in snapshot.configured):
         return "all configured nodes have reported"
     return None
 
 
 # What is alive
 
-def may_become_primary(report, facts):
-    """Whether this node's mysqld, which is in no primary component, could still get into one without being restarted.
+def may_become_primary(report, electorate):
+    """Whether this node's mysqld, which is in no primary component, could still get into one without a restart.
 
-    One that starts recovers its last view only when every member is there; one that lost its quorum needs more than
-    half of it. A member that is down and has reported is out of both.
+    A server that starts recovers its last view only when every member is there; one that lost its quorum needs more than
+    half of it. A member that is down and has reported can take part in neither.
     """
     if report.state == UNKNOWN:
         return True
@@ -226,59 +226,61 @@ def may_become_primary(report, facts):
     last = last_view(report)
     if last is None:
         return report.state != STARTING
-    down = {other.my_uuid for other in facts.voters + facts.blank}
+    down = {other.my_uuid for other in electorate.voters + electorate.blank}
     absent = len(last.members & down)
     if report.state == STARTING:
         return absent == 0
     return 2 * (len(last.members) - absent) > len(last.members)
 
 
-def recoverable(snapshot, facts):
-    """The last view, if Galera's own recovery brings it back without a loss; else None.
+def recoverable(snapshot, electorate):
+    """The last view, if Galera's own recovery re-forms it without a loss; else None.
 
-    Every member shows the same view in its gvwstate.dat (one who stopped cleanly has none, and would wait in vain for a
-    view that Galera no longer knows), is down, already starting, or alive and left without a quorum (that one waits for
-    the others, and holds what the group delivered to it); none is an arbitrator (a restarted one has a new UUID, the
-    recovery would wait for the old one), and nobody outside holds more than they do.
+    Every member shows the same view in its gvwstate.dat: one that stopped cleanly has none, and would wait in vain for a
+    view that Galera no longer knows. Every member is down, already starting, or alive without a quorum: that one waits for
+    the others, and holds what the group delivered to it. None is an arbitrator: a restarted one has a new UUID, and the
+    recovery would wait for the old one. And no node outside of the view holds more than they do.
     """
-    without_data = arbitrators(facts.reports)
-    candidates = list(facts.voters) + [report for report in facts.reports.values() if report.state in (STARTING, NONPRIMARY)
-                                       and belongs(report, facts.generation, facts.linked)]
+    without_data = arbitrators(electorate.reports)
+    candidates = list(electorate.voters) + [
+        report for report in electorate.reports.values()
+        if report.state in (STARTING, NONPRIMARY) and belongs(report, electorate.generation, electorate.linked)]
     for view in sorted({last_view(report) for report in candidates} - {None}, key=_view_order):
         inside = [report for report in candidates if last_view(report) == view and report.my_uuid in view.members]
         if len(view.members) < 2 or view.members & without_data or any(report.tried for report in inside):
             continue
-        if {report.my_uuid for report in inside} == view.members and _holds_all(snapshot, facts, inside):
+        if {report.my_uuid for report in inside} == view.members and _holds_all(snapshot, electorate, inside):
             return view
     return None
 
 
-def _holds_all(snapshot, facts, inside):
+def _holds_all(snapshot, electorate, inside):
     """Whether the members `inside` of a complete view hold all that was acknowledged."""
-    known_positions = [report for report in inside if report.state != NONPRIMARY]  # it tells none while it runs
+    known_positions = [report for report in inside if report.state != NONPRIMARY]  # a running server reports no position
     histories = {report.uuid for report in known_positions}
     if len(histories) != 1 or histories & {None, ZERO_UUID}:
         return False
     highest = max(-1 if report.seqno is None else report.seqno for report in known_positions)
-    if any(report.seqno > highest for report in facts.voters):
+    if any(report.seqno > highest for report in electorate.voters):
         return False
     if any(report.settled for report in inside):
         return True
     nodes = {report.node for report in inside}
-    return not beyond(facts, histories.pop(), highest) and all(
-        node in nodes or facts.accounted(node) for node in snapshot.configured)
+    return not beyond(electorate, histories.pop(), highest) and all(
+        node in nodes or electorate.fully_reported(node) for node in snapshot.configured)
 
 
-def beyond(facts, uuid, seqno):
-    """Reports of older generations that are ahead of this position. What they have more was given up by a bootstrap, or
-    it was committed since and they were killed before that was put on record. Only a settled view tells these apart."""
-    return [report for report in facts.bystanders if report.uuid == uuid and report.seqno > seqno]
+def beyond(electorate, uuid, seqno):
+    """Reports of older generations that are ahead of this position. Their extra transactions were discarded by a bootstrap,
+    or were committed since, and the node was killed before its new generation was recorded. Only a settled view tells
+    these two cases apart."""
+    return [report for report in electorate.outdated if report.uuid == uuid and report.seqno > seqno]
 
 
-def latest_view(facts):
+def latest_view(electorate):
     """The latest view of the voting generation that any report shows, or None."""
-    views = [report.view for report in facts.reports.values()
-             if report.view is not None and belongs(report, facts.generation, facts.linked)]
+    views = [report.view for report in electorate.reports.values()
+             if report.view is not None and belongs(report, electorate.generation, electorate.linked)]
     return max(views, key=_view_order) if views else None
 
 
@@ -287,7 +289,7 @@ def _view_order(view):
 
 
 def listening(snapshot, node):
-    """Configured nodes that listen without having reported to be alive, in the configured order."""
+    """Configured nodes that listen but have not reported that they are alive, in the configured order."""
     return tuple(other for other in snapshot.configured if other in (snapshot.listening or ()) and other != node
                  and not (other in snapshot.members and other in snapshot.reports
                           and snapshot.reports[other].state in ALIVE))

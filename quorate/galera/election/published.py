@@ -16,7 +16,7 @@ from quorate.pacemaker.encoding import bit, flag, number, one_of, whole
 from quorate.pacemaker.tools import this_node
 
 SCORE = 100
-OPENINGS_KEPT = 15
+STARTS_KEPT = 15
 _END = "end:1"
 
 
@@ -122,20 +122,20 @@ class PublishedState(published.PublishedState):
             self._lost(configured, present) if two else frozenset(), self.override(), listening)
 
     def _lost(self, configured, present):
-        from quorate.pacemaker.cib import status
-        nodes = status(self._context.commands, self._context.deadline).nodes
+        from quorate.pacemaker import crm_mon
+        nodes = crm_mon.status(self._context.commands, self._context.deadline).nodes
         return frozenset(node.name for node in nodes if node.name in configured and node.name not in present
                          and not node.online and not node.unclean and not node.pending)
 
-    def open_generation(self, begins):
-        """Make this the current generation, before a server is told to bootstrap. begins: what decide.opening() gave."""
-        kept = self.openings()[-OPENINGS_KEPT:] + [begins]
+    def open_generation(self, start):
+        """Make this the current generation, before a server is told to bootstrap. start: what decide.generation_start() gave."""
+        kept = self.generation_starts()[-STARTS_KEPT:] + [start]
         self._attributes.set_cluster_property(self._name + "-openings", ",".join(
             "%d:%s:%s:%d" % one for one in kept))
-        self._attributes.set_cluster_property(self._name + "-generation", "%d" % begins[0])
+        self._attributes.set_cluster_property(self._name + "-generation", "%d" % start[0])
 
-    def openings(self):
-        """(generation, uuid, seqno or None, parent generation) of the last generations, see decide.opening()."""
+    def generation_starts(self):
+        """(generation, uuid, seqno or None, parent generation) of the last generations, see decide.generation_start()."""
         found = []
         for part in (self._attributes.cluster_property(self._name + "-openings") or "").split(","):
             words = part.split(":")
@@ -144,7 +144,7 @@ class PublishedState(published.PublishedState):
                               int(words[3])))
         return found
 
-    def synced_in(self, generation):
+    def set_own_generation(self, generation):
         """Record that this node is synced in this generation, so that its report may vote."""
         note = self._state_files.read("published")
         if note.get("generation") != str(generation):

@@ -1,55 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is on this node's disk while no server runs on it: the part of a Report that the election weighs."""
+"""The files of this node's data directory while no server runs on it: reading them into a Report, changing what a start needs.
+
+Sources: grastate.dat, gvwstate.dat, `mysqld --wsrep-recover`, and what the agent itself wrote down while a server ran.
+"""
 
 import os
-from collections import namedtuple
 
 from quorate.galera import facts
 from quorate.galera.server import parse
 from quorate.galera.server.process import prepare_run_directories
 from quorate.host.state_files import content, replace
+from quorate.ocf import codes
+from quorate.ocf.codes import Failed
 
 RECOVER_MOST = 600   # seconds; InnoDB may have a long log to apply before it can tell the position
-RECOVER_SHARE = 0.8  # of the time that is left, at most: what was found, or that nothing was, has to be told as well
+RECOVER_SHARE = 0.8  # of the time that is left, at most: the result has to be published as well
+CREATE_MOST = 120    # seconds; making the system tables
 
 
-class Position(namedtuple("Position", "uuid seqno source clean safe data my_uuid view arbitrators names "
-                                        "settled recorded unreadable_view trouble broken", defaults=(False,))):
-    """The fields of facts.Report of the same names; names: masked member UUID -> node name;
-    settled: see facts.Report; recorded: see facts.Report; unreadable_view: a gvwstate.dat is there and is garbage;
-    trouble: None, or a sentence about what could not be read; broken: a state transfer into it began and did not end."""
+# Reading
 
-    __slots__ = ()
+def read_report(context, state_files, layout):
+    """(Report, problem) by grastate.dat, gvwstate.dat and, where they do not say it, InnoDB. No server may run there.
 
+    Report: what only the participant knows is not set (node, since, tried, survivor, and generation, except 0 where a state
+    transfer into this node broke off: the donor has all that it had, so nothing was lost). problem: None, or a sentence
+    about what could not be read.
 
-def position(context, state_files, layout):
-    """Read grastate.dat, gvwstate.dat and, where they do not say it, InnoDB. Call it only when no server runs there.
-
-    A view that was set aside for a start that came to nothing is put back first: it still is the last word.
+    A view that was set aside for a start that came to nothing is restored first: it still is the last proof.
     """
-    restore_record(layout.datadir, state_files.kept("gvwstate.dat"), layout.user)
-    my_uuid, view, arbitrators, names = last_view(state_files, layout.datadir)
-    garbled = isinstance(parse.gvwstate(text(layout.datadir, "gvwstate.dat")), facts.Garbage) and not empty_view(layout.datadir)
-    base = Position(facts.ZERO_UUID, -1, facts.NONE, False, None, False, my_uuid, view, arbitrators, names,
-                    settled(state_files, view), recorded(layout.datadir, view), garbled, "gvwstate.dat cannot be understood; remove it if this node shall only join."
-                    if garbled else None)
+    restore_view(layout.datadir, state_files.kept("gvwstate.dat"), layout.user)
+    my_uuid, view, arbitrators, _ = last_view(state_files, layout.datadir)
+    unreadable = (isinstance(parse.gvwstate(text(layout.datadir, "gvwstate.dat")), facts.Garbage)
+                  and not is_view_empty(layout.datadir))
+    report = facts.Report(
+        None, state=facts.UNKNOWN if unreadable else facts.DOWN, uuid=facts.ZERO_UUID, seqno=-1, source=facts.NONE,
+        clean=False, safe=None, data=False, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
+        settled=settled(state_files, view), recorded=recorded(layout.datadir, view))
+    problem = "gvwstate.dat is unreadable; remove it if this node shall only join." if unreadable else None
     if not has_database(layout.datadir):
-        return base
+        return report, problem
     state = parse.grastate(text(layout.datadir, "grastate.dat"))
     state = None if isinstance(state, facts.Garbage) else state
-    base = base._replace(safe=state.safe_to_bootstrap if state else None)
+    report = report._replace(safe=state.safe_to_bootstrap if state else None)
     if state and state.uuid != facts.ZERO_UUID and state.seqno >= 0:
-        context.log.say("grastate.dat: left cleanly at %s:%d." % (state.uuid, state.seqno))
-        return base._replace(uuid=state.uuid, seqno=state.seqno, source=facts.GRASTATE, clean=True, data=True)
-    if broken_transfer(layout.datadir, state):
+        context.log.say("grastate.dat: stopped cleanly at %s:%d." % (state.uuid, state.seqno))
+        return report._replace(uuid=state.uuid, seqno=state.seqno, source=facts.GRASTATE, clean=True, data=True), problem
+    if transfer_broke_off(layout.datadir, state):
         # What a state transfer leaves half-way can look like a database with a position, and is none.
-        return base._replace(broken=True, trouble="A state transfer into %s broke off; this node can only join." % layout.datadir)
-    found, trouble = recover(context, state_files, layout)
-    if found is None:
-        return base._replace(uuid=None, seqno=None, data=None, trouble=trouble)
-    context.log.say("Recovered position: %s:%d." % found)
-    source = facts.NONE if found[0] == facts.ZERO_UUID else facts.RECOVERED
-    return base._replace(uuid=found[0], seqno=found[1], source=source, data=True)
+        return report._replace(generation=0), "A state transfer into %s broke off; this node can only join." % layout.datadir
+    position, error = recover(context, state_files, layout)
+    if position is None:
+        return report._replace(uuid=None, seqno=None, data=None), error
+    context.log.say("Recovered position: %s:%d." % position)
+    source = facts.NONE if position[0] == facts.ZERO_UUID else facts.RECOVERED
+    return report._replace(uuid=position[0], seqno=position[1], source=source, data=True), problem
 
 
 def recorded(datadir, view):
@@ -59,7 +64,7 @@ def recorded(datadir, view):
 
 
 def settled(state_files, view):
-    """Whether it was seen, while the server ran, that it had committed everything before the change to this view."""
+    """Whether it was observed, while the server ran, that it had committed everything before the change to this view."""
     note = state_files.read("view", persistent=True)
     return view is not None and note.get("settled") == "%s:%d" % (view.uuid, view.seq)
 
@@ -77,16 +82,18 @@ def has_database(datadir):
     return os.path.exists(os.path.join(datadir, "ibdata1")) or os.path.isdir(os.path.join(datadir, "mysql"))
 
 
-def broken_transfer(datadir, state):
+def transfer_broke_off(datadir, state):
     """Whether a state transfer into this directory did not end: its marker is there, or Galera had marked the state as
-    unusable (UUID zero, and not the `safe_to_bootstrap: 1` of a server that was never in a cluster; saved_state.cpp)."""
+    unusable (UUID zero, and not the `safe_to_bootstrap: 1` of a server that was never in a cluster; saved_state.cpp).
+    state: Grastate or None."""
     if os.path.exists(os.path.join(datadir, "sst_in_progress")):
         return True
     return state is not None and state.uuid == facts.ZERO_UUID and not state.safe_to_bootstrap
 
 
 def last_view(state_files, datadir):
-    """(my_uuid, View, arbitrators, names) of the last primary view: gvwstate.dat's, else the one we wrote down."""
+    """(my_uuid, View, arbitrators, names) of the last primary view: gvwstate.dat's, else the remembered one. names: dict
+    masked member UUID -> node name."""
     note = state_files.read("view", persistent=True)
     names = dict(pair.partition("=")[::2] for pair in note.get("names", "").split())
     arbitrators = frozenset(note.get("arbitrators", "").split())
@@ -101,9 +108,9 @@ def last_view(state_files, datadir):
 
 
 def remember_view(state_files, datadir, members=None):
-    """Write down the view of gvwstate.dat, for the time when the server has removed it. Only what changed is written.
+    """Write down the view of gvwstate.dat, for the time when the server has removed it. Writes only when it changed.
 
-    members: what the server itself says of its members (serving.Members), None when it was not asked.
+    members: what the server itself says of its members (observe.Members), None when it was not asked.
     """
     found = parse.gvwstate(text(datadir, "gvwstate.dat"))
     if not isinstance(found, facts.Gvwstate):
@@ -121,7 +128,7 @@ def remember_view(state_files, datadir, members=None):
         state_files.write("view", note, persistent=True)
 
 
-def empty_view(datadir):
+def is_view_empty(datadir):
     """Whether there is a gvwstate.dat of no length."""
     try:
         return os.path.getsize(os.path.join(datadir, "gvwstate.dat")) == 0
@@ -131,46 +138,46 @@ def empty_view(datadir):
 
 def remove_empty_view(datadir):
     """Remove an empty gvwstate.dat, on which the server would refuse to start (codership/galera#354)."""
-    if empty_view(datadir):
+    if is_view_empty(datadir):
         os.unlink(os.path.join(datadir, "gvwstate.dat"))
 
 
-def restore_record(datadir, record, user):
-    """Put back a gvwstate.dat: one that a server removed when it was stopped while it waited for a primary component, or
-    that was set aside for a start. The server was never in a newer one, so it is still the last word on who may hold
-    commits. record: its text, None for nothing to do."""
+def restore_view(datadir, saved, user):
+    """Restore a gvwstate.dat that a server removed when it was stopped while it waited for a primary component, or that was
+    set aside for a start. The server was never in a newer view, so it still says who may hold commits. saved: the text of
+    the file, None: nothing to restore."""
     import pwd
     path = os.path.join(datadir, "gvwstate.dat")
-    if record and not os.path.exists(path) and os.path.isdir(datadir):
+    if saved and not os.path.exists(path) and os.path.isdir(datadir):
         account = pwd.getpwnam(user)
-        replace(path, record, (account.pw_uid, account.pw_gid))
+        replace(path, saved, (account.pw_uid, account.pw_gid))
 
 
 def remove_closed_log(datadir):
     """Remove a tc.log that holds nothing and on which the server would refuse to start ("Bad magic header in tc log").
 
-    A server that closes it well changes the first byte of its mark to A and deletes it; where it may not delete (the
-    directory belonged to somebody else at that time) the file stays. One that was killed before it wrote the mark leaves
-    zeros (sql/log.cc, TC_LOG_MMAP). Any other content is a real log and stays.
+    A server that closes it changes the first byte of its magic number to A and deletes it; where it may not delete (the
+    directory belonged to another user at that time) the file stays. One that was killed before it wrote the magic number
+    leaves zeros (sql/log.cc, TC_LOG_MMAP). Any other content is a real log and stays.
     """
     path = os.path.join(datadir, "tc.log")
     try:
         with open(path, "rb") as file:
-            mark = file.read(4)
+            magic = file.read(4)
     except OSError:
         return
-    if mark in (b"A\x23\x05\x74", b"\0\0\0\0", b""):
+    if magic in (b"A\x23\x05\x74", b"\0\0\0\0", b""):
         os.unlink(path)
 
 
 def recover(context, state_files, layout):
-    """((uuid, seqno), None) as InnoDB has it, or (None, sentence). Runs the server with --wsrep-recover."""
+    """((uuid, seqno), None) by InnoDB, or (None, problem). Runs the server with --wsrep-recover."""
     remove_closed_log(layout.datadir)
     log, result = _recover_once(context, state_files, layout, [])
     found = parse.recovered_position(log)
     if found is None and parse.prepared_xa(log):
-        # Prepared, never committed anywhere that matters: what the group committed is committed here or on its way in
-        # the writesets. Heuristic rollback is what MariaDB asks for, and Galera replays what the node lacks.
+        # These were prepared and not committed by the group: what the group committed is committed here, or Galera replays
+        # it from the writesets that this node lacks. MariaDB itself asks for the heuristic rollback.
         context.log.warning("Rolling back %d prepared XA transactions to recover the position." % parse.prepared_xa(log))
         _recover_once(context, state_files, layout, ["--tc-heuristic-recover=rollback"])
         log, result = _recover_once(context, state_files, layout, [])
@@ -178,9 +185,9 @@ def recover(context, state_files, layout):
     if found is not None:
         return found, None
     if result.timed_out:
-        return None, "InnoDB recovery did not end in time; see the error log."
+        return None, "InnoDB's recovery did not end in time; see the error log."
     return None, "The position could not be recovered: %s" % (parse.last_error(log + result.err)
-                                                               or "the server said nothing (code %s)" % result.rc)
+                                                               or "the server logged no error (code %s)" % result.rc)
 
 
 def _recover_once(context, state_files, layout, options):
@@ -197,8 +204,29 @@ def _recover_once(context, state_files, layout, options):
     return text(state_files.run, "recover.log") or "", result
 
 
+def create_database(context, layout):
+    """Make the system tables for the first cluster ever, if the operator allows it. Raises Failed."""
+    if not context.parameters.enable_creation:
+        raise Failed(codes.ERR_INSTALLED, "There is no database in %s. Create one there (mariadb-install-db --user=%s "
+                     "--datadir=%s), or set enable_creation=true." % (layout.datadir, layout.user, layout.datadir))
+    import pwd
+    account = pwd.getpwnam(layout.user)
+    os.makedirs(layout.datadir, 0o750, exist_ok=True)
+    os.chown(layout.datadir, account.pw_uid, account.pw_gid)
+    defaults = ["--defaults-file=" + layout.config] if layout.config else []
+    result = context.commands.run(
+        ["mariadb-install-db"] + defaults + ["--user=" + layout.user, "--datadir=" + layout.datadir, "--skip-test-db",
+                                             "--wsrep_on=OFF"],
+        context.deadline.limit(CREATE_MOST))
+    if result.rc == 127:  # MySQL and Percona have no such program; the server does it
+        result = context.commands.run(layout.base() + ["--initialize-insecure"], context.deadline.limit(CREATE_MOST))
+    if not result.ok:
+        raise Failed(codes.ERR_GENERIC, "The database could not be created in %s: %s" % (
+            layout.datadir, parse.last_error(result.err + result.out) or "code %s" % result.rc))
+
+
 def allow_bootstrap(layout):
-    """Set safe_to_bootstrap in grastate.dat, which the server asks for before it bootstraps. Keeps everything else."""
+    """Set safe_to_bootstrap in grastate.dat: the server refuses to bootstrap without it. Keeps everything else."""
     path = os.path.join(layout.datadir, "grastate.dat")
     old = text(layout.datadir, "grastate.dat")
     new = None if old is None else parse.with_safe(old)

@@ -9,12 +9,13 @@ from collections import namedtuple
 
 from quorate.galera import facts
 from quorate.galera.facts import ServerStatus
-from quorate.galera.server import parse
 from quorate.health import Health
 
 TOO_MANY = (1040, 1203, 1226)       # ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
 DENIED = (1044, 1045, 1698)         # ER_DBACCESS_DENIED_ERROR, ER_ACCESS_DENIED_ERROR, ..._NO_PASSWORD_ERROR
 NOT_READY = (1047,)                 # ER_UNKNOWN_COM_ERROR: WSREP has not yet prepared node for application use
+UNDEFINED = 2 ** 64 - 1             # wsrep_local_index, wsrep_cluster_conf_id outside of a primary component
+ON = {"on": True, "1": True, "yes": True, "off": False, "0": False, "no": False}
 BLOCKING = ("rsync", "mysqldump")   # state transfers during which the donor cannot write (or not even read)
 FIT_TO_WRITE = ("synced", "donor", "desynced")  # a donor stays the writer: to move it because of a backup would be worse
 
@@ -86,11 +87,11 @@ def wsrep_state(rows, at=None):
         return value if value is None or value == "" else str(value).strip()
 
     def number(name):
-        value = facts._integer(text(name))
-        return None if value == parse._UNDEFINED else value
+        value = facts.integer(text(name))
+        return None if value == UNDEFINED else value
 
     def flag(name):
-        return parse._ON.get((text(name) or "").lower())
+        return ON.get((text(name) or "").lower())
 
     addresses = text("wsrep_incoming_addresses")
     return ServerStatus(

@@ -6,12 +6,10 @@ answers 'cannot be understood' instead of raising, so that a decision sees *unkn
 """
 
 from quorate.galera import facts
-from quorate.galera.facts import ZERO_UUID, Garbage, Grastate, Gvwstate, View
+from quorate.galera.facts import Garbage, Grastate, Gvwstate, View
 
 GCOMM_PORT = 4567            # gcomm's default (gmcast.hpp)
 ERROR_MOST = 160             # characters of mysqld's last error that fit an exit reason
-_UNDEFINED = 2 ** 64 - 1     # wsrep_local_index, wsrep_cluster_conf_id outside of a primary component
-_ON = {"on": True, "1": True, "yes": True, "off": False, "0": False, "no": False}
 
 # Lines that only follow from an earlier, telling one.
 _NOISE = ("Aborting", "init function returned error", "registration as a STORAGE ENGINE failed",
@@ -44,7 +42,7 @@ def grastate(text):
         key, separator, value = line.partition(":")
         if separator and not line.startswith("#"):
             values[key.strip()] = value.strip()
-    state, seqno = facts.uuid(values.get("uuid", "")), facts._integer(values.get("seqno"))
+    state, seqno = facts.uuid(values.get("uuid", "")), facts.integer(values.get("seqno"))
     if state is None or seqno is None or seqno < -1:
         return Garbage("has no valid uuid and seqno")
     return Grastate(state, seqno, {"1": True, "0": False}.get(values.get("safe_to_bootstrap")))
@@ -74,7 +72,7 @@ def gvwstate(text):
         if len(words) == 2 and words[0] == "my_uuid:":
             mine = facts.uuid(words[1])
         elif len(words) == 4 and words[0] == "view_id:":
-            view_uuid, seq = facts.uuid(words[2]), facts._integer(words[3])
+            view_uuid, seq = facts.uuid(words[2]), facts.integer(words[3])
         elif len(words) >= 2 and words[0] == "member:":
             members.add(facts.uuid(words[1]))
         elif words == ["#vwend"]:
@@ -108,7 +106,7 @@ def recovered_position(log):
         if not separator or not rest.strip(" :\t"):
             continue
         state, _, seqno = rest.strip(" :\t").split()[0].split(",")[0].partition(":")
-        state, seqno = facts.uuid(state), facts._integer(seqno)
+        state, seqno = facts.uuid(state), facts.integer(seqno)
         if state is not None and seqno is not None and seqno >= -1:
             found = (state, seqno)
     return found
@@ -120,7 +118,7 @@ def prepared_xa(log):
         before, separator, after = line.partition(" prepared transaction")
         words = before.split()
         if separator and len(words) > 1 and words[-2] == "Found":
-            return facts._integer(words[-1]) or 0
+            return facts.integer(words[-1]) or 0
     return 0
 
 
@@ -193,7 +191,7 @@ def _host_port(entry):
     else:
         host, colon, port = entry.partition(":")
         port = port if colon else None
-    number = GCOMM_PORT if port is None else facts._integer(port)
+    number = GCOMM_PORT if port is None else facts.integer(port)
     if not host or " " in host or number is None or not 0 < number < 65536:
         return None, None
     return host, number
@@ -208,18 +206,3 @@ def host_map(text):
         if colon and node.strip() and host:
             found[host] = node.strip()
     return found
-
-
-def configured_nodes(address, hosts):
-    """Pacemaker's names of the nodes in a wsrep_cluster_address, in its order: tuple. hosts: what host_map() gave."""
-    found = []
-    for host, _ in cluster_address(address):
-        node = hosts.get(host, host)
-        if node not in found:
-            found.append(node)
-    return tuple(found)
-
-
-def has_history(state_uuid):
-    """Whether a state UUID names a history. ZERO_UUID has none; None is unknown and therefore not claimed to."""
-    return state_uuid is not None and state_uuid != ZERO_UUID

@@ -1,27 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server's processes: found, launched, stopped with proof.
+"""The server's processes: find them, launch one, stop them with proof, read what it logged.
 
-A pid file proves nothing: it is missing during recovery and state transfer, and its pid is used again. mysqld changes
-into its data directory first thing (sql/mysqld.cc, my_setwd), so a server is recognised by its working directory being
-*that* directory (device and inode: a container's /var/lib/mysql is another one).
+A pid file proves nothing: it is missing during recovery and state transfer, and its pid is reused. mysqld changes into its
+data directory first (sql/mysqld.cc, my_setwd), so a server is recognised by its working directory being *that* directory
+(device and inode: a container's /var/lib/mysql is another one).
 """
 
 import os
 
 from quorate.host import daemon
-from quorate.host.daemon import NOTE
 from quorate.host.process import same_root
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
 
 NAMES = ("mariadbd", "mysqld", "mysqld-debug")
 TRANSFER = ("wsrep_sst_", "rsync", "mariabackup", "mariadb-backup", "xtrabackup", "mbstream", "xbstream", "socat")
-OPEN_FILES = 32768  # LimitNOFILE of mariadb.service; under Pacemaker's limit of 1024 it shrinks its table cache from 2000 to 421
+OPEN_FILES = 32768  # LimitNOFILE of mariadb.service; with Pacemaker's limit of 1024 its table cache shrinks from 2000 to 421
 LOG_MOST = 262144   # bytes of the error log that are read
 
 
 def same_directory(pid, datadir):
-    """Whether the process works in the data directory; False too when it cannot be seen."""
+    """Whether the process works in the data directory; also False when that cannot be found out."""
     try:
         mine, theirs = os.stat(datadir), os.stat("/proc/%d/cwd" % pid)
     except OSError:
@@ -30,14 +29,14 @@ def same_directory(pid, datadir):
 
 
 def is_server(process, datadir):
-    """Whether this is a server on that data directory: by where it works, else by what it was told (before it got there)."""
+    """Whether this is a server on that data directory: by its working directory, else (early in its start) by its options."""
     if not process.argv or os.path.basename(process.argv[0]) not in NAMES:
         return False
     return same_directory(process.pid, datadir) or ("--datadir=" + datadir in process.argv and same_root(process.pid))
 
 
 def is_orphan(process, datadir, sessions):
-    """Whether this is what a state transfer on that data directory left behind."""
+    """Whether this is left over from a state transfer on that data directory. sessions: ids of the server's sessions."""
     if not any(os.path.basename(word).startswith(TRANSFER) for word in process.argv[:3]):
         return False
     return ((mentions(process.argv, datadir) and same_root(process.pid)) or same_directory(process.pid, datadir)
@@ -45,7 +44,7 @@ def is_orphan(process, datadir, sessions):
 
 
 def mentions(argv, directory):
-    """Whether a command line has this directory, or something in it; /var/lib/mysql2 is not in /var/lib/mysql."""
+    """Whether a command line contains this directory, or a path in it; /var/lib/mysql2 is not in /var/lib/mysql."""
     text, at = " ".join(argv), -1
     while True:
         at = text.find(directory, at + 1)
@@ -63,19 +62,20 @@ def find(context, state_files, datadir):
 
 def all_processes(context, state_files, datadir):
     """Every process that works on the data directory: servers, their children, orphans of a state transfer."""
-    return daemon.family(context, state_files, lambda process: is_server(process, datadir),
-                         lambda process, sessions: is_orphan(process, datadir, sessions))
+    return daemon.find_all(context, state_files, lambda process: is_server(process, datadir),
+                           lambda process, sessions: is_orphan(process, datadir, sessions))
 
 
 def launch(context, state_files, layout, options):
-    """Start the server with these options more than its base. Returns its Process. Raises Failed."""
+    """Start the server; options: in addition to layout.base(). Returns its Process. Raises Failed."""
     prepare_run_directories(layout)
     argv = layout.base() + ["--socket=" + layout.socket, "--pid-file=" + layout.pid, "--log-error=" + layout.log] + options
     context.log.say("Starting %s" % " ".join(argv))
     daemon.allow_open_files(OPEN_FILES)
-    process = daemon.launch(context, state_files, argv, layout.log, {"OCF_ROOT": None}, datadir=layout.datadir, socket=layout.socket)
+    process = daemon.launch(context, state_files, argv, layout.log, {"OCF_ROOT": None}, datadir=layout.datadir,
+                            socket=layout.socket)
     if process is None:
-        raise Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (layout.server, last_words(state_files, layout)))
+        raise Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (layout.server, startup_error(state_files, layout)))
     return process
 
 
@@ -83,43 +83,48 @@ def prepare_run_directories(layout):
     """Make the directories of socket and pid file in /run, which is empty after a boot."""
     import pwd
     account = pwd.getpwnam(layout.user)
-    daemon.own_directories({os.path.dirname(layout.socket), os.path.dirname(layout.pid)}, account.pw_uid, account.pw_gid, 0o755)
+    daemon.make_directories({os.path.dirname(layout.socket), os.path.dirname(layout.pid)}, account.pw_uid, account.pw_gid,
+                            0o755)
 
+
+def stop(context, state_files, datadir, budget, skip_grace=False):
+    """Stop everything that works on the data directory, within `budget` seconds. Returns what is still there (empty: done).
+
+    skip_grace: SIGTERM is unlikely to be heard, so SIGKILL comes early. A server that waits for a primary component does not
+    react to it (57 s observed), one that was frozen is likely to hang again; their data survive a kill as they survive a crash.
+    """
+    def ask(processes):
+        for process in processes:
+            if is_server(process, datadir):
+                daemon.signal(context, process, daemon.SIGTERM)
+                daemon.signal(context, process, daemon.SIGCONT)  # stopped by SIGSTOP, it could not even receive the SIGTERM
+                context.log.say("Sent SIGTERM to pid %d (%s)." % (process.pid, process.argv[0]))
+
+    return daemon.stop(context, lambda: all_processes(context, state_files, datadir), ask, "The database server", budget,
+                       skip_grace)
+
+
+# What it wrote
 
 def new_log(state_files, log):
     """What the server wrote to its error log since it was launched."""
     return daemon.new_log(state_files, log, LOG_MOST)
 
 
-def last_words(state_files, layout):
-    """The server's own last error, or what it printed before it had a log."""
+def last_error(state_files):
+    """The last error that the launched server logged, or a sentence about why there is none."""
     from quorate.galera.server import parse
-    printed = daemon.printed(state_files)
-    words = parse.last_error(new_log(state_files, layout.log)) or parse.last_error(printed)
-    if words:
-        return words
+    error = parse.last_error(new_log(state_files, state_files.read(daemon.PROCESS_FILE).get("log", "")))
+    return error or "it left no error, so it was probably killed (SIGKILL, or out of memory: see 'journalctl -k')"
+
+
+def startup_error(state_files, layout):
+    """Why a server ended that was launched a moment ago: its last error, else the last line that it printed before it had a
+    log."""
+    from quorate.galera.server import parse
+    printed = daemon.printed_output(state_files)
+    error = parse.last_error(new_log(state_files, layout.log)) or parse.last_error(printed)
+    if error:
+        return error
     lines = printed.strip().splitlines()
     return lines[-1][:160] if lines else "it left no error in %s" % layout.log
-
-
-def last_words_of(state_files):
-    """The same for the server of the note, when the layout is not at hand."""
-    from quorate.galera.server import parse
-    words = parse.last_error(new_log(state_files, state_files.read(NOTE).get("log", "")))
-    return words or "it left no error, so it was probably killed (SIGKILL, or out of memory: see 'journalctl -k')"
-
-
-def stop(context, state_files, datadir, budget, skip_grace=False):
-    """Stop everything that works on the data directory, within `budget` seconds. Returns what is still there (empty: done).
-
-    hopeless: one that waits for a primary component does not hear SIGTERM (57 s seen), one that somebody froze is likely to
-    hang again; their data survive a kill as they survive a crash.
-    """
-    def ask(processes):
-        for process in processes:
-            if is_server(process, datadir):
-                daemon.signal(context, process, daemon.SIGTERM)
-                daemon.signal(context, process, daemon.SIGCONT)  # stopped by SIGSTOP, it could not even hear the first
-                context.log.say("Sent SIGTERM to pid %d (%s)." % (process.pid, process.argv[0]))
-
-    return daemon.stop(context, lambda: all_processes(context, state_files, datadir), ask, "The database server", budget, skip_grace)

@@ -7,7 +7,6 @@ from quorate.galera.facts import ServerStatus
 from quorate.galera.server import health
 from quorate.host.mysql import driver
 
-TOO_MANY = (1040, 1203, 1226)      # ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
 BROKEN = (2006, 2013, 1927, 4031)  # CR_SERVER_GONE_ERROR, CR_SERVER_LOST, ER_CONNECTION_KILLED, ..._INTERACTION_TIMEOUT
 QUESTION = ("SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME LIKE 'wsrep%' "
             "OR VARIABLE_NAME = 'Threads_connected' UNION ALL SELECT VARIABLE_NAME, VARIABLE_VALUE FROM "
@@ -78,7 +77,7 @@ class Session:
         try:
             return connect(**({"unix_socket": how.socket} if how.socket else {"host": how.host, "port": how.port}))
         except pymysql.MySQLError as error:
-            if code(error) not in TOO_MANY or not how.extra_port:
+            if code(error) not in health.TOO_MANY or not how.extra_port:
                 raise
             return connect(host=how.host or "127.0.0.1", port=how.extra_port)
 

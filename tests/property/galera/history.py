@@ -89,7 +89,7 @@ class World:
         self.log = []               # its transactions
         self.base = 0               # how many of them came before its view
         self.generation = 0
-        self.openings = []
+        self.generation_starts = []
         self.acknowledged = set()   # and not given up by an operator
         self.count = 0
         self.decisions = []         # (Snapshot, Decision) of every election held
@@ -351,8 +351,8 @@ class World:
                 self._start(self._named(node))
         elif decision.action == JOIN and decision.nodes:
             node = self._named(decision.nodes[0])
-            heard = frozenset(other.name for other in self.nodes if other.state != DOWN and how % 3)
-            self._join(node, decide.keeps_view(snapshot, node.name, decision, heard))
+            reachable = frozenset(other.name for other in self.nodes if other.state != DOWN and how % 3)
+            self._join(node, decide.keeps_view(snapshot, node.name, decision, reachable))
         self._reform_started()
 
     def _named(self, name):
@@ -365,12 +365,12 @@ class World:
             self.acknowledged.intersection_update(node.disk)
         elif not self.acknowledged.issubset(node.disk):
             raise Lost("%s bootstraps without %s" % (node.name, sorted(self.acknowledged.difference(node.disk))))
-        opening = decide.opening(snapshot, node.name)
+        start = decide.generation_start(snapshot, node.name)
         self.generation += 1
         if how % 16 == 15:              # the agent is killed in between
             return
         node.generation, node.safe = self.generation, True
-        self.openings.append(opening)
+        self.generation_starts.append(start)
         if how % 16 == 14:              # mysqld does not start
             return
         node.data = node.history = True
@@ -387,7 +387,7 @@ class World:
 
     def _join(self, node, keeps_view):
         """mysqld starts, to join. What the agent does before is told in decide.py."""
-        full = decide.needs_full_transfer(node.report(), self.openings) or not node.history
+        full = decide.needs_full_transfer(node.report(), self.generation_starts) or not node.history
         node.saved = node.view, node.member
         if not keeps_view:
             node.view = node.member = None

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import pytest
 
 from quorate.galera import facts
-from quorate.galera.election.decide import decide, opening, order, verify
+from quorate.galera.election.decide import decide, generation_start, joining_order
 from quorate.galera.election.published import decode_report, encode_report
 from quorate.galera.explain import table
 from quorate.galera.facts import BOOTSTRAP, DOWN, RECOVER, REFUSE, STARTING, UNKNOWN, WAIT
@@ -74,9 +74,10 @@ def test_every_node_decides_alike_whatever_came_first(world):
 @given(worlds())
 def test_at_most_one_bootstraps_and_only_one_that_is_down(world):
     for snapshot, decision in world.decisions:
-        allowed = [node for node in snapshot.configured if verify(snapshot, node)[0]]
-        assert allowed == [node for node in snapshot.configured if node in decision.nodes]
+        assert decision.confirmed and set(decision.nodes) <= set(snapshot.configured)
         if decision.action == BOOTSTRAP:
+            before_listening = decide(snapshot._replace(listening=None))
+            assert not before_listening.confirmed or snapshot.override.forced
             assert len(decision.nodes) == 1
             assert snapshot.reports[decision.nodes[0]].state == DOWN
             assert not [one for one in snapshot.reports.values() if one.state in facts.IN_PRIMARY]
@@ -165,7 +166,7 @@ def test_what_is_decided_can_be_explained_and_sent(world):
             assert decision.command or not any(one.state == DOWN and one.data for one in snapshot.reports.values())
         lines = table(snapshot, decision, 60)
         assert any(decision.reason in line for line in lines)
-        assert set(order(snapshot)) <= set(snapshot.configured)
+        assert set(joining_order(snapshot)) <= set(snapshot.configured)
 
 
 # Reports that no real cluster would produce must still be survived.
@@ -209,7 +210,7 @@ def test_nonsense_is_survived(snapshot):
         assert snapshot.generation is not None and len(decision.nodes) == 1
         assert not any(one.state in facts.IN_PRIMARY for one in present.values())
         assert decision.confirmed == (snapshot.listening is not None) or snapshot.override.forced
-        assert opening(snapshot, decision.nodes[0])[0] == snapshot.generation + 1
+        assert generation_start(snapshot, decision.nodes[0])[0] == snapshot.generation + 1
 
 
 @settings(quickly, max_examples=500)

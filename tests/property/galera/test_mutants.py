@@ -25,20 +25,20 @@ def members_need_not_show_the_view(view, reports, without_data):
     return view.members - without_data <= {report.my_uuid for report in reports}
 
 
-def everybody_but_one(snapshot, facts):
-    heard = [node for node in snapshot.configured if facts.accounted(node)]
-    return "most have reported" if 2 * len(heard) > len(snapshot.configured) else None
+def everybody_but_one(snapshot, electorate):
+    reported = [node for node in snapshot.configured if electorate.fully_reported(node)]
+    return "most have reported" if 2 * len(reported) > len(snapshot.configured) else None
 
 
-def safe_flag_of_any_age(snapshot, facts):
+def safe_flag_of_any_age(snapshot, electorate):
     """safe_to_bootstrap ends the election, as in the agents of old."""
-    safe = [report for report in facts.voters + facts.bystanders if report.safe and report.clean]
+    safe = [report for report in electorate.voters + electorate.outdated if report.safe and report.clean]
     return "it was the last to leave" if len(safe) == 1 else None
 
 
-def lone_node_goes_on(snapshot, facts):
+def lone_node_goes_on(snapshot, electorate):
     """Two nodes, the other one fenced: no word of whether this one survived it."""
-    two = snapshot.two_node and len(facts.voters) == 1 and len(snapshot.configured) == 2
+    two = snapshot.two_node and len(electorate.voters) == 1 and len(snapshot.configured) == 2
     return "the other one is off" if two and snapshot.lost_confirmed else None
 
 
@@ -49,8 +49,8 @@ def clean_stop_counts_as_the_end(view, reports, without_data):
                for member in view.members - without_data)
 
 
-def unsettled_view(snapshot, facts):
-    return "all members of the last view have reported" if proof.closed_views(facts) else None
+def unsettled_view(snapshot, electorate):
+    return "all members of the last view have reported" if proof.closed_views(electorate) else None
 
 
 def lowest(reports, configured):
@@ -61,15 +61,15 @@ def first_configured(reports, configured):
     return min(reports, key=lambda report: report.node) if reports else None
 
 
-def any_view_is_recovered(snapshot, facts, inside):
+def any_view_is_recovered(snapshot, electorate, inside):
     return True
 
 
-def always_keeps_view(snapshot, node, decision, heard=frozenset()):
+def always_keeps_view(snapshot, node, decision, reachable=frozenset()):
     return decision.action in (JOIN, RECOVER)
 
 
-def position_is_always_good(report, openings):
+def position_is_always_good(report, starts):
     return False
 
 

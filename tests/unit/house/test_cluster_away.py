@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from quorate.galera.actions.monitor import TOLERATED_UNKNOWN, judge
+from quorate.galera.actions.monitor import TOLERATED_UNKNOWN, outcome_of
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.facts import DONOR, DOWN, HUNG, JOINED, NONPRIMARY, RECEIVING, STARTING, SYNCED, UNKNOWN
 from quorate.host.state_files import StateFiles
@@ -43,7 +43,7 @@ def test_a_database_whose_state_cannot_be_told_goes_on(tmp_path, state):
     context, state_files = database(tmp_path)
     process = context.processes.add("mariadbd", pid=os.getpid())
 
-    outcome = judge(context, state_files, observe.Observation(state, process, None, "It is so."))
+    outcome = outcome_of(context, state_files, observe.Observation(state, process, None, "It is so."))
 
     assert (codes.RUNNING_PROMOTED, None) == outcome
     assert ["Pacemaker does not run on this node"] == [text[:35] for _, text in context.log.lines]
@@ -53,14 +53,14 @@ def test_an_instance_that_waits_for_its_turn_goes_on_waiting(tmp_path):
     context, state_files = database(tmp_path)
     state_files.write("started", {"at": 1})
 
-    assert codes.SUCCESS == judge(context, state_files, observe.Observation(DOWN, None, None, "None runs.")).code
+    assert codes.SUCCESS == outcome_of(context, state_files, observe.Observation(DOWN, None, None, "None runs.")).code
 
 
 def test_another_mistake_is_still_one(tmp_path):
     context, state_files = database(tmp_path)
 
     with pytest.raises(KeyError):
-        judge(context, state_files, observe.Observation("a state that nobody knows", 1, None, ""))
+        outcome_of(context, state_files, observe.Observation("a state that nobody knows", 1, None, ""))
 
 
 @pytest.mark.parametrize("text, mode, reason", [
@@ -74,10 +74,10 @@ def test_credentials_that_cannot_be_used_are_no_reason_to_stop_a_database(tmp_pa
     context, state_files = database(tmp_path, credentials=path)
     process = context.processes.add("mariadbd", pid=os.getpid())
 
-    seen = observe.ask(context, state_files, process)
+    seen = observe.observe_process(context, state_files, process)
 
     assert UNKNOWN == seen.state and reason in seen.sentence
-    found = [judge(context, state_files, seen) for _ in range(TOLERATED_UNKNOWN)]
+    found = [outcome_of(context, state_files, seen) for _ in range(TOLERATED_UNKNOWN)]
     assert (codes.RUNNING_PROMOTED, codes.DEGRADED_PROMOTED) == (found[0].code, found[-1].code)
     assert reason in found[-1].reason
 
@@ -91,7 +91,7 @@ def test_a_server_is_asked_twice_within_what_is_left_of_the_time(tmp_path):
         context, state_files = database(tmp_path, socket=path, check_user="check")
         context.deadline = Short()
 
-        assert HUNG == observe.ask(context, state_files, context.processes.add("mariadbd")).state
+        assert HUNG == observe.observe_process(context, state_files, context.processes.add("mariadbd")).state
         assert [3.0, 3.0] == context.deadline.given
 
 

@@ -9,8 +9,7 @@ import pytest
 from quorate.cli import galera, rabbitmq
 from quorate.errors import Refused
 from quorate.galera.actions.serving import offer_others
-from quorate.galera.actions.start import watch
-from quorate.galera.election.decide import decide
+from quorate.galera.actions.startup import monitor_startup
 from quorate.galera.facts import STARTING, SYNCED, Override
 from quorate.galera.server.observe import Observation
 from quorate.ocf import codes
@@ -54,7 +53,7 @@ class Participant:
 def test_a_word_that_was_not_carried_out_ends_when_a_server_is_synced():
     participant = Participant([alive("n1", SYNCED), crashed("n2", 5)])
 
-    offer_others(participant, decide)
+    offer_others(participant)
 
     assert participant.published.word is None
     assert "root" in participant.context.log.lines[0][1] and "n2" in participant.context.log.lines[0][1]
@@ -71,7 +70,7 @@ def test_a_server_that_joins_is_not_restarted_for_an_old_word(tmp_path):
     published = PublishedState([alive("n2", SYNCED), alive("n1", STARTING)], word=WORD._replace(node="n1"))
     process = context.processes.get(os.getpid())
 
-    outcome = watch(participant.Participant(context, state_files, published), Observation(STARTING, process, None, "It starts."))
+    outcome = monitor_startup(participant.Participant(context, state_files, published), Observation(STARTING, process, None, "It starts."))
 
     assert codes.RUNNING_PROMOTED == outcome.code
 

@@ -1,11 +1,143 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a node carries out is what is true when its turn has come, not when it began to wait for it."""
+"""This node's part in the election: what it publishes when, and what it does at the point of no return."""
+
+import os
+
+import pytest
 
 from quorate.galera import facts
+from quorate.galera.actions.participant import Participant
+from quorate.galera.declaration import PARAMETERS
 from quorate.galera.election.decide import keeps_view
+from quorate.galera.election.published import PublishedState
+from quorate.galera.server import disk, observe
+from quorate.galera.server.layout import Layout
+from quorate.host.state_files import StateFiles
+from quorate.ocf import codes
+from tests import fakes
 from tests.unit.galera.actions.participants import ME, participant
-from tests.unit.galera.election.reports import alive, crashed
+from tests.unit.galera.election.reports import alive, crashed, view
 
+UUID = "6d9b2f0c-9f5e-11ee-8c90-0242ac120002"
+SERVER = "/bin/true"
+TABLE = "---------\ndatadir   %s\nlog-error   %s/error.log\n"
+
+
+# Publishing
+
+class Node:
+    """n1 with a database that was stopped cleanly, and a cluster that can be asked or not."""
+
+    def __init__(self, root):
+        self.datadir = str(root / "data")
+        os.makedirs(self.datadir + "/mysql")
+        self.write_grastate(42)
+        self.state_files = StateFiles("galera", "db", str(root / "run"), str(root / "persistent"))
+        self.attributes = fakes.FakeAttributes()
+
+    def write_grastate(self, seqno):
+        with open(self.datadir + "/grastate.dat", "w", encoding="ascii") as file:
+            file.write("version: 2.1\nuuid:    %s\nseqno:   %d\nsafe_to_bootstrap: 0\n" % (UUID, seqno))
+
+    def participant(self, action):
+        context = fakes.context(action, PARAMETERS, wsrep_cluster_address="gcomm://n1,n2", datadir=self.datadir,
+                                binary=SERVER, user="root", group="root", environ={"OCF_RESOURCE_INSTANCE": "db"})
+        context.commands.allow("crm_node", "-p", out="n1 n2\n")
+        context.commands.allow(SERVER, "--user=root", ..., out=TABLE % (self.datadir, self.datadir))
+        return Participant(context, self.state_files, PublishedState(context, self.state_files, self.attributes))
+
+    def published(self):
+        """The Report that the others read, or None."""
+        return self.participant("monitor").published.reports().get("n1")
+
+
+@pytest.fixture
+def node(tmp_path):
+    return Node(tmp_path)
+
+
+def layout(datadir):
+    return Layout(SERVER, None, datadir, datadir + "/socket", datadir + "/pid", datadir + "/log", "root", "root",
+                  None, None, None, None)
+
+
+def test_a_start_publishes_what_is_on_the_disk(node):
+    node.participant("start").report_and_decide(layout(node.datadir))
+
+    assert (facts.DOWN, UUID, 42) == node.published()[1:4]
+
+
+def test_what_start_cannot_publish_the_next_monitor_publishes(node):
+    """Seen on a busy machine: a node without a report, for which all others waited until somebody typed a cleanup."""
+    node.attributes.unavailable = "The cluster did not answer attrd_updater in time."
+    starting = node.participant("start")
+    starting.report_and_decide(layout(node.datadir))
+    assert any("A later monitor" in text for _, text in starting.context.log.lines)
+    node.attributes.unavailable = None
+    assert node.published() is None
+
+    assert codes.SUCCESS == node.participant("monitor").wait().code
+    assert (facts.DOWN, UUID, 42) == node.published()[1:4]
+
+    node.participant("monitor").wait()
+    assert 1 == len([name for name, _, _ in node.attributes.writes if name == "db-report"])
+
+
+def test_a_report_that_the_cluster_lost_is_published_again(node):
+    node.participant("start").report_and_decide(layout(node.datadir))
+    node.attributes.shared["transient"].clear()  # pacemaker-attrd was started anew
+
+    node.participant("monitor").wait()
+
+    assert (facts.DOWN, UUID, 42) == node.published()[1:4]
+
+
+def test_a_recovery_of_the_position_leaves_time_to_publish_it(node):
+    """InnoDB had more log to apply than start had time: nothing could be published any more, and the start failed."""
+    node.write_grastate(-1)
+    starting = node.participant("start")
+    starting.context.commands.allow(SERVER, "--datadir=" + node.datadir, ..., takes=disk.RECOVER_MOST * 2)
+
+    starting.report_and_decide(layout(node.datadir))
+
+    assert (facts.DOWN, None, None) == node.published()[1:4]
+    assert not node.state_files.has("untold")
+
+
+class Offers:
+    """Counts how often the published attributes are written again."""
+
+    def __init__(self):
+        self.rewritten = 0
+
+    def rewrite(self):
+        self.rewritten += 1
+
+
+class Offered(Participant):
+    """A node whose promotion the election offers, or not."""
+
+    allowed = True
+
+    def decide_and_publish(self):
+        return facts.Decision(facts.JOIN, ("n1",) if self.allowed else ("n2",))
+
+
+def test_an_offer_that_nobody_takes_is_written_again(tmp_path):
+    """Found by scripts/faults: after the death of a controller the score was in pacemaker-attrd only, and n2 waited for ever."""
+    context = fakes.context(parameters=PARAMETERS, environ={"OCF_RESKEY_CRM_meta_on_node": "n1"},
+                            wsrep_cluster_address="gcomm://n1,n2")
+    offers = Offers()
+    one = Offered(context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent")), offers)
+
+    assert [0, 1, 2] == [offers.rewritten for _ in range(3) if one.wait()]
+    one.allowed = False
+    one.wait()
+    one.allowed = True
+    assert [2, 3] == [offers.rewritten for _ in range(2) if one.wait()]
+
+
+# At the promotion
 
 def test_a_primary_component_lost_while_it_waited_is_re_formed_and_not_joined(tmp_path):
     """Found by scripts/faults: n2 and n3 killed, n1's report late. Then n2 came as a new member, the old view could not come
@@ -13,24 +145,46 @@ def test_a_primary_component_lost_while_it_waited_is_re_formed_and_not_joined(tm
     late = [alive("n1", facts.SYNCED), crashed("n3", 5)]
     lost = [alive("n1", facts.NONPRIMARY), crashed("n3", 5)]
 
-    decision, snapshot = participant(tmp_path, late, late, lost).turn(None)
+    decision, snapshot = participant(tmp_path, late, late, lost).confirm(None)
 
     assert (facts.RECOVER, True) == (decision.action, ME in decision.nodes)
     assert keeps_view(snapshot, ME, decision, frozenset({"n1"}))
 
 
-def test_one_that_is_joined_is_judged_by_the_same_look(tmp_path):
+def test_a_join_is_carried_out_on_the_snapshot_that_it_was_decided_on(tmp_path):
     late = [alive("n1", facts.SYNCED), crashed("n3", 5)]
 
-    decision, snapshot = participant(tmp_path, late, late, late, [alive("n1", facts.NONPRIMARY), crashed("n3", 5)]).turn(None)
+    decision, snapshot = participant(tmp_path, late, late, late, [alive("n1", facts.NONPRIMARY), crashed("n3", 5)]).confirm(None)
 
     assert facts.JOIN == decision.action
     assert keeps_view(snapshot, ME, decision, frozenset({"n1"}))  # one of three may have lost it, and not know yet
 
 
-def test_a_turn_that_went_is_stepped_back_from(tmp_path):
+def test_a_join_that_is_not_allowed_any_more_is_withdrawn(tmp_path):
     """Only n3's report is missing now: nobody may start, and nobody shall wait for one that says it starts."""
     one = participant(tmp_path, [alive("n1", facts.SYNCED)], [alive("n1", facts.SYNCED)], [crashed("n1", 5)])
 
-    assert one.turn(None) is None
+    assert one.confirm(None) is None
     assert (facts.DOWN, True) == (one.published.own.state, one.published.withdrawn)
+
+
+def test_a_bootstrap_is_confirmed_on_its_own_node_only(tmp_path):
+    lower = [crashed("n1", 4, tried=True), crashed("n3", 4, tried=True)]
+    decision, snapshot = participant(tmp_path / "best", lower).confirm(None)
+    assert (facts.BOOTSTRAP, (ME,), True) == (decision.action, decision.nodes, decision.confirmed)
+    assert snapshot.listening is not None
+
+    higher = participant(tmp_path / "other", [crashed("n1", 9, tried=True), crashed("n3", 4, tried=True)])
+    assert higher.confirm(None) is None and higher.published.withdrawn
+
+
+@pytest.mark.parametrize("answering, confirmed", [((), True), (("n3",), False)])
+def test_a_bootstrap_is_confirmed_only_after_the_ports_of_silent_nodes_were_tried(tmp_path, mocker, answering, confirmed):
+    """n3 was evicted before the last view and has not reported. Whether its mysqld runs only its port can tell."""
+    tried = []
+    mocker.patch.object(observe, "listening", lambda addresses, _: tried.append(set(addresses)) or frozenset(answering))
+    one = participant(tmp_path, [crashed("n1", 4, view(8, "n1", "n2"), tried=True)])
+    one.addresses = {name: (name, 4567) for name in ("n1", ME, "n3")}
+
+    assert confirmed == (one.confirm(None) is not None)
+    assert [{"n1", "n3"}] == tried and one.published.withdrawn != confirmed

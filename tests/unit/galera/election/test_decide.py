@@ -3,7 +3,7 @@
 
 import pytest
 
-from quorate.galera.election.decide import decide, keeps_view, needs_full_transfer, opening, order, verify
+from quorate.galera.election.decide import decide, generation_start, joining_order, keeps_view, needs_full_transfer
 from quorate.galera.explain import table
 from quorate.galera.facts import (
     BOOTSTRAP, HUNG, JOIN, JOINED, NONPRIMARY, RECEIVING, RECOVER, REFUSE, STARTING, SYNCED, UNKNOWN, WAIT, Override,
@@ -50,7 +50,7 @@ def test_joiners_go_one_after_the_other():
 
 def test_one_that_only_starts_holds_nobody_back():
     assert outcome(alive("n1", SYNCED), alive("n2", STARTING), crashed("n3", 5)) == (JOIN, ("n3",))
-    assert order(snapshot_of(alive("n2", STARTING), crashed("n3", 5), crashed("n1", 5))) == ("n1", "n3")
+    assert joining_order(snapshot_of(alive("n2", STARTING), crashed("n3", 5), crashed("n1", 5))) == ("n1", "n3")
 
 
 def test_two_running_clusters_are_for_the_operator():
@@ -301,10 +301,8 @@ def test_somebody_listens_who_has_not_reported():
 
 def test_a_bootstrap_is_not_confirmed_before_the_ports_were_looked_at():
     snapshot = snapshot_of(stopped("n2", 50, safe=True))
-    assert verify(snapshot, "n2") == (True, decide(snapshot))
-    assert not verify(snapshot, "n1")[0]
-    unseen = snapshot._replace(listening=None)
-    assert decide(unseen).action == BOOTSTRAP and not decide(unseen).confirmed and not verify(unseen, "n2")[0]
+    assert (BOOTSTRAP, ("n2",), True) == (decide(snapshot).action, decide(snapshot).nodes, decide(snapshot).confirmed)
+    assert decide(snapshot._replace(listening=None)) == decide(snapshot)._replace(confirmed=False)
 
 
 # The operator's word
@@ -312,7 +310,7 @@ def test_a_bootstrap_is_not_confirmed_before_the_ports_were_looked_at():
 def test_the_operator_goes_on_without_one_and_is_told_what_it_costs():
     decision = decide(snapshot_of(crashed("n1", 5), crashed("n2", 9), override=Override("n2", "root", 1, False)))
     assert (decision.action, decision.nodes) == (BOOTSTRAP, ("n2",))
-    assert decision.reason == "n2 bootstraps by order of root; what only n3 may hold is given up."
+    assert decision.reason == "n2 bootstraps as ordered by root; transactions that only n3 may hold are discarded."
 
 
 @pytest.mark.parametrize("better, word", [
@@ -381,8 +379,8 @@ def test_a_position_beyond_a_later_beginning_is_given_up():
 
 
 def test_a_beginning_is_put_on_record():
-    assert opening(snapshot_of(stopped("n1", 5), stopped("n2", 9)), "n2") == (2, U, 9, 1)
-    assert opening(snapshot_of(stopped("n1", 5), generation=4), "n1") == (5, U, 5, 1)
+    assert generation_start(snapshot_of(stopped("n1", 5), stopped("n2", 9)), "n2") == (2, U, 9, 1)
+    assert generation_start(snapshot_of(stopped("n1", 5), generation=4), "n1") == (5, U, 5, 1)
 
 
 # The screen

@@ -24,7 +24,7 @@ class Node:
         self.context = fakes.context(parameters=PARAMETERS, processes=self.processes, clock=self.clock,
                                      wsrep_cluster_address="gcomm://n1,n2", datadir=tmp_path / "data")
         self.state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
-        self.state_files.write(daemon.NOTE, {"pid": PID, "start": self.process.start, "session": PID})
+        self.state_files.write(daemon.PROCESS_FILE, {"pid": PID, "start": self.process.start, "session": PID})
         if ends_after is not None:
             self.clock.at(ends_after, lambda: self.processes.remove(PID))
 

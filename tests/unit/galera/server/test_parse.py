@@ -160,11 +160,10 @@ def test_nothing_is_wrong_with_these():
         assert parse.address_problem(text) is None
 
 
-def test_host_map_and_configured_nodes():
+def test_host_map():
     hosts = parse.host_map("pcmk1:galera1;pcmk2:galera2; pcmk3:[fd00::3];;broken")
     assert hosts == {"galera1": "pcmk1", "galera2": "pcmk2", "fd00::3": "pcmk3"}
     assert parse.host_map(None) == {}
-    assert parse.configured_nodes("gcomm://galera2,other,[fd00::3]:1", hosts) == ("pcmk2", "other", "pcmk3")
 
 
 def test_uuids():
@@ -173,4 +172,3 @@ def test_uuids():
     assert facts.uuid("g" + U[1:]) is None
     assert facts.mask(None) is None and facts.mask("nonsense") is None
     assert facts.short(U) == "6b1f0c2e" and facts.short(None) == ""
-    assert parse.has_history(U) and not parse.has_history(ZERO_UUID) and not parse.has_history(None)

@@ -5,7 +5,7 @@ import os
 
 from quorate.galera import facts
 from quorate.galera.actions.participant import Participant
-from quorate.galera.actions.start import watch
+from quorate.galera.actions.startup import monitor_startup
 from quorate.galera.declaration import PARAMETERS
 from quorate.host.state_files import StateFiles
 from quorate.galera.server.observe import Observation
@@ -17,10 +17,10 @@ ME = "n1"
 
 
 class PublishedState:
-    """Nobody else has reported a primary component; what is said is kept."""
+    """Nobody else has reported a primary component; its statuses are kept."""
 
     def __init__(self, nodes):
-        self.said, self.rewritten = [], 0
+        self.statuses = []
         self.reports = {node: facts.Report(node, facts.STARTING) for node in nodes}
 
     def own_generation(self):
@@ -30,40 +30,37 @@ class PublishedState:
         self.reports[report.node] = report
 
     def set_status(self, sentence):
-        self.said.append(sentence)
+        self.statuses.append(sentence)
 
     def offer_self(self):
         pass
-
-    def rewrite(self):
-        self.rewritten += 1
 
     def snapshot(self, configured, names=None, listening=None):
         return facts.Snapshot(ME, configured, self.reports, frozenset(self.reports), 1, {}, False, frozenset(), None, None)
 
 
 def watched(tmp_path, action, complete=900):
-    """The code for a server that has been starting for a quarter of an hour; action: what it was launched for; complete: seconds since
-    all members of its last view are there."""
+    """(code, statuses) for a server that has been starting for a quarter of an hour. action: what it was launched for; complete:
+    seconds since all members of its last view are there."""
     context = fakes.context(parameters=PARAMETERS, processes=Processes(), wsrep_cluster_address="gcomm://n1,n2",
                             datadir=tmp_path / "data")
-    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
     process = context.processes.get(os.getpid())
     state_files.write("outside", {"pid": process.pid, "since": int(context.clock.monotonic()) - 900})
     state_files.write("complete", {"pid": process.pid, "since": int(context.clock.monotonic()) - complete})
     if action:
         state_files.write("launched-from", {"action": action})
     published = PublishedState(["n1", "n2"])
-    outcome = watch(Participant(context, state_files, published), Observation(facts.STARTING, process, None, "It starts."))
-    return outcome.code, published.said
+    outcome = monitor_startup(Participant(context, state_files, published), Observation(facts.STARTING, process, None, "It starts."))
+    return outcome.code, published.statuses
 
 
 def test_one_that_bootstraps_waits_for_nobody_and_is_left_to_its_recovery(tmp_path):
     """InnoDB may have hours of log to apply."""
-    code, said = watched(tmp_path, facts.BOOTSTRAP)
+    code, statuses = watched(tmp_path, facts.BOOTSTRAP)
 
     assert codes.RUNNING_PROMOTED == code
-    assert ["starts as the first of a new primary component"] == said
+    assert ["starts as the first member of a new primary component"] == statuses
 
 
 def test_one_that_waits_in_vain_for_those_who_are_all_there_gives_way_to_the_election(tmp_path):
@@ -73,25 +70,3 @@ def test_one_that_waits_in_vain_for_those_who_are_all_there_gives_way_to_the_ele
 def test_one_that_waited_for_long_gives_the_other_its_time_to_come_back(tmp_path):
     """Found on a cluster of two: the survivor was restarted the moment the other one was back, which then had no donor."""
     assert codes.RUNNING_PROMOTED == watched(tmp_path, facts.RECOVER, complete=1)[0]
-
-
-class Offered(Participant):
-    """A node whose promotion the election offers, or not."""
-
-    allowed = True
-
-    def hold(self):
-        return facts.Decision(facts.JOIN, (ME,) if self.allowed else ("n2",))
-
-
-def test_an_offer_that_nobody_takes_is_written_again(tmp_path):
-    """Found by scripts/faults: after the death of a controller the score was in pacemaker-attrd only, and n2 waited for ever."""
-    context = fakes.context(parameters=PARAMETERS, environ={"OCF_RESKEY_CRM_meta_on_node": ME}, wsrep_cluster_address="gcomm://n1,n2")
-    published = PublishedState(["n1", "n2"])
-    participant = Offered(context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), published)
-
-    assert [0, 1, 2] == [published.rewritten for _ in range(3) if participant.wait()]
-    participant.allowed = False
-    participant.wait()
-    participant.allowed = True
-    assert [2, 3] == [published.rewritten for _ in range(2) if participant.wait()]

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The monitor of a server that runs and does not serve yet: it joins, recovers, bootstraps, or waits in vain."""
+
+from quorate.galera import facts
+from quorate.galera.actions.participant import URGENT_AFTER
+from quorate.galera.server import observe
+from quorate.galera.server.process import last_error
+from quorate.ocf import codes
+from quorate.ocf.codes import Outcome
+
+
+def monitor_startup(participant, observed):
+    """Publish what the server does, and decide whether to let it continue. The monitor's Outcome."""
+    participant.publish_state(observed.state)
+    parameters = participant.context.parameters
+    stalled = observe.stalled_for(participant.context, participant.state_files, observed.process)
+    participant.published.set_status(progress_text(participant, observed))
+    outside = _elapsed(participant, "outside", observed)  # of a primary component
+    if observed.state == facts.RECEIVING:
+        if stalled >= parameters.stall_timeout:
+            return Outcome(codes.FAILED_PROMOTED, "The state transfer made no progress for %d s: %s" % (
+                stalled, last_error(participant.state_files)))
+        return Outcome(codes.RUNNING_PROMOTED)
+    snapshot = participant.snapshot()
+    primary = any(one.state in facts.IN_PRIMARY for one in snapshot.reports.values() if one.node != snapshot.me)
+    if snapshot.override is not None and snapshot.override.node == snapshot.me and not primary:
+        return Outcome(codes.FAILED_PROMOTED, "Restarted to bootstrap, as ordered by %s." % snapshot.override.by)
+    participant.published.offer_self()
+    if observed.state == facts.STARTING and participant.launched_to_bootstrap():
+        # It needs no others; InnoDB may have hours of log to apply. To give up on it would bring nobody a database.
+        if stalled >= parameters.stall_timeout:
+            return Outcome(codes.FAILED_PROMOTED, "The server that bootstraps made no progress for %d s: %s" % (
+                stalled, last_error(participant.state_files)))
+        return Outcome(codes.RUNNING_PROMOTED)
+    if primary:
+        limit = parameters.nonprimary_wait if observed.state == facts.NONPRIMARY else parameters.stall_timeout
+        if outside >= limit and stalled >= min(limit, parameters.recovery_wait):
+            return Outcome(codes.FAILED_PROMOTED, "Outside of the running primary component for %d s; restarted to join "
+                           "it. %s" % (outside, observed.sentence))
+        return Outcome(codes.RUNNING_PROMOTED)
+    return _without_primary(participant, observed, snapshot, outside)
+
+
+def _without_primary(participant, observed, snapshot, outside):
+    """No node reports a primary component. outside: seconds that the server is in none."""
+    me = snapshot.me
+    parameters = participant.context.parameters
+    if (observed.state == facts.NONPRIMARY and snapshot.two_node and outside >= parameters.nonprimary_wait
+            and len(snapshot.configured) == 2 and snapshot.lost_confirmed):
+        participant.state_files.write("survivor", {"at": int(participant.context.clock.now())})
+        return Outcome(codes.FAILED_PROMOTED, "The other node is confirmed off; restarted to go on alone (two_node_mode).")
+    missing = missing_members(snapshot)
+    if missing:
+        participant.state_files.forget("complete")
+    # Not measured by the time outside: one that waited for hours must not be restarted the moment the other one is back.
+    elif _elapsed(participant, "complete", observed) >= parameters.recovery_wait:
+        participant.state_files.write("tried", {"at": int(participant.context.clock.now())})
+        return Outcome(codes.FAILED_PROMOTED, "No primary component formed within %d s, although all members of the last "
+                       "one run; restarted so that the election decides." % _elapsed(participant, "complete", observed))
+    if missing and outside >= URGENT_AFTER:
+        return Outcome(codes.DEGRADED_PROMOTED, "Waits for %s, which may hold commits that no other node has. Start it, or "
+                       "go on without it: quorate bootstrap %s" % (", ".join(missing), me))
+    return Outcome(codes.RUNNING_PROMOTED)
+
+
+def progress_text(participant, observed):
+    """The status of a server that does not serve yet. It changes only when what the server does changes."""
+    if observed.state == facts.RECEIVING:
+        return "receives a state transfer; HAProxy does not use it until it is synced"
+    if observed.state == facts.STARTING and participant.launched_to_bootstrap():
+        return "starts as the first member of a new primary component"
+    if observed.state not in (facts.STARTING, facts.NONPRIMARY):
+        return observed.sentence
+    missing = missing_members(participant.snapshot())
+    return "%s%s" % (
+        "starts, and waits for a primary component" if observed.state == facts.STARTING
+        else "runs, but is not in a primary component", " (missing: %s)" % ", ".join(missing) if missing else "")
+
+
+def missing_members(snapshot):
+    """Members of the last view of this node that did not report: names, else the beginning of their UUID."""
+    own = snapshot.reports.get(snapshot.me)
+    if own is None or own.view is None:
+        return [name for name in snapshot.configured if name not in snapshot.reports]
+    present = {one.my_uuid for one in snapshot.reports.values()}
+    absent = own.view.members - present - own.arbitrators
+    return sorted(snapshot.names.get(uuid, uuid[:8]) for uuid in absent)
+
+
+def _elapsed(participant, name, observed):
+    """Monotonic seconds since this was first observed of this server; `name`: of the state file that holds it."""
+    return participant.state_files.elapsed(name, participant.context.clock, pid=observed.process.pid)
