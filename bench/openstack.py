@@ -5,11 +5,10 @@
 """
 
 import argparse
-import json
-import os
 import sys
 
 from bench import monitor
+from bench.side import Side
 from lab import LabError
 from lab.machines.cluster import Lab
 from lab.services.openstack import deployment
@@ -19,18 +18,12 @@ OLD = {"config": "/etc/nova19/nova.conf", "binary": "/opt/nova19/bin/nova-consol
 
 def measure(lab, runs):
     """[monitor.Cost] of each service on the node where it runs; the cluster must not stop it meanwhile."""
-    here = os.path.dirname(os.path.abspath(monitor.__file__))
-    with open(os.path.join(here, "node_monitor.py"), encoding="utf-8") as file:
-        script = file.read()
     found, at = [], deployment.where(lab)
     for name in deployment.RESOURCES + (("nova-consoleauth",) if deployment.has_consoleauth(lab) else ()):
         if name not in at:
             raise LabError("%s does not run; see `lab status --name %s`" % (name, lab.name))
-        agent = {"label": name, "provider": "quorate", "type": name, "wanted": 0,
-                 "parameters": OLD if name == "nova-consoleauth" else {}}
-        spec = {"runs": runs, "agents": [agent], "node": at[name], "instance": name, "settle": monitor.SETTLE}
-        rows = json.loads(lab.check(at[name], ["/usr/bin/python3", "-I", "-", json.dumps(spec)], 60 + runs * 5, stdin=script))
-        found.append(monitor.summary(name, rows, monitor.executed(lab, at[name], spec, agent, script)))
+        agent = monitor.agent(Side(name, "quorate", name, OLD if name == "nova-consoleauth" else {}), 0)
+        found += monitor.measure(lab, at[name], [agent], runs, name, 60 + runs * 5)
     return found
 
 

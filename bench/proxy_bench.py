@@ -19,7 +19,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from bench.one_server import ROOT, free_port, until  # noqa: E402
+from bench.one_server import free_port, until  # noqa: E402
+from lab import ROOT  # noqa: E402
 
 CHECK = os.path.join(ROOT, "checks", "haproxy-check")
 LISTENERS = 20

@@ -32,7 +32,7 @@ of cinder-volume does not answer (vip:3306: no answer within 5 s); it goes on by
     ("process", {"tree": Tree(PARENT, (ONE,))}),
     ("process", {"tree": Tree(PARENT, (ONE,)), "baseline": 1}),
     ("amqp", dict(LOST, broker=False)), ("amqp", dict(LOST, broker=True)), ("amqp", LOST),
-    ("amqp", dict(LOST, broker=True, linked=1)),
+    ("amqp", dict(LOST, broker=True, connected=1)),
     ("asked again", {"broker": False}),
     ("row", {"rows": Rows(facts.UNREACHABLE, (), "vip:3306: refused")}), ("row", {"rows": Rows(facts.UNKNOWN, (), "denied")}),
     ("row", {"rows": rows(70, 80)}), ("row", {"rows": rows(5, 80)}), ("row", {"rows": rows(5)}), ("row", {"rows": rows(5, -99)}),
@@ -46,16 +46,16 @@ def test_every_sentence_of_the_agents_belongs_to_a_signal(signal, changes):
 
 
 def test_sentences_of_the_proxy():
-    seen = SEEN._replace(settings=LISTENING, tree=Tree(PARENT, (PARENT,)), expected=None, baseline=None, sockets={10: Sockets()})
+    observed = SEEN._replace(settings=LISTENING, tree=Tree(PARENT, (PARENT,)), expected=None, baseline=None, sockets={10: Sockets()})
     for changes in ({"port_owner": "nobody"}, {"port_owner": "other"}, {"page": Page(facts.SILENT, None, "no answer within 3 s")},
                     {"page": Page(facts.ANSWERED, 503)}, {"page": Page(facts.ANSWERED, 404)}):
-        assert ["page"] == [signals.signal_of(one.sentence) for one in detect.symptoms(PROXY, seen._replace(**changes))]
+        assert ["page"] == [signals.signal_of(one.sentence) for one in detect.symptoms(PROXY, observed._replace(**changes))]
 
 
 def test_heats_rows():
-    seen = SEEN._replace(settings=SEEN.settings._replace(down=120.0), rows=Rows(facts.ANSWERED, (Row("id", 300, 990),)))
+    observed = SEEN._replace(settings=SEEN.settings._replace(down=120.0), rows=Rows(facts.ANSWERED, (Row("id", 300, 990),)))
 
-    assert ["row"] == [signals.signal_of(one.sentence) for one in detect.symptoms(catalog.HEAT_ENGINE, seen)]
+    assert ["row"] == [signals.signal_of(one.sentence) for one in detect.symptoms(catalog.HEAT_ENGINE, observed)]
 
 
 def test_the_journal_says_who_saw_it_and_when():
@@ -90,8 +90,8 @@ def test_what_is_expected_is_of_a_fault_that_there_is():
 
 
 def test_the_table_says_where_a_service_went():
-    seen = dict(impact([Call(1.0, 0.1, True)], 0.0)._asdict(), known=[1.5, "x", "row"], signals={"row": 1.5}, now="n2")
-    line = signals.table([{"fault": "power cut", "node": "n1", "doubles": 0, "services": {"heat-engine": seen}}])[-1]
+    observed = dict(impact([Call(1.0, 0.1, True)], 0.0)._asdict(), known=[1.5, "x", "row"], signals={"row": 1.5}, now="n2")
+    line = signals.table([{"fault": "power cut", "node": "n1", "doubles": 0, "services": {"heat-engine": observed}}])[-1]
 
     assert "n1 to n2" in line and "1.5 s, row" in line
-    assert "known after 1.5 s by row, no call failed" in signals.sentence(seen)
+    assert "known after 1.5 s by row, no call failed" in signals.sentence(observed)

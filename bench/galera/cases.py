@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done to a cluster, and how long its servers take to be back. Times are the servers' own (bench/watch.py)."""
+"""What is done to a cluster, and how long its servers take to be back. Times are the servers' own (bench/galera/watch.py)."""
 
 import random
 import signal
 import time
 from typing import NamedTuple, Optional
 
-from bench import sides
-from bench.watch import all_down, all_synced, any_synced
+from bench.galera import sides
+from bench.galera.watch import all_down, all_synced, any_synced
 from lab import LabError
 from lab.services import galera
 

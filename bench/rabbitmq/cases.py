@@ -1,43 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""scripts/bench --service rabbitmq: the RabbitMQ agent beside ocf:heartbeat:rabbitmq-cluster, on one lab in one run.
+"""What is done to a cluster of brokers, how long it takes until it serves again, and what of the furniture is gone."""
 
-Times are from the command (or the fault) until all three brokers greet a client and see each other running. What was put
-into the cluster is counted after each case: users, permissions, vhosts, exchanges, bindings, policies, and 1,000 persistent
-messages in a durable classic and in a quorum queue. When a kill comes between two monitors is left to chance, by the seed,
-the same for both sides.
-"""
-
-import argparse
-import json
-import os
 import random
-import signal
-import statistics
-import subprocess
-import sys
 import time
 from typing import NamedTuple, Optional
 
-from bench.galera import package, say
-from bench.monitor import executed, summary
-from bench.sides import Side
-from lab import LabError, state
+from bench.run import say
+from bench.side import Side
+from lab import LabError
 from lab.faults import machine
 from lab.faults.fault import wait_for
-from lab.machines import cluster
 from lab.services import rabbitmq
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LIMIT = 180.0
+LIMIT = 180.0    # seconds after which a case is given up
 INTERVAL = 10.0  # seconds between two monitors
 BEAM = "beam.smp"
 CASES = {"restart": "enable, all serve", "kill_one": "SIGKILL of one", "kill_all": "SIGKILL of all three",
          "power_all": "power cut of all three", "replace": "a machine with an empty disk",
          "one_off": "power cut of all, one stays off: the two serve"}
-PACKAGES = ("quorate", "resource-agents", "pacemaker", "corosync", "rabbitmq-server", "erlang-base", "python3")
 ASIDE = "/root/aside"
-
-
 OURS = Side("quorate", "quorate", "rabbitmq", {})
 PEER = Side("heartbeat", "heartbeat", "rabbitmq-cluster", {"set_policy": 'ha-all ^ha\\. {"ha-mode":"all"}'})
 SIDES = (OURS, PEER)
@@ -238,126 +219,3 @@ class Bench:
             self.remark(side, "%s: %s" % (name, error))
             self.note(name, side, None)
             return False
-
-
-def monitors(lab, runs):
-    """[Cost] of the recurring monitor of both agents, in turn, on one node of a cluster that the peer could have made."""
-    agents = [{"label": side.label, "provider": side.provider, "type": side.type, "wanted": 0, "parameters": side.parameters}
-              for side in SIDES]
-    node = lab.node_names[0]
-    # The peer wants its own note of who is a member, or its monitor does something else.
-    lab.check(node, "for n in %s; do crm_attribute -N $n -l reboot -n rmq-node-attr-%s -v rabbit@$n; done; mkdir -p /run/rabbitmq"
-              % (" ".join(lab.node_names), rabbitmq.RESOURCE))
-    spec = {"runs": runs, "agents": agents, "node": node, "instance": rabbitmq.RESOURCE, "settle": 0.3, "server": [BEAM]}
-    with open(os.path.join(ROOT, "bench", "node_monitor.py"), encoding="utf-8") as file:
-        script = file.read()
-    rows = json.loads(lab.check(node, ["/usr/bin/python3", "-I", "-", json.dumps(spec)], 120 + runs * 60, stdin=script))
-    execs = {agent["label"]: executed(lab, node, spec, agent, script) for agent in agents}
-    for name in lab.node_names:
-        lab.run(node, ["crm_attribute", "-N", name, "-l", "reboot", "-n", "rmq-node-attr-" + rabbitmq.RESOURCE, "-D"])
-    return [summary(side.label, [row for row in rows if row["label"] == side.label], execs[side.label]) for side in SIDES]
-
-
-def text(versions, command, costs, bench):
-    """The report in Markdown."""
-    timings = bench.timings
-    lines = ["Command: `%s`, %s UTC; %d processors, load average %.1f at the end." % (
-        command, time.strftime("%Y-%m-%d %H:%M", time.gmtime()), os.cpu_count(), os.getloadavg()[0]), versions, ""]
-    if costs:
-        lines += ["| monitor | wall | CPU (min..max) | CPU of the server | programs executed |", "|---|---|---|---|---|"]
-        lines += ["| %s | %.0f ms | %.1f ms (%s) | %.1f ms | %s |" % (cost.side, cost.wall, cost.cpu, cost.spread, cost.server,
-                                                                    cost.execs) for cost in costs] + [""]
-    if timings:
-        lines += ["| case | %s | kept | %s | kept |" % (OURS.label, PEER.label), "|---|---|---|---|---|"]
-        for case in dict.fromkeys(timing.case for timing in timings):
-            cells = []
-            for side in SIDES:
-                cells += _cells([one for one in timings if (one.case, one.side) == (case, side.label)])
-            lines.append("| %s | %s |" % (case, " | ".join(cells)))
-    return "\n".join(lines + [""] + ["- " + one for one in bench.remarks]) + "\n"
-
-
-def _cells(mine):
-    """How long one case took under one side, and what was left."""
-    took = [timing.seconds for timing in mine if timing.seconds is not None]
-    gone = {one for timing in mine for one in timing.gone or ()}
-    times = "-" if not mine else "not within %.0f s" % LIMIT if not took else "%.1f s (%sn=%d%s)" % (
-        statistics.median(took), "%.1f..%.1f, " % (min(took), max(took)) if len(took) > 1 else "", len(took),
-        "" if len(took) == len(mine) else ", not in time: %d" % (len(mine) - len(took)))
-    if not mine or all(timing.gone is None for timing in mine):
-        return [times, ""]
-    return [times, "all" if not gone else "%d things gone, such as %s" % (len(gone), ", ".join(sorted(gone)[:3]))]
-
-
-def options_of(argv):
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="scripts/bench --service rabbitmq", description=__doc__.splitlines()[0])
-    parser.add_argument("--service", default="rabbitmq", choices=("rabbitmq",))
-    parser.add_argument("--runs", type=int, default=20, help="pairs of monitors")
-    parser.add_argument("--rounds", type=int, default=1, help="rounds of all cases under both (default 1: about 12 minutes)")
-    parser.add_argument("--until", help="begin no case after HH:MM")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10 ** 6), help="of the random moments")
-    parser.add_argument("--only", choices=("monitor", "recovery"), action="append")
-    parser.add_argument("--case", choices=tuple(CASES), action="append", help="this case only; can be given more than once")
-    parser.add_argument("--side", choices=[side.label for side in SIDES], help="under this one only")
-    parser.add_argument("--suite", default="bookworm", choices=("bookworm", "trixie"))
-    parser.add_argument("--name", default="bench", help="of the lab")
-    parser.add_argument("--keep", action="store_true", help="leave the lab up, and use it if it is there")
-    parser.add_argument("--output", default=os.path.join(ROOT, "build", "measurements-rabbitmq.md"))
-    return parser.parse_args(argv)
-
-
-def measure(lab, options, bench, costs):
-    """Everything; what was found until something went wrong stays in `bench` and `costs`."""
-    sides = [side for side in SIDES if options.side in (None, side.label)]
-    parts = options.only or ["monitor", "recovery"]
-    lab.check(lab.node_names[0], ["pcs", "property", "set", "load-threshold=0%"])
-    if "monitor" in parts:
-        if not bench.tried("cold start", OURS, lambda: bench.cold(OURS, noted=False)):
-            raise LabError("no cluster to measure monitors on")
-        bench.settle()
-        costs += monitors(lab, options.runs)
-        for cost in costs:
-            say("monitor %-9s CPU %.1f ms, of the server %.1f ms, %s programs" % (
-                cost.side, cost.cpu, cost.server, cost.execs))
-    for _ in range(options.rounds if "recovery" in parts else 0):
-        for side in sides:
-            bench.round(side, options.case or tuple(CASES))
-
-
-def main(argv):
-    options = options_of(argv)
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell had made it ignored
-        signal.signal(number, signal.default_int_handler)
-    lab, there = cluster.Lab(options.name), state.read(options.name) is not None
-    versions, costs, bench = "", [], Bench(lab, options.seed, options.until)
-    say("seed %d" % options.seed)
-    made, code = not there and not options.keep, 0
-    if there and not options.keep:
-        sys.stderr.write("bench: lab %s is there; --keep uses it, --name makes another\n" % options.name)
-        return 1
-    try:
-        if made:
-            lab.__enter__()
-        lab.up(options.suite, deb=None if there else package(), say=say)
-        if not there:
-            rabbitmq.prepare(lab)
-        versions = lab.run(lab.node_names[0], ["dpkg-query", "-W", "-f", "${Package} ${Version}, "] + list(PACKAGES)).out
-        measure(lab, options, bench, costs)
-    except (LabError, KeyboardInterrupt, subprocess.SubprocessError, ValueError) as error:
-        say("ended early: %s" % (error or type(error).__name__))
-        code = 1
-    finally:
-        report = text(versions, "scripts/bench %s` with `--seed %d" % (" ".join(argv), options.seed), costs, bench)
-        os.makedirs(os.path.dirname(os.path.abspath(options.output)), exist_ok=True)
-        with open(options.output, "w", encoding="utf-8") as file:
-            file.write(report)
-        if made:
-            lab.destroy()
-    print(report)
-    say("written to " + options.output)
-    return code
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

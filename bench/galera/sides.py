@@ -3,9 +3,9 @@
 
 import signal
 import time
-from typing import Dict, NamedTuple
 
-from bench.watch import all_down
+from bench.galera.watch import all_down
+from bench.side import Side
 from lab import LabError
 from lab.services import galera
 
@@ -16,19 +16,6 @@ FORGET = r"""
 for name in $(crm_attribute -t crm_config -s quorate -Q -n none 2>/dev/null; cibadmin -Q -A "//cluster_property_set[@id='quorate']/nvpair" 2>/dev/null |
               sed -n 's/.* name="\([^"]*\)".*/\1/p'); do crm_attribute -t crm_config -s quorate -n "$name" -D; done
 """
-
-
-class Side(NamedTuple):
-    """label: its name in the tables. provider, type: of the agent. parameters: what an operator has to give."""
-
-    label: str
-    provider: str
-    type: str
-    parameters: Dict[str, str]
-
-    @property
-    def agent(self):
-        return "ocf:%s:%s" % (self.provider, self.type)
 
 
 OURS = Side("quorate", "quorate", "galera", {})

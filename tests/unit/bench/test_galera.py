@@ -3,15 +3,15 @@
 
 import pytest
 
-from bench import galera, table
-from bench.cases import Bench, Timing
+from bench.galera import __main__, table
+from bench.galera.cases import Bench, Timing
+from bench.galera.sides import OURS, PEER
+from bench.galera.watch import all_down, all_synced, any_synced
 from bench.monitor import Cost, summary
-from bench.sides import OURS, PEER
-from bench.watch import all_down, all_synced, any_synced
 
 
 def report(*argv):
-    return table.Report("scripts/bench", galera.options_of(["--seed", "1"] + list(argv)))
+    return table.Report("scripts/bench", __main__.options_of(["--seed", "1"] + list(argv)))
 
 
 @pytest.mark.parametrize("states, synced, some, down", [
@@ -49,9 +49,9 @@ def test_the_margin_counts_the_servers_share():
 
 
 def test_quick_is_less_of_everything():
-    quick, full = galera.options_of(["--quick"]), galera.options_of([])
+    quick, full = __main__.options_of(["--quick"]), __main__.options_of([])
     assert (quick.runs, quick.rounds, quick.seeds) < (full.runs, full.rounds, full.seeds)
-    assert galera.options_of(["--quick", "--seeds", "0"]).seeds == 0
+    assert __main__.options_of(["--quick", "--seeds", "0"]).seeds == 0
 
 
 def test_the_same_seed_gives_the_same_moments():
@@ -75,6 +75,6 @@ class LabOfOthers:
 def test_it_leaves_a_lab_alone_that_it_did_not_make(tmp_path):
     # Seen: a run of the check alone destroyed the lab under the peer's five minutes, and the table called that the peer's failure.
     lab = LabOfOthers()
-    code = galera.main(["--only", "check", "--output", str(tmp_path / "out.md")], lambda name: lab, lambda options: "fast")
+    code = __main__.main(["--only", "check", "--output", str(tmp_path / "out.md")], lambda name: lab, lambda options: "fast")
     assert (code, lab.destroyed) == (0, False)
     assert "fast" in (tmp_path / "out.md").read_text()

@@ -6,16 +6,18 @@ import os
 import random
 import subprocess
 import sys
-import time
 
-from bench import monitor, sides, table
-from bench.cases import Bench
-from bench.watch import Watcher, all_synced
-from lab import LabError, state
+from bench import monitor
+from bench.galera import sides, table
+from bench.galera.cases import Bench
+from bench.galera.watch import Watcher, all_synced
+from bench.run import package, say
+from lab import ROOT, LabError, state
 from lab.machines import cluster
+from lab.services import galera
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CHECK = os.path.join(ROOT, "bench", "check_bench.py")
+PROMOTED = 8  # the exit code of both agents
 PARTS = ("monitor", "recovery", "killall", "check")
 
 
@@ -52,27 +54,15 @@ def options_of(argv):
     return options
 
 
-def say(text):
-    print("%s %s" % (time.strftime("%H:%M:%S"), text), flush=True)
-
-
-def package():
-    """Build our package; its path. LabError if that fails."""
-    done = subprocess.run(["make", "--silent", "deb"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        raise LabError("make deb failed: %s" % (done.stderr.strip().splitlines() or ["it says nothing"])[-1])
-    with open(os.path.join(ROOT, "quorate", "__init__.py"), encoding="utf-8") as file:
-        version = next(line.split('"')[1] for line in file if line.startswith("__version__"))
-    return os.path.join(ROOT, "build", "quorate_%s_all.deb" % version)
-
-
 def monitors(lab, options, report):
     """The cost of a monitor, with nobody else asking the server."""
     with Watcher(lab) as watcher:
         sides.take_down(lab, watcher)
         sides.put_in_charge(lab, sides.OURS)
         sides.settle(lab, watcher, all_synced)
-    report.costs = monitor.measure(lab, options.runs)
+    cluster_address = "gcomm://" + ",".join(lab.node_names)
+    agents = [monitor.agent(side, PROMOTED, wsrep_cluster_address=cluster_address) for side in sides.SIDES]
+    report.costs = monitor.measure(lab, lab.node_names[0], agents, options.runs, galera.RESOURCE, 60 + options.runs * 5)
     for cost in report.costs:
         say("monitor, %d runs %-9s wall %.1f ms, CPU %.1f ms, server %.1f ms, %s programs" % (
             options.runs, cost.side, cost.wall, cost.cpu, cost.server, cost.execs))

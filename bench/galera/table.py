@@ -6,7 +6,7 @@ import platform
 import statistics
 import time
 
-from bench.sides import OURS, PEER
+from bench.galera.sides import OURS, PEER
 
 PACKAGES = ("quorate", "resource-agents", "pacemaker", "corosync", "mariadb-server", "galera-4", "python3", "python3-pymysql")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the nodes' own database servers say, as it changes; bench/node_watch.py in every node of the lab."""
+"""What the nodes' own database servers say, as it changes; bench/galera/node_watch.py in every node of the lab."""
 
 import os
 import subprocess
