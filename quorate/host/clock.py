@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine's clock, and the deadline that all waits of an action share. Both are passed in, so that tests replace them."""
+"""The machine's clock, and the deadline that all waits of an action share. Both are passed in, so that tests replace
+them."""
 
 import time
 

@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running other programs: each with a time limit, no shell, and no way to leave something behind.
+"""Runs other programs: each with a time limit, without a shell, and with nothing left running.
 
-Written on posix_spawn and poll: importing subprocess costs more CPU than a whole probe of the database.
+Built on posix_spawn and poll: importing subprocess costs more CPU than asking the database.
 """
 
 import os
 from collections import namedtuple
 from time import monotonic
 
-NOT_FOUND = 127         # as the shell has it
+NOT_FOUND = 127         # as in a shell
 NOT_EXECUTABLE = 126
 _SIGKILL = 9            # numbers, because importing signal costs milliseconds; they are the same on every Linux
 _SIGPIPE, _SIGXFSZ = 13, 25
 _CHUNK = 65536
-_OUTPUT_MOST = 16 * 1024 * 1024  # bytes kept of each stream, so that a program gone mad does not take us along
-_AT_ONCE = 64           # chunks of a stream that is there: a pipe holds less, and whoever writes for ever shall not hold us
-_TICK = 0.05            # seconds between looks at a child whose output does not end with it
-_REAP = 2.0             # seconds to wait for a killed child; longer means it hangs in the kernel
+_OUTPUT_MOST = 16 * 1024 * 1024  # bytes kept of each stream: a program that writes without end must not fill our memory
+_AT_ONCE = 64           # chunks read without a wait. A pipe holds less; a process that writes for ever must not hold us
+_TICK = 0.05            # seconds between checks whether a child has ended whose output stays open
+_REAP = 2.0             # seconds to wait for a killed child; one that takes longer hangs in the kernel
 _PATH = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 class Result(namedtuple("Result", "argv rc out err timed_out")):
     """How a command ended.
 
-    rc         exit code, -N when signal N ended it, 127 when there is no such program; None: it did not end in time, and
-               its whole process group was killed
+    rc         exit code, -N when signal N ended it, 127 when there is no such program; None: it did not end in time,
+               and its whole process group was killed
     out, err   text; bytes that are not UTF-8 are kept as surrogates
     """
 
@@ -36,7 +36,7 @@ class Result(namedtuple("Result", "argv rc out err timed_out")):
 
 
 class Commands:
-    """Runs commands. `trace`, if given, is called with a line of text for each."""
+    """Runs commands. trace: called with a text for each; None: not called."""
 
     __slots__ = ("trace", "_environ", "_running")
 
@@ -46,7 +46,7 @@ class Commands:
         self._running = None
 
     def run(self, argv, timeout, stdin=None, env=None):
-        """Run `argv` for at most `timeout` seconds and return its Result. Never raises for what the program does.
+        """Run `argv` for at most `timeout` seconds and return its Result. Raises nothing for what the program does.
 
         stdin: text for the program, /dev/null if None. env: variables to add; None as a value removes one. The program
         gets LC_ALL=C, a process group of its own, and none of the agent's own parameters.
@@ -99,7 +99,7 @@ class Commands:
             pipes.close()
 
     def _attend(self, argv, pid, pipes, end):
-        """Exchange data with the child until it ends or its time is over. Whatever happens, it is not left behind."""
+        """Exchange data with the child until it ends or its time is over. In any case it has ended or is killed."""
         status, ended = None, False
         try:
             while True:
@@ -123,10 +123,10 @@ class Commands:
         return Result(argv, None, pipes.text(1), pipes.text(2), True)
 
     def spawn(self, argv, log_path, env=None, user=None):
-        """Start a daemon that outlives us and return its pid. Raises OSError when it cannot be started.
+        """Start a daemon that outlives this process and return its pid. Raises OSError when it cannot be started.
 
         It gets a session of its own (Pacemaker kills our process group at a timeout), /dev/null as input, and
-        `log_path` as output (None: /dev/null): a daemon that keeps our pipes would make callers of the agent hang.
+        `log_path` as output (None: /dev/null): a daemon that holds our pipes would make callers of the agent hang.
         """
         import subprocess
         target = log_path or os.devnull
@@ -137,14 +137,14 @@ class Commands:
                 group=_group(user), extra_groups=_groups(user), start_new_session=True, close_fds=True, cwd="/")
         finally:
             os.close(log)
-        child.returncode = 0  # so that nobody warns that we did not wait for it: it is meant to outlive us
+        child.returncode = 0  # suppresses the warning of an unfinished child: it is meant to outlive us
         if self.trace is not None:
             self.trace("started %s: pid %d" % (" ".join(argv), child.pid))
         return child.pid
 
 
 def find(program, path):
-    """The full name of a program, or None."""
+    """The path of a program, None when no directory of `path` has it."""
     if "/" in program:
         return program
     for directory in path.split(":"):
@@ -177,7 +177,7 @@ class _Pipes:
         self._theirs[number] = theirs
 
     def actions(self):
-        """What posix_spawn has to do with descriptors in the child."""
+        """The file_actions of posix_spawn: what is done with descriptors in the child."""
         todo = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in self._theirs.items()]
         if 0 not in self._theirs:
             todo.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
@@ -196,7 +196,7 @@ class _Pipes:
         return bool(self._ours)
 
     def exchange(self, seconds):
-        """Wait up to `seconds` for a pipe to be ready and move data; with 0 take what is there now."""
+        """Wait up to `seconds` for a pipe to be ready and transfer data; with 0 only what can be transferred now."""
         if self._poll is None:
             import select
             self._poll = select.poll()
@@ -214,7 +214,7 @@ class _Pipes:
                 break
 
     def _read(self, fd):
-        """Take one chunk; False at the end of the stream."""
+        """Read one chunk; False at the end of the stream."""
         number = self._ours[fd]
         chunk = os.read(fd, _CHUNK)
         if self._size[number] < _OUTPUT_MOST:
@@ -223,7 +223,7 @@ class _Pipes:
         return bool(chunk)
 
     def _write(self, fd):
-        """Give one chunk; False when all is written or nobody reads."""
+        """Write one chunk; False when all is written or the child has closed its end."""
         try:
             self._input = self._input[os.write(fd, self._input[:_CHUNK]):] if self._input else b""
         except BlockingIOError:
@@ -244,7 +244,7 @@ def _reap(pid, seconds):
         try:
             done, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
-            return 0  # somebody ignores SIGCHLD for us: it has ended, and nobody knows how
+            return 0  # SIGCHLD is ignored in this process: the child has ended, and its status is lost
         if done:
             return status
         left = end - monotonic()
@@ -263,7 +263,8 @@ def _kill_group(pid):
 
 
 def _groups(user):
-    """All groups of the user, as his unit has them: a key for TLS is often readable by one of those. None: no change."""
+    """All groups of the user, as his unit has them: a key for TLS is often readable by one of those. None: no
+    change."""
     return None if user is None else os.getgrouplist(user, _group(user))
 
 

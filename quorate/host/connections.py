@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TCP sockets of processes, from the kernel's tables: /proc/PID/fd says which sockets a process holds, /proc/PID/net/tcp and
-tcp6 say what they are.
+"""TCP sockets of processes, from the kernel's tables: /proc/PID/fd says which sockets a process holds,
+/proc/PID/net/tcp and tcp6 say what they are.
 
-No program is started: netstat and ss cost more CPU than a whole monitor, and print names where numbers are wanted.
-The format is that of net/ipv4/tcp_ipv4.c (get_tcp4_sock): fields separated by blanks, addresses in hexadecimal, the inode in
-the tenth field. In the row of a listening socket, rx_queue (behind the colon of the fifth field) is the number of
+No program is started: netstat and ss cost more CPU than a whole monitor, and print names where numbers are wanted. The
+format is that of net/ipv4/tcp_ipv4.c (get_tcp4_sock): fields separated by blanks, addresses in hexadecimal, the inode
+in the tenth field. In the row of a listening socket, rx_queue (behind the colon of the fifth field) is the number of
 connections that the kernel has completed and the process has not accepted yet (sk_ack_backlog).
 """
 
@@ -83,8 +83,8 @@ class Connections:
 
 
 def waiting(pid, proc="/proc"):
-    """{inode: number of connections that wait to be accepted} of the TCP sockets that a process listens on; None when it is
-    gone or may not be inspected."""
+    """{inode: number of connections that wait to be accepted} of the TCP sockets that a process listens on; None when
+    it is gone or may not be inspected."""
     inodes = _inodes(proc, pid, closed=OSError)
     rows = None if inodes is None else _rows(proc, pid)
     if rows is None:
@@ -98,8 +98,8 @@ def waiting(pid, proc="/proc"):
 
 
 def _inodes(proc, pid, closed=FileNotFoundError):
-    """The inodes of all sockets of a process; None when it is gone or may not be inspected. closed: the error of a single
-    descriptor that is passed over, since it was closed meanwhile."""
+    """The inodes of all sockets of a process; None when it is gone or may not be inspected. closed: the error of a
+    single descriptor that is passed over, since it was closed meanwhile."""
     directory = "%s/%s/fd" % (proc, pid)
     found = set()
     try:

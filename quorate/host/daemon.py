@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon that an agent launched: known again, with everything that belongs to it, and stopped with proof.
+"""A daemon that an agent launched: it is recognised, with every process of it, and its stop is proved.
 
-A pid file proves nothing: it is missing while a daemon starts, and its pid is used again. What the agent launched is known by
-pid and start time, from a note; what somebody else started, by what only the service can tell (`is_one`, a function of a
-Process).
+A pid file proves nothing: it is missing while a daemon starts, and its pid may have been used again. What the agent
+launched is known by pid and start time, from a state file; what somebody else started is recognised by the service's
+own `is_one`, a function of a Process.
 """
 
 import os
 
-NOTE = "server"
-SHORT_GRACE = 3.0  # seconds for one that is likely not to hear SIGTERM
+PROCESS_FILE = "server"  # the state file of the process that was launched
+SHORT_GRACE = 3.0  # seconds until SIGKILL where SIGTERM is unlikely to be heard
 SIGKILL, SIGTERM, SIGCONT = 9, 15, 18  # as on every Linux we know; importing signal costs milliseconds
 
 
 def launched_process(context, state_files):
-    """The one that was launched, if it still runs: cheap, this is what a healthy monitor asks. Process or None."""
-    note = state_files.read(NOTE)
+    """The Process that was launched, None when it does not run any more. Cheap: a healthy monitor calls it."""
+    known = state_files.read(PROCESS_FILE)
     try:
-        pid, start = int(note["pid"]), int(note["start"])
+        pid, start = int(known["pid"]), int(known["start"])
     except (KeyError, ValueError):
         return None
     process = context.processes.get(pid)
@@ -25,13 +25,13 @@ def launched_process(context, state_files):
 
 
 def is_ending(process):
-    """Whether the kernel is already taking the process apart: its memory went first (do_exit in kernel/exit.c), and with it
-    its words; its files and locks go after that, which takes seconds with a large buffer pool."""
+    """Whether the kernel is already ending the process. It releases the memory first (do_exit in kernel/exit.c), with
+    the command line, then the files and locks, which takes seconds with a large buffer pool."""
     return not process.argv
 
 
 def find(context, state_files, is_one):
-    """The daemon, whoever started it. Process or None."""
+    """The Process of the daemon, whoever started it, or None."""
     process = launched_process(context, state_files)
     if process:
         return process
@@ -39,19 +39,21 @@ def find(context, state_files, is_one):
     return min(found, key=lambda process: process.start) if found else None
 
 
-def family(context, state_files, is_one, is_orphan):
-    """Every process of the daemon: all that are one, what those have started, and what is left of their sessions.
+def find_all(context, state_files, is_one, is_orphan):
+    """A list of every Process of the daemon: all that `is_one` recognises, their descendants, and orphans of their
+    sessions.
 
-    is_orphan(process, sessions): whether a process that is no descendant belongs to it; sessions: ids as session() gives them.
+    is_orphan(process, sessions): whether a process that is no descendant belongs to it; sessions: ids as session()
+    returns them.
     """
     everything = context.processes.all()
     roots = [process for process in everything if is_one(process)]
     known = launched_process(context, state_files)
     if known is not None and known not in roots:
-        roots.append(known)  # it is ending: no words and no working directory any more, but its files are still open
+        roots.append(known)  # it is ending: its command line and working directory are gone, but its files are open
     sessions = {process.pid for process in roots}
     try:
-        sessions.add(int(state_files.read(NOTE).get("session", "")))
+        sessions.add(int(state_files.read(PROCESS_FILE).get("session", "")))
     except ValueError:
         pass
     found = {process.pid: process for process in roots}
@@ -65,7 +67,7 @@ def family(context, state_files, is_one, is_orphan):
 
 
 def session(pid):
-    """The id of its session, which is the pid of whoever began it; None when it is gone."""
+    """The session of a process, which is the pid of the process that created it; None when the process is gone."""
     try:
         return os.getsid(pid)
     except OSError:
@@ -75,12 +77,13 @@ def session(pid):
 # Launching
 
 def launch(context, state_files, argv, log, env, user=None, umask=0o022, **known):
-    """Start it in a session of its own and note it. Its Process; None: it ended at once. log: path of its own log.
+    """Start the daemon in a session of its own and record it. Returns its Process; None: it ended at once.
 
-    umask: of the daemon; our own notes can be read by everybody. known: what else is to be in the note. A kill of the agent before the note is written loses nothing: find() recognises
-    the daemon by `is_one`.
+    log: path of the daemon's own log. umask: of the daemon only, since our state files are readable by everybody.
+    known: further values for the state file. If the agent is killed before that is written, find() recognises the
+    daemon by `is_one`.
     """
-    output = fresh_output(state_files)
+    output = new_output_file(state_files)
     state_files.write("log-offset", {"bytes": _size(log)})
     before = os.umask(umask)
     try:
@@ -89,18 +92,19 @@ def launch(context, state_files, argv, log, env, user=None, umask=0o022, **known
         os.umask(before)
     process = context.processes.get(pid)
     if process is not None:
-        note(context, state_files, process, log, session=pid, **known)
+        record(context, state_files, process, log, session=pid, **known)
     return process
 
 
-def note(context, state_files, process, log, **known):
-    """Write down that this is the daemon from now on."""
-    state_files.write(NOTE, dict({"pid": process.pid, "start": process.start, "session": "", "log": log,
-                             "launched": int(context.clock.now())}, **known))
+def record(context, state_files, process, log, **known):
+    """Record in the state file that this is the daemon from now on."""
+    values = {"pid": process.pid, "start": process.start, "session": "", "log": log,
+              "launched": int(context.clock.now())}
+    state_files.write(PROCESS_FILE, dict(values, **known))
 
 
-def fresh_output(state_files):
-    """Path of the file for what a daemon prints before it has a log; what an earlier one printed is gone."""
+def new_output_file(state_files):
+    """Path of the file for what a daemon prints before it has a log. The output of an earlier one is removed."""
     output = state_files.path("output")
     os.makedirs(state_files.run, 0o755, exist_ok=True)
     try:
@@ -110,8 +114,8 @@ def fresh_output(state_files):
     return output
 
 
-def own_directories(paths, user, group, mode):
-    """Make those of these directories that are missing, owned by the daemon's account (numbers)."""
+def make_directories(paths, user, group, mode):
+    """Create those of these directories that are missing, owned by the daemon's account (numeric user and group)."""
     for path in paths:
         if not os.path.isdir(path):
             os.makedirs(path, mode, exist_ok=True)
@@ -119,7 +123,8 @@ def own_directories(paths, user, group, mode):
 
 
 def allow_open_files(wanted):
-    """Let what is launched open as many files as its own systemd unit would. In a container, as many as that may."""
+    """Raise the limit of open files for what is launched to that of its systemd unit, or as far as a container
+    allows."""
     import resource
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= wanted:
@@ -132,23 +137,23 @@ def allow_open_files(wanted):
             continue
 
 
-# What it said
+# Its output
 
 def new_log(state_files, log, most):
-    """What it wrote to its log since it was launched (the end of it, if that is more than `most` bytes)."""
+    """What the daemon wrote to its log since it was launched, the last `most` bytes of it."""
     try:
         offset = int(state_files.read("log-offset").get("bytes", 0))
         with open(log, "rb") as file:
             end = file.seek(0, 2)
-            start = offset if offset <= end else 0  # it was rotated meanwhile
+            start = offset if offset <= end else 0  # the log was rotated meanwhile
             file.seek(max(start, end - most))
             return file.read().decode("utf-8", "replace")
     except (OSError, ValueError):
         return ""
 
 
-def printed(state_files):
-    """What it printed, before it had a log or beside it."""
+def printed_output(state_files):
+    """What the daemon printed, before it had a log or beside it."""
     try:
         with open(state_files.path("output"), encoding="utf-8", errors="replace") as file:
             return file.read(65536)
@@ -166,15 +171,15 @@ def _size(path):
 # Stopping
 
 def stop(context, all_processes, ask, name, budget, skip_grace=False):
-    """End it within `budget` seconds. Returns the processes that are still there (empty: done).
+    """Stop the daemon within `budget` seconds. Returns the processes that are still there (empty: done).
 
-    remains()       every process of it that can be found now
-    ask(processes)  tells them to end, in the way of the service
-    name            for the log: 'The broker'
-    hopeless        it is likely not to hear that
+    all_processes()  every Process of it that can be found now
+    ask(processes)   asks them to end, in the way of the service
+    name             for the log: 'The broker'
+    skip_grace       SIGTERM is unlikely to be heard
 
-    After two thirds of the time, after a few seconds where it is hopeless, SIGKILL, and then a wait for the proof: a killed
-    process is not gone until the kernel says so.
+    SIGKILL follows after two thirds of the time, with skip_grace after a few seconds. The rest of the time is for the
+    proof: a killed process is not gone until the kernel says so.
     """
     first = all_processes()
     if not first:
@@ -190,8 +195,8 @@ def stop(context, all_processes, ask, name, budget, skip_grace=False):
         context.log.warning("%s did not end within %.0f s of SIGTERM; sending SIGKILL." % (name, patience))
 
     def left():
-        # By looking anew: it may have started children meanwhile. And by the old list: what is ending cannot be recognised,
-        # and what its parent left behind is no longer below it.
+        # A new search, since the daemon may have started children meanwhile. And the old list, since a process that is
+        # ending cannot be recognised, and an orphan is no descendant any more.
         found = {process.pid: process for process in all_processes()}
         for process in first:
             if process.pid not in found and not context.processes.gone(process):
@@ -209,7 +214,7 @@ def stop(context, all_processes, ask, name, budget, skip_grace=False):
 
 
 def signal(context, process, number):
-    """Send a signal; one that may not be sent is told by the process that stays."""
+    """Send a signal. A missing permission is no error here: the process stays, and the result of stop() shows that."""
     try:
         context.processes.signal(process, number)
     except PermissionError:
@@ -217,7 +222,8 @@ def signal(context, process, number):
 
 
 def not_stopped(left, name=None):
-    """The sentence for processes that are still there after stop(). name: of all of them; None: each by its program."""
+    """The reason for processes that are still there after stop(). name: for all of them; None: each by its program."""
     return "Not stopped: %s still there after SIGKILL; see 'ps -o pid,stat,wchan,cmd -p %s'." % (
-        ", ".join("%s (pid %d, state %s)" % (name or os.path.basename(one.argv[0] if one.argv else "?"), one.pid, one.state)
+        ", ".join("%s (pid %d, state %s)" % (name or os.path.basename(one.argv[0] if one.argv else "?"), one.pid,
+                                             one.state)
                   for one in left), ",".join(str(one.pid) for one in left))

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draining: a mark of root's on this node, that the check sees at its next look.
+"""Draining: a flag that root sets on this node, and that the check sees at its next observation.
 
-A drained node that is well answers 404: with `http-check disable-on-404` HAProxy sends no new connection and keeps the open
-ones. The mark is a file in a directory that only root can write; clustercheck's was one that everybody could.
+A drained node that is well answers 404: with `http-check disable-on-404` HAProxy sends no new connection and keeps the
+open ones. The flag is a file in a directory that only root can write; everybody could set the one of clustercheck.
 """
 
 import os
 
 DIRECTORY = "/run/quorate/drain"
-NOTICED = 0.6  # seconds until a running check has surely seen a change: its polling interval and a little
+NOTICED = 0.6  # seconds after which a running check has seen a change: its interval and a margin
 PORT = 9200
 
 
-def set(name, reason, directory=DIRECTORY):  # the words of the command: drain and undrain
-    """Mark this node as draining in the name of `name` (a resource, or 'operator'). Raises OSError."""
+def set(name, reason, directory=DIRECTORY):
+    """Set the flag of `name` (a resource, or 'operator') on this node. Raises OSError."""
     before = os.umask(0o022)  # the check is not root, and a umask of 077 must not hide a drain from it
     try:
         os.makedirs(directory, exist_ok=True)
@@ -21,7 +21,7 @@ def set(name, reason, directory=DIRECTORY):  # the words of the command: drain a
         os.umask(before)
     above = os.path.dirname(directory)
     for made in (directory, above) if above == os.path.dirname(DIRECTORY) else (directory,):
-        os.chmod(made, 0o755)  # whoever made it earlier had a umask, too
+        os.chmod(made, 0o755)  # a process that created it earlier had a umask, too
     path = os.path.join(directory, name)
     temporary = os.path.join(directory, "." + name)
     with open(temporary, "w", encoding="utf-8", errors="replace") as file:
@@ -31,7 +31,7 @@ def set(name, reason, directory=DIRECTORY):  # the words of the command: drain a
 
 
 def clear(name, directory=DIRECTORY):
-    """Take the mark back; nothing happens when there is none."""
+    """Remove the flag of `name`, if there is one."""
     try:
         os.unlink(os.path.join(directory, name))
     except OSError:
@@ -39,7 +39,7 @@ def clear(name, directory=DIRECTORY):
 
 
 def active(directory=DIRECTORY):
-    """The reason, if somebody drains this node; else None. A mark that is not root's does not count."""
+    """The reason of the first flag on this node, None without one. A flag that is not root's does not count."""
     try:
         if os.stat(directory).st_uid != 0 or os.stat(directory).st_mode & 0o022:
             return None
@@ -58,7 +58,7 @@ def active(directory=DIRECTORY):
 
 
 def served(port=PORT):
-    """Whether a check listens on this node; without one there is nobody to drain."""
+    """Whether a check listens on this node. Without one a drain has no effect."""
     import socket
     try:
         with socket.create_connection(("127.0.0.1", port), 0.3):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PyMySQL, imported without what most connections do not need.
+"""PyMySQL, imported without the modules that most connections do not need.
 
-Every recurring monitor is a fresh process, so what PyMySQL imports and a local connection does not need is kept away from
-it: cryptography (RSA for caching_sha2_password without TLS), ssl, and OpenSSL's hashes (Python's own do as well).
+Every recurring monitor is a fresh process. Therefore the imports that a local connection does not need are suppressed:
+cryptography (RSA for caching_sha2_password without TLS), ssl, and OpenSSL's hashes (Python's own are as good).
 """
 
 import sys
@@ -11,7 +11,7 @@ UNNEEDED = ("cryptography", "ssl", "_hashlib", "getpass")
 
 
 class _Later(type(sys)):
-    """A module that is imported when something of it is asked for: PyMySQL wants traceback for errors only."""
+    """A module that is imported at the first access: PyMySQL needs traceback for errors only."""
 
     def __getattr__(self, name):
         if name.startswith("__"):
@@ -22,10 +22,10 @@ class _Later(type(sys)):
 
 
 def driver(whole=False):
-    """PyMySQL; whole: with what TLS and MySQL 8's passwords over TCP need."""
+    """The module pymysql. whole: with what TLS and MySQL 8's passwords over TCP need."""
     if whole:
         for name in [name for name in sys.modules if name.partition(".")[0] == "pymysql"]:
-            del sys.modules[name]  # it remembers what it did not find
+            del sys.modules[name]  # it remembers which modules it did not find
         import pymysql
         return pymysql
     if "pymysql" in sys.modules:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of machines looked up, and connected to, within a limit of time.
+"""Host names resolved, and connections made by name, within a limit of time.
 
-getaddrinfo has none: with a name server that is silent it takes 5 s for each server and attempt (resolv.conf(5)), which is
-more than the time of a monitor; and name servers are away when the machines are that they run on.
+getaddrinfo has no limit: with a name server that does not answer it takes 5 s for each server and attempt
+(resolv.conf(5)), which is longer than a monitor may take; and a name server is away when the machine is that it runs
+on.
 """
 
 import _thread
@@ -11,11 +12,11 @@ from time import monotonic
 
 
 class Unresolved(OSError):
-    """A name that was not resolved in time: nothing is known of the machine."""
+    """A name that was not resolved: nothing is known about the machine."""
 
 
 def lookup(host, port, seconds, resolve=socket.getaddrinfo):
-    """What getaddrinfo gives for a TCP server, within so many seconds. Raises OSError; Unresolved: not in time."""
+    """The result of getaddrinfo for a TCP server, within so many seconds. Raises OSError; Unresolved: not in time."""
     done, found = _thread.allocate_lock(), []
     done.acquire()
 
@@ -32,19 +33,19 @@ def lookup(host, port, seconds, resolve=socket.getaddrinfo):
     else:
         try:
             _thread.start_new_thread(work, ())
-        except RuntimeError as error:  # a limit of processes
-            raise Unresolved("the name %s was not looked up (%s)" % (host, error)) from None
+        except RuntimeError as error:  # the limit of processes is reached
+            raise Unresolved("the name %s cannot be resolved: no thread (%s)" % (host, error)) from None
     if not done.acquire(timeout=max(0.0, seconds)):
         raise Unresolved("the name %s was not resolved within %.2g s" % (host, seconds))
     if isinstance(found[0], OSError):
         raise found[0]
     if isinstance(found[0], Exception):
-        raise Unresolved("%s is no name of a machine (%s)" % (host, found[0]))
+        raise Unresolved("%s is not a valid host name (%s)" % (host, found[0]))
     return found[0]
 
 
 def numeric(host):
-    """Whether this is an address, for which nobody has to be asked."""
+    """Whether this is an address, which needs no name server."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host.partition("%")[0])
@@ -55,15 +56,16 @@ def numeric(host):
 
 
 def connect(host, port, seconds):
-    """A socket connected to a TCP server, within so many seconds in all. Raises OSError as socket.create_connection does."""
-    end, trouble = monotonic() + seconds, None
-    for family, kind, protocol, _, where in lookup(host, port, seconds):
+    """A socket connected to a TCP server, within so many seconds in all. Raises OSError as socket.create_connection
+    does."""
+    end, failure = monotonic() + seconds, None
+    for family, kind, protocol, _, address in lookup(host, port, seconds):
         one = socket.socket(family, kind, protocol)
         try:
             one.settimeout(max(0.01, end - monotonic()))
-            one.connect(where)
+            one.connect(address)
             return one
         except OSError as error:
-            trouble = error
+            failure = error
             one.close()
-    raise trouble or OSError("there is no address of %s" % host)
+    raise failure or OSError("%s has no address" % host)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes of this machine, read from /proc.
 
-A pid alone does not identify a process: it is used again. A pid and its start time do.
+A pid alone does not identify a process, since it is used again. A pid and a start time do.
 """
 
 import os
@@ -9,27 +9,27 @@ from collections import namedtuple
 
 
 class Process(namedtuple("Process", "pid ppid start state argv")):
-    """A process at the moment it was looked at.
+    """A process at the moment when it was read.
 
-    start  clock ticks since boot (field 22 of /proc/PID/stat; with the pid it identifies the process)
-    state  one letter: R S D T ... (proc(5)); T is stopped by a signal, D does not even die of SIGKILL until it returns
+    start  clock ticks since boot (field 22 of /proc/PID/stat); with the pid it identifies the process
+    state  one letter: R S D T ... (proc(5)); T is stopped by a signal, D survives SIGKILL until its system call ends
     argv   tuple of str; empty for kernel threads
     """
 
     __slots__ = ()
 
 
-# A process that has just ended, or that only its owner may look at. Any other error (no memory, no free file of the whole machine)
-# tells nothing of the process, and is raised: a stop must not take it for the end of a service.
+# A process that has just ended, or that only its owner may inspect. Any other error (no memory, no free file on the
+# whole machine) says nothing about the process and is raised: a stop must not take it for the end of a service.
 _GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
 class Processes:
-    """Looks at processes and signals them.
+    """Reads processes and signals them.
 
-    A zombie has ended and counts as gone. The processes of containers on this machine are not of this machine: their
-    /var/lib/mysql is another one, and they must not be found, let alone stopped. (Inside a container it is the same the
-    other way round.)
+    A zombie has ended and counts as gone. Processes of containers on this machine do not count as its own: their
+    /var/lib/mysql is another one, and they must not be found, let alone stopped. Inside a container, processes outside
+    it do not count.
     """
 
     __slots__ = ("_proc", "_namespace")
@@ -39,11 +39,12 @@ class Processes:
         self._namespace = self._pid_namespace("self")
 
     def get(self, pid):
-        """The Process with this pid, or None when there is none (any more). Raises OSError when that cannot be told."""
+        """The Process with this pid, None when there is none (any more). Raises OSError when that cannot be found
+        out."""
         try:
             with open("%s/%d/stat" % (self._proc, pid), "rb") as file:
                 text = file.read()
-            # The name in brackets may itself hold spaces and brackets, so the fields begin after the last one.
+            # The name in brackets may contain spaces and brackets, so the fields begin after the last bracket.
             fields = text[text.rindex(b")") + 2:].split()
             state, ppid, start = fields[0].decode("ascii"), int(fields[1]), int(fields[19])
             if state in "ZXx" and not self._other_threads(pid):
@@ -64,25 +65,26 @@ class Processes:
             return None
 
     def _elsewhere(self, pid):
-        """Whether it lives in a container. What only root may know counts as ours for anybody else."""
+        """Whether it runs in a container. False when we may not know, as we are not root."""
         theirs = self._pid_namespace(pid)
         return None not in (theirs, self._namespace) and theirs != self._namespace
 
     def _other_threads(self, pid):
-        """Whether threads live on after the first one: the process then still has its files open, and is not gone."""
+        """Whether threads still run after the first one has ended: then the process has its files open, and is not
+        gone."""
         try:
             return len(os.listdir("%s/%d/task" % (self._proc, pid))) > 1
         except OSError:
             return False
 
     def all(self):
-        """Every process that can be seen."""
+        """A list of every Process that can be seen."""
         found = (self.get(int(name)) for name in os.listdir(self._proc) if name.isdigit())
         return [process for process in found if process]
 
     def mentioning(self, words):
-        """Every process that has one of these words (str) somewhere on its command line. Cheaper than all(): of the others
-        no more than the command line is read. Raises OSError as get() does."""
+        """A list of every Process that has one of these words (str) somewhere on its command line. Cheaper than all():
+        of the others only the command line is read. Raises OSError as get() does."""
         wanted = [os.fsencode(word) for word in words]
         found = []
         for name in os.listdir(self._proc):
@@ -110,7 +112,8 @@ class Processes:
         return time.clock_gettime(time.CLOCK_BOOTTIME) - process.start / os.sysconf("SC_CLK_TCK")
 
     def work(self, process):
-        """(seconds of processor time, bytes from and to disks) that it has used so far; None when that may not be known."""
+        """(seconds of processor time, bytes from and to disks) that it has used so far; None when it is gone or may not
+        be inspected."""
         try:
             with open("%s/%d/stat" % (self._proc, process.pid), "rb") as file:
                 text = file.read()
@@ -123,26 +126,28 @@ class Processes:
             return None
 
     def owner(self, process):
-        """User id of it, None when it is gone."""
+        """The user id that it runs as, None when it is gone."""
         try:
             return os.stat("%s/%d" % (self._proc, process.pid)).st_uid
         except OSError:
             return None
 
     def here(self, process):
-        """Whether it sees the file system that we see. One in a chroot has the same words on its command line, and other
-        files behind them. What only root may know counts as ours for anybody else."""
+        """Whether it sees the file system that we see. The command line of a process in a chroot names the same paths,
+        but they are other files. True when we may not know, as we are not root."""
         return same_root(process.pid, True, self._proc)
 
     def leads(self, process):
-        """Whether it leads its process group, as whatever a shell, systemd or we start; what it forks does not."""
+        """Whether it leads its process group, as what a shell, systemd or this suite starts does; what it forks does
+        not."""
         try:
             return os.getpgid(process.pid) == process.pid
         except OSError:
             return False
 
     def descendants(self, pid):
-        """Children of `pid`, their children, and so on. What was adopted by init is not among them."""
+        """A list of the children of `pid`, their children, and so on. Orphans, which init adopted, are not among
+        them."""
         children = {}
         for process in self.all():
             children.setdefault(process.ppid, []).append(process)
@@ -159,7 +164,8 @@ class Processes:
         return now is None or now.start != process.start
 
     def signal(self, process, number):
-        """Send a signal to this very process. False when it is gone; raises PermissionError when it may not be done."""
+        """Send a signal to this very process. False when it is gone; raises PermissionError when that is not
+        allowed."""
         handle = _handle(process.pid)
         try:
             if self.gone(process):
@@ -178,9 +184,11 @@ class Processes:
 
 
 def same_root(pid, hidden=False, proc="/proc"):
-    """Whether the process sees the file system that we see. A container's server has the same words on its command line and
-    another /var/lib/mysql: in the lab, a stop on the host once ended the servers of all nodes. hidden: the answer for one
-    that only root may look at."""
+    """Whether the process sees the file system that we see.
+
+    A server in a container has the same command line and another /var/lib/mysql: in the lab, a stop on the host once
+    ended the servers of all nodes. hidden: the answer when only root may inspect the process.
+    """
     try:
         mine, theirs = os.stat("/"), os.stat("%s/%d/root/" % (proc, pid))
     except PermissionError:
@@ -191,8 +199,8 @@ def same_root(pid, hidden=False, proc="/proc"):
 
 
 def _handle(pid):
-    """A file descriptor that stays with the process (Linux 5.3), so that the pid cannot be used again between looking
-    and killing; None where the kernel has none, and the gap of microseconds remains."""
+    """A file descriptor that refers to this process (pidfd, Linux 5.3), so that the pid cannot be used again between
+    the check and the signal. None where the kernel has none: there a gap of microseconds remains."""
     try:
         return os.pidfd_open(pid)
     except (OSError, AttributeError):

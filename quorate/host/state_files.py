@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an agent writes down on its own node, as small files of `name value` lines.
+"""State files: what an agent keeps on its own node, as small files of `name value` lines.
 
-In /run (gone with a reboot, as the processes are): that the instance was started, which process it launched, what it
-last told the cluster. In /var/lib: what must survive a power cut.
+In /run, gone with a reboot as the processes are: that the instance was started, which process it launched, since when
+something is so, what it published last. In /var/lib, persistent, what must survive a power cut:
 
-Every file is written as temporary file, fsync, rename, so an agent that is killed at any point leaves the old or the new.
+Galera     view: the last primary view, since a server that stops cleanly removes its gvwstate.dat, with the names of
+           the members and which of them are arbitrators; gvwstate.dat: a copy, while a start does without the file
+RabbitMQ   evidence: what the disk said about the other brokers before a launch; members: their names, where no file of
+           RabbitMQ's has them; grow: quorum queues are still to be extended to a broker that joined; served: from
+           which data directory a broker has served
+
+Every file is written as temporary file, fsync, rename: an agent that is killed at any point leaves the old file or the
+new one.
 """
 
 import os
@@ -14,7 +21,10 @@ PERSISTENT = "/var/lib/quorate"
 
 
 class StateFiles:
-    """Files of one resource on this node. kind: the agent's name, so that two resources of one id cannot meet."""
+    """State files of one resource on this node. kind: the agent's name, so that resources of two agents share no file.
+
+    run, persistent: the directories, in /run and in /var/lib.
+    """
 
     __slots__ = ("run", "persistent")
 
@@ -24,48 +34,52 @@ class StateFiles:
         self.persistent = os.path.join(persistent, name)
 
     def path(self, name):
-        """A file that does not survive a reboot."""
+        """The path of a file in /run."""
         return os.path.join(self.run, name)
 
     def read(self, name, persistent=False):
-        """The lines of a note as a dict; {} when there is none."""
+        """A state file as a dict of texts; {} when there is none."""
         try:
-            with open(os.path.join(self.persistent if persistent else self.run, name), encoding="utf-8", errors="replace") as file:
+            with open(os.path.join(self.persistent if persistent else self.run, name), encoding="utf-8",
+                      errors="replace") as file:
                 return dict(line.rstrip("\n").partition(" ")[::2] for line in file if line.strip())
         except OSError:
             return {}
 
     def write(self, name, values, persistent=False):
-        """Write a note (a dict of str to str or number)."""
+        """Write a state file: a dict of str to str or number."""
         directory = self.persistent if persistent else self.run
         os.makedirs(directory, 0o755, exist_ok=True)
         text = "".join("%s %s\n" % item for item in sorted(values.items()))
         replace(os.path.join(directory, name), text)
 
     def number(self, name, key):
-        """A number of a note, None when it is not there."""
+        """A number of a state file in /run, None when it is not there."""
         try:
             return float(self.read(name)[key])
         except (KeyError, ValueError):
             return None
 
     def elapsed(self, name, clock, **of):
-        """Whole seconds since this was first so, by the clock that nobody sets; the beginning is noted. of: whom it is about,
-        for another one it begins anew."""
-        now, note = int(clock.monotonic()), self.read(name)
-        began = note.get("since", "")
-        if any(note.get(key) != str(value) for key, value in of.items()) or not began.isdigit() or int(began) > now:
+        """Whole monotonic seconds since first observed; restarts when the subject changes. The first call writes the
+        file.
+
+        of: the subject, as names and values (a pid).
+        """
+        now, noted = int(clock.monotonic()), self.read(name)
+        began = noted.get("since", "")
+        if any(noted.get(key) != str(value) for key, value in of.items()) or not began.isdigit() or int(began) > now:
             self.write(name, dict(of, since=now))
             return 0
         return now - int(began)
 
     def keep(self, path):
-        """Save a copy of a file of the data directory in our own lasting directory, the last one of each name."""
+        """Save a copy of a file of the data directory in the persistent directory; it replaces an earlier copy."""
         os.makedirs(self.persistent, 0o755, exist_ok=True)
         replace(os.path.join(self.persistent, os.path.basename(path)), content(path))
 
     def kept(self, name):
-        """The text of a saved copy, None when there is none."""
+        """The text of a copy that was saved, None when there is none."""
         try:
             with open(os.path.join(self.persistent, name), encoding="utf-8") as file:
                 return file.read()
@@ -73,25 +87,26 @@ class StateFiles:
             return None
 
     def discard(self, name):
-        """Remove a saved copy."""
+        """Remove a persistent file."""
         try:
             os.unlink(os.path.join(self.persistent, name))
         except OSError:
             pass
 
     def forget(self, name):
-        """Remove a note of /run."""
+        """Remove a state file in /run."""
         try:
             os.unlink(os.path.join(self.run, name))
         except OSError:
             pass
 
     def has(self, name):
+        """Whether there is such a state file in /run."""
         return os.path.exists(os.path.join(self.run, name))
 
 
 def stamp(path):
-    """What changes whenever a file does, as text; '-': there is none."""
+    """The fingerprint of a file: text that changes whenever the file does; '-' when there is none."""
     try:
         status = os.stat(path)
     except OSError:
@@ -100,26 +115,30 @@ def stamp(path):
 
 
 def content(path, most=65536):
-    """The first characters of a file in a directory that is not root's. Raises OSError, also for a symbolic link: what its
-    owner put in the file's place may lead to any file of root's, and a copy of it would be readable for everybody."""
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8", errors="replace") as file:
+    """The first characters of a file in a directory that is not root's. Raises OSError, also for a symbolic link.
+
+    The directory's owner may have put the link there: it could lead to any file of root's, and a copy of that would be
+    readable by everybody.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8",
+              errors="replace") as file:
         return file.read(most)
 
 
 def replace(path, text, owner=None):
     """Put `text` into `path` in one step that survives a power cut. owner: (uid, gid) of the new file, None: ours.
 
-    The directory may be another user's, who must not lead root to write through a link of his.
+    The directory may belong to another user, who must not make root write through a link: the file is created anew.
     """
     temporary = path + ".quorate"
     try:
-        os.unlink(temporary)  # of one that was killed here
+        os.unlink(temporary)  # left by an agent that was killed here
     except FileNotFoundError:
         pass
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644 if owner is None else 0o660)
     try:
         left = memoryview(text.encode())
-        while left:  # a disk that is nearly full takes a part
+        while left:  # a disk that is nearly full takes a part of it
             left = left[os.write(handle, left):]
         if owner is not None:
             os.fchown(handle, *owner)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""systemd units: found by looking at files, started and stopped with systemctl. Nothing here runs a program only to look.
+"""systemd units: found by reading files, started and stopped with systemctl. No program is run only to read.
 
-Where a unit may lie, and which place goes before which, is in systemd.unit(5). That a unit which the cluster runs shall not
-be restarted by systemd, and shall stop after Pacemaker has, is what Pacemaker itself arranges for its own systemd resources
-(lib/services/systemd.c): a drop-in in /run, gone with the next boot.
+Directories of units and their precedence: systemd.unit(5). systemd must not restart a unit that the cluster runs, and
+must stop it after Pacemaker. That is done as Pacemaker does it for its own systemd resources
+(lib/services/systemd.c): by a drop-in in /run, gone with the next boot.
 """
 
 import os
@@ -50,7 +50,8 @@ class Units:
             for place in PLACES:
                 path = self._root + place + "/" + file
                 if os.path.lexists(path):
-                    masked = os.path.realpath(path) == "/dev/null" or (os.path.isfile(path) and not os.path.getsize(path))
+                    masked = os.path.realpath(path) == "/dev/null" or (os.path.isfile(path)
+                                                                       and not os.path.getsize(path))
                     return Unit(file, path, masked)
         return None
 
@@ -67,16 +68,17 @@ class Units:
         """Pids of all processes of the unit, as a frozenset."""
         for hierarchy in HIERARCHIES:
             try:
-                with open("%s%s/system.slice/%s/cgroup.procs" % (self._root, hierarchy, unit.name), encoding="ascii") as file:
+                with open("%s%s/system.slice/%s/cgroup.procs" % (self._root, hierarchy, unit.name),
+                          encoding="ascii") as file:
                     return frozenset(int(line) for line in file)
             except (OSError, ValueError):
                 continue
-        # No such group: it does not run, or it is in another slice.
+        # No such control group: the unit does not run, or it is in another slice.
         return frozenset(int(name) for name in os.listdir(self._proc)
                          if name.isdigit() and self.of(int(name)) == unit.name)
 
     def of(self, pid):
-        """Name of the service unit that a process belongs to, None when it is in none (a session, a container)."""
+        """The name of the service unit that a process belongs to, None when it is in none (a session, a container)."""
         try:
             with open("%s/%d/cgroup" % (self._proc, pid), encoding="ascii", errors="replace") as file:
                 lines = file.read().splitlines()
@@ -89,7 +91,7 @@ class Units:
         return None
 
     def adopt(self, unit, timeout):
-        """Make systemd leave restarts to the cluster. Returns a sentence when that failed, else None."""
+        """Make systemd leave restarts to the cluster. Returns a warning when that failed, else None."""
         directory = "%s/run/systemd/system/%s.d" % (self._root, unit.name)
         path = directory + "/" + DROP_IN
         try:
@@ -104,25 +106,25 @@ class Units:
                 file.write(DROP_IN_TEXT)
             os.rename(path + ".new", path)
         except OSError as error:
-            return "%s cannot be written (%s), so systemd may restart %s behind the cluster's back." % (
+            return "%s cannot be written (%s), so systemd may restart %s although the cluster runs it." % (
                 path, error.strerror, unit.name)
         result = self._commands.run(("systemctl", "daemon-reload"), timeout)
         return None if result.ok else "systemctl daemon-reload failed: %s" % last_line(result)
 
     def start(self, unit, timeout):
-        """Result of systemctl start."""
+        """Start a unit and wait. Returns the Result of systemctl."""
         return self._commands.run(("systemctl", "start", unit.name), timeout)
 
     def stop(self, unit, timeout):
-        """Ask systemd to stop it, and do not wait: every process of it gets SIGTERM and SIGCONT. The Result."""
+        """Stop a unit without waiting: systemd sends SIGTERM and SIGCONT to all its processes. Returns the Result."""
         return self._commands.run(("systemctl", "stop", "--no-block", unit.name), timeout)
 
     def forget_failure(self, unit, timeout):
-        """A unit whose processes we killed counts as failed; in a planned stop it has not."""
+        """Reset the failed state of a unit: it has it after SIGKILL, and in a planned stop that is no failure."""
         self._commands.run(("systemctl", "reset-failed", unit.name), timeout)
 
 
 def last_line(result):
-    """What a program said last."""
+    """The last line that a program printed, else how it ended."""
     lines = (result.err.strip() or result.out.strip()).splitlines()
     return lines[-1].strip() if lines else "it did not end in time" if result.timed_out else "code %s" % result.rc

@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An agent, and the one way into it."""
+"""An agent, and its entry point: run_agent."""
 
 import os
 import sys
 from collections import namedtuple
 
-from quorate.host.clock import Deadline
+from quorate.host.clock import Clock, Deadline
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
 from quorate.ocf.context import Context, action_seconds, instance, is_probe, run_interactively
 from quorate.ocf.declaration import Action, read_all
 from quorate.ocf.log import Log, to_stderr
 
-# Their purpose is to get out of the way, so a bad parameter does not keep them from it: they use the default.
+# These must succeed even with invalid parameters, for which the default is used.
 LENIENT = frozenset(("stop", "demote", "notify"))
-# Provided here, so an agent need not have a handler for them.
+# Provided here, so an agent needs no handler for them.
 BUILT_IN = (Action("validate-all", 20), Action("meta-data", 5))
-REASON_MOST = 500  # characters of an exit reason; it is stored in the cluster's configuration
+REASON_MOST = 500  # characters of an exit reason, which is stored in the cluster's configuration
 
 
 class Agent(namedtuple("Agent", "name shortdesc longdesc parameters actions handlers")):
-    """What an agent is.
+    """The declaration of an agent.
 
     parameters  tuple of Parameter
     actions     tuple of Action; meta-data and validate-all are added when not declared
@@ -37,7 +37,7 @@ class Agent(namedtuple("Agent", "name shortdesc longdesc parameters actions hand
 
 
 class _Terminated(BaseException):
-    """SIGTERM arrived. Not an Exception, so that no handler takes it for an error of the service."""
+    """SIGTERM has arrived. Not an Exception, so that no handler takes it for an error of the service."""
 
 
 def run_agent(agent, argv, environ):
@@ -57,18 +57,17 @@ def run_agent(agent, argv, environ):
         code, reason = _perform(agent, name, environ, log)
         outcome = Outcome(int(code), reason)
     except KeyboardInterrupt:
-        outcome = Outcome(codes.ERR_GENERIC, "%s was interrupted; nothing can be said about its result." % name)
-    except BaseException as error:  # whatever it is, the operator gets a sentence and Pacemaker a code
+        outcome = Outcome(codes.ERR_GENERIC, "%s was interrupted; its result is unknown." % name)
+    except BaseException as error:  # in any case the operator gets a reason and Pacemaker a code
         outcome = _unexpected(agent, name, error, log)
     return _leave(_as_pacemaker_wants(name, environ, outcome, log), environ, log)
 
 
 def _perform(agent, name, environ, log):
     """Read the parameters and call the handler."""
-    # Pacemaker's umask is 027, and what we leave in /run is read by services that are not root: seen as a drain that the
-    # check never noticed.
+    # Pacemaker's umask is 027, and files in /run are read by services that are not root: seen as a drain that the check
+    # never noticed.
     os.umask(0o022)
-    from quorate.host.clock import Clock
     from quorate.host.command import Commands
     from quorate.host.process import Processes
     clock = Clock()
@@ -92,10 +91,10 @@ def _perform(agent, name, environ, log):
 
 
 def _as_pacemaker_wants(name, environ, outcome, log):
-    """Codes that are never right from this action, put right."""
+    """Replace codes that Pacemaker must not get from this action."""
     if outcome.code in (codes.ERR_ARGS, codes.ERR_INSTALLED) and is_probe(name, environ):
-        # Not usable here, so it does not run here. Pacemaker would say the same, but not inside a bundle.
-        log.say("%s Therefore it is not running here." % (outcome.reason or "Not usable on this machine."))
+        # Not usable here, so it does not run here. Pacemaker concludes the same, but not inside a bundle.
+        log.say("%s Therefore it does not run here." % (outcome.reason or "Not usable on this machine."))
         return Outcome(codes.NOT_RUNNING)
     if name == "stop" and outcome.code == codes.NOT_RUNNING:
         return Outcome(codes.SUCCESS)
@@ -106,24 +105,25 @@ def _as_pacemaker_wants(name, environ, outcome, log):
 
 
 def _unexpected(agent, name, error, log):
-    """An exception that no handler caught. Some carry a sentence meant for the operator; the others are our mistake."""
+    """The Outcome of an exception that no handler caught. Some carry a reason for the operator; others are bugs."""
     reason = getattr(error, "reason", None)
     code = getattr(error, "code", codes.ERR_GENERIC)
     if isinstance(error, Failed) or (isinstance(error, Exception) and isinstance(reason, str)
                                      and type(error).__module__.startswith("quorate.")):
         return Outcome(code if isinstance(code, int) else codes.ERR_GENERIC, reason)
     if isinstance(error, _Terminated):
-        return Outcome(codes.ERR_GENERIC, "%s was ended by SIGTERM before it was done; run it again." % name)
+        return Outcome(codes.ERR_GENERIC, "%s was ended by SIGTERM before it was complete; run it again." % name)
     import traceback
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     log.traceback(text)
     last = str(error).strip().splitlines()
-    return Outcome(codes.ERR_GENERIC, "%s %s failed unexpectedly (%s%s); the system log has the details, please report them."
+    return Outcome(codes.ERR_GENERIC,
+                   "%s %s failed unexpectedly (%s%s); the details are in the system log, please report them."
                    % (agent.name, name, type(error).__name__, ": " + last[0] if last else ""))
 
 
 def _log(agent, name, environ):
-    """The log for this run: to whom it speaks depends on who runs us."""
+    """The Log of this run: where it writes depends on who runs the agent."""
     terminal = _is_terminal(sys.stderr)
     interactive = run_interactively(environ, terminal)
     secrets = [environ.get("OCF_RESKEY_" + parameter.name) for parameter in agent.parameters if parameter.secret]
@@ -132,7 +132,7 @@ def _log(agent, name, environ):
         from quorate.ocf.trace import on_stderr, tracer_for
         tracer = tracer_for(agent.name, name, environ)
         echo = tracer is not on_stderr
-    # pcs shows an administrator the stderr of validate-all as it is: what is wrong, and no story around it.
+    # pcs shows the stderr of validate-all to the administrator as it is: it gets problems only, no narration.
     narrate = interactive and (terminal or name != "validate-all")
     return Log("%s(%s)" % (agent.name, instance(environ)), environ, interactive, narrate, None, secrets, tracer, echo)
 
@@ -145,7 +145,7 @@ def _is_terminal(stream):
 
 
 def _leave(outcome, environ, log):
-    """Say why on stderr, in the form that Pacemaker looks for, and return the code."""
+    """Write the reason to stderr, in the form that Pacemaker expects, and return the code."""
     code, reason = outcome
     if reason:
         reason = " ".join(log.clean(reason).split())
@@ -157,23 +157,22 @@ def _leave(outcome, environ, log):
 
 
 def usage(agent):
-    """How to call the agent, for a person."""
+    """The text for `usage` and `help`."""
     names = []
     for action in agent.advertised():
         if action.name not in names:
             names.append(action.name)
-    return "usage: %s {%s}\n\nThe cluster runs this OCF resource agent. Its parameters: %s meta-data\n" % (
+    return "usage: %s {%s}\n\nAn OCF resource agent, run by the cluster. For its parameters, type: %s meta-data\n" % (
         agent.name, "|".join(names), agent.name)
 
 
 def _have_standard_streams():
-    """Whoever started us may have closed 0, 1 or 2: a file opened later must not become our stdout."""
-    import os
+    """Open 0, 1 and 2 where the caller has closed them: a file opened later must not become our stdout."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # opens the lowest free number, which is this one
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")
     if sys.stderr is None:
@@ -185,14 +184,14 @@ def _print(text):
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError:
-        sys.stdout = open("/dev/null", "w")  # nobody reads: no reason to fail, now or at the end of the interpreter
+        sys.stdout = open("/dev/null", "w")  # nobody reads: no reason to fail, now or when Python ends
     return codes.SUCCESS
 
 
 def _end_on_sigterm():
     """From now on SIGTERM unwinds the stack: running commands are killed, and the exit has a reason.
 
-    Not for a monitor: it changes nothing that would have to be unwound, and the import costs milliseconds.
+    Not for a monitor: it has nothing to undo, and the import costs milliseconds.
     """
     import signal
 

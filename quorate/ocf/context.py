@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an action knows about itself: its parameters, who called it, how long it may take, and its access to the machine.
+"""What an action knows about itself: its parameters, who called it, how long it may take, and its access to the
+machine.
 
 Pacemaker kills the whole process group with SIGKILL at the timeout, and what the agent had to report is lost. An action
 therefore ends a little earlier by itself, with a reason.
@@ -23,8 +24,8 @@ class Context:
     check_level  0, 10 or 20
     deadline     the Deadline of the action
     node         name of the node that this instance's attributes belong to, as the environment tells it, else None:
-                 quorate.pacemaker.tools.this_node(context) then asks the cluster. Never the host name of the machine; in a
-                 bundle the host, if the operator said container-attribute-target=host
+                 quorate.pacemaker.tools.this_node(context) then asks the cluster. Never the host name of the machine;
+                 in a bundle the host, if the operator said container-attribute-target=host
     interactive  an operator runs this, not the cluster
     log, commands, processes, clock, environ
     """
@@ -82,7 +83,8 @@ def node_from_environment(environ):
 
 
 def host_of_bundle(environ):
-    """The host that this instance's attributes belong to, in a bundle with container-attribute-target=host; else None."""
+    """The host that this instance's attributes belong to, in a bundle with container-attribute-target=host; else
+    None."""
     if environ.get(META + "container_attribute_target") == "host":
         return environ.get(META + "physical_host") or None
     return None
@@ -101,8 +103,8 @@ def run_interactively(environ, terminal):
 
 
 def action_seconds(timeout_ms):
-    """Seconds that an action may use, from OCF_RESKEY_CRM_meta_timeout (milliseconds as text; the default when it is missing
-    or invalid)."""
+    """Seconds that an action may use, from OCF_RESKEY_CRM_meta_timeout (milliseconds as text; the default when it is
+    missing or invalid)."""
     try:
         timeout = int(timeout_ms) / 1000.0
     except (TypeError, ValueError):

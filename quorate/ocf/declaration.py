@@ -61,7 +61,7 @@ class Action(namedtuple("Action", "name timeout interval depth role", defaults=(
 
     name      'start', 'stop', 'monitor', ...; several monitors may be declared, one for each role or depth.
     timeout   seconds, advised. pcs copies it into the cluster configuration, where it becomes the real timeout.
-    interval  seconds, or None. Two monitors need different ones: Pacemaker identifies an operation by name and interval.
+    interval  seconds, or None. Two monitors need different ones: an operation is identified by name and interval.
     depth     check level: 0, 10 or 20, or None.
     role      'Promoted', 'Unpromoted' or 'Started' (OCF 1.1 names), or None.
     """
@@ -127,14 +127,21 @@ def _boolean(parameter, text):
 
 
 def _seconds(parameter, text):
+    value = seconds(text)
+    if value is None:
+        raise Invalid("Parameter %s: %s is not a time; write for example '30s', '5min' or '500ms'."
+                      % (parameter.name, parameter.shown(text)))
+    return _at_least(parameter, value, text)
+
+
+def seconds(text):
+    """A time as an operator or the cluster's configuration writes it ('30s', '5min', '500ms', '100'), in seconds; None
+    for what is none."""
     value = text.strip()
     unit = value.lstrip("0123456789.")
     number = value[:len(value) - len(unit)]
     factor = _UNITS.get(unit.strip().lower())
-    if factor is None or not number.replace(".", "", 1).isdigit():
-        raise Invalid("Parameter %s: %s is not a time; write for example '30s', '5min' or '500ms'."
-                      % (parameter.name, parameter.shown(text)))
-    return _at_least(parameter, float(number) * factor, text)
+    return float(number) * factor if factor is not None and number.replace(".", "", 1).isdigit() else None
 
 
 def _select(parameter, text):

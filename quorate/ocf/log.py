@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an agent has to say, and to whom.
+"""The log of an agent.
 
 Under the cluster: syslog, with the tag and facility that every other agent uses, and the log file if one is configured.
-Nothing goes to stderr there but the exit reason, because pacemaker-execd logs the agent's stderr once more.
-By hand: stderr, in words, line by line.
+Only the exit reason goes to stderr there, because pacemaker-execd logs the agent's stderr once more.
+Run by an operator: everything goes to stderr, with a narration of what was observed.
 """
 
 import sys
@@ -14,26 +14,28 @@ _DAEMON = 3
 
 
 def to_stderr(text):
-    """Write to stderr, if anybody reads there. Never fails."""
+    """Write to stderr. Never fails, also when nobody reads there."""
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
     except (OSError, ValueError):
-        # What is left in the buffer would fail again at the end of the interpreter, and make the exit code 120.
+        # What stays in the buffer would fail again at the end of the interpreter, and make the exit code 120.
         sys.stderr = open("/dev/null", "w")
 
 
 class Log:
     """The agent's log.
 
-    tag      'galera(galera-db)' or the like
-    by_hand  a person is looking: everything goes to stderr, the narration too
-    secrets  values to keep out of every line
-    tracer   called with every line, debug included, when tracing is on (see trace.py)
-    echo     whether lines for a person go to stderr; not when the trace goes there, which has them all
+    tag          'galera(galera-db)' or the like
+    interactive  an operator reads: everything goes to stderr, the narration too
+    narrate      whether the narration does; None: as interactive
+    secrets      values that are replaced in every line
+    tracer       called with every line, debug included, when tracing is on (see trace.py)
+    echo         whether lines for an operator go to stderr; not when the trace goes there, which has them all
     """
 
-    def __init__(self, tag="quorate", environ=None, interactive=False, narrate=None, stream=None, secrets=(), tracer=None,
+    def __init__(self, tag="quorate", environ=None, interactive=False, narrate=None, stream=None, secrets=(),
+                 tracer=None,
                  echo=True):
         self.interactive = interactive
         self.secrets = tuple(secrets)
@@ -56,24 +58,24 @@ class Log:
         self._line("WARNING", text)
 
     def error(self, text):
-        """For what makes the action fail; a monitor that finds all well has nothing to say here."""
+        """For what makes the action fail; a healthy monitor logs no error."""
         self._line("ERROR", text)
 
     def traceback(self, text):
-        """A stack trace: to syslog even when run by hand, where the one sentence of the exit reason is what helps."""
+        """A stack trace: to syslog also when an operator runs the agent, who gets the exit reason."""
         self._syslog("ERROR", self.clean(text))
         if self.tracer is not None:
             self.tracer(self.clean(text))
 
     def say(self, text):
-        """One line of the narration: what was looked at and what was found. Only a person by hand sees it."""
+        """One line of the narration: what was observed. Only an operator who runs the agent sees it."""
         if self._narrate:
             self._write(self.clean(text))
         if self.tracer is not None:
             self.tracer(self.clean(text))
 
     def clean(self, text):
-        """The text without any secret in it."""
+        """The text with every secret replaced."""
         for secret in self.secrets:
             if secret:
                 text = text.replace(secret, "****")
@@ -125,11 +127,11 @@ class Log:
                     file.write("%s[%d]:\t%s %s: %s\n" % (
                         self._tag, os.getpid(), time.strftime("%Y/%m/%d_%H:%M:%S"), level, line))
         except OSError:
-            pass  # a full disk is no reason to fail an action
+            pass  # a full disk is no reason for an action to fail
 
 
 def _facility(name):
-    """The syslog facility of that name, shifted as syslog(3) wants it; what is not known becomes 'daemon'."""
+    """The syslog facility of that name, shifted as syslog(3) requires; an unknown name gives 'daemon'."""
     if name in _FACILITIES:
         return _FACILITIES.index(name) << 3
     if name.startswith("local") and name[5:] in tuple("01234567"):

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The meta-data of an agent, as XML after the OCF 1.1 schema.
 
-No DOCTYPE: the only DTD there is describes OCF 1.0 and rejects what 1.1 added. The text depends on the declaration
-alone, never on the machine or the environment. The agent's version is that of the package; <version> is OCF's.
+No DOCTYPE: the only DTD describes OCF 1.0 and rejects what 1.1 added. The text depends on the declaration alone, never
+on the machine or the environment. The agent's version is that of the package; <version> is OCF's.
 """
 
 from quorate import __version__
 
 _TYPES = {"string": "string", "integer": "integer", "boolean": "boolean", "select": "select",
-          "seconds": "string"}  # the schema knows no type for a time
+          "seconds": "string"}  # the schema has no type for a time
 _TEXT = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 _ATTRIBUTE = dict(_TEXT)
 _ATTRIBUTE.update({ord('"'): "&quot;", ord("\n"): "&#10;", ord("\t"): "&#9;"})
 
 
 def metadata(agent):
-    """The whole document."""
+    """The document as text."""
     lines = ['<?xml version="1.0" encoding="utf-8"?>',
              '<resource-agent%s>' % _attributes(name=agent.name, version=__version__),
              '  <version>1.1</version>',
@@ -64,7 +64,7 @@ def _action(action):
 
 
 def duration(seconds):
-    """Seconds as the tools like to read them ('20s'; bare numbers are deprecated); None stays None."""
+    """Seconds as the tools read them ('20s'; bare numbers are deprecated); None stays None."""
     return None if seconds is None else "%gs" % seconds
 
 
@@ -73,6 +73,6 @@ def _described(element, text, indent):
 
 
 def _attributes(**attributes):
-    """Attributes in the order given; what is None is left out."""
+    """Attributes in the given order, without those that are None."""
     return "".join(' %s="%s"' % (name, str(value).translate(_ATTRIBUTE))
                    for name, value in attributes.items() if value is not None)

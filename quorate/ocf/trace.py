@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tracing, as pcs and crmsh switch it on for every agent: parameter trace_ra=1, or OCF_TRACE_RA from crm_resource -VV.
 
-The trace holds every line of the log, the narration, and every command with its result. Secrets are left out.
+The trace contains every line of the log, the narration, and every command with its result. Secrets are replaced.
 """
 
 import os
@@ -9,15 +9,14 @@ import time
 
 from quorate.ocf.log import to_stderr
 
-DIRECTORY = "/var/lib/heartbeat/trace_ra"  # where 'crm resource trace' tells its user to look
+DIRECTORY = "/var/lib/heartbeat/trace_ra"  # where 'crm resource trace' expects it
 
 
 def tracer_for(agent_name, action, environ):
-    """Where to write the trace to: a callable that takes a line of text. Falls back to stderr."""
+    """A callable that writes a line of text to the trace file, or to stderr when that cannot be opened."""
     path = environ.get("OCF_RESKEY_trace_file") or environ.get("OCF_TRACE_FILE")
     if path and not path.startswith("/"):
-        path = None  # shell agents take a number of a file descriptor here; stderr is what it means in practice
-        return on_stderr
+        return on_stderr  # shell agents take the number of a file descriptor here; in practice it is stderr
     if path in ("/dev/stderr", "/dev/fd/2"):
         return on_stderr
     try:
@@ -37,7 +36,7 @@ def tracer_for(agent_name, action, environ):
 
 
 def on_stderr(text):
-    """The trace among what a person sees."""
+    """Write a line of the trace to stderr."""
     to_stderr(_stamped(text))
 
 

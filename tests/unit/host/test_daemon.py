@@ -18,10 +18,10 @@ class Node:
         self.state_files = StateFiles("some", "one", str(tmp_path / "run"), str(tmp_path / "lasting"))
         self.parent = self.processes.add("daemon --serve", pid=500)
         self.child = self.processes.add("copier", pid=501, ppid=500, **how)
-        daemon.note(self.context, self.state_files, self.parent, "/nonexistent", session=500)
+        daemon.record(self.context, self.state_files, self.parent, "/nonexistent", session=500)
 
     def all_processes(self):
-        return daemon.family(self.context, self.state_files, lambda process: process.argv[:1] == ("daemon",),
+        return daemon.find_all(self.context, self.state_files, lambda process: process.argv[:1] == ("daemon",),
                              lambda process, sessions: False)
 
     def ask(self, processes):
@@ -80,7 +80,7 @@ def test_only_what_was_logged_since_the_launch_counts(tmp_path, text, found):
 
 def test_one_that_ends_at_once_is_not_noted(tmp_path):
     node = Node(tmp_path)
-    node.state_files.forget(daemon.NOTE)
+    node.state_files.forget(daemon.PROCESS_FILE)
 
     assert daemon.launch(node.context, node.state_files, ["daemon"], str(tmp_path / "log"), {}) is None
-    assert not node.state_files.has(daemon.NOTE)
+    assert not node.state_files.has(daemon.PROCESS_FILE)

@@ -238,4 +238,4 @@ def test_validate_all_tells_of_parameters_that_do_nothing(capsys):
     assert run(lambda context: Outcome(0), "validate-all", parameters, PCMK_service="crm_resource", **environ) == 0
     assert capsys.readouterr().err.splitlines() == [
         "WARNING: Parameter old is deprecated; use wait instead.",
-        "WARNING: Parameter prot is not known to sample and has no effect; did you mean port?"]
+        "WARNING: Parameter prot is unknown to sample and has no effect; did you mean port?"]
