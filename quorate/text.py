@@ -1,5 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Columns of text for people. Pure."""
+"""Text for people: one line, lines of a given width, columns, an age. Pure."""
+
+import textwrap
+
+MOST_TEXT = 600  # characters kept of a text that another program wrote
+
+
+def one_line(text, most=MOST_TEXT):
+    """One line of printable ASCII, which every terminal and table takes, of the first `most` characters (None: of all).
+
+    None stays None.
+    """
+    if text is None:
+        return None
+    words = " ".join(text[:most].split())
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in words)
+
+
+def wrapped(text, width, cut=False):
+    """The text in lines of at most `width`, a list; none for an empty text. A longer word has a line of its own, or is cut."""
+    words = text.split()
+    if cut:
+        words = [word[start:start + width] for word in words for start in range(0, len(word), width)]
+    return textwrap.wrap(" ".join(words), width, break_long_words=False, break_on_hyphens=False)
 
 
 def columns(rows):

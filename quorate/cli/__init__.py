@@ -36,45 +36,13 @@ handover   run COMMAND, which moves this node's VIPs (such as pcs node standby),
 
 
 def main(argv):
-    """Run one command. Returns the exit code: 0 done, 1 could not, 2 not understood."""
+    """Run one command. Returns the exit code: 0 done, 1 could not, 2 not understood; others as the command says."""
+    from quorate.pacemaker.tools import Unavailable
     if not argv or argv[0] in ("-h", "--help", "help"):
         sys.stdout.write(USAGE)
         return 0 if argv else 2
-    if argv[0] == "plan":
-        from quorate.cli import plan
-        return plan.main(argv[1:])
-    if argv[0] == "status":
-        from quorate.cli import status
-        return status.main(argv[1:])
-    if argv[0] == "diff":
-        from quorate.cli import diff
-        return diff.main(argv[1:])
-    if argv[0] == "handover":
-        from quorate.cli import handover
-        return handover.main(argv[1:])
-    from quorate.pacemaker.tools import Unavailable
-    command, words = argv[0], argv[1:]
-    options, names = {}, []
     try:
-        if command == "rabbitmq":
-            return _rabbitmq(words)
-        while words:
-            word = words.pop(0)
-            if word == "--json" and command == "explain":
-                options["json"] = True
-            elif word in ("--resource", "--force") and command == "bootstrap" and words:
-                options[word[2:]] = words.pop(0)
-            elif word.startswith("-"):
-                raise Usage("unknown or incomplete option %s" % word)
-            else:
-                names.append(word)
-        if command == "explain" and len(names) <= 1:
-            from quorate.cli.explain import explain
-            return explain(names[0] if names else None, options.get("json", False))
-        if command == "bootstrap" and len(names) == 1:
-            from quorate.cli import galera
-            return galera.bootstrap(names[0], options.get("resource"), options.get("force"))
-        raise Usage("not understood: quorate %s" % " ".join(argv))
+        return _run(argv[0], argv[1:])
     except Usage as error:
         sys.stderr.write("quorate: %s\n%s" % (error, USAGE))
         return 2
@@ -83,9 +51,47 @@ def main(argv):
         return 1
 
 
-def _rabbitmq(words):
-    from quorate.cli import rabbitmq
-    code = rabbitmq.main(words)
-    if code is None:
-        raise Usage("not understood: quorate rabbitmq %s" % " ".join(words))
-    return code
+def _run(command, words):
+    """The exit code of a command. Its module is imported by it alone."""
+    if command == "plan":
+        from quorate.cli import plan
+        return plan.main(words)
+    if command == "status":
+        from quorate.cli import status
+        return status.main(words)
+    if command == "diff":
+        from quorate.cli import diff
+        return diff.main(words)
+    if command == "handover":
+        from quorate.cli import handover
+        return handover.main(words)
+    if command == "rabbitmq":
+        from quorate.cli import rabbitmq
+        code = rabbitmq.main(words)
+        if code is None:
+            raise Usage("not understood: quorate rabbitmq %s" % " ".join(words))
+        return code
+    options, names = _options(command, words)
+    if command == "explain" and len(names) <= 1:
+        from quorate.cli.explain import explain
+        return explain(names[0] if names else None, options.get("json", False))
+    if command == "bootstrap" and len(names) == 1:
+        from quorate.cli import galera
+        return galera.bootstrap(names[0], options.get("resource"), options.get("force"))
+    raise Usage("not understood: quorate %s" % " ".join([command] + words))
+
+
+def _options(command, words):
+    """(dict of the options, list of the other words) of explain and bootstrap. Raises Usage."""
+    options, names, words = {}, [], list(words)
+    while words:
+        word = words.pop(0)
+        if word == "--json" and command == "explain":
+            options["json"] = True
+        elif word in ("--resource", "--force") and command == "bootstrap" and words:
+            options[word[2:]] = words.pop(0)
+        elif word.startswith("-"):
+            raise Usage("unknown or incomplete option %s" % word)
+        else:
+            names.append(word)
+    return options, names

@@ -4,32 +4,31 @@
 import os
 import sys
 
+from quorate.errors import Refused, Usage
+
 SECONDS = 30.0  # one limit for all that is asked
 
 
 def main(words, ask=None, out=None):
-    """Run `quorate diff WORDS`. Returns the exit code: 0 no difference, 1 differences, 2 could not compare.
+    """Run `quorate diff WORDS`. Returns the exit code: 0 no difference, 1 differences, 2 could not compare. Raises Usage.
 
-    ask (function that gives the text of the configuration, and the proxies of HAProxy or None) and out: for tests.
+    ask (function that gives a cib.Configuration, and the proxies of HAProxy or None) and out: for tests.
     """
     from quorate.cli.plan import load
-    from quorate.errors import Refused
     from quorate.pacemaker.tools import Unavailable
     from quorate.plan.diff import differences
     if len(words) != 1 or words[0].startswith("-"):
-        from quorate.cli import USAGE
-        sys.stderr.write("quorate: not understood: quorate diff %s\n%s" % (" ".join(words), USAGE))
-        return 2
+        raise Usage("not understood: quorate diff %s" % " ".join(words))
     try:
         plan = load(words[0])
-        configuration, proxies = (ask or look)()
-        found = differences(plan, configuration, proxies)
+        cluster, proxies = (ask or observe_here)()
     except Refused as error:
         sys.stderr.write("%s\n" % error)
         return 2
-    except Unavailable as trouble:
-        sys.stderr.write("quorate: %s\n" % trouble.reason)
+    except Unavailable as error:
+        sys.stderr.write("quorate: %s\n" % error.reason)
         return 2
+    found = differences(plan, cluster, proxies)
     out = out or sys.stdout
     if proxies is None and any(service.endpoints for service in plan.services):
         sys.stderr.write("quorate: no HAProxy runs on this node, so its listeners were not compared.\n")
@@ -40,12 +39,10 @@ def main(words, ask=None, out=None):
     return 1 if found else 0
 
 
-def look():
-    """The configuration of the running cluster as text, and this node's HAProxy. Raises Unavailable."""
-    from quorate.host.clock import Clock
+def observe_here():
+    """The Configuration of the running cluster, and this node's HAProxy. Raises Unavailable."""
+    from quorate.host.clock import Clock, Deadline
     from quorate.host.command import Commands
-    from quorate.host.clock import Deadline
-    from quorate.pacemaker.tools import ask
+    from quorate.pacemaker import cib
     from quorate.status import observe
-    commands, deadline = Commands(dict(os.environ)), Deadline(Clock(), SECONDS)
-    return ask(commands, deadline, ("cibadmin", "-Q", "-o", "configuration")).out, observe.proxies()
+    return cib.configuration(Commands(dict(os.environ)), Deadline(Clock(), SECONDS)), observe.proxies()

@@ -32,17 +32,18 @@ def _view(context, agent, service):
     from quorate.openstack.symptoms import detect, diagnosis
     from quorate.openstack.service.sources import Sources
     from quorate.host.state_files import StateFiles
-    from quorate.pacemaker import cib
-    status, name = cib.status(context.commands, context.deadline), context.instance
+    from quorate.pacemaker import crm_mon
+    cluster, name = crm_mon.status(context.commands, context.deadline), context.instance
     sources, state_files = Sources(context.commands), StateFiles(service.name, name)
     observed = observe.observe(context, service, state_files, sources, 20)
     found = detect.symptoms(service, observed)
     verdict = diagnosis.judge(service, observed, found, monitor.keep(context, state_files, observed, found),
                               monitor.limits(context))
     told = published.values(context)
-    runs = {node: one.role for one in status.instances if one.resource == name for node in one.nodes}
+    runs = {node: instance.role for one in cluster.services if one.name == name for instance in one.instances
+            for node in instance.nodes}
     warnings = validation.warnings(context, service, sources)
-    return name, agent, explain.lines(status, runs, told, verdict, found, observed, warnings), {
+    return name, agent, explain.lines(cluster, runs, told, verdict, found, observed, warnings), {
         "resource": name, "agent": agent, "here": verdict.state, "sentence": verdict.sentence,
         "symptoms": [one.sentence for one in found], "runs": runs, "names": told, "warnings": warnings,
         "processes": [one.pid for one in observed.tree.all]}

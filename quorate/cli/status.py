@@ -4,25 +4,26 @@
 import os
 import sys
 
+from quorate.errors import Refused, Usage
+
 SECONDS = 30.0  # one limit for all that one screen asks
 EVERY = 2.0     # seconds between two screens of --watch
 CLEAR_LINE, HOME, CLEAR_BELOW = "\033[K", "\033[H", "\033[J"  # ECMA-48: EL, CUP, ED
-WHOLE_ROLE = {"ocf:quorate:galera": "Promoted", "ocf:quorate:rabbitmq": "Started"}  # what explains itself
-WAITING = ("wait", "refuse")  # decisions in which somebody else has to do something
+WHOLE_ROLE = {"ocf:quorate:galera": "Promoted",
+              "ocf:quorate:rabbitmq": "Started"}  # agents that explain their decisions
+WAITING = ("wait", "refuse")  # decisions after which somebody else has to do something
 
 
 def main(words, out=None, observe=None, clock=None, environ=None):
-    """Run `quorate status WORDS`. Returns the exit code: 0 all is well, 1 something is not, 2 could not ask.
+    """Run `quorate status WORDS`. Returns the exit code: 0 all is well, 1 something is not, 2 could not ask. Raises Usage.
 
-    out, observe (function that gives a Seen), clock and environ: for tests.
+    out, observe (function that gives an Observation), clock and environ: for tests.
     """
     out, environ = out or sys.stdout, os.environ if environ is None else environ
     unknown = [word for word in words if word not in ("--watch", "--json")]
     if unknown or len(set(words)) == 2:
-        from quorate.cli import USAGE
-        sys.stderr.write("quorate: not understood: quorate status %s\n%s" % (" ".join(words), USAGE))
-        return 2
-    observe = observe or look
+        raise Usage("not understood: quorate status %s" % " ".join(words))
+    observe = observe or observe_here
     if "--watch" in words and out.isatty():
         if clock is None:
             from quorate.host.clock import Clock
@@ -33,37 +34,37 @@ def main(words, out=None, observe=None, clock=None, environ=None):
 
 def _once(out, observe, environ, as_json):
     from quorate.pacemaker.tools import Unavailable
-    from quorate.status.summary import exit_code, judge
+    from quorate.status.summary import exit_code, summarise
     try:
         observed = observe()
-    except Unavailable as trouble:
-        sys.stderr.write("quorate: %s\n" % trouble.reason)
+    except Unavailable as error:
+        sys.stderr.write("quorate: %s\n" % error.reason)
         return 2
-    verdict = judge(observed)
+    summary = summarise(observed)
     if as_json:
         import json
-        json.dump(as_data(observed, verdict), out, indent=2, sort_keys=True)
+        json.dump(as_data(observed, summary), out, indent=2, sort_keys=True)
         out.write("\n")
     else:
-        out.write("".join(line + "\n" for line in _screen(out, verdict, observed, environ)))
-    return exit_code(verdict)
+        out.write("".join(line + "\n" for line in _screen(out, summary, observed, environ)))
+    return exit_code(summary)
 
 
 def _watch(out, observe, clock, environ):
     """Redraw until Ctrl-C. A cluster that cannot be asked is what the screen then says."""
     from quorate.pacemaker.tools import Unavailable
-    from quorate.status.summary import exit_code, judge
-    from quorate.status.screen import fit, wrapped
+    from quorate.status.screen import fit, paragraph
+    from quorate.status.summary import exit_code, summarise
     code = 2
     try:
         out.write(HOME + CLEAR_BELOW)
         while True:
             try:
                 observed = observe()
-                verdict = judge(observed)
-                screen, code = _screen(out, verdict, observed, environ), exit_code(verdict)
-            except Unavailable as trouble:
-                screen, code = wrapped(trouble.reason, _size(out)[0]), 2
+                summary = summarise(observed)
+                screen, code = _screen(out, summary, observed, environ), exit_code(summary)
+            except Unavailable as error:
+                screen, code = paragraph(error.reason, _size(out)[0]), 2
             screen = fit(screen, _size(out)[1] - 1)
             out.write(HOME + "".join(line + CLEAR_LINE + "\n" for line in screen) + CLEAR_BELOW)
             out.flush()
@@ -73,9 +74,9 @@ def _watch(out, observe, clock, environ):
         return code
 
 
-def _screen(out, verdict, observed, environ):
+def _screen(out, summary, observed, environ):
     from quorate.status.screen import lines
-    return lines(verdict, observed, _size(out)[0], coloured(out, environ))
+    return lines(summary, observed, _size(out)[0], coloured(out, environ))
 
 
 def coloured(out, environ):
@@ -94,57 +95,54 @@ def _size(out):
     return columns or 80, lines or 24
 
 
-def look():
-    """Seen, of this node's cluster. Raises Unavailable."""
+def observe_here():
+    """The Observation of this node's cluster. Raises Unavailable."""
     from quorate.host import drain
-    from quorate.host.clock import Clock
+    from quorate.host.clock import Clock, Deadline
     from quorate.host.command import Commands
-    from quorate.host.clock import Deadline
     from quorate.status import observe
     commands, deadline = Commands(dict(os.environ)), Deadline(Clock(), SECONDS)
     return observe.observe(commands, deadline, observe.proxies, drain.active, explanations)
 
 
 def explanations(cluster):
-    """What is decided about each resource of ours that is not whole: asking costs half a second. Raises Unavailable."""
+    """Explanations of each resource of ours that is not whole: to ask takes half a second. Raises Unavailable."""
     broken = [service for service in cluster.services if service.agent in WHOLE_ROLE and not _whole(cluster, service)]
     if not broken:
         return ()
     from quorate.cli import galera, rabbitmq
-    from quorate.errors import Refused
     from quorate.pacemaker.tools import Unavailable
-    rooms = {galera.AGENT: galera, rabbitmq.AGENT: rabbitmq}
+    packages = {galera.AGENT: galera, rabbitmq.AGENT: rabbitmq}
     try:
         return tuple(explained for service in broken
-                     for _name, _agent, _lines, data in rooms[service.agent].views(service.name)
-                     for explained in explanations_of(service.name, data, _serving(cluster),
-                                                         _starting(service)))
-    except Refused as trouble:
-        raise Unavailable(str(trouble)) from None
+                     for _name, _agent, _lines, data in packages[service.agent].views(service.name)
+                     for explained in explanations_of(service.name, data, _serving(cluster), _starting(service)))
+    except Refused as error:
+        raise Unavailable(str(error)) from None
 
 
 def _serving(cluster):
-    """Names of the nodes that shall run something."""
+    """Names of the nodes that are to run services."""
     return {node.name for node in cluster.nodes if node.online and not node.standby}
 
 
 def _starting(service):
     """Names of the nodes on which the cluster is starting it."""
-    return {node for one in service.instances if one.role == "Starting" for node in one.nodes}
+    return {node for one in service.instances if one.shown_role == "Starting" for node in one.nodes}
 
 
 def _whole(cluster, service):
-    """Whether it is in its best role on all nodes that shall run something, or shall not run at all."""
+    """Whether it is in its best role on all nodes that are to run services, or is disabled."""
     from quorate.status.facts import DEGRADED
-    best = {node for one in service.instances if one.role == WHOLE_ROLE[service.agent] for node in one.nodes}
+    best = {node for one in service.instances if one.shown_role == WHOLE_ROLE[service.agent] for node in one.nodes}
     degraded = any(name == service.name and one.code in DEGRADED
                    for (name, _node), latest in cluster.latest.items() for one in latest)
     return service.disabled or not degraded and best.issuperset(_serving(cluster))
 
 
 def explanations_of(name, data, nodes, starting=frozenset()):
-    """Explanations in what `quorate explain --json` says of a resource: one decision, or one for each of `nodes`; a
-    sentence once. starting: nodes whose start is under way, which has not always told yet what it does."""
+    """Explanations from what `quorate explain --json` says of a resource: of one decision, or of one for each of `nodes`; each
+    sentence once. starting: nodes on which a start is under way; it may not have published yet what it does."""
     from quorate.rabbitmq.explain import NOT_STARTED
     from quorate.status.facts import MOVES, Explanation
     decisions = data["decisions"] if "decisions" in data else {None: data["decision"]}
@@ -159,7 +157,8 @@ def explanations_of(name, data, nodes, starting=frozenset()):
     result = [Explanation(name, False, reason, command) for reason, command in found.items()]
     begun, absent = [node for node in idle if node in starting], [node for node in idle if node not in starting]
     if begun:
-        result.append(Explanation(name, False, "the start on %s has begun and has not told yet what it does." % " ".join(begun),
+        result.append(Explanation(name, False, "the start on %s has begun and has not published yet what it does."
+                                  % " ".join(begun),
                                   None, MOVES))
     if absent:
         result.append(Explanation(name, False, "the cluster has not started it on %s." % " ".join(absent),
@@ -167,23 +166,25 @@ def explanations_of(name, data, nodes, starting=frozenset()):
     return result
 
 
-def as_data(observed, verdict):
-    """The same for programs. Stable names; unknown is null."""
+def as_data(observed, summary):
+    """The same for programs. The names are stable; unknown is null."""
     cluster = observed.cluster
     return {
-        "level": verdict.level, "headline": verdict.headline, "node": observed.node,
-        "cluster": {"name": observed.configured.name if observed.configured is not None else None, "quorate": cluster.quorate,
+        "level": summary.level, "headline": summary.headline, "node": observed.node,
+        "cluster": {"name": observed.configured.name if observed.configured is not None else None,
+                    "quorate": cluster.quorate,
                     "fencing": cluster.fencing, "maintenance": cluster.maintenance, "dc": cluster.dc,
                     "pacemaker": cluster.version, "updated": cluster.updated},
-        "nodes": [_row(row) for row in verdict.nodes], "services": [_row(row) for row in verdict.services],
-        "instances": [{"service": service.name, "agent": service.agent, "role": one.role, "nodes": list(one.nodes)}
+        "nodes": [_row(row) for row in summary.nodes], "services": [_row(row) for row in summary.services],
+        "instances": [{"service": service.name, "agent": service.agent, "role": one.shown_role,
+                       "nodes": list(one.nodes)}
                       for service in cluster.services for one in service.instances if one.nodes],
         "addresses": None if observed.configured is None else observed.configured.addresses,
         "haproxy": None if observed.proxies is None else [
             {"name": one.name, "status": one.status, "servers": {server.name: server.status for server in one.servers}}
             for one in observed.proxies],
         "drained": observed.drained, "attributes": cluster.attributes,
-        "troubles": [dict(one._asdict()) for one in verdict.troubles],
+        "troubles": [dict(one._asdict()) for one in summary.problems],
     }
 
 

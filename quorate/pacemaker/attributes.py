@@ -163,7 +163,8 @@ def checked_value(value):
     """The value, if an attribute can hold it; raises ValueError otherwise."""
     text = str(value)
     if not text or len(text) > VALUE_MOST or text != text.strip():
-        raise ValueError("an attribute value has 1 to %d characters and no blanks around it: %r" % (VALUE_MOST, text[:80]))
+        raise ValueError("an attribute value has 1 to %d characters and no blanks around it: %r"
+                         % (VALUE_MOST, text[:80]))
     for letter in text:
         if not " " <= letter <= "~" or letter in _FORBIDDEN:
             raise ValueError("an attribute value cannot hold %r" % letter)

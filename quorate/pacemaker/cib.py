@@ -1,41 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole cluster at one moment: nodes, where resources run, what is configured.
+"""The configuration of the cluster (CIB): resources, constraints, properties, nodes.
 
-For commands that a person runs. It makes Pacemaker read and evaluate its complete configuration, which takes a
-substantial part of a second on a large cluster: never in a monitor.
+For commands and for the rare moments of an action: parsing XML takes 10 ms. Never in a monitor of a healthy service.
 """
 
 from collections import namedtuple
+from xml.etree import ElementTree
 
-from quorate.pacemaker import published
-from quorate.pacemaker.tools import EX_NOSUCH, EX_NOSUCH_OLD, Unavailable, ask
-
-STANDARD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # what releases before OCF 1.1 call them
-
-
-class Node(namedtuple("Node", "name id type online standby unclean pending maintenance dc")):
-    """A node. type is 'member', 'remote' or 'guest'; the others after id and type are bools.
-
-    unclean: its state is not known, and it waits to be fenced. pending: it is joining.
-    """
-
-    __slots__ = ()
-
-
-class Instance(namedtuple("Instance", "resource agent role nodes active failed blocked managed")):
-    """An instance of a resource, as the cluster sees it. resource: id without ':N'. role: OCF 1.1 name. nodes: tuple."""
-
-    __slots__ = ()
-
-
-class Status(namedtuple("Status", "nodes instances quorate fencing maintenance")):
-    """nodes and instances are tuples; quorate, fencing (is it enabled?) and maintenance are bools, None: not told."""
-
-    __slots__ = ()
+from quorate.pacemaker import encoding
+from quorate.pacemaker.placement import Placement
+from quorate.pacemaker.tools import EX_NOSUCH, EX_NOSUCH_OLD, STANDARD_ROLES, Unavailable, ask, is_true
 
 
 class Operation(namedtuple("Operation", "name interval timeout role")):
-    """An operation as configured; texts, as the administrator wrote them, or None."""
+    """An operation as configured; texts, as the administrator wrote them, or None. role: the name of OCF 1.1."""
 
     __slots__ = ()
 
@@ -50,18 +28,69 @@ class Resource(namedtuple("Resource", "id agent parameters meta operations paren
 
     __slots__ = ()
 
-    def environment(self):
-        """The parameters in the form that an agent gets them in."""
-        return {"OCF_RESKEY_" + name: value for name, value in self.parameters.items()}
+    @property
+    def top(self):
+        """The id that constraints name: of the clone or group around it, else its own."""
+        return self.parent or self.id
 
 
-def status(commands, deadline):
-    """What crm_mon sees now. Raises Unavailable."""
-    return parse_status(ask(commands, deadline, ("crm_mon", "--output-as=xml")).out)
+class Configuration:
+    """The configuration section, parsed. Raises Unavailable for a text that is something else.
+
+    resources    tuple of Resource
+    placement    Placement: on which nodes a resource may run
+    groups       dict id of a member -> id of its group
+    clones       set of the ids of clones
+    nodes        dict name of a node -> dict of its attributes
+    properties   dict of the cluster's properties
+    defaults     dict of the meta attributes that all resources have unless they say otherwise
+    """
+
+    def __init__(self, text):
+        self._root = root = _root(text)
+        self.resources = _resources(root)
+        self.placement = Placement(root)
+        self.groups = {member.get("id"): group.get("id") for group in root.iter("group")
+                       for member in group.findall("primitive")}
+        self.clones = {clone.get("id") for tag in ("clone", "master") for clone in root.iter(tag)}
+        self.nodes = {one.get("uname"): _values(one.iter("nvpair")) for one in root.findall(".//nodes/node")}
+        self.properties = _values(root.findall(".//crm_config/cluster_property_set/nvpair"))
+        self.defaults = _values(root.findall(".//rsc_defaults/meta_attributes/nvpair"))
+
+    def orders(self):
+        """(first action, first, then action, then) of every order, sets of resources included."""
+        for one in self._root.findall(".//constraints/rsc_order"):
+            sets = [[(part.get("action") or "start", ref.get("id")) for ref in part.findall("resource_ref")]
+                    for part in one.findall("resource_set")]
+            for before, after in zip(sets, sets[1:]):
+                for first in before:
+                    for then in after:
+                        yield first + then
+            if one.get("first"):
+                first = one.get("first-action") or "start"
+                yield first, one.get("first"), one.get("then-action") or first, one.get("then")
+
+    def colocations(self):
+        """(resource, with) of every mandatory colocation of two resources."""
+        for one in self._root.findall(".//constraints/rsc_colocation"):
+            if one.get("rsc") and _is_mandatory(one):
+                yield one.get("rsc"), one.get("with-rsc")
+
+    def was_moved(self, top):
+        """Whether `pcs resource ban` or `move` left a constraint behind for this id."""
+        return any((one.get("id") or "").startswith("cli-") and one.get("rsc") == top
+                   for one in self._root.findall(".//constraints/rsc_location"))
+
+
+# -- asked for
+
+def configuration(commands, deadline):
+    """The Configuration. Raises Unavailable."""
+    return Configuration(ask(commands, deadline, ("cibadmin", "-Q", "-o", "configuration")).out)
 
 
 def resources(commands, deadline):
-    """All primitives in the configuration, as a tuple. Raises Unavailable."""
+    """All primitives in the configuration, as a tuple of Resource. Raises Unavailable."""
     return parse_resources(ask(commands, deadline, ("cibadmin", "-Q", "-o", "resources")).out)
 
 
@@ -70,14 +99,22 @@ def colocations(commands, deadline):
     return parse_colocations(ask(commands, deadline, ("cibadmin", "-Q", "-o", "constraints")).out)
 
 
+def configured_nodes(commands, deadline, attribute):
+    """(list of the names of all nodes, dict name -> generation in this attribute, of those that have one). Raises Unavailable.
+
+    Nodes that are not there are among them.
+    """
+    return parse_nodes(ask(commands, deadline, ("cibadmin", "-Q", "-o", "nodes"), (EX_NOSUCH,)).out, attribute)
+
+
 def stonith_enabled(commands, deadline):
     """Whether the cluster fences; Pacemaker's default is that it does. Raises Unavailable. Cheap: no status is computed."""
     for name in ("fencing-enabled", "stonith-enabled"):  # the new name came with 3.0.2 and goes before the old
         result = ask(commands, deadline, ("crm_attribute", "-t", "crm_config", "-n", name, "-G", "-q"),
                      (EX_NOSUCH, EX_NOSUCH_OLD))
-        value = result.out.strip().lower()
+        value = result.out.strip()
         if result.rc == 0 and value:
-            return value in ("true", "yes", "on", "1", "y")
+            return is_true(value)
     return True
 
 
@@ -88,49 +125,39 @@ def find(found, name=None, agent=None):
                  and (agent is None or resource.agent == agent))
 
 
-def parse_status(text):
-    """The Status in the output of crm_mon --output-as=xml. Raises Unavailable when it is something else."""
-    root = _root(text, "crm_mon")
-    summary = root.find("summary")
-    options = _attributes(summary, "cluster_options")
-    quorum = _attributes(summary, "current_dc").get("with_quorum")
-    fencing = options.get("fencing-enabled", options.get("stonith-enabled"))  # the new name came with 3.0.2
-    nodes = tuple(
-        Node(node.get("name"), node.get("id"), node.get("type", "member"), *(
-            node.get(flag) == "true"
-            for flag in ("online", "standby", "unclean", "pending", "maintenance", "is_dc")))
-        for node in root.findall("nodes/node"))
-    return Status(nodes, tuple(_instances(root.find("resources"))), _flag(quorum), _flag(fencing),
-                  _flag(options.get("maintenance-mode")))
-
-
-def _instances(section):
-    for resource in () if section is None else section.iter("resource"):
-        role = resource.get("role", "Stopped")
-        yield Instance(
-            resource.get("id", "").partition(":")[0], resource.get("resource_agent", "").replace("::", ":"),
-            STANDARD_ROLES.get(role, role), tuple(node.get("name") for node in resource.findall("node")),
-            *(resource.get(flag) == "true" for flag in ("active", "failed", "blocked", "managed")))
-
+# -- sections as text; each raises Unavailable for something else
 
 def parse_resources(text):
-    """The primitives in the resources section of the configuration."""
-    root = _root(text, "cibadmin")
-    templates = {template.get("id"): template for template in root.iter("template")}
-    by_id = {element.get("id"): element for element in root.iter() if element.get("id")}
-    parents = {child: parent for parent in root.iter() for child in parent}
-    return tuple(_resource(primitive, templates, by_id, parents) for primitive in root.iter("primitive"))
+    """The primitives in the resources section, a tuple of Resource."""
+    return _resources(_root(text))
 
 
 def parse_colocations(text):
     """The pairs in the constraints section: those with a score of INFINITY, members of sets with each other."""
     found = set()
-    for one in _root(text, "cibadmin").iter("rsc_colocation"):
-        if one.get("score", "INFINITY").upper() not in ("INFINITY", "+INFINITY"):
-            continue
-        ids = [each.get("id") for each in one.iter("resource_ref")] or [one.get("rsc"), one.get("with-rsc")]
-        found.update(frozenset((a, b)) for a in ids for b in ids if a and b and a != b)
+    for one in _root(text).iter("rsc_colocation"):
+        if _is_mandatory(one):
+            ids = [each.get("id") for each in one.iter("resource_ref")] or [one.get("rsc"), one.get("with-rsc")]
+            found.update(frozenset((a, b)) for a in ids for b in ids if a and b and a != b)
     return frozenset(found)
+
+
+def parse_nodes(text, attribute):
+    """What configured_nodes() gives, from the nodes section."""
+    root = _root(text)
+    generations = {node.get("uname"): encoding.generation(pair.get("value")) for node in root.iter("node")
+                   for pair in node.iter("nvpair") if pair.get("name") == attribute}
+    return [node.get("uname") for node in root.iter("node") if node.get("uname")], {
+        node: generation for node, generation in generations.items() if generation is not None}
+
+
+# -- elements
+
+def _resources(root):
+    templates = {template.get("id"): template for template in root.iter("template")}
+    by_id = {element.get("id"): element for element in root.iter() if element.get("id")}
+    parents = {child: parent for parent in root.iter() for child in parent}
+    return tuple(_resource(primitive, templates, by_id, parents) for primitive in root.iter("primitive"))
 
 
 def _resource(primitive, templates, by_id, parents):
@@ -147,7 +174,8 @@ def _resource(primitive, templates, by_id, parents):
             key = (operation.get("name"), operation.get("interval"))
             operations[key] = Operation(*key, operation.get("timeout"), STANDARD_ROLES.get(
                 operation.get("role"), operation.get("role")))
-    agent = ":".join(part for part in (described.get("class"), described.get("provider"), described.get("type")) if part)
+    agent = ":".join(part for part in (described.get("class"), described.get("provider"), described.get("type"))
+                     if part)
     return Resource(
         primitive.get("id"), agent, parameters, meta, tuple(operations.values()),
         None if outermost is None else outermost.get("id"),
@@ -168,32 +196,16 @@ def _pairs(element, kind, by_id):
     return pairs
 
 
-def _root(text, tool):
-    from xml.etree import ElementTree  # some 10 ms: not at the top
+def _values(pairs):
+    return {pair.get("name"): pair.get("value") for pair in pairs}
+
+
+def _is_mandatory(colocation):
+    return colocation.get("score", "INFINITY").upper() in ("INFINITY", "+INFINITY")
+
+
+def _root(text):
     try:
         return ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
-        raise Unavailable("%s did not answer in XML (%s); is its Pacemaker older than 2.1?" % (tool, error)) from None
-
-
-def _attributes(element, name):
-    found = None if element is None else element.find(name)
-    return {} if found is None else found.attrib
-
-
-def _flag(text):
-    return None if text is None else text == "true"
-
-
-def configured_nodes(text, attribute):
-    """(names of the nodes in the nodes section of the configuration, dict of those that have a number in this attribute).
-    Raises Unavailable when it is something else."""
-    from xml.etree import ElementTree  # some 10 ms: not at the top
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError:
-        raise Unavailable("cibadmin did not answer in XML; is Pacemaker well on this node? Ask 'crm_mon -1'.") from None
-    numbers = {node.get("uname"): published.number(pair.get("value")) for node in root.iter("node")
-               for pair in node.iter("nvpair") if pair.get("name") == attribute}
-    return [node.get("uname") for node in root.iter("node") if node.get("uname")], {
-        node: number for node, number in numbers.items() if number is not None}
+        raise Unavailable("cibadmin did not answer in XML (%s); is its Pacemaker older than 2.1?" % error) from None

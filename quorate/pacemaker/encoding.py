@@ -86,6 +86,13 @@ def number(text):
     return int(text)
 
 
+def generation(text):
+    """A generation as the configuration holds it: 0 when it is not set, None when it is garbage."""
+    if text is None:
+        return 0
+    return int(text) if text.isdigit() and text.isascii() else None
+
+
 def flag(text):
     return {"1": True, "0": False}[text]
 

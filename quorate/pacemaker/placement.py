@@ -6,6 +6,10 @@ such as dates) out. What counts is whether a node is ruled out, not which one is
 Explained, 'Deciding Which Nodes a Resource Can Run On' and 'Rules'.
 """
 
+import re
+
+from quorate.pacemaker.tools import is_true
+
 NEVER = ("-INFINITY", "-infinity", "-1000000")
 MEANS_PROMOTED = ("Promoted", "Master")
 
@@ -21,8 +25,9 @@ class Placement:
             for pair in node.findall("instance_attributes/nvpair"):
                 own.setdefault(pair.get("name"), pair.get("value"))
             self._attributes[node.get("uname")] = own
-        values = {one.get("name"): one.get("value") for one in root.findall(".//crm_config/cluster_property_set/nvpair")}
-        self._symmetric = (values.get("symmetric-cluster") or "true").lower() in ("true", "yes", "on", "1", "y")
+        values = {one.get("name"): one.get("value")
+                  for one in root.findall(".//crm_config/cluster_property_set/nvpair")}
+        self._symmetric = is_true(values.get("symmetric-cluster") or "true")
 
     def allowed(self, names, node):
         """Whether a resource may run on `node`. names: its id and those of the clone or group around it."""
@@ -74,7 +79,8 @@ class Placement:
             return None  # remote and guest nodes have attributes elsewhere
         value, wanted = self._attributes[node].get(part.get("attribute")), part.get("value")
         operation = part.get("operation")
-        if part.get("attribute", "").startswith("#") and value is None or part.get("value-source", "literal") != "literal":
+        if part.get("attribute", "").startswith("#") and value is None or part.get("value-source",
+                                                                                   "literal") != "literal":
             return None
         return {"defined": value is not None, "not_defined": value is None, "eq": value is not None and value == wanted,
                 "ne": value != wanted}.get(operation)
@@ -84,7 +90,6 @@ def _concerns(constraint, names):
     if constraint.get("rsc") is not None:
         return constraint.get("rsc") in names
     if constraint.get("rsc-pattern") is not None:
-        import re
         pattern = constraint.get("rsc-pattern")
         try:
             return any(re.search(pattern.lstrip("!"), name) is not None for name in names) != pattern.startswith("!")

@@ -9,6 +9,7 @@
 """
 
 from quorate.ocf.context import host_of_bundle
+from quorate.pacemaker import encoding
 from quorate.pacemaker.attributes import Attributes, plain
 from quorate.pacemaker.tools import members, this_node
 
@@ -78,18 +79,18 @@ class PublishedState:
         others = [node for node in everything if node not in present]
         if not others:
             return frozenset()
-        from quorate.pacemaker.cib import status
-        nodes = status(self._context.commands, self._context.deadline).nodes
+        from quorate.pacemaker import crm_mon
+        nodes = crm_mon.status(self._context.commands, self._context.deadline).nodes
         return frozenset(node.name for node in nodes if node.online and node.type in ("remote", "guest")
                          and node.name in others)
 
     def generation(self):
         """The current generation. 0: there was none; None: garbage, and then nobody acts on it."""
-        return number(self._attributes.cluster_property(self._name + "-generation"))
+        return encoding.generation(self._attributes.cluster_property(self._name + "-generation"))
 
     def own_generation(self):
         """The generation in which this node last took part."""
-        return number(self._attributes.permanent(self._name + "-generation", this_node(self._context)))
+        return encoding.generation(self._attributes.permanent(self._name + "-generation", this_node(self._context)))
 
     def override(self):
         """The operator's word, None when there is none."""
@@ -100,10 +101,3 @@ class PublishedState:
         """Leave the operator's word (None: it was used, or taken back)."""
         value = None if override is None else self.encode_override(override)
         self._attributes.set_cluster_property(self._name + "-override", value)
-
-
-def number(text):
-    """A whole number of the configuration: 0 when it is not set, None when it is garbage."""
-    if text is None:
-        return 0
-    return int(text) if text.isdigit() and text.isascii() else None

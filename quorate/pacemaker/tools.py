@@ -7,6 +7,7 @@ EX_DISCONNECT = 102  # CRM_EX_DISCONNECT: no cluster here
 EX_NOSUCH = 105      # CRM_EX_NOSUCH: crm_attribute says it for an attribute that is not there (before 2.1: 6, ENXIO)
 EX_NOSUCH_OLD = 6
 TIMEOUT = 10.0             # seconds for one question; they normally take some milliseconds
+STANDARD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # releases before OCF 1.1 call them so
 
 
 class Unavailable(Exception):
@@ -52,14 +53,6 @@ def members(commands, deadline):
     return found
 
 
-def quorate(commands, deadline):
-    """Whether our partition has quorum. Raises Unavailable."""
-    answer = ask(commands, deadline, ("crm_node", "-q")).out.strip()
-    if answer not in ("0", "1"):
-        raise Unavailable("crm_node -q says neither 0 nor 1 but '%s'." % answer[:60])
-    return answer == "1"
-
-
 def local_node(commands, deadline):
     """The name of this node in the cluster. Raises Unavailable. (The host name need not be the same.)"""
     name = ask(commands, deadline, ("crm_node", "-n")).out.strip()
@@ -76,3 +69,8 @@ def this_node(context):
     if context.node is None:
         context.node = local_node(context.commands, context.deadline)
     return context.node
+
+
+def is_true(text):
+    """Whether a text of the configuration means yes, as Pacemaker reads it."""
+    return text.lower() in ("true", "yes", "on", "1", "y")

@@ -6,17 +6,15 @@ a cluster that was made by hand, with other ids, is compared for what it does.
 """
 
 from collections import namedtuple
-from xml.etree import ElementTree
 
-from quorate.pacemaker.cib import STANDARD_ROLES, parse_resources
-from quorate.pacemaker.placement import Placement
+from quorate.ocf.declaration import seconds
+from quorate.pacemaker.tools import is_true
 from quorate.plan.facts import ROLES
 from quorate.plan.render import pcs
 from quorate.plan.resources import ROLE_ATTRIBUTE, wanted
 from quorate.plan.services import BY_NAME
 
 SECRET = ("pass", "secret", "token")  # parameters with such a word in their names are never shown
-_UNITS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600, "ms": 0.001, "msec": 0.001}
 
 
 class Difference(namedtuple("Difference", "text command", defaults=(None,))):
@@ -24,54 +22,15 @@ class Difference(namedtuple("Difference", "text command", defaults=(None,))):
     __slots__ = ()
 
 
-class _Cluster:
-    """The configuration section of a CIB."""
+def differences(plan, cluster, proxies=None, version=None):
+    """Tuple of Difference.
 
-    def __init__(self, text):
-        self.resources = parse_resources(text)
-        self.root = ElementTree.fromstring(text)
-        self.placement = Placement(self.root)
-        self.by_id = {one.id: one for one in self.resources}
-        self.groups = {member.get("id"): group.get("id") for group in self.root.iter("group")
-                       for member in group.findall("primitive")}
-        self.clones = {clone.get("id") for tag in ("clone", "master") for clone in self.root.iter(tag)}
-        self.nodes = {one.get("uname"): {pair.get("name"): pair.get("value") for pair in one.iter("nvpair")}
-                      for one in self.root.findall(".//nodes/node")}
-        self.properties = {one.get("name"): one.get("value")
-                           for one in self.root.findall(".//crm_config/cluster_property_set/nvpair")}
-        self.defaults = {one.get("name"): one.get("value")
-                         for one in self.root.findall(".//rsc_defaults/meta_attributes/nvpair")}
-
-    def top(self, resource):
-        """The id that constraints name."""
-        return resource.parent or resource.id
-
-    def orders(self):
-        """(first action, first, then action, then) of every order, sets of resources included."""
-        for one in self.root.findall(".//constraints/rsc_order"):
-            sets = [[(part.get("action") or "start", ref.get("id")) for ref in part.findall("resource_ref")]
-                    for part in one.findall("resource_set")]
-            for before, after in zip(sets, sets[1:]):
-                for first in before:
-                    for then in after:
-                        yield first + then
-            if one.get("first"):
-                first = one.get("first-action") or "start"
-                yield first, one.get("first"), one.get("then-action") or first, one.get("then")
-
-    def colocations(self):
-        """(resource, with) of every mandatory colocation."""
-        for one in self.root.findall(".//constraints/rsc_colocation"):
-            if one.get("rsc") and one.get("score", "INFINITY") in ("INFINITY", "+INFINITY"):
-                yield one.get("rsc"), one.get("with-rsc")
-
-
-def differences(plan, configuration, proxies=None, version=None):
-    """Tuple of Difference. configuration: text of the configuration section of the CIB; proxies: tuples whose first
-    element is the name of a backend and whose `servers` have names, as HAProxy tells them, or None: not asked.
-    Raises quorate.pacemaker.attributes.Unavailable when the configuration cannot be read.
+    cluster   quorate.pacemaker.cib.Configuration
+    proxies   the backends of HAProxy on this node: tuple of what has a `name`, and `servers` with a `name` each; None: not
+              asked
+    version   of Pacemaker, '2.1' or '3.0', for the commands; else the plan's own
     """
-    cluster, want = _Cluster(configuration), wanted(plan)
+    want = wanted(plan)
     here = _matched(want, cluster)
     found = list(_members(plan, want, cluster)) + list(_settings(want, cluster))
     found += _fencing(want, cluster)
@@ -86,7 +45,8 @@ def differences(plan, configuration, proxies=None, version=None):
 
 def _matched(want, cluster):
     """dict wanted id -> the Resource of the cluster that is meant."""
-    found = {one.id: cluster.by_id[one.id] for one in want.resources if one.id in cluster.by_id}
+    by_id = {one.id: one for one in cluster.resources}
+    found = {one.id: by_id[one.id] for one in want.resources if one.id in by_id}
     for one in want.resources:
         if one.id in found:
             continue
@@ -125,7 +85,7 @@ def _settings(want, cluster):
     for name, value in want.properties:
         # Not set is the default, which is true; 3.0.2 calls it fencing-enabled.
         now = cluster.properties.get("fencing-enabled", cluster.properties.get(name, "true"))
-        if now.lower() not in ("true", "yes", "on", "1", "y"):
+        if not is_true(now):
             yield Difference("The property %s is %s, the plan has %s." % (name, now, value),
                              "pcs property set %s=%s" % (name, value))
     if cluster.properties.get("maintenance-mode") == "true":
@@ -217,7 +177,7 @@ def _shown(name, value):
 def _operations(wish, now, kind):
     """Timeouts and intervals; a recurring operation is known by its name, its role and its level of check."""
     found = []
-    have = [(one.name, seconds(one.interval) or 0, STANDARD_ROLES.get(one.role, one.role), seconds(one.timeout))
+    have = [(one.name, seconds(one.interval or "") or 0, one.role, seconds(one.timeout or ""))
             for one in now.operations]
     for one in wish.operations:
         words = " ".join(pcs.operation_words(one))
@@ -244,17 +204,6 @@ def _operations(wish, now, kind):
 def _named(operation):
     return operation.name + (" (%s)" % operation.role if operation.role else "") + (
         " (level %d)" % operation.level if operation.level else "")
-
-
-def seconds(text):
-    """'30s', '5min', '100' as seconds; None for nothing and for nonsense."""
-    text = (text or "").strip()
-    digits = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
-    unit = text[len(digits):].strip()
-    try:
-        return float(digits) * _UNITS[unit]
-    except (ValueError, KeyError):
-        return None
 
 
 def _around(wish, now, cluster):
@@ -285,7 +234,7 @@ def _around(wish, now, cluster):
 # -- constraints
 
 def _constraints(want, cluster, here, version):
-    tops = {one.top: cluster.top(here[one.id]) for one in want.resources if one.id in here}
+    tops = {one.top: here[one.id].top for one in want.resources if one.id in here}
     have_with, have_order = set(cluster.colocations()), set(cluster.orders())
     for one in want.colocations:
         mine = one._replace(resource=tops.get(one.resource), other=tops.get(one.other))
@@ -309,7 +258,7 @@ def _places(want, cluster, here, version):
         if now is None or wish.top in seen:
             continue
         seen.add(wish.top)
-        top = cluster.top(now)
+        top = now.top
         together = [one for one in want.resources if one.top == wish.top]
         for node in want.nodes:
             if node not in cluster.nodes:
@@ -320,19 +269,13 @@ def _places(want, cluster, here, version):
                 continue
             if should:
                 text, command = "%s may not run on %s, in the plan it does." % (top, node), "pcs resource clear " + top
-                if not _moved(cluster, top, node):
+                if not cluster.was_moved(top):
                     command = "pcs constraint location config resources %s" % top
             else:
                 text = "%s may run on %s, in the plan it does not." % (top, node)
                 steps = pcs.location_steps(wishes[wish.top]._replace(resource=top), version)
                 command = pcs.line(next(steps).words)
             yield Difference(text, command)
-
-
-def _moved(cluster, top, node):
-    """Whether that is what `pcs resource ban` or `move` left behind."""
-    return any((one.get("id") or "").startswith("cli-") and one.get("rsc") == top
-               for one in cluster.root.findall(".//constraints/rsc_location"))
 
 
 def _more_than_wanted(want, cluster, here):
@@ -346,7 +289,7 @@ def _more_than_wanted(want, cluster, here):
 
 def _haproxy(plan, proxies):
     """Listeners and their servers; a server is named after its node."""
-    have = {one[0]: {server.name for server in one.servers} for one in proxies}
+    have = {one.name: {server.name for server in one.servers} for one in proxies}
     mend = "quorate plan haproxy FILE >/etc/haproxy/haproxy.cfg; systemctl reload haproxy"
     for service in plan.services:
         if not BY_NAME[service.name].proxied:

@@ -49,14 +49,14 @@ def _enabled_unit(context):
 
 def _cluster(context):
     """What the cluster's own settings will do to us; nothing when there is no cluster to ask."""
-    from quorate.pacemaker import cib
+    from quorate.pacemaker import cib, crm_mon
     from quorate.pacemaker.tools import Unavailable
     found = []
     try:
         if cib.stonith_enabled(context.commands, context.deadline) is False:
             found.append("Fencing is off: a node that does not stop can then serve beside the cluster. "
                          "pcs property set stonith-enabled=true")
-        known = {node.name for node in cib.status(context.commands, context.deadline).nodes}
+        known = {node.name for node in crm_mon.status(context.commands, context.deadline).nodes}
     except Unavailable:
         return found
     for name in (context.parameters.nodes or "").replace(",", " ").split():

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a running control plane at one moment. Unknown is None, never False."""
+"""What is known of a running control plane at one moment, and what the screen says of it. Unknown is None, never False."""
 
 from collections import namedtuple
 
-MOVING = ("Starting", "Stopping", "Promoting", "Demoting", "Migrating")  # roles on the way to another one
-DEGRADED = (190, 191)  # OCF_DEGRADED, OCF_DEGRADED_PROMOTED (OCF 1.1, 'Return codes'; lib/common/results.c of Pacemaker)
+from quorate.ocf import codes
+
+DEGRADED = (codes.DEGRADED, codes.DEGRADED_PROMOTED)  # of a monitor
+ADDRESSES = ("ocf:heartbeat:IPaddr2", "ocf:heartbeat:IPaddr", "ocf:heartbeat:IPv6addr")  # agents of virtual addresses
 
 # How well something is. The worst one decides the exit code.
 WELL, PAST, PLANNED, MOVES, BAD = "well", "past", "planned", "moves", "bad"
@@ -16,9 +18,9 @@ class Configured(namedtuple("Configured", "name addresses most promoted_most all
 
     name            of the cluster, or None
     addresses       dict service -> its virtual address
-    most            dict service -> how many instances at most (clone-max)
-    promoted_most   dict service -> how many promoted ones
-    allowed         dict (service, node) -> may it run there? True, False, None: not known
+    most            dict service -> the most instances that may run (clone-max), None: not configured
+    promoted_most   dict service -> the most instances that may be promoted
+    allowed         dict (service, node) -> whether it may run there: True, False, None: not known
     """
 
     __slots__ = ()
@@ -37,22 +39,24 @@ class Proxy(namedtuple("Proxy", "name status servers")):
 
 
 class Explanation(namedtuple("Explanation", "service whole text command level", defaults=(BAD,))):
-    """What an agent's own decision says. whole: nothing is left to do; command: what to type, or None; level: how bad it is
-    where it is not whole."""
+    """What an agent decided about its service.
+
+    whole: nothing is left to do; command: what to type, or None; level: how bad it is where it is not whole.
+    """
 
     __slots__ = ()
 
 
-class Observation(namedtuple("Seen", "node cluster configured proxies drained explanations gaps")):
+class Observation(namedtuple("Observation", "node cluster configured proxies drained explanations gaps")):
     """Everything that was asked.
 
     node           this node's name in the cluster, None: not known
-    cluster        Cluster
+    cluster        quorate.pacemaker.crm_mon.Cluster
     configured     Configured, None: could not be read
     proxies        tuple of Proxy, None: HAProxy does not run here or could not be asked
     drained        why this node is drained, None: it is not
-    explanations   tuple
-    gaps           sentences about what could not be asked
+    explanations   tuple of Explanation
+    gaps           tuple of sentences about what could not be asked
     """
 
     __slots__ = ()
@@ -64,13 +68,13 @@ class Row(namedtuple("Row", "name word level text notes", defaults=((),))):
     __slots__ = ()
 
 
-class Trouble(namedtuple("Trouble", "level text command", defaults=(None,))):
-    """What is wrong and why, and what to type."""
+class Problem(namedtuple("Problem", "level text command", defaults=(None,))):
+    """What is wrong and why, and what to type, or None. The names of the fields are keys of the JSON."""
 
     __slots__ = ()
 
 
-class Verdict(namedtuple("Verdict", "level headline title nodes services proxies troubles")):
-    """What the screen says. level: the worst; title: about the cluster as a whole; then tuples of Row and Trouble."""
+class Summary(namedtuple("Summary", "level headline title nodes services proxies problems")):
+    """What the screen says. level: the worst; title: about the cluster as a whole; then tuples of Row and of Problem."""
 
     __slots__ = ()

@@ -1,69 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is wrong with a control plane, and the command that fixes it. Pure."""
 
-from quorate.status.facts import BAD, DEGRADED, MOVES, PAST, PLANNED, WELL, Trouble
+from quorate.status.facts import BAD, DEGRADED, MOVES, PAST, PLANNED, WELL, Problem
 
 
-# -- why
-
-def _troubles(observed, rows):
+def find_problems(observed, rows):
+    """Every Problem in an Observation, a generator. rows: dict name of a service -> its Row."""
     yield from _of_cluster(observed.cluster)
     yield from _of_nodes(observed.cluster)
     yield from _of_services(observed, rows)
     for one in observed.explanations:
         if not one.whole:
-            yield Trouble(one.level, "%s: %s" % (one.service, one.text), one.command)
-    explained = {one.service for one in observed.explanations if not one.whole}
-    alike = {}
-    for failure in sorted(observed.cluster.failures):
-        trouble = _of_failure(observed.cluster, failure, rows)
-        if failure.code not in DEGRADED or trouble.level == PAST or failure.service not in explained:
-            alike.setdefault((failure.service, trouble), []).append(failure)
-    for (service, trouble), failures in alike.items():
-        yield trouble._replace(text="%s on %s (%s): %s" % (
-            service, " ".join(sorted({one.node for one in failures})), _when(failures), trouble.text))
+            yield Problem(one.level, "%s: %s" % (one.service, one.text), one.command)
+    yield from _of_failures(observed, rows)
     if observed.drained is not None:
-        yield Trouble(PLANNED, "%s drains: %s" % (observed.node or "This node", observed.drained), "galera-check undrain")
+        yield Problem(PLANNED, "%s is drained: %s" % (observed.node or "This node", observed.drained),
+                      "galera-check undrain")
     for sentence in observed.gaps:
-        yield Trouble(BAD, sentence)
+        yield Problem(BAD, sentence)
 
 
 def _of_cluster(cluster):
     if cluster.dc is None:
-        yield Trouble(BAD, "No node is elected to decide (DC): the cluster starts, or its nodes do not see each other.",
-                      "corosync-cfgtool -s")
+        yield Problem(BAD, "No node is elected as designated controller (DC): the cluster is starting, or its nodes do not reach "
+                           "each other.", "corosync-cfgtool -s")
     if cluster.quorate is False:
-        yield Trouble(BAD, "This part of the cluster has no quorum, so it starts nothing: more than half of the nodes are "
+        yield Problem(BAD, "This part of the cluster has no quorum, so it starts nothing: more than half of the nodes are "
                            "needed.", "pcs quorum status")
     if cluster.fencing is False:
-        yield Trouble(BAD, "Fencing is off: a node that hangs cannot be recovered from.",
+        yield Problem(BAD, "Fencing is disabled: the cluster cannot recover from a node that hangs.",
                       "pcs property set stonith-enabled=true")
     if cluster.maintenance:
-        yield Trouble(PLANNED, "The cluster is in maintenance mode: nothing is watched and nothing is recovered.",
+        yield Problem(PLANNED, "The cluster is in maintenance mode: nothing is monitored or recovered.",
                       "pcs property set maintenance-mode=false")
     if cluster.stop_all:
-        yield Trouble(PLANNED, "stop-all-resources is set: the cluster stops everything.",
+        yield Problem(PLANNED, "stop-all-resources is set: the cluster stops everything.",
                       "pcs property set stop-all-resources=false")
     for one in cluster.fencings:
-        word = "Fencing of %s (%s) failed at %s" if one.status == "failed" else "%s is being fenced (%s)%s"
-        text = word % (one.target, one.action, one.when if one.status == "failed" else "")
-        still = any(node.name == one.target and node.unclean for node in cluster.nodes)
-        yield Trouble(MOVES if one.status == "pending" else BAD if still else PAST, text + ".",
-                      "pcs stonith history show " + one.target)
+        yield _of_fencing(cluster, one)
+
+
+def _of_fencing(cluster, fencing):
+    """Of an attempt that is under way or failed. A failed one is past unless the node still waits to be fenced."""
+    if fencing.status == "failed":
+        unclean = any(node.name == fencing.target and node.unclean for node in cluster.nodes)
+        level, text = BAD if unclean else PAST, "Fencing of %s (%s) failed at %s." % (fencing.target, fencing.action,
+                                                                                      fencing.when)
+    else:
+        level, text = MOVES, "%s is being fenced (%s)." % (fencing.target, fencing.action)
+    return Problem(level, text, "pcs stonith history show " + fencing.target)
 
 
 def _of_nodes(cluster):
     for node in cluster.nodes:
         if node.unclean and cluster.fencing is not False:
-            yield Trouble(BAD, "%s is unclean: until it is fenced, what ran there is started nowhere else. If it is off "
-                               "for sure:" % node.name, "pcs stonith confirm " + node.name)
+            yield Problem(BAD, "%s is unclean: until it is fenced, what ran there is started nowhere else. If you are sure that "
+                               "it is off:" % node.name, "pcs stonith confirm " + node.name)
         elif node.online and node.standby:
-            yield Trouble(PLANNED, "%s is in standby and runs nothing." % node.name, "pcs node unstandby " + node.name)
+            yield Problem(PLANNED, "%s is in standby and runs nothing." % node.name, "pcs node unstandby " + node.name)
         elif node.online and node.maintenance and not cluster.maintenance:
-            yield Trouble(PLANNED, "%s is in maintenance: what runs there is not watched." % node.name,
+            yield Problem(PLANNED, "%s is in maintenance: what runs there is not monitored." % node.name,
                           "pcs node unmaintenance " + node.name)
         elif not node.online and not node.pending and node.type == "member":
-            yield Trouble(BAD, "%s is off, or its cluster software is not started." % node.name,
+            yield Problem(BAD, "%s is off, or its cluster software is not started." % node.name,
                           "pcs cluster start " + node.name)
 
 
@@ -74,29 +73,46 @@ def _of_services(observed, rows):
         if row is None:
             continue
         if row.word == "disabled":
-            yield Trouble(PLANNED, "%s is disabled." % top, "pcs resource enable " + top)
+            yield Problem(PLANNED, "%s is disabled." % top, "pcs resource enable " + top)
         elif row.word == "unmanaged" and not observed.cluster.maintenance and not any(
                 node.maintenance for node in observed.cluster.nodes):
-            yield Trouble(PLANNED, "%s is unmanaged: it is not recovered." % top, "pcs resource manage " + top)
+            yield Problem(PLANNED, "%s is unmanaged: it is not recovered." % top, "pcs resource manage " + top)
         elif row.word == "orphan":
-            yield Trouble(BAD, "%s runs and is not in the configuration any more." % service.name,
+            yield Problem(BAD, "%s runs although the configuration does not have it any more." % service.name,
                           "pcs resource cleanup " + service.name)
         elif row.word == "FAILED" and any(one.blocked for one in service.instances):
-            yield Trouble(BAD, "%s is blocked: the cluster cannot stop it and does nothing more with it." % service.name,
+            yield Problem(BAD, "%s is blocked: the cluster cannot stop it and does nothing more with it."
+                          % service.name,
                           "pcs resource cleanup " + service.name)
+
+
+def _of_failures(observed, rows):
+    """One Problem for all failures of a service that say the same.
+
+    A service that explains itself needs no second reason for being degraded.
+    """
+    explained = {one.service for one in observed.explanations if not one.whole}
+    alike = {}
+    for failure in sorted(observed.cluster.failures):
+        problem = _of_failure(observed.cluster, failure, rows)
+        if failure.code not in DEGRADED or problem.level == PAST or failure.service not in explained:
+            alike.setdefault((failure.service, problem), []).append(failure)
+    for (service, problem), failures in alike.items():
+        yield problem._replace(text="%s on %s (%s): %s" % (
+            service, " ".join(sorted({one.node for one in failures})), _when(failures), problem.text))
 
 
 def _of_failure(cluster, failure, rows):
-    """A failed action: it still matters, or it is over and only remembered. Where and when is added later."""
-    reason, mend = failure.reason or failure.word, "pcs resource cleanup " + failure.service
+    """Of a failed action that still matters, or of one that is over and only recorded. Without where and when."""
+    reason, cleanup = failure.reason or failure.word, "pcs resource cleanup " + failure.service
     if failure.code in DEGRADED:
         latest = cluster.latest.get((failure.service, failure.node), ())
         if any(one.code in DEGRADED for one in latest):
-            return Trouble(BAD, "degraded. " + reason)
-        return Trouble(PAST, "was degraded, and that is over. " + reason, mend)
+            return Problem(BAD, "degraded. " + reason)
+        return Problem(PAST, "was degraded and has recovered. " + reason, cleanup)
     row = rows.get(failure.service)
-    return Trouble(PAST if row is not None and row.level in (WELL, PAST) else BAD,
-                   "%s failed. %s" % (failure.action, reason), mend)
+    return Problem(PAST if row is not None and row.level in (WELL, PAST) else BAD,
+                   "%s failed. %s" % (failure.action, reason), cleanup)
 
 
 def _when(failures):

@@ -1,82 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Verdict as lines of text. Pure."""
+"""A Summary as lines of text. Pure."""
 
 from quorate.status.facts import BAD, MOVES, PAST, PLANNED, WELL
+from quorate.text import one_line, wrapped
 
 COLOURS = {WELL: "32", PAST: "2", PLANNED: "33", MOVES: "36", BAD: "1;31"}  # SGR codes (ECMA-48, 8.3.117)
-NARROWEST, WIDTH = 40, 80
-_NAME_MOST = 22
-_WORD = 11
+NARROWEST, WIDTH = 40, 80  # columns
+_NAME_MOST = 22            # letters of a name that are shown
+_WORD = 11                 # width of the column of words
 
 
-def lines(verdict, observed, width=WIDTH, colour=False):
-    """The screen, at most `width` columns wide (never less than 40). Every line is printable ASCII, but for colours."""
+def lines(summary, observed, width=WIDTH, colour=False):
+    """The screen, at most `width` columns wide (never less than 40). Every line is printable ASCII, except for colours."""
     width = max(NARROWEST, width)
-    screen = _paragraph(verdict.title, width) + _painted(_paragraph(verdict.headline, width), verdict.level, colour)
-    column = max([6] + [min(len(row.name), _NAME_MOST) for row in verdict.nodes + verdict.services + verdict.proxies])
+    screen = paragraph(summary.title, width) + _painted(paragraph(summary.headline, width), summary.level, colour)
+    column = max([6] + [min(len(row.name), _NAME_MOST) for row in summary.nodes + summary.services + summary.proxies])
     here = " on %s" % observed.node if observed.node else ""
-    for head, rows in (("nodes", verdict.nodes), ("services", verdict.services),
-                       ("HAProxy%s, with its own eyes" % here, verdict.proxies)):
+    for head, rows in (("nodes", summary.nodes), ("services", summary.services), ("HAProxy" + here, summary.proxies)):
         if rows:
             screen += ["", _cut(head, width)]
             for row in rows:
                 screen += _row(row, column, width, colour)
-    for head, wanted in (("why", (BAD, MOVES, PLANNED)), ("over, and still remembered", (PAST,))):
-        found = [trouble for trouble in verdict.troubles if trouble.level in wanted]
+    for head, wanted in (("why", (BAD, MOVES, PLANNED)), ("past failures, still recorded", (PAST,))):
+        found = [problem for problem in summary.problems if problem.level in wanted]
         if found:
             screen += ["", head]
-            for trouble in sorted(found, key=lambda one: wanted.index(one.level)):
-                screen += _painted(_paragraph(trouble.text, width, "  ", "    "), trouble.level, colour)
-                if trouble.command:
-                    screen += _paragraph(trouble.command, width, "    -> ", "       ")
+            for problem in sorted(found, key=lambda one: wanted.index(one.level)):
+                screen += _painted(paragraph(problem.text, width, "  ", "    "), problem.level, colour)
+                if problem.command:
+                    screen += paragraph(problem.command, width, "    -> ", "       ")
     return screen
 
 
 def _row(row, column, width, colour):
-    """Name, word, where; and below it what it says of itself."""
+    """Name, word and text of a Row, and its notes below them."""
     head = "  %s  " % _cut(row.name, _NAME_MOST).ljust(column)
     word = _cut(row.word, _WORD).ljust(_WORD)
     indent = " " * (len(head) + _WORD + 2)
     narrow = len(indent) > width - 16
-    text = wrapped(row.text, width - (6 if narrow else len(indent)))
-    first = "" if narrow else (text.pop(0) if text else "")
+    text = _lines(row.text, width - (6 if narrow else len(indent)))
+    first = text.pop(0) if text and not narrow else ""
     result = [head + (_paint(word, row.level) if colour else word) + "  " + first]
     result += [("      " if narrow else indent) + line for line in text]
     for note in row.notes:
-        result += _paragraph(note, width, "      ", "        ")
+        result += paragraph(note, width, "      ", "        ")
     return [line.rstrip() for line in result]
 
 
-def _paragraph(text, width, first="", others=None):
+def paragraph(text, width, first="", others=None):
+    """The text in lines of at most `width`, the first one behind `first` and the others behind `others`; at least one line."""
     others = first if others is None else others
-    found = wrapped(text, width - max(len(first), len(others)))
+    found = _lines(text, width - max(len(first), len(others)))
     return [(others if number else first) + line for number, line in enumerate(found)] or [first.rstrip()]
 
 
-def wrapped(text, width):
-    """The text in lines of at most `width`; only a word longer than that is cut."""
-    result, line = [], ""
-    for word in _ascii(text).split():
-        while len(word) > width:
-            if line:
-                result.append(line)
-                line = ""
-            result.append(word[:width])
-            word = word[width:]
-        if line and len(line) + 1 + len(word) > width:
-            result.append(line)
-            line = word
-        elif word:
-            line = line + " " + word if line else word
-    return result + [line] if line else result
-
-
-def _ascii(text):
-    return "".join(letter if " " <= letter <= "~" else " " if letter.isspace() else "?" for letter in text)
+def _lines(text, width):
+    return wrapped(one_line(text, None), width, cut=True)
 
 
 def _cut(text, most):
-    text = " ".join(_ascii(text).split())
+    text = one_line(text, None)
     return text if len(text) <= most else text[:most - 1] + "~"
 
 

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 from hypothesis import assume, given, settings, strategies as st
 
+from quorate.pacemaker.cib import Configuration
 from quorate.plan.diff import differences
 from quorate.plan.parse import read
 from quorate.plan.render import pcs
@@ -72,7 +73,7 @@ def test_constraints_are_about_what_exists(document):
 def test_a_cluster_that_was_made_from_it_does_not_differ(document, version):
     plan = plan_of(document)
     text = ElementTree.tostring(configuration(wanted(plan)), encoding="unicode")
-    assert differences(plan, text, version=version) == ()
+    assert differences(plan, Configuration(text), version=version) == ()
 
 
 @settings(max_examples=50, deadline=None)
@@ -90,7 +91,7 @@ def test_whatever_is_taken_away_is_missed(document, chance):
     above[gone].remove(gone)
     if gone.tag == "primitive" and above[gone].tag != "resources" and above[gone].find("primitive") is None:
         above[above[gone]].remove(above[gone])  # no clone and no group without a member
-    found = differences(plan, ElementTree.tostring(root, encoding="unicode"))
+    found = differences(plan, Configuration(ElementTree.tostring(root, encoding="unicode")))
     assert found, ElementTree.tostring(gone)
     assert all(one.text.endswith(".") and "\n" not in one.text for one in found)
     assert all(one.command is None or shlex.split(one.command) for one in found)

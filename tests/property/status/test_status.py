@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever crm_mon prints: a verdict, and a screen that fits."""
+"""Whatever crm_mon prints: a summary, and a screen that fits."""
 
 import copy
 import os
@@ -8,15 +8,18 @@ from xml.etree import ElementTree
 from hypothesis import given, settings, strategies as st
 
 from quorate.pacemaker import crm_mon
-from quorate.status import observe, screen, summary
+from quorate.pacemaker.cib import Configuration
+from quorate.status import observe, screen
 from quorate.status.facts import LEVELS, Observation
+from quorate.status.summary import exit_code, summarise
+from quorate.text import one_line, wrapped
 from tests import ROOT
 
 HERE = os.path.join(ROOT, "tests", "unit", "pacemaker", "crm_mon")
 FILES = sorted(name for name in os.listdir(HERE) if name.endswith(".xml") and name not in ("configuration.xml", "down.xml"))
 TREES = {name: ElementTree.parse(os.path.join(HERE, name)).getroot() for name in FILES}
 with open(os.path.join(HERE, "configuration.xml"), encoding="utf-8") as _file:
-    CONFIGURATION = _file.read()
+    CONFIGURATION = Configuration(_file.read())
 TEXTS = st.one_of(st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=300), st.sampled_from([
     "", "true", "false", "-1", "190", "191", "Promoted", "Stopped", "Demoting", "n1", "n9", "db", "x" * 200, "a b " * 90,
     "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 60, "db_monitor_10000", "_", "INFINITY", "9" * 30]))
@@ -45,34 +48,41 @@ def screens(draw):
 @given(screens(), st.integers(0, 200), st.booleans(), st.booleans(), TEXTS)
 def test_no_answer_breaks_the_screen_or_its_width(text, width, configured, colour, drained):
     try:
-        cluster = crm_mon.cluster(text)
+        cluster = crm_mon.parse(text)
     except crm_mon.Garbled:
         return
     names = [node.name for node in cluster.nodes]
     seen = Observation(names[0] if names else None, cluster, observe.configured(CONFIGURATION, names) if configured else None, None,
                 drained or None, (), (drained,))
-    verdict = summary.judge(seen)
-    assert verdict.level in LEVELS and summary.exit_code(verdict) in (0, 1)
-    found = screen.lines(verdict, seen, width)
+    summary = summarise(seen)
+    assert summary.level in LEVELS and exit_code(summary) in (0, 1)
+    found = screen.lines(summary, seen, width)
     assert all(len(line) <= max(width, screen.NARROWEST) for line in found), max(found, key=len)
     assert all(" " <= letter <= "~" for line in found for letter in line)
-    coloured = screen.lines(verdict, seen, width, True)
+    coloured = screen.lines(summary, seen, width, True)
     assert len(coloured) == len(found)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=400))
 def test_any_text_is_a_cluster_or_garbled(text):
-    for function in (crm_mon.cluster, observe.parse_proxies):
+    for function, error in ((crm_mon.parse, crm_mon.Garbled), (observe.parse_proxies, ValueError)):
         try:
             function(text)
-        except crm_mon.Garbled:
+        except error:
             pass
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=300), st.integers(1, 90))
 def test_wrapping_keeps_every_letter_and_the_width(text, width):
-    found = screen.wrapped(text, width)
+    found = wrapped(text, width, cut=True)
     assert all(0 < len(line) <= width for line in found)
-    assert "".join("".join(found).split()) == "".join(screen.wrapped(text, 10000)).replace(" ", "")
+    assert "".join("".join(found).split()) == "".join(text.split())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=300), st.integers(1, 90))
+def test_one_line_is_printable_ascii(text, most):
+    line = one_line(text, most)
+    assert all(" " <= letter <= "~" for letter in line) and len(line) <= most

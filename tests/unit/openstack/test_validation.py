@@ -3,8 +3,9 @@
 
 from quorate.openstack import catalog, explain, facts, validation
 from quorate.openstack.actions import published
-from quorate.openstack.facts import Address, Observation, Settings, Tree, Verdict
-from quorate.pacemaker.cib import parse_colocations, parse_resources, parse_status
+from quorate.openstack.facts import Address, Observation, Settings, Tree, Diagnosis
+from quorate.pacemaker import crm_mon
+from quorate.pacemaker.cib import parse_colocations, parse_resources
 
 SETTINGS = Settings(True, (Address("n1", 5672),), Address("n1", 3306), "ha", (("a", "ha"), ("b", "other")))
 PRIMITIVES = """<resources>%s</resources>"""
@@ -17,7 +18,7 @@ STATUS = """<pacemaker-result><nodes><node name="n1" online="true"/></nodes><res
 
 
 def apart(resources, node="n1", constraints="<constraints/>"):
-    return validation.apart(parse_resources(PRIMITIVES % resources), parse_status(STATUS % node), parse_colocations(constraints),
+    return validation.apart(parse_resources(PRIMITIVES % resources), crm_mon.parse(STATUS % node), parse_colocations(constraints),
                             "nova-novncproxy", "nova-consoleauth")
 
 
@@ -80,10 +81,10 @@ def test_names_that_differ_between_nodes():
 
 
 def test_the_screen_of_explain():
-    seen = Observation(Tree(), age=5.0)
-    verdict = Verdict(facts.DEGRADED, "RabbitMQ is away.", ("broker",))
+    observed = Observation(Tree(), age=5.0)
+    diagnosis = Diagnosis(facts.DEGRADED, "RabbitMQ is away.", ("broker",))
     found = [facts.Symptom("broker", facts.OUTAGE, "RabbitMQ is away."), facts.Symptom("x", facts.NOTICE, "And this.")]
-    text = "\n".join(explain.lines(parse_status(STATUS % "n1"), {"n1": "Started"}, {"n1": "ha@a"}, verdict, found, seen, ["Mind."]))
+    text = "\n".join(explain.lines(crm_mon.parse(STATUS % "n1"), {"n1": "Started"}, {"n1": "ha@a"}, diagnosis, found, observed, ["Mind."]))
 
     assert "n1    Started  ha@a" in text and "here:     degraded: RabbitMQ is away." in text
     assert 1 == text.count("RabbitMQ is away") and "also:     And this." in text and "warning:  Mind." in text

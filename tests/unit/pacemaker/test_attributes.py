@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from quorate.host.clock import Deadline
-from quorate.pacemaker import promotion, tools
+from quorate.pacemaker import promotion
 from quorate.pacemaker.attributes import Attributes, checked_value, parse_values, plain
 from quorate.pacemaker.tools import Unavailable
 from tests.fakes import FakeClock, FakeCommands
@@ -217,32 +217,6 @@ def test_promotion_scores(commands, attributes):
     promotion.offer(attributes, "db", 100)
     commands.expect("attrd_updater", "-D", "-n", "master-db")
     promotion.withdraw(attributes, "db")
-
-
-def test_members(commands, clock):
-    deadline = Deadline(clock, 18)
-    commands.expect("crm_node", "-p", out="n1 n2 (null) n3 \n")
-    assert tools.members(commands, deadline) == {"n1", "n2", "n3"}
-    commands.expect("crm_node", "-q", out="1\n")
-    assert tools.quorate(commands, deadline) is True
-    commands.expect("crm_node", "-q", out="0\n")
-    assert tools.quorate(commands, deadline) is False
-
-
-@pytest.mark.parametrize("ask, option, out", [
-    (tools.members, "-p", ""), (tools.members, "-p", "(null)\n"), (tools.quorate, "-q", ""),
-    (tools.quorate, "-q", "yes"), (tools.local_node, "-n", "\n")])
-def test_an_empty_answer_is_no_answer(ask, option, out, commands, clock):
-    commands.expect("crm_node", option, out=out)
-    with pytest.raises(Unavailable):
-        ask(commands, Deadline(clock, 18))
-
-
-@pytest.mark.parametrize("ask", [tools.members, tools.quorate, tools.local_node])
-def test_no_cluster_has_no_members_and_no_quorum_either_way(ask, commands, clock):
-    commands.expect("crm_node", ..., rc=102)
-    with pytest.raises(Unavailable):
-        ask(commands, Deadline(clock, 18))
 
 
 SCORE = ("cibadmin", "-Q", "-A", "//node_state[@uname='n2']/transient_attributes//nvpair[@name='master-db']")

@@ -1,37 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The status and the configuration of the cluster, from what crm_mon and cibadmin print."""
+"""The configuration of the cluster, from what cibadmin prints."""
 
 import pytest
 
 from quorate.host.clock import Deadline
-from quorate.pacemaker.cib import Operation, find, parse_resources, parse_status, resources, status, stonith_enabled
+from quorate.pacemaker.cib import (Configuration, Operation, configuration, configured_nodes, find, parse_colocations,
+                                   parse_nodes,
+                                   parse_resources, resources, stonith_enabled)
 from quorate.pacemaker.tools import Unavailable
 from tests.fakes import FakeClock, FakeCommands
-
-STATUS = """<pacemaker-result api-version="2.25" request="crm_mon --output-as=xml">
-  <summary>
-    <stack type="corosync"/>
-    <current_dc present="true" version="2.1.5" name="n1" id="1" with_quorum="true"/>
-    <cluster_options stonith-enabled="true" no-quorum-policy="stop" maintenance-mode="false"/>
-  </summary>
-  <nodes>
-    <node name="n1" id="1" online="true" standby="false" maintenance="false" pending="false" unclean="false"
-          is_dc="true" type="member"/>
-    <node name="n2" id="2" online="false" standby="true" maintenance="false" pending="true" unclean="true"
-          is_dc="false" type="member"/>
-    <node name="r1" id="r1" online="true" standby="false" maintenance="true" pending="false" unclean="false"
-          is_dc="false" type="remote"/>
-  </nodes>
-  <resources>
-    <clone id="galera-clone" multi_state="true">
-      <resource id="galera:0" resource_agent="ocf::quorate:galera" role="Master" active="true" orphaned="false"
-                blocked="false" managed="true" failed="false"><node name="n1" id="1" cached="true"/></resource>
-      <resource id="galera" resource_agent="ocf:quorate:galera" role="Unpromoted" active="true" blocked="true"
-                managed="false" failed="true"><node name="n2" id="2" cached="false"/></resource>
-    </clone>
-  </resources>
-  <status code="0" message="OK"/>
-</pacemaker-result>"""
 
 RESOURCES = """<resources>
   <template id="db-template" class="ocf" provider="quorate" type="galera">
@@ -58,40 +35,13 @@ RESOURCES = """<resources>
 </resources>"""
 
 
-def test_nodes():
-    n1, n2, r1 = parse_status(STATUS).nodes
-    assert (n1.name, n1.online, n1.standby, n1.unclean, n1.pending, n1.dc) == ("n1", True, False, False, False, True)
-    assert (n2.online, n2.standby, n2.unclean, n2.pending) == (False, True, True, True)
-    assert (r1.type, r1.maintenance) == ("remote", True)
-
-
-def test_options():
-    found = parse_status(STATUS)
-    assert (found.quorate, found.fencing, found.maintenance) == (True, True, False)
-
-
-def test_the_new_name_of_the_fencing_option():
-    assert parse_status(STATUS.replace('stonith-enabled="true"', 'fencing-enabled="false"')).fencing is False
-
-
-def test_what_is_not_told_is_not_known():
-    found = parse_status("<pacemaker-result/>")
-    assert found == ((), (), None, None, None)
-
-
-def test_instances_have_the_names_of_ocf_1_1():
-    one, two = parse_status(STATUS).instances
-    assert (one.resource, one.agent, one.role, one.nodes) == ("galera", "ocf:quorate:galera", "Promoted", ("n1",))
-    assert (two.role, two.active, two.failed, two.blocked, two.managed) == ("Unpromoted", True, True, True, False)
-
-
 def test_a_primitive_has_what_its_template_gives_it_and_its_own_wins():
     galera = parse_resources(RESOURCES)[0]
     assert (galera.id, galera.agent, galera.parent) == ("galera", "ocf:quorate:galera", "galera-clone")
     assert galera.parameters == {"datadir": "/var/lib/mysql", "user": "mysql"}
     assert galera.parent_meta == {"promoted-max": "3"}
     assert galera.operations == (Operation("monitor", "10s", "30s", "Promoted"), Operation("start", "0s", "300s", None))
-    assert galera.environment()["OCF_RESKEY_datadir"] == "/var/lib/mysql"
+    assert galera.top == "galera-clone"
 
 
 def test_references_and_groups():
@@ -111,21 +61,23 @@ def test_finding():
 
 @pytest.mark.parametrize("text", ["", "not xml", "<a>", "<a></b>", "\0", "Error: cluster is not available"])
 def test_garbage_is_unavailable(text):
-    with pytest.raises(Unavailable):
-        parse_status(text)
-    with pytest.raises(Unavailable):
-        parse_resources(text)
+    for parse in (Configuration, parse_resources, parse_colocations, lambda text: parse_nodes(text, "mq-generation")):
+        with pytest.raises(Unavailable, match="did not answer in XML"):
+            parse(text)
 
 
 def test_how_the_tools_are_asked():
     clock = FakeClock()
-    commands = FakeCommands(clock).expect("crm_mon", "--output-as=xml", out=STATUS)
-    assert len(status(commands, Deadline(clock, 9)).nodes) == 3
-    commands.expect("cibadmin", "-Q", "-o", "resources", out=RESOURCES)
+    commands = FakeCommands(clock).expect("cibadmin", "-Q", "-o", "resources", out=RESOURCES)
     assert len(resources(commands, Deadline(clock, 9))) == 3
-    commands.expect("crm_mon", "--output-as=xml", rc=102)
+    commands.expect("cibadmin", "-Q", "-o", "configuration", out="<configuration>%s</configuration>" % RESOURCES)
+    assert len(configuration(commands, Deadline(clock, 9)).resources) == 3
+    commands.expect("cibadmin", "-Q", "-o", "nodes", rc=105, out='<nodes><node id="1" uname="n1"/></nodes>')
+    assert configured_nodes(commands, Deadline(clock, 9), "mq-generation") == (["n1"], {})
+    commands.expect("cibadmin", ..., rc=102)
     with pytest.raises(Unavailable):
-        status(commands, Deadline(clock, 9))
+        resources(commands, Deadline(clock, 9))
+    commands.done()
 
 
 @pytest.mark.parametrize("new, old, enabled", [

@@ -13,7 +13,7 @@ from quorate.host.process import Process
 from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
-from quorate.pacemaker.cib import configured_nodes
+from quorate.pacemaker.cib import parse_nodes
 from quorate.pacemaker.tools import Unavailable
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions import serving
@@ -562,7 +562,7 @@ def test_a_claim_is_lost_to_who_was_faster():
 def test_the_nodes_of_the_configuration():
     text = """<nodes><node id="1" uname="n1"><instance_attributes id="nodes-1"><nvpair id="x" name="mq-generation" value="2"/>
     </instance_attributes></node><node id="r" type="remote" uname="r1"/></nodes>"""
-    assert configured_nodes(text, "mq-generation") == (["n1", "r1"], {"n1": 2})
+    assert parse_nodes(text, "mq-generation") == (["n1", "r1"], {"n1": 2})
 
 
 def test_the_layout_survives_its_note(tmp_path):
