@@ -9,11 +9,11 @@ from lab import LabError
 WORDS = (
     ("process", ("(SIGSTOP)", "parent process of", "A second copy", "of an earlier", "worker processes", "came up at its start",
                  "runs on this node.", "not running")),
-    ("rpc", ("RPC call", "has no queue", "has no consumer", "could not be called", "RabbitMQ does not answer this node (", "has %d consumers",
+    ("rpc", ("RPC call", "has no queue", "has no consumer", "could not be called", "RabbitMQ does not answer this node (",
              " consumers instead of ")),
-    ("asked again", ("have not noticed yet",)),
+    ("asked again", ("has not noticed yet",)),
     ("amqp", ("connection to RabbitMQ", "not connected to RabbitMQ", "RabbitMQ (")),
-    ("row", ("The database of", "has not reported for", "reported within", "heartbeat", "has yet reported", "not yet reported")),
+    ("row", ("The database of", "has not reported for", "reported within", "heartbeat", "has reported since", "not yet reported")),
     ("page", ("HTTP request", "on port", "listen on port", "holds port")),
 )
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ocf:quorate:cinder-volume, heat-engine, nova-consoleauth, nova-novncproxy: the engine's actions for each declaration."""
+"""ocf:quorate:cinder-volume, heat-engine, nova-consoleauth, nova-novncproxy: the same actions, bound to each
+service."""
 
 import os
 import sys
@@ -18,7 +19,7 @@ def _start(context, service):
 
 
 def _stop(context, service):
-    """End all of it and prove it."""
+    """End every process and prove it."""
     from quorate.openstack.actions import stop
     return stop.stop(context, service)
 
@@ -30,12 +31,12 @@ def _monitor(context, service):
 
 
 def reload_agent(context, service):
-    """Every action reads its parameters anew, so there is nothing to carry over."""
+    """Succeed: every action reads its parameters anew, so there is nothing to do."""
     return Outcome(codes.SUCCESS)
 
 
 def validate(context, service, sources=None):
-    """Level 0: the parameters only. Level 10: this machine and the other nodes, and what will hurt later."""
+    """Level 0: the parameters only. Level 10: also this machine and the other nodes, as warnings."""
     if context.check_level >= 10:
         from quorate.ocf.advice import warn
         from quorate.openstack.service.sources import Sources
@@ -47,7 +48,7 @@ def validate(context, service, sources=None):
 def agent(service):
     """The Agent of a service."""
     def bound(action):
-        return lambda context: action(context, _told(context, service))
+        return lambda context: action(context, _with_parameters(context, service))
 
     return Agent(service.name, SHORT[service.name], LONG[service.name], parameters(service), ACTIONS, {
         "start": bound(_start), "stop": bound(_stop), "monitor": bound(_monitor),
@@ -55,8 +56,8 @@ def agent(service):
     })
 
 
-def _told(context, service):
-    """The service as the parameters describe it."""
+def _with_parameters(context, service):
+    """The service, changed as the parameters say."""
     port = getattr(context.parameters, "console_port", None)
     return service._replace(port=port) if port else service
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The services that the engine knows, as data. Names of units are Debian's and Red Hat's."""
+"""The services that agents and checks know, as data. Names of units are Debian's and Red Hat's."""
 
 from quorate.openstack.facts import NOVA_PING, PING, Service
 
@@ -12,8 +12,8 @@ HEAT_ENGINE = Service(
 NOVA_CONSOLEAUTH = Service(
     "nova-consoleauth", "nova", ("nova-consoleauth", "openstack-nova-consoleauth"), "nova", "/etc/nova/nova.conf",
     exchange="nova", topic="consoleauth", row="nova", call=NOVA_PING,
-    release="nova-consoleauth ended with the Stein release (nova 19): from Train on the cells' databases hold the tokens and "
-            "nova-novncproxy reads them itself, so delete this resource")
+    release="nova-consoleauth ended with the Stein release (nova 19): from Train on the cells' databases hold the "
+            "tokens and nova-novncproxy reads them itself, so delete this resource")
 NOVA_NOVNCPROXY = Service(
     "nova-novncproxy", "nova", ("nova-novncproxy", "openstack-nova-novncproxy"), "nova", "/etc/nova/nova.conf",
     amqp=False, port=6080, page="/vnc_lite.html")
@@ -25,11 +25,12 @@ def _api(name, project, port, units=(), page="/", config=None):
 
 
 def _caller(name, project, exchange, topic, row):
-    return Service(name, project, (name, "openstack-" + name), project, "/etc/%s/%s.conf" % (project, project), workers="any",
+    return Service(name, project, (name, "openstack-" + name), project, "/etc/%s/%s.conf" % (project, project),
+                   workers="any",
                    exchange=exchange, topic=topic, row=row, call=NOVA_PING if project == "nova" else PING)
 
 
-# Those that stay with systemd on every node. Ports are those of the OpenStack Installation Guide (firewalls and ports).
+# Services that systemd runs on every node. Ports are those of the OpenStack Installation Guide (firewalls and ports).
 OTHERS = (
     _api("keystone", "keystone", 5000, ("apache2", "httpd"), "/v3"),
     _api("glance-api", "glance", 9292, config="/etc/glance/glance-api.conf"),
@@ -44,6 +45,8 @@ OTHERS = (
     _caller("cinder-scheduler", "cinder", "openstack", "cinder-scheduler", "cinder"),
     _caller("neutron-rpc-server", "neutron", "neutron", "q-plugin", None),  # Debian's other half of neutron-server
 )
-SHORT = {"glance": "glance-api", "nova": "nova-api", "cinder": "cinder-api", "heat": "heat-api", "heat-cfn": "heat-api-cfn",
-         "placement": "placement-api", "neutron": "neutron-server", "neutron-api": "neutron-server"}  # as api-check says
+SHORT = {"glance": "glance-api", "nova": "nova-api", "cinder": "cinder-api", "heat": "heat-api",
+         "heat-cfn": "heat-api-cfn",
+         "placement": "placement-api", "neutron": "neutron-server",
+         "neutron-api": "neutron-server"}  # names of api-check
 ALL = {one.name: one for one in (CINDER_VOLUME, HEAT_ENGINE, NOVA_CONSOLEAUTH, NOVA_NOVNCPROXY) + OTHERS}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""service-check: the agents' own eyes on any service of the control plane, for HAProxy, monitoring and people."""
+"""service-check: any service of the control plane, observed as the agents do, for HAProxy, monitoring and operators."""
 
 from collections import namedtuple
 
@@ -11,14 +11,14 @@ from quorate.web.check import Check, Fact
 LEVELS = ("0", "10", "20")
 
 
-class Asked(namedtuple("Asked", "binary config check_timeout host")):
-    """The parameters that the agents' eyes look at."""
+class Parameters(namedtuple("Parameters", "binary config check_timeout host")):
+    """Those parameters of an agent on which an observation depends."""
 
     __slots__ = ()
 
 
-class Here(namedtuple("Here", "parameters processes deadline")):
-    """As much of a Context as a look needs; the whole of it knows the cluster, and a check must not."""
+class ObservationContext(namedtuple("ObservationContext", "parameters processes deadline")):
+    """What an observation needs of a Context. A whole Context knows the cluster, which a check must not."""
 
     __slots__ = ()
 
@@ -29,27 +29,27 @@ class ServiceCheck(Check):
     name, room, service = "service-check", "service", "The service"
     arguments, takes = ("name",), "NAME"
     roles = {
-        "/": "it runs, nothing of it is frozen, its port is its own and answers; an outage of broker or database is told and "
-             "takes no node out",
+        "/": "it runs, no process of it is stopped by a signal, its port is its own and answers; an outage of broker "
+             "or database is reported, but takes no node out",
         "/ready": "the same as /",
-        "/live": "something of it runs",
+        "/live": "a process of it runs",
     }
     options = {
-        "list": "print the services that NAME can be, and how each is asked",
-        "level N": "0: processes, connections, port, page; 10: the heartbeat in the database too; 20: an RPC call too "
-                   "(default: 0)",
-        "host ADDRESS": "where its port is asked (default: what it listens on, or this machine)",
+        "list": "print the services that NAME can be, and how each is checked",
+        "level N": "0: processes, connections, port, page; 10: also the heartbeat in the database; 20: also an RPC "
+                   "call (default: 0)",
+        "host ADDRESS": "address of its port (default: the one it listens on, or this machine)",
         "port N": "its port, where it is not the usual one",
-        "path PATH": "what is asked of it by HTTP (default: / or a page that it has)",
+        "path PATH": "the path to request by HTTP (default: / or a page that it has)",
         "config FILE": "its configuration file (default: that of its package)",
-        "timeout SECONDS": "how long a look may take (default: 1; 5 from level 10 on)",
+        "timeout SECONDS": "how long one check may take (default: 1; 5 from level 10 on)",
     }
     interval, timeout, once_timeout = 1.0, 1.0, 1.0
     exits = {"unknown": 3}
-    description = """Looks at a service of an OpenStack control plane with the eyes of the resource agents: its processes (of its systemd \
+    description = """Observes a service of an OpenStack control plane as the resource agents do: its processes (of its systemd \
 unit, else by command line), their state, their connections to RabbitMQ, its port and what it answers there. --level 10 and \
 20 also read its heartbeat from the database and call it by RPC, with the accounts of its own configuration file; that \
-needs to be root.
+requires root.
 
 NAME is one of these (--list shows the port and the unit of each):
 
@@ -63,7 +63,7 @@ A systemd unit that serves it for HAProxy, as /etc/systemd/system/check-nova-api
     [Install]
     WantedBy=multi-user.target
 
-A drain is for all services of the node that are checked; give --drain-directory where one alone is drained.""" % (
+A drain applies to all services of the node that are checked; to drain one alone, give it its own --drain-directory.""" % (
         "\n    ".join(sorted(catalog.ALL)))
     files = (("/etc/PROJECT/PROJECT.conf", "The service's configuration, for the addresses of broker and database."),)
     see_also = ("ocf_quorate_cinder-volume(7)", "ocf_quorate_heat-engine(7)", "galera-check(8)", "haproxy(1)")
@@ -97,24 +97,24 @@ A drain is for all services of the node that are checked; give --drain-directory
         return Fact(observed, health.classify(self.declared, observed))
 
     def observed(self, seconds):
-        """A Seen of this moment."""
-        from quorate.openstack.service import observe
+        """The Observation of this moment, within so many seconds."""
         from quorate.host.state_files import StateFiles
-        here = self._here(seconds)
+        from quorate.openstack.service import observe
+        context = self._context(seconds)
         if self.declared.workers == "any":
-            return observe.observe_unit(here, self.declared, self._sources, self.level)
+            return observe.observe_unit(context, self.declared, self._sources, self.level)
         level = max(self.level, 10 if self.declared.page else 0)
-        return observe.observe(here, self.declared, StateFiles(self.service, "check"), self._sources, level)
+        return observe.observe(context, self.declared, StateFiles(self.service, "check"), self._sources, level)
 
-    def _here(self, seconds):
-        from quorate.host.clock import Clock
+    def _context(self, seconds):
+        from quorate.host.clock import Clock, Deadline
         from quorate.host.command import Commands
         from quorate.host.process import Processes
-        from quorate.host.clock import Deadline
         from quorate.openstack.service.sources import Sources
         self._sources, self._processes = self._sources or Sources(Commands({})), self._processes or Processes()
-        asked = Asked(self.service, self.options.get("config", self.declared.config), seconds, self.options.get("host"))
-        return Here(asked, self._processes, Deadline(Clock(), seconds))
+        config = self.options.get("config", self.declared.config)
+        parameters = Parameters(self.service, config, seconds, self.options.get("host"))
+        return ObservationContext(parameters, self._processes, Deadline(Clock(), seconds))
 
     def answered(self, fact):
         return fact.status is not None and bool(fact.status.tree.all)
@@ -130,33 +130,35 @@ A drain is for all services of the node that are checked; give --drain-directory
         return found + [("connections_amqp", labels, sum(one.amqp or 0 for one in fact.status.sockets.values()))]
 
     def known(self, fact):
-        """Without addresses' accounts: those of the configuration are secrets."""
+        """Without the accounts of the configuration, which are secrets. A row keeps the five positions of earlier
+        versions: name, age, created, and null for the number of reports and for whether the service is disabled."""
         if fact.status is None:
             return {"service": self.service}
         observed = fact.status
         return {"service": self.service, "processes": [one.pid for one in observed.tree.all],
-                "states": "".join(one.state for one in observed.tree.all), "seconds": int(observed.age), "port": observed.port_owner,
+                "states": "".join(one.state for one in observed.tree.all), "seconds": int(observed.age),
+                "port": observed.port_owner,
                 "page": observed.page.status if observed.page else None, "broker": observed.broker,
-                "rows": [list(row) for row in observed.rows.rows] if observed.rows else None,
+                "rows": [list(row) + [None, None] for row in observed.rows.rows] if observed.rows else None,
                 "calls": {reply.target: reply.outcome for reply in observed.replies}}
 
 
 def _unknown(name):
-    """Why a name is none of ours."""
+    """The message about a name that no service has."""
     if not name:
-        return "which service? service-check --list shows the names"
+        return "the name of a service is missing; service-check --list shows the names"
     similar = [one for one in sorted(catalog.ALL) if name in one]
     return "there is no service %s%s; service-check --list shows the names" % (
         name, ", did you mean %s?" % " or ".join(similar) if similar else "")
 
 
 def listing():
-    """What --list prints: a line a service. Pure."""
-    rows = [("NAME", "PORT", "ASKED BY", "UNIT")]
+    """What --list prints: a line for each service."""
+    from quorate.text import columns
+    rows = [("NAME", "PORT", "CHECKED BY", "UNIT")]
     for name, one in sorted(catalog.ALL.items()):
-        asked = (["HTTP %s" % one.page] if one.page else []) + (["heartbeat (level 10)"] if one.row else []) + (
+        checks = (["HTTP %s" % one.page] if one.page else []) + (["heartbeat (level 10)"] if one.row else []) + (
             ["RPC (level 20)"] if one.topic else [])
-        rows.append((name, str(one.port or "-"), ", ".join(asked), " or ".join(one.units)))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "".join("%s  %s\n" % ("  ".join(cell.ljust(width) for cell, width in zip(row, widths)), row[3]) for row in rows) + (
-        "also: %s\n" % ", ".join("%s for %s" % item for item in sorted(catalog.SHORT.items())))
+        rows.append((name, str(one.port or "-"), ", ".join(checks), " or ".join(one.units)))
+    also = "also: %s" % ", ".join("%s for %s" % item for item in sorted(catalog.SHORT.items()))
+    return "\n".join(columns(rows) + [also]) + "\n"

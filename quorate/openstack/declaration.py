@@ -55,33 +55,33 @@ reported as stopped. A stop proves that nothing is left, connections included, a
 def parameters(service):
     """The Parameters of the agent for a service."""
     found = [
-        Parameter("binary", "string", service.name, "Program", "Name or path of the program. A path, or another name, is "
-                  "started directly and not through a systemd unit."),
+        Parameter("binary", "string", service.name, "Program", "Name or path of the program. A path, or another name, "
+                  "is started directly and not through a systemd unit."),
         Parameter("config", "string", service.config, "Configuration file",
-                  "Passed as --config-file, and read by the agent for the broker, the database and the names of workers. "
-                  "Another one than the default is started directly and not through a systemd unit.",
+                  "Passed as --config-file, and read by the agent for the broker, the database and the names of "
+                  "workers. Another one than the default is started directly and not through a systemd unit.",
                   unique_group="config"),
         Parameter("user", "string", service.user, "User the service runs as",
                   "User the program is started as; a systemd unit has its own."),
-        Parameter("pid", "string", None, "Pid file", "Where to write the pid of the parent process. The agent itself trusts "
-                  "no pid file and finds processes by their command line.", unique_group="pid"),
+        Parameter("pid", "string", None, "Pid file", "Where to write the pid of the parent process. The agent itself "
+                  "trusts no pid file and finds processes by their command line.", unique_group="pid"),
         Parameter("additional_parameters", "string", None, "More options for the program",
-                  "Added to the command line, which every user can read: no passwords here. The program is then started "
-                  "directly and not through a systemd unit."),
+                  "Added to the command line, which every user can read: no passwords here. The program is then "
+                  "started directly and not through a systemd unit."),
     ] + _SPECIAL[service.name] + [
         Parameter("unit", "string", None, "systemd unit",
                   "Unit to start it with. When not set, %s is used where it is installed (unless binary, config or "
-                  "additional_parameters ask for something else); 'none': never. The unit must not be enabled: the cluster "
-                  "starts it." % " or ".join(service.units)),
+                  "additional_parameters ask for something else); 'none': never. The unit must not be enabled: the "
+                  "cluster starts it." % " or ".join(service.units)),
         Parameter("tolerance", "seconds", "60s", "Limit of a trouble that may pass",
-                  "How long something that the service may get over by itself (%s) is degraded before it counts as failed "
-                  "and the service is restarted." % _PASSING[service.name], minimum=0, reloadable=True),
+                  "How long something that the service may get over by itself (%s) is degraded before it counts as "
+                  "failed and the service is restarted." % _PASSING[service.name], minimum=0, reloadable=True),
     ]
     if service.amqp:
         found.append(Parameter(
             "outage_tolerance", "seconds", "0", "Limit of an outage of broker or database",
-            "How long a broker or database that does not answer this node is degraded before it counts as failed. 0: for "
-            "ever, since a restart does not bring them back.", minimum=0, reloadable=True))
+            "How long a broker or database that does not answer this node is degraded before it counts as failed. 0: "
+            "for ever, since a restart does not bring them back.", minimum=0, reloadable=True))
     found.append(Parameter(
         "check_timeout", "seconds", "5s", "Limit of a question",
         "How long the database, an RPC call or the page may take to answer the monitor of level 10 or 20.", minimum=1,
@@ -110,7 +110,8 @@ _SPECIAL = {
     ],
     "nova-novncproxy": [
         Parameter("console_port", "integer", "6080", "Port of the proxy",
-                  "The port it listens on; novncproxy_port of the configuration goes before it, since that is what holds.",
+                  "The port it listens on; novncproxy_port of the configuration goes before it, since that is what "
+                  "holds.",
                   minimum=1),
         Parameter("web", "string", None, "Directory of the pages",
                   "Passed as --web; when not set, that of the configuration or of the program (/usr/share/novnc). The "
@@ -118,8 +119,11 @@ _SPECIAL = {
     ],
 }
 _PASSING = {
-    "cinder-volume": "no connection to a broker that answers, a heartbeat that has stopped, an RPC call without an answer",
-    "heat-engine": "no connection to a broker that answers, a heartbeat that has stopped, an RPC call without an answer",
-    "nova-consoleauth": "no connection to a broker that answers, a heartbeat that has stopped, an RPC call without an answer",
+    "cinder-volume": "no connection to a broker that answers, a heartbeat that has stopped, an RPC call without an "
+    "answer",
+    "heat-engine": "no connection to a broker that answers, a heartbeat that has stopped, an RPC call without an "
+    "answer",
+    "nova-consoleauth": "no connection to a broker that answers, a heartbeat that has stopped, an RPC call without an "
+    "answer",
     "nova-novncproxy": "an HTTP error",
 }

@@ -2,16 +2,23 @@
 """What `quorate explain` prints of an OpenStack service. Pure."""
 
 
-def lines(status, runs, told, verdict, found, observed, warnings):
-    """The screen of one resource. Pure."""
+from quorate.text import columns
+
+
+def lines(cluster, runs, names, diagnosis, found, observed, warnings):
+    """The screen of one resource, as lines.
+
+    cluster: quorate.pacemaker.crm_mon.Cluster; runs: node to role; names: node to the names it published; diagnosis,
+    found, observed: of this node; warnings: texts.
+    """
     rows = [("node", "runs", "names of its workers")]
-    for node in status.nodes:
+    for node in cluster.nodes:
         state = "" if node.online else " (offline)"
-        rows.append((node.name, runs.get(node.name, "-") + state, told.get(node.name, "-")))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    out = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    out += ["", "here:     %s%s" % (verdict.state, ": " + verdict.sentence if verdict.sentence else "")]
+        rows.append((node.name, runs.get(node.name, "-") + state, names.get(node.name, "-")))
+    out = columns(rows)
+    out += ["", "here:     %s%s" % (diagnosis.state, ": " + diagnosis.message if diagnosis.message else "")]
     if observed.tree.all:
-        out.append("          %s, for %d s" % (", ".join("pid %d" % one.pid for one in observed.tree.all), observed.age))
-    out += ["also:     %s" % one.sentence for one in found if one.sentence not in verdict.sentence]
-    return out + ["warning:  %s" % sentence for sentence in warnings]
+        out.append("          %s, for %d s" % (", ".join("pid %d" % one.pid for one in observed.tree.all),
+                                               observed.age))
+    out += ["also:     %s" % one.message for one in found if one.message not in diagnosis.message]
+    return out + ["warning:  %s" % text for text in warnings]

@@ -1,42 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a service, as values. *Unknown is never no*: what could not be found out is None.
+"""What is known of an OpenStack service, as values, and the names of the state files. None is unknown, which is never
+no.
 
-What a healthy process tree looks like, which row a service writes and which queue it serves was tried on Debian 12 with
-Cinder 21, Heat 19 and Nova 26, and with the last nova-consoleauth (Nova 19).
-
-What an agent writes down on its own node (see quorate.host.state_files). All of it is gone with a reboot, as the processes are.
+What a healthy process tree looks like, which heartbeat row a service writes and which queue it serves was tried on
+Debian 12 with Cinder 21, Heat 19 and Nova 26, and with the last nova-consoleauth (Nova 19).
 """
 
 from collections import namedtuple
 
-# States of a verdict.
+# States of a Diagnosis.
 STOPPED = "stopped"    # proven: no process of it is left, orphans included
 HEALTHY = "healthy"
-DEGRADED = "degraded"  # runs, something is wrong, and a restart would not help (yet)
-FAILED = "failed"      # something of it is there, and only stop and start can mend it
+DEGRADED = "degraded"  # it runs, something is wrong, and a restart would not help (yet)
+FAILED = "failed"      # processes of it are there, and only stop and start can fix it
 
-# Kinds of a symptom: what it may come to.
+# Kinds of a Symptom: what it may lead to.
 FATAL = "fatal"        # failed at once
-PASSING = "passing"    # the service may get over it; failed when it lasts
-OUTAGE = "outage"      # broker or database are away, for everybody here: a restart does not bring them back
+PASSING = "passing"    # the service may recover by itself; failed when it lasts
+OUTAGE = "outage"      # broker or database is away for everybody here: a restart does not bring it back
 NOTICE = "notice"      # an operator has to act; a restart does not help
 
-# Senses: what saw a symptom, so who can say that it is over.
-KERNEL = "kernel"      # the tables of processes and sockets
-KNOCK = "knock"        # whether a broker answers this node at all
-ROWS = "rows"          # the heartbeat in the database
-RPC = "rpc"            # a call through the broker
-PAGE = "page"          # HTTP
+# Sources of a Symptom: where it was observed, so which observation can tell that it is over. The values are in
+# SYMPTOMS_FILE.
+KERNEL = "kernel"        # the tables of processes and sockets
+REACHABILITY = "knock"   # whether a broker answers this node at all
+DATABASE = "rows"        # the heartbeat in the database
+RPC = "rpc"              # a call through the broker
+HTTP = "page"            # an HTTP request
 
-# How an answer was asked for and what came.
+# Outcomes of asking a source.
 ANSWERED = "answered"
 SILENT = "silent"            # asked, and nothing came in time
-UNREACHABLE = "unreachable"  # the way there (broker, database) does not answer us either
+UNREACHABLE = "unreachable"  # what the question goes through (broker, database) does not answer either
 MISSING = "missing"          # there is no such queue, row or page
 UNKNOWN = "unknown"          # could not be asked at all (no settings, no driver, refused credentials)
+
+# State files of an agent, in /run: gone with a reboot, as the processes are (quorate.host.state_files).
 SERVICE_FILE = "service"    # which process was started, and how many workers came up
-SYMPTOMS_FILE = "symptoms"  # since when something is wrong
-FAILED_FILE = "failed"      # what had lasted too long when a monitor last called it failed
+SYMPTOMS_FILE = "symptoms"  # since when each symptom lasts
+FAILED_FILE = "failed"      # the symptom that had lasted too long when a monitor last answered failed
 
 
 class Call(namedtuple("Call", "method namespace version args", defaults=(None, "1.0", ()))):
@@ -45,8 +47,8 @@ class Call(namedtuple("Call", "method namespace version args", defaults=(None, "
     __slots__ = ()
 
 
-# oslo.messaging's own (rpc/dispatcher.py, option rpc_ping_enabled). A service that does not offer it answers NoSuchMethod or
-# UnsupportedVersion, which proves as much, and writes a traceback into its log.
+# oslo.messaging's own method (rpc/dispatcher.py, option rpc_ping_enabled). A service that does not offer it answers
+# NoSuchMethod or UnsupportedVersion, which proves as much, and writes a traceback into its log.
 PING = Call("oslo_rpc_server_ping")
 NOVA_PING = Call("ping", "baseapi", "1.1", (("arg", "quorate"),))  # nova/baserpc.py: every Nova service has it
 HEAT_LISTENING = Call("listening")                                 # heat/engine/service.py, EngineListener
@@ -55,27 +57,28 @@ HEAT_LISTENING = Call("listening")                                 # heat/engine
 class Service(namedtuple("Service", (
         "name project units user config workers amqp exchange topic row port page release call"),
         defaults=("one", True, None, None, None, None, None, None, PING))):
-    """A service of the control plane; what differs between them.
+    """A service of the control plane: what differs between the services.
 
     name      of the program and of the resource agent
     project   'cinder': section of paths, name of the database account
     units     names that distributions give to its systemd unit, without '.service'
-    workers   who has the connections: 'one' (the process itself), 'backends' (one child for each of enabled_backends),
-              'engines' (num_engine_workers children), 'any' (whoever is there)
+    workers   which processes hold the connections: 'one' (the process itself), 'backends' (one child for each of
+              enabled_backends), 'engines' (num_engine_workers children), 'any' (whichever there are)
     amqp      whether workers hold connections to RabbitMQ all the time
     exchange, topic   where it takes RPC calls; None: it takes none
     row       'cinder', 'heat' or 'nova': which heartbeat it writes into its database; None: none
     port      the TCP port it listens on, None: none (or none that is its own)
     page      path of a page that it serves when it is well (an HTTP answer of any status proves that it answers)
-    release   words about the releases that have it, None: all have
+    release   which releases have it, as text for an operator; None: all have
     call      the Call that it answers
     """
 
     __slots__ = ()
 
 
-class Address(namedtuple("Address", "host port user password name tls socket", defaults=(None, None, None, None, None, False, None))):
-    """Where a broker or database is, and with which account. name: virtual host or schema. repr() shows no password."""
+class Address(namedtuple("Address", "host port user password name tls socket",
+                         defaults=(None, None, None, None, None, False, None))):
+    """Where a broker or database is, and the account to use. name: virtual host or schema. repr() shows no password."""
 
     __slots__ = ()
 
@@ -84,13 +87,13 @@ class Address(namedtuple("Address", "host port user password name tls socket", d
 
     @property
     def shown(self):
-        """For a sentence."""
+        """Path of the socket, or 'host:port', for a message."""
         return self.socket or "%s:%s" % (self.host, self.port)
 
 
 class Settings(namedtuple("Settings", (
-        "readable brokers database host backends cluster workers exchange ping interval down listen tls web"),
-        defaults=(False, (), None, None, (), None, None, None, None, 10.0, 60.0, None, None, None))):
+        "readable brokers database host backends cluster workers exchange interval down listen tls"),
+        defaults=(False, (), None, None, (), None, None, None, 10.0, 60.0, None, None))):
     """What the service's own configuration says; None: it does not say.
 
     readable   whether there was a configuration to read
@@ -99,10 +102,12 @@ class Settings(namedtuple("Settings", (
     host       the name it reports under
     backends   Cinder: tuple of (section, host): host@section is the name of a worker
     cluster    Cinder's active/active cluster, if one is set
-    workers    how many workers it shall have; None: the service decides by the number of processors
-    ping       rpc_ping_enabled
-    interval, down   seconds between two heartbeats, and after which silence it counts as down
-    listen     (host, port) of a listener, tls: whether it speaks TLS only, web: directory of its pages
+    workers    how many workers are configured; None: the service decides by the number of processors
+    exchange   the exchange of its RPC calls
+    interval   seconds between two heartbeats
+    down       seconds without a heartbeat after which it counts as down
+    listen     (host, port) of its listener
+    tls        whether the listener speaks TLS only
     """
 
     __slots__ = ()
@@ -112,9 +117,9 @@ class Tree(namedtuple("Tree", "parent workers orphans copies", defaults=(None, (
     """The service's processes on this machine (quorate.host.process.Process).
 
     parent    the one that was started, None: there is none
-    workers   those that work: its children, or the parent where it works alone
-    orphans   processes of it whose parent is gone
-    copies    parents that were started beside the first one
+    workers   those that do the work: the parent's children, or the parent where it works alone
+    orphans   processes of the service whose parent is gone
+    copies    further parents, started beside the first one
     """
 
     __slots__ = ()
@@ -127,60 +132,61 @@ class Tree(namedtuple("Tree", "parent workers orphans copies", defaults=(None, (
 
 
 class Sockets(namedtuple("Sockets", "amqp sql listening", defaults=(None, None, None))):
-    """TCP sockets of one process: connections established to brokers and to the database, ports it listens on (frozenset).
-    None: could not be seen."""
+    """TCP sockets of one process. amqp, sql: numbers of connections established to brokers and to the database;
+    listening: frozenset of the ports it listens on. None: could not be observed."""
 
     __slots__ = ()
 
 
-class Row(namedtuple("Row", "name age created count disabled", defaults=(None, None, False))):
-    """One heartbeat row. name: as the service writes it; age, created: seconds ago by the database's clock, None: never;
-    count: how often it reported, disabled: by the operator."""
+class Row(namedtuple("Row", "name age created", defaults=(None, None))):
+    """One heartbeat row. name: as the service writes it; age, created: seconds since the last report and since the row
+    was made, by the database's clock; None: never."""
 
     __slots__ = ()
 
 
-class Rows(namedtuple("Rows", "outcome rows why", defaults=((), ""))):
-    """The heartbeat rows of this service's processes. outcome: ANSWERED, UNREACHABLE or UNKNOWN, with why."""
+class Rows(namedtuple("Rows", "outcome rows reason", defaults=((), ""))):
+    """The heartbeat rows of this service's processes. outcome: ANSWERED, or UNREACHABLE or UNKNOWN with the reason."""
 
     __slots__ = ()
 
 
-class Reply(namedtuple("Reply", "target outcome consumers why", defaults=(None, ""))):
-    """What an RPC call to one target gave. consumers: of its queue, None: not told."""
+class Reply(namedtuple("Reply", "target outcome consumers reason", defaults=(None, ""))):
+    """What an RPC call to one target gave. consumers: of its queue, None: unknown."""
 
     __slots__ = ()
 
 
-class Page(namedtuple("Page", "outcome status why", defaults=(None, ""))):
-    """What an HTTP request gave: ANSWERED with a status, SILENT, MISSING (nobody listens) or UNKNOWN."""
+class Page(namedtuple("Page", "outcome status reason", defaults=(None, ""))):
+    """What an HTTP request gave: ANSWERED with a status, SILENT, MISSING (nothing listens) or UNKNOWN."""
 
     __slots__ = ()
 
 
-class Observation(namedtuple("Seen", (
-        "tree sockets settings age expected baseline linked broker port_owner rows replies page early"),
+class Observation(namedtuple("Observation", (
+        "tree sockets settings age expected baseline connected broker port_owner rows replies page early"),
         defaults=({}, Settings(), 0.0, None, None, None, None, None, None, (), None, None))):
-    """All that one look gave.
+    """One reading of a service at one moment.
 
     tree       Tree
     sockets    dict of pid to Sockets
+    settings   Settings
     age        seconds since the parent was started
-    expected   how many workers there shall be; None: unknown
-    baseline   how many there were when the start was done; None: unknown
-    linked     how many of them were connected then, or later; None: unknown
+    expected   how many workers the configuration asks for; None: unknown
+    baseline   how many workers there were when the start was done, or later; None: unknown
+    connected  how many of them were connected to a broker then, or later; None: unknown
     broker     True: a broker of transport_url answers this node, False: none does, None: not asked or unknown
     port_owner 'ours', 'other', 'nobody'; None: unknown, or it has no port
-    rows, replies, page   of the deeper levels; None or (): not asked
+    rows, replies, page   of monitor levels 10 and 20; None or (): not asked
     early      1: the start was done before the workers were there, since broker or database were away; None: it was not
     """
 
     __slots__ = ()
 
 
-class Symptom(namedtuple("Symptom", "key kind sentence limit sense", defaults=(None, KERNEL))):
-    """One thing that is wrong. key: stable name, under which its duration is kept; limit: seconds that a PASSING one may
-    last, None: the parameter's; sense: what saw it."""
+class Symptom(namedtuple("Symptom", "key kind message limit source", defaults=(None, KERNEL))):
+    """One thing that is wrong. key: stable name of its timer; message: for the operator; limit: seconds that a PASSING
+    one may last, None: the parameter's; source: where it was observed."""
 
     __slots__ = ()
 
@@ -191,7 +197,8 @@ class Limits(namedtuple("Limits", "tolerance outage", defaults=(60.0, 0.0))):
     __slots__ = ()
 
 
-class Verdict(namedtuple("Verdict", "state sentence symptoms", defaults=("", ()))):
-    """state: of those above; sentence: for the operator, '' when all is well; symptoms: keys of all that was found."""
+class Diagnosis(namedtuple("Diagnosis", "state message symptoms", defaults=("", ()))):
+    """What symptoms add up to. state: one of those above; message: for the operator, '' when all is well; symptoms:
+    keys of all that were found."""
 
     __slots__ = ()

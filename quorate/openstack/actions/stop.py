@@ -3,31 +3,30 @@
 
 import os
 
-from quorate.host.daemon import not_stopped
+from quorate.host import daemon
 from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from quorate.ocf.codes import Outcome
 from quorate.openstack.facts import FAILED_FILE, SERVICE_FILE, SYMPTOMS_FILE
+from quorate.openstack.service import process
 from quorate.openstack.service.sources import Sources
 
 
 def stop(context, service, sources=None, state_files=None):
-    """End all of it and prove it. Needs no configuration, no software, no cluster."""
-    from quorate.openstack.service import process
-    sources, state_files = sources or Sources(context.commands), state_files or StateFiles(service.name, context.instance)
+    """End every process and prove it. An Outcome. Needs no configuration, no software, no cluster."""
+    sources, state_files = sources or Sources(context.commands), state_files or StateFiles(service.name,
+                                                                                           context.instance)
     processes = process.all_processes(context, service)
     held = process.listeners(sources, processes) if service.port is not None else {}
     left = process.stop(context, service, state_files, sources, max(3.0, context.deadline.left() - 3.0))
     if left:
-        return Outcome(codes.ERR_GENERIC, not_stopped(left, service.name))
-    if held:
-        still = context.deadline.poll(lambda: not sources.connections().listening(held), every=0.1, up_to=2.0)
-        if not still:
-            ports = ", ".join(str(held[inode]) for inode in sources.connections().listening(held))
-            return Outcome(codes.ERR_GENERIC, "Its processes are gone, and somebody who inherited the listening socket still "
-                           "holds port %s; see 'ss -ltnp'." % ports)
-    for note in (SERVICE_FILE, SYMPTOMS_FILE, FAILED_FILE, "output"):
-        state_files.forget(note)
+        return Outcome(codes.ERR_GENERIC, daemon.not_stopped(left, service.name))
+    if held and not context.deadline.poll(lambda: not sources.connections().listening(held), every=0.1, up_to=2.0):
+        ports = ", ".join(str(held[inode]) for inode in sources.connections().listening(held))
+        return Outcome(codes.ERR_GENERIC, "Not stopped: its processes are gone, but another process inherited the "
+                       "listening socket and holds port %s; see 'ss -ltnp'." % ports)
+    for name in (SERVICE_FILE, SYMPTOMS_FILE, FAILED_FILE, "output"):
+        state_files.forget(name)
     if context.parameters.pid:
         try:
             os.unlink(context.parameters.pid)

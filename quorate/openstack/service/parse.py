@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text to facts: configuration files of OpenStack services, URLs, command lines. Pure.
+"""Text to facts: configuration files of OpenStack services, URLs, command lines, lists of processes and sockets. Pure.
 
-The form of the files is that of oslo.config (iniparser.py): sections, key = value or key: value, continuation lines that
-begin with a blank, comments with # or ;, the last value holds, $name and ${name} stand for other options. That of transport
-URLs is oslo.messaging's (transport.py): several hosts with credentials each. Defaults are those of Cinder 21, Heat 19 and
-Nova 26 (common/config.py and conf/ of each).
+The form of the files is that of oslo.config (iniparser.py): sections, key = value or key: value, continuation lines
+that begin with a blank, comments with # or ;, the last value holds, $name and ${name} stand for other options. That of
+transport URLs is oslo.messaging's (transport.py): several hosts with credentials each. Defaults are those of Cinder 21,
+Heat 19 and Nova 26 (common/config.py and conf/ of each).
 """
 
 from quorate.openstack.facts import Address, Settings
@@ -14,7 +14,8 @@ TRUE = ("true", "1", "yes", "on")
 
 
 def ini(text, pairs=None):
-    """(section, key) to value, over those of `pairs`. Keys are written with '_'. Never fails: what is no option is left."""
+    """(section, key) to value, added to those in `pairs`. Keys have '_' for '-'. Never fails: a line that is no option
+    is left out."""
     found = {} if pairs is None else pairs
     section, key = "DEFAULT", None
     for line in text.splitlines():
@@ -40,14 +41,14 @@ def ini(text, pairs=None):
 
 
 def option(pairs, key, section="DEFAULT", depth=4):
-    """The value of an option with what it refers to filled in; None when it is not set or empty."""
+    """The value of an option, with the options that it refers to substituted; None when it is not set or empty."""
     value = pairs.get((section, key))
     if value and "$" in value and depth:
-        value = _filled(pairs, section, value, depth - 1)
+        value = _substituted(pairs, section, value, depth - 1)
     return value or None
 
 
-def _filled(pairs, section, value, depth):
+def _substituted(pairs, section, value, depth):
     out, rest = [], value
     while "$" in rest:
         before, _, rest = rest.partition("$")
@@ -57,7 +58,7 @@ def _filled(pairs, section, value, depth):
             rest = rest[1:]
             continue
         braced = rest.startswith("{")
-        name = rest[1:].partition("}")[0] if braced else _word(rest)
+        name = rest[1:].partition("}")[0] if braced else _option_name(rest)
         rest = rest[1:].partition("}")[2] if braced else rest[len(name):]
         group, _, key = name.rpartition(".")
         known = option(pairs, key, group or section, depth) or option(pairs, key, group or "DEFAULT", depth)
@@ -65,7 +66,7 @@ def _filled(pairs, section, value, depth):
     return "".join(out) + rest
 
 
-def _word(text):
+def _option_name(text):
     end = 0
     while end < len(text) and (text[end].isalnum() or text[end] in "_."):
         end += 1
@@ -78,7 +79,7 @@ def words(value):
 
 
 def number(value, default):
-    """A number of seconds or of anything, the default where it is none."""
+    """A number, the default where the text is none."""
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -86,22 +87,24 @@ def number(value, default):
 
 
 def settings(pairs, service, hostname):
-    """Settings of a service from its options; hostname: what it calls itself when no option says another name."""
+    """The Settings of a service from its options, as ini() gives them. hostname: its name when no option sets one."""
     host = option(pairs, "host") or hostname
     interval = number(option(pairs, "report_interval"), 10.0)
     if service.row == "heat":
         interval = number(option(pairs, "periodic_interval"), 60.0)
     down = number(option(pairs, "service_down_time"), 60.0) if service.row != "heat" else 2 * interval
+    listen, tls = _listener(pairs, service)
     return Settings(
-        True, brokers(option(pairs, "transport_url") or ""), database(option(pairs, "connection", "database") or ""), host,
-        backends(pairs, host) if service.workers == "backends" else (),
-        option(pairs, "cluster") if service.workers == "backends" else None, _workers(pairs, service),
-        option(pairs, "control_exchange") or service.exchange,
-        (option(pairs, "rpc_ping_enabled") or "").lower() in TRUE, interval, down, *_listener(pairs, service))
+        readable=True, brokers=brokers(option(pairs, "transport_url") or ""),
+        database=database(option(pairs, "connection", "database") or ""), host=host,
+        backends=backends(pairs, host) if service.workers == "backends" else (),
+        cluster=option(pairs, "cluster") if service.workers == "backends" else None, workers=_workers(pairs, service),
+        exchange=option(pairs, "control_exchange") or service.exchange, interval=interval, down=down, listen=listen,
+        tls=tls)
 
 
 def backends(pairs, host):
-    """(section, host) of every enabled backend of Cinder: backend_host of its section goes before host."""
+    """(section, host) of every enabled backend of Cinder: backend_host of its section overrides host."""
     return tuple((name, option(pairs, "backend_host", name) or host)
                  for name in dict.fromkeys(words(option(pairs, "enabled_backends"))))
 
@@ -114,15 +117,16 @@ def _workers(pairs, service):
 
 
 def _listener(pairs, service):
+    """((host, port), whether it speaks TLS only) of the console proxy, else (None, None)."""
     if service.name != "nova-novncproxy":
-        return None, None, None
+        return None, None
     port = option(pairs, "novncproxy_port", "vnc") or "6080"
     return ((option(pairs, "novncproxy_host", "vnc") or "0.0.0.0", int(port) if port.isdigit() else 6080),
-            (option(pairs, "ssl_only") or "").lower() in TRUE, option(pairs, "web"))
+            (option(pairs, "ssl_only") or "").lower() in TRUE)
 
 
 def brokers(text):
-    """Addresses in a transport URL of RabbitMQ; () for any other."""
+    """The Addresses in a transport URL of RabbitMQ; () for any other URL."""
     scheme, accounts, path, query = split_url(text)
     if scheme.partition("+")[0] not in ("rabbit", "kombu"):
         return ()
@@ -133,7 +137,7 @@ def brokers(text):
 
 
 def database(text):
-    """The Address in a database URL of MySQL or MariaDB; None for any other."""
+    """The Address in a database URL of MySQL or MariaDB; None for any other URL."""
     scheme, accounts, path, query = split_url(text)
     if scheme.partition("+")[0] not in ("mysql", "mariadb") or not accounts:
         return None
@@ -144,7 +148,7 @@ def database(text):
 
 
 def split_url(text):
-    """(scheme, ((user, password, host, port), ...), path, ((name, value), ...)); everything unquoted, port int or None."""
+    """(scheme, ((user, password, host, port), ...), path, ((name, value), ...)), unquoted; port: int or None."""
     scheme, separator, rest = text.strip().partition("://")
     if not separator:
         return "", (), "", ()
@@ -166,14 +170,16 @@ def split_url(text):
 
 
 def unquoted(text):
-    """%40 and its like as what they stand for (urllib.parse would cost more than the monitor's whole work)."""
+    """Text with %40 and the like decoded (importing urllib.parse would cost more than all else that the monitor
+    does)."""
     if "%" not in text:
         return text
     out, raw = bytearray(), text.encode("utf-8")
     at = 0
     while at < len(raw):
         try:
-            out.append(int(raw[at + 1:at + 3], 16) if raw[at:at + 1] == b"%" and len(raw[at + 1:at + 3]) == 2 else raw[at])
+            out.append(int(raw[at + 1:at + 3], 16) if raw[at:at + 1] == b"%" and len(raw[at + 1:at + 3]) == 2
+                       else raw[at])
             at += 3 if raw[at:at + 1] == b"%" and len(raw[at + 1:at + 3]) == 2 else 1
         except ValueError:
             out.append(raw[at])
@@ -182,10 +188,10 @@ def unquoted(text):
 
 
 def program(argv):
-    """What a process runs: the script where argv begins with an interpreter, else argv[0]; '' when it says nothing.
+    """What a process runs: the script where argv begins with an interpreter, else argv[0]; '' when argv is empty.
 
-    'timeout 9 cinder-volume', 'su -c cinder-volume' and 'vi cinder-volume' run something else. A service that has renamed
-    itself ('neutron-server: api worker (...)') runs what stands before the colon.
+    'timeout 9 cinder-volume', 'su -c cinder-volume' and 'vi cinder-volume' run something else. For a service that has
+    renamed its process ('neutron-server: api worker (...)') it is the part before the colon.
     """
     if not argv:
         return ""
@@ -206,17 +212,18 @@ def config_files(argv):
 
 
 def is_agent(argv, runs):
-    """Whether this is not the service but a resource agent of the same name: it is told what to do ('monitor'), and a service
-    is given options only. Seen when two ran at once: each took the other for a second copy."""
+    """Whether this is not the service but a resource agent of the same name: an agent gets an action ('monitor'), a
+    service gets options only. Seen when two agents ran at once: each took the other for a second copy."""
     following = argv[argv.index(runs) + 1:argv.index(runs) + 2] if runs in argv else ()
     return "/resource.d/" in runs or runs.rpartition("/")[0].endswith("agents") or bool(
         following and not following[0].startswith("-"))
 
 
 def is_service(argv, service, config, binary=None):
-    """Whether a process runs this service with this configuration. binary: the parameter, where it names another program.
+    """Whether a process runs this service with this configuration. binary: the parameter, where it names another
+    program.
 
-    One that was told another configuration file is another instance's. Which user it runs as does not matter: a copy that
+    A process with another configuration file belongs to another instance. Its user does not matter: a copy that
     somebody started as root is a copy.
     """
     runs = program(argv)
@@ -233,8 +240,8 @@ def is_service(argv, service, config, binary=None):
 def tree(found, first=None, leaders=frozenset(), alone=False):
     """The Tree of the service's processes `found`.
 
-    first: pid of the parent if it is known; leaders: pids that lead their process group; alone: the service has no workers,
-    so that what it forks are connections. What a worker forks is neither parent nor worker.
+    first: pid of the parent if it is known; leaders: pids that lead their process group; alone: the service has no
+    workers, so its forks serve connections. What a worker forks is neither parent nor worker.
     """
     from quorate.openstack.facts import Tree
     by_pid = {one.pid: one for one in found}
@@ -254,7 +261,8 @@ def tree(found, first=None, leaders=frozenset(), alone=False):
 
 
 def count(sockets, amqp_ports, sql_port):
-    """Sockets of one process, from what the kernel listed (objects with state, port, remote_port); None: not seen."""
+    """The Sockets of one process, from those that the kernel lists (quorate.host.connections.Socket); None: they could
+    not be observed."""
     from quorate.openstack.facts import Sockets
     if sockets is None:
         return Sockets()

@@ -1,42 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An RPC round trip through RabbitMQ, as oslo.messaging's clients make one.
+"""An RPC call through RabbitMQ, as oslo.messaging's clients make it.
 
-The envelope is oslo.messaging's version 2.0 (_drivers/common.py serialize_msg, _drivers/amqp.py). Any reply proves life, also
-one that says that the method is not known: somebody took the call out of the queue and answered.
+The envelope is oslo.messaging's version 2.0 (_drivers/common.py serialize_msg, _drivers/amqp.py). Any reply proves that
+the service works, also one that the method is not known: a worker took the call out of the queue and answered.
 """
 
 import json
 
 from quorate.openstack.facts import ANSWERED, MISSING, PING, SILENT, UNKNOWN, UNREACHABLE, Reply
 
-CONTEXT = {"_context_read_deleted": "no", "_context_user_id": None, "_context_project_id": None, "_context_is_admin": True,
-           "_context_roles": []}  # Cinder's context refuses to be without the first
+CONTEXT = {"_context_read_deleted": "no", "_context_user_id": None, "_context_project_id": None,
+           "_context_is_admin": True,
+           "_context_roles": []}  # Cinder's context requires the first
 
 
-def call(brokers, exchange, targets, seconds, method=PING, tls_authority=None):
-    """A Reply for each target ('cinder-volume.host@backend': topic and server). Ends within about `seconds`."""
+def call(brokers, exchange, targets, seconds, method=PING):
+    """A Reply for each target ('cinder-volume.host@backend': topic and server), a tuple. Ends within about
+    `seconds`."""
     try:
         import logging
         import pika
     except ImportError:
-        return _all(targets, UNKNOWN, "pika is not installed (apt install python3-pika).")
-    logger = logging.getLogger("pika")  # its words are for developers; ours say what failed
+        return _same_for_all(targets, UNKNOWN, "pika is not installed (apt install python3-pika).")
+    logger = logging.getLogger("pika")  # its messages are for developers; ours say what failed
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
     from time import monotonic
     end = monotonic() + seconds
-    connection, trouble = None, Reply("", UNREACHABLE, None, "no broker is configured")
+    connection, failure = None, Reply("", UNREACHABLE, None, "no broker is configured")
     for broker in brokers:
         share = max(0.5, (end - monotonic()) / 2)
-        connection, trouble = _connect(pika, broker, share, tls_authority)
+        connection, failure = _connect(pika, broker, share)
         if connection is not None or monotonic() > end:
             break
     if connection is None:
-        return _all(targets, trouble.outcome, trouble.why)
+        return _same_for_all(targets, failure.outcome, failure.reason)
     try:
         return _calls(pika, connection, exchange, targets, method, end)
     except (pika.exceptions.AMQPError, OSError) as error:
-        return _all(targets, UNREACHABLE, _words(error))
+        return _same_for_all(targets, UNREACHABLE, _reason(error))
     finally:
         try:
             connection.close()
@@ -44,45 +46,47 @@ def call(brokers, exchange, targets, seconds, method=PING, tls_authority=None):
             pass
 
 
-def _all(targets, outcome, why):
-    return tuple(Reply(target, outcome, None, why) for target in targets)
+def _same_for_all(targets, outcome, reason):
+    return tuple(Reply(target, outcome, None, reason) for target in targets)
 
 
-def _connect(pika, broker, seconds, tls_authority):
-    """(connection, None), or (None, Reply that says why)."""
+def _connect(pika, broker, seconds):
+    """(connection, None), or (None, Reply with the reason)."""
     from quorate.host.names import lookup
     options = None
     if broker.tls:
         import ssl
-        context = ssl.create_default_context(cafile=tls_authority)
-        if tls_authority is None:  # as the service itself does when it is given no authority
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # as the service does when no authority is set
         options = pika.SSLOptions(context, broker.host)
     try:
-        lookup(broker.host, broker.port, seconds)  # pika's own has no limit of time
+        lookup(broker.host, broker.port, seconds)  # pika's own lookup has no time limit
         return pika.BlockingConnection(pika.ConnectionParameters(
             host=broker.host, port=broker.port, virtual_host=broker.name, ssl_options=options, socket_timeout=seconds,
-            credentials=pika.PlainCredentials(broker.user or "guest", broker.password or "guest"), connection_attempts=1,
+            credentials=pika.PlainCredentials(broker.user or "guest", broker.password or "guest"),
+            connection_attempts=1,
             stack_timeout=seconds, blocked_connection_timeout=seconds, heartbeat=0,
             client_properties={"connection_name": "quorate monitor"})), None
     except (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError) as error:
         return None, Reply("", UNKNOWN, None, "RabbitMQ at %s refuses the account of the service (%s)." % (
             broker.shown, type(error).__name__))
     except Exception as error:  # pika raises what getaddrinfo, ssl and its own state machine raise
-        return None, Reply("", UNREACHABLE, None, "%s: %s" % (broker.shown, _words(error)))
+        return None, Reply("", UNREACHABLE, None, "%s: %s" % (broker.shown, _reason(error)))
 
 
-def _words(error, depth=6):
-    """An exception in words. pika wraps the cause in several layers (workflow, connector, phase) and prints none of them."""
+def _reason(error, depth=6):
+    """The text of an exception. pika wraps the cause in several layers (workflow, connector, phase) and prints none of
+    them."""
     inner = [one for one in list(getattr(error, "args", ())) + [getattr(error, "exception", None)]
              if isinstance(one, BaseException)]
     if inner and depth:
-        return _words(inner[-1], depth - 1)
+        return _reason(inner[-1], depth - 1)
     text = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
     return "no answer" if "timed out" in text.lower() or "AMQPConnectionError" in text else text[:160]
 
 
 def _calls(pika, connection, exchange, targets, method, end):
+    """Call all targets, and collect replies until the monotonic time `end`. A tuple of Replies."""
     from time import monotonic
     replies, waiting, channel = {}, {}, connection.channel()
     queue = "quorate_reply_%s" % _unique()
@@ -95,27 +99,29 @@ def _calls(pika, connection, exchange, targets, method, end):
         if consumers is None:
             replies[target] = Reply(target, MISSING)
         elif consumers == 0:
-            replies[target] = Reply(target, SILENT, 0, "nobody takes calls from its queue")
+            replies[target] = Reply(target, SILENT, 0, "its queue has no consumer")
         else:
-            mark = _unique()
-            waiting[mark] = Reply(target, SILENT, consumers)
-            channel.basic_publish(exchange, target, _message(method, queue, mark, end - monotonic()), pika.BasicProperties(
+            message_id = _unique()
+            waiting[message_id] = Reply(target, SILENT, consumers)
+            body = _message(method, queue, message_id, end - monotonic())
+            channel.basic_publish(exchange, target, body, pika.BasicProperties(
                 content_type="application/json", content_encoding="utf-8", priority=0,
                 expiration="%d" % max(1000, (end - monotonic()) * 1000)))
     for _method, _properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=0.1):
         if body is not None:
-            known = waiting.pop(_answered(body), None)
-            if known is not None:
-                replies[known.target] = known._replace(outcome=ANSWERED)
+            reply = waiting.pop(_answered(body), None)
+            if reply is not None:
+                replies[reply.target] = reply._replace(outcome=ANSWERED)
         if not waiting or monotonic() > end:
             break
-    for known in waiting.values():
-        replies[known.target] = known
+    for reply in waiting.values():
+        replies[reply.target] = reply
     return tuple(replies[target] for target in targets)
 
 
 def _consumers(pika, connection, queue):
-    """How many take messages from a queue; None: there is no such queue. On a channel of its own: a missing one closes it."""
+    """The number of consumers of a queue; None: there is no such queue. On a channel of its own: a missing queue closes
+    it."""
     channel = connection.channel()
     try:
         count = channel.queue_declare(queue, passive=True).method.consumer_count
@@ -132,16 +138,16 @@ def _unique():
     return os.urandom(16).hex()
 
 
-def _message(method, reply_queue, mark, seconds):
-    body = dict(CONTEXT, method=method.method, args=dict(method.args), version=method.version, _msg_id=mark, _unique_id=_unique(), _reply_q=reply_queue,
-                _timeout=max(1, int(seconds)))
+def _message(method, reply_queue, message_id, seconds):
+    body = dict(CONTEXT, method=method.method, args=dict(method.args), version=method.version, _msg_id=message_id,
+                _unique_id=_unique(), _reply_q=reply_queue, _timeout=max(1, int(seconds)))
     if method.namespace:
         body["namespace"] = method.namespace
     return json.dumps({"oslo.version": "2.0", "oslo.message": json.dumps(body)}).encode()
 
 
 def _answered(body):
-    """The mark of the call that a reply is for, None when it is something else."""
+    """The message id of the call that a reply is for, None when it is something else."""
     try:
         data = json.loads(body)
         data = json.loads(data["oslo.message"]) if "oslo.message" in data else data

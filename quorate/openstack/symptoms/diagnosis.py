@@ -1,30 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What symptoms add up to: a Diagnosis. Pure. How long each has lasted is an argument (timers.py)."""
+"""What symptoms add up to: a Diagnosis. Pure. How long each has lasted is an argument (see timers)."""
 
 from quorate.openstack import facts
-from quorate.openstack.facts import Verdict
+from quorate.openstack.facts import Diagnosis
 
 
-def judge(service, observed, found, durations, limits):
-    """The Verdict. found: what symptoms() gave; lasting: key to seconds since the symptom was first seen (what is not in it
-    was seen now)."""
+def diagnose(service, observed, found, durations, limits):
+    """The Diagnosis. found: what detect.symptoms() gave; durations: key to seconds since the symptom was first
+    observed; one that is not in it was observed now."""
     if not observed.tree.all:
-        return Verdict(facts.STOPPED, "No %s runs on this node." % service.name)
+        return Diagnosis(facts.STOPPED, "No %s runs on this node." % service.name)
     keys = tuple(one.key for one in found)
     for one in found:
         if one.kind == facts.FATAL:
-            return Verdict(facts.FAILED, one.sentence, keys)
-    one = outlasted(found, durations, limits)
+            return Diagnosis(facts.FAILED, one.message, keys)
+    one = expired_symptom(found, durations, limits)
     if one is not None:
-        return Verdict(facts.FAILED, "%s It has been so for %d s." % (one.sentence, durations[one.key]), keys)
+        return Diagnosis(facts.FAILED, "%s It has lasted %d s." % (one.message, durations[one.key]), keys)
     if found:
-        lasted = durations.get(found[0].key, 0.0)
-        return Verdict(facts.DEGRADED, found[0].sentence + (" For %d s now." % lasted if lasted >= 1 else ""), keys)
-    return Verdict(facts.HEALTHY, "", ())
+        seconds = durations.get(found[0].key, 0.0)
+        return Diagnosis(facts.DEGRADED, found[0].message + (" It has lasted %d s so far." % seconds if seconds >= 1
+                                                             else ""), keys)
+    return Diagnosis(facts.HEALTHY, "", ())
 
 
-def outlasted(found, durations, limits):
-    """The first Symptom that lasts longer than it may, None: none does."""
+def expired_symptom(found, durations, limits):
+    """The first Symptom that has lasted longer than it may, None: none has."""
     for one in found:
         limit = _limit(one, limits)
         if limit is not None and durations.get(one.key, 0.0) > limit:
@@ -32,16 +33,18 @@ def outlasted(found, durations, limits):
     return None
 
 
-def still(verdict, failed, durations):
-    """The Verdict beside what another depth of the monitor had called failed: degraded is no answer then. failed: what was
-    noted of that, a dict with key and sentence; lasting: as for judge, in which the symptom is until a look disproves it.
+def keep_failed(diagnosis, failed, durations):
+    """The Diagnosis, failed instead of degraded while a failure that another level of the monitor found still holds.
 
-    Pacemaker (2.1.5) keeps one failed result a resource, the last, and a degraded one takes the place of the failed one before
-    the scheduler has seen it: no recovery, and the same monitors again every 1.5 s.
+    failed: contents of FAILED_FILE, a dict with key and sentence; durations: as for diagnose(); a symptom stays in it
+    until an observation disproves it.
+
+    Pacemaker (2.1.5) keeps one failed result per resource, the last one, and a degraded one replaces the failed one
+    before the scheduler has seen it: no recovery, and the same monitors again every 1.5 s.
     """
-    if verdict.state == facts.DEGRADED and failed.get("key") in durations:
-        return verdict._replace(state=facts.FAILED, sentence=failed["sentence"])
-    return verdict
+    if diagnosis.state == facts.DEGRADED and failed.get("key") in durations:
+        return diagnosis._replace(state=facts.FAILED, message=failed["sentence"])
+    return diagnosis
 
 
 def _limit(symptom, limits):

@@ -1,31 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was seen of a service, in a word and a sentence for a check. Pure."""
+"""What an observation of a service means for a check: a Health. Pure."""
 
 from quorate.health import Health
 from quorate.openstack import facts
 from quorate.openstack.symptoms import detect
 
-PATIENCE = ("amqp", "heartbeat")  # what the service gets over by itself, while clients may still come
+STILL_FIT = ("amqp", "heartbeat")  # the service recovers from these by itself, and clients may still come
 
 
 def classify(service, observed):
-    """The Health. An outage of broker or database takes no node out: it is the same on the others, and much still works."""
-    answers = observed.page is not None and observed.page.outcome == facts.ANSWERED and (observed.page.status or 0) < 500
+    """The Health. An outage of broker or database takes no node out: it is the same on the others, and much still
+    works."""
+    answers = observed.page is not None and observed.page.outcome == facts.ANSWERED and (observed.page.status
+                                                                                         or 0) < 500
     if not observed.tree.all and not answers:
         return Health("down", False, "%s does not run on this node." % service.name)
     found = detect.symptoms(service, observed)
     for one in found:
-        if one.kind == facts.FATAL or (one.kind == facts.PASSING and one.key not in PATIENCE):
-            return Health(one.key, False, one.sentence)
+        if one.kind == facts.FATAL or (one.kind == facts.PASSING and one.key not in STILL_FIT):
+            return Health(one.key, False, one.message)
     if found:
-        return Health(found[0].key, True, "%s runs. %s" % (service.name, found[0].sentence))
+        return Health(found[0].key, True, "%s runs. %s" % (service.name, found[0].message))
     return Health("well", True, _well(service, observed))
 
 
 def _well(service, observed):
-    parts = ["%d process%s" % (len(observed.tree.all), "" if len(observed.tree.all) == 1 else "es")] if observed.tree.all else []
+    parts = ["%d process%s" % (len(observed.tree.all), "" if len(observed.tree.all) == 1
+                               else "es")] if observed.tree.all else []
     if observed.page is not None and observed.page.status:
-        parts.append("answers %d on port %d" % (observed.page.status, detect.port_of(service, observed.settings)))
+        parts.append("answers %d on port %d" % (observed.page.status, detect.listen_port(service, observed.settings)))
     if service.amqp and observed.sockets:
         parts.append("connected to RabbitMQ")
     if observed.rows is not None and observed.rows.outcome == facts.ANSWERED:

@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings, strategies as some
 from quorate.host.process import Process
 from quorate.openstack import catalog, facts
 from quorate.openstack.facts import Address, Limits, Page, Reply, Row, Rows, Observation, Settings, Sockets, Tree
-from quorate.openstack.symptoms import detect, diagnosis
+from quorate.openstack.symptoms import detect
+from quorate.openstack.symptoms.diagnosis import diagnose
 
 # Not how fast a busy machine makes examples is what is asked here.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,18 +39,18 @@ def trees(draw):
 
 
 @some.composite
-def looks(draw):
+def observations(draw):
     tree = draw(trees())
     sockets = {one.pid: Sockets(draw(maybe(some.integers(0, 3))), 1, draw(maybe(some.just(frozenset()))))
                for one in tree.all if draw(some.booleans())}
-    said = Settings(
+    configured = Settings(
         True, (Address("n1", 5672),) * draw(some.integers(0, 1)), None, draw(maybe(some.just("ha"))),
         (("a", "ha"), ("b", "ha"))[:draw(some.integers(0, 2))], None, draw(maybe(some.integers(1, 3))),
-        "openstack", None, 10.0, 60.0, draw(maybe(some.just(("", 6080)))))
+        "openstack", 10.0, 60.0, draw(maybe(some.just(("", 6080)))))
     row = some.builds(Row, some.sampled_from(("ha@a", "ha@b", "ha", "id")), NUMBERS, NUMBERS)
     outcome = some.sampled_from((facts.ANSWERED, facts.SILENT, facts.UNREACHABLE, facts.MISSING, facts.UNKNOWN))
     return Observation(
-        tree, sockets, said, draw(some.floats(0, 5000)), draw(maybe(some.integers(1, 3))), draw(maybe(some.integers(1, 3))),
+        tree, sockets, configured, draw(some.floats(0, 5000)), draw(maybe(some.integers(1, 3))), draw(maybe(some.integers(1, 3))),
         draw(maybe(some.integers(0, 3))), draw(maybe(some.booleans())), draw(some.sampled_from((None, "ours", "other", "nobody"))),
         draw(maybe(some.builds(Rows, outcome, some.lists(row, max_size=4).map(tuple), some.just("why")))),
         tuple(draw(some.lists(some.builds(Reply, some.just("q"), outcome, maybe(some.integers(0, 5))), max_size=2))),
@@ -60,57 +61,57 @@ LASTING = some.dictionaries(some.sampled_from(KEYS), some.floats(0, 10000))
 LIMITS = some.builds(Limits, some.floats(0, 300), some.floats(0, 300))
 
 
-def judged(service, seen, durations, limits):
-    return diagnosis.judge(service, seen, detect.symptoms(service, seen), durations, limits)
+def diagnosed(service, observed, durations, limits):
+    return diagnose(service, observed, detect.symptoms(service, observed), durations, limits)
 
 
 @CALM
-@given(some.sampled_from(SERVICES), looks(), LASTING, LIMITS)
-def test_alive_is_never_stopped_and_nothing_alive_is_nothing_else(service, seen, durations, limits):
-    assert (judged(service, seen, durations, limits).state == facts.STOPPED) == (not seen.tree.all)
+@given(some.sampled_from(SERVICES), observations(), LASTING, LIMITS)
+def test_alive_is_never_stopped_and_nothing_alive_is_nothing_else(service, observed, durations, limits):
+    assert (diagnosed(service, observed, durations, limits).state == facts.STOPPED) == (not observed.tree.all)
 
 
 @CALM
-@given(some.sampled_from(SERVICES), looks(), LASTING, LIMITS)
-def test_every_trouble_has_a_sentence_and_health_has_none(service, seen, durations, limits):
-    verdict = judged(service, seen, durations, limits)
+@given(some.sampled_from(SERVICES), observations(), LASTING, LIMITS)
+def test_every_trouble_has_a_sentence_and_health_has_none(service, observed, durations, limits):
+    diagnosis = diagnosed(service, observed, durations, limits)
 
-    assert (verdict.state == facts.HEALTHY) == (verdict.sentence == "") == (not verdict.symptoms and bool(seen.tree.all))
-    assert "None" not in verdict.sentence
+    assert (diagnosis.state == facts.HEALTHY) == (diagnosis.message == "") == (not diagnosis.symptoms and bool(observed.tree.all))
+    assert "None" not in diagnosis.message
 
 
 @CALM
-@given(some.sampled_from(SERVICES), looks(), LASTING, LIMITS, some.data())
-def test_more_unknowns_never_make_it_bolder(service, seen, durations, limits, data):
+@given(some.sampled_from(SERVICES), observations(), LASTING, LIMITS, some.data())
+def test_more_unknowns_never_make_it_bolder(service, observed, durations, limits, data):
     """Forgetting a fact never turns a service that is left alone into one that is restarted."""
     which = data.draw(some.sampled_from(("sockets", "expected", "broker", "port_owner", "rows", "replies", "page")))
-    less = seen._replace(**{which: {"sockets": {}, "replies": (), "rows": Rows(facts.UNKNOWN)}.get(which)})
+    less = observed._replace(**{which: {"sockets": {}, "replies": (), "rows": Rows(facts.UNKNOWN)}.get(which)})
 
-    assert BOLDNESS[judged(service, less, durations, limits).state] <= BOLDNESS[judged(service, seen, durations, limits).state]
+    assert BOLDNESS[diagnosed(service, less, durations, limits).state] <= BOLDNESS[diagnosed(service, observed, durations, limits).state]
 
 
 @CALM
-@given(some.sampled_from(SERVICES), looks(), LASTING, LIMITS)
-def test_the_longer_it_lasts_the_worse_and_never_the_better(service, seen, durations, limits):
+@given(some.sampled_from(SERVICES), observations(), LASTING, LIMITS)
+def test_the_longer_it_lasts_the_worse_and_never_the_better(service, observed, durations, limits):
     longer = {key: value + 100 for key, value in durations.items()}
 
-    assert (BOLDNESS[judged(service, seen, durations, limits).state]
-            <= BOLDNESS[judged(service, seen, longer, limits).state])
+    assert (BOLDNESS[diagnosed(service, observed, durations, limits).state]
+            <= BOLDNESS[diagnosed(service, observed, longer, limits).state])
 
 
 @CALM
-@given(some.sampled_from(SERVICES), looks(), LASTING, some.floats(0, 300))
-def test_an_outage_alone_never_fails_a_service(service, seen, durations, tolerance):
+@given(some.sampled_from(SERVICES), observations(), LASTING, some.floats(0, 300))
+def test_an_outage_alone_never_fails_a_service(service, observed, durations, tolerance):
     """With the default, a broker or database that is away restarts nothing."""
-    found = detect.symptoms(service, seen)
+    found = detect.symptoms(service, observed)
     if found and all(one.kind == facts.OUTAGE for one in found):
-        assert facts.DEGRADED == diagnosis.judge(service, seen, found, durations, Limits(tolerance, 0)).state
+        assert facts.DEGRADED == diagnose(service, observed, found, durations, Limits(tolerance, 0)).state
 
 
 @CALM
-@given(some.sampled_from(SERVICES), looks(), LIMITS)
-def test_what_was_just_seen_for_the_first_time_fails_only_where_waiting_is_pointless(service, seen, limits):
-    found = detect.symptoms(service, seen)
-    verdict = diagnosis.judge(service, seen, found, {}, limits)
+@given(some.sampled_from(SERVICES), observations(), LIMITS)
+def test_what_was_just_seen_for_the_first_time_fails_only_where_waiting_is_pointless(service, observed, limits):
+    found = detect.symptoms(service, observed)
+    diagnosis = diagnose(service, observed, found, {}, limits)
 
-    assert (verdict.state == facts.FAILED) == (bool(seen.tree.all) and any(one.kind == facts.FATAL for one in found))
+    assert (diagnosis.state == facts.FAILED) == (bool(observed.tree.all) and any(one.kind == facts.FATAL for one in found))

@@ -90,7 +90,7 @@ def troubles(draw, kinds=TROUBLES):
 
 
 @some.composite
-def looks(draw):
+def schedules(draw):
     """[(moment, level)]: every level at its interval, each begun at a moment of its own; some are late or are missed."""
     found, late = [], draw(some.sampled_from((0.0, 2.0)))
     for level, interval in INTERVALS.items():
@@ -110,7 +110,7 @@ def played(trouble, outage, moments):
 
 
 @CALM
-@given(troubles(), looks(), some.integers(0, 200))
+@given(troubles(), schedules(), some.integers(0, 200))
 def test_it_never_fails_before_the_trouble_has_lasted_as_long_as_it_may(trouble, moments, outage):
     limit = outage if trouble.kind in OUTAGES else TOLERANCE
     for code, at, _level in played(trouble, outage, moments)[0]:
@@ -119,13 +119,13 @@ def test_it_never_fails_before_the_trouble_has_lasted_as_long_as_it_may(trouble,
 
 
 @CALM
-@given(troubles(OUTAGES), looks())
+@given(troubles(OUTAGES), schedules())
 def test_an_outage_restarts_nothing_unless_it_was_told_to(trouble, moments):
     assert codes.ERR_GENERIC not in [code for code, _at, _level in played(trouble, 0, moments)[0]]
 
 
 @CALM
-@given(troubles(), looks(), some.integers(1, 200))
+@given(troubles(), schedules(), some.integers(1, 200))
 def test_looks_that_see_less_make_nobody_forget(trouble, moments, outage):
     """What fails with the deep looks alone fails at the same looks with all the others between them."""
     alone = {at for code, at, _level in played(trouble, outage, [one for one in moments if one[1] == 20])[0]
@@ -136,11 +136,11 @@ def test_looks_that_see_less_make_nobody_forget(trouble, moments, outage):
 
 
 @CALM
-@given(troubles(), looks(), some.integers(1, 200))
+@given(troubles(), schedules(), some.integers(1, 200))
 def test_an_outage_that_lasts_fails_within_its_limit_and_two_intervals(trouble, moments, outage):
     """By the second deep look after the limit at the latest."""
     limit = outage if trouble.kind in OUTAGES else TOLERANCE
-    found, _notes = played(trouble, outage, moments)
+    found, _lines = played(trouble, outage, moments)
     deep = [(code, at) for code, at, level in found if level == 20 and trouble.begins <= at < trouble.ends]
     gaps = [later - earlier for (_code, earlier), (_other, later) in zip(deep, deep[1:])]
     late = [code for code, at in deep[1:] if at > deep[0][1] + limit]
@@ -149,6 +149,6 @@ def test_an_outage_that_lasts_fails_within_its_limit_and_two_intervals(trouble, 
 
 
 @CALM
-@given(troubles(), looks(), some.integers(0, 200))
+@given(troubles(), schedules(), some.integers(0, 200))
 def test_after_it_is_over_one_deep_look_forgets_it(trouble, moments, outage):
     assert {} == played(trouble, outage, moments + [(600.0, 20)])[1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""service-check on scripted eyes, and on a real listener."""
+"""service-check on scripted sources, and on a real listener."""
 
 import socket
 import threading
@@ -8,7 +8,7 @@ import pytest
 
 from quorate.errors import Usage
 from quorate.openstack.check import ServiceCheck
-from quorate.openstack.facts import ANSWERED, MISSING, Address, Page, Settings
+from quorate.openstack.facts import ANSWERED, MISSING, Address, Page, Row, Rows, Settings
 from quorate.web.check import NOTHING_YET
 from quorate.web.command import main, parse
 from tests.fakes import FakeProcesses
@@ -47,8 +47,8 @@ class Systemd:
         return "neutron-rpc-server.service"
 
 
-class FakeEyes:
-    """A machine of one's own making."""
+class FakeSources:
+    """Scripted sources of an observation."""
 
     def __init__(self, page=Page(ANSWERED, 200), broker=True, **net):
         self.units, self._page, self._broker, self._net = NoSystemd(), page, broker, net
@@ -66,20 +66,28 @@ class FakeEyes:
         return self._broker
 
 
-def look(name, processes=("python3 /usr/bin/%s",), state="S", **sources):
+def observed(name, processes=("python3 /usr/bin/%s",), state="S", **sources):
     table = FakeProcesses()
     for line in processes:
         table.add(line % name, state=state)
-    check = ServiceCheck(parse(ServiceCheck, [name]), FakeEyes(**sources), table)
+    check = ServiceCheck(parse(ServiceCheck, [name]), FakeSources(**sources), table)
     return check, check.observe(1.0, NOTHING_YET)
 
 
 def test_an_api_that_answers():
-    check, fact = look("nova-api")
+    check, fact = observed("nova-api")
 
     assert ("well", True) == fact.health[:2]
     assert "nova-api works: 1 process, answers 200 on port 8774." == fact.health.sentence
     assert "secret" not in str(check.known(fact)) and ("processes", {"service": "nova-api"}, 1) in check.metrics(fact)
+
+
+def test_a_row_in_json_keeps_the_positions_of_earlier_versions():
+    """name, age, created, number of reports, disabled; the last two are unknown."""
+    check, fact = observed("nova-conductor")
+    fact = fact._replace(status=fact.status._replace(rows=Rows(ANSWERED, (Row("n1", 5, 900),))))
+
+    assert [["n1", 5, 900, None, None]] == check.known(fact)["rows"]
 
 
 @pytest.mark.parametrize("name, changes, code, ok", [
@@ -94,7 +102,7 @@ def test_an_api_that_answers():
     ("nova-conductor", {"amqp": 0, "broker": False}, "broker", True),
     ("nova-conductor", {"processes": ()}, "down", False)])
 def test_what_takes_a_node_out(name, changes, code, ok):
-    _check, fact = look(name, **changes)
+    _check, fact = observed(name, **changes)
 
     assert (code, ok) == fact.health[:2], fact.health.sentence
 
@@ -103,7 +111,7 @@ def test_the_other_half_of_neutron_is_not_the_one_with_the_port():
     """Debian's workers of neutron-rpc-server rename themselves to neutron-server."""
     table = FakeProcesses()
     table.add(("neutron-server: rpc worker (/usr/bin/python3 /usr/bin/neutron-rpc-server --config-file=/etc/neutron/neutron.conf)",))
-    sources = FakeEyes(Page(MISSING), ports=())
+    sources = FakeSources(Page(MISSING), ports=())
     sources.units = Systemd()
     fact = ServiceCheck(parse(ServiceCheck, ["neutron-server"]), sources, table).observe(1.0, NOTHING_YET)
 
@@ -131,7 +139,7 @@ def test_the_list_says_how_each_is_asked(capsys):
 
 
 @pytest.mark.parametrize("name, words", [
-    ("scheduler", "did you mean cinder-scheduler or nova-scheduler?"), ("mariadb", "--list"), ("", "which service?")])
+    ("scheduler", "did you mean cinder-scheduler or nova-scheduler?"), ("mariadb", "--list"), ("", "name of a service is missing")])
 def test_a_name_that_is_none_gets_the_nearest_ones(name, words, capsys):
     assert 2 == main(ServiceCheck, [name] if name else [])
     assert words in capsys.readouterr().err

@@ -77,7 +77,7 @@ def test_names_are_published_without_anything_else():
 
 def test_names_that_differ_between_nodes():
     assert published.differing({"n1": "ha@a", "n2": "ha@a"}) is None and published.differing({}) is None
-    assert "n2 says n2@a" in published.differing({"n1": "n1@a", "n2": "n2@a"})
+    assert "n2 has n2@a" in published.differing({"n1": "n1@a", "n2": "n2@a"})
 
 
 def test_the_screen_of_explain():

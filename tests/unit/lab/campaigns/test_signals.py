@@ -9,7 +9,7 @@ from lab.services.openstack.client import Call, impact
 from quorate.openstack import catalog, facts
 from quorate.openstack.facts import Page, Reply, Row, Rows, Sockets, Tree
 from quorate.openstack.symptoms import detect
-from tests.unit.openstack.symptoms.observations import LISTENING, LOST, ONE, PARENT, SEEN, TWO, process, rows
+from tests.unit.openstack.symptoms.observations import LISTENING, LOST, OBSERVED, ONE, PARENT, TWO, process, rows
 
 CINDER, PROXY = catalog.CINDER_VOLUME, catalog.NOVA_NOVNCPROXY
 NAMES = ("cinder-volume", "heat-engine")
@@ -17,7 +17,7 @@ JOURNAL = """\
 1700000010.500000 n1 pacemaker-controld[77]: notice: Result of monitor operation for cinder-volume on n1: ok
 1700000009.000000 n1 pacemaker-controld[77]: notice: Result of monitor operation for cinder-volume on n1: error (too early)
 1700000012.250000 n1 pacemaker-controld[77]: notice: Result of monitor operation for cinder-volume on n1: degraded (The database \
-of cinder-volume does not answer (vip:3306: no answer within 5 s); it goes on by itself.)
+of cinder-volume does not answer (vip:3306: no answer within 5 s). The service reconnects by itself.)
 1700000013.000000 n1 pacemaker-schedulerd[76]: notice: Actions: Recover    cinder-volume          (               n1 )
 1700000014.000000 n1 pacemaker-controld[77]: notice: Result of monitor operation for heat-engine on n1: not running
 -- Boot 1234 --
@@ -40,22 +40,22 @@ of cinder-volume does not answer (vip:3306: no answer within 5 s); it goes on by
     ("rpc", {"replies": (Reply("q", facts.UNREACHABLE, None, "n1:5672: no answer"),)}),
     ("rpc", {"replies": (Reply("q", facts.UNKNOWN, None, "no pika"),)}), ("rpc", {"replies": (Reply("q", facts.ANSWERED, 4),)})])
 def test_every_sentence_of_the_agents_belongs_to_a_signal(signal, changes):
-    found = detect.symptoms(CINDER, SEEN._replace(**changes))
+    found = detect.symptoms(CINDER, OBSERVED._replace(**changes))
 
-    assert [signal] == [signals.signal_of(one.sentence) for one in found]
+    assert [signal] == [signals.signal_of(one.message) for one in found]
 
 
 def test_sentences_of_the_proxy():
-    observed = SEEN._replace(settings=LISTENING, tree=Tree(PARENT, (PARENT,)), expected=None, baseline=None, sockets={10: Sockets()})
+    observed = OBSERVED._replace(settings=LISTENING, tree=Tree(PARENT, (PARENT,)), expected=None, baseline=None, sockets={10: Sockets()})
     for changes in ({"port_owner": "nobody"}, {"port_owner": "other"}, {"page": Page(facts.SILENT, None, "no answer within 3 s")},
                     {"page": Page(facts.ANSWERED, 503)}, {"page": Page(facts.ANSWERED, 404)}):
-        assert ["page"] == [signals.signal_of(one.sentence) for one in detect.symptoms(PROXY, observed._replace(**changes))]
+        assert ["page"] == [signals.signal_of(one.message) for one in detect.symptoms(PROXY, observed._replace(**changes))]
 
 
 def test_heats_rows():
-    observed = SEEN._replace(settings=SEEN.settings._replace(down=120.0), rows=Rows(facts.ANSWERED, (Row("id", 300, 990),)))
+    observed = OBSERVED._replace(settings=OBSERVED.settings._replace(down=120.0), rows=Rows(facts.ANSWERED, (Row("id", 300, 990),)))
 
-    assert ["row"] == [signals.signal_of(one.sentence) for one in detect.symptoms(catalog.HEAT_ENGINE, observed)]
+    assert ["row"] == [signals.signal_of(one.message) for one in detect.symptoms(catalog.HEAT_ENGINE, observed)]
 
 
 def test_the_journal_says_who_saw_it_and_when():

@@ -57,7 +57,7 @@ class FakeUnits:
         self.done.append("reset")
 
 
-class FakeEyes:
+class FakeSources:
     """What the machine around it says."""
 
     def __init__(self, units=None, replies=(), amqp=2, rows=facts.ANSWERED, broker=True):
@@ -125,7 +125,7 @@ def service_at(config):
 
 def test_a_start_through_the_unit(config, state_files):
     found = world("start", config)
-    sources = FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)))
+    sources = FakeSources(FakeUnits(effect=lambda: add_tree(found, config)))
 
     assert codes.SUCCESS == start.start(found, service_at(config), sources, state_files).code
     assert ["start"] == sources.units.done
@@ -134,7 +134,7 @@ def test_a_start_through_the_unit(config, state_files):
 
 def test_a_unit_that_is_enabled_is_told(config, state_files):
     found = world("start", config)
-    start.start(found, service_at(config), FakeEyes(FakeUnits(effect=lambda: add_tree(found, config), enabled=True)), state_files)
+    start.start(found, service_at(config), FakeSources(FakeUnits(effect=lambda: add_tree(found, config), enabled=True)), state_files)
 
     assert [text for _level, text in found.log.lines if "systemctl disable cinder-volume.service" in text]
 
@@ -142,21 +142,21 @@ def test_a_unit_that_is_enabled_is_told(config, state_files):
 def test_a_unit_that_systemd_cannot_start(config, state_files):
     found = world("start", config)
     with pytest.raises(Exception) as raised:
-        start.start(found, service_at(config), FakeEyes(FakeUnits(rc=1)), state_files)
+        start.start(found, service_at(config), FakeSources(FakeUnits(rc=1)), state_files)
 
     assert "Job failed. See 'journalctl -u cinder-volume.service'" in raised.value.reason
 
 
 def test_a_unit_that_ends_at_once(config, state_files):
     found = world("start", config)
-    outcome = start.start(found, service_at(config), FakeEyes(), state_files)
+    outcome = start.start(found, service_at(config), FakeSources(), state_files)
 
     assert codes.ERR_GENERIC == outcome.code and "ended at once" in outcome.reason
 
 
 def test_a_copy_that_answers_elsewhere_forbids_the_start(config, state_files):
     found = world("start", config)
-    sources = FakeEyes(replies=(Reply("cinder-volume.ha@a", facts.ANSWERED, 2),))
+    sources = FakeSources(replies=(Reply("cinder-volume.ha@a", facts.ANSWERED, 2),))
     outcome = start.start(found, service_at(config), sources, state_files)
 
     assert codes.ERR_GENERIC == outcome.code and "another cinder-volume answers" in outcome.reason
@@ -165,7 +165,7 @@ def test_a_copy_that_answers_elsewhere_forbids_the_start(config, state_files):
 
 def test_consumers_of_a_node_that_lost_its_power_do_not(config, state_files):
     found = world("start", config)
-    sources = FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)), (Reply("cinder-volume.ha@a", facts.SILENT, 2),))
+    sources = FakeSources(FakeUnits(effect=lambda: add_tree(found, config)), (Reply("cinder-volume.ha@a", facts.SILENT, 2),))
 
     assert codes.SUCCESS == start.start(found, service_at(config), sources, state_files).code
     assert [text for _level, text in found.log.lines if "none of them answers" in text]
@@ -173,7 +173,7 @@ def test_consumers_of_a_node_that_lost_its_power_do_not(config, state_files):
 
 def test_a_service_that_does_not_connect_in_time(config, state_files):
     found = world("start", config)
-    outcome = start.start(found, service_at(config), FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)), amqp=0), state_files)
+    outcome = start.start(found, service_at(config), FakeSources(FakeUnits(effect=lambda: add_tree(found, config)), amqp=0), state_files)
 
     assert codes.ERR_GENERIC == outcome.code and "no connection to RabbitMQ, although" in outcome.reason
 
@@ -182,13 +182,13 @@ def test_a_service_that_does_not_connect_in_time(config, state_files):
     ({"unit": "none", "binary": "/nonexistent/cinder-volume"}, "is not installed"),
     ({"unit": "none", "binary": "/bin/true", "user": "nobody-there"}, "no user nobody-there")])
 def test_what_is_missing(config, state_files, values, word):
-    outcome = start.start(world("start", config, **values), CINDER, FakeEyes(), state_files)
+    outcome = start.start(world("start", config, **values), CINDER, FakeSources(), state_files)
 
     assert codes.ERR_INSTALLED == outcome.code and word in outcome.reason
 
 
 def test_a_missing_configuration(state_files, tmp_path):
-    outcome = start.start(world("start", tmp_path / "none.conf", binary="/bin/true", user="root"), CINDER, FakeEyes(), state_files)
+    outcome = start.start(world("start", tmp_path / "none.conf", binary="/bin/true", user="root"), CINDER, FakeSources(), state_files)
 
     assert codes.ERR_INSTALLED == outcome.code and "none.conf is missing" in outcome.reason
 
@@ -196,18 +196,18 @@ def test_a_missing_configuration(state_files, tmp_path):
 def test_a_masked_unit_is_left_alone_unless_it_was_asked_for(config):
     units = FakeUnits(Unit("cinder-volume.service", "/etc/x", True))
 
-    assert process.unit_for(world("start", config), service_at(config), FakeEyes(units)) is None
-    assert "systemctl unmask" in process.obstacles(world("start", config, unit="cinder-volume"), service_at(config), FakeEyes(units))
+    assert process.unit_for(world("start", config), service_at(config), FakeSources(units)) is None
+    assert "systemctl unmask" in process.installation_error(world("start", config, unit="cinder-volume"), service_at(config), FakeSources(units))
 
 
 @pytest.mark.parametrize("values", [{"additional_parameters": "--debug"}, {"binary": "/opt/cinder-volume"}, {"unit": "none"}])
 def test_whoever_asks_for_something_else_gets_the_program(config, values):
-    assert process.unit_for(world("start", config, **values), service_at(config), FakeEyes()) is None
+    assert process.unit_for(world("start", config, **values), service_at(config), FakeSources()) is None
 
 
 def test_consoleauth_says_that_it_ended_with_stein(config, state_files):
     found = world("start", config, AUTH, unit="none", binary="/nonexistent/nova-consoleauth")
-    outcome = start.start(found, AUTH, FakeEyes(), state_files)
+    outcome = start.start(found, AUTH, FakeSources(), state_files)
 
     assert codes.ERR_INSTALLED == outcome.code and "Stein" in outcome.reason and "delete this resource" in outcome.reason
 
@@ -215,7 +215,7 @@ def test_consoleauth_says_that_it_ended_with_stein(config, state_files):
 def test_the_version_beside_it(tmp_path):
     (tmp_path / "nova-26.2.2.egg-info").mkdir()
 
-    assert "26.2.2" == process.installed("nova", (str(tmp_path),)) and process.installed("heat", (str(tmp_path),)) is None
+    assert "26.2.2" == process._installed_version("nova", (str(tmp_path),)) and process._installed_version("heat", (str(tmp_path),)) is None
 
 
 @pytest.mark.parametrize("text, chosen", [("NOVA_CONSOLE_PROXY_TYPE=novnc\n", True), ("NOVA_CONSOLE_PROXY_TYPE='novnc'\n", True),
@@ -224,7 +224,7 @@ def test_debians_choice_of_a_proxy(tmp_path, text, chosen):
     path = tmp_path / "nova-consoleproxy"
     path.write_text(text)
 
-    assert chosen == start.novnc_chosen(str(path))
+    assert chosen == process.novnc_chosen(str(path))
 
 
 def test_a_stop_by_systemd_sends_no_second_sigterm(config, state_files):
@@ -236,7 +236,7 @@ def test_a_stop_by_systemd_sends_no_second_sigterm(config, state_files):
     for one in tree:
         found.clock.at(3, lambda one=one: found.processes.remove(one.pid))
 
-    assert [] == process.stop(found, CINDER, state_files, FakeEyes(units), 30)
+    assert [] == process.stop(found, CINDER, state_files, FakeSources(units), 30)
     assert "stop" == units.done[0] and not [pair for pair in found.processes.signals if pair[1] == 15]
 
 
@@ -250,7 +250,7 @@ def test_one_that_was_frozen_and_does_not_end_is_told_twice(config, state_files)
     units.inside = {parent.pid, frozen.pid, busy.pid}
     found.clock.at(15, lambda: [found.processes.remove(one.pid) for one in (parent, busy)])
 
-    assert [] == process.stop(found, CINDER, state_files, FakeEyes(units), 90)
+    assert [] == process.stop(found, CINDER, state_files, FakeSources(units), 90)
     assert [(frozen.pid, 15)] == [pair for pair in found.processes.signals if pair[1] in (9, 15)]
     assert 10 <= found.clock.elapsed <= 20
 
@@ -263,7 +263,7 @@ def test_what_is_outside_of_the_unit_is_ended_as_well(config, state_files):
     for one in inside:
         found.clock.at(1, lambda one=one: found.processes.remove(one.pid))
 
-    assert [] == process.stop(found, CINDER, state_files, FakeEyes(units), 30)
+    assert [] == process.stop(found, CINDER, state_files, FakeSources(units), 30)
     assert {one.pid for one in outside} == {pid for pid, number in found.processes.signals if number == 15}
 
 
@@ -273,14 +273,14 @@ def test_a_systemd_that_does_not_stop_it_is_done_without(config, state_files):
     units = FakeUnits(rc=1)
     units.inside = {one.pid for one in tree}
 
-    assert [] == process.stop(found, CINDER, state_files, FakeEyes(units), 30)
+    assert [] == process.stop(found, CINDER, state_files, FakeSources(units), 30)
     assert {one.pid for one in tree} == {pid for pid, number in found.processes.signals if number == 15}
 
 
 def test_one_that_the_kernel_keeps_is_an_error_that_says_which(config, state_files):
     found = world("stop", config)
     found.processes.add(LINE.format(config=config), pid=77, state="D", dies_of=())
-    outcome = stop.stop(found, CINDER, FakeEyes(), state_files)
+    outcome = stop.stop(found, CINDER, FakeSources(), state_files)
 
     assert codes.ERR_GENERIC == outcome.code and "pid 77, state D" in outcome.reason
 
@@ -288,18 +288,18 @@ def test_one_that_the_kernel_keeps_is_an_error_that_says_which(config, state_fil
 def test_a_trouble_is_timed_from_its_first_sight_on_and_forgotten_when_it_is_over(config, state_files):
     found = world("monitor", config)
     add_tree(found, config)
-    sources = FakeEyes(amqp=0)
+    sources = FakeSources(amqp=0)
     assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
     found.clock.sleep(61)
     outcome = monitor.monitor(found, CINDER, sources, state_files)
-    assert codes.ERR_GENERIC == outcome.code and "It has been so for 61 s" in outcome.reason
-    assert codes.SUCCESS == monitor.monitor(found, CINDER, FakeEyes(), state_files).code
+    assert codes.ERR_GENERIC == outcome.code and "It has lasted 61 s" in outcome.reason
+    assert codes.SUCCESS == monitor.monitor(found, CINDER, FakeSources(), state_files).code
     assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
 
 
 def test_a_level_that_cannot_see_a_trouble_does_not_forget_it(config, state_files):
     """An outage that only the call sees lasts from the first call on, and the looks between ask the broker themselves."""
-    found, sources = world("monitor", config, outage_tolerance="60"), FakeEyes(broker=True)
+    found, sources = world("monitor", config, outage_tolerance="60"), FakeSources(broker=True)
     add_tree(found, config)
     away = (Reply("cinder-volume.ha@a", facts.UNREACHABLE, None, "no answer"),)
     codes_of = []
@@ -314,7 +314,7 @@ def test_a_level_that_cannot_see_a_trouble_does_not_forget_it(config, state_file
 
 def test_a_failure_that_the_call_saw_is_one_at_each_depth_until_a_call_says_otherwise(config, state_files):
     """Pacemaker keeps the last result that is not ok: with a degraded one after it no failure is ever mended."""
-    found, sources = world("monitor", config), FakeEyes(broker=True)
+    found, sources = world("monitor", config), FakeSources(broker=True)
     add_tree(found, config)
     silent, answered = ((Reply("cinder-volume.ha@a", one, 2),) for one in (facts.SILENT, facts.ANSWERED))
     said = []
@@ -328,7 +328,7 @@ def test_a_failure_that_the_call_saw_is_one_at_each_depth_until_a_call_says_othe
 
 
 def test_a_database_that_was_away_is_asked_again_by_the_next_look(config, state_files):
-    found, sources = world("monitor", config), FakeEyes(rows=facts.UNREACHABLE)
+    found, sources = world("monitor", config), FakeSources(rows=facts.UNREACHABLE)
     add_tree(found, config)
     assert codes.SUCCESS == monitor.monitor(found, CINDER, sources, state_files).code
     found.check_level = 10
@@ -344,7 +344,7 @@ def test_a_database_that_was_away_is_asked_again_by_the_next_look(config, state_
 def test_by_hand_nothing_is_noted(config, state_files):
     found = world("monitor", config)
     found.interactive = True
-    monitor.keep(found, state_files, facts.Observation(facts.Tree(1)), [facts.Symptom("amqp", facts.PASSING, "x")])
+    monitor.update_timers(found, state_files, facts.Observation(facts.Tree(1)), [facts.Symptom("amqp", facts.PASSING, "x")])
 
     assert {} == state_files.read("symptoms")
 
@@ -353,14 +353,14 @@ def test_two_copies_are_refused_at_once(config, state_files):
     found = world("start", config)
     add_tree(found, config)
     add_tree(found, config)
-    outcome = start.start(found, service_at(config), FakeEyes(), state_files)
+    outcome = start.start(found, service_at(config), FakeSources(), state_files)
 
-    assert codes.ERR_GENERIC == outcome.code and "there are still" in outcome.reason and found.clock.elapsed < 1
+    assert codes.ERR_GENERIC == outcome.code and "still run" in outcome.reason and found.clock.elapsed < 1
 
 
 def test_connections_that_cannot_be_seen_are_not_taken_for_made(config, state_files):
     found = world("start", config)
-    sources = FakeEyes(FakeUnits(effect=lambda: add_tree(found, config)))
+    sources = FakeSources(FakeUnits(effect=lambda: add_tree(found, config)))
     sources.of = lambda _pid: None
     outcome = start.start(found, service_at(config), sources, state_files)
 
@@ -370,7 +370,7 @@ def test_connections_that_cannot_be_seen_are_not_taken_for_made(config, state_fi
 def test_a_start_without_its_database_ends_soon_and_well(config, state_files):
     """Seen after a power cut of all: two starts that waited their whole time were fatal, and held up the database's own."""
     found = world("start", config)
-    sources = FakeEyes(FakeUnits(effect=lambda: found.processes.add(LINE.format(config=config))), rows=facts.UNREACHABLE)
+    sources = FakeSources(FakeUnits(effect=lambda: found.processes.add(LINE.format(config=config))), rows=facts.UNREACHABLE)
     outcome = start.start(found, service_at(config), sources, state_files)
 
     assert codes.SUCCESS == outcome.code and found.clock.elapsed < 15
@@ -384,19 +384,19 @@ def test_without_its_workers_although_the_database_answers_it_has_failed(config,
     found = world("monitor", config)
     parent = found.processes.add(LINE.format(config=config))
     state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 0})
-    monitor.monitor(found, CINDER, FakeEyes(), state_files)
+    monitor.monitor(found, CINDER, FakeSources(), state_files)
     found.clock.sleep(9)
-    assert codes.DEGRADED == monitor.monitor(found, CINDER, FakeEyes(), state_files).code, "it may have waited for its database"
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, FakeSources(), state_files).code, "it may have waited for its database"
     state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 1})
 
-    assert codes.ERR_GENERIC == monitor.monitor(found, CINDER, FakeEyes(), state_files).code
+    assert codes.ERR_GENERIC == monitor.monitor(found, CINDER, FakeSources(), state_files).code
 
 
 def test_workers_that_come_later_are_learnt(config, state_files):
     found = world("monitor", config)
     parent, _worker = add_tree(found, config)
     state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 0})
-    monitor.monitor(found, CINDER, FakeEyes(), state_files)
+    monitor.monitor(found, CINDER, FakeSources(), state_files)
 
     assert ("1", "1") == tuple(state_files.read(SERVICE_FILE)[key] for key in ("workers", "linked"))
 
@@ -409,6 +409,6 @@ def test_a_pid_file_is_written_through_nobodys_link(config, state_files, tmp_pat
     found = world("start", config, pid=str(path))
     parent = found.processes.add(LINE.format(config=config))
 
-    start.remember(found, CINDER, state_files, facts.Observation(facts.Tree(parent, (parent,)), {}, SETTINGS))
+    start.record_start(found, CINDER, state_files, facts.Observation(facts.Tree(parent, (parent,)), {}, SETTINGS))
 
     assert ("root:x", "%d\n" % parent.pid) == (secret.read_text(), path.read_text())

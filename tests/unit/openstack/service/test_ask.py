@@ -65,25 +65,25 @@ def took(function):
 
 
 def test_a_broker_that_is_not_there_or_silent(silent, nobody):
-    assert took(lambda: network.broker((at(nobody), at(silent)), SECONDS)) is False
-    assert network.broker((), SECONDS) is None
+    assert took(lambda: network.any_broker_answers((at(nobody), at(silent)), SECONDS)) is False
+    assert network.any_broker_answers((), SECONDS) is None
 
 
 def test_a_balancer_without_a_broker_behind_it_is_none():
     """It accepts and closes."""
     with saying(b"") as listener:
-        assert network.broker((at(listener.getsockname()[1]),), SECONDS) is False
+        assert network.any_broker_answers((at(listener.getsockname()[1]),), SECONDS) is False
 
 
 def test_a_broker_that_speaks():
     with saying(b"\x01\x00\x00") as listener:
-        assert network.broker((at(1), at(listener.getsockname()[1])), SECONDS) is True
+        assert network.any_broker_answers((at(1), at(listener.getsockname()[1])), SECONDS) is True
 
 
 def test_a_call_where_nobody_is(nobody):
     found = took(lambda: rpc.call((at(nobody),), "openstack", ("q",), SECONDS))
 
-    assert (UNREACHABLE, "127.0.0.1:%d: Connection refused" % nobody) == (found[0].outcome, found[0].why)
+    assert (UNREACHABLE, "127.0.0.1:%d: Connection refused" % nobody) == (found[0].outcome, found[0].reason)
 
 
 def test_a_call_to_one_that_is_silent(silent):
@@ -99,7 +99,7 @@ def test_a_call_without_a_broker():
 def test_a_database_that_is_not_there_or_silent(silent, nobody):
     for port in (silent, nobody):
         found = took(lambda port=port: heartbeat.read(catalog.CINDER_VOLUME, at(port), ("ha@a",), SECONDS))
-        assert UNREACHABLE == found.outcome and str(port) in found.why and "hunter2" not in found.why
+        assert UNREACHABLE == found.outcome and str(port) in found.reason and "hunter2" not in found.reason
 
 
 def test_a_page(silent, nobody):

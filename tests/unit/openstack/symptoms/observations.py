@@ -17,7 +17,7 @@ def process(pid, state="S", ppid=1):
 
 PARENT, ONE, TWO = process(10), process(11, ppid=10), process(12, ppid=10)
 TREE = Tree(PARENT, (ONE, TWO))
-SEEN = Observation(TREE, {11: WELL, 12: WELL}, SETTINGS, 1000.0, 2, 2, 2)
+OBSERVED = Observation(TREE, {11: WELL, 12: WELL}, SETTINGS, 1000.0, 2, 2, 2)
 LOST = {"sockets": {11: WELL, 12: Sockets(0, 1)}}
 
 

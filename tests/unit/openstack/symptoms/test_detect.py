@@ -8,21 +8,21 @@ from quorate.openstack.facts import Limits, Page, Reply, Row, Rows, Sockets, Tre
 from quorate.openstack.service import observe
 from quorate.openstack.symptoms import detect, diagnosis
 from tests.unit.openstack.symptoms.observations import (
-    CINDER, HEAT, LISTENING, LOST, ONE, PARENT, PROXY, SEEN, SETTINGS, TWO, process, rows)
+    CINDER, HEAT, LISTENING, LOST, OBSERVED, ONE, PARENT, PROXY, SETTINGS, TWO, process, rows)
 
 
-def verdict(service=CINDER, durations=None, limits=Limits(), **changes):
-    seen = SEEN._replace(**changes)
-    found = detect.symptoms(service, seen)
-    return diagnosis.judge(service, seen, found, durations or {}, limits)
+def diagnosed(service=CINDER, durations=None, limits=Limits(), **changes):
+    observed = OBSERVED._replace(**changes)
+    found = detect.symptoms(service, observed)
+    return diagnosis.diagnose(service, observed, found, durations or {}, limits)
 
 
 def test_well():
-    assert (facts.HEALTHY, "", ()) == verdict()
+    assert (facts.HEALTHY, "", ()) == diagnosed()
 
 
 def test_nothing_left():
-    assert facts.STOPPED == verdict(tree=Tree()).state
+    assert facts.STOPPED == diagnosed(tree=Tree()).state
 
 
 @pytest.mark.parametrize("tree, word", [
@@ -32,30 +32,30 @@ def test_nothing_left():
     (Tree(PARENT, (ONE, TWO), (process(9),)), "earlier"),
     (Tree(PARENT, (ONE, TWO), (), (process(20),)), "second copy")])
 def test_processes_that_only_a_restart_mends(tree, word):
-    found = verdict(tree=tree)
+    found = diagnosed(tree=tree)
 
-    assert facts.FAILED == found.state and word in found.sentence
+    assert facts.FAILED == found.state and word in found.message
 
 
 def test_a_missing_worker_has_some_seconds_to_come_back():
     tree = Tree(PARENT, (ONE,))
 
-    assert facts.DEGRADED == verdict(tree=tree).state
-    assert facts.FAILED == verdict(tree=tree, durations={"workers": 6.0}).state
+    assert facts.DEGRADED == diagnosed(tree=tree).state
+    assert facts.FAILED == diagnosed(tree=tree, durations={"workers": 6.0}).state
 
 
 def test_a_backend_that_never_came_up_is_no_reason_to_restart_the_others():
-    found = verdict(tree=Tree(PARENT, (ONE,)), baseline=1, durations={"workers": 9999.0})
+    found = diagnosed(tree=Tree(PARENT, (ONE,)), baseline=1, durations={"workers": 9999.0})
 
-    assert facts.DEGRADED == found.state and "1 of 2" in found.sentence
+    assert facts.DEGRADED == found.state and "1 of 2" in found.message
 
 
 def test_a_backend_that_met_a_database_on_its_way_down_is_started_again():
     """Cinder tries it once. Where the start was over before the workers were there, what came up since is no measure."""
     tree = Tree(PARENT, (ONE,))
 
-    assert facts.DEGRADED == verdict(tree=tree, baseline=1, linked=1, early=1, durations={"workers": 59.0}).state
-    assert facts.FAILED == verdict(tree=tree, baseline=1, linked=1, early=1, durations={"workers": 61.0}).state
+    assert facts.DEGRADED == diagnosed(tree=tree, baseline=1, connected=1, early=1, durations={"workers": 59.0}).state
+    assert facts.FAILED == diagnosed(tree=tree, baseline=1, connected=1, early=1, durations={"workers": 61.0}).state
 
 
 def test_a_queue_that_the_missing_worker_left_behind_is_no_reason_to_restart_the_others():
@@ -63,60 +63,60 @@ def test_a_queue_that_the_missing_worker_left_behind_is_no_reason_to_restart_the
     replies = (Reply("q.a", facts.ANSWERED, 2), Reply("q.b", facts.SILENT, 0, "nobody takes calls from its queue"))
     forever = dict.fromkeys(("workers", "rpc", "queue", "queue-part"), 9999.0)
 
-    found = verdict(tree=Tree(PARENT, (ONE,)), baseline=1, replies=replies, durations=forever)
+    found = diagnosed(tree=Tree(PARENT, (ONE,)), baseline=1, replies=replies, durations=forever)
     assert facts.DEGRADED == found.state and "queue-part" in found.symptoms
-    assert facts.FAILED == verdict(replies=replies, durations=forever).state
+    assert facts.FAILED == diagnosed(replies=replies, durations=forever).state
 
 
 def test_what_one_depth_has_called_failed_is_not_degraded_at_another():
-    failed, degraded = {"key": "rpc", "sentence": "no answer"}, facts.Verdict(facts.DEGRADED, "x", ("workers",))
+    failed, degraded = {"key": "rpc", "sentence": "no answer"}, facts.Diagnosis(facts.DEGRADED, "x", ("workers",))
 
-    assert (facts.FAILED, "no answer") == diagnosis.still(degraded, failed, {"workers": 5.0, "rpc": 70.0})[:2]
-    for verdict_, note, durations in ((degraded, failed, {"workers": 5.0}), (degraded, {}, {"rpc": 70.0}),
-                                    (facts.Verdict(facts.HEALTHY, "", ()), failed, {"rpc": 70.0})):
-        assert verdict_ == diagnosis.still(verdict_, note, durations)
+    assert (facts.FAILED, "no answer") == diagnosis.keep_failed(degraded, failed, {"workers": 5.0, "rpc": 70.0})[:2]
+    for before, note, durations in ((degraded, failed, {"workers": 5.0}), (degraded, {}, {"rpc": 70.0}),
+                                    (facts.Diagnosis(facts.HEALTHY, "", ()), failed, {"rpc": 70.0})):
+        assert before == diagnosis.keep_failed(before, note, durations)
 
 
 def test_no_worker_at_all_fails_whatever_came_up():
-    assert facts.FAILED == verdict(tree=Tree(PARENT, (PARENT,)), baseline=1, durations={"workers": 9.0}).state
+    assert facts.FAILED == diagnosed(tree=Tree(PARENT, (PARENT,)), baseline=1, durations={"workers": 9.0}).state
 
 
 def test_a_lost_broker_is_degraded_for_ever():
-    found = verdict(broker=False, durations={"broker": 99999.0}, **LOST)
+    found = diagnosed(broker=False, durations={"broker": 99999.0}, **LOST)
 
-    assert facts.DEGRADED == found.state and "RabbitMQ (n1:5672)" in found.sentence
+    assert facts.DEGRADED == found.state and "RabbitMQ (n1:5672)" in found.message
 
 
 def test_a_lost_broker_fails_after_the_parameter():
-    assert facts.FAILED == verdict(broker=False, durations={"broker": 11.0}, limits=Limits(60, 10), **LOST).state
+    assert facts.FAILED == diagnosed(broker=False, durations={"broker": 11.0}, limits=Limits(60, 10), **LOST).state
 
 
 def test_one_that_does_not_connect_to_a_broker_that_answers():
-    assert facts.DEGRADED == verdict(broker=True, durations={"amqp": 59.0}, **LOST).state
-    assert facts.FAILED == verdict(broker=True, durations={"amqp": 61.0}, **LOST).state
+    assert facts.DEGRADED == diagnosed(broker=True, durations={"amqp": 59.0}, **LOST).state
+    assert facts.FAILED == diagnosed(broker=True, durations={"amqp": 61.0}, **LOST).state
 
 
 def test_a_backend_whose_driver_waits_for_its_storage_is_no_reason_to_restart_the_others():
-    found = verdict(broker=True, linked=1, durations={"linking": 9999.0, "amqp": 9999.0}, **LOST)
+    found = diagnosed(broker=True, connected=1, durations={"linking": 9999.0, "amqp": 9999.0}, **LOST)
 
-    assert facts.DEGRADED == found.state and "since the start" in found.sentence
+    assert facts.DEGRADED == found.state and "since the start" in found.message
 
 
 def test_a_queue_that_was_never_made_beside_others_that_answer():
     replies = (Reply("q", facts.ANSWERED, 2), Reply("r", facts.MISSING))
 
-    assert facts.DEGRADED == verdict(replies=replies, durations={"queue": 999.0, "queue-part": 999.0}).state
+    assert facts.DEGRADED == diagnosed(replies=replies, durations={"queue": 999.0, "queue-part": 999.0}).state
 
 
 def test_whether_the_broker_answers_is_not_known():
-    assert facts.DEGRADED == verdict(durations={"broker": 999.0, "amqp": 999.0}, **LOST).state
+    assert facts.DEGRADED == diagnosed(durations={"broker": 999.0, "amqp": 999.0}, **LOST).state
 
 
 def test_a_broker_that_is_cut_off_while_the_connections_look_whole():
-    found = verdict(broker=False, durations={"broker": 99999.0})
+    found = diagnosed(broker=False, durations={"broker": 99999.0})
 
-    assert facts.DEGRADED == found.state and "have not noticed yet" in found.sentence
-    assert facts.HEALTHY == verdict(broker=True).state
+    assert facts.DEGRADED == found.state and "has not noticed yet" in found.message
+    assert facts.HEALTHY == diagnosed(broker=True).state
 
 
 @pytest.mark.parametrize("outcome", [facts.MISSING, facts.SILENT])
@@ -124,12 +124,12 @@ def test_one_without_its_database_is_not_blamed_for_answering_no_call(outcome):
     """One that was started without it serves no queue, and its restart would end the same way."""
     durations = {"queue": 999.0, "queue-part": 999.0, "rpc": 999.0, "rpc-waiting": 999.0}
 
-    assert facts.DEGRADED == verdict(rows=Rows(facts.UNREACHABLE, (), "x"), replies=(Reply("q", outcome),), durations=durations).state
-    assert facts.FAILED == verdict(rows=rows(5, 5), replies=(Reply("q", outcome),), durations=durations).state
+    assert facts.DEGRADED == diagnosed(rows=Rows(facts.UNREACHABLE, (), "x"), replies=(Reply("q", outcome),), durations=durations).state
+    assert facts.FAILED == diagnosed(rows=rows(5, 5), replies=(Reply("q", outcome),), durations=durations).state
 
 
 def test_sockets_that_could_not_be_seen_are_no_lost_connection():
-    assert facts.HEALTHY == verdict(sockets={11: Sockets(), 12: Sockets()}).state
+    assert facts.HEALTHY == diagnosed(sockets={11: Sockets(), 12: Sockets()}).state
 
 
 @pytest.mark.parametrize("found, durations, state, word", [
@@ -148,20 +148,20 @@ def test_sockets_that_could_not_be_seen_are_no_lost_connection():
     (Rows(facts.UNKNOWN, (), "denied"), 99999, facts.DEGRADED, "cannot be read: denied")])
 def test_heartbeats_of_cinder(found, durations, state, word):
     durations = dict.fromkeys(("heartbeat", "heartbeat-part", "heartbeat-never", "database", "clock", "heartbeat-unknown"), durations)
-    answer = verdict(rows=found, durations=durations)
+    answer = diagnosed(rows=found, durations=durations)
 
-    assert state == answer.state and word in answer.sentence
+    assert state == answer.state and word in answer.message
 
 
 def test_rows_are_not_judged_before_they_can_be_there():
-    assert facts.HEALTHY == verdict(rows=rows(), age=20.0).state
+    assert facts.HEALTHY == diagnosed(rows=rows(), age=20.0).state
 
 
 def test_of_two_rows_of_one_name_the_fresher_counts():
     """A service that was deleted and made again leaves the old row behind."""
     found = Rows(facts.ANSWERED, (Row("ha@a", 9000, 9000), Row("ha@a", 3, 900), Row("ha@b", 3, 900), Row("ha@b", None, 1)))
 
-    assert facts.HEALTHY == verdict(rows=found).state
+    assert facts.HEALTHY == diagnosed(rows=found).state
 
 
 ENGINE = SETTINGS._replace(interval=60.0, down=120.0, workers=2)
@@ -179,17 +179,17 @@ def engines(*pairs):
     (engines((3, 5000), (3, 5000)), facts.DEGRADED),                         # none of its own: it did not get that far
     (engines(), facts.DEGRADED)])
 def test_rows_of_dead_engines_fool_nobody(found, state):
-    assert state == verdict(HEAT, settings=ENGINE, rows=found, durations={"heartbeat": 61.0, "heartbeat-never": 61.0}).state
+    assert state == diagnosed(HEAT, settings=ENGINE, rows=found, durations={"heartbeat": 61.0, "heartbeat-never": 61.0}).state
 
 
 def test_a_dead_engine_is_not_called():
     """Just after a start its row is still there, and the newest one."""
     found = engines((1, 220), (1, 300))
-    seen = SEEN._replace(settings=ENGINE, rows=found, age=5.0)
+    observed = OBSERVED._replace(settings=ENGINE, rows=found, age=5.0)
 
-    assert (("engine.ha",), facts.PING) == observe.call_targets(HEAT, seen)
-    seen = seen._replace(rows=engines((1, 220), (1, 4), (1, 3)))
-    assert (("heat-engine-listener.id2", "heat-engine-listener.id1"), facts.HEAT_LISTENING) == observe.call_targets(HEAT, seen)
+    assert (("engine.ha",), facts.PING) == observe.call_targets(HEAT, observed)
+    observed = observed._replace(rows=engines((1, 220), (1, 4), (1, 3)))
+    assert (("heat-engine-listener.id2", "heat-engine-listener.id1"), facts.HEAT_LISTENING) == observe.call_targets(HEAT, observed)
 
 
 @pytest.mark.parametrize("reply, durations, state, word", [
@@ -201,13 +201,13 @@ def test_a_dead_engine_is_not_called():
     (Reply("q", facts.UNKNOWN, None, "no pika"), 99999, facts.DEGRADED, "no pika"),
     (Reply("q", facts.ANSWERED, 4), 99999, facts.DEGRADED, "4 consumers")])
 def test_calls(reply, durations, state, word):
-    answer = verdict(replies=(reply,), durations=dict.fromkeys(("rpc", "queue", "broker", "rpc-unknown", "consumers"), durations))
+    answer = diagnosed(replies=(reply,), durations=dict.fromkeys(("rpc", "queue", "broker", "rpc-unknown", "consumers"), durations))
 
-    assert state == answer.state and word in answer.sentence
+    assert state == answer.state and word in answer.message
 
 
 def test_consumers_of_a_node_that_died_are_no_second_copy():
-    assert facts.HEALTHY == verdict(replies=(Reply("q", facts.ANSWERED, 4),), age=100.0).state
+    assert facts.HEALTHY == diagnosed(replies=(Reply("q", facts.ANSWERED, 4),), age=100.0).state
 
 
 @pytest.mark.parametrize("changes, durations, state, word", [
@@ -222,26 +222,26 @@ def test_consumers_of_a_node_that_died_are_no_second_copy():
     ({"page": Page(facts.UNKNOWN)}, 999, facts.HEALTHY, "")])
 def test_the_console_proxy(changes, durations, state, word):
     tree = Tree(PARENT, (PARENT,))
-    answer = verdict(PROXY, settings=LISTENING, tree=tree, expected=None, baseline=None, sockets={},
+    answer = diagnosed(PROXY, settings=LISTENING, tree=tree, expected=None, baseline=None, sockets={},
                      durations=dict.fromkeys(("port", "page", "page-missing"), durations), **changes)
 
-    assert state == answer.state and word in answer.sentence
+    assert state == answer.state and word in answer.message
 
 
 def test_a_connection_of_the_proxy_that_outlives_it_is_failed():
-    assert facts.FAILED == verdict(PROXY, settings=LISTENING, tree=Tree(None, (), (ONE,))).state
+    assert facts.FAILED == diagnosed(PROXY, settings=LISTENING, tree=Tree(None, (), (ONE,))).state
 
 
 def test_what_fails_goes_before_what_does_not():
-    found = verdict(rows=rows(5, 80), replies=(Reply("q", facts.MISSING),), durations={"queue": 99.0})
+    found = diagnosed(rows=rows(5, 80), replies=(Reply("q", facts.MISSING),), durations={"queue": 99.0})
 
-    assert facts.FAILED == found.state and "no queue q" in found.sentence
+    assert facts.FAILED == found.state and "no queue q" in found.message
 
 
 def test_one_without_its_database_is_not_blamed_for_having_no_workers():
     away = Rows(facts.UNREACHABLE, (), "n1:3306: refused")
     durations = {"workers": 999.0, "amqp": 999.0, "database": 999.0}
 
-    assert facts.DEGRADED == verdict(tree=Tree(PARENT, (PARENT,)), rows=away, durations=durations).state
-    assert facts.DEGRADED == verdict(broker=True, rows=away, durations=durations, **LOST).state
-    assert facts.FAILED == verdict(broker=True, rows=rows(5, 5), durations=durations, **LOST).state
+    assert facts.DEGRADED == diagnosed(tree=Tree(PARENT, (PARENT,)), rows=away, durations=durations).state
+    assert facts.DEGRADED == diagnosed(broker=True, rows=away, durations=durations, **LOST).state
+    assert facts.FAILED == diagnosed(broker=True, rows=rows(5, 5), durations=durations, **LOST).state
