@@ -14,7 +14,7 @@ from lab.machines import cluster, machine, names, power, requirements, teardown
 
 
 def main(argv):
-    """Run one verb; the exit code. 1: it could not be done, one sentence on standard error says why."""
+    """Run one verb; the exit code. 1: it failed, and one sentence on standard error says why."""
     if argv[:1] == ["_power"]:
         return power.main(argv[1], int(argv[2]))
     options = parser().parse_args(argv)
@@ -41,44 +41,44 @@ def parser():
 
     one = verb("build", do_build, "make the image of a suite, cached")
     one.add_argument("--suite", choices=sources.SUITES, default="bookworm")
-    one.add_argument("--force", action="store_true", help="also if there is one")
-    one = verb("up", do_up, "make and start a lab, wait until its nodes are online in Pacemaker")
+    one.add_argument("--force", action="store_true", help="build it even if it is cached")
+    one = verb("up", do_up, "make and start a lab, and wait until its nodes are online in Pacemaker")
     one.add_argument("--suite", choices=sources.SUITES, default="bookworm")
     one.add_argument("--nodes", type=int, default=3, help="1 to %d" % names.MOST_NODES)
-    one.add_argument("--deb", help="our package, installed in every node")
+    one.add_argument("--deb", help="our package, to be installed in every node")
     one.add_argument("--no-fencing", action="store_true")
-    one.add_argument("--disk", action="store_true", help="a disk of its own for each node's data, for fill-disk")
-    one.add_argument("--owner", type=int, default=0, help="pid of the process whose end removes the lab")
+    one.add_argument("--disk", action="store_true", help="give each node a disk of its own for its data, for fill-disk")
+    one.add_argument("--owner", type=int, default=0, help="pid of a process; when it ends, the lab is removed")
     one.add_argument("--openstack", choices=("services", "consoleauth"), nargs="?", const="services",
-                     help="with Debian's keystone, cinder, heat and console proxy; or also with the last nova-consoleauth")
-    one.add_argument("--foreground", action="store_true", help="stay; this command's end, or Ctrl-C, removes the lab")
+                     help="add Debian's keystone, cinder, heat and console proxy; consoleauth: the last nova-consoleauth as well")
+    one.add_argument("--foreground", action="store_true", help="do not return; the end of this command, or Ctrl-C, removes the lab")
     verb("down", do_down, "shut the nodes down in good order, keep their disks")
     verb("destroy", do_destroy, "cut the power and remove all that the lab made")
     verb("prune", do_prune, "remove what is left of labs that ended without down or destroy")
     verb("list", do_list, "the labs on this machine")
-    verb("status", do_status, "the nodes, what Pacemaker thinks of them, what runs where")
-    one = verb("shell", do_shell, "a shell in a node")
+    verb("status", do_status, "the nodes, their state in Pacemaker, and where each resource runs")
+    one = verb("shell", do_shell, "open a shell in a node")
     one.add_argument("node")
-    one = verb("run", do_run, "a command in a node")
+    one = verb("run", do_run, "run a command in a node")
     one.add_argument("--timeout", type=float)
     one.add_argument("node")
     one.add_argument("command", nargs=argparse.REMAINDER)
-    one = verb("client", do_client, "a command on this machine, in the lab's network")
+    one = verb("client", do_client, "run a command on this machine, in the lab's network")
     one.add_argument("command", nargs=argparse.REMAINDER)
     one = verb("power-cut", do_power_cut, "cut the power of nodes; the cluster's fencing switches them on again")
     one.add_argument("nodes", nargs="+")
-    one.add_argument("--stay-off", action="store_true", help="only power-on does")
-    one = verb("power-on", do_power_on, "switch nodes on (all that are off)")
+    one.add_argument("--stay-off", action="store_true", help="only power-on switches them on again")
+    one = verb("power-on", do_power_on, "switch nodes on (default: all that are off)")
     one.add_argument("nodes", nargs="*")
-    one = verb("fence-hold", do_fence_hold, "a node that the cluster fences stays off; or, refuse: fencing fails")
+    one = verb("fence-hold", do_fence_hold, "on: a node that the cluster fences stays off; refuse: fencing fails")
     one.add_argument("state", choices=("on", "off", "refuse"), nargs="?", default="on")
     one = verb("galera", do_galera, "the database: configuration, resource, application's user, state")
     one.add_argument("step", choices=("prepare", "create", "wait", "users", "status"))
     one.add_argument("--sst", default="rsync", choices=("rsync", "mariabackup"))
     one.add_argument("--agent", default="ocf:quorate:galera")
-    one = verb("openstack", do_openstack, "keystone, cinder, heat on the lab's own database and broker (lab up --openstack)")
+    one = verb("openstack", do_openstack, "keystone, cinder and heat on the lab's database and broker (needs lab up --openstack)")
     one.add_argument("step", choices=("prepare", "status"))
-    verb("haproxy", do_haproxy, "HAProxy on every node, a VIP in front")
+    verb("haproxy", do_haproxy, "HAProxy on every node, and a VIP")
     verbs.add(verb)
     return top
 
@@ -117,7 +117,7 @@ def do_up(options):
 
 
 def _up_and_leave(lab, given):
-    """Bring it up; interrupted, or killed, it leaves nothing. A lab that does not get ready stays, to be looked at."""
+    """Bring it up and return. Interrupted or killed it leaves nothing. A lab that does not get ready stays, for diagnosis."""
     new = state.read(lab.name) is None
     if new and not given["owner"]:
         given = dict(given, owner=os.getpid())
@@ -170,22 +170,22 @@ def do_list(options):
 def do_status(options):
     """lab status"""
     lab = cluster.Lab(options.name)
-    seen = lab.cluster_xml()
-    known = {} if seen is None else {one.get("name"): one for one in seen.findall("./nodes/node")}
+    status = lab.cluster_xml()
+    known = {} if status is None else {one.get("name"): one for one in status.findall("./nodes/node")}
     for node in lab.nodes:
         one = known.get(node.name)
-        says = "not asked" if seen is None else "unknown"
+        text = "no answer" if status is None else "unknown"
         if one is not None:
-            says = "online" if one.get("online") == "true" else "OFFLINE"
+            text = "online" if one.get("online") == "true" else "OFFLINE"
         if one is not None and one.get("unclean") == "true":
-            says += " UNCLEAN"
+            text += " UNCLEAN"
         if one is not None and one.get("is_dc") == "true":
-            says += " (DC)"
+            text += " (DC)"
         memory, cpu = lab.cgroup_memory(node.name), lab.cgroup_cpu(node.name)
         print("%-3s %-14s power %-4s pacemaker %-14s %5s MB %7s s CPU" % (
-            node.name, node.address, "on" if machine.pid_of(lab.name, node.name) else "OFF", says,
+            node.name, node.address, "on" if machine.pid_of(lab.name, node.name) else "OFF", text,
             "-" if memory is None else memory >> 20, "-" if cpu is None else "%.1f" % cpu))
-    for one in (seen.iter("resource") if seen is not None else ()):
+    for one in (status.iter("resource") if status is not None else ()):
         where = " ".join(at.get("name") for at in one.findall("node"))
         failed = " FAILED" if one.get("failed") == "true" else ""
         print("    %-20s %-12s %s%s" % (one.get("id"), one.get("role"), where, failed))
@@ -199,7 +199,7 @@ def do_shell(options):
 def do_run(options):
     """lab run"""
     if not options.command:
-        raise LabError("say what to run: lab run %s COMMAND ..." % options.node)
+        raise LabError("no command was given; type: lab run %s COMMAND ..." % options.node)
     return _in_node(cluster.Lab(options.name), options.node, options.command, {})
 
 
@@ -216,7 +216,7 @@ def do_client(options):
     """lab client"""
     import subprocess
     lab = cluster.Lab(options.name)
-    lab.record  # says so where there is none
+    lab.record  # raises where there is no such lab
     return subprocess.call(lab.client(options.command or [os.environ.get("SHELL", "/bin/sh")]))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a lab made on this machine, written down before it is made, so that it can be taken away by anyone later.
+"""What a lab makes on this machine, recorded before it is made, so that any later command can remove it.
 
 Everything of a lab lives in one directory, /var/lib/quorate-lab/NAME:
 
@@ -29,7 +29,7 @@ def directory(name: str) -> str:
 
 
 def read(name: str) -> Optional[Dict[str, Any]]:
-    """The record of lab `name`, None if there is no such lab. A torn record counts as an empty one: still a lab."""
+    """The record of lab `name`, None if there is no such lab. An incomplete record counts as an empty one: there is a lab."""
     try:
         with open(os.path.join(directory(name), "state.json"), encoding="utf-8") as file:
             found = json.load(file)
@@ -41,7 +41,7 @@ def read(name: str) -> Optional[Dict[str, Any]]:
 
 
 def write(name: str, record: Dict[str, Any]) -> None:
-    """Replace the record of lab `name` in one step: a reader, or a crash, sees the old or the new one."""
+    """Replace the record of lab `name` atomically: a reader, or a crash, finds the old or the new one."""
     path = os.path.join(directory(name), "state.json")
     with open(path + ".new", "w", encoding="utf-8") as file:
         json.dump(record, file, indent=1, sort_keys=True)
@@ -50,7 +50,7 @@ def write(name: str, record: Dict[str, Any]) -> None:
 
 
 def names() -> List[str]:
-    """Every lab this machine has a record of."""
+    """The names of all labs that are on record on this machine."""
     try:
         found = sorted(os.listdir(root()))
     except OSError:
@@ -59,7 +59,7 @@ def names() -> List[str]:
 
 
 class Lock:
-    """One at a time makes or removes labs: choosing a free network and recording it must not interleave."""
+    """Held by whoever makes or removes a lab: between choosing a free network and recording it nobody else may choose."""
 
     def __enter__(self):
         os.makedirs(root(), mode=0o711, exist_ok=True)
@@ -72,7 +72,7 @@ class Lock:
 
 
 def process_start(pid: int) -> Optional[int]:
-    """When `pid` started, in clock ticks since boot; with the pid it names one process for ever. None: it is gone."""
+    """When `pid` started, in clock ticks since boot. Together with the pid it identifies a process. None: it has ended."""
     try:
         with open("/proc/%d/stat" % pid, "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -82,13 +82,13 @@ def process_start(pid: int) -> Optional[int]:
 
 
 def boot_id() -> str:
-    """Names this boot of the machine: a recorded pid means nothing after the next."""
+    """Identifies this boot of the machine: a recorded pid is worth nothing after the next one."""
     with open("/proc/sys/kernel/random/boot_id") as file:
         return file.read().strip()
 
 
 def identify(pid: int) -> Dict[str, Any]:
-    """How a process is recorded. LabError if it has gone already."""
+    """The record of a process, a dict. LabError if it has ended already."""
     start = process_start(pid)
     if start is None:
         raise LabError("process %d ended at once" % pid)
@@ -96,5 +96,5 @@ def identify(pid: int) -> Dict[str, Any]:
 
 
 def alive(process: Optional[Dict[str, Any]]) -> bool:
-    """Whether the recorded `process` still runs, and is that very one."""
+    """Whether the recorded `process` still runs, and the pid was not given to another one."""
     return bool(process) and process["boot"] == boot_id() and process_start(process["pid"]) == process["start"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs of `lab` that do something bad on purpose, and take it away again: lab/faults/machine.py at the prompt."""
+"""The verbs of `lab` that inject a fault or end it: lab/faults/machine.py on the command line."""
 
 from lab.faults import machine
 from lab.machines import cluster
@@ -7,22 +7,22 @@ from lab.machines import cluster
 
 def add(verb):
     """Add them to the command line. verb(name, function, text): makes the parser of one."""
-    for name, text in (("kill", "SIGKILL to a node's processes of that name"),
-                       ("stop", "SIGSTOP; without a pattern the whole node hangs"), ("cont", "the end of stop")):
+    for name, text in (("kill", "send SIGKILL to a node's processes of that name"),
+                       ("stop", "send SIGSTOP; without a pattern to the whole node"), ("cont", "end stop")):
         one = verb(name, _signal, text)
         one.set_defaults(what=name)
         one.add_argument("node")
-        one.add_argument("pattern", nargs=None if name == "kill" else "?", help="a program, or part of its arguments")
-    one = verb("partition", _partition, "cut nodes off from the others, not from each other, until heal")
+        one.add_argument("pattern", nargs=None if name == "kill" else "?", help="name of a program, or part of its arguments")
+    one = verb("partition", _partition, "cut nodes off from all others, but not from each other, until heal")
     one.add_argument("nodes", nargs="+")
-    one = verb("heal", _heal, "the end of partition")
+    one = verb("heal", _heal, "end partition")
     one.add_argument("nodes", nargs="*")
-    for name, function, text in (("fill-disk", _fill_disk, "use up the disk with the node's data (lab up --disk)"),
-                                 ("free-disk", _free_disk, "the end of fill-disk"),
-                                 ("fast-net", _fast_net, "the end of slow-net"),
-                                 ("fast-disk", _fast_disk, "the end of slow-disk")):
+    for name, function, text in (("fill-disk", _fill_disk, "use up all space on the disk with the node's data (needs lab up --disk)"),
+                                 ("free-disk", _free_disk, "end fill-disk"),
+                                 ("fast-net", _fast_net, "end slow-net"),
+                                 ("fast-disk", _fast_disk, "end slow-disk")):
         verb(name, function, text).add_argument("node")
-    one = verb("slow-net", _slow_net, "delay every frame to and from a node, lose some")
+    one = verb("slow-net", _slow_net, "delay every frame to and from a node, and lose some of them")
     one.add_argument("node")
     one.add_argument("delay", type=float, help="milliseconds")
     one.add_argument("loss", type=float, nargs="?", default=0.0, help="per cent")
@@ -30,7 +30,7 @@ def add(verb):
     one.add_argument("node")
     one.add_argument("rate", type=int, nargs="?", default=1024, help="KiB a second (1024)")
     one.add_argument("operations", type=int, nargs="?", default=50, help="operations a second (50)")
-    one = verb("clock", _clock, "set a node's clock ahead for all that starts from now on; 0 ends it")
+    one = verb("clock", _clock, "set a node's clock ahead, for every process that starts from now on; 0 ends it")
     one.add_argument("node")
     one.add_argument("seconds", type=int)
 
@@ -53,7 +53,7 @@ def _heal(options):
 
 def _fill_disk(options):
     """lab fill-disk"""
-    print("%d MB taken, nothing is left" % (machine.fill_disk(cluster.Lab(options.name), options.node) >> 20))
+    print("%d MB taken, no space is left" % (machine.fill_disk(cluster.Lab(options.name), options.node) >> 20))
 
 
 def _free_disk(options):

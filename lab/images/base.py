@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base root file system of a suite: made once with debootstrap, cached, never written to afterwards.
+"""The root file system of a suite: made once with debootstrap, cached, and never written to afterwards.
 
-A cached image is named by its suite and a digest of the recipe; it is built under another name and renamed
-when whole, so that an interrupted build leaves nothing that looks like an image.
+A cached image is named by its suite and a digest of its recipe (the constants below; moving this file changes nothing). It is
+built under another name and renamed when it is complete, so that an interrupted build leaves nothing that looks like an image.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ PACKAGES = (
     "python3-pymysql", "python3-pika", "python3-psutil", "python3-requests",
     "curl", "iputils-ping", "nftables", "strace", "less", "libfaketime",
 )
-# What pacemaker is to manage, what would fetch or clean behind our back, and what fights over the network.
+# Services that Pacemaker is to manage; below, what would fetch or clean up unasked, and what configures the network as well.
 DISABLED = (
     "mariadb.service", "rabbitmq-server.service", "haproxy.service", "memcached.service", "keepalived.service",
     "xinetd.service", "garb.service", "epmd.service", "epmd.socket", "rsync.service", "pcsd.service",
@@ -49,7 +49,7 @@ def cache_dir():
 
 
 def recipe_digest():
-    """Eight hex digits that change when an image made by this code would differ."""
+    """Eight hex digits that change when an image made by this recipe would differ."""
     text = repr((RECIPE, BOOTSTRAP, PACKAGES, DISABLED, MASKED))
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -65,7 +65,7 @@ def exists(suite):
 
 
 def ensure_tools(say):
-    """Install the programs the lab needs and the machine lacks, with apt; LabError where that is not possible."""
+    """Install with apt the programs that the lab needs and the machine lacks. LabError where that is not possible."""
     missing = sorted({package for tool, package in TOOLS.items() if not shutil.which(tool)})
     if not missing:
         return
@@ -84,7 +84,7 @@ def ensure_tools(say):
 
 
 def host_sources():
-    """Every source in the host's /etc/apt."""
+    """All sources in this machine's /etc/apt."""
     names = ["/etc/apt/sources.list"]
     directory = "/etc/apt/sources.list.d"
     if os.path.isdir(directory):
@@ -100,7 +100,7 @@ def host_sources():
 
 
 def build(suite, say, force=False):
-    """The path of the image of `suite`, building it if it is not cached. Takes one to two minutes, some 1.3 GB."""
+    """The path of the image of `suite`, which is built unless it is cached: one to two minutes, about 1.3 GB."""
     if suite not in sources.SUITES:
         raise LabError("suite %r is not one of %s" % (suite, ", ".join(sources.SUITES)))
     ensure_tools(say)
@@ -150,7 +150,7 @@ def _debootstrap(suite, uri, root):
 
 
 def prepare_apt(root, chosen):
-    """Let apt in `root` fetch from the sources `chosen` as this machine's does, install little and start nothing."""
+    """Have apt in `root` fetch from the sources `chosen` as this machine's does, install as little as possible and start no service."""
     write(root, "etc/apt/sources.list", sources.as_list(chosen))
     dump = subprocess.run(["apt-config", "dump"], stdout=subprocess.PIPE, text=True).stdout
     write(root, "etc/apt/apt.conf.d/90lab-build", sources.acquire_settings(dump))
@@ -179,7 +179,7 @@ def _install_packages(root, say):
 
 
 def settle(root):
-    """Take out what only the build needed, and what each node gets its own of."""
+    """Remove what only the build needed, and the files of which each node gets its own."""
     for name in ("usr/sbin/policy-rc.d", "etc/apt/apt.conf.d/90lab-build", "etc/corosync/corosync.conf",
                  "etc/machine-id", "var/lib/dbus/machine-id", "etc/hostname", "etc/resolv.conf",
                  "var/lib/rabbitmq/.erlang.cookie"):
@@ -194,8 +194,8 @@ def settle(root):
 
 
 def stream(command, log, say=None, what=None):
-    """Run `command` with its output in `log`; the progress of its apt or pip, each 60 steps, goes to `say`. what: its name
-    for people."""
+    """Run `command` with its output in `log`; the progress of its apt or pip goes to `say`, every 60 steps. what: its name in an
+    error. LabError if it fails."""
     with open(log, "ab") as file:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, start_new_session=True)
@@ -209,7 +209,7 @@ def stream(command, log, say=None, what=None):
                     if say and done % 60 == 0:
                         say("%d steps, now %s" % (done, line.decode("utf-8", "replace").split(" (")[0].strip()))
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)  # debootstrap works through children
+            os.killpg(process.pid, signal.SIGKILL)  # debootstrap has children that do the work
             process.wait()
             raise
         if process.wait() != 0:
@@ -218,7 +218,7 @@ def stream(command, log, say=None, what=None):
 
 
 def command_name(command):
-    """The word of `command` that tells a person what was run."""
+    """The word of `command` that says what was run, for an error."""
     for word in ("debootstrap", "apt-get", "systemctl", "dpkg"):
         if word in command:
             return word
@@ -226,7 +226,7 @@ def command_name(command):
 
 
 def write(root, name, text, mode=0o644):
-    """Write `text` to `name` below `root`, making the directories on the way."""
+    """Write `text` to `name` below `root`; missing directories are made."""
     full = os.path.join(root, name)
     os.makedirs(os.path.dirname(full), exist_ok=True)
     with open(full, "w", encoding="utf-8") as file:
@@ -240,7 +240,7 @@ def last_line(text):
 
 
 def remove_tree(root):
-    """Remove `root` without following into anything still mounted below it."""
+    """Remove `root`. LabError if something is mounted below it, which would be removed as well."""
     if not os.path.lexists(root):
         return
     with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
@@ -250,17 +250,17 @@ def remove_tree(root):
 
 
 def forget_scratch(older_than=3600.0):
-    """Remove what interrupted installations left in the cache, once it is `older_than` seconds old."""
+    """Remove what interrupted builds left in the cache, if it is more than `older_than` seconds old."""
     if not os.path.isdir(cache_dir()):
         return
     for name in os.listdir(cache_dir()):
-        path_there = os.path.join(cache_dir(), name)
-        if name.startswith((".layer-", ".disk-")) and time.time() - os.stat(path_there).st_mtime > older_than:
-            remove_tree(path_there)
+        found = os.path.join(cache_dir(), name)
+        if name.startswith((".layer-", ".disk-")) and time.time() - os.stat(found).st_mtime > older_than:
+            remove_tree(found)
 
 
 def printer(stream=sys.stderr):
-    """A `say` that writes one line each, with the seconds since it was made."""
+    """A `say` that writes each text as a line, with the seconds since `printer` was called."""
     started = time.monotonic()
 
     def say(text):

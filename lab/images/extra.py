@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A layer of more Debian packages over the image, for the labs that need them; cached like the image. The caller names it by
-its recipe and by what it lies on. Nothing in it is enabled.
+"""A layer of more Debian packages over the image, for labs that need them; cached like the image. The caller names it by its
+recipe and by the layers below it. No service in it is enabled.
 """
 
 import fcntl
@@ -12,11 +12,10 @@ import time
 
 from lab import LabError, Unreachable
 from lab.images import base, sources
-from lab.images.base import settle
 
 NETWORK_FILES = ("etc/hosts", "etc/resolv.conf")
 
-# volatile: what apt wants on the disk at each of its steps is there once, at the end. Such a work directory is good for one mount.
+# volatile: apt syncs at each of its steps, here the files are synced once, at the end. Such a work directory can be mounted once.
 _ENTER = r"""
 set -e
 lower=$1 dir=$2; shift 2
@@ -33,10 +32,10 @@ exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FR
 
 
 def ensure(kind, target, below, build, say):
-    """The path `target` of the layer, over the layers `below` (topmost first, the image last), made unless it is cached.
+    """The path `target` of the layer over the layers `below` (topmost first, the image last); it is built unless it is cached.
 
-    build(upper, shared, inside, say): inside(script) runs a script for the shell in it; what lies in the directory `shared` is
-    below /mnt there, and what lies in `upper` is in it. LabError if that fails; the log is beside the image.
+    build(upper, shared, inside, say) builds it: inside(script) runs a shell script in the layer, the directory `shared` is /mnt
+    there, and `upper` is the layer's own directory. LabError if that fails; the log is beside the image.
     """
     with open(os.path.join(base.cache_dir(), ".build-%s.lock" % kind), "w") as lock:
         try:
@@ -71,7 +70,7 @@ def _build(kind, target, below, build, say):
 
 
 def apt(upper, chosen):
-    """What apt in the layer needs to fetch as this machine does."""
+    """Have apt in the layer fetch from the sources `chosen` as this machine does."""
     if not chosen:
         raise LabError("no Debian archive is among this machine's apt sources; add one to /etc/apt/sources.list.d")
     base.prepare_apt(upper, chosen)
@@ -80,8 +79,8 @@ def apt(upper, chosen):
             shutil.copyfile("/" + name, os.path.join(upper, name))
 
 
-# Each package of Python's compiles its own files at its end, one after the other, its tests as well: more than half of the time
-# of hundreds of them. Here that is done once, on all cores. Cinder's fake driver is among its tests.
+# Each Python package compiles its own files at the end of its installation, tests included, one package after the other: more than
+# half of the time that hundreds of packages take. Here it is done once, on all cores. Cinder's fake driver is among its tests.
 _INSTALL = r"""
 PATH=/mnt/bin:$PATH %s
 apt-get clean
@@ -91,7 +90,7 @@ find /usr/lib/python3/dist-packages -name '*.py' \( -path '*/cinder/tests/*' -o 
 
 
 def packages(kind, names, suite):
-    """A `build` for `ensure` that installs Debian's packages `names`. Unreachable where they cannot be fetched."""
+    """A `build` for `ensure` that installs the Debian packages `names`. It raises Unreachable where they cannot be fetched."""
     install = "apt-get install -y -q --no-install-recommends %s " + " ".join(names)
 
     def build(upper, shared, inside, say):
@@ -100,7 +99,7 @@ def packages(kind, names, suite):
         try:
             inside("apt-get update -q; " + install % "--download-only")
         except LabError as error:
-            raise Unreachable("this machine's apt sources do not give what the lab needs: %s" % error) from None
+            raise Unreachable("this machine's apt sources do not have what the lab needs: %s" % error) from None
         say("layer %s: installing them" % kind)
         base.write(shared, "bin/py3compile", "#!/bin/sh\n", 0o755)
         inside(_INSTALL % (install % ""))
@@ -109,12 +108,12 @@ def packages(kind, names, suite):
 
 
 def _settle(upper):
-    """Take out what only the build needed, and all that would start a service."""
-    settle(upper)
+    """Remove what only the build needed, and all links that would start a service."""
+    base.settle(upper)
     for name in NETWORK_FILES + ("etc/apt/sources.list",):
         if os.path.exists(os.path.join(upper, name)):
             os.unlink(os.path.join(upper, name))
-    base = os.path.join(upper, "etc/systemd/system")
-    for name in os.listdir(base) if os.path.isdir(base) else []:
+    units = os.path.join(upper, "etc/systemd/system")
+    for name in os.listdir(units) if os.path.isdir(units) else []:
         if name.endswith((".wants", ".requires")):
-            shutil.rmtree(os.path.join(base, name))
+            shutil.rmtree(os.path.join(units, name))

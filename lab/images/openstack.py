@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers over the bookworm image that hold OpenStack: Debian's own services, and the last nova-consoleauth there was.
+"""Layers over the bookworm image that hold OpenStack: Debian's own services, and the last release of nova-consoleauth.
 
 `services` is Debian's keystone, cinder, heat and console proxy with apt, from the machine's own sources. `consoleauth` is
 nova 19.3.2 (Stein, 2019: the last release with nova-consoleauth) from the machine's Python package index, in a virtual
-environment below /opt/nova19, run by the oldest interpreter that can be had for the image: bullseye's Python 3.9, next to
+environment below /opt/nova19, run by the oldest interpreter that is available for the image: bullseye's Python 3.9, beside
 bookworm's own. `apis` is what has an API and no agent: glance, placement, nova, neutron, heat's CloudFormation, the dashboard
-behind Apache; `control` is nova's scheduler and conductor over it. All are cached like the image: named by their recipe and by
-what they lie on. Nothing in them is enabled.
+behind Apache; `control` is nova's scheduler and conductor over it. All are cached like the image: named by their recipe (the
+constants below; moving this file changes nothing) and by the layers below them. No service in them is enabled.
 """
 
 import configparser
@@ -19,18 +19,17 @@ from lab import LabError
 from lab.images import base, extra, sources
 
 SUITE = "bookworm"
-# Kind -> what it lies on, from the bottom.
+# Kind -> the kinds below it, from the bottom.
 BELOW = {"services": (), "consoleauth": ("services",), "apis": ("services",), "control": ("services", "apis")}
-KINDS = tuple(BELOW)
 PACKAGES = ("keystone", "cinder-volume", "cinder-api", "cinder-scheduler", "heat-engine", "heat-api",
             "nova-consoleproxy", "python3-memcache")
 API_PACKAGES = ("glance-api", "placement-api", "openstack-dashboard-apache", "nova-api", "neutron-server", "heat-api-cfn")
 CONTROL_PACKAGES = ("nova-scheduler", "nova-conductor")
 OLD_SUITE = "bullseye"
 OLD_PACKAGES = ("python3.9", "libpython3.9-stdlib")
-OLD_MODULES = ("python3-distutils", "python3-lib2to3")  # one directory an interpreter: unpacked, not installed
+OLD_MODULES = ("python3-distutils", "python3-lib2to3")  # both interpreters' packages share one directory: unpacked, not installed
 NOVA = "nova==19.3.2"
-# What nova 19.3.2 leaves open and what was published after it breaks.
+# Versions that nova 19.3.2 does not limit although it does not work with later ones.
 CONSTRAINTS = """\
 SQLAlchemy<1.4 oslo.db<6 oslo.messaging<10 oslo.config<7 oslo.service<2 oslo.versionedobjects<2 oslo.utils<4
 oslo.serialization<3 oslo.i18n<4 oslo.log<4 oslo.context<3 oslo.middleware<4 oslo.policy<3 oslo.privsep<2
@@ -42,7 +41,7 @@ iso8601<0.2 psutil<6 websockify<0.10 importlib-metadata<5
 """
 PIN = "etc/apt/preferences.d/lab-old"
 WHEEL = "python3-pip-whl"
-TOOLS = "'pip<23' 'setuptools<58' wheel"  # bookworm's own are patched for its own interpreter
+TOOLS = "'pip<23' 'setuptools<58' wheel"  # bookworm's own are patched for bookworm's interpreter
 PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "cert", "timeout", "retries")
 
 # pip of bookworm runs from its wheel, with bullseye's interpreter: that has no pip of its own.
@@ -72,7 +71,7 @@ sed -i 's/hub.clock is not monotonic.monotonic/hub.clock.__name__ != "monotonic"
 
 
 def recipe(kind):
-    """What the layer `kind` is made from, as a text: it changes when the layer would differ."""
+    """What the layer `kind` is made from, as a text that changes when the layer would differ."""
     if kind == "services":
         return repr((1, PACKAGES))
     if kind == "apis":
@@ -83,18 +82,13 @@ def recipe(kind):
 
 
 def path(kind, suite=SUITE):
-    """Where the layer `kind` is, or would be: it lies on the image and on the kinds before it."""
+    """Where the layer `kind` is, or would be: over the image and the kinds below it."""
     text = "".join(recipe(one) for one in BELOW[kind] + (kind,))
     return "%s-%s-%s" % (base.path(suite), kind, hashlib.sha256(text.encode()).hexdigest()[:8])
 
 
-def exists(kind="services", suite=SUITE):
-    """Whether the finished layer is in the cache."""
-    return os.path.isdir(path(kind, suite))
-
-
 def ensure(kind, say, suite=SUITE):
-    """The layers up to `kind`, topmost first, without the image; made unless they are cached.
+    """The layers up to `kind`, topmost first, without the image; each is built unless it is cached.
 
     `services` takes two and a half minutes and 1.0 GB, `consoleauth` one and a half minutes and 0.4 GB more.
     """
@@ -110,7 +104,7 @@ def ensure(kind, say, suite=SUITE):
 
 
 def _consoleauth(upper, shared, inside, say):
-    """bullseye's interpreter beside bookworm's, and nova 19 in an environment of its own."""
+    """Install bullseye's interpreter beside bookworm's, and nova 19 in an environment of its own."""
     found = base.host_sources()
     old = [one for one in sources.for_suite(found, OLD_SUITE) if one.suite == OLD_SUITE]
     say("layer consoleauth: %s's Python, then %s with pip" % (OLD_SUITE, NOVA))
@@ -124,7 +118,7 @@ def _consoleauth(upper, shared, inside, say):
 
 
 def _pip_settings(shared):
-    """Write to `shared` what this machine's pip is told on where to fetch: files, PIP_*, proxies, certificates."""
+    """Write to `shared` from where this machine's pip fetches: its files, PIP_*, proxies, certificates."""
     merged = configparser.RawConfigParser()
     merged.read(["/etc/xdg/pip/pip.conf", "/etc/pip.conf", os.path.expanduser("~/.pip/pip.conf"),
                  os.path.expanduser("~/.config/pip/pip.conf"), os.environ.get("PIP_CONFIG_FILE", os.devnull)])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layer between the image and the nodes: our package, installed once with apt and shared by all nodes.
+"""The layer with our package, which is installed once with apt and shared by all nodes.
 
-A layer is the upper directory of an overlay in which the package was installed; it is cached under the image it belongs
-to and the checksum of the package, so a second `lab up` with the same package costs nothing.
+A layer is the upper directory of an overlay in which the package was installed. It is cached by the image below it and by the
+checksum of the package, so that a second `lab up` with the same package takes no time.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 
-from lab import LabError
+from lab import LabError, state
 from lab.images.base import cache_dir, path
 
 DISK_SIZE = 3 << 30  # bytes; sparse
@@ -29,11 +29,11 @@ rm "$root/usr/sbin/policy-rc.d"
 """
 
 
-def digest(path):
-    """Twelve hex digits of the checksum of the file at `path`."""
+def digest(deb):
+    """Twelve hex digits of the checksum of the file `deb`."""
     found = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
+        with open(deb, "rb") as file:
             for block in iter(lambda: file.read(1 << 20), b""):
                 found.update(block)
     except OSError as error:
@@ -42,8 +42,8 @@ def digest(path):
 
 
 def of_package(suite, deb, say, over=()):
-    """The layer with package `deb` installed over the image of `suite` and the layers `over` (topmost first) on it,
-    made unless it is cached. Its path."""
+    """The path of the layer with package `deb`, over the image of `suite` and the layers `over` (topmost first); it is made unless
+    it is cached."""
     below = list(over) + [path(suite)]
     base = below[0]
     target = "%s-deb-%s" % (base, digest(deb))
@@ -64,7 +64,7 @@ def of_package(suite, deb, say, over=()):
             raise LabError("apt could not install %s: %s" % (deb, " / ".join(done.stdout.strip().splitlines()[-4:])))
         try:
             os.rename(parts[0], target)
-        except OSError:  # another lab was faster
+        except OSError:  # another lab has made it meanwhile
             if not os.path.isdir(target):
                 raise
     forget_old(base, keep=6)
@@ -72,22 +72,21 @@ def of_package(suite, deb, say, over=()):
 
 
 def forget_old(base, keep):
-    """Remove all but the `keep` newest package layers of `base` that no lab uses."""
-    from lab import state
-    used = {path for record in map(state.read, state.names()) if record for path in record.get("lower", [])}
+    """Of the package layers of `base`, remove those that no lab uses, except the `keep` newest."""
+    used = {layer for record in map(state.read, state.names()) if record for layer in record.get("lower", [])}
     cache, prefix = os.path.split(base + "-deb-")
     found = [os.path.join(cache, name) for name in os.listdir(cache) if name.startswith(prefix)]
-    found.sort(key=lambda path: os.stat(path).st_ctime, reverse=True)
-    for path in found[keep:]:
-        if path not in used:
-            shutil.rmtree(path, ignore_errors=True)
+    found.sort(key=lambda layer: os.stat(layer).st_ctime, reverse=True)
+    for layer in found[keep:]:
+        if layer not in used:
+            shutil.rmtree(layer, ignore_errors=True)
 
 
 def disk_template(base):
-    """The file system of a node's own disk as it is at first: what the image has in the directories that go on it.
-    LabError where there are no loop devices."""
+    """The path of a file system for a node's own disk, with what the image has in the directories that are on it. LabError where
+    there are no loop devices."""
     if not os.path.exists("/dev/loop-control"):
-        raise LabError("--disk needs loop devices, and this machine has none")
+        raise LabError("--disk needs loop devices, which this machine does not have")
     target = base + "-disk.img"
     if os.path.exists(target):
         return target

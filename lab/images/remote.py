@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A layer for nodes that are no members of the cluster: pacemaker-remoted, and podman for bundles.
+"""A layer for Pacemaker Remote nodes and bundles: pacemaker-remoted and podman.
 
-Debian installs pacemaker-remote only where pacemaker is not, so its two files are unpacked beside it; neither is enabled.
+Debian installs pacemaker-remote only where pacemaker is not installed, so its two files are unpacked beside it; neither is enabled.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ apt-get clean
 
 
 def ensure(suite, say):
-    """The layer for Lab.up, in a list; made unless it is cached."""
+    """The layer, in a list as Lab.up takes it; it is built unless it is cached."""
     below = [base.build(suite, say)]
     target = "%s-%s-%s" % (below[-1], KIND, hashlib.sha256(_INSTALL.encode()).hexdigest()[:8])
 

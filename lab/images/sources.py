@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where packages come from: the host's own apt sources, reduced to Debian's, for another suite. Pure text work.
+"""Where packages come from: this machine's apt sources, reduced to Debian's, for another suite. Pure.
 
-Mirrors differ from machine to machine, so nothing is written down here: what the host can reach, the image can.
+Mirrors differ from machine to machine, so none is named here: an image is made from the mirrors that the machine itself uses.
 """
 
 from typing import List, NamedTuple, Tuple
@@ -73,7 +73,7 @@ def _from_stanza(fields):
 
 
 def is_debian(source: Source) -> bool:
-    """Whether this is Debian's own archive or a mirror of it: judged by suite, component and the word in its path."""
+    """Whether this is Debian's own archive or a mirror of it, by its suite, its component and a word in its path."""
     base = source.suite.split("-")[0].split("/")[0]
     if base not in SUITES + ("bullseye", "forky", "stable", "oldstable", "testing"):
         return False
@@ -84,13 +84,13 @@ def is_debian(source: Source) -> bool:
 
 
 def for_suite(sources: List[Source], suite: str) -> List[Source]:
-    """The Debian sources among `sources`, renamed to `suite`, main only, plain archive first, backports left out."""
+    """The Debian sources among `sources`, with `suite` as their suite: main only, the archive itself first, no backports."""
     chosen = []
     for source in sources:
         if not is_debian(source):
             continue
         base, dash, pocket = source.suite.partition("-")
-        if "/" in base:  # buster/updates: how security was called before bullseye
+        if "/" in base:  # buster/updates: the name of the security archive before bullseye
             continue
         renamed = Source(source.uri, suite + dash + pocket, ("main",))
         if dash + pocket in _POCKETS and renamed not in chosen:
@@ -100,12 +100,12 @@ def for_suite(sources: List[Source], suite: str) -> List[Source]:
 
 
 def as_list(sources: List[Source], keyring: str = KEYRING) -> str:
-    """`sources` in the one-line form that every apt reads."""
+    """`sources` in the one-line form, which every apt reads."""
     return "".join("deb [signed-by=%s] %s %s %s\n" % (keyring, s.uri, s.suite, " ".join(s.components)) for s in sources)
 
 
 def acquire_settings(dump: str) -> str:
-    """Of `apt-config dump` the lines on how to fetch (proxy, validity of dates): the image needs those of the host."""
+    """The lines of `apt-config dump` on how to fetch (proxy, validity of dates): the image needs those of this machine."""
     keep = []
     for line in dump.splitlines():
         if not line.startswith("Acquire::") or line.startswith("Acquire::IndexTargets") or '"";' in line:

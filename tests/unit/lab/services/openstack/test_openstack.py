@@ -69,9 +69,9 @@ def test_the_broker_knows_the_password_by_its_hash():
 
 
 def test_a_layer_is_named_by_all_that_it_lies_on(monkeypatch):
-    names = [openstack.path(kind) for kind in openstack.KINDS]
+    names = [openstack.path(kind) for kind in openstack.BELOW]
     monkeypatch.setattr(openstack, "PACKAGES", ("one", "two"))
-    other = [openstack.path(kind) for kind in openstack.KINDS]
+    other = [openstack.path(kind) for kind in openstack.BELOW]
 
     assert len(set(names + other)) == 2 * len(names)
 
