@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""galera-check: what it asks the server, and which role gets which answer. How it is served is quorate.web's."""
+"""galera-check: what it asks the server, and which role gets which answer. quorate.web serves the answers."""
 
 from time import sleep
 
@@ -11,10 +11,10 @@ from quorate.health import Health
 from quorate.host import drain, mysql
 from quorate.web.check import Check, Fact
 
-FLICKER = 0.1      # seconds after which a server that is all well, and says that it is not ready, is asked again
+FLICKER = 0.1      # seconds after which a healthy server that says that it is not ready is asked again
 DONOR_WEIGHT = 50  # per cent of its weight that a donor asks for through the agent-check
-PORT = 9200        # of the checks, where this one does not know its own
-NO_RESIDENT = "Writers are agreed on by resident checks, and none answers on port %d of this node."
+PORT = 9200        # of the checks, when this one does not know its own
+NO_RESIDENT = "Only resident checks agree on the writer, and none answers on port %d of this node."
 SILENT = ServerStatus(answered=False)
 YES = ("1", "yes", "on", "true")
 NO = ("0", "no", "off", "false", "")
@@ -47,36 +47,36 @@ class GaleraCheck(Check):
         "readonly yes|no": "is a read-only node fit? (default: yes)",
         "checks-port N": "where the checks of all nodes ask each other for the writer (default: the port this one serves)",
     }
-    description = """Answers HAProxy on port 9200, and keepalived, Prometheus and people. Without a listening socket it looks once, prints \
-a sentence and exits.
+    description = """Answers HAProxy on port 9200, and keepalived, Prometheus and people. Without a listening socket it asks the server \
+once, prints a sentence and exits.
 
-As a server it keeps one connection to the database server, asks it again and again, and answers everybody from the last \
-fact, which is never older than a second: a server that hangs makes it answer 503, never wait. systemd starts it with
+As a server it keeps one connection to the database server, asks it again and again, and answers all clients with the last \
+result, which is never older than a second: when the database server hangs it answers 503 and does not wait. systemd starts it with
 
     systemctl enable --now quorate-galera-check.socket
 
 and xinetd with /etc/xinetd.d/quorate-galera-check, where disable has to be set to no. Arguments by position and the \
 settings files are those of clustercheck; a settings file is read, never executed."""
-    files = ((credentials.FILE,
-              "Credentials, in the [client] section. Owner root, group mysql, mode 0640. Not needed where the user "
-                        "mysql may log in on the socket (unix_socket), as MariaDB has it."),
-     ("/etc/default/clustercheck /etc/sysconfig/clustercheck", "Settings of clustercheck, used when that file is missing."))
+    files = (
+        (credentials.FILE, "Credentials, in the [client] section. Owner root, group mysql, mode 0640. Not needed where the user "
+                           "mysql may log in on the socket (unix_socket), as in MariaDB."),
+        ("/etc/default/clustercheck /etc/sysconfig/clustercheck", "Settings of clustercheck, used when that file is missing."))
     see_also = ("ocf_quorate_galera(7)", "quorate(8)", "haproxy(1)")
 
     def __init__(self, options):
         Check.__init__(self, options)
-        self._session = self._poller = self._writers = None
+        self._session = self._poller = self._election = None
         self._port = PORT
         for name in ("port", "extra_port", "checks_port"):
             if not options.get(name, "1").isdigit():
-                raise Usage("--%s is a number" % name.replace("_", "-"))
+                raise Usage("--%s must be a number" % name.replace("_", "-"))
         if "password" in options:
-            self._warn("a password on the command line is readable for every user; put it into %s" % credentials.FILE)
+            self._warn("every user can read a password on the command line; put it into %s" % credentials.FILE)
         try:
             self.policy = policy_of(options)
         except Unreadable as error:
             self._warn(error.reason)
-            self.policy = health.Policy()  # the strict one; whoever asks gets this reason as well if the credentials are there
+            self.policy = health.Policy()  # the strict one; where the credentials are in that file, every answer says this as well
 
     def _warn(self, text):
         import sys
@@ -93,22 +93,22 @@ settings files are those of clustercheck; a settings file is read, never execute
         self._poller, self._port = poller, port or PORT
 
     def cache_key(self):
-        return self._writers and (self._writers.rounds, self._writers.holds)
+        return self._election and (self._election.rounds, self._election.holds)
 
     def _writer(self, fact):
-        """(ok, sentence): whether this node is the writer. The first question begins the asking of the others."""
+        """(ok, sentence): whether this node is the writer. The first question starts the thread that asks the other checks."""
         port = int(self.options.get("checks_port", self._port))
         if self._poller is None:
             return _ask_resident(port)
-        if self._writers is None:
+        if self._election is None:
             from time import monotonic
-            from quorate.galera.writer import Writers
+            from quorate.galera.writer import WriterElection
             poller = self._poller
-            self._writers = Writers(lambda: poller.fact, lambda: monotonic() - poller.asked <= self.max_age, port)
-            self._writers.start()
-        if self._writers.holds or (fact.draining and self._writers.drains):
-            return True, self._writers.claim()
-        return False, self._writers.sentence() if fact.health.code in FIT_TO_WRITE else fact.health.sentence
+            self._election = WriterElection(lambda: poller.fact, lambda: monotonic() - poller.asked <= self.max_age, port)
+            self._election.start()
+        if self._election.holds or (fact.draining and self._election.drains):
+            return True, self._election.writer_text()
+        return False, self._election.reason() if fact.health.code in FIT_TO_WRITE else fact.health.sentence
 
     def observe(self, seconds, last):
         try:
@@ -160,27 +160,27 @@ settings files are those of clustercheck; a settings file is read, never execute
 
     def known(self, fact):
         found = {"server": dict((fact.status or SILENT)._asdict())}
-        return dict(found, writer=self._writers.tell()) if self._writers else found
+        return dict(found, writer=self._election.published()) if self._election else found
 
 
 def policy_of(options):
     """The Policy by options, else by clustercheck's settings. Raises Usage and Unreadable."""
-    old = credentials.clustercheck(options)
+    old = credentials.clustercheck_settings(options)
     donor = options.get("donor", old.get("AVAILABLE_WHEN_DONOR", "no")).lower()
     readonly = options.get("readonly", old.get("AVAILABLE_WHEN_READONLY", "yes")).lower()
     for value, allowed in ((donor, YES + NO + ("auto",)), (readonly, YES + NO)):
         if value not in allowed:
-            raise Usage("not yes, no or auto: '%s'" % value)
+            raise Usage("'%s' is not yes, no or auto" % value)
     return health.Policy("auto" if donor == "auto" else "yes" if donor in YES else "no", readonly in YES)
 
 
 def _flickers(status):
-    """mariabackup turns wsrep_ready off for an instant (puppet-galera#199)."""
+    """Whether only wsrep_ready is off, which mariabackup does for an instant (puppet-galera#199)."""
     return status.answered and status.ready is False and status.cluster_status == "Primary" and status.local_state in (2, 4)
 
 
 def _ask_resident(port):
-    """(ok, sentence) for the role of the writer, for a single look: only those who listen all the time can agree."""
+    """(ok, sentence) of the role of the writer for a single observation: only resident checks can agree, so ask this node's."""
     from quorate.web.client import ask
     answer = ask([("127.0.0.1", port)], "/writer", 1.0)["127.0.0.1", port]
     if answer.body is None:

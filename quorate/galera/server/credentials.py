@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking the server: one connection, one question, errors told apart. Shared by the agent and the check.
+"""How to log in to the server: Settings for the agent and for galera-check, and the files that they come from.
 
-How galera-check gets in: by option, by our own file, by clustercheck's settings, else as the user that it runs as.
+A file in my.cnf's form has user and password in its [client] section. The settings file of clustercheck is a shell script;
+its NAME=value lines are parsed and never executed.
 """
 
 import os
@@ -9,16 +10,17 @@ from collections import namedtuple
 
 from quorate.errors import Unreadable
 
+FILE = "/etc/quorate/galera-check.cnf"
 CLUSTERCHECK = ("/etc/sysconfig/clustercheck", "/etc/default/clustercheck")
 CLUSTERCHECK_NAMES = ("MYSQL_USERNAME", "MYSQL_PASSWORD", "MYSQL_HOST", "MYSQL_PORT", "AVAILABLE_WHEN_DONOR",
                       "AVAILABLE_WHEN_READONLY", "DEFAULTS_EXTRA_FILE")
 SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock")
-FILE = "/etc/quorate/galera-check.cnf"
+PORT = 3306
 
 
-class Settings(namedtuple("Settings", "socket host port user password extra_port", defaults=(None, None, 3306, "root", "", None))):
-    """How to connect. socket: path, or None for host and port. extra_port: of the server's reserve (extra_port, admin_port)
-    that is tried when it has no connection left, or None. repr() shows no password."""
+class Settings(namedtuple("Settings", "socket host port user password extra_port", defaults=(None, None, PORT, "root", "", None))):
+    """How to connect. socket: path, or None for host and port. extra_port: the server's reserve (extra_port, admin_port) that
+    is tried when it has no connection left, or None. repr() shows no password."""
 
     __slots__ = ()
 
@@ -27,7 +29,8 @@ class Settings(namedtuple("Settings", "socket host port user password extra_port
 
 
 def for_agent(parameters, socket):
-    """Settings of an agent: credentials, else check_user, else clustercheck's file, else root on the socket."""
+    """Settings of an agent: credentials, else check_user, else clustercheck's file, else root on the socket. Raises
+    Unreadable."""
     if parameters.credentials:
         return from_options_file(parameters.credentials, socket)
     if parameters.check_user:
@@ -39,45 +42,48 @@ def for_agent(parameters, socket):
     return Settings(socket=socket)
 
 
-def shell_settings(path):
-    """The NAME=value lines that clustercheck knows, from its settings file: parsed and never executed; {} when there is
-    none. Raises Unreadable, also for a value that only a shell would know."""
-    if not os.path.exists(path):
-        return {}
-    found = {}
-    for line in _lines(path):
-        name, separator, value = line.strip().partition("=")
-        name = name[7:].strip() if name.startswith("export ") else name
-        if not separator or name not in CLUSTERCHECK_NAMES:
-            continue
-        text = _unquoted(value, " \t;")
-        if ("`" in text or "$" in text) and not value.strip().startswith("'"):
-            raise Unreadable("%s: %s is made by a shell, and this file is not executed; write the value itself, in single "
-                             "quotes." % (path, name))
-        found[name] = text
-    return found
+def for_check(options):
+    """Settings of galera-check: by its options, else our own file, else clustercheck's settings, else the user that it runs as
+    on the socket. options: dict. Raises Unreadable."""
+    found = _account(options)
+    if options.get("host"):
+        found = found._replace(socket=None, host=options["host"], port=int(options.get("port", found.port)))
+    return found._replace(extra_port=int(options["extra_port"]) if "extra_port" in options else None)
 
 
-def _lines(path):
+def _account(options):
+    """The Settings for the check, without --host and --extra-port."""
+    socket = options.get("socket")
+    path = options.get("defaults_file") or (FILE if os.path.exists(FILE) else None)
+    if options.get("user") and (options.get("password") or not path):
+        # Takes precedence over a file, as in clustercheck, whose last argument usually is /etc/my.cnf.
+        return Settings(socket or usual_socket(), user=options["user"], password=options.get("password", ""))
+    if path:
+        return from_options_file(path, socket)
+    old = clustercheck_settings(options)
+    extra = old.get("DEFAULTS_EXTRA_FILE")
+    if extra and os.path.exists(extra) and not (old.get("MYSQL_USERNAME") and old.get("MYSQL_PASSWORD")):
+        return from_options_file(extra, socket)
+    if old.get("MYSQL_USERNAME"):
+        host = None if socket or old.get("MYSQL_HOST") in (None, "", "localhost") else old["MYSQL_HOST"]
+        return Settings(None if host else socket or usual_socket(), host, _port(old.get("MYSQL_PORT", "")),
+                        old["MYSQL_USERNAME"], old.get("MYSQL_PASSWORD", ""))
+    return Settings(socket or usual_socket(), user=_own_user())
+
+
+def _own_user():
+    import pwd
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().splitlines()
-    except OSError as error:
-        raise Unreadable("The file %s cannot be read: %s." % (path, error.strerror)) from None
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise Unreadable("The user id %d of this process has no name to log in with. Write [client] user and password into "
+                         "%s." % (os.geteuid(), FILE)) from None
 
 
-def _unquoted(value, ends):
-    """What is between quotes; else all up to one of the characters `ends`."""
-    value = value.strip()
-    if value[:1] in ("'", '"'):
-        return value[1:].partition(value[0])[0]
-    for end in ends:
-        value = value.partition(end)[0]
-    return value.strip()
-
+# Files
 
 def from_options_file(path, socket=None):
-    """Settings from the [client] section of a file in my.cnf's form; a given socket goes before the file's. Raises
+    """Settings from the [client] section of a file in my.cnf's form; a given socket takes precedence over the file's. Raises
     Unreadable."""
     lines = _lines(path)
     status = os.stat(path)
@@ -94,18 +100,13 @@ def from_options_file(path, socket=None):
     if not found:
         raise Unreadable("%s has no [client] section with user and password." % path)
     host = None if socket or found.get("host") == "localhost" else found.get("host")
-    return Settings(socket or (None if host else found.get("socket") or usual_socket()), host,
-                    int(found["port"]) if found.get("port", "").isdigit() else 3306,
+    return Settings(socket or (None if host else found.get("socket") or usual_socket()), host, _port(found.get("port", "")),
                     found.get("user", "root"), found.get("password", ""))
 
 
-def usual_socket():
-    """Where distributions have the server's socket."""
-    return next((path for path in SOCKETS if os.path.exists(path)), SOCKETS[0])
-
-
-def clustercheck(options):
-    """Settings of an existing clustercheck, parsed and never executed. Raises Unreadable."""
+def clustercheck_settings(options):
+    """The NAME=value lines of the settings file of an existing clustercheck (option settings, else the usual files), as a dict.
+    Raises Unreadable."""
     for path in [options["settings"]] if "settings" in options else CLUSTERCHECK:
         found = shell_settings(path)
         if found:
@@ -113,35 +114,47 @@ def clustercheck(options):
     return {}
 
 
-def for_check(options):
-    """sql.Settings. Raises Unreadable."""
-    found = _credentials(options)
-    if options.get("host"):
-        found = found._replace(socket=None, host=options["host"], port=int(options.get("port", found.port)))
-    return found._replace(extra_port=int(options["extra_port"]) if "extra_port" in options else None)
+def shell_settings(path):
+    """The NAME=value lines that clustercheck knows, from its settings file: parsed and never executed. {} when there is no
+    such file. Raises Unreadable, also for a value that only a shell could evaluate."""
+    if not os.path.exists(path):
+        return {}
+    found = {}
+    for line in _lines(path):
+        name, separator, value = line.strip().partition("=")
+        name = name[7:].strip() if name.startswith("export ") else name
+        if not separator or name not in CLUSTERCHECK_NAMES:
+            continue
+        text = _unquoted(value, " \t;")
+        if ("`" in text or "$" in text) and not value.strip().startswith("'"):
+            raise Unreadable("%s: the value of %s needs a shell, and this file is not executed. Write the value itself, in "
+                             "single quotes." % (path, name))
+        found[name] = text
+    return found
 
 
-def _credentials(options):
-    where = options.get("socket")
-    path = options.get("defaults_file") or (FILE if os.path.exists(FILE) else None)
-    if options.get("user") and (options.get("password") or not path):
-        # Goes before a file, as in clustercheck, whose last argument usually is /etc/my.cnf.
-        return Settings(where or usual_socket(), user=options["user"], password=options.get("password", ""))
-    if path:
-        return from_options_file(path, where)
-    old = clustercheck(options)
-    extra = old.get("DEFAULTS_EXTRA_FILE")
-    if extra and os.path.exists(extra) and not (old.get("MYSQL_USERNAME") and old.get("MYSQL_PASSWORD")):
-        return from_options_file(extra, where)
-    if old.get("MYSQL_USERNAME"):
-        host = None if where or old.get("MYSQL_HOST") in (None, "", "localhost") else old["MYSQL_HOST"]
-        port = old.get("MYSQL_PORT", "")
-        return Settings(None if host else where or usual_socket(), host, int(port) if port.isdigit() else 3306,
-                            old["MYSQL_USERNAME"], old.get("MYSQL_PASSWORD", ""))
-    import pwd
+def _lines(path):
     try:
-        name = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        raise Unreadable("The user id %d of this process has no name to log in with; write [client] user and password "
-                             "into %s." % (os.geteuid(), FILE)) from None
-    return Settings(where or usual_socket(), user=name)
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().splitlines()
+    except OSError as error:
+        raise Unreadable("The file %s cannot be read: %s." % (path, error.strerror)) from None
+
+
+def _unquoted(value, ends):
+    """The text between quotes; without quotes, all up to one of the characters `ends`."""
+    value = value.strip()
+    if value[:1] in ("'", '"'):
+        return value[1:].partition(value[0])[0]
+    for end in ends:
+        value = value.partition(end)[0]
+    return value.strip()
+
+
+def _port(text):
+    return int(text) if text.isdigit() else PORT
+
+
+def usual_socket():
+    """The server's socket where distributions have it."""
+    return next((path for path in SOCKETS if os.path.exists(path)), SOCKETS[0])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a ServerStatus means, in a word and a sentence. Pure; used by the agent and the check.
+"""What a server's answer means, as a Health with a code and a sentence. Pure; used by the agent and the check.
 
-Words: synced, donor, desynced, joining, non-primary, read-only, rejecting, maintenance, hung, down, out-of-connections,
+Codes: synced, donor, desynced, joining, non-primary, read-only, rejecting, maintenance, hung, down, out-of-connections,
 refused, unknown.
 """
 
@@ -21,7 +21,7 @@ FIT_TO_WRITE = ("synced", "donor", "desynced")  # a donor stays the writer: to m
 
 
 class Policy(namedtuple("Policy", "available_when_donor available_when_readonly", defaults=("no", True))):
-    """What counts as fit for clients beside the synced state.
+    """What counts as fit for clients in addition to the synced state.
 
     available_when_donor: 'yes', 'no' (clustercheck's default) or 'auto': unless the state transfer blocks the donor
     """
@@ -30,7 +30,7 @@ class Policy(namedtuple("Policy", "available_when_donor available_when_readonly"
 
 
 def classify(status, policy):
-    """The Health of what one server said."""
+    """The Health for one ServerStatus."""
     if not status.answered:
         return _silent(status)
     if status.cluster_status != "Primary":
@@ -52,7 +52,7 @@ def classify(status, policy):
 
 
 def _donor(status, policy):
-    """Donor of a state transfer, or desynced by the operator (a backup): alive, and it may lag behind."""
+    """The donor of a state transfer, or a server that the operator desynced (a backup): it works, and may lag behind."""
     code = "desynced" if status.desync else "donor"
     blocked = status.sst_donor_rejects_queries or (
         code == "donor" and any(word in (status.sst_method or "") for word in BLOCKING))
@@ -63,23 +63,24 @@ def _donor(status, policy):
 
 def _silent(status):
     if status.errno in TOO_MANY:
-        return Health("out-of-connections", False, "The database server lives and has no connection left (max_connections).")
+        return Health("out-of-connections", False, "The database server runs and has no connection left (max_connections).")
     if status.errno in DENIED:
-        return Health("refused", False, "The database server lives and refuses the credentials of the check: %s" % status.error)
+        return Health("refused", False, "The database server runs and refuses the credentials of the check: %s" % status.error)
     if status.errno in NOT_READY:
         return Health("non-primary", False, "Galera cluster node is not ready for queries (WSREP).")
     if status.error and ("timed out" in status.error or "[Errno 11]" in status.error):
-        # EAGAIN: nobody takes connections from the socket any more, and those that wait have filled its queue.
+        # EAGAIN: the server accepts no connections any more, and those that wait have filled the socket's queue.
         return Health("hung", False, "The database server does not answer.")
     if status.errno in (2002, 2003):
         return Health("down", False, "The database server accepts no connection: %s" % status.error)
     return Health("hung" if status.errno == 2013 else "unknown", False, "The database server gave no answer: %s" % status.error)
 
 
-# SQL
+# Parsing
 
 def wsrep_state(rows, at=None):
-    """ServerStatus from the rows of SHOW GLOBAL STATUS and SHOW GLOBAL VARIABLES: dict of name to text. at: s."""
+    """ServerStatus from the rows of SHOW GLOBAL STATUS and SHOW GLOBAL VARIABLES. rows: dict of name to text; at: monotonic
+    seconds when they were asked for."""
     lower = {name.lower(): value for name, value in rows.items()}
 
     def text(name):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where this machine keeps its server, found and not assumed: MariaDB or Percona, Debian or Red Hat.
+"""Where this machine has the server and its files: MariaDB or Percona, Debian or Red Hat.
 
 The server itself is asked (`mariadbd --verbose --help`), so its option files, their includes and its version's
-defaults are read by the program that will use them, and an error in them comes with its own words.
+defaults are read by the program that will use them, and an error in them is reported in its own words.
 """
 
 import os
@@ -18,12 +18,13 @@ LOG_DIRECTORIES = ("/var/log/mysql", "/var/log/mariadb")
 
 
 class Layout(namedtuple("Layout", "server config datadir socket pid log user group flush wsrep_on provider sst_method")):
-    """server: path of the program; config: --defaults-file or None; flush: innodb_flush_log_at_trx_commit as text."""
+    """server: path of the program; config: --defaults-file or None; datadir, socket, pid, log: paths; user, group: names;
+    flush: innodb_flush_log_at_trx_commit, wsrep_on, provider, sst_method: as text, None when not set."""
 
     __slots__ = ()
 
     def base(self):
-        """The command line that every start of the server shares."""
+        """The part of the command line that all starts of the server share."""
         argv = [self.server]
         if self.config:
             argv.append("--defaults-file=" + self.config)
@@ -52,21 +53,21 @@ def _on_path(name):
 
 
 def find_layout(context):
-    """The Layout by parameters and the server's own word. Raises Failed with a sentence."""
+    """The Layout, by the parameters and what the server itself says. Raises Failed."""
     parameters = context.parameters
     server = server_program(parameters)
     if parameters.config and not os.path.isfile(parameters.config):
         raise Failed(codes.ERR_INSTALLED, "The configuration file %s (parameter config) does not exist on this node."
                      % parameters.config)
     argv = [server] + (["--defaults-file=" + parameters.config] if parameters.config else [])
-    # With wsrep_on in its files and no address, MariaDB refuses even to print its help; we give the address at start.
+    # With wsrep_on in its files and no address, MariaDB refuses even to print its help; launch() passes the real address.
     result = context.commands.run(
         argv + ["--user=" + parameters.user, "--wsrep_cluster_address=gcomm://", "--verbose", "--help"],
         context.deadline.limit(20))
     values = _table(result.out)
     if result.rc != 0 or "datadir" not in values:  # it prints the table even after an option that it refuses
         raise Failed(codes.ERR_ARGS, "%s does not accept its configuration on this node: %s" % (
-            server, parse.last_error(result.err) or "it ended with code %s and said nothing" % result.rc))
+            server, parse.last_error(result.err) or "it ended with code %s and logged no error" % result.rc))
     datadir = (parameters.datadir or values["datadir"]).rstrip("/") or "/"
     log = parameters.log or _value(values, "log-error")
     if log and not os.path.isabs(log):
@@ -74,12 +75,12 @@ def find_layout(context):
     if log and not parameters.log and "." not in os.path.basename(log):
         log += ".err"  # as the server does (sql/mysqld.cc, fn_format of log_error_file)
     return Layout(
-        server, parameters.config, datadir,
-        _absolute(parameters.socket or _value(values, "socket"), datadir, "/run/mysqld/mysqld.sock"),
-        _absolute(parameters.pid or _value(values, "pid-file"), datadir, "/run/mysqld/mysqld.pid"),
-        log or _default_log(datadir), parameters.user, parameters.group,
-        _value(values, "innodb-flush-log-at-trx-commit"), _value(values, "wsrep-on"), _value(values, "wsrep-provider"),
-        _value(values, "wsrep-sst-method"))
+        server=server, config=parameters.config, datadir=datadir,
+        socket=_absolute(parameters.socket or _value(values, "socket"), datadir, "/run/mysqld/mysqld.sock"),
+        pid=_absolute(parameters.pid or _value(values, "pid-file"), datadir, "/run/mysqld/mysqld.pid"),
+        log=log or _default_log(datadir), user=parameters.user, group=parameters.group,
+        flush=_value(values, "innodb-flush-log-at-trx-commit"), wsrep_on=_value(values, "wsrep-on"),
+        provider=_value(values, "wsrep-provider"), sst_method=_value(values, "wsrep-sst-method"))
 
 
 def _table(text):
@@ -113,7 +114,7 @@ def _default_log(datadir):
 
 
 def layout_problems(layout):
-    """What will keep the server from starting here: a list of sentences, empty if nothing."""
+    """What will keep the server from starting here, as sentences with the remedy; [] if nothing."""
     import pwd
     found = []
     try:
@@ -125,7 +126,7 @@ def layout_problems(layout):
         found.append("The directory %s for the error log is missing: install -d -o %s -g adm -m 2750 %s"
                      % (directory, layout.user, directory))
     elif not _writable(directory, uid) and not (os.path.exists(layout.log) and _writable(layout.log, uid)):
-        found.append("User %s cannot write the error log %s: chown %s %s" % (layout.user, layout.log, layout.user, directory))
+        found.append("User %s cannot write to the error log %s: chown %s %s" % (layout.user, layout.log, layout.user, directory))
     if os.path.isdir(layout.datadir):
         owner = os.stat(layout.datadir).st_uid
         if owner != uid:
@@ -133,12 +134,12 @@ def layout_problems(layout):
                 layout.datadir, owner, layout.user, layout.user, layout.group, layout.datadir))
         free = os.statvfs(layout.datadir)
         if free.f_bavail * free.f_frsize < 4 * 1024 * 1024:
-            found.append("The file system of %s is full (%d KiB free): make room there." % (
+            found.append("The file system of %s is full (%d KiB free): free some space." % (
                 layout.datadir, free.f_bavail * free.f_frsize // 1024))
     return found
 
 
 def _writable(path, uid):
-    """Whether the user may write there, by owner and mode; groups are taken as given."""
+    """Whether the user may write there, by owner and mode; a writable group is assumed to be the user's."""
     status = os.stat(path)
     return (status.st_uid == uid and status.st_mode & 0o200) or status.st_mode & 0o022

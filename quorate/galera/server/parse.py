@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text to facts: what Galera and mysqld leave on disk and in logs, addresses, rows. Pure: no clock, no file.
+"""Text to facts: what Galera and mysqld write to disk and to logs, and wsrep_cluster_address. Pure: no clock, no file.
 
-Every function takes what a broken machine may hold (cut off, zeros after a power cut, another version's text) and
-answers 'cannot be understood' instead of raising, so that a decision sees *unknown* and not an accident.
+Every function accepts what a broken machine may hold (truncated text, zeros after a power cut, another version's text) and
+returns Garbage or None instead of raising, so that a decision sees *unknown*.
 """
 
 from quorate.galera import facts
@@ -11,7 +11,7 @@ from quorate.galera.facts import Garbage, Grastate, Gvwstate, View
 GCOMM_PORT = 4567            # gcomm's default (gmcast.hpp)
 ERROR_MOST = 160             # characters of mysqld's last error that fit an exit reason
 
-# Lines that only follow from an earlier, telling one.
+# Errors that only follow from an earlier one, which says more.
 _NOISE = ("Aborting", "init function returned error", "registration as a STORAGE ENGINE failed",
           "Unknown/unsupported storage engine", "Failed to initialize plugins", "Failed to initialize builtin plugins",
           "Data Dictionary initialization failed", "wsrep::connect(", "gcs connect failed", "Shutdown complete",
@@ -21,7 +21,7 @@ _NOISE = ("Aborting", "init function returned error", "registration as a STORAGE
 # Files in the data directory
 
 def _content(text):
-    """The text if there is something to read in it, else Garbage."""
+    """The text without surrounding blanks, or Garbage when it is empty or holds zeros."""
     stripped = text.strip(" \t\r\n\0")
     if not stripped:
         return Garbage("is empty" if not text.strip("\0") or not text else "holds no text")
@@ -31,7 +31,7 @@ def _content(text):
 
 
 def grastate(text):
-    """grastate.dat: Grastate; None when `text` is None (no such file); Garbage when it cannot be understood."""
+    """grastate.dat: Grastate; None when `text` is None (no such file); Garbage when it is not one."""
     if text is None:
         return None
     text = _content(text)
@@ -57,9 +57,9 @@ def with_safe(text, safe=True):
 
 
 def gvwstate(text):
-    """gvwstate.dat: Gvwstate with masked UUIDs; None when `text` is None; Garbage when it cannot be understood.
+    """gvwstate.dat: Gvwstate with masked UUIDs; None when `text` is None (no such file); Garbage when it is not one.
 
-    An empty file is Garbage too: Galera stops over it (codership/galera#354), and it proves nothing.
+    An empty file is Garbage too: Galera refuses to start with it (codership/galera#354), and it proves nothing.
     """
     if text is None:
         return None
@@ -87,8 +87,8 @@ def settled(view, applied_members):
 
     view: the View of its gvwstate.dat, written when the change is delivered; applied_members: node_uuid of
     mysql.wsrep_cluster_members, written when the change is *applied*, in the order of commits. When the two agree,
-    what an evicted member had committed is on this node's disk as well. Store the View when this turns true; the
-    report of a later crash says `settled` when the stored View is that of gvwstate.dat.
+    what an evicted member had committed is on this node's disk as well. Store the View when this becomes true; the
+    report after a later crash says `settled` when the stored View is that of gvwstate.dat.
     """
     return view is not None and view.members == frozenset(facts.mask(member.strip().lower()) for member in applied_members)
 
@@ -98,7 +98,7 @@ def settled(view, applied_members):
 def recovered_position(log):
     """(uuid, seqno) from the last 'Recovered position: UUID:SEQNO' of --wsrep-recover, None when there is none.
 
-    Newer servers append ',domain-server-seqno'. (ZERO_UUID, -1) means: a database that never was in a cluster.
+    Newer servers append ',domain-server-seqno'. (ZERO_UUID, -1) means: a database that was never in a cluster.
     """
     found = None
     for line in log.splitlines():
@@ -113,7 +113,7 @@ def recovered_position(log):
 
 
 def prepared_xa(log):
-    """Number of prepared transactions that keep InnoDB from telling a position ('Found N prepared ...'), else 0."""
+    """Number of prepared transactions because of which InnoDB gives no position ('Found N prepared ...'), else 0."""
     for line in log.splitlines():
         before, separator, after = line.partition(" prepared transaction")
         words = before.split()
@@ -123,8 +123,9 @@ def prepared_xa(log):
 
 
 def last_error(log, most=ERROR_MOST):
-    """mysqld's own last [ERROR] that tells something, without time and thread, at most `most` characters; or None."""
-    telling, any_line = None, None
+    """The last [ERROR] that mysqld logged, without time and thread, at most `most` characters; or None. Errors that only follow
+    from others count only if there is no other."""
+    cause, any_line = None, None
     for line in log.splitlines():
         _, separator, rest = line.partition("[ERROR]")
         text = " ".join(rest.split())
@@ -134,8 +135,8 @@ def last_error(log, most=ERROR_MOST):
             continue
         any_line = text
         if not any(noise in text for noise in _NOISE):
-            telling = text
-    text = telling or any_line
+            cause = text
+    text = cause or any_line
     if text is not None and len(text) > most:
         text = text[:most - 3].rstrip() + "..."
     return text
@@ -146,8 +147,8 @@ def last_error(log, most=ERROR_MOST):
 def cluster_address(text):
     """wsrep_cluster_address, such as gcomm://n1,n2:4567,[::1]:4567?pc.weight=1, to a tuple of (host, port).
 
-    Options are left out, hosts keep their spelling without brackets, a repeated one counts once. What is wrong with
-    the text is told by address_problem(); here it is only passed over.
+    Options are left out, hosts keep their spelling without brackets, a repeated one counts once. Invalid entries are
+    skipped; address_problem() reports them.
     """
     found = []
     for entry in _entries(text):
@@ -158,16 +159,16 @@ def cluster_address(text):
 
 
 def address_problem(text):
-    """A sentence that says what is wrong with a wsrep_cluster_address, or None."""
+    """What is wrong with a wsrep_cluster_address, as a sentence, or None."""
     if not text.strip().lower().startswith("gcomm://"):
-        return "wsrep_cluster_address must begin with gcomm://, it is '%s'." % text
+        return "wsrep_cluster_address must begin with gcomm://, but is '%s'." % text
     entries, hosts = _entries(text), set()
     if not entries:
-        return "wsrep_cluster_address names no node; list every data node, such as gcomm://n1,n2,n3."
+        return "wsrep_cluster_address names no node: list every data node, such as gcomm://n1,n2,n3."
     for entry in entries:
         host, port = _host_port(entry)
         if not host or not port:
-            return "wsrep_cluster_address has an entry that is no host or host:port: '%s'." % entry
+            return "wsrep_cluster_address has an entry that is not a host or host:port: '%s'." % entry
         if host.lower() in hosts:
             return "wsrep_cluster_address names %s twice." % host
         hosts.add(host.lower())
@@ -180,7 +181,7 @@ def _entries(text):
 
 
 def _host_port(entry):
-    """(host, port); host or port None when it is not valid. A bare IPv6 address is taken whole."""
+    """(host, port); host or port None when it is not valid. An IPv6 address without brackets has no port."""
     if entry.startswith("["):
         host, bracket, rest = entry[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):

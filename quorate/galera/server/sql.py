@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking the server: one connection, one question, errors told apart. Shared by the agent and the check."""
+"""Asking the server by SQL: connections, the status question, and error codes. Shared by the agent and the check."""
 
 from time import monotonic
 
@@ -15,14 +15,14 @@ QUESTION = ("SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL
 
 
 class Session:
-    """One connection that is made when it is needed and again when it broke."""
+    """One connection that is made when it is needed, and again after it broke."""
 
-    def __init__(self, how):
-        self.how = how
+    def __init__(self, settings):
+        self._settings = settings
         self._connection = None
 
     def query(self, sql, timeout):
-        """All rows, as tuples. Raises OSError and pymysql's errors; then the connection is gone."""
+        """All rows, as tuples. timeout: s. Raises OSError and pymysql's errors; the connection is closed then."""
         end = monotonic() + timeout
         try:
             if self._connection is None:
@@ -36,8 +36,8 @@ class Session:
             raise
 
     def status(self, timeout):
-        """ServerStatus; never raises for what the server does. A kept connection that broke says nothing of the server,
-        which may have been restarted or told to close it: it is asked once more, on a new one."""
+        """ServerStatus; never raises for what the server does. A kept connection that broke says nothing of the server, which
+        may have been restarted or told to close it: so it is asked once more, on a new connection."""
         kept = self._connection is not None
         status = self._status(timeout)
         return self._status(timeout) if kept and status.errno in BROKEN and "timed out" not in status.error else status
@@ -53,12 +53,12 @@ class Session:
                     "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_desync','wsrep_reject_queries',"
                     "'wsrep_sst_donor_rejects_queries','wsrep_sst_method','read_only','pxc_maint_mode')", timeout)
             return health.wsrep_state(dict(rows), monotonic())
-        except Exception as error:  # whatever it is: the server gave no answer, and the text says which way
-            return silent(error)
+        except Exception as error:  # any error: the server gave no answer, and the text says why
+            return no_answer(error)
 
     def close(self, goodbye=False):
-        """Drop the connection. goodbye: tell the server, or its log counts an aborted connection; a hung one would not
-        hear it."""
+        """Drop the connection. goodbye: end it in the protocol, because the server counts an aborted connection otherwise; not
+        for a hung server, which would not answer."""
         if self._connection is not None:
             try:
                 self._connection.close() if goodbye else self._connection._force_close()
@@ -68,18 +68,19 @@ class Session:
 
     def _connect(self, timeout):
         pymysql = driver()
-        how = self.how
+        settings = self._settings
 
         def connect(**where):
-            return pymysql.connect(user=how.user, password=how.password, connect_timeout=max(0.05, timeout),
+            return pymysql.connect(user=settings.user, password=settings.password, connect_timeout=max(0.05, timeout),
                                    read_timeout=timeout, write_timeout=timeout, autocommit=True, init_command=None, **where)
 
         try:
-            return connect(**({"unix_socket": how.socket} if how.socket else {"host": how.host, "port": how.port}))
+            return connect(**({"unix_socket": settings.socket} if settings.socket
+                              else {"host": settings.host, "port": settings.port}))
         except pymysql.MySQLError as error:
-            if code(error) not in health.TOO_MANY or not how.extra_port:
+            if code(error) not in health.TOO_MANY or not settings.extra_port:
                 raise
-            return connect(host=how.host or "127.0.0.1", port=how.extra_port)
+            return connect(host=settings.host or "127.0.0.1", port=settings.extra_port)
 
 
 def code(error):
@@ -88,24 +89,24 @@ def code(error):
     return first if isinstance(first, int) else None
 
 
-def silent(error):
-    """ServerStatus of a server that gave no answer. errno 2013 with 'timed out' in the text: it is there and silent."""
+def no_answer(error):
+    """ServerStatus of a server that gave no answer. errno 2013 with 'timed out' in the text: it is there and does not answer."""
     number = code(error)
     text = " ".join(str(error.args[-1] if error.args else error).split())[:160]
     return ServerStatus(answered=False, error=text, errno=number, at=monotonic())
 
 
-def ask(how, timeout):
-    """ServerStatus by a connection of its own."""
-    session = Session(how)
+def ask(settings, timeout):
+    """ServerStatus by a connection of its own. timeout: s."""
+    session = Session(settings)
     status = session.status(timeout)
     session.close(goodbye=status.answered)
     return status
 
 
-def rows(how, sql, timeout):
-    """The rows of one question, [] when there is no answer: for what is good to know and not decisive."""
-    session = Session(how)
+def rows(settings, sql, timeout):
+    """The rows of one question, [] when there is no answer: for what is not decisive. timeout: s."""
+    session = Session(settings)
     try:
         found = list(session.query(sql, timeout))
     except Exception:

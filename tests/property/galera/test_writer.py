@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from quorate.galera import writer
-from quorate.galera.writer import HOLDS, MAX_AGE, NONE, Member, Turn
+from quorate.galera.writer import HOLDS, MAX_AGE, NONE, Member, Role
 
 STEP = 0.1
 LAG = 0.9      # seconds after which no check judges by an older view of the cluster
@@ -18,13 +18,13 @@ EVICTED = 5.0  # seconds until the others drop a server that died
 
 class Check:
     def __init__(self, name):
-        self.name, self.turn, self.judged, self.members = name, Turn(NONE, 0.0), -9.0, {}
+        self.name, self.role, self.decided, self.members = name, Role(NONE, 0.0), -9.0, {}
         self.fit = self.up = True
         self.view, self.pending = None, []     # the order of the members as this one sees it; (when, view) to come
         self.next, self.ends, self.asked, self.heard = 0.0, None, 0.0, {}
 
     def holds(self, now):
-        return self.up and self.fit and self.turn.state == HOLDS and now - self.judged <= MAX_AGE
+        return self.up and self.fit and self.role.state == HOLDS and now - self.decided <= MAX_AGE
 
 
 class World:
@@ -60,7 +60,7 @@ class World:
         elif kind == 2:
             one.next = self.now + self.chance.uniform(0, 4)   # it gets no CPU
         elif kind == 3:
-            one.up, one.turn, one.members, one.ends = not one.up, Turn(NONE, self.now), {}, None
+            one.up, one.role, one.members, one.ends = not one.up, Role(NONE, self.now), {}, None
         elif kind == 4 and one not in self.died:
             one.fit, self.died[one] = False, self.now
         elif kind == 5:
@@ -96,12 +96,12 @@ class World:
         for other in one.view:   # each is asked at some moment of the round
             if other is not one and other.name not in one.heard and (self.chance.random() < 0.5 or self.now >= one.ends):
                 one.heard[other.name] = None if (one, other) in self.cut else (
-                    (False, NONE) if not other.up else (other.fit, other.turn.state))
+                    (False, NONE) if not other.up else (other.fit, other.role.state))
         if self.now >= one.ends:
-            self.judge(one)
+            self.decide(one)
             one.next, one.ends = self.now + self.chance.uniform(0.1, 0.3), None
 
-    def judge(self, one):
+    def decide(self, one):
         known, one.members = one.members, {}
         place = one.view.index(one) if one in one.view else None
         for index, other in enumerate(one.view):
@@ -111,8 +111,8 @@ class World:
                 if word is not None:
                     member = member._replace(heard=self.now, asked=one.asked, fit=word[0], state=word[1])
                 one.members[other.name] = member
-        one.turn = writer.judge(one.turn, one.fit and place is not None, list(one.members.values()), self.now)
-        one.judged = self.now
+        one.role = writer.next_role(one.role, one.fit and place is not None, list(one.members.values()), self.now)
+        one.decided = self.now
 
     def heal(self):
         self.cut.clear()

@@ -7,7 +7,7 @@ import pytest
 
 from quorate.galera.facts import ServerStatus
 from quorate.galera.server.health import Policy, classify
-from quorate.galera.writer import CLAIMS, HOLDS, NONE, Member, Turn, Writers, judge, others
+from quorate.galera.writer import CLAIMS, HOLDS, NONE, Member, Role, WriterElection, next_role, others
 from quorate.web.check import Fact
 from quorate.web.client import Answer
 
@@ -21,14 +21,14 @@ class Node:
 
     def __init__(self, status=WELL, **said):
         self.now, self.status, self.draining, self.fresh = 100.0, status, None, True
-        self.said = {"10.0.0.1": (True, NONE), "10.0.0.3": (True, NONE), **{"10.0.0." + name[1]: word for name, word in said.items()}}
+        self.answers = {"10.0.0.1": (True, NONE), "10.0.0.3": (True, NONE), **{"10.0.0." + name[1]: word for name, word in said.items()}}
         self.asked = []
-        self.writers = Writers(lambda: Fact(self.status, classify(self.status, Policy()), self.draining), lambda: self.fresh,
+        self.election = WriterElection(lambda: Fact(self.status, classify(self.status, Policy()), self.draining), lambda: self.fresh,
                                9200, self._ask, lambda: self.now)
 
     def _ask(self, addresses, path, limit):
         self.asked = addresses
-        return {address: self._answer(self.said[address[0]]) for address in addresses}
+        return {address: self._answer(self.answers[address[0]]) for address in addresses}
 
     def _answer(self, word):
         if word == "refused":
@@ -40,8 +40,8 @@ class Node:
     def rounds(self, count=8, seconds=0.3):
         for _ in range(count):
             self.now += seconds
-            self.writers.round()
-        return self.writers.holds
+            self.election.round()
+        return self.election.holds
 
 
 def test_it_asks_the_others_of_the_view_and_knows_who_comes_first():
@@ -70,28 +70,28 @@ def test_the_second_becomes_the_writer_only_where_the_first_provably_cannot(firs
 def test_a_writer_names_those_that_it_could_not_ask():
     """A firewall that rejects looks like a node without a check."""
     node = Node(n1="refused")
-    assert node.rounds() and "port 9200 of 10.0.0.1 are refused" in node.writers.claim()
-    node.said["10.0.0.1"] = (False, NONE)
-    assert node.rounds() and node.writers.claim() == "Galera cluster node is the writer."
+    assert node.rounds() and "port 9200 of 10.0.0.1 are refused" in node.election.writer_text()
+    node.answers["10.0.0.1"] = (False, NONE)
+    assert node.rounds() and node.election.writer_text() == "Galera cluster node is the writer."
 
 
 def test_the_first_claims_against_silence_only_after_it_and_one_that_holds_against_silence_gives_up_before():
     status = WELL._replace(local_index=0)
     silent = Node(status, n1=(True, NONE), n3=(True, NONE))
     silent.status = status._replace(addresses=("10.0.0.2:0", "10.0.0.1:0", "10.0.0.3:0"))
-    silent.said["10.0.0.1"] = None
+    silent.answers["10.0.0.1"] = None
     assert not silent.rounds(46) and silent.rounds(5)  # 6 s, and 8 s for which the claim stands
 
     holder = Node(n1=(False, NONE))
     assert holder.rounds()
-    holder.said["10.0.0.1"] = None
+    holder.answers["10.0.0.1"] = None
     assert holder.rounds(19) and not holder.rounds(2)  # 6 s
 
 
 def test_a_writer_stays_when_one_joins_that_comes_before_it():
     node = Node(n1=(False, NONE))
     assert node.rounds()
-    node.said["10.0.0.1"] = (True, NONE)
+    node.answers["10.0.0.1"] = (True, NONE)
     assert node.rounds(10)
 
 
@@ -107,33 +107,33 @@ def test_a_writer_that_is_not_fit_any_more_is_none_at_once(change):
     node = Node(n1=(False, NONE))
     assert node.rounds()
     node.status = WELL._replace(**change)
-    assert not node.writers.holds
+    assert not node.election.holds
 
 
-def test_a_judgement_that_is_old_is_none():
+def test_an_old_role_is_none():
     node = Node(n1=(False, NONE))
     assert node.rounds()
     node.now += 1
-    assert not node.writers.holds
+    assert not node.election.holds
 
 
 def test_a_writer_that_drains_lets_its_sessions_go_on_and_another_one_does_not():
     node = Node(n1=(False, NONE))
     assert node.rounds()
     node.draining = "planned stop"
-    assert (False, True) == (node.rounds(), node.writers.drains)
+    assert (False, True) == (node.rounds(), node.election.drains)
     other = Node()
     other.draining = "planned stop"
-    assert (False, False) == (other.rounds(), other.writers.drains)
+    assert (False, False) == (other.rounds(), other.election.drains)
 
 
 def test_sentences_say_who_or_why_not():
     node = Node(n1=(True, HOLDS))
     node.rounds()
-    assert "Another node is the writer (10.0.0.1)." == node.writers.sentence()
+    assert "Another node is the writer (10.0.0.1)." == node.election.reason()
     node = Node(n1=None)
     node.rounds(10)
-    assert "port 9200 of 10.0.0.1 does not answer" in node.writers.sentence()
+    assert "port 9200 of 10.0.0.1 does not answer" in node.election.reason()
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"writer": 3}', b'{"writer": {"state": 7}}', b"\xff"])
@@ -144,8 +144,8 @@ def test_garbage_is_silence_or_a_word_that_lets_nobody_claim(body):
 
 
 def test_the_first_claims_before_it_holds():
-    turn = judge(Turn(NONE, 0.0), True, [Member(False, 0.0, 9.9, 9.8, True, NONE)], 10.0)
-    assert Turn(CLAIMS, 10.0) == turn
-    assert turn == judge(turn, True, [Member(False, 0.0, 11.3, 9.9, True, NONE)], 11.6)  # asked before the claim
-    assert turn == judge(turn, True, [Member(False, 0.0, 11.3, 10.1, True, NONE)], 11.4)  # too soon
-    assert HOLDS == judge(turn, True, [Member(False, 0.0, 11.3, 10.1, True, NONE)], 11.6).state
+    role = next_role(Role(NONE, 0.0), True, [Member(False, 0.0, 9.9, 9.8, True, NONE)], 10.0)
+    assert Role(CLAIMS, 10.0) == role
+    assert role == next_role(role, True, [Member(False, 0.0, 11.3, 9.9, True, NONE)], 11.6)  # asked before the claim
+    assert role == next_role(role, True, [Member(False, 0.0, 11.3, 10.1, True, NONE)], 11.4)  # too soon
+    assert HOLDS == next_role(role, True, [Member(False, 0.0, 11.3, 10.1, True, NONE)], 11.6).state
