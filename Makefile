@@ -16,12 +16,16 @@ PYTHONDIR ?= $(shell $(PYTHON) -c 'import os, sysconfig; prefix = "$(PREFIX)"; \
 	print("/usr/lib/python3/dist-packages" if debian \
 	else sysconfig.get_path("purelib", vars={"base": prefix}))')
 
+# The library where it is installed.
+PACKAGE := $(DESTDIR)$(PYTHONDIR)/quorate
+
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' quorate/__init__.py)
 AGENTS  := $(wildcard agents/*)
 # checks/ and bin/ hold commands only; whatever is executable is installed.
 COMMANDS := $(wildcard bin/* checks/*)
-MODULES := $(shell find quorate -name '*.py')
+MODULES := $(shell find quorate -name '*.py' | LC_ALL=C sort)
 UNITS   := $(wildcard systemd/*.service systemd/*.socket systemd/*.timer)
+DROP_INS := $(wildcard systemd/*.d/*.conf)
 TMPFILES := $(wildcard systemd/*.tmpfiles)
 SYSUSERS := $(wildcard systemd/*.sysusers)
 XINETD  := $(wildcard xinetd/*)
@@ -36,8 +40,14 @@ install: man
 	install -d $(DESTDIR)$(AGENTDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)
 	$(if $(AGENTS),install -m 0755 $(AGENTS) $(DESTDIR)$(AGENTDIR)/)
 	$(if $(COMMANDS),install -m 0755 $(COMMANDS) $(DESTDIR)$(BINDIR)/)
-	for module in $(MODULES); do install -D -m 0644 $$module $(DESTDIR)$(PYTHONDIR)/$$module || exit 1; done
+	@if [ quorate -ef $(PACKAGE) ]; then echo "$(PACKAGE) is this checkout; choose another PYTHONDIR." >&2; exit 1; fi
+	# The modules are put beside the old ones, which then go as a whole: a module that has moved must not stay behind.
+	rm -rf $(PACKAGE).new
+	for module in $(MODULES); do install -D -m 0644 $$module $(PACKAGE).new/$${module#quorate/} || exit 1; done
+	rm -rf $(PACKAGE)
+	mv $(PACKAGE).new $(PACKAGE)
 	$(if $(UNITS),install -D -m 0644 -t $(DESTDIR)$(UNITDIR) $(UNITS))
+	for file in $(DROP_INS); do install -D -m 0644 $$file $(DESTDIR)$(UNITDIR)/$${file#systemd/} || exit 1; done
 	for file in $(TMPFILES); do install -D -m 0644 $$file $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/$$(basename $$file .tmpfiles).conf || exit 1; done
 	for file in $(SYSUSERS); do install -D -m 0644 $$file $(DESTDIR)$(PREFIX)/lib/sysusers.d/$$(basename $$file .sysusers).conf || exit 1; done
 	$(if $(XINETD),install -D -m 0644 -t $(DESTDIR)$(SYSCONFDIR)/xinetd.d $(XINETD))

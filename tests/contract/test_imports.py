@@ -43,5 +43,5 @@ def test_a_probe_imports_nothing_that_costs(machine):
 def test_it_imports_the_rooms_of_one_system_only(machine):
     _code, modules = imported(machine, machine.cluster())
     rooms = {name.split(".")[1] for name in modules if name.startswith("quorate.")} - {
-        "errors", "health", "host", "ocf", "pacemaker", "text"}
+        "errors", "health", "host", "ocf", "pacemaker"}
     assert len(rooms) <= 1
