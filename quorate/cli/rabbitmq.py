@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""explain, boot, forget and cookie for RabbitMQ: the agent's own eyes and decision, and the operator's word."""
+"""explain, boot, forget and cookie for RabbitMQ. They read and decide as the agent does, from this node."""
 
 import sys
 
@@ -9,18 +9,18 @@ from quorate.rabbitmq import facts
 from quorate.rabbitmq.declaration import PARAMETERS
 
 AGENT = "ocf:quorate:rabbitmq"
-TOLD_WITHIN = 25.0  # seconds for the monitors of the others to report whom they count since
+FORGOTTEN_WITHIN = 25.0  # seconds for the monitors of the other nodes to report the members without the forgotten one
 
 
 def participants(resource=None):
-    """A Cluster for each RabbitMQ resource (or the named one), seen from this node."""
-    from quorate.rabbitmq.actions.participant import Participant
+    """A Participant of this node for each RabbitMQ resource, or for the named one."""
     from quorate.host.state_files import StateFiles
+    from quorate.rabbitmq.actions.participant import Participant
     return [Participant(context, StateFiles("rabbitmq", context.instance)) for context in contexts(AGENT, PARAMETERS, resource)]
 
 
 def one(resource):
-    """The Cluster of the only resource, or of the named one."""
+    """The Participant of the only resource, or of the named one. Raises Refused when there are several."""
     found = participants(resource)
     if len(found) > 1:
         raise Refused("There are several RabbitMQ resources; name one with --resource: %s" % ", ".join(
@@ -33,48 +33,52 @@ def views(resource=None):
     from quorate.rabbitmq.explain import conclusion, table
     found = []
     for participant in participants(resource):
-        snapshot, now, name = participant.reached(participant.published.snapshot()), participant.context.clock.now(), participant.context.instance
+        snapshot = participant.with_unreachable(participant.published.snapshot())
+        now, name = participant.context.clock.now(), participant.context.instance
         data = {"resource": name, "time": int(now), "generation": snapshot.generation, "founder": snapshot.founder,
                 "members": sorted(snapshot.members), "nodes": sorted(snapshot.nodes),
-                "decisions": {node: plain(participant.at_home(decision)) for node, decision in conclusion(snapshot)},
+                "decisions": {node: plain(participant.with_data_root(decision)) for node, decision in conclusion(snapshot)},
                 "reports": {node: plain(report) for node, report in snapshot.reports.items()}}
-        found.append((name, AGENT, table(snapshot, now, participant.published.statuses(), participant.home()), data))
+        lines = table(snapshot, now, participant.published.statuses(), participant.data_root())
+        found.append((name, AGENT, lines, data))
     return found
 
 
 def boot(node, resource, force):
-    """Leave the operator's word on the resource that is meant."""
+    """quorate rabbitmq boot NODE: set the override on the only resource, or on the named one."""
     if force is not None and force != node:
-        raise Refused("--force needs the name of the node once more: quorate rabbitmq boot %s --force %s" % (node, node))
-    return leave_word(one(resource), node, force)
+        raise Refused("--force needs the name of the node again: quorate rabbitmq boot %s --force %s" % (node, node))
+    return set_override(one(resource), node, force)
 
 
-def leave_word(participant, node, force):
-    """Leave the operator's word: `node` boots without those that are missing."""
-    from quorate.rabbitmq.election.decide import decide, outlast
-    word = facts.Override(node, who(), int(participant.context.clock.now()), force is not None)
-    snapshot = participant.published.snapshot()._replace(me=node, override=word)
+def set_override(participant, node, force):
+    """Set the override that `node` boots without the missing nodes. Raises Refused when it would not be obeyed."""
+    from quorate.rabbitmq.election.decide import decide, decide_waiting
+    override = facts.Override(node, who(), int(participant.context.clock.now()), force is not None)
+    snapshot = participant.published.snapshot()._replace(me=node, override=override)
     report = snapshot.reports.get(node)
     if report is None:
         raise Refused("Not done: %s has reported nothing; is it a node of the cluster, and is it online?" % node)
     if any(other.state in facts.BOOTED for other in snapshot.reports.values()):
-        raise Refused("Not done: brokers run on %s; the others join them." % ", ".join(
+        raise Refused("Not done: brokers run on %s, and the others join them." % ", ".join(
             sorted(name for name, other in snapshot.reports.items() if other.state in facts.BOOTED)))
-    decision = (outlast if report.state in (facts.STARTING, facts.WAITING) else decide)(snapshot)
+    decision = (decide_waiting if report.state in (facts.STARTING, facts.WAITING) else decide)(snapshot)
     if decision.action not in (facts.FORCE, facts.FOUND):
         raise Refused("Not done. %s%s" % (decision.reason, " Command: " + decision.command if decision.command else ""))
-    participant.context.log.warning("quorate rabbitmq boot %s, by %s%s" % (node, word.by, " (forced)" if word.forced else ""))
-    participant.published.set_override(word)
+    participant.context.log.warning("quorate rabbitmq boot %s, by %s%s" % (node, override.by, " (forced)" if override.forced else ""))
+    participant.published.set_override(override)
     if any(other.state in facts.BOOTED for other in participant.published.reports().values()):
-        participant.published.set_override(None)  # it came up while we looked, and may have seen no word that it could end
-        raise Refused("Not done: a broker runs by now; %s joins it." % node)
-    lost = " It gives up what only %s may know." % ", ".join(decision.missing) if decision.missing else ""
+        # It started meanwhile, and its monitor may have found no override that it could end.
+        participant.published.set_override(None)
+        raise Refused("Not done: a broker runs by now, and %s joins it." % node)
+    lost = " What only %s may know is given up." % ", ".join(decision.missing) if decision.missing else ""
     sys.stdout.write("%s boots at its next monitor.%s Follow it with: quorate explain\n" % (node, lost))
     return 0
 
 
 def forget(node, resource):
-    """Let the cluster forget a node that is gone for good: queues that had their only home there are deleted with it."""
+    """quorate rabbitmq forget NODE: remove a node that is gone for good from the cluster. Queues that were only there are deleted
+    with it."""
     from quorate.rabbitmq.broker.ctl import Tools
     participant = one(resource)
     snapshot = participant.published.snapshot()
@@ -93,22 +97,24 @@ def forget(node, resource):
     if not running:
         raise Refused("Not done: no broker runs that could forget %s." % node)
     participant.context.log.warning("quorate rabbitmq forget %s, by %s" % (node, who()))
-    done, words = Tools(participant.context, participant.layout).forget(name, running[0].name)
+    done, message = Tools(participant.context, participant.layout).forget(name, running[0].name)
     if not done:
-        raise Refused(words)
-    sys.stdout.write("%s What is on its disk stays there, and the agent does not start with it.\n" % words)
-    if not participant.context.deadline.poll(lambda: told(participant.published.reports(), name), every=0.5, up_to=TOLD_WITHIN):
-        sys.stdout.write("Wait until 'quorate explain' no longer counts it before you let it start again.\n")
+        raise Refused(message)
+    sys.stdout.write("%s Its data stay on its disk, and the agent does not start it with them.\n" % message)
+    if not participant.context.deadline.poll(lambda: is_forgotten(participant.published.reports(), name), every=0.5,
+                                             up_to=FORGOTTEN_WITHIN):
+        sys.stdout.write("Before you let it start again, wait until 'quorate explain' no longer counts it as a member.\n")
     return 0
 
 
-def told(reports, name):
-    """Whether no broker that runs still counts `name` among its members: started before that, it would try to come back."""
+def is_forgotten(reports, name):
+    """Whether no running broker reports `name` among its members any more: started before that, the node would try to rejoin with
+    its data."""
     return not any(name in (one.members or ()) for one in reports.values() if one.state == facts.RUNNING)
 
 
 def cookie(resource):
-    """Make an Erlang cookie on this node, where there is none."""
+    """quorate rabbitmq cookie: make an Erlang cookie on this node, where there is none."""
     from quorate.rabbitmq.broker.layout import create_cookie
     layout = one(resource).layout
     try:
@@ -122,7 +128,8 @@ def cookie(resource):
 
 
 def main(argv):
-    """boot NODE, forget NODE, cookie; with --resource and --force. None: not understood."""
+    """Run `quorate rabbitmq ARGV`: boot NODE, forget NODE or cookie, with --resource and --force. The exit code; None: not
+    understood."""
     words, options, names = list(argv), {}, []
     while words:
         word = words.pop(0)

@@ -17,26 +17,26 @@ def _start(context):
 
 
 def _stop(context):
-    """Hand over, stop every process of the broker, and prove it."""
+    """Drain the node, stop every process of the broker, and prove it."""
     from quorate.rabbitmq.actions import stop
     return stop.stop(context)
 
 
 def _monitor(context):
-    """What is true on this node."""
+    """Whether the broker runs on this node, and what it does."""
     from quorate.rabbitmq.actions import monitor
     return monitor.monitor(context)
 
 
 def reload_agent(context):
-    """Every action reads its parameters anew; only the policy has to be carried to the broker."""
-    from quorate.rabbitmq.actions import monitor
-    monitor.reload_policy(context)
+    """Every action reads its parameters anew; only the policy has to be set in the broker."""
+    from quorate.rabbitmq.actions import serving
+    serving.reload_policy(context)
     return Outcome(codes.SUCCESS)
 
 
 def validate(context):
-    """Level 0: the parameters only. Level 10: this machine, and what will hurt later."""
+    """Level 0: the parameters only. Level 10: also what will cause problems on this machine."""
     from quorate.ocf.advice import warn
     from quorate.rabbitmq.validation import errors, warnings
     found = errors(context)

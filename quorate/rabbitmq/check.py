@@ -1,29 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""rabbitmq-check: what it asks the broker, and which role gets which answer. How it is served is quorate.web's.
+"""rabbitmq-check: what it asks the broker, and which role gets which answer. quorate.web serves it.
 
-With credentials it keeps one AMQP connection and asks on that, and the management API every other second. Without any it can
-only shake hands, and each of those is a connection in the broker's log: so between two of them it only connects, which
-leaves nothing there.
+With credentials it keeps one AMQP connection and asks on that, and the management API every other second. Without credentials it
+can only do a handshake, and the broker logs each one: so between two handshakes it only connects, which is not logged.
 """
 
 from time import monotonic
 
 from quorate.errors import Unreadable, Usage
 from quorate.health import Health
-from quorate.rabbitmq.broker import amqp, credentials, health
-from quorate.rabbitmq.broker.credentials import CREDENTIALS, usual, with_file
-from quorate.rabbitmq.broker.observe import find_to_look_at, observe_broker
+from quorate.rabbitmq.broker import amqp, health
+from quorate.rabbitmq.broker.credentials import CREDENTIALS, default_endpoint, with_file
+from quorate.rabbitmq.broker.layout import ENV
+from quorate.rabbitmq.broker.observe import observe_broker
+from quorate.rabbitmq.broker.process import find_by_pid_file
 from quorate.rabbitmq.facts import Broker
 from quorate.web.check import Check, Fact
 
-HANDSHAKES = 5.0   # seconds between two of them without credentials, while all is well
+HANDSHAKES = 5.0   # seconds between two of them without credentials, while the broker answers
 API = 2.0          # seconds between two questions to the management API
 QUEUES = 15.0      # seconds between two lists of all queues
-ALARM_WEIGHT = 50  # per cent of its weight that a node with an alarm asks for through the agent-check
+ALARM_WEIGHT = 50  # per cent of its weight that a node with an alarm asks for by the agent-check
 YES, NO = ("1", "yes", "on", "true"), ("0", "no", "off", "false", "")
 
 ROLES = {
-    "/": "fit for clients, as the policy says",
+    "/": "fit for clients, as the options say",
     "/publisher": "fit, and no alarm of this node blocks publishers",
     "/ready": "the same as /",
     "/live": "the broker answers at all, in whatever state: a reason not to kill it",
@@ -38,7 +39,7 @@ class RabbitmqCheck(Check):
     interval, timeout, once_timeout = 0.5, 1.0, 2.0
     options = {
         "credentials FILE": "user and password of a monitoring user, [client] section (default: %s if it exists; without it "
-                            "only what needs none is asked)" % credentials.CREDENTIALS,
+                            "only what needs none is asked)" % CREDENTIALS,
         "host HOST": "of the broker (default: 127.0.0.1)",
         "port N": "AMQP (default: 5672)",
         "management-port N": "of the management API (default: 15672); asked only with credentials",
@@ -63,10 +64,10 @@ and xinetd with /etc/xinetd.d/quorate-rabbitmq-check, where disable has to be se
 With a user for it (rabbitmqctl add_user NAME, which asks for its password; rabbitmqctl set_user_tags NAME monitoring; \
 rabbitmqctl set_permissions NAME '^$' '^$' '^$') it keeps one AMQP connection and knows of alarms, partitions and members by the \
 management API. Without one it shakes hands every five seconds, which RabbitMQ logs as a client that closed its connection."""
-    files = ((credentials.CREDENTIALS, "Names and values in the [client] section: user, password; vhost, host, port, ssl, ssl_ca, "
+    files = ((CREDENTIALS, "Names and values in the [client] section: user, password; vhost, host, port, ssl, ssl_ca, "
                          "management_host, management_port, management_ssl, epmd_port where they are not the usual. Owner root, "
                          "group rabbitmq, mode 0640; one that every user can read is not used."),
-     ("/etc/rabbitmq/rabbitmq-env.conf", "NODENAME is read from it, if it is a plain word."))
+     (ENV, "NODENAME is read from it, if it is a plain word."))
     see_also = ("ocf_quorate_rabbitmq(7)", "rabbitmq-diagnostics(8)", "haproxy(1)")
 
     def __init__(self, options):
@@ -74,12 +75,12 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
         for name in ("port", "management_port", "epmd_port"):
             if not 0 < int(options.get(name, "1") if options.get(name, "1").isdigit() else 0) < 65536:
                 raise Usage("--%s is a number from 1 to 65535" % name.replace("_", "-"))
-        self.alarms, self.minority = self._said("alarms", "yes"), self._said("minority", "no")
-        self._session, self._place, self._process, self._resident = None, None, None, False
+        self.alarms, self.minority = self._yes_or_no("alarms", "yes"), self._yes_or_no("minority", "no")
+        self._session, self._endpoint, self._process, self._resident = None, None, None, False
         self._handshake = self._asked = self._listed = -1e9  # when, in seconds of the monotonic clock
-        self._heard = {}
+        self._management = {}  # what the management API answered last, as fields of Broker
 
-    def _said(self, name, default):
+    def _yes_or_no(self, name, default):
         value = self.options.get(name, default).lower()
         if value not in YES + NO:
             raise Usage("--%s is yes or no" % name)
@@ -90,24 +91,24 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
 
     def observe(self, seconds, last):
         from quorate.host.process import Processes
-        processes, trouble = Processes(), None
+        processes, problem = Processes(), None
         try:
-            self._place = self._place or self.place()
+            self._endpoint = self._endpoint or self.endpoint()
         except Unreadable as error:
-            self._place, trouble = self.place(credentials=False), error.reason
+            self._endpoint, problem = self.endpoint(with_credentials=False), error.reason
         broker = self._broker(processes, seconds, last)
-        if trouble or not broker.answered:
-            self._place = None  # read anew: a file may have changed
-        if trouble:
-            broker = broker._replace(error=" ".join(filter(None, (trouble, broker.error))))
+        if problem or not broker.answered:
+            self._endpoint = None  # read again next time: a file may have changed
+        if problem:
+            broker = broker._replace(error=" ".join(filter(None, (problem, broker.error))))
         return Fact(broker, self.policy(health.classify(broker), broker))
 
-    def place(self, credentials=True):
-        """The Where by options and credentials. Raises Unreadable."""
-        options, found = self.options, usual(self.options.get("node"))
-        if credentials:
-            wanted = options.get("credentials")
-            found = with_file(found, wanted or CREDENTIALS, bool(wanted))
+    def endpoint(self, with_credentials=True):
+        """The Endpoint by options and file of credentials. Raises Unreadable."""
+        options, found = self.options, default_endpoint(self.options.get("node"))
+        if with_credentials:
+            path = options.get("credentials")
+            found = with_file(found, path or CREDENTIALS, bool(path))
         for option, field in (("host", "host"), ("log", "log"), ("pid_file", "pid_file")):
             if option in options:
                 found = found._replace(**{field: options[option]})
@@ -117,40 +118,42 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
         return found._replace(management_host=options["host"]) if "host" in options else found
 
     def _broker(self, processes, seconds, last):
-        """The Broker by this look, and by what the API said a moment ago."""
-        place, now = self._place, monotonic()
+        """The Broker by this observation, and by what the management API said a moment ago."""
+        endpoint, now = self._endpoint, monotonic()
         kept = last.status is not None and last.status.answered
         if self._process is None or processes.gone(self._process):
-            self._process = None if kept else find_to_look_at(processes, place.node, place.pid_file)
+            self._process = None if kept else find_by_pid_file(processes, endpoint.node, endpoint.pid_file)
         process = processes.get(self._process.pid) if self._process else None
         if process is not None and process.state in "Tt":
             return Broker(process)
-        if place.user and self._resident:  # a single look shakes hands instead: pika costs more than all the rest of it
-            self._session = self._session or amqp.Session(place)
-        elif self._resident and kept and now - self._handshake < HANDSHAKES and amqp.connects(place.host, place.port, seconds):
+        if endpoint.user and self._resident:  # a single observation does a handshake instead: pika costs more than all its rest
+            self._session = self._session or amqp.Session(endpoint)
+        elif self._resident and kept and now - self._handshake < HANDSHAKES and amqp.connects(
+                endpoint.host, endpoint.port, seconds):
             return last.status
-        broker = observe_broker(place._replace(user=None), process, 0, seconds, self._session)
+        broker = observe_broker(endpoint._replace(user=None), process, 0, seconds, self._session)
         if not broker.answered:
-            self._session, self._heard, self._asked = self._dropped(), {}, -1e9
-            self._process = process or find_to_look_at(processes, place.node, place.pid_file)
+            self._session, self._management, self._asked = self._dropped(), {}, -1e9
+            self._process = process or find_by_pid_file(processes, endpoint.node, endpoint.pid_file)
             return broker
         self._handshake = now
-        if not place.user or broker.refused or broker.full:
+        if not endpoint.user or broker.refused or broker.full:
             return broker
-        return broker._replace(**self._api(place, now, max(0.05, seconds - (monotonic() - now))))
+        return broker._replace(**self._ask_management(endpoint, now, max(0.05, seconds - (monotonic() - now))))
 
-    def _api(self, place, now, seconds):
-        """What the management API said last; asked again when that is old."""
+    def _ask_management(self, endpoint, now, seconds):
+        """What the management API answered last; asked again when that is old."""
         if now - self._asked >= API:
             from quorate.rabbitmq.broker import management
             lists = bool(self.options.get("queues")) and now - self._listed >= QUEUES
-            kept = {} if lists else {name: self._heard[name] for name in ("leaderless", "unsynchronised", "quorum_critical")
-                                     if name in self._heard}
-            self._heard = dict(kept, **management.ask(place, 10 if lists else 0, seconds))
+            kept = {} if lists else {name: self._management[name] for name in ("leaderless", "unsynchronised", "quorum_critical")
+                                     if name in self._management}
+            self._management = dict(kept, **management.ask(endpoint, 10 if lists else 0, seconds))
             self._asked, self._listed = now, now if lists else self._listed
-        return self._heard
+        return self._management
 
     def _dropped(self):
+        """None, for a session whose connection is dropped."""
         if self._session is not None:
             self._session.close()
 
@@ -193,4 +196,5 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
     def known(self, fact):
         broker = fact.status or Broker()
         shown = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in broker._asdict().items()}
-        return {"broker": dict(shown, process=broker.process.pid if broker.process else None)}
+        # under_pause: always null, for programs that read it; `stage` says whether the broker paused itself.
+        return {"broker": dict(shown, process=broker.process.pid if broker.process else None, under_pause=None)}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cluster on one screen: what `quorate explain` prints. Pure: a Snapshot in, lines out."""
+"""What `quorate explain` prints about a RabbitMQ cluster. Pure: a Snapshot in, lines out."""
 
-from quorate.rabbitmq.election.decide import decide, outlast, stopping
+from quorate.rabbitmq.election.decide import decide, decide_waiting, stop_impact
 from quorate.rabbitmq.election.proof import node_of
 from quorate.rabbitmq.facts import BOOTED, DOWN, PARTITIONED, RUNNING, STARTING, WAIT, WAITING, Decision
 from quorate.text import age, columns
@@ -11,55 +11,57 @@ _COLUMNS = ("node", "member", "state", "data", "cluster of", "saw running", "sto
 
 
 def conclusion(snapshot):
-    """(node, Decision) of every node that has something to decide: it runs no broker, or one that waits. In order."""
+    """(node, Decision) of every node that runs no broker, or one that boots. By name."""
     found = []
     for node in sorted(snapshot.reports):
-        seen, report = snapshot._replace(me=node), snapshot.reports[node]
+        of_node, report = snapshot._replace(me=node), snapshot.reports[node]
         if node != snapshot.me:
-            seen = seen._replace(unreachable=frozenset())  # that is known of this node only
+            of_node = of_node._replace(unreachable=frozenset())  # that is known of this node only
         if report.state in (STARTING, WAITING):
-            found.append((node, outlast(seen)))
+            found.append((node, decide_waiting(of_node)))
         elif report.state == DOWN:
-            found.append((node, decide(seen) if report.launched else Decision(WAIT, NOT_STARTED)))
+            found.append((node, decide(of_node) if report.launched else Decision(WAIT, NOT_STARTED)))
     return found
 
 
-def table(snapshot, now, said=None, home="DATADIR"):
-    """List of lines. now: unix seconds, for the age of the reports; said: dict node -> its live sentence. What another node
-    says of itself is shown where it is not what follows from the reports: it may be cut off, which no report tells. home:
-    where the nodes' data are, for a command that can be typed."""
+def table(snapshot, now, statuses=None, data_root="DATADIR"):
+    """List of lines. now: unix seconds, for the age of the reports; statuses: dict node -> its published status; data_root:
+    directory of the nodes' data, for a command that can be typed.
+
+    The status of another node is shown where it is not what follows from the reports: that node may be unable to connect, which
+    no report says."""
     nodes = sorted(set(snapshot.nodes) | set(snapshot.reports))
     lines = columns([_COLUMNS] + [_row(snapshot, node, now) for node in nodes]) + [""] + _cluster(snapshot)
     commands = []
     for node, decision in conclusion(snapshot):
         lines.append("%s: %s (%s)" % (node, decision.action, decision.reason.rstrip(".")))
-        word = (said or {}).get(node)
-        if word and node != snapshot.me and not word.startswith(decision.reason):
-            lines.append("    %s itself: %s" % (node, word))
+        status = (statuses or {}).get(node)
+        if status and node != snapshot.me and not status.startswith(decision.reason):
+            lines.append("    %s itself: %s" % (node, status))
         if decision.command and decision.command not in commands:
             commands.append(decision.command)
-    lines += ["to go on: " + command.replace("DATADIR", home) for command in commands]
+    lines += ["to go on: " + command.replace("DATADIR", data_root) for command in commands]
     if snapshot.override is not None:
-        lines.append("the word of %s: %s boots without those that are missing; not carried out yet" % (
+        lines.append("override by %s: %s boots without the missing nodes; not carried out yet" % (
             snapshot.override.by, snapshot.override.node))
     return lines
 
 
 def _cluster(snapshot):
-    """What can be said of the cluster as a whole."""
+    """List of lines about the cluster as a whole."""
     running = [node for node in sorted(snapshot.reports) if snapshot.reports[node].state == RUNNING]
     members = frozenset().union(*(one.members or () for one in snapshot.reports.values() if one.data))
     names = {one.name: node for node, one in snapshot.reports.items() if one.name}
     away = sorted(names.get(name) or node_of(name, snapshot) for name in members
                   if name not in names or snapshot.reports[names[name]].state not in BOOTED)
     lines = ["running: %d of %d members%s" % (len(running), len(members), "; away: " + ", ".join(away) if away else "")]
-    critical = [node for node in running if stopping(snapshot._replace(me=node))[0]]
+    critical = [node for node in running if stop_impact(snapshot._replace(me=node))[0]]
     if critical and len(members) > 1:
         lines.append("quorum-critical: %s (without one of them just half of the members, or fewer, would run)"
                      % ", ".join(critical))
-    parted = [node for node in sorted(snapshot.reports) if snapshot.reports[node].state == PARTITIONED]
-    if parted:
-        lines.append("partitioned: %s, on the smaller side; restarted after minority_wait where others run" % ", ".join(parted))
+    partitioned = [node for node in sorted(snapshot.reports) if snapshot.reports[node].state == PARTITIONED]
+    if partitioned:
+        lines.append("partitioned: %s; restarted after minority_wait if the cluster runs elsewhere" % ", ".join(partitioned))
     return lines
 
 
@@ -78,7 +80,7 @@ def _row(snapshot, node, now):
 
 
 def _short(names):
-    """Erlang names without what is usually the same for all."""
+    """Erlang names as text, without the 'rabbit@' that most have."""
     if not names:
         return "-"
     return " ".join(sorted(name.partition("@")[2] if name.startswith("rabbit@") else name for name in names))

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""validate-all: what is wrong with the parameters anywhere (level 0), and what will hurt on this node (level 10)."""
+"""validate-all: errors in the parameters (level 0), and what will cause problems on this node (level 10)."""
 
 from quorate.ocf.codes import Failed
 from quorate.rabbitmq.broker import parse, policy
 
 
 def errors(context):
-    """Sentences about parameters that can be right nowhere. Looks at no machine."""
+    """Messages about parameters that are wrong on every node. Reads nothing of this machine."""
     parameters, found = context.parameters, []
     if parameters.set_policy:
         try:
             policy.parse(parameters.set_policy)
-        except policy.Unclear as unclear:
-            found.append(str(unclear))
+        except policy.Unclear as error:
+            found.append(str(error))
     if parameters.nodename and not all(letter.isalnum() or letter in "_-.@" for letter in parameters.nodename):
         found.append("Parameter nodename: '%s' is no Erlang name; write for example rabbit." % parameters.nodename[:40])
     return found
 
 
 def warnings(context):
-    """Sentences about what works now and will hurt later."""
+    """Messages about what works now and will cause problems later."""
     from quorate.rabbitmq.broker.layout import find_layout, layout_problems, text_of
     try:
         layout = find_layout(context)
@@ -27,34 +27,35 @@ def warnings(context):
         return [failed.reason]
     found = layout_problems(layout)
     if context.parameters.set_policy:
-        words = policy.refused(policy.parse(context.parameters.set_policy), parse.version_key(layout.version))
-        found += [words] if words else []
+        problem = policy.unsupported(policy.parse(context.parameters.set_policy), parse.version_key(layout.version))
+        found += [problem] if problem else []
     conf = parse.options(text_of(layout.config))
     if conf.get("cluster_partition_handling", "ignore") == "ignore":
-        found.append("cluster_partition_handling is 'ignore' in %s: after a partition of the network the nodes go on apart. "
-                     "Set it to pause_minority." % layout.config)
+        found.append("cluster_partition_handling is 'ignore' in %s: in a network partition both sides go on, and their "
+                     "data diverge. Set it to pause_minority." % layout.config)
     if any(name.startswith("cluster_formation.") for name in conf):
-        found.append("cluster_formation is set in %s: who founds and who joins is decided by this agent; remove it."
+        found.append("cluster_formation is set in %s: this agent decides which node founds the cluster and which joins. Remove "
+                     "it."
                      % layout.config)
     return found + _enabled_unit(context) + _cluster(context)
 
 
 def _enabled_unit(context):
-    """The unit that would start the broker behind the cluster's back."""
+    """A message if systemd would start the broker as well."""
     result = context.commands.run(["systemctl", "is-enabled", "rabbitmq-server.service"], context.deadline.limit(5))
     if result.out.strip() != "enabled":
         return []
-    return ["systemd starts rabbitmq-server.service at boot, and so does the cluster: systemctl disable rabbitmq-server"]
+    return ["systemd starts rabbitmq-server.service at boot, but the cluster starts the broker: systemctl disable rabbitmq-server"]
 
 
 def _cluster(context):
-    """What the cluster's own settings will do to us; nothing when there is no cluster to ask."""
+    """Messages about the cluster's own settings; none when there is no cluster to ask."""
     from quorate.pacemaker import cib, crm_mon
     from quorate.pacemaker.tools import Unavailable
     found = []
     try:
         if cib.stonith_enabled(context.commands, context.deadline) is False:
-            found.append("Fencing is off: a node that does not stop can then serve beside the cluster. "
+            found.append("Fencing is off: a node that does not stop can go on serving beside the cluster. "
                          "pcs property set stonith-enabled=true")
         known = {node.name for node in crm_mon.status(context.commands, context.deadline).nodes}
     except Unavailable:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept on record while a broker serves, and what is to be done once after a boot.
+"""A broker that serves: what is published while it does, and what is done once after a boot.
 
 The monitor of a healthy broker finds nothing changed: that costs two stat calls and, once a minute, one question to the
 cluster whether it still has this node's report.
@@ -7,63 +7,91 @@ cluster whether it still has this node's report.
 
 import os
 
-from quorate.host.state_files import stamp
+from quorate.host import daemon
+from quorate.host.state_files import StateFiles, stamp
+from quorate.ocf import codes
+from quorate.ocf.codes import Outcome
 from quorate.pacemaker.tools import this_node
 from quorate.rabbitmq import facts
+from quorate.rabbitmq.actions.participant import Participant
+from quorate.rabbitmq.broker import observe
+from quorate.rabbitmq.broker.layout import decode_layout
 
-VERIFY = 60  # seconds after which it is looked whether the cluster still has the report
+VERIFY = 60  # seconds after which the monitor asks whether the cluster still has the report
+
+
+def handle_serving(participant, observed):
+    """Publish that the broker serves, and do what is left to do after a boot. The Outcome of start and monitor."""
+    state_files = participant.state_files
+    for name in ("waiting", "unknown") + (("cut-off",) if observed.state == facts.RUNNING else ()):
+        state_files.forget(name)
+    keep_record(participant, observed)
+    after_boot(participant)
+    problem = state_files.read("complaint").get("text")
+    return Outcome(codes.DEGRADED, problem) if problem else Outcome(codes.SUCCESS)
 
 
 def keep_record(participant, observed):
     """Publish the state and the members when they changed."""
     state_files, layout, now = participant.state_files, participant.layout, int(participant.context.clock.monotonic())
-    note = state_files.read("serving")
-    mark = "%s %s %s" % (observed.state, stamp(os.path.join(layout.directory, "cluster_nodes.config")),
-                         stamp(os.path.join(layout.directory, "nodes_running_at_shutdown")))
-    verified = int(note.get("verified", 0))
-    if note.get("mark") == mark and 0 <= now - verified < VERIFY and not participant.context.is_probe:
+    last = state_files.read("serving")
+    fingerprint = "%s %s %s" % (observed.state, stamp(os.path.join(layout.directory, "cluster_nodes.config")),
+                                stamp(os.path.join(layout.directory, "nodes_running_at_shutdown")))
+    verified = int(last.get("verified", 0))
+    if last.get("mark") == fingerprint and 0 <= now - verified < VERIFY and not participant.context.is_probe:
         return
     if not 0 <= now - verified < VERIFY:
-        reports = participant.published.reports()
-        if this_node(participant.context) not in reports:
-            state_files.forget("published")
-        elif others_joined(reports, this_node(participant.context)):
-            learn_members(participant)
-            participant.report(observed.state)
-    if note.get("mark") != mark:
-        if not note:
-            if participant.from_disk().store == facts.KHEPRI:
-                learn_members(participant)
-            participant.disk.drop_evidence()
-            participant.disk.keep_served()
-            _end_word(participant)
-            participant.published.took_part(participant.published.generation() or 0)
+        _verify(participant, observed)
+    if last.get("mark") != fingerprint:
+        if not last:
+            _first_record(participant)
         participant.report(observed.state)
-        participant.published.set_status(words(observed))
+        participant.published.set_status(serving_status(observed))
     elif not state_files.has("published"):
         participant.report(observed.state)
-        participant.published.set_status(words(observed))
-    state_files.write("serving", {"mark": mark, "verified": now})
+        participant.published.set_status(serving_status(observed))
+    state_files.write("serving", {"mark": fingerprint, "verified": now})
 
 
-def _end_word(participant):
-    """An operator's word to boot ends when a broker serves: left lying, it would be obeyed after the next stop of all, when
-    nobody means it any more."""
-    word = participant.published.override()
-    if word is not None:
-        participant.context.log.warning("The word of %s to boot %s was not carried out, and ends: a broker runs." % (word.by, word.node))
+def _verify(participant, observed):
+    """Make keep_record publish again where the cluster lost this node's report; learn the members where others joined."""
+    me, reports = this_node(participant.context), participant.published.reports()
+    if me not in reports:
+        participant.state_files.forget("published")
+    elif others_joined(reports, me):
+        learn_members(participant)
+        participant.report(observed.state)
+
+
+def _first_record(participant):
+    """The broker serves for the first time since it was launched: what it has on disk now is true, and the override ends."""
+    if participant.from_disk().store == facts.KHEPRI:
+        learn_members(participant)
+    participant.disk.drop_evidence()
+    participant.disk.keep_served()
+    _end_override(participant)
+    participant.published.took_part(participant.published.generation() or 0)
+
+
+def _end_override(participant):
+    """An override to boot ends when a broker serves: otherwise it would be obeyed after the next stop of all, when no operator
+    means it any more."""
+    override = participant.published.override()
+    if override is not None:
+        participant.context.log.warning("The override by %s (boot %s) was not needed, and ends: a broker runs." % (
+            override.by, override.node))
         participant.published.set_override(None)
 
 
 def others_joined(reports, me):
-    """Whether, with Khepri, a broker runs that this node does not know as a member. With Mnesia it stands in a file."""
+    """Whether, with Khepri, a broker runs that this node does not know as a member. With Mnesia a file says so."""
     own = reports[me]
     return own.store == facts.KHEPRI and any(
         one.state == facts.RUNNING and one.name and one.name not in (own.members or ()) for one in reports.values())
 
 
 def learn_members(participant):
-    """Ask the broker who the members are, and keep it over a reboot: with Khepri they stand in no file of its own."""
+    """Ask the broker who the members are, and keep them over a reboot: with Khepri no file of RabbitMQ's says so."""
     from quorate.rabbitmq.broker import parse
     from quorate.rabbitmq.broker.ctl import Tools
     found = parse.cluster_members(Tools(participant.context, participant.layout).cluster_status())
@@ -71,29 +99,32 @@ def learn_members(participant):
         participant.disk.keep_members(found)
 
 
-def words(observed):
-    """The live sentence."""
+def serving_status(observed):
+    """The text of the node attribute RESOURCE-status."""
     return "running" if observed.state == facts.RUNNING else observed.sentence
 
 
+# once after each boot
+
 def after_boot(participant):
-    """Once after each boot: quorum queues of a node that joined anew, the policy."""
+    """Extend quorum queues to a node that joined as a new member, and set the policy. What fails is tried again by the next
+    monitor."""
     from quorate.rabbitmq.broker.ctl import Tools
     state_files = participant.state_files
     if state_files.read("grow", persistent=True):
-        done, sentence = Tools(participant.context, participant.layout).grow(participant.layout.nodename)
+        done, message = Tools(participant.context, participant.layout).grow(participant.layout.nodename)
         if done:
             state_files.discard("grow")
         else:
-            participant.context.log.warning(sentence)  # the next monitor tries again
+            participant.context.log.warning(message)
     if not state_files.has("policy"):
         apply_policy(participant)
 
 
 def apply_policy(participant):
-    """Set the policy of the parameter, if it is not the one that was set last. One node is enough; twice does no harm."""
-    from quorate.rabbitmq.broker import policy
-    from quorate.rabbitmq.broker import parse
+    """Set the policy of the parameter, unless it was the last one that was set. One node is enough; setting it twice does no
+    harm."""
+    from quorate.rabbitmq.broker import parse, policy
     from quorate.rabbitmq.broker.ctl import Tools
     state_files, text = participant.state_files, participant.context.parameters.set_policy
     if not text:
@@ -101,31 +132,42 @@ def apply_policy(participant):
         return
     try:
         wanted = policy.parse(text)
-        problem = policy.refused(wanted, parse.version_key(participant.layout.version))
-    except policy.Unclear as unclear:
-        problem = str(unclear)
+        problem = policy.unsupported(wanted, parse.version_key(participant.layout.version))
+    except policy.Unclear as error:
+        problem = str(error)
     if not problem:
-        mark = _mark("\0".join(wanted.words()))
+        fingerprint = _fingerprint("\0".join(wanted.words()))
         # A cluster that is founded anew has none, whatever was set in the one before.
-        if participant.published.policy() != mark or state_files.read("launched-for").get("action") == facts.FOUND:
-            done, trouble = Tools(participant.context, participant.layout).set_policy(wanted)
+        if participant.published.policy() != fingerprint or state_files.read("launched-for").get("action") == facts.FOUND:
+            done, message = Tools(participant.context, participant.layout).set_policy(wanted)
             if not done:
-                _complain(participant, trouble)
+                _show_problem(participant, message)
                 return  # the next monitor tries again: the broker may only have been busy
             participant.context.log.info("The policy %s was set." % wanted.name)
-            participant.published.policy_set(mark)
+            participant.published.set_policy(fingerprint)
         state_files.forget("complaint")
     else:
-        _complain(participant, problem)
+        _show_problem(participant, problem)
     state_files.write("policy", {"mark": "-"})
 
 
-def _complain(participant, problem):
-    """Have it logged, and shown as degraded."""
+def reload_policy(context):
+    """What reload-agent does: set the policy of the parameter again, if a broker runs."""
+    state_files = StateFiles("rabbitmq", context.instance)
+    state_files.forget("policy")
+    state_files.forget("complaint")
+    layout = decode_layout(state_files.read("layout"))
+    if layout is not None and daemon.launched_process(context, state_files) is not None:
+        if observe.observe(context, state_files, layout).state == facts.RUNNING:
+            apply_policy(Participant(context, state_files, layout=layout))
+
+
+def _show_problem(participant, problem):
+    """Log the problem, and show it as the reason of a degraded monitor."""
     participant.context.log.error(problem)
     participant.state_files.write("complaint", {"text": problem})
 
 
-def _mark(text):
+def _fingerprint(text):
     from hashlib import sha256
     return sha256(text.encode()).hexdigest()[:16]

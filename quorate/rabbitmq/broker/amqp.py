@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking the broker in AMQP 0-9-1: a bare handshake that needs no credentials, and one connection that is kept.
+"""Ask the broker in AMQP 0-9-1: by a bare handshake that needs no credentials, or on one connection that is kept.
 
-The bare one is what a monitor can afford: 17 ms of CPU in a fresh process against 50 with pika (and 400 with rabbitmqctl). It
-proves that the broker accepts connections and answers: it takes its greeting (Connection.Start) and goes. The broker writes
-two lines into its log for each such visitor; the kept connection of the check leaves none.
+The bare handshake is what a monitor can afford: 17 ms of CPU in a fresh process against 50 with pika (and 400 with rabbitmqctl).
+It proves that the broker accepts connections and answers: it reads the greeting (Connection.Start) and closes. The broker logs
+two lines for each; the kept connection of the check causes none.
 """
 
 from collections import namedtuple
@@ -15,16 +15,16 @@ _START = b"\0\x0a\0\x0a"  # class 10 (connection), method 10 (start), behind the
 _PUBLIC = "The broker"
 
 
-class Hello(namedtuple("Hello", "listening answered error", defaults=(None,))):
-    """What a handshake showed: fields of facts.Broker. listening: False: connection refused; None: cannot be told;
+class Handshake(namedtuple("Handshake", "listening answered error", defaults=(None,))):
+    """What a handshake showed, as fields of facts.Broker. listening: False: connection refused; None: unknown;
     answered: True: it greeted; False: not in time; None: it gave no answer and did not hang, see error."""
 
     __slots__ = ()
 
 
-class Word(namedtuple("Word", "hello refused full", defaults=(False, False))):
-    """What a session learnt. hello: Hello, or None: the connection came to nothing, which only a bare handshake explains;
-    refused: not these credentials; full: the broker's limit of connections is reached."""
+class SessionResult(namedtuple("SessionResult", "handshake refused full", defaults=(False, False))):
+    """What a session found out. handshake: Handshake, or None: there was no connection, and only a bare handshake explains why;
+    refused: the credentials were refused; full: the broker's limit of connections is reached."""
 
     __slots__ = ()
 
@@ -33,32 +33,32 @@ class NoAnswer(Exception):
     """The time was over before the broker had answered."""
 
 
-def hello(host, port, timeout, tls=False):
-    """Hello of the broker there. Never raises for what the broker does."""
+def handshake(host, port, timeout, tls=False):
+    """The Handshake with the broker there. Never raises for what the broker does."""
     import socket
     from quorate.host.names import connect
     end = monotonic() + timeout
     try:
         one = connect(host, port, max(0.01, timeout))
     except ConnectionRefusedError:
-        return Hello(False, None, "Nobody listens on %s port %d." % (host, port))
+        return Handshake(False, None, "Nobody listens on %s port %d." % (host, port))
     except (socket.timeout, BlockingIOError):  # its queue of connections is full
-        return Hello(None, False, "%s did not take a connection on port %d within %g s." % (_PUBLIC, port, timeout))
+        return Handshake(None, False, "%s did not accept a connection on port %d within %g s." % (_PUBLIC, port, timeout))
     except OSError as error:
-        return Hello(None, None, "%s cannot be reached on %s port %d: %s." % (_PUBLIC, host, port, error.strerror or error))
+        return Handshake(None, None, "%s cannot be reached on %s port %d: %s." % (_PUBLIC, host, port, error.strerror or error))
     try:
         with _secured(one, host, end) if tls else one as one:
             one.sendall(HEADER)
-            return greeting(_receive(one, end), port)
+            return parse_greeting(_receive(one, end), port)
     except socket.timeout:
-        return Hello(True, False, "%s took a connection on port %d and said nothing for %g s." % (_PUBLIC, port, timeout))
+        return Handshake(True, False, "%s accepted a connection on port %d and did not answer for %g s." % (_PUBLIC, port, timeout))
     except OSError as error:
-        return Hello(True, None, "%s broke the connection on port %d: %s." % (_PUBLIC, port, error.strerror or error))
+        return Handshake(True, None, "%s broke the connection on port %d: %s." % (_PUBLIC, port, error.strerror or error))
 
 
 def connects(host, port, timeout):
-    """Whether somebody takes connections there. It says little, since a stopped process takes them as well until its queue is
-    full; but the broker logs nothing of a visitor that says nothing."""
+    """Whether connections are accepted there. That proves little, since the kernel accepts them for a stopped process as well,
+    until its queue is full; but the broker logs nothing about a connection that sends nothing."""
     from quorate.host.names import connect
     try:
         with connect(host, port, max(0.01, timeout)):
@@ -67,14 +67,14 @@ def connects(host, port, timeout):
         return False
 
 
-def greeting(data, port):
-    """Hello by the first bytes that came. Pure."""
+def parse_greeting(data, port):
+    """The Handshake by the first bytes that came. Pure."""
     if data[:1] == b"\x01" and data[7:11] == _START:
-        return Hello(True, True)
+        return Handshake(True, True)
     if not data:
-        return Hello(True, None, "%s closed the connection on port %d without a word: it may want TLS there, or have no "
-                                 "connection left." % (_PUBLIC, port))
-    return Hello(True, None, "What listens on port %d does not speak AMQP 0-9-1." % port)
+        return Handshake(True, None, "%s closed the connection on port %d without an answer: it may expect TLS there, or have "
+                               "no connection left." % (_PUBLIC, port))
+    return Handshake(True, None, "What listens on port %d does not speak AMQP 0-9-1." % port)
 
 
 def _receive(one, end):
@@ -90,7 +90,7 @@ def _receive(one, end):
 
 
 def _secured(one, host, end):
-    """TLS without looking at the certificate: it is asked whether it answers, and told no secret."""
+    """TLS without a check of the certificate: it only has to answer, and no secret is sent."""
     import ssl
     how = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     how.check_hostname, how.verify_mode = False, ssl.CERT_NONE
@@ -99,25 +99,25 @@ def _secured(one, host, end):
 
 
 class Session:
-    """One connection with credentials, made when it is needed and again when it broke. `ask` is a question to a channel of
-    its own and the answer to it: the broker reads, works and writes, and writes nothing into its log.
+    """One connection with credentials, opened when it is needed and again when it broke. `ask` sends a request on its channel and
+    waits for the answer: the broker reads, works and writes, and logs nothing.
 
-    where: quorate.rabbitmq.broker.credentials.Where
+    endpoint: quorate.rabbitmq.broker.credentials.Endpoint
     """
 
-    def __init__(self, where):
-        self.where = where
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
         self._connection, self._channel = None, None
         self._done, self._error = False, None
 
     def ask(self, timeout):
-        """Word by the kept connection, or by a new one."""
+        """The SessionResult by the kept connection, or by a new one."""
         end = monotonic() + timeout
         kept = self._channel is not None
         error = self._ask(end)
         if error is not None and kept and not isinstance(error, NoAnswer):
-            error = self._ask(end)  # a kept connection that broke says nothing of the broker: it is asked on a new one
-        return verdict(error, self.where.port, timeout)
+            error = self._ask(end)  # a kept connection that broke proves nothing about the broker: ask on a new one
+        return session_result(error, self.endpoint.port, timeout)
 
     def _ask(self, end):
         """None, or what went wrong."""
@@ -128,17 +128,17 @@ class Session:
             self._channel.basic_qos(prefetch_count=1, callback=self._finish)
             self._wait(end)
             return None
-        except Exception as error:  # pika has several families of them; whatever it is, there was no answer
+        except Exception as error:  # pika has several families of exceptions; whatever it is, there was no answer
             self.close()
             return error
 
     def _connect(self, end):
         pika = driver()
-        where = self.where
-        how = {"ssl_options": pika.SSLOptions(tls_context(where.cafile), where.host)} if where.tls else {}
+        endpoint = self.endpoint
+        how = {"ssl_options": pika.SSLOptions(tls_context(endpoint.cafile), endpoint.host)} if endpoint.tls else {}
         left = max(0.05, end - monotonic())
         parameters = pika.ConnectionParameters(
-            where.host, where.port, where.vhost, pika.PlainCredentials(where.user, where.password), heartbeat=60,
+            endpoint.host, endpoint.port, endpoint.vhost, pika.PlainCredentials(endpoint.user, endpoint.password), heartbeat=60,
             socket_timeout=left, stack_timeout=left, connection_attempts=1,
             client_properties={"connection_name": "quorate rabbitmq-check"}, **how)
         self._done = self._error = None
@@ -160,7 +160,7 @@ class Session:
             self._connection.ioloop.stop()
 
     def _wait(self, end):
-        """Let pika work until the answer is there. Raises what it failed with, or NoAnswer."""
+        """Run pika's loop until the answer is there. Raises the error of the connection, or NoAnswer."""
         loop = self._connection.ioloop
         timer = loop.call_later(max(0.01, end - monotonic()), loop.stop)
         try:
@@ -174,8 +174,8 @@ class Session:
             raise NoAnswer("no answer")
 
     def close(self, goodbye=False):
-        """Drop the connection. goodbye: take leave of the broker, which logs the end of a connection that just broke as a
-        warning; a hung one would not hear it."""
+        """Drop the connection. goodbye: close it in AMQP first, because the broker logs a warning for a connection that just
+        breaks; a hung broker would not answer that."""
         connection, self._connection, self._channel = self._connection, None, None
         if connection is None:
             return
@@ -187,12 +187,12 @@ class Session:
                 connection.ioloop.start()
                 connection.ioloop.remove_timeout(timer)
             connection.ioloop.close()
-        except Exception:  # it is given up in any case
+        except Exception:  # the connection is dropped in any case
             pass
 
 
 def driver():
-    """pika, which would else tell standard error what we tell in a sentence."""
+    """The module pika, with its log messages off: they would go to standard error, beside ours."""
     import logging
     import pika
     logger = logging.getLogger("pika")
@@ -203,8 +203,8 @@ def driver():
 
 
 def tls_context(cafile=None):
-    """An SSLContext; without a file of authorities the certificate is not looked at, which where.py allows on this machine
-    only."""
+    """An SSLContext; without a file of authorities the certificate is not checked, which credentials.merged allows only for
+    this machine."""
     import ssl
     how = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if cafile:
@@ -214,15 +214,15 @@ def tls_context(cafile=None):
     return how
 
 
-def verdict(error, port, timeout):
-    """Word for what a session met. Pure: by the names of pika's classes, which is not imported here."""
+def session_result(error, port, timeout):
+    """The SessionResult for an error (None: an answer). Pure: it goes by the names of pika's classes, without importing pika."""
     if error is None:
-        return Word(Hello(True, True))
+        return SessionResult(Handshake(True, True))
     names = {one.__name__ for one in type(error).__mro__}
     text = " ".join(str(error.args[-1] if error.args else error).split())[:160] or type(error).__name__
     if isinstance(error, NoAnswer) or "AMQPHeartbeatTimeout" in names:
-        return Word(Hello(True, False, "%s said nothing on port %d for %g s." % (_PUBLIC, port, timeout)))
+        return SessionResult(Handshake(True, False, "%s did not answer on port %d for %g s." % (_PUBLIC, port, timeout)))
     if names & {"ProbableAuthenticationError", "AuthenticationError", "ProbableAccessDeniedError"}:
         full = "limit" in text and "reached" in text
-        return Word(Hello(True, True, text), refused=not full, full=full)
-    return Word(None)
+        return SessionResult(Handshake(True, True, text), refused=not full, full=full)
+    return SessionResult(None)

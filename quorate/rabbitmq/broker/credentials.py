@@ -1,36 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the broker of this node can be asked, and as whom: from the layout, and from a file that only root (and the check)
-can read."""
+"""The broker's endpoint: its addresses, and credentials from a file that only root and the check can read."""
 
 import os
 from collections import namedtuple
 
 from quorate.errors import Unreadable
+from quorate.rabbitmq.broker.layout import DATA, LOGS, check_nodename
 
 CREDENTIALS = "/etc/quorate/rabbitmq.cnf"
-LOGS = "/var/log/rabbitmq"
-MNESIA = "/var/lib/rabbitmq/mnesia"
-ENVIRONMENT = "/etc/rabbitmq/rabbitmq-env.conf"
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 _NUMBERS = ("port", "management-port", "epmd-port")
 _KNOWN = ("user", "password", "vhost", "host", "ssl", "ssl-ca", "management-host", "management-ssl") + _NUMBERS
 _YES = ("1", "yes", "on", "true")
 
 
-class Where(namedtuple("Where", (
+class Endpoint(namedtuple("Endpoint", (
         "host port tls cafile vhost user password management_host management_port management_tls node log pid_file epmd_port"),
         defaults=("127.0.0.1", 5672, False, None, "/", None, None, "127.0.0.1", 15672, False, None, None, None, 4369))):
-    """user: None: no credentials, so only what needs none is asked. node: Erlang name, or None; log, pid_file: paths or None.
-    repr() shows no password."""
+    """Where the broker of this node can be asked, and as whom. user: None: no credentials, so only what needs none is asked;
+    node: Erlang name, or None; log, pid_file: paths, or None. repr() shows no password."""
 
     __slots__ = ()
 
     def __repr__(self):
-        return "Where(%s:%d, user=%s, node=%s)" % (self.host, self.port, self.user, self.node)
+        return "Endpoint(%s:%d, user=%s, node=%s)" % (self.host, self.port, self.user, self.node)
 
 
-def with_file(where, path=CREDENTIALS, needed=False):
-    """`where` with what the [client] section of the file says. Without a file it stays as it is, unless one is needed.
+def with_file(endpoint, path=CREDENTIALS, needed=False):
+    """The Endpoint with what the [client] section of the file says. Without a file it stays as it is, unless the file is needed.
     Raises Unreadable."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -38,12 +35,12 @@ def with_file(where, path=CREDENTIALS, needed=False):
     except FileNotFoundError:
         if needed:
             raise Unreadable("There is no file of credentials %s." % path) from None
-        return where
+        return endpoint
     except OSError as error:
         raise Unreadable("The file of credentials %s cannot be read: %s." % (path, error.strerror)) from None
     if mode & 0o007:
         raise Unreadable("Every user can read the file of credentials, so it is not used: chmod o= %s" % path)
-    return merged(where, client_section(text), path)
+    return merged(endpoint, client_section(text), path)
 
 
 def client_section(text):
@@ -68,48 +65,30 @@ def _unquoted(value):
     return value.partition(" #")[0].partition("\t#")[0].strip()
 
 
-def merged(where, found, path):
-    """`where` with the words of a file. Raises Unreadable. Pure."""
-    strange = [name for name in found if name not in _KNOWN]
-    if strange:
-        raise Unreadable("%s: '%s' is not known; it may have %s." % (path, strange[0], ", ".join(_KNOWN)))
+def merged(endpoint, found, path):
+    """The Endpoint with the settings of a file. Raises Unreadable. Pure."""
+    unknown = [name for name in found if name not in _KNOWN]
+    if unknown:
+        raise Unreadable("%s: '%s' is not known; it may have %s." % (path, unknown[0], ", ".join(_KNOWN)))
     for name in _NUMBERS:
         if name in found and not (found[name].isdigit() and 0 < int(found[name]) < 65536):
             raise Unreadable("%s: %s is a number from 1 to 65535." % (path, name))
     if not found.get("user") or "password" not in found:
         raise Unreadable("%s has no [client] section with user and password." % path)
     tls = found.get("ssl", "no").lower() in _YES
-    host = found.get("host", where.host)
+    host = found.get("host", endpoint.host)
     if tls and not found.get("ssl-ca") and host not in _LOCAL:
-        raise Unreadable("%s: a password is sent to %s only with the certificate checked: set ssl-ca." % (path, host))
-    return where._replace(
-        host=host, port=int(found.get("port", 5671 if tls else where.port)), tls=tls, cafile=found.get("ssl-ca"),
-        vhost=found.get("vhost", where.vhost), user=found["user"], password=found["password"],
-        management_host=found.get("management-host", where.management_host),
-        management_port=int(found.get("management-port", where.management_port)),
+        raise Unreadable("%s: a password is sent to %s only when the certificate is checked: set ssl-ca." % (path, host))
+    return endpoint._replace(
+        host=host, port=int(found.get("port", 5671 if tls else endpoint.port)), tls=tls, cafile=found.get("ssl-ca"),
+        vhost=found.get("vhost", endpoint.vhost), user=found["user"], password=found["password"],
+        management_host=found.get("management-host", endpoint.management_host),
+        management_port=int(found.get("management-port", endpoint.management_port)),
         management_tls=found.get("management-ssl", "no").lower() in _YES,
-        epmd_port=int(found.get("epmd-port", where.epmd_port)))
+        epmd_port=int(found.get("epmd-port", endpoint.epmd_port)))
 
 
-def usual(node=None):
-    """Where a packaged RabbitMQ (Debian, Red Hat) is, by its own settings; no program is asked."""
-    node = node or node_name()
-    return Where(node=node, log="%s/%s.log" % (LOGS, node), pid_file="%s/%s.pid" % (MNESIA, node))
-
-
-def node_name(environment=ENVIRONMENT, hostname=None):
-    """The Erlang name of this node: NODENAME of rabbitmq-env.conf, else rabbit@ and the short host name."""
-    found = {}
-    try:
-        with open(environment, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                name, equals, value = line.strip().partition("=")
-                if equals and not name.startswith("#"):
-                    found[name.replace("export ", "").replace("RABBITMQ_", "").strip()] = value.strip().strip("'\"")
-    except OSError:
-        pass
-    host = hostname or os.uname().nodename
-    if found.get("USE_LONGNAME", "").lower() != "true":
-        host = host.partition(".")[0]
-    name, at, named = found.get("NODENAME", "rabbit").partition("@")
-    return "%s@%s" % (name, named if at and named and "$" not in named else host)
+def default_endpoint(node=None):
+    """The Endpoint of a packaged RabbitMQ (Debian, Red Hat), by its own settings; no program is started for it."""
+    node = node or check_nodename()
+    return Endpoint(node=node, log="%s/%s.log" % (LOGS, node), pid_file="%s/%s.pid" % (DATA, node))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The broker's own tools, where something is to be changed. Each starts an Erlang machine: half a second of CPU, so never
-in a monitor that has nothing to do. That a tool failed is never taken for an answer about the broker.
+"""The broker's own command line tools, used to change something. Each starts an Erlang machine, half a second of CPU: so none
+runs in a monitor that has nothing to do. A tool that fails says nothing about the broker.
 """
 
 import os
@@ -11,14 +11,15 @@ DIRECTORIES = ("/usr/sbin", "/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin")
 
 
 class Tools:
-    """rabbitmqctl and its kin on this node, with the limits of one action."""
+    """rabbitmqctl, rabbitmq-queues and rabbitmq-upgrade on this node, within the time of one action. Most methods return (done,
+    message): message is for the operator when it is not done."""
 
     def __init__(self, context, layout):
         self._context = context
         self._layout = layout
 
     def run(self, tool, *words, limit=30.0, node=None):
-        """The Result of one tool. node: an Erlang name other than this node's own."""
+        """The Result of one tool. node: the Erlang name of another node, to ask that one."""
         path = next((os.path.join(directory, tool) for directory in DIRECTORIES
                      if os.access(os.path.join(directory, tool), os.X_OK)), tool)
         env = dict(self._layout.environment(), LC_ALL="C.UTF-8")
@@ -28,25 +29,25 @@ class Tools:
         return self._context.commands.run(argv, self._context.deadline.limit(limit), env=env)
 
     def forget(self, name, node):
-        """Let the cluster of `node` (Erlang name) forget `name`: (done, sentence)."""
+        """Remove the member `name` from the cluster of `node` (both Erlang names): (done, message)."""
         result = self.run("rabbitmqctl", "forget_cluster_node", name, node=node, limit=60)
         if result.ok or "not_a_cluster_node" in result.err + result.out:
             return True, "The cluster forgot %s." % name
         return False, "The cluster did not forget %s: %s" % (name, why(result))
 
     def grow(self, name):
-        """Make this node a member of every quorum queue again (strategy all: also of those with an even number): (done,
-        sentence)."""
+        """Make this node a member of every quorum queue again (strategy all: also of those with an even number of members):
+        (done, message)."""
         result = self.run("rabbitmq-queues", "grow", name, "all", limit=60)
         return result.ok, "" if result.ok else "Quorum queues were not extended to %s: %s" % (name, why(result))
 
     def set_policy(self, policy):
-        """Set the policy: (done, sentence)."""
+        """Set the policy: (done, message)."""
         result = self.run("rabbitmqctl", *policy.words())
         return result.ok, "" if result.ok else "The policy %s was not set: %s" % (policy.name, why(result))
 
     def force_boot(self):
-        """Let the next boot of this (stopped) node wait for nobody: (done, sentence)."""
+        """Let the next boot of this (stopped) node wait for no other node: (done, message)."""
         result = self.run("rabbitmqctl", "force_boot")
         return result.ok, "" if result.ok else "The boot cannot be forced: %s" % why(result)
 
@@ -55,7 +56,7 @@ class Tools:
         result = self.run("rabbitmq-queues", "check_if_node_is_quorum_critical", "--formatter", "json", limit=10)
         if result.ok:
             return False
-        # The same exit code as for a broker that cannot be reached; the words tell them apart (3.10 and 4.0).
+        # A broker that cannot be reached has the same exit code; the text tells them apart (3.10 and 4.0).
         return True if "minimum online quorum" in result.err + result.out else None
 
     def cluster_status(self):
@@ -64,17 +65,17 @@ class Tools:
         return result.out if result.ok else ""
 
     def drain(self, limit):
-        """Put this node into maintenance mode: (done, sentence)."""
+        """Put this node into maintenance mode: (done, message)."""
         result = self.run("rabbitmq-upgrade", "drain", limit=limit)
         return result.ok, "" if result.ok else "Not drained: %s" % why(result)
 
 
 def why(result):
-    """A tool's own words on its failure."""
+    """Why a tool failed, by its own output."""
     if result.timed_out:
         return "%s did not end in time" % os.path.basename(result.argv[0])
-    words = parse.last_error(result.err) or parse.last_error(result.out)
-    if words and words not in ("Error:", "ERROR:"):
-        return words
+    error = parse.last_error(result.err) or parse.last_error(result.out)
+    if error and error not in ("Error:", "ERROR:"):
+        return error
     lines = [line.strip() for line in (result.err + "\n" + result.out).splitlines() if line.strip() and line.strip() != "Error:"]
     return lines[-1][:200] if lines else "code %s" % result.rc

@@ -1,47 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is on this node's disk: RabbitMQ's own files, and the lasting notes that say what they cannot.
+"""What is on this node's disk: RabbitMQ's own files, and persistent state files for what those do not say.
 
-What RabbitMQ writes down of who was running is changed again while it boots and waits, long before it serves. So what was
-on the disk before a launch is kept (the note 'evidence') until the broker has served.
+RabbitMQ changes its file of the running nodes while it boots and waits, long before it serves. So what was on the disk before a
+launch is kept in the state file 'evidence' until the broker has served.
 """
 
 import os
 from collections import namedtuple
 
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.broker import layout, parse
+from quorate.rabbitmq.broker import parse
+from quorate.rabbitmq.broker.layout import text_of
 
 
 class Disk(namedtuple("Disk", "state_files layout")):
-    """The data directory of a layout, and what is remembered of it."""
+    """The data directory of a Layout, and the persistent state files about it."""
     __slots__ = ()
 
-    def look(self):
+    def report_fields(self):
         """The fields data, members, running, store and lost of a Report, as a dict."""
         store = self._store()
         data = self._used(store)
         members = running = None
         if data:
-            members, running = self.mnesia()
+            members, running = self.mnesia_members()
             if store == facts.KHEPRI:
-                members = frozenset(self._note("members").get("members", "").split()) or None
-            evidence = self._note("evidence")
+                members = frozenset(self._read("members").get("members", "").split()) or None
+            evidence = self._read("evidence")
             if evidence:
                 members, running = _both(members, evidence.get("members")), _both(running, evidence.get("running"))
         return {"data": data, "members": members, "running": running, "store": store if data else None,
-                "lost": data is False and bool(self._note("served"))}
+                "lost": data is False and bool(self._read("served"))}
 
-    def mnesia(self):
-        """(members, those that are running) by Mnesia's files, each None where it is not known. A node that joins with Khepri
-        has such files, too: of the moment before, when it was alone."""
+    def mnesia_members(self):
+        """(members, those that run) by Mnesia's files, each None where it is not known. (None, None) with Khepri: a node that
+        joined has such files as well, but of the moment before, when it was alone."""
         if self._store() == facts.KHEPRI:
             return None, None
-        texts = [layout.text_of(os.path.join(self.layout.directory, name))
+        texts = [text_of(os.path.join(self.layout.directory, name))
                  for name in ("cluster_nodes.config", "nodes_running_at_shutdown")]
         return parse.members(texts[0]), parse.running(texts[1])
 
     def _store(self):
-        return parse.store(layout.text_of(self.layout.feature_flags()))
+        return parse.store(text_of(self.layout.feature_flags()))
 
     def _used(self, store):
         """Report.data: whether the data directory was ever used; None: it could not be read."""
@@ -54,28 +55,28 @@ class Disk(namedtuple("Disk", "state_files layout")):
         return parse.used(entries, store == facts.KHEPRI)
 
     def keep_evidence(self):
-        """Before a launch: keep what the disk says of the others, until the broker has served."""
-        observed = self.look()
-        if observed["data"]:
-            self._write("evidence", {key: " ".join(sorted(observed[key] or ())) for key in ("members", "running")})
+        """Before a launch: keep what the disk says about the other nodes, until the broker has served."""
+        fields = self.report_fields()
+        if fields["data"]:
+            self._write("evidence", {key: " ".join(sorted(fields[key] or ())) for key in ("members", "running")})
 
     def drop_evidence(self):
-        """The broker serves: what it writes down now is true."""
+        """The broker serves: what it writes now is true."""
         self.state_files.discard("evidence")
 
     def keep_members(self, names):
-        """With Khepri the members stand in no file of RabbitMQ's."""
+        """Keep the Erlang names of the members: with Khepri they are in no file of RabbitMQ's."""
         self._write("members", {"members": " ".join(sorted(names))})
 
     def keep_served(self):
-        """A broker served from this directory: if nothing is there one day, it was lost or is not mounted."""
-        if not self._note("served"):
+        """Remember that a broker served from this directory: if it is empty later, the data are lost or not mounted."""
+        if not self._read("served"):
             self._write("served", {})
 
-    def _note(self, name):
-        """A lasting note about this very directory; {} when there is none."""
-        note = self.state_files.read(name, persistent=True)
-        return note if note.get("directory") == self.layout.directory else {}
+    def _read(self, name):
+        """A persistent state file about this very directory; {} when there is none."""
+        values = self.state_files.read(name, persistent=True)
+        return values if values.get("directory") == self.layout.directory else {}
 
     def _write(self, name, values):
         self.state_files.write(name, dict(values, directory=self.layout.directory), persistent=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Erlang port mapper, asked in its own protocol, since its command line would start a program.
+"""The Erlang port mapper (epmd), asked in its own protocol, because its command line would start a program.
 
 NAMES_REQ (one byte, 110) is answered by four bytes, its own port, and lines `name NAME at port N`, then the end
 (Erlang's manual, "Distribution Protocol", "EPMD Protocol").
@@ -29,7 +29,7 @@ def names(host="127.0.0.1", port=PORT, timeout=1.0):
 
 
 def parse(text):
-    """The lines of the answer as a dict, name -> port. Lines that are something else are left out."""
+    """The lines of the answer as a dict name -> port. Other lines are left out."""
     found = {}
     for line in text.decode("utf-8", "replace").splitlines():
         words = line.split()
@@ -38,19 +38,19 @@ def parse(text):
     return found
 
 
-def reaches(node, port=PORT, fallback=25672, timeout=1.5):
-    """Whether this machine gets through to an Erlang node ('rabbit@n1'), as its own broker would have to. True: something
-    takes connections on the node's port; False: there is no way to it, or none can be seen; None: its machine answers and has
-    no such node, so that it does not run. fallback: the port to try where no epmd answers (RabbitMQ's usual one)."""
+def is_reachable(node, port=PORT, fallback=25672, timeout=1.5):
+    """Whether this machine can connect to an Erlang node ('rabbit@n1'), as its own broker would have to. True: the node's port
+    accepts connections; False: it does not, or its machine cannot be asked; None: its machine answers and has no such node,
+    so the node does not run. fallback: the port to try where no epmd answers (RabbitMQ's default)."""
     name, _at, host = node.partition("@")
     try:
         found = names(host, port, timeout)
     except (OSError, UnicodeError):
-        return _takes(host, fallback, timeout)
-    return _takes(host, found[name], timeout) if name in found else None
+        return _accepts(host, fallback, timeout)
+    return _accepts(host, found[name], timeout) if name in found else None
 
 
-def _takes(host, port, timeout):
+def _accepts(host, port, timeout):
     from quorate.host.names import connect
     try:
         with connect(host, port, max(0.01, timeout)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a Broker means, in a word and a sentence. Pure; used by the agent and the check."""
+"""What a Broker means: a code, fit or not, and a sentence. Pure; used by the agent and the check."""
 
 from quorate.health import Health
 from quorate.rabbitmq import facts
@@ -9,22 +9,22 @@ CRITICAL, EPMD, PARTITIONED, MINORITY = "critical", "epmd", "partitioned", "mino
 PAUSED, DRAINING, WAITING, STARTING, STOPPED = "paused", "draining", "waiting", "starting", "stopped"
 HUNG, FULL, DOWN, UNKNOWN = "hung", "full", "down", "unknown"
 
-#: It serves clients, and an operator should know something.
+#: It serves clients, and an operator should look.
 DEGRADED = frozenset((ALARM, REFUSED, LEADERLESS, UNSYNCHRONISED, CRITICAL, EPMD, PARTITIONED))
-#: The state in facts that a code stands for. `full` is unknown: it lives, and nobody can ask it more.
+#: The state in facts that a code stands for. `full` is unknown: it lives, and nothing more can be found out.
 STATES = {DOWN: facts.DOWN, STARTING: facts.STARTING, STOPPED: facts.STARTING, WAITING: facts.WAITING, HUNG: facts.HUNG,
           PAUSED: facts.PAUSED, DRAINING: facts.DRAINING, PARTITIONED: facts.PARTITIONED, MINORITY: facts.PARTITIONED,
           FULL: facts.UNKNOWN, UNKNOWN: facts.UNKNOWN, RUNNING: facts.RUNNING, ALARM: facts.RUNNING, REFUSED: facts.RUNNING,
           LEADERLESS: facts.RUNNING, UNSYNCHRONISED: facts.RUNNING, CRITICAL: facts.RUNNING, EPMD: facts.RUNNING}
-NEARLY = 0.85  # of the open files: RabbitMQ takes no connection long before the last one (file_handle_cache, 3.10)
+NEARLY = 0.85  # of the open files: RabbitMQ accepts no connection long before the last one (file_handle_cache, 3.10)
 SHOWN = 3      # names of queues in a sentence
 
 
 def classify(broker):
-    """The Health of what one broker showed. ok: clients may come.
+    """The Health of what one broker showed. ok: fit for clients.
 
-    An alarm leaves it ok: it blocks publishers in the whole cluster, so moving them helps nobody, and sending consumers away
-    would keep the queues full. A minority is not ok: quorum queues do not work there.
+    A broker with an alarm is ok: the alarm blocks publishers in the whole cluster, so moving them would not help, and sending
+    consumers away would keep the queues full. A minority is not ok: quorum queues do not work there.
     """
     if broker.answered is True:
         return _serving(broker)
@@ -42,7 +42,7 @@ def classify(broker):
 
 def _silent(broker):
     if broker.files and broker.files[0] >= NEARLY * broker.files[1] - 100:
-        return Health(FULL, False, "RabbitMQ takes no more connections: it has %d of %d files open; close clients, or raise "
+        return Health(FULL, False, "RabbitMQ accepts no more connections: it has %d of %d files open; close clients, or raise "
                                    "LimitNOFILE of its unit." % broker.files)
     return Health(HUNG, False, "RabbitMQ does not answer. %s" % (broker.error or "It was asked in AMQP."))
 
@@ -54,11 +54,11 @@ def _closed(broker):
     stage = broker.stage
     if broker.draining or stage == facts.DRAINING:
         return _draining()
-    if broker.under_pause or stage == facts.PAUSED:
+    if stage == facts.PAUSED:
         return _paused()
     if stage == facts.WAITING:
-        return Health(WAITING, False, "RabbitMQ boots and waits for other nodes of its cluster: start those, or ask "
-                                      "'quorate explain' whom it waits for.")
+        return Health(WAITING, False, "RabbitMQ boots and waits for other nodes of its cluster: start them; "
+                                      "'quorate explain' names them.")
     if stage == facts.STOPPED_APP:
         return Health(STOPPED, False, "RabbitMQ was stopped inside its Erlang machine (rabbitmqctl stop_app); "
                                       "rabbitmqctl start_app starts it again.")
@@ -69,24 +69,22 @@ def _closed(broker):
 
 
 def _draining():
-    return Health(DRAINING, False, "RabbitMQ is in maintenance mode and takes no clients; rabbitmq-upgrade revive ends it.")
+    return Health(DRAINING, False, "RabbitMQ is in maintenance mode and accepts no clients; rabbitmq-upgrade revive ends it.")
 
 
 def _paused():
-    return Health(PAUSED, False, "RabbitMQ paused itself: it sees less than a majority of its cluster (pause_minority), and goes "
-                                 "on by itself once the others are back.")
+    return Health(PAUSED, False, "RabbitMQ paused itself: it sees no majority of its cluster (pause_minority), and resumes by "
+                                 "itself once the others are back.")
 
 
 def _serving(broker):
     if broker.draining:
         return _draining()
-    if broker.under_pause:
-        return _paused()
-    parted = _parted(broker)
-    if parted:
-        return parted
+    partitioned = _partitioned(broker)
+    if partitioned:
+        return partitioned
     if broker.full:
-        return Health(FULL, False, "RabbitMQ takes no more connections: %s; close some, or see rabbitmqctl list_vhost_limits, "
+        return Health(FULL, False, "RabbitMQ accepts no more connections: %s; close some, or see rabbitmqctl list_vhost_limits, "
                                    "list_user_limits and connection_max." % (broker.error or "a limit is reached").rstrip("."))
     if broker.refused:
         return Health(REFUSED, True, "RabbitMQ serves clients and refuses the credentials of the check, so alarms and partitions "
@@ -110,12 +108,12 @@ def _serving(broker):
     return Health(RUNNING, True, "RabbitMQ serves clients.%s" % (" " + broker.error if broker.error else ""))
 
 
-def _parted(broker):
-    """Health of a node that lost sight of others, else None. Half of a cluster is no minority: the other half may be dead."""
+def _partitioned(broker):
+    """The Health of a node that does not see others, else None. Half of a cluster is no minority: the other half may be dead."""
     if broker.all_nodes and broker.partitions:
         side = broker.all_nodes - broker.partitions
         return Health(PARTITIONED, 2 * len(side) > len(broker.all_nodes),
-                      "RabbitMQ was parted from %s and has a history of its own: restart the nodes of the smaller side." % (
+                      "RabbitMQ is partitioned from %s and has changes of its own: restart the nodes of the smaller side." % (
                           ", ".join(sorted(broker.partitions))))
     if broker.all_nodes and broker.running_nodes is not None and 2 * len(broker.running_nodes) < len(broker.all_nodes):
         return Health(MINORITY, False, "RabbitMQ sees only %d of the %d nodes of its cluster: quorum queues do not work here." % (

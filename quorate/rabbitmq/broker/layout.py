@@ -1,31 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where this machine keeps its broker, found and not assumed: Debian's package and Red Hat's.
+"""Where this machine keeps its broker: found, not assumed, for Debian's and Red Hat's packages. Also the Erlang cookie.
 
-rabbitmq-env.conf is shell that the broker's own scripts execute; here it is read, not executed. A name in it that only a
-shell could work out has to be said with a parameter.
+rabbitmq-env.conf is shell that the broker's own scripts execute; here it is read and not executed. A name in it that only a
+shell could work out has to be given by a parameter.
 
-The Erlang cookie: the secret by which the nodes of a cluster know each other. Looked at, compared, never shown.
-
-Whoever has it may run anything in the broker, so only the broker's user may read it; Erlang itself refuses a file that
-others can (net_kernel, auth.erl).
+The Erlang cookie is the secret by which the nodes of a cluster know each other. Whoever has it may run anything in the broker,
+so only the broker's user may read it; Erlang itself refuses a file that others can read (net_kernel, auth.erl). It is compared
+by a fingerprint, and never shown.
 """
 
 import os
 from collections import namedtuple
 
-from quorate.ocf import codes
-from quorate.ocf.codes import Failed
 from quorate.rabbitmq.broker import parse
 
 HOME = "/var/lib/rabbitmq"
+DATA = HOME + "/mnesia"
 ENV = "/etc/rabbitmq/rabbitmq-env.conf"
 CONF = "/etc/rabbitmq/rabbitmq.conf"
 LOGS = "/var/log/rabbitmq"
 PORT = 5672
 SERVERS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/rabbitmq/sbin/rabbitmq-server", "/usr/sbin/rabbitmq-server",
            "/usr/local/sbin/rabbitmq-server")
-# where the packages keep rabbitmq_server-VERSION
-LIBRARIES = ("/usr/lib/rabbitmq/lib", "/usr/lib64/rabbitmq/lib", "/opt")
+LIBRARIES = ("/usr/lib/rabbitmq/lib", "/usr/lib64/rabbitmq/lib", "/opt")  # where packages keep rabbitmq_server-VERSION
+LEAST_FREE = 16 * 1024 * 1024  # bytes on the file system of the data
 DIGITS = 6  # of the hash: 24 bits, enough to see a difference and of no use to guess the cookie
 ROUNDS = 20000
 
@@ -41,58 +39,30 @@ class Layout(namedtuple("Layout", "server nodename base directory log user group
         return self.directory + "-feature_flags"
 
     def environment(self):
-        """What the broker and its tools have to be told, over what they read themselves."""
+        """Environment variables that tell the broker and its tools what they do not read themselves."""
         return {"RABBITMQ_NODENAME": self.nodename, "HOME": self.home}
 
 
-def text_of(path):
-    """The text of a file; '' when it cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(262144)
-    except OSError:
-        return ""
-
-
 def find_layout(context):
-    """The Layout by parameters and the broker's own configuration. Raises Failed with a sentence."""
+    """The Layout by parameters and the broker's own configuration. Raises Failed with a message."""
     parameters = context.parameters
     env = parse.settings(text_of(ENV))
     if parameters.config and not os.path.isfile(parameters.config):
-        raise Failed(codes.ERR_INSTALLED, "The configuration file %s (parameter config) does not exist on this node."
-                     % parameters.config)
+        raise _not_installed("The configuration file %s (parameter config) does not exist on this node." % parameters.config)
     config = parameters.config or _configured(env.get("CONFIG_FILE")) or CONF
     conf = parse.options(text_of(config))
     name = nodename(parameters.nodename, env)
-    base = (parameters.datadir or env.get("MNESIA_BASE") or HOME + "/mnesia").rstrip("/")
+    base = (parameters.datadir or env.get("MNESIA_BASE") or DATA).rstrip("/")
     directory = env.get("MNESIA_DIR") if env.get("MNESIA_DIR") and not parameters.datadir else os.path.join(base, name)
     port, tls = (parameters.port, False) if parameters.port else parse.port(conf)
     if port is None:
         number = env.get("NODE_PORT") or ""
         port = int(number) if number.isdigit() else PORT
     return Layout(
-        server_program(parameters), name, base, directory, os.path.join(env.get("LOG_BASE") or LOGS, name + ".log"),
-        parameters.user, parameters.group, parameters.cookie_file or HOME + "/.erlang.cookie", config, port, tls, version(),
-        HOME)
-
-
-def nodename(wanted, env, hostname=None):
-    """The broker's Erlang name. Raises Failed when only a shell could tell."""
-    host = hostname or os.uname().nodename
-    long_names = (env.get("USE_LONGNAME") or "").lower() in ("true", "1")
-    name = wanted
-    if not name and "NODENAME" in env:
-        name = env["NODENAME"]
-        if name is None:
-            raise Failed(codes.ERR_ARGS, "The NODENAME in %s is not a plain name, so set the parameter nodename, for example "
-                         "nodename=rabbit (the host's name is added)." % ENV)
-    name = name or "rabbit"
-    if "@" in name:
-        return name
-    if long_names and "." not in host:
-        import socket
-        host = socket.getfqdn()
-    return "%s@%s" % (name, host if long_names else host.partition(".")[0])
+        server=server_program(parameters), nodename=name, base=base, directory=directory,
+        log=os.path.join(env.get("LOG_BASE") or LOGS, name + ".log"), user=parameters.user, group=parameters.group,
+        cookie=parameters.cookie_file or HOME + "/.erlang.cookie", config=config, port=port, tls=tls,
+        version=installed_version(), home=HOME)
 
 
 def server_program(parameters):
@@ -100,11 +70,16 @@ def server_program(parameters):
     if parameters.binary:
         if os.access(parameters.binary, os.X_OK):
             return parameters.binary
-        raise Failed(codes.ERR_INSTALLED, "There is no program %s (parameter binary)." % parameters.binary)
+        raise _not_installed("There is no program %s (parameter binary)." % parameters.binary)
     return next((path for path in SERVERS if os.access(path, os.X_OK)), None)
 
 
-def version():
+def _not_installed(reason):
+    from quorate.ocf import codes  # not at the top: the check reads its node's name here, and needs nothing of OCF
+    return codes.Failed(codes.ERR_INSTALLED, reason)
+
+
+def installed_version():
     """The installed version by the name of its directory; None: not found."""
     for library in LIBRARIES:
         try:
@@ -123,23 +98,83 @@ def _configured(path):
     return path if os.path.isfile(path) or path.endswith(".conf") else path + ".conf"
 
 
-def as_note(layout):
-    """The Layout as a note, so that a monitor need not look for it again."""
+def text_of(path):
+    """The text of a file; '' when it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(262144)
+    except OSError:
+        return ""
+
+
+# rabbitmq-env.conf. `nodename` is the agent's reader, `check_nodename` the check's. They differ: in quotes, in comments behind
+# a value, in long names, and in what they do with a name that only a shell could work out. Issue 11 joins them.
+
+def nodename(wanted, env, hostname=None):
+    """The broker's Erlang name. wanted: the parameter; env: see parse.settings. Raises Failed when only a shell could tell."""
+    host = hostname or os.uname().nodename
+    long_names = (env.get("USE_LONGNAME") or "").lower() in ("true", "1")
+    name = wanted
+    if not name and "NODENAME" in env:
+        name = env["NODENAME"]
+        if name is None:
+            from quorate.ocf import codes
+            raise codes.Failed(codes.ERR_ARGS, "The NODENAME in %s is not a plain name, so set the parameter nodename, for "
+                               "example nodename=rabbit (the host's name is added)." % ENV)
+    name = name or "rabbit"
+    if "@" in name:
+        return name
+    if long_names and "." not in host:
+        import socket
+        host = socket.getfqdn()
+    return "%s@%s" % (name, host if long_names else host.partition(".")[0])
+
+
+def check_nodename(path=ENV, hostname=None):
+    """The Erlang name of this node: NODENAME of rabbitmq-env.conf, else rabbit@ and the short host name."""
+    found = {}
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                name, equals, value = line.strip().partition("=")
+                if equals and not name.startswith("#"):
+                    found[name.replace("export ", "").replace("RABBITMQ_", "").strip()] = value.strip().strip("'\"")
+    except OSError:
+        pass
+    host = hostname or os.uname().nodename
+    if found.get("USE_LONGNAME", "").lower() != "true":
+        host = host.partition(".")[0]
+    name, at, named = found.get("NODENAME", "rabbit").partition("@")
+    return "%s@%s" % (name, named if at and named and "$" not in named else host)
+
+
+def configured_epmd_port(default):
+    """ERL_EPMD_PORT of rabbitmq-env.conf; `default` where that is no number."""
+    port = parse.settings(text_of(ENV)).get("ERL_EPMD_PORT") or ""
+    return int(port) if port.isdigit() else default
+
+
+# as a state file, so that a monitor need not find the layout again
+
+def encode_layout(layout):
+    """The Layout as the values of a state file."""
     return {key: "" if value is None else value for key, value in layout._asdict().items()}
 
 
-def from_note(note):
-    """The Layout of a note, None when there is none (or one of another release)."""
-    if set(Layout._fields) - set(note):
+def decode_layout(values):
+    """The Layout of a state file; None when there is none, or one of another release."""
+    if set(Layout._fields) - set(values):
         return None
-    values = {key: note[key] or None for key in Layout._fields}
-    values["tls"] = note["tls"] == "True"
-    values["port"] = int(note["port"]) if note["port"].isdigit() else PORT
-    return Layout(**values)
+    found = {key: values[key] or None for key in Layout._fields}
+    found["tls"] = values["tls"] == "True"
+    found["port"] = int(values["port"]) if values["port"].isdigit() else PORT
+    return Layout(**found)
 
+
+# problems
 
 def layout_problems(layout):
-    """What will keep the broker from starting here: a list of sentences, empty if nothing."""
+    """What will keep the broker from starting here: a list of messages, empty if nothing."""
     import pwd
     if layout.server is None:
         return ["RabbitMQ is not installed on this node: install rabbitmq-server, or set the parameter binary."]
@@ -154,14 +189,14 @@ def layout_problems(layout):
                 path, os.stat(path).st_uid, layout.user, layout.user, layout.group, path))
     if os.path.isdir(layout.base):
         free = os.statvfs(layout.base)
-        if free.f_bavail * free.f_frsize < 16 * 1024 * 1024:
+        if free.f_bavail * free.f_frsize < LEAST_FREE:
             found.append("The file system of %s is full (%d KiB free): make room there." % (
                 layout.base, free.f_bavail * free.f_frsize // 1024))
     return found
 
 
 def cookie_problems(layout, uid):
-    """What is wrong with this node's cookie: a list of sentences."""
+    """What is wrong with this node's cookie: a list of messages. uid: of the broker's user."""
     path = layout.cookie
     try:
         status = os.stat(path)
@@ -180,9 +215,9 @@ def cookie_problems(layout, uid):
 
 
 def cookie_fingerprint(layout, salt):
-    """A few digits that are alike where the cookies are; None when there is none that can be read.
+    """A few digits that are equal where the cookies are; None when no cookie can be read.
 
-    Slow on purpose, and cut short: it goes into a node attribute, where the cookie must not be found out from it.
+    Slow on purpose, and cut short: it goes into a node attribute, and nobody must be able to find out the cookie from it.
     """
     try:
         with open(layout.cookie, "rb") as file:
@@ -196,7 +231,7 @@ def cookie_fingerprint(layout, salt):
 
 
 def create_cookie(layout):
-    """Make a cookie where there is none: by the operator's word only. Raises FileExistsError when there is one."""
+    """Make a cookie, only when an operator orders it. Raises FileExistsError when there is one."""
     import pwd
     import secrets
     account = pwd.getpwnam(layout.user)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the management API says, where its plugin is: alarms, members, partitions, quorum queues, listeners.
+"""The management API, where its plugin is enabled: alarms, members, partitions, queues.
 
-HTTP by hand on a bare socket: a monitor has imported that already, and http.client costs 15 ms of CPU more, requests 70.
-Facts of the API are those of RabbitMQ 3.10 and 4.0 (its page /api/index.html); a version that has no such check answers 404,
-and then it is unknown and not failed. The user needs the tag `monitoring`.
+It is asked by HTTP on a bare socket: a monitor has imported that already, and http.client costs 15 ms of CPU more, requests 70.
+Facts of the API are those of RabbitMQ 3.10 and 4.0 (its page /api/index.html). A version without one of the checks answers 404:
+that is unknown and not failed. The user needs the tag `monitoring`.
 """
 
 from collections import namedtuple
@@ -25,39 +25,39 @@ class Answer(namedtuple("Answer", "status body")):
 
 
 class Unanswered(Exception):
-    """No answer of HTTP; reason is a sentence."""
+    """There was no HTTP answer; reason is a message."""
 
     def __init__(self, reason):
         Exception.__init__(self, reason)
         self.reason = reason
 
 
-def get(where, path, timeout):
-    """Answer to a GET with the credentials of `where` (without any if it has no user). Raises Unanswered."""
+def get(endpoint, path, timeout):
+    """The Answer to a GET, with the credentials of the Endpoint (without any if it has no user). Raises Unanswered."""
     import socket
     from quorate.host.names import connect
     end = monotonic() + timeout
     try:
-        one = connect(where.management_host, where.management_port, max(0.01, timeout))
-        if where.management_tls:
+        one = connect(endpoint.management_host, endpoint.management_port, max(0.01, timeout))
+        if endpoint.management_tls:
             from quorate.rabbitmq.broker.amqp import tls_context
             one.settimeout(max(0.01, end - monotonic()))
-            one = tls_context(where.cafile).wrap_socket(one, server_hostname=where.management_host)
+            one = tls_context(endpoint.cafile).wrap_socket(one, server_hostname=endpoint.management_host)
         with one:
-            one.sendall(_request(where, path))
+            one.sendall(_request(endpoint, path))
             return parse(_all(one, end))
     except socket.timeout:
-        raise Unanswered("The management API said nothing on port %d for %g s." % (where.management_port, timeout)) from None
+        raise Unanswered("The management API did not answer on port %d for %g s." % (endpoint.management_port, timeout)) from None
     except OSError as error:
         raise Unanswered("The management API cannot be asked on %s port %d: %s." % (
-            where.management_host, where.management_port, error.strerror or error)) from None
+            endpoint.management_host, endpoint.management_port, error.strerror or error)) from None
 
 
-def _request(where, path):
-    lines = ["GET %s HTTP/1.0" % path, "Host: %s" % where.management_host]  # 1.0: the answer comes in one piece, and ends
-    if where.user:
+def _request(endpoint, path):
+    lines = ["GET %s HTTP/1.0" % path, "Host: %s" % endpoint.management_host]  # 1.0: the answer comes in one piece, and ends
+    if endpoint.user:
         from binascii import b2a_base64
-        words = ("%s:%s" % (where.user, where.password or "")).encode("utf-8")
+        words = ("%s:%s" % (endpoint.user, endpoint.password or "")).encode("utf-8")
         lines.append("Authorization: Basic " + b2a_base64(words, newline=False).decode("ascii"))
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
 
@@ -83,48 +83,48 @@ def parse(data):
     return Answer(int(words[1]), body)
 
 
-def ask(where, level, timeout):
-    """What the API says, as a dict of fields of facts.Broker; without those that it did not say. `error` says what kept it
-    from being asked. level 0: alarms and members; 10 and more: queues as well."""
+def ask(endpoint, level, timeout):
+    """What the API says, as a dict of fields of facts.Broker; a field that it does not say is left out. `error` says why it could
+    not be asked. level 0: alarms and members; 10 and more: also queues."""
     found, end = {}, monotonic() + timeout
     asked = [(LOCAL_ALARMS, alarms), (NODES, members)]
     if level >= 10:
         asked += [(IN_SERVICE, in_service), (QUORUM_CRITICAL, quorum_critical), (QUEUES, queues)]
-    for path, understand in asked if where.user else ():
+    for path, read in asked if endpoint.user else ():
         try:
-            answer = get(where, path, max(0.01, end - monotonic()))
+            answer = get(endpoint, path, max(0.01, end - monotonic()))
         except Unanswered as error:
             return dict(found, error=error.reason)
         if answer.status == 401:
             return dict(found, refused=True, error="RabbitMQ refuses the credentials of the monitor (user %s); it needs an "
-                                                   "account with the tag monitoring." % where.user)
-        found.update(understand(answer, where.node))
+                                                   "account with the tag monitoring." % endpoint.user)
+        found.update(read(answer, endpoint.node))
     return found
 
 
 def alarms(answer, _node=None):
-    """Alarms of this node: {"alarms": words}. Pure, as are the following."""
+    """{"alarms": sorted names of this node's alarms}; {} when unknown. Pure, as are the following."""
     if answer.status == 200:
         return {"alarms": ()}
-    said = _json(answer)
-    if answer.status != 503 or not isinstance(said, dict) or not isinstance(said.get("alarms"), list):
+    content = _json(answer)
+    if answer.status != 503 or not isinstance(content, dict) or not isinstance(content.get("alarms"), list):
         return {}
-    words = {str(one.get("resource")).split()[0] for one in said["alarms"] if isinstance(one, dict)}
-    return {"alarms": tuple(sorted(words))}
+    names = {str(one.get("resource")).split()[0] for one in content["alarms"] if isinstance(one, dict)}
+    return {"alarms": tuple(sorted(names))}
 
 
 def members(answer, node=None):
-    """Members, those that run, and what this node (it alone sees it) was parted from."""
+    """Members, those that run, and those that this node is partitioned from (only itself sees that)."""
     if answer.status != 200:
         return {}
     if not any(word in answer.body for word in (b'"running":false', b'"partitions":["', b'"being_drained":true', b"\\")):
-        # All is well with all, as nearly always: the names are read without the JSON module, which costs a monitor 8 ms.
+        # All nodes are well, as nearly always: their names are read without the JSON module, which costs a monitor 8 ms.
         names = frozenset(part.partition(b'"')[0].decode("utf-8", "replace") for part in answer.body.split(b'"name":"')[1:])
         return {"all_nodes": names, "running_nodes": names, "partitions": frozenset()} if names else {}
-    said = _json(answer)
-    if not isinstance(said, list):
+    content = _json(answer)
+    if not isinstance(content, list):
         return {}
-    nodes = {str(one["name"]): one for one in said if isinstance(one, dict) and "name" in one}
+    nodes = {str(one["name"]): one for one in content if isinstance(one, dict) and "name" in one}
     me = nodes.get(node, {})
     found = {"all_nodes": frozenset(nodes),
              "running_nodes": frozenset(name for name, one in nodes.items() if one.get("running") is True)}
@@ -136,7 +136,7 @@ def members(answer, node=None):
 
 
 def in_service(answer, _node=None):
-    """Whether it is in maintenance, or still boots: a version that knows this check says 503 then."""
+    """Whether it is in maintenance, or still boots: a version that has this check answers 503 then."""
     return {"draining": False} if answer.status == 200 else {"draining": True} if answer.status == 503 else {}
 
 
@@ -147,15 +147,15 @@ def quorum_critical(answer, _node=None):
 def queues(answer, _node=None):
     """Quorum queues without a majority, and mirrored classic queues whose mirrors are behind. As seen with 3.10.8:
 
-    - a leader that lost its followers is still shown as the leader, so the members that are online are counted;
-    - `online` may stand there twice, the second one outdated, so the first counts;
-    - without statistics (disable_stats) mirrors that came or synchronised a moment ago are missing.
+    - a leader that lost its followers is still shown as the leader, so the online members are counted;
+    - `online` may occur twice, the second one outdated, so the first one counts;
+    - without statistics (disable_stats) mirrors that joined or synchronised a moment ago are missing.
     """
-    said = _json(answer, _first) if answer.status == 200 else None
-    if not isinstance(said, list):
+    content = _json(answer, _first) if answer.status == 200 else None
+    if not isinstance(content, list):
         return {}
     leaderless, behind = [], []
-    for one in said:
+    for one in content:
         name = str(one.get("name"))
         if one.get("type") == "quorum" and not _majority(one):
             leaderless.append(name)
@@ -169,13 +169,13 @@ def _behind(queue):
 
 
 def _majority(queue):
-    """Whether it has a leader, and more than half of its members; what the API does not say counts as fine."""
+    """Whether it has a leader, and more than half of its members online; what the API does not say counts as fine."""
     known, online = queue.get("members") or (), queue.get("online")
     return bool(queue.get("leader")) and (online is None or not known or 2 * len(online) > len(known))
 
 
 def _first(pairs):
-    """An object whose first value of a name counts."""
+    """An object of JSON in which the first value of a name counts."""
     return dict(reversed(pairs))
 
 

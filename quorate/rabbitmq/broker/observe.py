@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Host to facts: what this node's broker does at this moment. How it is asked is in look.py, which the check shares. Only
-level 20 runs rabbitmq-diagnostics.
+"""What this node's broker does at this moment: `observe` for the agent, `observe_broker` for the agent and the check.
 
-One look at the broker of this node, the same by the agent and by the check.
-
-No question starts an Erlang machine, which costs 0.4 s of CPU: a handshake in AMQP, epmd's own protocol, the end of the log
-where it does not listen, and the management API where there are credentials.
+No source starts an Erlang machine, which costs 0.4 s of CPU: the process table, an AMQP handshake, epmd's own protocol, the end
+of the log where the broker does not listen, and the management API where there are credentials. Only a monitor of level 20 runs
+rabbitmq-diagnostics.
 """
 
 import os
@@ -14,137 +12,142 @@ from collections import namedtuple
 from quorate.errors import Unreadable
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import amqp, credentials, epmd, health, parse
-from quorate.rabbitmq.broker.process import is_broker
+from quorate.rabbitmq.broker.process import find
 
 FAILED_CHECK = 69  # EX_UNAVAILABLE: the check of rabbitmq-diagnostics ran, and says no; other codes say nothing
 TAIL = 65536  # bytes of the log that are read
-SHARE = 0.5   # of the time for a look that the handshake may take
+SHARE = 0.5   # of the time of an observation that the handshake may take
 
 
 class Observation(namedtuple("Observation", "state process broker sentence code", defaults=(health.UNKNOWN,))):
-    """state: of facts; process: the broker or None; broker: Broker; sentence: in words; code: of health."""
+    """state: of facts; process: the broker's, or None; broker: facts.Broker; sentence: for the operator; code: of health."""
 
     __slots__ = ()
 
 
 def observe(context, state_files, layout):
-    """The state of this node's broker, by process first and then by its own word."""
-    from quorate.rabbitmq.broker.process import find
+    """The Observation of this node's broker, for the agent."""
     process = find(context, state_files, layout.nodename)
     if process is None:
         broker = facts.Broker(listening=False)
         return Observation(facts.DOWN, None, broker, health.classify(broker).sentence, health.DOWN)
     if process.state in "Tt":
-        return judged(facts.Broker(process))  # no question can be answered; asking only costs the time to find that out
+        return observation(facts.Broker(process))  # it cannot answer; asking would only take time
     try:
-        place, trouble = of_layout(layout, context.parameters), None
+        endpoint, problem = layout_endpoint(layout, context.parameters), None
     except Unreadable as error:
-        place, trouble = of_layout(layout), error.reason
-    limit = context.parameters.check_timeout
-    observed = judged(_with(observe_broker(place, process, context.check_level, context.deadline.limit(limit)), trouble))
+        endpoint, problem = layout_endpoint(layout), error.reason
+
+    def ask():
+        limit = context.deadline.limit(context.parameters.check_timeout)
+        broker = observe_broker(endpoint, process, context.check_level, limit)
+        return observation(broker._replace(error=broker.error or problem) if problem else broker)
+
+    observed = ask()
     if observed.code == health.HUNG and not context.deadline.expired:  # one slow answer is no hang
-        observed = judged(_with(observe_broker(place, process, context.check_level, context.deadline.limit(limit)), trouble))
+        observed = ask()
     if context.check_level >= 20 and observed.broker.answered:
-        observed = judged(diagnosed(context, layout, observed.broker))
+        observed = observation(with_diagnostics(context, layout, observed.broker))
     return observed
 
 
-def judged(broker):
+def observation(broker):
     """The Observation of a Broker."""
     found = health.classify(broker)
-    # On the larger side of a partition it is fit: to the others it is the cluster that runs.
+    # On the larger side of a partition it is fit: for the others it is the cluster that runs.
     state = facts.RUNNING if found.ok else health.STATES[found.code]
     return Observation(state, broker.process, broker, found.sentence, found.code)
 
 
-def _with(broker, trouble):
-    return broker._replace(error=broker.error or trouble) if trouble else broker
-
-
-def of_layout(layout, parameters=None):
-    """The Where of an agent. Raises Unreadable for its file of credentials."""
-    place = credentials.Where(port=layout.port, tls=layout.tls, node=layout.nodename, log=layout.log)
+def layout_endpoint(layout, parameters=None):
+    """The Endpoint of an agent; with parameters, also its credentials. Raises Unreadable for their file."""
+    endpoint = credentials.Endpoint(port=layout.port, tls=layout.tls, node=layout.nodename, log=layout.log)
     if parameters is None:
-        return place
-    place = place._replace(management_port=parameters.management_port)
-    wanted = parameters.credentials
-    return credentials.with_file(place, wanted or credentials.CREDENTIALS, bool(wanted))
+        return endpoint
+    endpoint = endpoint._replace(management_port=parameters.management_port)
+    path = parameters.credentials
+    return credentials.with_file(endpoint, path or credentials.CREDENTIALS, bool(path))
 
 
-def diagnosed(context, layout, broker):
-    """The Broker with what rabbitmq-diagnostics adds. It starts an Erlang machine each time. Its failure is unknown: it may
-    have the wrong cookie, no epmd, or no time."""
-    for check, understand in (("check_local_alarms", _cli_alarms), ("check_virtual_hosts", _cli_hosts)):
+def with_diagnostics(context, layout, broker):
+    """The Broker with what rabbitmq-diagnostics adds, which starts an Erlang machine for each question. When it fails, that is
+    unknown: it may have the wrong cookie, no epmd, or no time."""
+    for check, add in (("check_local_alarms", _add_alarms), ("check_virtual_hosts", _add_virtual_hosts)):
         result = context.commands.run(["rabbitmq-diagnostics", "-q", check], context.deadline.limit(15),
                                       env={"RABBITMQ_NODENAME": layout.nodename})
         if result.rc == FAILED_CHECK:
-            broker = understand(broker, " ".join((result.out + " " + result.err).split()))
+            broker = add(broker, " ".join((result.out + " " + result.err).split()))
         elif result.rc == 0 and check == "check_local_alarms":
             broker = broker._replace(alarms=())
         elif result.rc != 0:
-            return broker._replace(error="rabbitmq-diagnostics %s says nothing of it (%s)." % (
+            return broker._replace(error="rabbitmq-diagnostics %s gave no result (%s)." % (
                 check, "it took too long" if result.timed_out else "code %s" % result.rc))
     return broker
 
 
-def _cli_alarms(broker, text):
+def _add_alarms(broker, text):
     words = tuple(word for word in ("disk", "file_descriptor", "memory") if word in text.lower())
     return broker._replace(alarms=words or ("unknown kind",))
 
 
-def _cli_hosts(broker, text):
+def _add_virtual_hosts(broker, text):
     return broker._replace(error="A virtual host is down on this node: %s" % text[:200].rstrip(".") + ".")
 
 
-def observe_broker(place, process, level, seconds, session=None):
-    """One look, within so many seconds: the Broker. session: amqp.Session of a check that keeps a connection."""
+# one observation, the same for the agent and the check
+
+def observe_broker(endpoint, process, level, seconds, session=None):
+    """The Broker, within so many seconds. process: the broker's, or None; level: see management.ask; session: amqp.Session of
+    a check that keeps a connection."""
     from time import monotonic
     end = monotonic() + seconds
-    word = session.ask(seconds * SHARE) if session else amqp.Word(None)
-    hello = word.hello or amqp.hello(place.host, place.port, max(0.05, min(seconds * SHARE, end - monotonic())), place.tls)
-    broker = facts.Broker(process, hello.listening, hello.answered, error=hello.error)
+    result = session.ask(seconds * SHARE) if session else amqp.SessionResult(None)
+    greeted = result.handshake or amqp.handshake(
+        endpoint.host, endpoint.port, max(0.05, min(seconds * SHARE, end - monotonic())), endpoint.tls)
+    broker = facts.Broker(process, greeted.listening, greeted.answered, error=greeted.error)
     left = max(0.05, end - monotonic())
-    if hello.answered:
-        broker = broker._replace(epmd=known(place, process, min(left, 0.5)))
-        return _asked(broker, place, level, max(0.05, end - monotonic()), word)
-    if hello.answered is False:
-        return broker._replace(files=files(process.pid) if process else None)
-    if process is not None and hello.listening is False:
-        return broker._replace(stage=stage_of(place.log, process), epmd=known(place, process, min(left, 0.5)))
+    if greeted.answered:
+        broker = broker._replace(epmd=known_to_epmd(endpoint, process, min(left, 0.5)))
+        return _with_management(broker, endpoint, level, max(0.05, end - monotonic()), result)
+    if greeted.answered is False:
+        return broker._replace(files=open_files(process.pid) if process else None)
+    if process is not None and greeted.listening is False:
+        return broker._replace(stage=boot_stage(endpoint.log, process),
+                               epmd=known_to_epmd(endpoint, process, min(left, 0.5)))
     return broker
 
 
-def _asked(broker, place, level, seconds, word):
-    """What serves, with what the management API says of it."""
-    if word.refused or word.full:
-        return broker._replace(refused=word.refused, full=word.full)
-    if not place.user:
+def _with_management(broker, endpoint, level, seconds, result):
+    """The Broker that answered, with what the management API says."""
+    if result.refused or result.full:
+        return broker._replace(refused=result.refused, full=result.full)
+    if not endpoint.user:
         return broker
     from quorate.rabbitmq.broker import management
-    return broker._replace(**management.ask(place, level, seconds))
+    return broker._replace(**management.ask(endpoint, level, seconds))
 
 
-def known(place, process, seconds):
-    """Whether epmd knows this node; None when that cannot be told."""
-    return epmd.knows(place.node, "127.0.0.1", epmd_port(process) or place.epmd_port, seconds)
+def known_to_epmd(endpoint, process, seconds):
+    """Whether epmd knows this node; None when that cannot be found out."""
+    return epmd.knows(endpoint.node, "127.0.0.1", epmd_port(process) or endpoint.epmd_port, seconds)
 
 
 def epmd_port(process):
-    """The port of epmd that an Erlang machine was told (ERL_EPMD_PORT becomes a word of its command line); None: none."""
+    """The port of epmd on the command line of an Erlang machine (ERL_EPMD_PORT becomes an argument); None: none."""
     words = process.argv if process else ()
     return next((int(port) for word, port in zip(words, words[1:]) if word == "-epmd_port" and port.isdigit()), None)
 
 
-def stage_of(log, process=None):
-    """How far a broker is that does not listen: see stage.of. None when there is no log, when it cannot be read, or when
-    `process` has not written to it yet, so that it tells of an earlier one."""
+def boot_stage(log, process=None):
+    """The boot stage of a broker that does not listen: see parse.boot_stage. None when there is no log, when it cannot be
+    read, or when `process` has not written to it yet, so that it is about an earlier one."""
     from time import time
     if not log:
         return None
     try:
         with open(log, "rb") as file:
             written, size = os.fstat(file.fileno()).st_mtime, file.seek(0, 2)
-            if process is not None and written < began(process):
+            if process is not None and written < started_at(process):
                 return None
             file.seek(max(0, size - TAIL))
             return parse.boot_stage(file.read(TAIL).decode("utf-8", "replace"), time() - written)
@@ -152,14 +155,14 @@ def stage_of(log, process=None):
         return None
 
 
-def began(process):
-    """Unix seconds at which a process began, give or take a tick of the kernel's clock."""
+def started_at(process):
+    """Unix seconds at which a process started, to within a tick of the kernel's clock."""
     from time import CLOCK_BOOTTIME, clock_gettime, time
     return time() - clock_gettime(CLOCK_BOOTTIME) + process.start / os.sysconf("SC_CLK_TCK")
 
 
-def files(pid):
-    """(open files, how many it may open) of a process; None when that may not be known."""
+def open_files(pid):
+    """(number of open files, how many it may open) of a process; None when that cannot be read."""
     try:
         count = len(os.listdir("/proc/%d/fd" % pid))
         with open("/proc/%d/limits" % pid, encoding="ascii", errors="replace") as file:
@@ -167,16 +170,3 @@ def files(pid):
         return (count, int(words[3])) if words[3].isdigit() else None
     except (OSError, StopIteration, IndexError):
         return None
-
-
-def find_to_look_at(processes, node, pid_file=None):
-    """The Process of this node's broker, None: there is none. By the broker's own pid file, else among all processes. For
-    the check: the agent has server.find, and a note of what it launched."""
-    try:
-        with open(pid_file or "", encoding="ascii", errors="replace") as file:
-            process = processes.get(int(file.read().strip() or 0))
-        if process and is_broker(process, node):
-            return process
-    except (OSError, ValueError):
-        pass
-    return next((one for one in processes.all() if is_broker(one, node)), None)

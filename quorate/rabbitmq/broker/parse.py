@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text to facts. Pure: no file, no clock, no command.
 
-The broker writes its own files as Erlang terms (rabbit_file:write_term_file/2). Only lists of node names are needed from
-them, so no parser of Erlang is: whatever is not of that form is not understood, and *unknown*.
+The broker writes its own files as Erlang terms (rabbit_file:write_term_file/2). Only lists of node names are needed from them,
+so there is no parser of Erlang: what is not of that form is not understood, and *unknown*.
 
-How far a broker is that has a process and listens to nobody, by the end of its log. Pure.
-
-It boots, waits for other nodes, paused itself, is in maintenance or was stopped inside its Erlang machine: from outside all
-of these look the same, and the broker's own tools that tell them apart start an Erlang machine each. Lines are those of
-RabbitMQ 3.10.8 and 4.0.5, seen; a log without any of them, or none, is *unknown*.
+The boot stage, by the end of the log, is of a broker that has a process and does not listen: it boots, waits for other nodes,
+paused itself, is in maintenance, or was stopped inside its Erlang machine. From outside all of these look the same, and the
+broker's own tools that tell them apart start an Erlang machine each. Log lines are those of RabbitMQ 3.10.8 and 4.0.5, seen; a
+log without any of them is *unknown*.
 """
 
 from quorate.rabbitmq import facts
@@ -19,14 +18,14 @@ from quorate.rabbitmq.facts import KHEPRI, MNESIA
 _BEFORE_FIRST_USE = frozenset(("cluster_nodes.config", "nodes_running_at_shutdown", "coordination", "quorum", "stream",
                                "msg_stores", "enabled_feature_flags", "force_load", "khepri", "rabbitmq_metadata"))
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-@")
-# Each line and what the broker is after it; the last one in the log counts.
-MARKS = (
+# Each log line, and the boot stage after it; the last one in the log counts.
+STAGE_LINES = (
     ("Starting RabbitMQ ", facts.STARTING),
     ("configured log handlers are now ACTIVE", facts.STARTING),  # the first line of a start
-    ("Waiting for Mnesia tables for ", facts.WAITING),           # also in passing: see below
+    ("Waiting for Mnesia tables for ", facts.WAITING),           # also in passing: see SILENT
     ("Error while waiting for Mnesia tables", facts.WAITING),
     ("Waiting for Khepri leader", facts.WAITING),
-    ("starting Ra system: coordination", facts.WAITING),         # 4.0 with Khepri: the last words before it waits for a leader
+    ("starting Ra system: coordination", facts.WAITING),         # 4.0 with Khepri: the last line before it waits for a leader
     ("Server startup complete", facts.RUNNING),
     ("Cluster minority/secondary status detected", facts.PAUSED),
     ("This node is being put into maintenance", facts.DRAINING),
@@ -34,8 +33,12 @@ MARKS = (
     ("Marked this node as back from maintenance", facts.RUNNING),
     ("Successfully stopped RabbitMQ and its dependencies", facts.STOPPED_APP),
 )
-SILENT = 4.0  # seconds without a word after which a boot waits, and did not only pass by
+SILENT = 4.0  # seconds without a log line after which a boot really waits: each boot logs such a line in passing
+_NOT_A_CAUSE = ("BOOT FAILED", "===========", "Error during startup", "crasher", "supervisor", "reason:", "Log file(s)",
+                "neighbours", "initial call", "registered_name", "ancestors", "exception exit")
 
+
+# files
 
 def names(text):
     """frozenset of the Erlang node names in a list such as [rabbit@n1,'rabbit@n-2']; None if it is no such list."""
@@ -58,7 +61,7 @@ def members(text):
 
 
 def running(text):
-    """frozenset of the nodes that ran when this one last knew, by nodes_running_at_shutdown; None: not understood."""
+    """frozenset of the nodes that ran when this one last wrote it, by nodes_running_at_shutdown; None: not understood."""
     return names("".join(text.split()))
 
 
@@ -78,10 +81,12 @@ def used(entries, has_khepri=False):
     return bool(set(entries) - _BEFORE_FIRST_USE)
 
 
+# configuration
+
 def settings(text):
     """Variables of rabbitmq-env.conf, which is shell, as far as they are plain words: dict without the prefix RABBITMQ_.
 
-    A value with an expansion in it ($, `) is None: it is known to be set, and not to what.
+    A value with an expansion in it ($, `) is None: it is set, but to what is unknown.
     """
     found = {}
     for line in text.splitlines():
@@ -121,21 +126,28 @@ def port(conf):
     return None, False
 
 
-def waiting(log):
-    """Whether the end of a broker's log says that it waits for other nodes (rabbit_table:wait_for_tables/1; with Khepri
-    the election of a leader, rabbit_khepri:wait_for_leader/0)."""
-    waits = max(log.rfind("Waiting for Mnesia tables"), log.rfind("Waiting for Khepri leader"),
-                log.rfind("Error while waiting for Mnesia tables"))
-    return waits > max(log.rfind("Successfully synced tables"), log.rfind("Khepri leader elected"),
-                       log.rfind("Server startup complete"))
+# log and output
 
+def boot_stage(log, silent):
+    """The boot stage by the end of a log, None: the log does not show it. silent: seconds since the log was written to, None:
+    unknown.
 
-_NOT_A_CAUSE = ("BOOT FAILED", "===========", "Error during startup", "crasher", "supervisor", "reason:", "Log file(s)",
-                "neighbours", "initial call", "registered_name", "ancestors", "exception exit")
+    A broker that pauses itself stops its applications a moment later, which the log shows as it shows an operator's stop_app.
+    """
+    found = sorted((log.rfind(text), stage) for text, stage in STAGE_LINES if text in log)
+    if not found:
+        return None
+    at, stage = found[-1]
+    if stage == facts.STOPPED_APP:
+        before = [one for one in found[:-1] if one[1] in (facts.PAUSED, facts.RUNNING, facts.STARTING)]
+        return facts.PAUSED if before and before[-1][1] == facts.PAUSED else stage
+    if stage == facts.WAITING and ("\n" in log[at:].rstrip("\n") or silent is None or silent < SILENT):
+        return facts.STARTING
+    return stage
 
 
 def last_error(text):
-    """What a log or an output says went wrong: the cause of a failed boot, else the last line of an error; None: nothing."""
+    """The last error in a log or an output: the cause of a failed boot, else the last line of an error; None: there is none."""
     best, boot = None, False
     for line in text.splitlines():
         words = line.strip()
@@ -172,20 +184,3 @@ def version(entries):
 def version_key(text):
     """A version as a tuple of numbers, to compare: '3.10.8' -> (3, 10, 8). () for None."""
     return tuple(int(part) for part in (text or "").partition("-")[0].split(".") if part.isdigit())
-
-
-def boot_stage(log, silent):
-    """The stage by the end of a log, None: it does not say. silent: seconds since the log was written to, None: unknown.
-
-    A broker that pauses itself stops its applications a moment later, in other words than an operator who stops them.
-    """
-    found = sorted((log.rfind(text), stage) for text, stage in MARKS if text in log)
-    if not found:
-        return None
-    at, stage = found[-1]
-    if stage == facts.STOPPED_APP:
-        before = [one for one in found[:-1] if one[1] in (facts.PAUSED, facts.RUNNING, facts.STARTING)]
-        return facts.PAUSED if before and before[-1][1] == facts.PAUSED else stage
-    if stage == facts.WAITING and "\n" in log[at:].rstrip("\n") or stage == facts.WAITING and (silent is None or silent < SILENT):
-        return facts.STARTING
-    return stage

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parameter set_policy, taken apart. Pure.
+"""The parameter set_policy, parsed. Pure.
 
-The peer splits it at blanks and takes every quote as a letter: `ha-all ^ha {"ha-mode":"all"}` works there, and a quoted
-pattern matches nothing. Here both ways are understood: a word that begins with a quote ends at the next one, and a
-definition begins with { and ends with the last }.
+ocf:heartbeat:rabbitmq-cluster splits it at blanks and takes quotes literally: `ha-all ^ha {"ha-mode":"all"}` works there, and a
+quoted pattern matches nothing. Here both forms work: a word that begins with a quote ends at the next one, and a definition
+begins with { and ends with the last }.
 """
 
 from collections import namedtuple
 
 _VALUED = ("-p", "--vhost", "--priority", "--apply-to")
-KINDS = ("all", "queues", "exchanges", "classic_queues", "quorum_queues", "streams")
-MIRRORING = "ha-mode"
 
 
 class Policy(namedtuple("Policy", "name pattern definition options", defaults=((),))):
@@ -19,12 +17,12 @@ class Policy(namedtuple("Policy", "name pattern definition options", defaults=((
     __slots__ = ()
 
     def words(self):
-        """What to say to rabbitmqctl."""
+        """The arguments for rabbitmqctl."""
         return ("set_policy",) + self.options + (self.name, self.pattern, self.definition)
 
 
 class Unclear(Exception):
-    """The words cannot be a policy; the text is a sentence for the operator."""
+    """The parameter is no policy; the text is a message for the operator."""
 
 
 def parse(text):
@@ -60,7 +58,7 @@ def parse(text):
 
 
 def split(text):
-    """The words of a policy. Raises Unclear for a quote that does not end."""
+    """The words of a policy. Raises Unclear for a quote that is not closed."""
     words, rest = [], text.strip()
     while rest:
         if rest[0] in "'\"":
@@ -81,9 +79,9 @@ def split(text):
     return words
 
 
-def refused(policy, version):
-    """A sentence when this release of RabbitMQ (a tuple of numbers, () when unknown) does not take the policy, else None."""
+def unsupported(policy, version):
+    """A message when this release of RabbitMQ (a tuple of numbers, () when unknown) does not support the policy, else None."""
     if version >= (4,) and '"ha-' in "".join(policy.definition.split()):
-        return ("set_policy has ha-mode, which RabbitMQ %d.%d knows no more: use quorum queues, and type: pcs resource update "
-                "RESOURCE set_policy=" % (version + (0,))[:2])
+        return ("set_policy has ha-mode, which RabbitMQ %d.%d no longer supports: use quorum queues, and type: pcs resource "
+                "update RESOURCE set_policy=" % (version + (0,))[:2])
     return None

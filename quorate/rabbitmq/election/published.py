@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the nodes of a RabbitMQ cluster tell each other (see quorate.pacemaker.published), and what is kept for all of them.
+"""The published state of a RabbitMQ cluster. Beside what quorate.pacemaker.published describes:
 
     RESOURCE-generation  permanent, of a node: the last forced boot that it took part in
     RESOURCE-generation  property of the cluster: the last forced boot
-    RESOURCE-founder     property of the cluster, in a set of its own: who founded the first cluster
-    RESOURCE-policy      property of the cluster: mark of the policy that was set last
+    RESOURCE-founder     property of the cluster, in a set of its own: the node that founded the first cluster
+    RESOURCE-policy      property of the cluster: fingerprint of the policy that was set last
 
-encode_* and decode_* make values of node attributes of a Report and an Override, and back (see quorate.pacemaker.encoding);
+encode_* and decode_* turn a Report and an Override into values of node attributes, and back (see quorate.pacemaker.encoding);
 they are pure.
 """
 
-from quorate.pacemaker import cib, encoding, published
+from quorate.pacemaker import encoding, published
 from quorate.pacemaker.encoding import bit, flag, number, one_of, whole, word
 from quorate.pacemaker.tools import EX_NOSUCH, ask, this_node
 from quorate.rabbitmq import facts
@@ -35,7 +35,7 @@ def _count(text):
     return found
 
 
-# key in the text, field of Report, to text, from text
+# (key in the text, field of Report, function to text, function from text)
 _FIELDS = (
     ("st", "state", str, one_of(*STATES)),
     ("d", "data", bit, flag),
@@ -53,12 +53,12 @@ _FIELDS = (
 
 
 def encode_report(report):
-    """The report as text. What cannot be told in it (a name with strange letters) is left out, so it is unknown."""
+    """The Report as text. What the text cannot hold (a name with other letters) is left out, so it is unknown."""
     return encoding.line(encoding.parts(_FIELDS, report), _END)
 
 
 def decode_report(node, text):
-    """The Report of `node`, or None when the text is none."""
+    """The Report of `node`, or None when the text cannot be decoded."""
     values = encoding.values(text, _END)
     if values is None or "st" not in values:
         return None
@@ -69,13 +69,13 @@ def decode_report(node, text):
 
 
 def encode_override(override):
-    """The operator's word as text."""
+    """The Override as text."""
     return encoding.line(("node:" + override.node, "by:" + (encoding.plain(override.by or "") or "somebody"),
                           "at:" + whole(override.at or 0), "forced:" + bit(override.forced)), _END)
 
 
 def decode_override(text):
-    """The Override, or None when the text is none."""
+    """The Override, or None when the text cannot be decoded."""
     values = encoding.values(text, _END)
     try:
         return Override(word(values["node"]), values["by"], _count(values["at"]), flag(values["forced"]))
@@ -92,47 +92,47 @@ class PublishedState(published.PublishedState):
     decode_override = staticmethod(decode_override)
 
     def withdraw_status(self):
-        """Take back the live sentence: this node takes no part. What is on its disk stays told."""
+        """Remove the status: this node takes no part. Its report stays published."""
         self._attributes.delete(self._name + "-status")
-        note = self._state_files.read("published")
-        note.pop("status", None)
-        self._state_files.write("published", note)
+        published_values = self._state_files.read("published")
+        published_values.pop("status", None)
+        self._state_files.write("published", published_values)
 
     def snapshot(self):
-        """All that is known now."""
+        """The Snapshot of all that is known now."""
         reports, present = self.received()
         nodes, generations = self.configured()
         return facts.Snapshot(this_node(self._context), nodes | frozenset((this_node(self._context),)), reports, present,
                               self.generation(), self.founder(), self.override(), generations)
 
     def configured(self):
-        """(names of the nodes that may hold data: the parameter, else all of the cluster, whether they are there or not;
-        dict of node -> the last forced boot that it took part in)."""
-        text = ask(self._context.commands, self._context.deadline, ("cibadmin", "-Q", "-o", "nodes"), (EX_NOSUCH,)).out
-        names, generations = cib.configured_nodes(text, self._name + "-generation")
+        """(frozenset of the nodes that may hold data: the parameter `nodes`, else all of the cluster, also those that are away;
+        dict node -> the last forced boot that it took part in)."""
+        from quorate.pacemaker import cib
+        names, generations = cib.configured_nodes(self._context.commands, self._context.deadline, self._name + "-generation")
         named = (self._context.parameters.nodes or "").replace(",", " ").split()
         return frozenset(named or names), generations
 
     def open_generation(self):
-        """Make a new generation the current one, before a boot is forced; its number."""
+        """Begin a generation, before a boot is forced. Returns its number."""
         number = (self.generation() or 0) + 1
         self._attributes.set_cluster_property(self._name + "-generation", "%d" % number)
         self.took_part(number)
         return number
 
     def took_part(self, generation):
-        """Record that this node runs in this generation, so that what it wrote down counts."""
+        """Record that this node runs in this generation, so that its report proves something in it."""
         if generation != self.own_generation():
             self._attributes.set_permanent(self._name + "-generation", "%d" % generation, this_node(self._context))
 
     def founder(self):
-        """The node that founded the first cluster, or is about to; None: nobody has."""
+        """The node that founded the first cluster, or is about to; None: no node has."""
         result = self._in_set("-G", "-q")
         return result.out.strip() or None if result.rc == 0 else None
 
     def claim(self):
-        """Become the founder, unless somebody is. Returns who it is. Of two that claim at once one gets it: the cluster's
-        configuration takes each change after the other, and what exists cannot be created again."""
+        """Become the founder, unless there is one. Returns the founder. Of two nodes that claim at once only one succeeds: the
+        cluster's configuration takes one change after the other, and what exists cannot be created again."""
         name = self._name + "-founder"
         text = '<cluster_property_set id="%s"><nvpair id="%s-by" name="%s" value="%s"/></cluster_property_set>' % (
             name, name, name, this_node(self._context))
@@ -141,7 +141,7 @@ class PublishedState(published.PublishedState):
         return self.founder()
 
     def found_instead(self):
-        """Become the founder in another one's place, by the operator's word."""
+        """Become the founder in place of another node, as the operator ordered."""
         self._in_set("-v", this_node(self._context))
 
     def _in_set(self, *options):
@@ -150,8 +150,9 @@ class PublishedState(published.PublishedState):
             "crm_attribute", "-t", "crm_config", "-s", name, "-n", name) + options, (EX_NOSUCH, 6))
 
     def policy(self):
-        """The mark of the policy that was set last, None: none was."""
+        """The fingerprint of the policy that was set last; None: none was."""
         return self._attributes.cluster_property(self._name + "-policy")
 
-    def policy_set(self, mark):
-        self._attributes.set_cluster_property(self._name + "-policy", mark)
+    def set_policy(self, fingerprint):
+        """Record the policy that was set last."""
+        self._attributes.set_cluster_property(self._name + "-policy", fingerprint)

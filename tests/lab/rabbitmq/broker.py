@@ -86,7 +86,7 @@ class Broker:
 
     def answers(self):
         """Whether it greets in AMQP."""
-        return amqp.hello("127.0.0.1", self.amqp, 2).answered is True
+        return amqp.handshake("127.0.0.1", self.amqp, 2).answered is True
 
     def start(self):
         """Start it and wait until it is up."""

@@ -10,7 +10,7 @@ import pytest
 
 from bench.one_server import until
 from quorate.rabbitmq.broker import amqp
-from quorate.rabbitmq.broker.credentials import Where
+from quorate.rabbitmq.broker.credentials import Endpoint
 from tests.lab.rabbitmq.broker import CHECK, Broker, Check, Epmd, missing
 from tests.waiting import within
 
@@ -111,12 +111,12 @@ def test_silence_is_hung_as_well(broker):
     """Asked in AMQP only, as where the process cannot be seen."""
     broker.signal(signal.SIGSTOP)
     try:
-        bare, session = amqp.hello("127.0.0.1", broker.amqp, 0.3), amqp.Session(Where(port=broker.amqp, user="guest", password="guest"))
+        bare, session = amqp.handshake("127.0.0.1", broker.amqp, 0.3), amqp.Session(Endpoint(port=broker.amqp, user="guest", password="guest"))
         assert (True, False) == (bare.listening, bare.answered)
-        assert False is session.ask(0.5).hello.answered
+        assert False is session.ask(0.5).handshake.answered
     finally:
         broker.signal(signal.SIGCONT)
-    until(lambda: session.ask(2).hello == amqp.Hello(True, True), 10, "an answer")
+    until(lambda: session.ask(2).handshake == amqp.Hello(True, True), 10, "an answer")
     session.close(goodbye=True)
 
 
@@ -125,7 +125,7 @@ def test_a_limit_of_connections_is_not_refused_credentials(broker, check):
     try:
         crowded = Check(broker)
         try:
-            crowded.turns(503, "takes no more connections")
+            crowded.turns(503, "accepts no more connections")
             assert 200 == crowded.get("/live")[0]
         finally:
             crowded.stop()
@@ -211,7 +211,7 @@ def test_no_open_files_left(broker, bare):
                     "127.0.0.1", broker.amqp, heartbeat=0, socket_timeout=2, stack_timeout=2, connection_attempts=1)))
             except Exception:  # pika has many: any of them means that no connection came about
                 full = True
-        bare.turns(503, "takes no more connections")
+        bare.turns(503, "accepts no more connections")
     finally:
         subprocess.run(["prlimit", "--pid", str(pid), "--nofile=20000:"], check=True)
         for one in crowd:

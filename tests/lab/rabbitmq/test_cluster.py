@@ -62,7 +62,7 @@ def test_a_broker_that_lost_only_the_other_brokers_fails_once_and_comes_back(who
     before = power_log(whole).count("by the cluster")
     part_brokers(whole, "n3")
     try:
-        said(whole, "n1", ["crm_mon", "-1"], "Cut off from n1, n2")
+        said(whole, "n1", ["crm_mon", "-1"], "Partitioned from the cluster on n1, n2")
         said(whole, "n1", ["pcs", "status", "--full"], "does not get through to the broker there")
         assert set(rabbitmq.serving(whole)) == {"n1", "n2"}
         assert whole.run("n3", ["pidof", BEAM]).out == ""
@@ -87,7 +87,7 @@ def test_two_clusters_are_found_without_credentials_and_become_one(whole):
         assert wait_for(lambda: "n3" in rabbitmq.serving(whole), LIMIT, 0.5)
     finally:
         join_brokers(whole, "n3")
-    said(whole, "n1", ["crm_mon", "-1"], "monitor on n3 returned 'error' (Cut off from n1, n2")
+    said(whole, "n1", ["crm_mon", "-1"], "monitor on n3 returned 'error' (Partitioned from the cluster on n1, n2")
     rabbitmq.wait_whole(whole, timeout=LIMIT)
     whole.check("n1", ["pcs", "resource", "update", "mq", "minority_wait="])
     whole.check("n1", ["pcs", "resource", "cleanup", "mq"])

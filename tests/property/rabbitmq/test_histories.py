@@ -9,7 +9,7 @@ operator may force a boot that gives changes up.
 from hypothesis import example, given, settings, strategies as st
 
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.election.decide import decide, outlast
+from quorate.rabbitmq.election.decide import decide, decide_waiting
 
 NAMES = ("n1", "n2", "n3", "n4", "n5")
 BOLD = (facts.FOUND, facts.FORCE)
@@ -102,7 +102,7 @@ class World:
         elif not others:
             self._come_up(name, disk.change)  # it was the last one, and boots alone
         else:
-            decision = outlast(self.snapshot(name, here))
+            decision = decide_waiting(self.snapshot(name, here))
             if decision.action == facts.FORCE:
                 self.forced.append((name, disk.change, max(one.change for one in self.disks.values()
                                                            if one.generation == self.generation)))
@@ -203,7 +203,7 @@ def test_more_unknowns_never_make_it_bolder(size, events, here, silent):
     world = play(size, events)
     present = {world.names[number % size] for number in here} | {world.names[0]}
     quiet = {world.names[number % size] for number in silent} - {world.names[0]}
-    for what in (decide, outlast):
+    for what in (decide, decide_waiting):
         less = what(world.snapshot(world.names[0], present, quiet))
         if less.action in BOLD:
             assert what(world.snapshot(world.names[0], present)).action == less.action
@@ -214,7 +214,7 @@ def test_more_unknowns_never_make_it_bolder(size, events, here, silent):
 def test_the_same_facts_give_one_bold_node_in_any_order(size, events, here, dice):
     world = play(size, events)
     present = sorted({world.names[number % size] for number in here})
-    for what in (decide, outlast):
+    for what in (decide, decide_waiting):
         bold = [name for name in present if what(world.snapshot(name, present)).action in BOLD]
         assert len(bold) <= 1
         for name in present:

@@ -17,12 +17,12 @@ BROKERS = some.builds(
     Broker,
     process=some.none() | some.sampled_from("SRDTt").map(lambda state: Process(7, 1, 5, state, ("beam.smp",))),
     listening=MAYBE, answered=MAYBE, running_nodes=NODES, all_nodes=NODES, partitions=NODES,
-    alarms=some.none() | some.sampled_from(((), ("memory",), ("disk", "memory"))), draining=MAYBE, under_pause=MAYBE,
+    alarms=some.none() | some.sampled_from(((), ("memory",), ("disk", "memory"))), draining=MAYBE,
     quorum_critical=MAYBE, error=some.none() | some.just("It says why."),
     stage=some.none() | some.sampled_from(sorted(facts.STATES | {facts.STOPPED_APP})), refused=MAYBE, epmd=MAYBE,
     files=some.none() | some.tuples(some.integers(0, 70000), some.integers(1, 70000)), leaderless=QUEUES, unsynchronised=QUEUES,
     full=MAYBE)
-OPTIONAL = ("running_nodes", "all_nodes", "partitions", "alarms", "draining", "under_pause", "quorum_critical", "refused", "epmd",
+OPTIONAL = ("running_nodes", "all_nodes", "partitions", "alarms", "draining", "quorum_critical", "refused", "epmd",
             "leaderless", "unsynchronised", "full", "stage", "files", "error")
 
 
@@ -78,11 +78,11 @@ def seen_by(node, states, unreachable=frozenset()):
 def test_never_do_all_that_are_booted_give_way(states):
     """One that gives way is restarted: somebody stays to whom it comes back."""
     booted = [node for node in states if states[node] in facts.BOOTED]
-    leaving = [node for node in booted if decide.gives_way(seen_by(node, states))]
+    leaving = [node for node in booted if decide.cluster_elsewhere(seen_by(node, states))]
 
     assert not booted or set(leaving) < set(booted)
     for node in leaving:
-        assert node not in decide.gives_way(seen_by(node, states))
+        assert node not in decide.cluster_elsewhere(seen_by(node, states))
         assert states[node] in (facts.PAUSED, facts.PARTITIONED)
 
 
@@ -100,7 +100,7 @@ def test_nobody_starts_beside_brokers_of_which_it_reaches_none(states, data):
         assert action == facts.START
 
 
-@given(some.lists(some.sampled_from([text for text, _ in parse.MARKS] + ["something else", ""])),
+@given(some.lists(some.sampled_from([text for text, _ in parse.STAGE_LINES] + ["something else", ""])),
        some.none() | some.floats(0, 1000))
 def test_stage_of_any_log(lines, silent):
     found = parse.boot_stage("\n".join("2026-11-21 [info] <0.1.0> " + line for line in lines), silent)

@@ -3,7 +3,7 @@
 
 import pytest
 
-from quorate.cli.rabbitmq import told
+from quorate.cli.rabbitmq import is_forgotten
 from quorate.rabbitmq import facts
 
 ALL, REST = frozenset(("rabbit@n1", "rabbit@n2", "rabbit@n3")), frozenset(("rabbit@n1", "rabbit@n2"))
@@ -21,4 +21,4 @@ def report(node, state, members):
 def test_told(second, expected):
     reports = {"n1": report("n1", facts.RUNNING, REST), "n2": second, "n3": report("n3", facts.DOWN, ALL)}
 
-    assert told(reports, "rabbit@n3") is expected
+    assert is_forgotten(reports, "rabbit@n3") is expected

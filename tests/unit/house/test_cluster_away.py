@@ -125,7 +125,7 @@ def test_a_broker_whose_state_cannot_be_told_goes_on(tmp_path, state, code):
 
     seen = Observation(state, process, facts.Broker(answered=True), "It is so.")
 
-    assert code == monitor.judge(context, state_files, layout, seen).code
+    assert code == monitor.outcome_of(context, state_files, layout, seen).code
     assert any("The next monitor tries again" in text for _, text in context.log.lines)
 
 
@@ -133,4 +133,4 @@ def test_a_broker_that_waits_for_its_turn_goes_on_waiting(tmp_path):
     from quorate.rabbitmq.actions.participant import Participant
     context, state_files, layout = broker(tmp_path)
 
-    assert codes.SUCCESS == monitor._waits(context, Participant(context, state_files, layout=layout)).code
+    assert codes.SUCCESS == monitor._waiting(context, Participant(context, state_files, layout=layout)).code

@@ -18,7 +18,9 @@ from quorate.openstack.actions import published as openstack_published
 from quorate.openstack.symptoms import timers
 from quorate.rabbitmq import facts as rabbitmq_facts
 from quorate.rabbitmq.broker import layout
+from quorate.rabbitmq.check import RabbitmqCheck
 from quorate.rabbitmq.election import published as rabbitmq_published
+from quorate.web.check import NOTHING_YET
 from tests import ROOT
 
 with open(os.path.join(ROOT, "tests", "golden", "released", "0.1.0.json"), encoding="utf-8") as file:
@@ -31,7 +33,7 @@ FROZEN = {
     "galera Report": galera_facts.Report, "galera Decision": galera_facts.Decision, "galera Override": galera_facts.Override,
     "galera ServerStatus": galera_facts.ServerStatus, "galera View": galera_facts.View,
     "rabbitmq Report": rabbitmq_facts.Report, "rabbitmq Decision": rabbitmq_facts.Decision,
-    "rabbitmq Override": rabbitmq_facts.Override, "rabbitmq Broker": rabbitmq_facts.Broker,
+    "rabbitmq Override": rabbitmq_facts.Override,
 }
 
 
@@ -67,10 +69,10 @@ def test_an_override_reads_the_same_in_both_versions(service, one):
 def test_a_running_broker_is_known_again_after_an_upgrade():
     """Its layout stands in a state file."""
     for one in RELEASED["rabbitmq layout"]:
-        found = layout.from_note(one["lines"])
+        found = layout.decode_layout(one["lines"])
 
         assert one["fields"] == plain(found)
-        assert one["lines"] == {key: str(value) for key, value in layout.as_note(found).items()}
+        assert one["lines"] == {key: str(value) for key, value in layout.encode_layout(found).items()}
 
 
 def test_a_symptom_goes_on_lasting_after_an_upgrade():
@@ -88,6 +90,11 @@ def test_fields_that_others_read_keep_their_names(name):
     was = RELEASED["fields"][name]
 
     assert was == list(FROZEN[name]._fields)[:len(was)]
+
+
+def test_the_check_of_a_broker_shows_the_same_keys():
+    """Also those of fields that were dropped."""
+    assert sorted(RELEASED["fields"]["rabbitmq Broker"]) == sorted(RabbitmqCheck({}).known(NOTHING_YET)["broker"])
 
 
 @pytest.mark.parametrize("room", sorted(RELEASED["state files"]))

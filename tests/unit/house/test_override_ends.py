@@ -91,7 +91,7 @@ def test_a_word_to_boot_ends_when_a_broker_serves(tmp_path):
 
     serving.keep_record(node.participant, MqObservation(facts.RUNNING, None, None, "It runs."))
 
-    assert node.published.word is None
+    assert node.published.ordered is None
     assert any("root" in text and "n2" in text for _, text in node.context.log.lines)
 
 
@@ -106,6 +106,6 @@ def test_a_word_to_boot_is_taken_back_when_a_broker_came_up_while_it_was_given(t
 
     node.published.set_override = set_override
     with pytest.raises(Refused) as refused:
-        rabbitmq.leave_word(node.participant, "n1", None)
+        rabbitmq.set_override(node.participant, "n1", None)
 
-    assert node.published.word is None and "runs by now" in str(refused.value)
+    assert node.published.ordered is None and "runs by now" in str(refused.value)

@@ -96,3 +96,9 @@ def test_fencing_is_not_guessed_without_a_cluster():
     clock = FakeClock()
     with pytest.raises(Unavailable):
         stonith_enabled(FakeCommands(clock).expect("crm_attribute", ..., rc=102), Deadline(clock, 9))
+
+
+def test_the_nodes_of_the_configuration():
+    text = """<nodes><node id="1" uname="n1"><instance_attributes id="nodes-1"><nvpair id="x" name="mq-generation" value="2"/>
+    </instance_attributes></node><node id="r" type="remote" uname="r1"/></nodes>"""
+    assert parse_nodes(text, "mq-generation") == (["n1", "r1"], {"n1": 2})

@@ -74,7 +74,7 @@ def test_options_are_where_it_asks(tmp_path):
     path = tmp_path / "rabbitmq.cnf"
     path.write_text("[client]\nuser=u\npassword=p\nport=5555\n")
     path.chmod(0o600)
-    place = RabbitmqCheck({"credentials": str(path), "port": "5673", "node": "hare@n9", "host": "192.0.2.7"}).place()
+    found = RabbitmqCheck({"credentials": str(path), "port": "5673", "node": "hare@n9", "host": "192.0.2.7"}).endpoint()
 
     assert ("192.0.2.7", 5673, "192.0.2.7", "hare@n9", "u") == (
-        place.host, place.port, place.management_host, place.node, place.user)
+        found.host, found.port, found.management_host, found.node, found.user)

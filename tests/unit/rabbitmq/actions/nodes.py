@@ -4,11 +4,11 @@
 import os
 import pwd
 
+from quorate.host.state_files import StateFiles
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions.participant import Participant
 from quorate.rabbitmq.broker import layout
 from quorate.rabbitmq.declaration import PARAMETERS
-from quorate.host.state_files import StateFiles
 from tests import fakes
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -19,9 +19,9 @@ class KeptState:
 
     def __init__(self, reports=(), **more):
         self.others = {one.node: one for one in reports}
-        self.own, self.said, self.word, self.number, self.mark = None, [], more.get("override"), 0, None
+        self.own, self.statuses, self.ordered, self.current, self.last_policy = None, [], more.get("override"), 0, None
         self.nodes = frozenset(("n1", "n2", "n3"))
-        self.who = None
+        self.founder_node = None
 
     def publish(self, report):
         self.own = report
@@ -30,44 +30,44 @@ class KeptState:
         return self.own
 
     def set_status(self, sentence):
-        self.said.append(sentence)
+        self.statuses.append(sentence)
 
     def reports(self):
         return dict(self.others, **({"n1": self.own} if self.own else {}))
 
     def snapshot(self):
         found = self.reports()
-        return facts.Snapshot("n1", self.nodes, found, frozenset(found), self.number, self.who, self.word)
+        return facts.Snapshot("n1", self.nodes, found, frozenset(found), self.current, self.founder_node, self.ordered)
 
     def generation(self):
-        return self.number
+        return self.current
 
     own_generation = generation
 
     def open_generation(self):
-        self.number += 1
+        self.current += 1
 
     def took_part(self, number):
-        assert number == self.number
+        assert number == self.current
 
     def override(self):
-        return self.word
+        return self.ordered
 
-    def set_override(self, word):
-        self.word = word
+    def set_override(self, override):
+        self.ordered = override
 
     def claim(self):
-        self.who = self.who or "n1"
-        return self.who
+        self.founder_node = self.founder_node or "n1"
+        return self.founder_node
 
     def found_instead(self):
-        self.who = "n1"
+        self.founder_node = "n1"
 
     def policy(self):
-        return self.mark
+        return self.last_policy
 
-    def policy_set(self, mark):
-        self.mark = mark
+    def set_policy(self, fingerprint):
+        self.last_policy = fingerprint
 
 
 class Node:
@@ -86,8 +86,9 @@ class Node:
                                      "3.10.8", str(tmp_path))
         self.state_files.write("started", {"at": 1})
         self.published = KeptState(reports, **more)
-        self.cut = set()
-        self.participant = Participant(self.context, self.state_files, self.published, self.layout, lambda name, _port: name not in self.cut)
+        self.unreachable = set()
+        self.participant = Participant(self.context, self.state_files, self.published, self.layout,
+                                       lambda name, _port: name not in self.unreachable)
         self.commands.on_spawn = self._spawn
 
     def _spawn(self, _argv):

@@ -12,7 +12,7 @@ import pytest
 from quorate.errors import Unreadable
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import amqp, credentials, epmd, management, parse
-from quorate.rabbitmq.broker.credentials import Where, client_section, merged, node_name, with_file
+from quorate.rabbitmq.broker.credentials import Endpoint, client_section, merged, check_nodename, with_file
 from quorate.rabbitmq.broker.management import Answer
 from tests import ROOT
 
@@ -53,10 +53,10 @@ def closed_port():
 
 @pytest.mark.parametrize("data, answered, word", [
     (START, True, None), (b"AMQP\0\0\x09\x01", None, "does not speak"), (b"HTTP/1.1 400 Bad Request\r\n", None, "does not speak"),
-    (b"", None, "without a word"),
+    (b"", None, "without an answer"),
 ])
 def test_greeting(serve, data, answered, word):
-    found = amqp.hello("127.0.0.1", serve(data), 5)
+    found = amqp.handshake("127.0.0.1", serve(data), 5)
 
     assert (True, answered) == (found.listening, found.answered)
     assert (word or "") in (found.error or "")
@@ -86,16 +86,16 @@ class StreamLostError(Exception):
     (ConnectionRefusedError(111, "Connection refused"), None, False, False),
 ])
 def test_what_a_session_met(error, answered, refused, full):
-    word = amqp.verdict(error, 5672, 1)
+    word = amqp.session_result(error, 5672, 1)
 
-    assert (answered, refused, full) == (word.hello.answered if word.hello else None, word.refused, word.full)
+    assert (answered, refused, full) == (word.handshake.answered if word.handshake else None, word.refused, word.full)
 
 
 def test_silence_is_not_a_closed_port(serve):
-    silent, closed = amqp.hello("127.0.0.1", serve(None), 0.05), amqp.hello("127.0.0.1", closed_port(), 5)
+    silent, closed_set = amqp.handshake("127.0.0.1", serve(None), 0.05), amqp.handshake("127.0.0.1", closed_port(), 5)
 
     assert (True, False) == (silent.listening, silent.answered)
-    assert (False, None) == (closed.listening, closed.answered)
+    assert (False, None) == (closed_set.listening, closed_set.answered)
 
 
 def test_epmd(serve):
@@ -111,28 +111,28 @@ def test_whether_the_brokers_of_others_can_be_reached(serve):
     """A broker that died is told from one to which there is no way: its machine's epmd answers, and does not know it."""
     there = serve(b"")
     told = b"\0\0\x11\x11name rabbit at port %d\n"
-    assert epmd.reaches("rabbit@localhost", port=serve(told % there), timeout=5) is True
-    assert epmd.reaches("rabbit@localhost", port=serve(told % closed_port()), timeout=5) is False
-    assert epmd.reaches("rabbit@localhost", port=serve(b"\0\0\x11\x11"), timeout=5) is None
-    assert epmd.reaches("rabbit@localhost", port=closed_port(), fallback=closed_port(), timeout=5) is False
-    assert epmd.reaches("rabbit@localhost", port=closed_port(), fallback=serve(b""), timeout=5) is True
-    assert epmd.reaches("rabbit@name.invalid", port=closed_port(), timeout=5) is False
+    assert epmd.is_reachable("rabbit@localhost", port=serve(told % there), timeout=5) is True
+    assert epmd.is_reachable("rabbit@localhost", port=serve(told % closed_port()), timeout=5) is False
+    assert epmd.is_reachable("rabbit@localhost", port=serve(b"\0\0\x11\x11"), timeout=5) is None
+    assert epmd.is_reachable("rabbit@localhost", port=closed_port(), fallback=closed_port(), timeout=5) is False
+    assert epmd.is_reachable("rabbit@localhost", port=closed_port(), fallback=serve(b""), timeout=5) is True
+    assert epmd.is_reachable("rabbit@name.invalid", port=closed_port(), timeout=5) is False
 
 
 def test_api_is_asked_with_credentials_and_understood(serve):
     port = serve(b'HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n{"status":"ok"}')
 
-    assert Answer(200, b'{"status":"ok"}') == management.get(Where(management_port=port, user="u", password="p"), "/api/x", 5)
+    assert Answer(200, b'{"status":"ok"}') == management.get(Endpoint(management_port=port, user="u", password="p"), "/api/x", 5)
 
 
 def test_api_that_is_not_there_silent_or_something_else(serve):
-    for port, word in ((closed_port(), "cannot be asked"), (serve(None), "said nothing"), (serve(b"SSH-2.0\r\n"), "does not speak")):
-        found = management.ask(Where(management_port=port, user="u", password="p"), 0, 0.2)
+    for port, word in ((closed_port(), "cannot be asked"), (serve(None), "did not answer"), (serve(b"SSH-2.0\r\n"), "does not speak")):
+        found = management.ask(Endpoint(management_port=port, user="u", password="p"), 0, 0.2)
         assert word in found["error"] and set(found) == {"error"}
 
 
 def test_refused_credentials_are_told_without_them(serve):
-    found = management.ask(Where(management_port=serve(b"HTTP/1.1 401 Unauthorized\r\n\r\n{}"), user="bob", password="s3cret"), 0, 5)
+    found = management.ask(Endpoint(management_port=serve(b"HTTP/1.1 401 Unauthorized\r\n\r\n{}"), user="bob", password="s3cret"), 0, 5)
 
     assert found["refused"] is True
     assert "bob" in found["error"] and "s3cret" not in found["error"]
@@ -233,7 +233,7 @@ def test_stage_by_the_log(log, silent, wanted):
 
 def test_credentials_file():
     text = "user = nobody\n[client]\n# a comment\nuser = monitor\npassword='a # b'\nmanagement_port=15671\nssl = yes\n[other]\nuser=x\n"
-    found = merged(Where(), client_section(text), "FILE")
+    found = merged(Endpoint(), client_section(text), "FILE")
 
     assert ("monitor", "a # b", 15671, 5671, True) == (found.user, found.password, found.management_port, found.port, found.tls)
     assert "a # b" not in repr(found)
@@ -254,7 +254,7 @@ def test_credentials_that_cannot_be_used(tmp_path, text, word):
     path.chmod(0o600)
 
     with pytest.raises(Unreadable) as error:
-        with_file(Where(), str(path))
+        with_file(Endpoint(), str(path))
     assert word in error.value.reason
 
 
@@ -263,17 +263,17 @@ def test_a_file_that_every_user_can_read_is_refused(tmp_path):
     path.write_text("[client]\nuser=x\npassword=y\n")
     path.chmod(0o644)
     with pytest.raises(Unreadable) as error:
-        with_file(Where(), str(path))
+        with_file(Endpoint(), str(path))
     assert "chmod o= %s" % path in error.value.reason
 
     path.chmod(0o640)
-    assert "x" == with_file(Where(), str(path)).user
+    assert "x" == with_file(Endpoint(), str(path)).user
 
 
 def test_no_file_is_no_credentials_unless_one_was_named(tmp_path):
-    assert with_file(Where(), str(tmp_path / "none")).user is None
+    assert with_file(Endpoint(), str(tmp_path / "none")).user is None
     with pytest.raises(Unreadable):
-        with_file(Where(), str(tmp_path / "none"), needed=True)
+        with_file(Endpoint(), str(tmp_path / "none"), needed=True)
 
 
 @pytest.mark.parametrize("text, wanted", [
@@ -284,12 +284,12 @@ def test_name_of_the_node(tmp_path, text, wanted):
     path = tmp_path / "env"
     path.write_text(text)
 
-    assert wanted == node_name(str(path), "n1.example.org")
+    assert wanted == check_nodename(str(path), "n1.example.org")
 
 
 def test_name_of_the_node_without_settings():
-    assert "rabbit@" + os.uname().nodename.partition(".")[0] == node_name("/nonexistent")
-    assert "/var/log/rabbitmq/%s.log" % node_name() == credentials.usual().log or os.path.exists(credentials.ENVIRONMENT)
+    assert "rabbit@" + os.uname().nodename.partition(".")[0] == check_nodename("/nonexistent")
+    assert "/var/log/rabbitmq/%s.log" % check_nodename() == credentials.default_endpoint().log or os.path.exists(layout.ENV)
 
 
 ASKS = """
@@ -297,7 +297,7 @@ import sys
 sys.path.insert(0, %r)
 before = set(sys.modules)
 from quorate.rabbitmq.broker import credentials, health, observe
-place = credentials.Where(port=%d, management_port=%d, epmd_port=%d, node="rabbit@n1", user="u", password="p")
+place = credentials.Endpoint(port=%d, management_port=%d, epmd_port=%d, node="rabbit@n1", user="u", password="p")
 broker = observe.observe_broker(place, None, 0, 20)
 assert health.classify(broker) == ("running", True, "RabbitMQ serves clients."), broker
 print(" ".join(sorted(name for name in set(sys.modules) - before if not name.startswith(("quorate", "_")))))

@@ -9,7 +9,7 @@ import pytest
 from quorate.host.process import Process, Processes
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import observe
-from quorate.rabbitmq.broker.process import is_broker
+from quorate.rabbitmq.broker.process import find_by_pid_file, is_broker
 from quorate.rabbitmq.facts import Broker
 from tests.fakes import FakeCommands, FakeProcesses, context
 
@@ -36,12 +36,12 @@ def broker():
 def test_found_by_its_pid_file_and_without(tmp_path, broker):
     processes, own = broker
     (tmp_path / "pid").write_text("%d\n" % own.pid)
-    assert own == observe.find_to_look_at(processes, "rabbit@n1", str(tmp_path / "pid"))
+    assert own == find_by_pid_file(processes, "rabbit@n1", str(tmp_path / "pid"))
 
     (tmp_path / "pid").write_text("nonsense")
-    assert own == observe.find_to_look_at(processes, "rabbit@n1", str(tmp_path / "pid"))
-    assert own == observe.find_to_look_at(processes, "rabbit@n1")
-    assert observe.find_to_look_at(FakeProcesses(), "rabbit@n1") is None
+    assert own == find_by_pid_file(processes, "rabbit@n1", str(tmp_path / "pid"))
+    assert own == find_by_pid_file(processes, "rabbit@n1")
+    assert find_by_pid_file(FakeProcesses(), "rabbit@n1") is None
 
 
 def test_a_pid_that_is_somebody_elses_now(tmp_path):
@@ -49,7 +49,7 @@ def test_a_pid_that_is_somebody_elses_now(tmp_path):
     other = processes.add("/usr/bin/sleep 100", pid=os.getpid())
     (tmp_path / "pid").write_text("%d\n" % other.pid)
 
-    assert observe.find_to_look_at(processes, "rabbit@n1", str(tmp_path / "pid")) is None
+    assert find_by_pid_file(processes, "rabbit@n1", str(tmp_path / "pid")) is None
 
 
 class NoNotes:
@@ -84,7 +84,7 @@ def cli(*results):
         commands.expect("rabbitmq-diagnostics", "-q", check, rc=rc, out=out, takes=takes)
     asked = context(commands=commands, environ={"OCF_CHECK_LEVEL": "20"})
     commands.clock = asked.clock
-    found = observe.judged(observe.diagnosed(asked, LAYOUT, SERVES))
+    found = observe.observation(observe.with_diagnostics(asked, LAYOUT, SERVES))
     commands.done()
     assert all(env == {"RABBITMQ_NODENAME": "rabbit@n1"} for env in commands.environments)
     return found
@@ -110,13 +110,13 @@ def test_a_failing_tool_is_unknown_and_not_down(result):
     found = cli(result)
 
     assert (facts.RUNNING, None) == (found.state, found.broker.alarms)
-    assert "rabbitmq-diagnostics check_local_alarms says nothing" in found.sentence
+    assert "rabbitmq-diagnostics check_local_alarms gave no result" in found.sentence
 
 
 def test_open_files_of_this_very_process():
-    count, limit = observe.files(os.getpid())
+    count, limit = observe.open_files(os.getpid())
     assert 0 < count < limit
-    assert observe.files(2 ** 22 + 1) is None
+    assert observe.open_files(2 ** 22 + 1) is None
 
 
 def test_the_log_of_an_earlier_process_says_nothing_of_this_one(tmp_path):
@@ -124,10 +124,10 @@ def test_the_log_of_an_earlier_process_says_nothing_of_this_one(tmp_path):
     log = tmp_path / "log"
     log.write_text("[info] <0.1.0> Successfully stopped RabbitMQ and its dependencies\n")
     me = Processes().get(os.getpid())
-    assert facts.STOPPED_APP == observe.stage_of(str(log), me)
+    assert facts.STOPPED_APP == observe.boot_stage(str(log), me)
 
-    os.utime(log, (1, observe.began(me) - 10))
-    assert observe.stage_of(str(log), me) is None
+    os.utime(log, (1, observe.started_at(me) - 10))
+    assert observe.boot_stage(str(log), me) is None
 
 
 @pytest.mark.parametrize("words, wanted", [(BEAM, None), (BEAM + " -epmd_port 14369 --", 14369), (BEAM + " -epmd_port", None)])
@@ -137,7 +137,7 @@ def test_port_of_epmd_that_the_machine_was_told(words, wanted):
 
 
 def test_stage_of_a_log_that_is_not_there(tmp_path):
-    assert observe.stage_of(None) is None
-    assert observe.stage_of(str(tmp_path / "none")) is None
+    assert observe.boot_stage(None) is None
+    assert observe.boot_stage(str(tmp_path / "none")) is None
     (tmp_path / "log").write_text("x" * 100000 + "\n [info] <0.1.0> Server startup complete; 3 plugins started.\n")
-    assert facts.RUNNING == observe.stage_of(str(tmp_path / "log"))
+    assert facts.RUNNING == observe.boot_stage(str(tmp_path / "log"))

@@ -74,14 +74,6 @@ def test_the_port_of_rabbitmq_conf():
     assert parse.port(parse.options("")) == (None, False)
 
 
-def test_whether_it_waits_for_others():
-    waits = "[info] <0.223.0> Waiting for Mnesia tables for 30000 ms, 9 retries left\n"
-    assert parse.waiting(waits)
-    assert not parse.waiting(waits + "[info] <0.223.0> Successfully synced tables from a peer\n")
-    assert not parse.waiting(waits + "Server startup complete; 0 plugins started.\n")
-    assert not parse.waiting("")
-
-
 def test_the_cause_of_a_failed_boot():
     """As 3.10.8 wrote it when it had waited for others in vain."""
     text = """2026-11-21 [error] <0.2.0> something before
@@ -144,11 +136,11 @@ def test_an_unclear_policy_is_one_sentence(text, words):
 
 def test_mirroring_is_refused_by_4_only():
     mirrored = policy.parse('ha-all ^ { "ha-mode" : "all" }')
-    assert policy.refused(mirrored, (3, 10, 8)) is None
-    assert policy.refused(mirrored, ()) is None
-    said = policy.refused(mirrored, (4, 0, 5))
+    assert policy.unsupported(mirrored, (3, 10, 8)) is None
+    assert policy.unsupported(mirrored, ()) is None
+    said = policy.unsupported(mirrored, (4, 0, 5))
     assert "use quorum queues" in said and len(said) <= 144, "Pacemaker cuts it off"
-    assert policy.refused(policy.parse('x ^ {"max-length":1}'), (4, 0, 5)) is None
+    assert policy.unsupported(policy.parse('x ^ {"max-length":1}'), (4, 0, 5)) is None
 
 
 # -- reports

@@ -33,7 +33,7 @@ class Node:
         self.broker = self.processes.add(BEAM, pid=400, **how)
         self.child = self.processes.add("erl_child_setup 1024", pid=401, ppid=400, **how)
         self.epmd = self.processes.add("/usr/bin/epmd -daemon", pid=402)
-        self.state_files.write(daemon.NOTE, {"pid": 400, "start": self.broker.start, "session": 400})
+        self.state_files.write(daemon.PROCESS_FILE, {"pid": 400, "start": self.broker.start, "session": 400})
 
     def stop(self, **how):
         return process.stop(self.context, self.state_files, "rabbit@n1", 30, **how)
@@ -83,7 +83,7 @@ def test_a_stop_whose_broker_survives_is_no_success(tmp_path):
     node = Node(tmp_path, state="D", dies_of=())
     node.commands.allow("attrd_updater", ..., rc=102)
     node.commands.allow("crm_attribute", ..., rc=102)
-    outcome = stop.halt(node.context, node.state_files)
+    outcome = stop.stop_instance(node.context, node.state_files)
     assert outcome.code == codes.ERR_GENERIC and "pid 400" in outcome.reason and "still there" in outcome.reason
 
 

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The monitor of an instance whose broker was not launched yet."""
+
+from quorate.ocf import codes
+from quorate.rabbitmq import facts
+from quorate.rabbitmq.actions.monitor import wait
+from tests.unit.rabbitmq.actions.nodes import Node, other
+
+
+def test_beside_a_cluster_that_it_cannot_reach_a_node_is_not_launched(tmp_path):
+    """It saw the others go, so it would wait for nobody and serve beside them."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill(running="rabbit@n1")
+    node.unreachable = {"rabbit@n2", "rabbit@n3"}
+    assert wait(node.participant).code == codes.SUCCESS
+    node.clock.sleep(30)
+    outcome = wait(node.participant)
+    assert outcome.code == codes.DEGRADED and node.commands.spawned == []
+    assert "would be a cluster of its own" in node.published.statuses[-1]
+    node.unreachable.clear()
+    assert node.participant.decide_and_publish().action == facts.START

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A broker in a minority, and one whose boot is stalled beside a running cluster."""
+
+import pytest
+
+from quorate.ocf import codes
+from quorate.pacemaker.tools import Unavailable
+from quorate.rabbitmq import facts
+from quorate.rabbitmq.actions.recovery import monitor_partitioned, partitioned_by_files
+from quorate.rabbitmq.actions.serving import handle_serving
+from quorate.rabbitmq.actions.start import monitor_startup
+from quorate.rabbitmq.broker.observe import Observation
+from tests.unit.rabbitmq.actions.nodes import Node, names, other
+
+
+PAUSED = Observation(facts.PAUSED, None, None, "It paused itself.")
+
+
+def test_a_paused_broker_fails_when_the_cluster_goes_on_without_it(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill()
+    assert monitor_partitioned(node.participant, PAUSED) == (codes.DEGRADED, "It paused itself.")
+    node.clock.sleep(61)
+    outcome = monitor_partitioned(node.participant, PAUSED)
+    assert outcome.code == codes.ERR_GENERIC and "Partitioned from the cluster on n2, n3" in outcome.reason
+    assert len(outcome.reason) <= 144, "Pacemaker cuts it off"
+
+
+def test_an_interruption_that_passes_begins_anew(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    monitor_partitioned(node.participant, PAUSED)
+    node.clock.sleep(50)
+    handle_serving(node.participant, Observation(facts.RUNNING, None, None, "It runs."))
+    node.clock.sleep(50)
+    assert monitor_partitioned(node.participant, PAUSED).code == codes.DEGRADED
+
+
+def test_who_is_alone_because_the_others_are_stopped_does_not_fail(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.DOWN), other("n3", facts.DOWN)]).fill()
+    for _ in range(20):
+        assert monitor_partitioned(node.participant, PAUSED).code == codes.DEGRADED
+        node.clock.sleep(10)
+
+
+def test_a_minority_does_not_fail_because_somebody_set_the_clock(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    monitor_partitioned(node.participant, PAUSED)
+    node.clock.step(3600)
+    assert monitor_partitioned(node.participant, PAUSED).code == codes.DEGRADED
+
+
+def test_what_the_others_reported_has_to_be_newer_than_what_was_seen(tmp_path):
+    """All may have paused at once; each learns it of the others only by their next monitor."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING)], parameters={"minority_wait": "3s", "CRM_meta_interval": "10000"}).fill()
+    monitor_partitioned(node.participant, PAUSED)
+    node.clock.sleep(10)
+    assert monitor_partitioned(node.participant, PAUSED).code == codes.DEGRADED
+    node.clock.sleep(11)
+    assert monitor_partitioned(node.participant, PAUSED).code == codes.ERR_GENERIC
+
+
+@pytest.mark.parametrize("running, beside, told, state", [
+    ("rabbit@n1", facts.RUNNING, None, facts.PARTITIONED),
+    ("rabbit@n1,rabbit@n3", facts.RUNNING, None, facts.RUNNING),
+    ("rabbit@n1", facts.DOWN, None, facts.RUNNING),
+    ("rabbit@n1", facts.RUNNING, names("n1", "n2", "n3"), facts.RUNNING),
+    ("not a term", facts.RUNNING, None, facts.RUNNING),
+], ids=["two clusters", "a majority", "alone", "it was asked", "unknown"])
+def test_two_clusters_are_found_without_credentials(tmp_path, running, beside, told, state):
+    node = Node(tmp_path, [other("n2", beside)]).fill(running=running)
+    serves = Observation(facts.RUNNING, None, facts.Broker(answered=True, running_nodes=told), "It serves.")
+    seen = partitioned_by_files(node.participant, serves)
+    assert seen.state == state
+    assert (seen == serves) == (state == facts.RUNNING) and (state == facts.RUNNING or "only 1 of the 3" in seen.sentence)
+
+
+def test_with_khepri_the_files_of_mnesia_tell_nothing(tmp_path):
+    """A node that joined has them from the moment before, when it was alone: it was called a minority, and restarted (4.0.5)."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill("rabbit@n1", "")
+    serves = Observation(facts.RUNNING, None, facts.Broker(answered=True), "It serves.")
+    assert partitioned_by_files(node.participant, serves).state == facts.PARTITIONED, "without Khepri"
+
+    (tmp_path / "mnesia" / "rabbit@n1-feature_flags").write_text("[khepri_db,\n quorum_queue].\n")
+    (node.directory / "coordination").mkdir()
+    assert partitioned_by_files(node.participant, serves).state == facts.RUNNING
+    assert (node.participant.from_disk().members, node.participant.from_disk().running) == (None, None)
+    node.participant.disk.keep_members(names("n1", "n2"))
+    assert (node.participant.from_disk().data, node.participant.from_disk().members) == (True, names("n1", "n2"))
+
+
+def test_a_cluster_that_cannot_be_asked_is_no_partition(tmp_path):
+    node = Node(tmp_path).fill(running="rabbit@n1")
+    node.published.reports = _unavailable
+    serves = Observation(facts.RUNNING, None, facts.Broker(answered=True), "It serves.")
+    assert partitioned_by_files(node.participant, serves) == serves
+
+
+def _unavailable():
+    raise Unavailable("Pacemaker does not answer.")
+
+
+def booting(node):
+    process = node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=400)
+    node.state_files.write("server", {"pid": 400, "start": process.start, "session": 400})
+    return Observation(facts.STARTING, process, None, "It starts.")
+
+
+def test_a_boot_beside_a_running_cluster_that_does_nothing_is_restarted(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill()
+    seen, cpu = booting(node), 3.0
+    codes_seen = []
+    for _ in range(8):
+        cpu += 0.1
+        node.context.processes.works[400] = (cpu, 5000)
+        codes_seen.append(monitor_startup(node.participant, seen).code)
+        node.clock.sleep(10)
+    assert codes_seen == [codes.SUCCESS] * 6 + [codes.ERR_GENERIC] * 2
+
+
+def test_a_boot_that_works_is_not_idle_because_somebody_set_the_clock(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    seen = booting(node)
+    for cpu in (1.0, 6.0):
+        node.context.processes.works[400] = (cpu, 0)
+        assert monitor_startup(node.participant, seen).code == codes.SUCCESS
+        node.clock.sleep(5)
+        node.clock.step(3600)
+
+
+@pytest.mark.parametrize("reports, cpu, moved, said", [
+    ([other("n2", facts.RUNNING)], 5.0, 0, 0), ([other("n2", facts.RUNNING)], 0.1, 1 << 22, 0),
+    ([other("n2", facts.RUNNING)], 0.1, 0, 1), ([other("n2", facts.RUNNING)], None, 0, 0),
+    ([other("n2", facts.STARTING)], 0.1, 0, 0),
+], ids=["it computes", "it reads its disk", "it writes into its log", "it cannot be known", "nobody runs: all wait for each other"])
+def test_a_boot_that_takes_long_is_left_alone(tmp_path, reports, cpu, moved, said):
+    node = Node(tmp_path, reports).fill()
+    seen, done = booting(node), [0.0, 0]
+    for _ in range(20):
+        if cpu is not None:
+            done = [done[0] + cpu, done[1] + moved]
+            node.context.processes.works[400] = tuple(done)
+        if said:
+            with open(node.layout.log, "a", encoding="ascii") as file:
+                file.write("2026-11-21 [info] a word\n")
+        assert monitor_startup(node.participant, seen).code != codes.ERR_GENERIC
+        node.clock.sleep(10)

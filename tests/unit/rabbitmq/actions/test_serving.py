@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is recorded while a broker serves, and what is done once after a boot."""
+
+from quorate.host.state_files import StateFiles
+from quorate.rabbitmq import facts
+from quorate.rabbitmq.actions import serving
+from quorate.rabbitmq.actions.start import launch_as_decided
+from quorate.rabbitmq.broker.observe import Observation
+from tests.unit.rabbitmq.actions.nodes import Node, names, other
+
+
+def test_what_was_seen_before_a_launch_counts_until_the_broker_served(tmp_path):
+    """While it boots RabbitMQ writes down only who else boots: two could then prove that nobody is missing."""
+    node = Node(tmp_path).fill()
+    node.participant.disk.keep_evidence()
+    node.fill(running="rabbit@n1,rabbit@n2")
+    assert node.participant.from_disk().running == names("n1", "n2", "n3")
+    serving.keep_record(node.participant, Observation(facts.RUNNING, None, None, "It runs."))
+    assert node.published.own.running == names("n1", "n2")
+
+
+def test_a_policy_is_set_once(tmp_path):
+    node = Node(tmp_path, parameters={"set_policy": 'ha-all ^(?!amq\\.).* {"ha-mode":"all"}'})
+    node.commands.allow("rabbitmqctl", ...)
+    for path in ("/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
+        node.commands.allow(path, ...)
+    serving.apply_policy(node.participant)
+    assert node.commands.calls[0][1:] == ("set_policy", "ha-all", "^(?!amq\\.).*", '{"ha-mode":"all"}')
+    serving.apply_policy(node.participant)
+    assert len(node.commands.calls) == 1 and not node.state_files.has("complaint")
+
+
+def test_a_cluster_that_is_founded_anew_gets_its_policy(tmp_path):
+    """All disks were replaced, and the cluster's configuration still says that it was set."""
+    node = Node(tmp_path, parameters={"set_policy": 'ttl ^ {"message-ttl":60000}'})
+    for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
+        node.commands.allow(path, ...)
+    serving.apply_policy(node.participant)
+    node.state_files.forget("policy")
+    serving.apply_policy(node.participant)
+    assert len(node.commands.calls) == 1
+
+    node.state_files.write("launched-for", {"action": facts.FOUND})
+    serving.apply_policy(node.participant)
+    assert len(node.commands.calls) == 2
+
+
+def test_queues_are_extended_to_a_node_that_lost_its_power_while_it_joined(tmp_path):
+    """The note was in /run: after a reboot quorum queues stayed with two members, and nobody said so."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"))])
+    launch_as_decided(node.participant, node.participant.decide_and_publish())
+    rebooted = Node(tmp_path).fill()
+    rebooted.participant.state_files = StateFiles("rabbitmq", "mq", str(tmp_path / "run of the next boot"), str(tmp_path / "lasting"))
+    for path in ("rabbitmq-queues", "/usr/sbin/rabbitmq-queues", "/usr/lib/rabbitmq/bin/rabbitmq-queues"):
+        rebooted.commands.allow(path, ...)
+
+    serving.after_boot(rebooted.participant)
+    serving.after_boot(rebooted.participant)
+
+    assert [call[1:] for call in rebooted.commands.calls] == [("grow", "rabbit@n1", "all")]
+
+
+def test_a_policy_that_could_not_be_set_is_tried_again(tmp_path):
+    node = Node(tmp_path, parameters={"set_policy": 'ttl ^ {"message-ttl":60000}'})
+    tools = ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl")
+    for path in tools:
+        node.commands.allow(path, ..., rc=1, err="Error: timeout")
+    serving.after_boot(node.participant)
+    assert "ttl was not set" in node.state_files.read("complaint")["text"]
+    for path in tools:
+        node.commands.allow(path, ...)
+    serving.after_boot(node.participant)
+    serving.after_boot(node.participant)
+    assert len(node.commands.calls) == 2 and not node.state_files.has("complaint")
+
+
+def test_mirroring_on_4_is_a_complaint_and_no_reason_not_to_serve(tmp_path):
+    node = Node(tmp_path, parameters={"set_policy": 'ha-all ^ {"ha-mode":"all"}'})
+    node.participant._layout = node.layout._replace(version="4.0.5")
+    serving.apply_policy(node.participant)
+    assert node.commands.calls == [] and "quorum queues" in node.state_files.read("complaint")["text"]

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Launch the broker as decided, wait for it, watch it boot, force its boot; on fakes and a directory of files."""
+
+import pytest
+
+from quorate.host.process import Process
+from quorate.ocf import codes
+from quorate.ocf.codes import Failed
+from quorate.pacemaker.tools import Unavailable
+from quorate.rabbitmq import facts
+from quorate.rabbitmq.actions import start
+from quorate.rabbitmq.actions.participant import NotNow
+from quorate.rabbitmq.actions.start import boot_error, force_boot_if_proven, launch_as_decided, monitor_startup, wait_until_serving
+from quorate.rabbitmq.broker import layout
+from quorate.rabbitmq.broker.observe import Observation
+from tests.unit.rabbitmq.actions.nodes import ME, Node, names, other
+
+
+def test_a_join_tells_the_broker_whom_to_join_and_never_to_fall_back(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"))])
+    decision = node.participant.decide_and_publish()
+    launch_as_decided(node.participant, decision)
+    (argv, _log, env, user), = node.commands.spawned
+    assert argv == ("/bin/true",) and user == ME
+    assert env["RABBITMQ_SERVER_START_ARGS"] == ("-rabbit cluster_nodes {['rabbit@n2'],disc} -rabbit cluster_formation "
+                                                 "[{discovery_retry_limit,1000000}]")
+    assert node.state_files.read("grow", persistent=True) and node.published.own.state == facts.STARTING
+
+
+def test_a_former_self_is_forgotten_before_the_join(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)])
+    node.commands.allow("rabbitmqctl", ...)
+    for path in ("/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
+        node.commands.allow(path, ...)
+    launch_as_decided(node.participant, node.participant.decide_and_publish())
+    assert node.commands.calls[0][1:] == ("-n", "rabbit@n2", "forget_cluster_node", "rabbit@n1")
+
+
+def test_a_former_self_that_cannot_be_forgotten_keeps_it_from_joining(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)])
+    for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
+        node.commands.allow(path, ..., rc=70, err="Error:\n{:failed_to_remove_node, :rabbit@n1, {:active, 'x'}}")
+    with pytest.raises(NotNow) as turned:
+        launch_as_decided(node.participant, node.participant.decide_and_publish())
+    assert "did not forget rabbit@n1" in str(turned.value) and node.commands.spawned == []
+    assert "did not forget" in node.published.statuses[-1]
+
+
+def test_the_founder_is_the_one_who_claimed_it(tmp_path):
+    empty = [other(name, facts.DOWN, data=False, members=None) for name in ("n2", "n3")]
+    node = Node(tmp_path, empty)
+    launch_as_decided(node.participant, node.participant.decide_and_publish())
+    assert node.published.founder_node == "n1" and "RABBITMQ_SERVER_START_ARGS" not in node.commands.spawned[0][2]
+
+
+def test_a_4_joins_only_what_is_older_by_its_own_clock(tmp_path):
+    """Peer discovery of RabbitMQ 4 takes the node that started first; with a clock that is behind that would be itself."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"), since=1_700_000_003)])
+    node.participant._layout = node.layout._replace(version="4.0.5")
+    launch_as_decided(node.participant, node.participant.decide_and_publish())
+    assert node.clock.now() > 1_700_000_004
+    ahead = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"), since=1_700_009_999)])
+    ahead.participant._layout = node.layout._replace(version="4.0.5")
+    with pytest.raises(Failed) as failed:
+        launch_as_decided(ahead.participant, ahead.participant.decide_and_publish())
+    assert "clock" in failed.value.reason
+
+
+def waiting(node):
+    process = node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=400)
+    node.state_files.write("server", {"pid": 400, "start": process.start, "session": 400})
+    return Observation(facts.WAITING, process, None, "It waits.")
+
+
+def test_a_wait_is_said_at_once_and_shown_when_it_lasts(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.WAITING)]).fill()
+    seen = waiting(node)
+    assert monitor_startup(node.participant, seen).code == codes.SUCCESS
+    assert "Waits for n3" in node.published.statuses[-1] and "quorate rabbitmq boot n1" in node.published.statuses[-1]
+    node.clock.sleep(30)
+    outcome = monitor_startup(node.participant, seen)
+    assert outcome.code == codes.DEGRADED and "n3" in outcome.reason
+
+
+def test_the_operators_word_boots_a_broker_that_waits(tmp_path):
+    word = facts.Override("n1", "root", 1)
+    node = Node(tmp_path, [other("n2", facts.WAITING)], override=word).fill()
+    node.commands.allow("rabbitmqctl", ...)
+    for path in ("/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
+        node.commands.allow(path, ...)
+    seen = waiting(node)
+    node.participant.report(facts.WAITING)
+    process = force_boot_if_proven(node.participant)
+    assert isinstance(process, Process) and process.pid == 500
+    assert seen.process.pid in [pid for pid, _ in node.context.processes.signals]
+    assert [call[-1] for call in node.commands.calls] == ["force_boot"]
+    assert node.published.current == 1 and node.published.ordered is None, "used up, and a new generation"
+
+
+def test_a_forced_boot_is_on_record_before_rabbitmq_has_the_order(tmp_path):
+    """Killed or cut off between the two, the order would wait on the disk for any later start, whatever others did meanwhile."""
+    node = Node(tmp_path, override=facts.Override("n1", "root", 1)).fill()
+    orders = []
+    for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
+        node.commands.allow(path, ..., then=lambda argv, _stdin: orders.append(node.published.current))
+
+    def away():
+        raise Unavailable("Pacemaker does not answer.")
+
+    node.published.open_generation, really = away, node.published.open_generation
+    with pytest.raises(Unavailable):
+        launch_as_decided(node.participant, facts.Decision(facts.FORCE))
+    assert orders == [] and node.commands.spawned == []
+
+    node.published.open_generation = really
+    launch_as_decided(node.participant, facts.Decision(facts.FORCE))
+    assert orders == [1]
+
+
+def test_without_proof_or_word_nothing_is_forced(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.WAITING)]).fill()
+    waiting(node)
+    node.participant.report(facts.WAITING)
+    assert force_boot_if_proven(node.participant) is None
+    assert node.commands.calls == [] and node.context.processes.signals == []
+
+
+@pytest.mark.parametrize("reports, running, needs", [
+    ([other("n2", facts.DOWN), other("n3", facts.DOWN)], "rabbit@n1,rabbit@n2", True),
+    ([other("n2", facts.STARTING), other("n3", facts.STARTING)], "rabbit@n1,rabbit@n2", False),
+    ([other("n2", facts.DOWN), other("n3", facts.RUNNING)], "rabbit@n1,rabbit@n2", False),
+    ([other("n2", facts.DOWN), other("n3", facts.DOWN)], "rabbit@n1", False),
+], ids=["they are down", "they boot", "one runs", "it was the last one"])
+def test_whether_a_boot_will_wait_for_others(tmp_path, reports, running, needs):
+    """SIGKILL of all: the first one to be started kept Pacemaker from starting the others until its whole boot was done."""
+    node = Node(tmp_path, reports).fill(running=running)
+    node.participant.report(facts.STARTING)
+    assert start._needs_others(node.participant) is needs
+
+
+@pytest.mark.parametrize("state, least, most", [(facts.DOWN, 0, 10), (facts.STARTING, 80, 91)],
+                         ids=["those it needs are down", "all boot"])
+def test_how_long_start_stays_with_a_boot(tmp_path, state, least, most):
+    """Nothing listens on port 1, so the broker boots for ever."""
+    node = Node(tmp_path, [other("n2", state), other("n3", state)]).fill()
+    node.participant._layout = node.layout._replace(port=1)
+    decision = node.participant.decide_and_publish()
+    process = launch_as_decided(node.participant, decision)
+    assert wait_until_serving(node.participant, process, decision, 90).code == codes.SUCCESS
+    assert least <= node.clock.elapsed <= most
+
+
+RACE = "error:{case_clause,{error,{node_not_running,rabbit@n1}}}"
+
+
+@pytest.mark.parametrize("words, crashes, launches, code", [
+    (RACE, 1, 2, codes.SUCCESS), (RACE, 2, 3, codes.SUCCESS), (RACE, 99, 3, codes.ERR_GENERIC), (None, 4, 5, codes.SUCCESS),
+    ("inconsistent_cluster: Node rabbit@n1 thinks it is in a cluster", 1, 1, codes.ERR_GENERIC)],
+    ids=["once", "twice", "always", "killed", "excluded"])
+def test_a_broker_that_ends_while_it_starts_is_launched_again(tmp_path, words, crashes, launches, code):
+    """A start that failed would keep the node out, and the others wait for it: seen after a power cut of all, with 4.0.5."""
+    node, started = Node(tmp_path, [other("n2", facts.STARTING), other("n3", facts.STARTING)]).fill(), []
+    node.participant._layout = node.layout._replace(port=1)
+
+    def spawn(argv):
+        started.append(argv)
+        process = node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=500 + len(started))
+        if len(started) <= crashes:
+            node.clock.at(node.clock.elapsed + 1, lambda: end(process.pid))
+        return process.pid
+
+    def end(pid):
+        node.context.processes.remove(pid)
+        if words:
+            with open(tmp_path / "log", "a", encoding="ascii") as log:
+                log.write("2026-11-21 18:01:40.291378+00:00 [error] <0.216.0> %s\n" % words)
+
+    node.commands.on_spawn = spawn
+    decision = node.participant.decide_and_publish()
+    outcome = wait_until_serving(node.participant, launch_as_decided(node.participant, decision), decision, 90)
+    assert (outcome.code, len(started)) == (code, launches)
+    assert code == codes.SUCCESS or words[:30] in outcome.reason
+
+
+def test_exit_reason_of_a_broker_that_ended_while_it_started():
+    assert "Nothing is removed" in boot_error("inconsistent_cluster: Node rabbit@n1 thinks ...", layout.Layout(*[None] * 13))
+    assert "started again" in boot_error("{timeout_waiting_for_tables,[rabbit@n1]}", None)

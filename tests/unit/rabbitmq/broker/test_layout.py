@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Erlang cookie, the layout in its state file, and the name of the node."""
+
+import os
+
+import pytest
+
+from quorate.ocf.codes import Failed
+from quorate.rabbitmq.broker import layout
+from quorate.rabbitmq.broker.layout import decode_layout, encode_layout
+from tests.unit.rabbitmq.actions.nodes import Node
+
+
+def test_a_cookie_that_others_can_read_is_named(tmp_path):
+    node = Node(tmp_path)
+    path = tmp_path / "cookie"
+    path.chmod(0o640)
+    assert "chmod 400" in layout.cookie_problems(node.layout, os.getuid())[0]
+    path.chmod(0o400)
+    assert layout.cookie_problems(node.layout, os.getuid()) == []
+    assert "belongs to uid" in layout.cookie_problems(node.layout, os.getuid() + 1)[0]
+    os.unlink(path)
+    assert "quorate rabbitmq cookie" in layout.cookie_problems(node.layout, os.getuid())[0]
+
+
+def test_a_cookie_is_made_once_and_by_nobody_else_readable(tmp_path):
+    node = Node(tmp_path)
+    os.unlink(node.layout.cookie)
+    layout.create_cookie(node.layout)
+    assert os.stat(node.layout.cookie).st_mode & 0o777 == 0o400 and os.path.getsize(node.layout.cookie) == 64
+    with pytest.raises(FileExistsError):
+        layout.create_cookie(node.layout)
+
+
+def test_the_mark_of_a_cookie_tells_nothing_of_it(tmp_path):
+    node = Node(tmp_path)
+    mark = layout.cookie_fingerprint(node.layout, "mq")
+    assert mark == layout.cookie_fingerprint(node.layout, "mq") != layout.cookie_fingerprint(node.layout, "other")
+    assert "secret" not in mark
+
+
+def test_the_layout_survives_its_note(tmp_path):
+    layout = Node(tmp_path).layout
+    note = {key: str(value) for key, value in encode_layout(layout).items()}
+    assert decode_layout(note) == layout
+    assert decode_layout({}) is None
+
+
+@pytest.mark.parametrize("wanted, env, name", [
+    (None, {}, "rabbit@n1"), ("mq", {}, "mq@n1"), ("mq@x", {}, "mq@x"), (None, {"NODENAME": "r@y"}, "r@y"),
+    (None, {"USE_LONGNAME": "true"}, "rabbit@n1.example.org"),
+])
+def test_the_name_of_a_node(wanted, env, name):
+    assert layout.nodename(wanted, env, "n1.example.org") == name
+
+
+def test_a_name_that_only_a_shell_knows():
+    with pytest.raises(Failed) as failed:
+        layout.nodename(None, {"NODENAME": None}, "n1")
+    assert "nodename=" in failed.value.reason
