@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A control group for each node, in every hierarchy the machine has: v1, v2 or both at once.
+"""A control group for each node, in every hierarchy of this machine: v1, v2 or both at once.
 
-Without one of its own, a node's systemd would share a group with the others' and they would kill each other's
-services. Below it the node's whole CPU and memory can be read.
+Without one of its own, a node's systemd would share a group with the others', and they would kill each other's services. The
+group also tells the CPU and memory of the whole node.
 """
 
 import os
@@ -12,7 +12,7 @@ _V1 = ("cpuacct", "memory", "blkio", "pids", "freezer", "name=systemd")
 
 
 def hierarchies(mounts=None):
-    """Where control groups are mounted: {controller: path}, v2 under the key ''. From /proc/mounts unless given."""
+    """Where control groups are mounted: {controller: path}, v2 under the key ''. mounts: the text of /proc/mounts, unless given."""
     if mounts is None:
         with open("/proc/mounts", encoding="utf-8") as file:
             mounts = file.read()
@@ -41,7 +41,7 @@ def create(group):
 
 
 def _pass_on_controllers(group):
-    """On v2, let the groups below the lab's have what the root hands to the lab's. The root itself is not ours."""
+    """On v2, give the groups below the lab's the controllers that the lab's has. The root group is not ours and stays as it is."""
     top = hierarchies().get("")
     if not top:
         return
@@ -53,7 +53,7 @@ def _pass_on_controllers(group):
             with open(os.path.join(parent, "cgroup.subtree_control"), "w") as file:
                 file.write("+" + name)
     except OSError:
-        pass  # metering of memory is then missing; the node runs all the same
+        pass  # then memory is not metered, and the node runs nevertheless
 
 
 def processes(group):
@@ -71,7 +71,7 @@ def processes(group):
 
 
 def remove(group, deadline=5.0):
-    """Remove `group` everywhere; what still runs in it gets SIGKILL. True if nothing is left."""
+    """Remove `group` everywhere; its processes get SIGKILL. Whether nothing is left after `deadline` seconds."""
     end = time.monotonic() + deadline
     while True:
         for pid in processes(group):
@@ -108,7 +108,7 @@ def cpu_seconds(group):
 
 
 def memory_bytes(group):
-    """Memory that `group` holds, page cache without use left out where the kernel tells; None if unknown."""
+    """Bytes of memory of the processes in `group`, without page cache where the kernel tells them apart; None if unknown."""
     found = hierarchies()
     for controller, name in (("memory", "memory.stat"), ("", "memory.stat")):
         try:
@@ -121,7 +121,7 @@ def memory_bytes(group):
 
 
 def freeze(group, frozen):
-    """Stop every process of `group` where it stands, or let it go on. False where the kernel has no freezer."""
+    """Freeze every process of `group`, or thaw it. False where the kernel has no freezer."""
     found = hierarchies()
     for controller, name, value in (("freezer", "freezer.state", ("THAWED", "FROZEN")),
                                     ("", "cgroup.freeze", ("0", "1"))):

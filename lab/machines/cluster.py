@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lab: a whole cluster as one object; what `lab`, the tests, the demo and the benchmarks use.
+"""Lab: a whole cluster as one object, for the `lab` command, the tests, the demo and the benchmarks.
 
-    with Lab("mine") as lab:               # gone again at the end, also when this process is killed
+    with Lab("mine") as lab:               # removed at the end, also when this process is killed
         lab.up(say=print)
         lab.run("n1", ["pcs", "status"])
 """
@@ -22,18 +22,18 @@ _STUB = os.path.join(ROOT, "lab", "lab")
 
 
 class Lab:
-    """Lab `name`, there or not yet. As a context manager it removes what it made at the end, whatever happens; a lab
-    that was there before is refused by `up`, so that nobody's work is removed by mistake."""
+    """Lab `name`, which may not exist yet. As a context manager it removes at the end what it made, whatever happens; then `up`
+    refuses a lab that existed before, so that nobody's work is removed by mistake."""
 
     def __init__(self, name="lab"):
         self.name = names.check_name(name)
         self._owned = self._made = False
 
-    # -- what it is
+    # -- what is known of it
 
     @property
     def record(self):
-        """What is written down about it; LabError if it does not exist."""
+        """Its record, a dict (lab/state.py). LabError if it does not exist."""
         found = state.read(self.name)
         if found is None:
             raise LabError("there is no lab %s; `lab up --name %s` makes one" % (self.name, self.name))
@@ -41,7 +41,7 @@ class Lab:
 
     @property
     def nodes(self):
-        """Its nodes, names.Node each."""
+        """Its nodes, a list of names.Node."""
         return [names.Node(*node) for node in self.record.get("nodes", [])]
 
     @property
@@ -56,19 +56,19 @@ class Lab:
 
     @property
     def namespace(self):
-        """The network namespace where clients run, as `ip netns` names it."""
+        """The network namespace of the clients, as `ip netns` names it."""
         return names.network_namespace(self.name)
 
     @property
     def vip(self):
-        """An address in the lab's network that no node has: free for an IPaddr2 resource."""
+        """An address in the lab's network that no node has, for an IPaddr2 resource."""
         return names.address(self.record["subnet"], names.VIP)
 
     def address(self, node):
         """The address of `node`."""
         return next(known.address for known in self.nodes if known.name == node)
 
-    # -- up, down, gone
+    # -- up, down, destroy
 
     def __enter__(self):
         self._owned = True
@@ -80,11 +80,11 @@ class Lab:
 
     def up(self, suite="bookworm", count=3, deb=None, owner=None, fencing=True, say=quiet, timeout=UP_TIMEOUT,
            disk=False, layers=()):
-        """Make the lab unless it exists, start what is off, wait for all nodes to be online in Pacemaker.
+        """Make the lab unless it exists, switch on the nodes that are off, and wait until Pacemaker has all of them online.
 
         `deb`: path of our package. `owner`: pid of a process whose end removes the lab (this one's inside `with`).
-        `disk`: a disk of its own for each node's /var/lib/mysql and /var/lib/rabbitmq, which can then be full.
-        `layers`: what lies between the image and our package, topmost first (lab/images/openstack.py makes such).
+        `disk`: each node gets a disk of its own for /var/lib/mysql and /var/lib/rabbitmq, which can then be full.
+        `layers`: between the image and our package, topmost first, such as those of lab/images/openstack.py.
         """
         requirements.check_able()
         ensure_tools(say)
@@ -109,15 +109,15 @@ class Lab:
         template = package.disk_template(lower[-1]) if disk else None
         with state.Lock():
             if state.read(self.name) is not None:
-                raise LabError("lab %s is being made by somebody else" % self.name)
+                raise LabError("lab %s is being made by another process" % self.name)
             taken = network.routes_of_host()
             taken += [record["subnet"] for record in map(state.read, state.names()) if record and "subnet" in record]
             subnet = names.subnet_of(self.name, taken)
             members = names.nodes(subnet, count)
             if network.exists(self.namespace):
-                raise LabError("network namespace %s exists and is not on record; see `ip netns`" % self.namespace)
+                raise LabError("network namespace %s exists and no lab has it on record; see `ip netns`" % self.namespace)
             if any(os.path.exists(path) for path in cgroups.paths(names.cgroup(self.name))):
-                raise LabError("a control group %s exists and is not recorded as this lab's" % names.cgroup(self.name))
+                raise LabError("control group %s exists and no lab has it on record" % names.cgroup(self.name))
             base = state.directory(self.name)
             os.mkdir(base, 0o711)
             state.write(self.name, {"suite": suite, "subnet": subnet, "nodes": members, "lower": lower, "deb": deb,
@@ -143,8 +143,8 @@ class Lab:
         with log:
             process = subprocess.Popen(["/usr/bin/python3", _STUB, "_power", self.name, str(owner)], cwd="/",
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        self._note(daemon=state.identify(process.pid), kept=False)
-        self._await(lambda: self._answers(), 10, "the power daemon does not start; see %s/power.log"
+        self._add_to_record(daemon=state.identify(process.pid), kept=False)
+        self._await(lambda: self._answers(), 10, "the power daemon did not start; see %s/power.log"
                     % state.directory(self.name), every=0.02)
 
     def _answers(self):
@@ -154,7 +154,7 @@ class Lab:
             return False
 
     def down(self, say=quiet):
-        """Shut all nodes down in good order; what they wrote stays, `up` starts them again."""
+        """Shut all nodes down. What they wrote is kept; `up` starts them again."""
         if not state.alive(self.record.get("daemon")):
             return
         for node in self.node_names:
@@ -164,10 +164,10 @@ class Lab:
         while time.monotonic() < end and any(power.ask(self.name, "status " + n) == "on" for n in self.node_names):
             time.sleep(0.1)
         self._end_daemon()
-        self._note(kept=True)
+        self._add_to_record(kept=True)
 
-    def _note(self, **facts):
-        state.write(self.name, dict(self.record, **facts))
+    def _add_to_record(self, **fields):
+        state.write(self.name, dict(self.record, **fields))
 
     def _end_daemon(self):
         daemon = self.record.get("daemon")
@@ -182,7 +182,7 @@ class Lab:
             os.kill(daemon["pid"], signal.SIGKILL)
 
     def destroy(self):
-        """Cut everything and remove all that this lab made. Nothing if there is none."""
+        """Cut the power of all nodes and remove everything that this lab made. Nothing if there is no such lab."""
         if state.read(self.name) is None:
             return
         if state.alive(self.record.get("daemon")):
@@ -192,19 +192,19 @@ class Lab:
     # -- at work
 
     def run(self, node, argv, timeout=60.0, stdin=None, env=None):
-        """Run `argv` (a list, or a text for the shell) in `node` as root; machine.Result (rc None: out of time)."""
+        """Run `argv` (a list, or a text for the shell) in `node` as root; machine.Result (rc None: killed at the timeout)."""
         if isinstance(argv, str):
             argv = ["/bin/sh", "-c", argv]
         return machine.run(self.name, node, argv, timeout, stdin, env)
 
     def check(self, node, argv, timeout=60.0, **more):
-        """As run, but LabError unless it ended with 0; its standard output."""
+        """The standard output of a command as `run` runs it. LabError unless it ended with 0."""
         done = self.run(node, argv, timeout, **more)
         if done.rc != 0:
-            said = (done.err.strip() or done.out.strip() or "no output").splitlines()
+            output = (done.err.strip() or done.out.strip() or "no output").splitlines()
             what = argv if isinstance(argv, str) else " ".join(argv)
             how = "a timeout" if done.rc is None else done.rc
-            raise LabError("%s on %s ended with %s: %s" % (what, node, how, " / ".join(said[-3:])))
+            raise LabError("%s on %s ended with %s: %s" % (what, node, how, " / ".join(output[-3:])))
         return done.out
 
     def popen(self, node, argv, **more):
@@ -230,16 +230,16 @@ class Lab:
             power.ask(self.name, "on " + node)
 
     def power_cut(self, *nodes, stay_off=False):
-        """Cut the power of `nodes` now. Fencing, or power_on, brings them back; with `stay_off` only power_on does."""
+        """Cut the power of `nodes`. Fencing or power_on switches them on again; with `stay_off` only power_on does."""
         for node in nodes:
             power.ask(self.name, ("stay-off " if stay_off else "off ") + node)
 
     def fence_hold(self, on=True):
-        """While on, a node that the cluster fences stays off until power_on."""
+        """While this is on, a node that the cluster fences stays off until power_on."""
         power.ask(self.name, "hold " + ("on" if on else "off"))
 
     def fence_refuse(self, on=True):
-        """While on, fencing fails, as with a broken device."""
+        """While this is on, fencing fails, as with a broken device."""
         power.ask(self.name, "refuse " + ("on" if on else "off"))
 
     def cgroup_cpu(self, node):
@@ -253,7 +253,7 @@ class Lab:
     # -- the cluster
 
     def cluster_xml(self, node=None, timeout=15.0):
-        """What crm_mon says, from `node` or the first that answers, as an ElementTree element; None if nobody does."""
+        """What crm_mon prints on `node`, or on the first node that answers, as an ElementTree element; None if no node does."""
         for name in [node] if node else self.node_names:
             if machine.pid_of(self.name, name) is None:
                 continue
@@ -269,31 +269,31 @@ class Lab:
         return None
 
     def online(self, node=None):
-        """Names of the nodes that Pacemaker has online, in the eyes of `node` or the first that answers."""
-        seen = self.cluster_xml(node)
-        if seen is None:
+        """Names of the nodes that are online in Pacemaker, asked on `node` or on the first node that answers."""
+        status = self.cluster_xml(node)
+        if status is None:
             return []
-        return sorted(one.get("name") for one in seen.findall("./nodes/node")
+        return sorted(one.get("name") for one in status.findall("./nodes/node")
                       if one.get("online") == "true" and one.get("pending") != "true")
 
     def promoted(self, resource=None):
-        """Names of the nodes where `resource` (any, if not given) is promoted."""
-        seen = self.cluster_xml()
+        """Names of the nodes where `resource` (default: any) is promoted."""
+        status = self.cluster_xml()
         found = set()
-        for one in (seen.iter("resource") if seen is not None else ()):
+        for one in (status.iter("resource") if status is not None else ()):
             named = resource is None or one.get("id", "").split(":")[0] == resource
             if named and one.get("role") in ("Promoted", "Master"):
                 found.update(at.get("name") for at in one.findall("node"))
         return sorted(found)
 
     def wait_online(self, nodes=None, timeout=UP_TIMEOUT):
-        """Wait until Pacemaker has `nodes` (all) online and a DC that knows them. LabError if not in time."""
+        """Wait until `nodes` (default: all) are online in Pacemaker and it has a DC. LabError if not in time."""
         wanted = set(nodes or self.node_names)
         missing = "%s not online in Pacemaker after %.0f s; see `lab status` and `lab run NODE journalctl -b`"
         self._await(lambda: wanted <= set(self.online()), timeout, missing % (" ".join(sorted(wanted)), timeout))
 
     def wait(self, condition, timeout, what, every=0.25):
-        """Poll `condition()` until it is true; its value. LabError `what` if that takes more than `timeout` seconds."""
+        """Poll `condition()` until it is true; its value. LabError with the text `what` after `timeout` seconds."""
         return self._await(condition, timeout, what, every)
 
     @staticmethod

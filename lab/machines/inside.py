@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls of this process that go through the lab's network: a client's place, without a program of its own."""
+"""Calls from this process into the lab's network, as a client there would make them."""
 
 import os
 import threading
@@ -8,7 +8,7 @@ from lab import LabError
 
 
 def in_network(lab, function):
-    """`function()`, called in a thread of this process that is in the lab's network namespace (setns(2) is a thread's)."""
+    """The value of `function()`, called in a thread in the lab's network namespace: setns(2) moves one thread only."""
     import ctypes
     libc = ctypes.CDLL(None, use_errno=True)
     result = []
@@ -32,7 +32,7 @@ def in_network(lab, function):
 
 
 class Inside:
-    """Calls the methods of `target` in a thread that has the lab's network and this process's everything else."""
+    """Calls the methods of `target` in the lab's network."""
 
     def __init__(self, lab, target):
         self._lab, self._target = lab, target

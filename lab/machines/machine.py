@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One node: the files that make it itself, how it is started, and commands in it.
+"""One node: its own files, its start, and commands in it.
 
-Its root is an overlay of the image, a layer with the package under test, and its own directory. The overlay is mounted
-in a mount namespace of the node's own, so that nothing is left mounted when it dies, however it dies.
+Its root is an overlay of the image, the layers, and its own directory. The overlay is mounted in a mount namespace of the
+node, so that nothing stays mounted when it dies, however it dies.
 """
 
 import os
@@ -18,8 +18,7 @@ from lab.machines import cgroups, names
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
                "LANG": "C.UTF-8", "TERM": "dumb"}
 POWER_MOUNT = "/var/lib/lab-power"
-DISK_PATHS = ("/var/lib/mysql", "/var/lib/rabbitmq")  # on a disk of the node's own, so that it can be full or slow
-SHUTDOWN = signal.SIGRTMIN + 4  # systemd as pid 1: power off in good order
+SHUTDOWN = signal.SIGRTMIN + 4  # to systemd as pid 1: power off (systemd(1), SIGNALS)
 
 _START = r"""
 set -e
@@ -38,7 +37,7 @@ exec nsenter --net=/run/netns/$namespace systemd-nspawn --quiet --boot --registe
 
 
 class Result(NamedTuple):
-    """What a command in a node came to. `rc` None: it did not end in time and was killed."""
+    """The result of a command in a node. `rc` None: it did not end in time and was killed."""
 
     rc: Optional[int]
     out: str
@@ -51,7 +50,7 @@ def group(lab, node):
 
 
 def directory(lab, node):
-    """Where what belongs to the node is kept on the host."""
+    """The node's directory on this machine."""
     return os.path.join(state.directory(lab), node)
 
 
@@ -71,7 +70,7 @@ def write_file(root, name, text, mode=0o644, owner=None):
 
 
 def user_ids(root, owner):
-    """(uid, gid) of `owner`, a user or user:group, as the image in `root` numbers them."""
+    """(uid, gid) of `owner`, a user or user:group, by /etc/passwd and /etc/group of the image in `root`."""
     user, _, group_name = owner.partition(":")
     uid, gid = _numbers(root, "passwd", user)
     return (uid, _numbers(root, "group", group_name)[0]) if group_name else (uid, gid)
@@ -87,7 +86,7 @@ def _numbers(root, kind, name):
 
 
 def make_own(lab, node, root, files, disk_template=None):
-    """Make the node's directory: `files` is {path: (text, mode, user or None)}, over the image in `root`."""
+    """Make the node's directory with `files`, {path: (text, mode, user or None)}, over the image in `root`."""
     base = directory(lab, node)
     for part in ("", "upper", "work", "root"):
         os.makedirs(os.path.join(base, part), mode=0o755)
@@ -103,7 +102,7 @@ def make_own(lab, node, root, files, disk_template=None):
 
 
 def _copy_directories(root, upper, path):
-    """Give the directories on the way to `path` in `upper` the owner and mode they have in the image."""
+    """Make the directories of `path` in `upper`, with the owner and mode that they have in the image."""
     done = ""
     for part in path.split("/"):
         done = os.path.join(done, part)
@@ -123,8 +122,8 @@ def start(lab, node, lower):
     """Start the node; the Popen of its systemd-nspawn. `lower`: the layers below its own, topmost first."""
     base = directory(lab, node)
     this_group = group(lab, node)
-    if not cgroups.remove(this_group):  # of a daemon that was killed: two systems on one disk would tear it
-        raise LabError("processes of node %s from before do not end" % node)
+    if not cgroups.remove(this_group):  # left by a killed daemon: two systems on one disk would destroy it
+        raise LabError("processes that node %s left behind do not end" % node)
     cgroups.create(this_group)
     procs = [os.path.join(path, "cgroup.procs") for path in cgroups.paths(this_group)]
     script = "set -e\nfor procs in %s; do echo $$ > $procs; done\n%s" % (" ".join(procs), _START)
@@ -139,7 +138,7 @@ def start(lab, node, lower):
 
 
 def bridge_of(lab, node):
-    """The bridge that the node's cable goes to: br0 unless it was cut off."""
+    """The bridge that the node is plugged into: br0 unless it was cut off."""
     try:
         with open(os.path.join(directory(lab, node), "bridge")) as file:
             return file.read().strip() or "br0"
@@ -148,14 +147,14 @@ def bridge_of(lab, node):
 
 
 def set_bridge(lab, node, bridge):
-    """Remember where the node's cable goes, for its next start too."""
+    """Record the bridge of the node; its next start uses it as well."""
     with open(os.path.join(directory(lab, node), "bridge"), "w") as file:
         file.write(bridge + "\n")
 
 
 def await_disk(base, deadline=20.0):
-    """Wait until nobody has the node's disk mounted any more. A node that has just died still writes back what was in
-    memory; mounted a second time before that is done, its file system would be torn."""
+    """Wait until the node's disk is not in use. The kernel still writes data of a node that has just died; if its file system
+    were mounted a second time before that is done, it would be destroyed."""
     image = os.path.join(base, "disk.img")
     if not os.path.exists(image):
         return
@@ -178,7 +177,7 @@ def _loop_files():
 
 
 def first_process(nspawn_pid):
-    """The node's own pid 1 as the host numbers it, once it is systemd; None before that."""
+    """The pid on this machine of the node's pid 1, once that is systemd; None before."""
     try:
         with open("/proc/%d/task/%d/children" % (nspawn_pid, nspawn_pid)) as file:
             children = file.read().split()
@@ -196,7 +195,7 @@ def first_process(nspawn_pid):
 
 
 def pid_of(lab, node):
-    """The node's pid 1 as the power daemon wrote it down. None while the node is off."""
+    """The pid on this machine of the node's pid 1, as the power daemon recorded it. None while the node is off."""
     try:
         with open(os.path.join(directory(lab, node), "pid")) as file:
             pid, started = file.read().split()
@@ -206,14 +205,14 @@ def pid_of(lab, node):
 
 
 def entry(lab, node, pid, argv):
-    """The command line that runs `argv` in the node, in its control groups, so that it is metered and dies with it."""
+    """The command line that runs `argv` in the node and in its control groups, so that it counts for the node and dies with it."""
     joined = " ".join(os.path.join(path, "cgroup.procs") for path in _own_groups(pid))
     script = "for p in %s; do echo $$ > $p; done 2>/dev/null; exec nsenter -t %d -a \"$@\"" % (joined, pid)
     return ["/bin/sh", "-c", script, "sh"] + list(argv)
 
 
 def _own_groups(pid):
-    """The control groups of `pid` by their directories."""
+    """The directories of the control groups of `pid`."""
     found = cgroups.hierarchies()
     wanted = []
     with open("/proc/%d/cgroup" % pid) as file:
@@ -235,7 +234,7 @@ def run(lab, node, argv, timeout=60.0, stdin=None, env=None):
     try:
         command = entry(lab, node, pid, argv)
     except OSError:
-        raise LabError("node %s went off just now" % node) from None
+        raise LabError("node %s has just gone off" % node) from None
     process = subprocess.Popen(command, env=environment, start_new_session=True, cwd="/", stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE)
     data = stdin.encode() if isinstance(stdin, str) else stdin
@@ -246,7 +245,7 @@ def run(lab, node, argv, timeout=60.0, stdin=None, env=None):
         _kill_group(process)
         try:
             out, err = process.communicate(timeout=1)
-        except subprocess.TimeoutExpired as late:  # something it left behind in another session holds the pipes
+        except subprocess.TimeoutExpired as late:  # a process that it left in another session holds the pipes open
             out, err = late.stdout or b"", late.stderr or b""
         code = None
     except BaseException:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names and addresses that follow from a lab's name. Pure: what is taken on this machine is passed in."""
+"""Names and addresses that follow from a lab's name. Pure: what is in use on this machine is passed in."""
 
 import hashlib
 import ipaddress
@@ -21,7 +21,7 @@ class Node(NamedTuple):
 
 
 def check_name(name: str) -> str:
-    """`name` if a lab may be called so: up to 16 of a-z, 0-9 and -, a letter first. Otherwise LabError."""
+    """`name`, if it is valid: up to 16 of a-z, 0-9 and -, a letter first. Otherwise LabError."""
     if not 0 < len(name) <= 16 or not name[0].isalpha() or not set(name) <= _LETTERS:
         raise LabError("a lab's name is up to 16 of a-z, 0-9 and -, a letter first; %r is not" % name)
     return name
@@ -38,9 +38,9 @@ def cgroup(name: str) -> str:
 
 
 def subnet_of(name: str, taken: Iterable[str]) -> str:
-    """A 10.x.y.0/24 that overlaps nothing in `taken` (networks as a.b.c.d/n); the same name prefers the same one.
+    """A 10.x.y.0/24 that overlaps no network in `taken` (a.b.c.d/n each); where it is free, always the same for a name.
 
-    LabError when 10.0.0.0/8 is used up by `taken`, as on hosts with a route for the whole of it: never a guess.
+    LabError when `taken` covers 10.0.0.0/8, as on hosts with a route for all of it.
     """
     used = [ipaddress.ip_network(text, strict=False) for text in taken]
     used = [network for network in used if network.prefixlen > 0]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A lab's network: one namespace with a bridge, invisible to the rest of the machine.
+"""A lab's network: one namespace with a bridge, separate from the rest of the machine.
 
-The machines' interfaces (vb-n1, made by systemd-nspawn) hang on br0, which carries the client's address; a node that is
-cut off hangs on a bridge of its own group instead. Two labs cannot touch each other, nor the host's network.
+The nodes' interfaces (vb-n1, made by systemd-nspawn) are ports of br0, which carries the client's address; those of nodes that
+are cut off are ports of another bridge. Labs reach neither each other nor the host's network.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ BRIDGE = "br0"
 
 
 def ip(*words, namespace=None, check=True):
-    """Run ip(8), in `namespace` if given; its output. LabError with ip's own words if it fails and `check`."""
+    """Run ip(8), in `namespace` if given; its output. LabError with its error message if it fails, unless not `check`."""
     command = ["ip"] + (["-n", namespace] if namespace else []) + list(words)
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if check and done.returncode != 0:
@@ -34,14 +34,14 @@ def routes_of_host():
 
 
 def exists(namespace):
-    """Whether `namespace` is there."""
+    """Whether `namespace` exists."""
     return any(line.split()[0] == namespace for line in ip("netns", "list").splitlines() if line.strip())
 
 
 def create(namespace, subnet):
-    """Make `namespace` with the bridge in it and the client's address on that. LabError if it is there already."""
+    """Make `namespace`, the bridge in it, and the client's address on the bridge. LabError if the namespace exists."""
     if exists(namespace):
-        raise LabError("network namespace %s is already there and not recorded as ours; see `ip netns`" % namespace)
+        raise LabError("network namespace %s exists and no lab has it on record; see `ip netns`" % namespace)
     ip("netns", "add", namespace)
     ip("link", "set", "lo", "up", namespace=namespace)
     add_bridge(namespace, BRIDGE)
@@ -50,8 +50,8 @@ def create(namespace, subnet):
 
 
 def add_bridge(namespace, bridge):
-    """One more bridge in the lab's namespace; nothing if it is there."""
-    if "%s" % bridge not in [line.split()[0] for line in ip("-br", "link", namespace=namespace).splitlines()]:
+    """Make a bridge in the lab's namespace, unless it exists."""
+    if bridge not in [line.split()[0] for line in ip("-br", "link", namespace=namespace).splitlines()]:
         ip("link", "add", bridge, "type", "bridge", "forward_delay", "0", "stp_state", "0", namespace=namespace)
         ip("link", "set", bridge, "up", namespace=namespace)
 
@@ -62,6 +62,6 @@ def attach(namespace, interface, bridge):
 
 
 def remove(namespace):
-    """Remove the namespace; what is in it goes with it. Nothing if it is gone."""
+    """Remove the namespace with everything in it. Nothing if it does not exist."""
     if exists(namespace):
         ip("netns", "delete", namespace)

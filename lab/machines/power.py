@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The power daemon of a lab: parent of every node, answers the fence agents, and the operator at the prompt.
+"""The power daemon of a lab: the parent of every node; it serves the nodes' fence agents and the operator.
 
-One process a lab. It takes the whole lab down when the process it was told is the owner ends, however that ends. Its
+There is one process for each lab. When the process that owns the lab ends, in whatever way, the daemon removes the lab. Its
 nodes do not outlive it: a node whose power nobody can cut must not go on running.
 
-Asked with one line, it answers with text that ends in a line with a dot. The nodes' socket takes: on, off, reboot,
-status NODE, list. The operator's takes, besides: stay-off NODE, hold on|off, refuse on|off, shutdown NODE, pid, disown,
-quit, destroy.
+A request is one line, an answer is text that ends with a line that holds a dot. On the nodes' socket: on, off, reboot, status
+NODE, list. On the operator's also: stay-off NODE, hold on|off, refuse on|off, shutdown NODE, pid, disown, quit, destroy.
 """
 
 import os
@@ -17,18 +16,18 @@ import sys
 import time
 
 from lab import LabError, state
-from lab.machines import cgroups, machine, names, network
+from lab.machines import cgroups, machine, names, network, teardown
 
 ASK_TIMEOUT = 60.0
 SHUTDOWN_TIMEOUT = 60.0
-# A machine that is reset is dark for a while. One that is back before corosync has noticed (token timeout: 3.65 s for three
-# nodes) may be left OFFLINE and UNCLEAN by Pacemaker 2.1.5 ("allegedly just fenced"), which no real machine is fast enough for.
-DARK = 5.0  # seconds
+# A node that is reset stays off for a while, as a real machine does. If it were back before corosync noticed (token timeout: 3.65 s
+# for three nodes), Pacemaker 2.1.5 might leave it OFFLINE and UNCLEAN ("allegedly just fenced").
+RESET_PAUSE = 5.0  # seconds
 _ON_FENCE_SOCKET = frozenset(("on", "off", "reboot", "status", "list"))
 
 
 class Daemon:
-    """State of a lab's power: which nodes run, which are held off."""
+    """State of a lab's power: which nodes run, and which have to stay off."""
 
     def __init__(self, name):
         record = state.read(name)
@@ -38,13 +37,12 @@ class Daemon:
         self.running = {}       # node -> Popen of its systemd-nspawn
         self.leaders = {}       # node -> pid of its systemd, once known
         self.kept_off = set()   # nodes that only the operator may switch on again
-        self.dark = {}          # nodes that were reset, and when they come on again (monotonic seconds)
+        self.resetting = {}     # nodes that were reset, and when they are switched on again (monotonic seconds)
         self.hold = False       # a fenced node stays off
         self.refuse = False     # fencing fails, as with a broken device
-        self.pending = []       # (node, deadline, connection): shutdowns somebody waits for
         self.ending = None
         self.owner = None       # pidfd of the process whose end removes the lab
-        self.in_order = None    # file that tells the guard that all is in order
+        self.in_order = None    # file: a byte in it tells the guard that nothing is left to do
 
     # -- the nodes
 
@@ -58,7 +56,7 @@ class Daemon:
         self.say("%s on" % node)
 
     def cut(self, node):
-        """Cut the power of `node`: nothing in it gets to do anything any more when this returns."""
+        """Cut the power of `node`: when this returns, none of its processes runs."""
         process = self.running.pop(node, None)
         leader = self.leaders.pop(node, None)
         self.forget_pid(node)
@@ -76,21 +74,21 @@ class Daemon:
         self.say("%s off" % node)
 
     def forget_pid(self, node):
-        """Take away the note of the node's pid."""
+        """Remove the record of the node's pid."""
         try:
             os.unlink(os.path.join(machine.directory(self.name, node), "pid"))
         except FileNotFoundError:
             pass
 
     def reap(self):
-        """Notice nodes that went off by themselves, find the pid 1 of those that have just started, end the dark time of
-        those that were reset."""
-        for node in [node for node, until in self.dark.items() if time.monotonic() >= until]:
-            del self.dark[node]
+        """Notice nodes that went off by themselves, find the pid 1 of those that have just started, and switch on those whose pause
+        after a reset is over."""
+        for node in [node for node, until in self.resetting.items() if time.monotonic() >= until]:
+            del self.resetting[node]
             try:
                 self.switch_on(node)
             except LabError as error:
-                self.say("%s does not come back: %s" % (node, error))
+                self.say("%s cannot be switched on: %s" % (node, error))
         for node in list(self.running):
             process = self.running[node]
             if process.poll() is not None:
@@ -102,10 +100,10 @@ class Daemon:
                 continue
             pid = self.leaders.get(node)
             if pid is None or state.process_start(pid) is None:  # a reboot from inside gives it a new one
-                self.note_leader(node, machine.first_process(process.pid))
+                self.record_leader(node, machine.first_process(process.pid))
 
-    def note_leader(self, node, pid):
-        """Write down `pid` as the node's first process."""
+    def record_leader(self, node, pid):
+        """Record `pid` as the node's first process."""
         start = state.process_start(pid) if pid else None
         if start is None:
             self.leaders.pop(node, None)
@@ -146,7 +144,7 @@ class Daemon:
             return "on" if node in self.running else "off"
         if self.refuse and not operator:
             return "error: fencing is refused (lab fence-hold off ends it)"
-        self.dark.pop(node, None)
+        self.resetting.pop(node, None)
         if verb == "on":
             if operator:
                 self.kept_off.discard(node)
@@ -158,7 +156,7 @@ class Daemon:
                 self.kept_off.add(node)
             self.cut(node)
             if verb == "reboot" and node not in self.kept_off and (operator or not self.hold):
-                self.dark[node] = time.monotonic() + DARK
+                self.resetting[node] = time.monotonic() + RESET_PAUSE
         elif verb == "shutdown" and operator:
             self.reap()
             pid = self.leaders.get(node)
@@ -174,7 +172,7 @@ class Daemon:
         sys.stdout.flush()
 
     def serve(self, sockets):
-        """Answer until told to end, or until the owner is gone."""
+        """Answer requests until one of them ends this, or the owner has ended."""
         poller = select.poll()
         for file in list(sockets) + ([self.owner] if self.owner is not None else []):
             poller.register(file, select.POLLIN)
@@ -229,8 +227,8 @@ def listen(path, mode):
 
 
 def guard(name, nodes, owner):
-    """Fork a process that cuts the nodes' power if this one is killed (a node's systemd outlives its systemd-nspawn),
-    and removes the lab if `owner` has ended too. The file to write a byte to when all is in order."""
+    """Fork a process that cuts the nodes' power if this one is killed (a node's systemd outlives its systemd-nspawn), and that
+    removes the lab when `owner` has ended too. A file; a byte in it tells that process that nothing is left to do."""
     reading, writing = os.pipe()
     if os.fork():
         os.close(reading)
@@ -244,14 +242,13 @@ def guard(name, nodes, owner):
                 cgroups.remove(machine.group(name, node))
             if owner is not None:
                 select.select([owner], [], [])
-                from lab.machines import teardown
                 teardown.remove_what_was_made(name)
     finally:
         os._exit(0)
 
 
 def main(name, owner_pid):
-    """Run the daemon of lab `name`; `owner_pid` 0: nobody owns it."""
+    """Run the daemon of lab `name`; owner_pid: of the process whose end removes the lab, 0: none."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     daemon = Daemon(name)
@@ -277,18 +274,17 @@ def main(name, owner_pid):
                 os.unlink(os.path.join(base, path))
     os.write(daemon.in_order, b".")
     if daemon.ending == "destroy":
-        from lab.machines import teardown
         teardown.remove_what_was_made(name)
     return 0
 
 
-def ask(name, words, timeout=ASK_TIMEOUT):
-    """Ask the power daemon of lab `name`; its answer. LabError if there is none, or it refuses."""
+def ask(name, request, timeout=ASK_TIMEOUT):
+    """The answer of the power daemon of lab `name`. LabError if there is no daemon, or if it refuses."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout)
             connection.connect(os.path.join(state.directory(name), "control"))
-            connection.sendall((words + "\n").encode())
+            connection.sendall((request + "\n").encode())
             answer = b""
             while not answer.endswith(b"\n.\n"):
                 part = connection.recv(4096)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What makes the nodes a cluster: corosync, pacemaker, pcs, fencing. Pure: from the members to the text of the files.
+"""The configuration that makes the nodes a cluster: corosync, Pacemaker, pcs, fencing. From the members to the text of the files.
 
-All is there before the first boot, so a node joins by itself, the first time as after every fencing.
+The files are there before the first boot, so a node joins the cluster by itself, also at its first start.
 """
 
 import json
@@ -13,7 +13,7 @@ from lab.machines import names
 
 Files = Dict[str, Tuple[object, int, Optional[str]]]  # path -> text or bytes, mode, user (None: root)
 
-DC_DEADTIME = 2  # seconds; Pacemaker's own 20 s would pass at every start of the whole cluster
+DC_DEADTIME = 2  # seconds; Pacemaker's default of 20 s would pass at each start of the whole cluster
 
 _CIB = """<cib crm_feature_set="3.16.0" validate-with="pacemaker-3.7" admin_epoch="0" epoch="1" num_updates="0">
   <configuration>
@@ -70,19 +70,18 @@ def corosync_conf(name: str, members: Iterable[names.Node]) -> str:
 
 
 def cib(name: str, members: Iterable[names.Node], fencing: bool = True) -> str:
-    """The first CIB: dc-deadtime, fencing and its device."""
+    """The first CIB: dc-deadtime, load-threshold, fencing and its device."""
     text = _CIB % {"deadtime": DC_DEADTIME, "name": name, "hosts": " ".join(node.name for node in members)}
     return text if fencing else text.replace('"stonith-enabled" value="true"', '"stonith-enabled" value="false"')
 
 
 def files_for_all(name: str, subnet: str, members: Iterable[names.Node]) -> Files:
-    """What every node of lab `name` gets; keys and tokens are made afresh for each lab."""
+    """The files of every node of lab `name`; keys and tokens are made anew for each lab."""
     members = list(members)
     wants = "etc/systemd/system/multi-user.target.wants/"
     token = os.urandom(32).hex()
     known = {node.name: {"dest_list": [{"addr": node.address, "port": 2224}], "token": token} for node in members}
-    here = os.path.join(PROGRAMS, "fence_lab")
-    with open(here, encoding="utf-8") as file:
+    with open(os.path.join(PROGRAMS, "fence_lab"), encoding="utf-8") as file:
         fence_agent = file.read()
     return {
         "etc/hosts": (names.hosts_file(subnet, members), 0o644, None),
@@ -104,7 +103,7 @@ def files_for_all(name: str, subnet: str, members: Iterable[names.Node]) -> File
 
 
 def files_for(node: names.Node, subnet: str) -> Files:
-    """What `node` gets besides."""
+    """The files of `node` alone."""
     unit = _NETWORK_UNIT % {"address": node.address, "gateway": names.address(subnet, names.CLIENT)}
     return {
         "etc/systemd/system/lab-network.service": (unit, 0o644, None),
