@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Galera cluster on the nodes of a lab, as an operator would set one up; for demo, tests, faults and benchmarks.
+"""A Galera cluster on the nodes of a lab, set up as an operator would, for the demo, tests, faults and benchmarks.
 
     galera.prepare(lab)                    # my.cnf of every node
     galera.create(lab, say=print)          # one pcs command
     galera.wait_synced(lab)
-    galera.users(lab)                      # an application's user and the table of lab/programs/writer.py
+    galera.users(lab)                      # an application's user, and the table of lab/programs/writer.py
     haproxy.set_up(lab, say=print)         # HAProxy on every node, a VIP in front
-    with galera.Client(lab) as client:     # writes all the time
+    with galera.Client(lab) as client:     # writes until the end of the block
         ...
-    galera.verify(lab, client.record)      # acknowledged rows that a node does not have
+    galera.verify(lab, client.record)      # acknowledged rows that a node lacks
 """
 
 import json
@@ -49,19 +49,19 @@ wsrep_sst_method = %(sst)s
 """
 
 class Server(NamedTuple):
-    """What a node's own database server says. `state` is a word: off (no power), down (no answer, or none in time),
-    non-primary, joining, donor, joined, synced."""
+    """What a node's own database server answers. state: off (no power), down (no answer, or none in time), non-primary, joining,
+    donor, joined, synced."""
 
     state: str
     size: int = 0      # members of its primary component
-    sessions: int = 0  # of the application, so more than 0 where HAProxy writes to
-    vip: bool = False  # whether the node has the VIP, its database or not
+    sessions: int = 0  # of the application: more than 0 where HAProxy sends the writes
+    vip: bool = False  # whether the node has the VIP; its database need not answer for that
 
 
 # -- set it up
 
 def prepare(lab, sst="rsync"):
-    """Write the database's configuration on every node; what an operator's deployment tool would do."""
+    """Write the database's configuration on every node, as an operator's deployment tool would."""
     members = ",".join(lab.node_names)
     for node in lab.nodes:
         text = CONFIG % {"address": node.address, "node": node.name, "members": members, "cluster": lab.name,
@@ -72,7 +72,7 @@ def prepare(lab, sst="rsync"):
 
 
 def create_command(lab, agent="ocf:quorate:galera", **parameters):
-    """The one command, a list."""
+    """The pcs command that creates the resource, a list."""
     given = dict({"wsrep_cluster_address": "gcomm://" + ",".join(lab.node_names)}, **parameters)
     return (["pcs", "resource", "create", RESOURCE, agent] + ["%s=%s" % pair for pair in given.items()]
             + ["promotable", "promoted-max=%d" % len(lab.nodes)])
@@ -86,12 +86,12 @@ def create(lab, agent="ocf:quorate:galera", say=quiet, **parameters):
 
 
 def password_file(lab):
-    """Where the application's password is, on this machine; only root reads it."""
+    """The file with the application's password, on this machine; only root may read it."""
     return os.path.join(state.directory(lab.name), "app.password")
 
 
 def users(lab, node=None):
-    """Make the application's user and the table that lab/programs/writer.py writes to; from `node`, or any that is synced."""
+    """Make the application's user and the table that lab/programs/writer.py writes to, on `node` or on any node that is synced."""
     password = secrets.token_hex(16)
     with os.fdopen(os.open(password_file(lab), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(password + "\n")
@@ -106,22 +106,22 @@ GRANT ALL ON quorate_lab.* TO '%s'@'%%';
 # -- ask
 
 def sql(lab, node, text, timeout=30.0):
-    """Run statements on `node`'s own server as root, through its socket; its output: a row a line, tabs between."""
+    """Run statements on `node`'s own server as root, through its socket; the rows, a line each, with tabs between values."""
     return lab.check(node, ["mariadb", "--batch", "--skip-column-names", "--connect-timeout=5"], timeout, stdin=text)
 
 
-_QUESTION = """SHOW GLOBAL STATUS WHERE Variable_name IN
+_QUERY = """SHOW GLOBAL STATUS WHERE Variable_name IN
 ('wsrep_local_state', 'wsrep_cluster_status', 'wsrep_cluster_size');
 SELECT 'sessions', COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = '%s';
 """ % USER
 
 
 def ask(lab, node, timeout=2.0):
-    """Server: what `node`'s own database server says, in at most `timeout` seconds."""
+    """The Server of `node`: what its own database server answers in at most `timeout` seconds."""
     client = ("ip -o -4 address show to %s; "
               "exec mariadb --batch --skip-column-names --force --connect-timeout=2" % lab.vip)
     try:
-        done = lab.run(node, client, timeout, stdin=_QUESTION)
+        done = lab.run(node, client, timeout, stdin=_QUERY)
     except LabError:
         return Server("off")
     vip = lab.vip + "/" in done.out
@@ -135,7 +135,7 @@ def ask(lab, node, timeout=2.0):
 
 
 def ask_all(lab, timeout=2.0) -> Dict[str, Server]:
-    """The same of every node, all at once."""
+    """{node: Server}, all nodes asked at the same time."""
     found = {}
 
     def one(name):
@@ -150,14 +150,14 @@ def ask_all(lab, timeout=2.0) -> Dict[str, Server]:
 
 
 def synced(lab, nodes=None):
-    """Whether the servers of `nodes` (all) are synced, in one primary component of at least so many."""
+    """Whether the servers of `nodes` (default: all) are synced, in a primary component of at least as many."""
     wanted = list(nodes or lab.node_names)
     found = ask_all(lab)
     return all(found[name].state == "synced" and found[name].size >= len(wanted) for name in wanted)
 
 
 def any_synced(lab):
-    """The name of a node whose server is synced. LabError if there is none."""
+    """The name of a node whose server is synced. LabError if no server is."""
     for name, server in ask_all(lab).items():
         if server.state == "synced":
             return name
@@ -165,13 +165,13 @@ def any_synced(lab):
 
 
 def writer_node(lab) -> Optional[str]:
-    """The node that HAProxy writes to: the one with most of the application's sessions. None if there are none."""
+    """The node to which HAProxy sends the writes: the one with most sessions of the application. None if it has none."""
     found = [(server.sessions, name) for name, server in ask_all(lab).items() if server.sessions]
     return max(found)[1] if found else None
 
 
 def wait_synced(lab, nodes=None, timeout=SYNC_TIMEOUT, every=0.2):
-    """Wait until the servers of `nodes` (all) say that they are synced; the seconds it took. LabError otherwise."""
+    """Wait until the servers of `nodes` (default: all) are synced; the seconds it took. LabError after `timeout` seconds."""
     began = time.monotonic()
     while not synced(lab, nodes):
         if time.monotonic() - began > timeout:
@@ -185,7 +185,7 @@ def wait_synced(lab, nodes=None, timeout=SYNC_TIMEOUT, every=0.2):
 # -- the client
 
 class Client:
-    """lab/programs/writer.py at work, in the lab's network, through the VIP (or at `host`)."""
+    """Runs lab/programs/writer.py in the lab's network. It writes to the VIP, or to `host`."""
 
     def __init__(self, lab, directory=None, host=None, rate=100, workers=2):
         base = directory or state.directory(lab.name)
@@ -202,14 +202,14 @@ class Client:
                                                           + self._options),
                                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                                          start_new_session=True)
-        self._lab.wait(self.figures, 10, "the client does not start")
+        self._lab.wait(self.figures, 10, "the writing client did not start")
         return self
 
     def __exit__(self, *exc):
         self.stop()
 
     def figures(self):
-        """What it felt so far, at most half a second old: a dict as lab/programs/writer.py writes it. {} before the first."""
+        """Its figures so far, at most half a second old: a dict as lab/programs/writer.py writes it. {} before the first."""
         try:
             with open(self._state, encoding="ascii") as file:
                 return json.load(file)
@@ -217,18 +217,18 @@ class Client:
             return {}
 
     def scene(self):
-        """Begin a new scene: figures()["scene"] counts from here. Returns what the one before came to."""
+        """Begin a new scene: figures()["scene"] counts from here. Returns the figures of the scene before."""
         self._scene += 1
         self._process.send_signal(signal.SIGUSR1)
-        return self._lab.wait(self._before, 10, "the client does not answer", every=0.1)["before"]
+        return self._lab.wait(self._before, 10, "the writing client does not answer", every=0.1)["before"]
 
     def _before(self):
         """The figures once the client has begun the new scene, else None."""
-        seen = self.figures()
-        return seen if seen.get("scene", {}).get("number") == self._scene else None
+        figures = self.figures()
+        return figures if figures.get("scene", {}).get("number") == self._scene else None
 
     def stop(self):
-        """End it; its last figures, {} if it ended badly."""
+        """End it; its last figures, {} if it did not print any."""
         if self._process is None:
             return {}
         process, self._process = self._process, None
@@ -245,7 +245,7 @@ class Client:
 
 
 def acknowledged(record) -> List[str]:
-    """The rows that the client was told are there. A torn last line was not."""
+    """The rows that were acknowledged to the client. An incomplete last line is not one of them."""
     with open(record, encoding="ascii") as file:
         return [line[:-1] for line in file if line.endswith("\n")]
 

@@ -141,9 +141,9 @@ def poll(name, address, user, password, lock):
                 except (pymysql.err.Error, OSError):
                     pass
                 connection = None
-        lasting = {key: value for key, value in answer.items() if key not in _VOLATILE}
-        if lasting != before:
-            before = lasting
+        compared = {key: value for key, value in answer.items() if key not in _VOLATILE}
+        if compared != before:
+            before = compared
             with lock:
                 sys.stdout.write(json.dumps(dict(answer, node=name, at=round(time.time(), 2))) + "\n")
                 sys.stdout.flush()

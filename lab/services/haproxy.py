@@ -13,9 +13,9 @@ from lab.services import galera
 CONFIG_PATH = "/etc/haproxy/haproxy.cfg"
 CHECK_SOCKET = "quorate-galera-check.socket"
 
-# One node takes the writes; the stick table keeps them where they are when the first one comes back, so that a recovery
-# is not felt a second time. The table has room for a new entry beside the old one (with 'size 1 nopurge' it never
-# learns), and is not asked for a node that drains: without the condition HAProxy goes on sending new sessions there.
+# One node takes the writes; the stick table keeps them there when the first node comes back, so that a recovery interrupts clients
+# only once. The table has room for a new entry beside the old one (with 'size 1 nopurge' it never learns), and is not used for a
+# node that drains: without the condition HAProxy would go on sending new sessions there.
 CONFIG = """\
 global
     log /dev/log local0
@@ -42,7 +42,7 @@ listen galera
     default-server check inter 1s fastinter 250ms fall 2 rise 2 on-marked-down shutdown-sessions%(port)s
 %(servers)s
 %(members)s"""
-# What says whether a node takes connections: it follows the state of the server above and asks nothing.
+# Tells the condition above whether a node takes connections: it follows the state of the server above and asks nothing itself.
 _MEMBER = """
 backend galera.%(name)s
     option httpchk
@@ -54,7 +54,7 @@ _TCP_CHECK = "    option tcp-check"
 
 
 def has_check(lab):
-    """Whether our package brought the check that serves port 9200."""
+    """Whether our package is installed, with its check on port 9200."""
     return lab.run(lab.node_names[0], ["systemctl", "cat", CHECK_SOCKET]).rc == 0
 
 
@@ -67,8 +67,8 @@ def config(lab):
                % (number, node.name) for number, node in enumerate(lab.nodes, 1)]
     members = "".join(_MEMBER % node._asdict() for node in lab.nodes)
     return CONFIG % {"vip": lab.vip, "servers": servers, "check": _HTTP_CHECK if http else _TCP_CHECK,
-                      "port": " port 9200" if http else "", "members": members if http else "",
-                      "matches": "\n".join(matches) if http else "    stick match int(1)"}
+                     "port": " port 9200" if http else "", "members": members if http else "",
+                     "matches": "\n".join(matches) if http else "    stick match int(1)"}
 
 
 def commands(lab):
@@ -81,7 +81,7 @@ constraint order haproxy-clone then vip""" % lab.vip
 
 
 def set_up(lab, say=quiet, timeout=60.0):
-    """HAProxy on all nodes, each listening on the VIP whether it has it or not; the check on port 9200; the VIP."""
+    """HAProxy on all nodes, each listening on the VIP whether the node has it or not; the check on port 9200; the VIP."""
     text, http = config(lab), has_check(lab)
     for name in lab.node_names:
         lab.check(name, "cat >%s && echo net.ipv4.ip_nonlocal_bind=1 >/etc/sysctl.d/60-haproxy.conf && "
@@ -98,7 +98,7 @@ def set_up(lab, say=quiet, timeout=60.0):
 
 
 def answers(lab):
-    """Whether the application gets through the VIP to a database."""
+    """Whether the application reaches a database through the VIP."""
     script = ("import sys,pymysql; pymysql.connect(host=sys.argv[1], user=sys.argv[2], "
               "password=open(sys.argv[3]).read().strip(), connect_timeout=2, read_timeout=2).query('SELECT 1')")
     done = subprocess.run(lab.client(["/usr/bin/python3", "-c", script, lab.vip, galera.USER, galera.password_file(lab)]),

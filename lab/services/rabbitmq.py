@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A RabbitMQ cluster on the nodes of a lab, as an operator would set one up; for tests, faults and benchmarks.
+"""A RabbitMQ cluster on the nodes of a lab, set up as an operator would, for tests, faults and benchmarks.
 
     rabbitmq.prepare(lab)                  # configuration and Erlang cookie of every node
     rabbitmq.create(lab, say=print)        # one pcs command
     rabbitmq.wait_serving(lab)
     rabbitmq.furnish(lab)                  # users, vhosts, exchanges, bindings, policies, queues with messages
-    rabbitmq.missing(lab)                  # what of it is not there any more
+    rabbitmq.missing(lab)                  # what of that is gone
 """
 
 import json
@@ -22,7 +22,7 @@ RESOURCE = "mq"
 USER = "app"
 BASE = "/var/lib/rabbitmq/mnesia"
 COOKIE = "/var/lib/rabbitmq/.erlang.cookie"
-LIMIT = 120.0
+LIMIT = 120.0  # seconds
 MESSAGES = 1000
 FURNITURE = os.path.join(PROGRAMS, "furniture.py")
 
@@ -40,7 +40,7 @@ cluster_partition_handling = pause_minority
 # -- set it up
 
 def prepare(lab, cookie=None):
-    """Configuration and Erlang cookie on every node; what an operator's deployment tool would do."""
+    """Write configuration and Erlang cookie on every node, as an operator's deployment tool would."""
     cookie = cookie or secrets.token_hex(20)
     for node in lab.nodes:
         lab.check(node.name, "cat >/etc/rabbitmq/rabbitmq.conf && echo NODENAME=rabbit@%s >/etc/rabbitmq/rabbitmq-env.conf"
@@ -50,8 +50,8 @@ def prepare(lab, cookie=None):
 
 
 def create_command(lab, agent="ocf:quorate:rabbitmq", **parameters):
-    """The one command, a list. The peer's agent wants its instances started one after the other, or each makes a cluster of
-    its own, and told of each other's stop."""
+    """The pcs command that creates the resource, a list. The peer's agent needs ordered=true, or each of its instances makes a
+    cluster of its own, and notify=true, to learn of the others' stop."""
     peer = ["ordered=true", "notify=true"] if "heartbeat" in agent else []
     return (["pcs", "resource", "create", RESOURCE, agent] + ["%s=%s" % pair for pair in parameters.items()]
             + ["clone", "interleave=true"] + peer)
@@ -65,7 +65,7 @@ def create(lab, agent="ocf:quorate:rabbitmq", say=quiet, **parameters):
 
 
 def password_file(lab):
-    """Where the application's password is, on this machine; only root reads it."""
+    """The file with the application's password, on this machine; only root may read it."""
     return os.path.join(state.directory(lab.name), "rabbitmq.password")
 
 
@@ -87,7 +87,7 @@ for word in sys.argv[1:]:
 
 
 def serving(lab):
-    """Names of the nodes whose broker greets a client, asked from the client's host."""
+    """Names of the nodes whose broker answers the AMQP header of a client in the lab's network."""
     targets = ["%s=%s" % (node.name, node.address) for node in lab.nodes]
     done = subprocess.run(lab.client(["/usr/bin/python3", "-I", "-S", "-c", _GREET] + targets), stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, text=True)
@@ -101,23 +101,24 @@ def ctl(lab, node, *words, timeout=60.0):
 
 
 def running(lab, node):
-    """The nodes that the broker of `node` sees running, by the lab's names; [] when it does not say."""
+    """The nodes that run according to the broker of `node`, by the lab's names; [] when it does not answer."""
     try:
         found = json.loads(lab.run(node, ["rabbitmqctl", "cluster_status", "--formatter", "json"], 30).out)["running_nodes"]
-    except (ValueError, KeyError, LabError):  # LabError: it has no power
+    except (ValueError, KeyError, LabError):  # LabError: the node has no power
         return []
     return sorted(name.partition("@")[2] for name in found)
 
 
 def one_cluster(lab, nodes=None):
-    """Whether each of `nodes` (all) sees all of them running. They are asked at once: each answer takes a second of CPU."""
+    """Whether all of `nodes` (default: all) run according to each of them. They are asked at the same time: an answer takes a second
+    of CPU."""
     wanted = set(nodes or lab.node_names)
     with ThreadPoolExecutor(len(wanted)) as pool:
-        return all(wanted <= set(seen) for seen in pool.map(lambda node: running(lab, node), sorted(wanted)))
+        return all(wanted <= set(found) for found in pool.map(lambda node: running(lab, node), sorted(wanted)))
 
 
 def wait_serving(lab, nodes=None, timeout=LIMIT, every=0.1):
-    """Wait until the brokers of `nodes` (all) greet clients; the seconds it took. LabError otherwise."""
+    """Wait until the brokers of `nodes` (default: all) serve; the seconds it took. LabError after `timeout` seconds."""
     wanted, began = set(nodes or lab.node_names), time.monotonic()
     while not wanted <= set(serving(lab)):
         if time.monotonic() - began > timeout:
@@ -128,7 +129,7 @@ def wait_serving(lab, nodes=None, timeout=LIMIT, every=0.1):
 
 
 def wait_whole(lab, nodes=None, timeout=LIMIT):
-    """The same, and each of them sees all of them running, in one cluster."""
+    """The same, and they form one cluster."""
     wanted, began = list(nodes or lab.node_names), time.monotonic()
     wait_serving(lab, wanted, timeout)
     while not one_cluster(lab, wanted):
@@ -139,11 +140,11 @@ def wait_whole(lab, nodes=None, timeout=LIMIT):
 
 
 def wait_silent(lab, timeout=LIMIT):
-    """Wait until no broker greets anybody."""
+    """Wait until no broker serves."""
     lab.wait(lambda: not serving(lab), timeout, "brokers still serve")
 
 
-# -- what an operator and an application put there
+# -- the furniture: what an operator and an application put into a broker
 
 def furnish(lab, node=None):
     """Five users with permissions, three vhosts, exchanges, bindings, policies; a durable classic and a quorum queue with
@@ -169,16 +170,16 @@ def furnish(lab, node=None):
 
 
 def missing(lab, node=None):
-    """What of the furniture is not there any more: a list of texts, empty when all is."""
+    """What of the furniture is gone: a list of texts, empty when all is there."""
     node = node or lab.node_names[0]
     found = []
-    there = json.loads(lab.check(node, "rabbitmqctl -q export_definitions /tmp/now.json >&2 && cat /tmp/now.json && "
+    exported = json.loads(lab.check(node, "rabbitmqctl -q export_definitions /tmp/now.json >&2 && cat /tmp/now.json && "
                                        "rm /tmp/now.json", 120))
     have = {
-        "user": {one["name"] for one in there["users"]}, "vhost": {one["name"] for one in there["vhosts"]},
-        "permission": {"%s in %s" % (one["user"], one["vhost"]) for one in there["permissions"]},
-        "policy": {one["name"] for one in there["policies"]}, "exchange": {one["name"] for one in there["exchanges"]},
-        "binding": {"%s to %s" % (one["source"], one["destination"]) for one in there["bindings"]}}
+        "user": {one["name"] for one in exported["users"]}, "vhost": {one["name"] for one in exported["vhosts"]},
+        "permission": {"%s in %s" % (one["user"], one["vhost"]) for one in exported["permissions"]},
+        "policy": {one["name"] for one in exported["policies"]}, "exchange": {one["name"] for one in exported["exchanges"]},
+        "binding": {"%s to %s" % (one["source"], one["destination"]) for one in exported["bindings"]}}
     users = (USER,) + OTHERS
     wanted = {"user": users, "vhost": VHOSTS, "permission": ["%s in %s" % (user, vhost) for user in users
                                                              for vhost in ("/", "/one")],
@@ -193,7 +194,7 @@ def missing(lab, node=None):
 
 
 def quorum_members(lab, node, queue="quorum"):
-    """How many members of the quorum queue are there."""
+    """How many members the quorum queue has that are leader or follower."""
     out = ctl(lab, node, "rabbitmq-queues", "quorum_status", queue, "--formatter", "json")
     return len([one for one in json.loads(out) if one["Raft State"] in ("leader", "follower")])
 
@@ -204,7 +205,7 @@ def _furniture(lab, verb, host):
         done = subprocess.run(lab.client(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, timeout=120)
     except subprocess.TimeoutExpired:
-        raise LabError("%s at %s took more than 120 s" % (verb, host)) from None
+        raise LabError("furniture.py %s at %s took more than 120 s" % (verb, host)) from None
     if done.returncode != 0:
-        raise LabError("%s: %s" % (verb, done.stderr.strip().splitlines()[-1:]))
+        raise LabError("furniture.py %s at %s failed: %s" % (verb, host, " ".join(done.stderr.strip().splitlines()[-1:])))
     return done.stdout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RabbitMQ on the nodes of a lab for its OpenStack services: one cluster, a virtual host a project."""
+"""RabbitMQ on the nodes of a lab for its OpenStack services: one cluster, a virtual host for each project."""
 
 import base64
 import hashlib
@@ -24,25 +24,25 @@ def definitions(secret, vhosts=configuration.VHOSTS):
 
 
 def prepare(lab, secret, vhosts=configuration.VHOSTS):
-    """Configuration and cookie on every node; users and virtual hosts, which each broker reads when it starts. Nothing where
-    the brokers are there already: another cookie would make strangers of them."""
+    """Write configuration and cookie on every node, and the users and virtual hosts, which each broker loads when it starts. Nothing
+    where the resource exists: with another cookie its brokers would refuse each other."""
     if lab.run(lab.node_names[0], ["pcs", "resource", "config", rabbitmq.RESOURCE]).rc == 0:
         return
     rabbitmq.prepare(lab)
-    known = definitions(secret, vhosts)
+    text = definitions(secret, vhosts)
     for name in lab.node_names:
-        put(lab, name, DEFINITIONS, known, "rabbitmq")
+        put(lab, name, DEFINITIONS, text, "rabbitmq")
         lab.check(name, "echo load_definitions = %s >>/etc/rabbitmq/rabbitmq.conf" % DEFINITIONS)
 
 
 def start(lab, say):
-    """The brokers under our agent, one cluster."""
+    """Start the brokers under our agent, as one cluster."""
     if lab.run(lab.node_names[0], ["pcs", "resource", "config", rabbitmq.RESOURCE]).rc != 0:
         rabbitmq.create(lab, say=say)
     rabbitmq.wait_whole(lab)
 
 
 def put(lab, node, path, text, group="root"):
-    """Write a file on `node` that root and `group` may read, nobody else; its directory is made."""
+    """Write a file on `node` that only root and `group` may read; its directory is made."""
     lab.check(node, ["/bin/sh", "-c", "umask 077; mkdir -p -m 755 \"${1%/*}\"; cat >\"$1\" && chgrp \"$2\" \"$1\" && "
                                       "chmod 640 \"$1\"", "put", path, group], stdin=text)

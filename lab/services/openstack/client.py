@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that call the lab's services all the time, through every fault, and what they felt."""
+"""Clients that call the lab's services all the time, and what a fault cost them."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ from lab.machines import inside
 from lab.services.openstack import configuration, deployment
 
 CALLER = os.path.join(PROGRAMS, "openstack_caller.py")
-# A service that does not know the method has read the call and answered it.
+# A service that does not know the method has received the call and answered it.
 ANSWERS = ("ok", "NoSuchMethod", "UnsupportedVersion", "RemoteError")
 CALLS = {  # service: configuration, exchange, topic, server
     "cinder-volume": ("/etc/cinder/cinder.conf", "openstack", "cinder-volume",
@@ -31,8 +31,8 @@ class Call(NamedTuple):
 
 
 class Impact(NamedTuple):
-    """What a client felt in a scene. silence: longest time without an answer, seconds; last: seconds from `since` to the
-    first answer after the last failure, None: no call failed; whole: whether it was answered in the end."""
+    """What a fault cost a client. silence: longest time without an answer, seconds; last: seconds from `since` to the first answer
+    after the last failure, None: no call failed, or the last one did; whole: whether the last call was answered."""
 
     calls: int
     failed: int
@@ -42,7 +42,7 @@ class Impact(NamedTuple):
 
 
 def impact(calls: List[Call], since: float) -> Impact:
-    """Sum up the calls that ended after `since`. Pure."""
+    """The Impact on the calls that ended after `since`. Pure."""
     mine = [call for call in calls if call.at + call.took >= since]
     before, silence, broken, last = since, 0.0, False, None
     for call in mine:
@@ -58,7 +58,7 @@ def impact(calls: List[Call], since: float) -> Impact:
 
 
 def parse(text: str) -> List[Call]:
-    """What openstack_caller.py wrote. A torn last line does not count."""
+    """The calls that openstack_caller.py recorded. An incomplete last line does not count."""
     found = []
     for line in text.splitlines():
         words = line.split()
@@ -68,7 +68,7 @@ def parse(text: str) -> List[Call]:
 
 
 class Callers:
-    """An RPC client a service on the node with the APIs; a browser that asks for the console's page, on this machine."""
+    """Runs an RPC client for each service on the node with the APIs; and asks for the console's page, from this machine."""
 
     def __init__(self, lab, services):
         self._lab, self._node, self._pages = lab, deployment.api_node(lab), []
@@ -90,7 +90,7 @@ class Callers:
         return "/var/lib/called-" + name
 
     def calls(self, service) -> List[Call]:
-        """All calls so far."""
+        """All calls of a service so far."""
         if service not in self._processes:
             return list(self._pages)
         return parse(self._lab.run(self._node, ["cat", self._record(service)], 20).out)
@@ -112,16 +112,16 @@ class Callers:
 
 
 def page(address, timeout):
-    """Whether the console's page comes with 200."""
+    """Whether the console's page is answered with 200."""
     try:
         with socket.create_connection((address, configuration.CONSOLE_PORT), timeout) as connection:
             connection.settimeout(timeout)
             connection.sendall(b"GET /vnc_lite.html HTTP/1.0\r\n\r\n")
-            said = b""
-            while True:  # to the end: who hangs up early leaves complaints in the proxy's log
+            answer = b""
+            while True:  # to the end: a client that closes early causes errors in the proxy's log
                 more = connection.recv(65536)
                 if not more:
-                    return b" 200 " in said[:64]
-                said += more
+                    return b" 200 " in answer[:64]
+                answer += more
     except OSError:
         return False

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration of the lab's OpenStack services, as an operator of an active/passive control plane writes it. Pure.
 
-Host names, not addresses, so that the texts are the same in every lab: n1, n2, ... the nodes, `vip` the database.
+It has host names, not addresses, so that the texts are the same in every lab: n1, n2, ... are the nodes, `vip` is the database.
 """
 
 REGION = "RegionOne"
-HOST = "control"                      # cinder: the same on every node is what makes active/passive work
+HOST = "control"                      # cinder: the same name on every node, or active/passive would not work
 BACKENDS = ("fake1", "fake2")
 ENGINE_WORKERS = 2
 CONSOLE_PORT = 6080
@@ -26,7 +26,7 @@ username = %(user)s
 password = %(secret)s
 """
 
-# What has no agent of ours: lab/services/openstack/control_plane.py and lab/front_door/real_configuration.py use the same.
+# Services without an agent of ours; for lab/services/openstack/control_plane.py and lab/front_door/real_configuration.py.
 GLANCE = """\
 [DEFAULT]
 log_dir = /var/log/glance
@@ -124,7 +124,7 @@ novncproxy_host = 0.0.0.0
 novncproxy_port = %(port)d
 """
 
-# nova 19 asks consoleauth for tokens only where this workaround says so (nova 19, conf/workarounds.py).
+# nova 19 asks consoleauth for tokens only with this workaround (nova 19, conf/workarounds.py).
 _NOVA19 = _NOVA + """\
 [cache]
 enabled = true
@@ -158,14 +158,14 @@ wsgi-file = %(program)s
 
 
 def uwsgi(project, name, program, greenlets=True, processes=2):
-    """The .ini of an API. Where eventlet is in it (`greenlets`), more threads than one end in "cannot switch to a different
-    thread" and a process that takes connections and answers none: it gets processes instead."""
+    """The .ini of an API. greenlets: it uses eventlet; then more than one thread ends in "cannot switch to a different thread" and
+    a process that accepts connections and never answers, so it gets processes instead."""
     return _UWSGI % {"project": project, "name": name, "program": program, "processes": processes,
                      "threads": 1 if greenlets else 4}
 
 
 def auth_text(api, user, secret):
-    """[keystone_authtoken] of the service that has this user."""
+    """The section [keystone_authtoken] for the service of `user`."""
     return _AUTH % {"api": api, "user": user, "secret": secret}
 
 
@@ -180,7 +180,7 @@ def rabbit(vhost, secret, brokers):
 
 
 def files(nodes, api, secret, key, nova19=False):
-    """{path: (text, group)} of every node. `nodes`: all names; `api`: the one with the APIs; `key`: 32 letters."""
+    """{path: (text, group)} of every node. nodes: their names; api: of the one with the APIs; key: 32 characters."""
     def auth(user):
         return auth_text(api, user, secret)
 
@@ -194,7 +194,7 @@ def files(nodes, api, secret, key, nova19=False):
         "/etc/cinder/cinder.conf": (_CINDER % cinder + "".join(_BACKEND % {"name": name} for name in BACKENDS), "cinder"),
         "/etc/heat/heat.conf": (_HEAT % heat, "heat"),
         "/etc/nova/nova.conf": (_NOVA % nova, "nova"),
-        # Debian's unit of nova-novncproxy ends at once, and well, unless this says so.
+        # Without this Debian's unit of nova-novncproxy ends at once, successfully.
         "/etc/default/nova-consoleproxy": ("NOVA_CONSOLE_PROXY_TYPE=novnc\nNOVA_SERIAL_PROXY_START=false\n", "root"),
     }
     for name, text in (("keystone/keystone", uwsgi("keystone", "keystone", "/usr/bin/keystone-wsgi-public", False, 1)),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A viewer of a console: a real WebSocket (RFC 6455) through nova-novncproxy with a real token, as far as a screen's name.
+"""A viewer of a console: a real WebSocket (RFC 6455) through nova-novncproxy with a real token, up to the name of the screen.
 
-    console_end.py runs on a node (lab/programs); connect() is the browser.
+lab/programs/console_end.py runs on a node and is the screen; connect() is the browser.
 """
 
 import base64
@@ -13,7 +13,7 @@ from lab import PROGRAMS, LabError
 
 
 class WebSocket:
-    """A client's connection; `recv(n)` gives exactly n bytes of the payload."""
+    """A client's connection."""
 
     def __init__(self, host, port, path, timeout=10.0):
         self._socket = socket.create_connection((host, port), timeout)
@@ -35,13 +35,13 @@ class WebSocket:
         self._raw += got
 
     def send(self, payload):
-        """One binary frame; a client's is masked."""
+        """Send one binary frame, masked as a client's must be."""
         mask = os.urandom(4)
         body = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
         self._socket.sendall(struct.pack(">BB", 0x82, 0x80 | len(payload)) + mask + body)
 
     def recv(self, size):
-        """Exactly `size` bytes of what the server sent."""
+        """The next `size` bytes that the server sent."""
         while len(self._payload) < size:
             self._frame()
         found, self._payload = self._payload[:size], self._payload[size:]
@@ -72,10 +72,10 @@ class WebSocket:
 
 
 def connect(host, port, token, timeout=10.0):
-    """Open a console as noVNC does; (WebSocket, name of the screen). LabError where the proxy refuses."""
+    """Open a console as noVNC does; (WebSocket, name of the screen). LabError if the proxy refuses."""
     viewer = WebSocket(host, port, "/?token=%s" % token, timeout)
     if not viewer.recv(12).startswith(b"RFB 003."):
-        raise LabError("no RFB greeting came through the proxy")
+        raise LabError("the proxy passed on no RFB greeting")
     viewer.send(b"RFB 003.008\n")
     kinds = viewer.recv(viewer.recv(1)[0])
     if 1 not in kinds:
@@ -89,20 +89,20 @@ def connect(host, port, token, timeout=10.0):
 
 
 def greet(host, token):
-    """Open the console, say something, hear it back, close; the name of the screen."""
+    """Open the console, send bytes and receive them back, close; the name of the screen."""
     from lab.services.openstack import configuration
     viewer, name = connect(host, configuration.CONSOLE_PORT, token)
     try:
         viewer.send(b"hello")
         if viewer.recv(5) != b"hello":
-            raise LabError("what comes back through the console is not what was sent")
+            raise LabError("the console returned other bytes than were sent")
         return name
     finally:
         viewer.close()
 
 
 class FarEnd:
-    """console_end.py at work on the node with the APIs: `token` opens its console."""
+    """A running console_end.py on the node with the APIs; `token` opens its console."""
 
     def __init__(self, process, token):
         self._process, self.token = process, token
@@ -114,12 +114,11 @@ class FarEnd:
 
 
 def far_end(lab, port=5900):
-    """Start it; a FarEnd. LabError with its last words if it gives no token."""
+    """Start console_end.py; a FarEnd. LabError with its last lines if it prints no token."""
     import subprocess
     from lab.services.openstack import deployment
     node = deployment.api_node(lab)
-    here = os.path.join(PROGRAMS, "console_end.py")
-    with open(here, encoding="utf-8") as file:
+    with open(os.path.join(PROGRAMS, "console_end.py"), encoding="utf-8") as file:
         lab.check(node, "cat >/var/lib/console_end.py; chmod 644 /var/lib/console_end.py", stdin=file.read())
     process = lab.popen(node, ["setpriv", "--reuid", "nova", "--regid", "nova", "--init-groups", "--pdeathsig", "KILL",
                                "/usr/bin/python3", "-W", "ignore", "/var/lib/console_end.py", str(port), node],
@@ -127,5 +126,5 @@ def far_end(lab, port=5900):
     token = process.stdout.readline().strip()
     if not token:
         process.kill()
-        raise LabError("no console: %s" % " / ".join(process.communicate()[1].strip().splitlines()[-3:]))
+        raise LabError("console_end.py gave no token: %s" % " / ".join(process.communicate()[1].strip().splitlines()[-3:]))
     return FarEnd(process, token)

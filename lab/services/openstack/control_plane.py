@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rest of a control plane on the node with the APIs of a lab: glance, placement, nova's API, scheduler and conductor, and
+"""The rest of a control plane, on the node with the APIs of a lab: glance, placement, nova's API, scheduler and conductor, and
 neutron, as Debian packages them, under systemd.
 
-    lab.up(deb=..., layers=openstack_layer.ensure("control", say))
-    openstack.prepare(lab, say)
-    openstack_control.prepare(lab, say)
+    lab.up(deb=..., layers=openstack.ensure("control", say))    # lab/images/openstack.py
+    deployment.prepare(lab, say)
+    control_plane.prepare(lab, say)
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ UNITS = {"keystone": "keystone", "glance-api": "glance-api", "placement-api": "p
 USERS = ("glance", "placement", "nova", "neutron")
 DATABASES = ("glance", "placement", "neutron")
 NOVA_DATABASES = ("nova", "nova_api", "nova_cell0")  # of one user
-SYNC_TIMEOUT = 600.0  # seconds; on a machine that does other things as well
+SYNC_TIMEOUT = 600.0  # seconds; enough on a busy machine
 
 _NOVA = """\
 [api]
@@ -61,15 +61,15 @@ mechanism_drivers =
 
 
 def glance(api, secret):
-    """(path, text) of its configuration."""
+    """(path, text) of glance's configuration."""
     return "/etc/glance/glance-api.conf", configuration.GLANCE % {"sql": configuration.sql("glance", secret),
-                                                           "auth": configuration.auth_text(api, "glance", secret)}
+                                                                  "auth": configuration.auth_text(api, "glance", secret)}
 
 
 def placement(api, secret):
-    """The same of placement."""
+    """(path, text) of placement's configuration."""
     return "/etc/placement/placement.conf", configuration.PLACEMENT % {"sql": configuration.sql("placement", secret),
-                                                                 "auth": configuration.auth_text(api, "placement", secret)}
+                                                                         "auth": configuration.auth_text(api, "placement", secret)}
 
 
 def files(nodes, api, secret, key):
@@ -87,7 +87,8 @@ def files(nodes, api, secret, key):
 
 
 def sync_commands(secret):
-    """(user, shell command) that make the schemas; those of one tuple one after the other, the tuples beside each other."""
+    """Tuples of (user, shell command) that make the schemas. The commands of one tuple run one after the other, the tuples in
+    parallel."""
     cell = "nova-manage cell_v2 map_cell0 --database_connection '%s'" % configuration.sql("nova_cell0", secret)
     return ((("nova", "nova-manage api_db sync"), ("nova", cell), ("nova", "nova-manage db sync"),
              ("nova", "nova-manage cell_v2 create_cell --name cell1")),
@@ -97,7 +98,7 @@ def sync_commands(secret):
 
 
 def prepare(lab, say):
-    """All of it, running. Needs openstack.prepare and the layer `control`."""
+    """Configure and start all of it. Needs deployment.prepare and the layer `control`."""
     api, secret = deployment.api_node(lab), deployment.secret(lab)
     user = deployment.rest(lab)
     for name in USERS:

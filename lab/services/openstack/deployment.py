@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's OpenStack on a lab: keystone, cinder and heat with their databases and queues on our own Galera and RabbitMQ.
 
-    lab.up(deb=..., layers=openstack.layers(say))       # the image with the services
-    openstack.prepare(lab, say=print)                   # database, broker, configuration, schemas, users, APIs
-    openstack.create(lab, say=print)                    # cinder-volume, heat-engine, nova-novncproxy under Pacemaker
-    openstack.rest(lab).build_info()                    # a user's view, over HTTP
+    lab.up(deb=..., layers=openstack.ensure("services", say))   # lab/images/openstack.py
+    deployment.prepare(lab, say=print)                  # database, broker, configuration, schemas, users, APIs
+    deployment.create(lab, say=print)                   # cinder-volume, heat-engine, nova-novncproxy under Pacemaker
+    deployment.rest(lab).create_volume("one")           # as a user, over HTTP
 
-The APIs, cinder-scheduler and memcached run on the last node, under systemd, so that a fault of another node is a fault of
-what runs there and not of the client's way in. Schemas and users are made once and kept beside the image as a dump.
+The APIs, cinder-scheduler and memcached run on the last node, under systemd: a fault of another node then hits the services there
+and not the APIs that clients call. Schemas and users are made once and kept beside the image as a dump.
 """
 
 import base64
@@ -25,20 +25,15 @@ from lab.services import galera, haproxy, rabbitmq
 from lab.services.openstack import broker, configuration
 
 API_UNITS = ("memcached", "keystone", "cinder-api", "cinder-scheduler", "heat-api")
-SYNC_TIMEOUT = 240.0  # seconds; on a machine that does other things as well
+SYNC_TIMEOUT = 240.0  # seconds; enough on a busy machine
 RESOURCES = ("cinder-volume", "heat-engine", "nova-novncproxy")
 _PROJECTS = {"keystone": "keystone-manage db_sync", "cinder": "cinder-manage db sync", "heat": "heat-manage db_sync",
              "nova": "nova-manage db sync --local_cell"}
 _KEYS = ("etc/keystone/fernet-keys", "etc/keystone/credential-keys")
 
 
-def layers(say=quiet, consoleauth=False):
-    """The layers that lab.up needs, made unless they are cached."""
-    return openstack.ensure("consoleauth" if consoleauth else "services", say)
-
-
 def has_consoleauth(lab):
-    """Whether the lab's nodes have the old nova."""
+    """Whether the lab's nodes have nova 19."""
     return os.path.isdir(openstack.path("consoleauth")) and openstack.path("consoleauth") in lab.record["lower"]
 
 
@@ -50,7 +45,7 @@ def api_node(lab):
 # -- what is made once
 
 class Seed:
-    """Schemas, users and keys as they were made the first time, beside the layer they were made with."""
+    """Schemas, users and keys as they were made the first time, in a file beside the layer that they belong to."""
 
     def __init__(self, lab):
         kind = "consoleauth" if has_consoleauth(lab) else "services"
@@ -58,7 +53,7 @@ class Seed:
         self.databases = configuration.DATABASES + (configuration.OLD_DATABASES if kind == "consoleauth" else ())
 
     def read(self):
-        """What it holds, None if there is none."""
+        """Its content, a dict; None if it was not written yet."""
         try:
             with open(self.path, encoding="utf-8") as file:
                 return json.load(file)
@@ -66,7 +61,7 @@ class Seed:
             return None
 
     def write(self, held):
-        """Keep it; only root reads it."""
+        """Write the dict `held`; only root may read the file."""
         new = "%s.%d" % (self.path, os.getpid())
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(held, file)
@@ -74,7 +69,7 @@ class Seed:
 
 
 def secret_file(lab):
-    """Where the password of all users is, on this machine; only root reads it."""
+    """The file with the password of all users, on this machine; only root may read it."""
     return os.path.join(state.directory(lab.name), "openstack.password")
 
 
@@ -90,7 +85,7 @@ def secret(lab):
 # -- set it up
 
 def prepare(lab, say=quiet):
-    """All that the services need, and the APIs running. Needs a lab made with `layers()` and our package."""
+    """Set up what the services need, and start the APIs. Needs a lab with the layer `services` and our package."""
     began = time.monotonic()
     if lab.run(lab.node_names[0], ["test", "-x", "/usr/bin/cinder-volume"]).rc != 0:
         raise LabError("the nodes of lab %s have no OpenStack; make it with `lab up --openstack`" % lab.name)
@@ -115,7 +110,7 @@ def prepare(lab, say=quiet):
 
 
 def _configure(lab, given):
-    """Every file on every node."""
+    """Write every file on every node."""
     found = configuration.files(lab.node_names, api_node(lab), given["secret"], given["key"], has_consoleauth(lab))
     for name in lab.node_names:
         for path, (text, group) in found.items():
@@ -127,7 +122,7 @@ def _configure(lab, given):
 
 
 def _database_and_broker(lab, given, say):
-    """Both at once: neither needs the other."""
+    """Start both at the same time: neither needs the other."""
     errors = []
 
     def brokers():
@@ -166,9 +161,9 @@ def grants(databases, password):
 
 
 def _first_time(lab, node, seed, given, say):
-    """Schemas, keys, users and endpoints; what a Seed holds."""
+    """Make schemas, keys, users and endpoints; the content of a Seed."""
     api = api_node(lab)
-    say("schemas of keystone, cinder, heat and nova, once")
+    say("schemas of keystone, cinder, heat and nova; only the first time")
 
     def sync(names):
         for name in names:
@@ -185,7 +180,7 @@ def _first_time(lab, node, seed, given, say):
                  for word in ("--bootstrap-%s-url" % one, "http://%s:5000/v3/" % api)],
               120, env={"OS_BOOTSTRAP_PASSWORD": given["secret"]})
     start_apis(lab)
-    say("users and endpoints, once")
+    say("users and endpoints; only the first time")
     rest(lab).bootstrap(api)
     dump = lab.check(node, ["mariadb-dump", "--single-transaction", "--skip-add-locks", "--skip-disable-keys",
                             "--databases"] + list(seed.databases), 120)
@@ -209,7 +204,7 @@ def _unpack_keys(lab, keys):
 
 
 def start_apis(lab, timeout=120.0):
-    """Start what is to run on the node with the APIs and wait until each answers."""
+    """Start the services of the node with the APIs and wait until each API answers."""
     api = api_node(lab)
     lab.check(api, ["sed", "-i", "s/^-l .*/-l 0.0.0.0/", "/etc/memcached.conf"])
     lab.check(api, ["systemctl", "start"] + list(API_UNITS), timeout)
@@ -252,19 +247,19 @@ def create(lab, say=quiet, timeout=SYNC_TIMEOUT):
 
 
 def where(lab):
-    """{resource: node} of the services that Pacemaker says are started, not failed, not blocked."""
-    seen, found = lab.cluster_xml(), {}
-    for one in (seen.iter("resource") if seen is not None else ()):
+    """{resource: node} of the services that Pacemaker has started on one node, and not failed."""
+    status, found = lab.cluster_xml(), {}
+    for one in (status.iter("resource") if status is not None else ()):
         nodes = [at.get("name") for at in one.findall("node")]
         if one.get("role") == "Started" and one.get("failed") != "true" and len(nodes) == 1:
             found[one.get("id")] = nodes[0]
     return found
 
 
-# -- at work
+# -- ask
 
 def rest(lab):
-    """A Rest whose every call is made from inside the lab's network."""
+    """A Rest, logged in, whose calls are made in the lab's network."""
     from lab.services.openstack.rest import Rest
     plain = Rest(lab.address(api_node(lab)), secret(lab))
     session = inside.Inside(lab, plain)
@@ -273,13 +268,13 @@ def rest(lab):
 
 
 def status(lab):
-    """Lines that say what runs: for people."""
+    """What runs where, as lines for the operator."""
     lines = []
     for name in lab.node_names:
         found = lab.run(name, "systemctl is-active %s rabbitmq-server cinder-volume heat-engine nova-novncproxy"
                         % " ".join(API_UNITS), 20).out.split()
         units = list(API_UNITS) + ["rabbitmq-server"] + list(RESOURCES)
-        lines.append("%-3s %s" % (name, " ".join(unit for unit, said in zip(units, found) if said == "active") or "-"))
-    for host, said in sorted(rest(lab).volume_services().items()):
-        lines.append("    cinder-volume %-24s %s" % (host, said))
+        lines.append("%-3s %s" % (name, " ".join(unit for unit, answer in zip(units, found) if answer == "active") or "-"))
+    for host, answer in sorted(rest(lab).volume_services().items()):
+        lines.append("    cinder-volume %-24s %s" % (host, answer))
     return lines

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keystone, Cinder and Heat over HTTP, as a user's client sees them. The OpenStack commands take a second each to start.
+"""Keystone, Cinder and Heat over HTTP, as a user's client calls them; the OpenStack commands take a second each to start.
 
 Documented in the API references of Keystone v3, Block Storage v3 and Orchestration v1.
 """
@@ -15,12 +15,12 @@ SERVICES = (("volumev3", "http://%s:8776/v3/%%(project_id)s"), ("orchestration",
 
 
 class Rest:
-    """A session as the admin of project admin. `address`: of the node with the APIs; it must be reachable from here."""
+    """A session as the admin of project admin. address: of the node with the APIs; the caller must be able to reach it."""
 
     def __init__(self, address, secret, timeout=20.0):
         import requests
         self._session = requests.Session()
-        self._session.trust_env = False  # the lab's addresses are not for this machine's proxies
+        self._session.trust_env = False  # this machine's proxies do not reach the lab
         self._address, self._secret, self._timeout = address, secret, timeout
         self.project = self.token = None
 
@@ -40,7 +40,7 @@ class Rest:
         return "http://%s:%d%s" % (self._address, configuration.PORTS[service], path)
 
     def ask(self, method, service, path, body=None, missing_ok=False):
-        """The decoded answer; {} where it has none. LabError unless the status is 2xx."""
+        """The decoded answer; {} where it is empty. LabError unless the status is 2xx; with missing_ok None for 404."""
         path = path.replace("PROJECT", self.project or "")
         headers = {"OpenStack-API-Version": "volume 3.70"} if service == "cinder" else {}
         answer = self._session.request(method, self._url(service, path), json=body, headers=headers, timeout=self._timeout)
@@ -70,7 +70,7 @@ class Rest:
                     "service_id": service["service"]["id"]}})
 
     def service_user(self, name):
-        """One more user of project service, an admin as they all are."""
+        """Make another user of project service, an admin as all of them are."""
         project = self.ask("GET", "keystone", "/v3/projects?name=service")["projects"][0]["id"]
         role = self.ask("GET", "keystone", "/v3/roles?name=admin")["roles"][0]["id"]
         self._user(name, "default", "/v3/projects/" + project, role)
@@ -83,11 +83,11 @@ class Rest:
     # -- cinder
 
     def create_volume(self, name):
-        """Ask for a volume of 1 GB; its id. Cinder's fake driver calls every backend `fake`, so the scheduler chooses."""
+        """Request a volume of 1 GB; its id. Cinder's fake driver calls every backend `fake`, so the scheduler chooses one."""
         return self.ask("POST", "cinder", "/v3/PROJECT/volumes", {"volume": {"name": name, "size": 1}})["volume"]["id"]
 
     def volume(self, volume, kind="volume"):
-        """What is known of a volume (or snapshot); None once it is gone."""
+        """The volume (or snapshot), a dict; None once it is gone."""
         found = self.ask("GET", "cinder", "/v3/PROJECT/%ss/%s" % (kind, volume), missing_ok=True)
         return found and found[kind]
 
@@ -105,35 +105,23 @@ class Rest:
             time.sleep(0.3)
 
     def snapshot(self, volume):
-        """Ask for a snapshot of `volume`, which only the backend that holds it can make; its id."""
+        """Request a snapshot of `volume`, which only the backend that has it can make; its id."""
         body = {"snapshot": {"volume_id": volume, "name": "of " + volume}}
         return self.ask("POST", "cinder", "/v3/PROJECT/snapshots", body)["snapshot"]["id"]
 
     def delete_snapshot(self, snapshot):
-        """Ask for its end."""
+        """Request its deletion."""
         self.ask("DELETE", "cinder", "/v3/PROJECT/snapshots/" + snapshot)
 
-    def delete_volume(self, volume):
-        """Ask for its end."""
-        self.ask("DELETE", "cinder", "/v3/PROJECT/volumes/" + volume)
-
     def volume_services(self):
-        """{host@backend: "up" or "down"} of cinder-volume, by cinder's own judgement."""
+        """{host@backend: "up" or "down"} of cinder-volume, according to cinder."""
         found = self.ask("GET", "cinder", "/v3/PROJECT/os-services?binary=cinder-volume")["services"]
         return {one["host"]: one["state"] for one in found}
 
     # -- heat
 
-    def engines(self):
-        """What heat says of its engines; the question itself is an RPC round trip to none."""
-        return self.ask("GET", "heat", "/v1/PROJECT/services")["services"]
-
-    def build_info(self):
-        """An RPC round trip from heat-api to some heat-engine."""
-        return self.ask("GET", "heat", "/v1/PROJECT/build_info")
-
     def create_stack(self, name, seconds=0):
-        """A stack of one resource that takes `seconds` to make; its id."""
+        """Request a stack of one resource that takes `seconds` to make; its id."""
         resource = {"type": "OS::Heat::TestResource", "properties": {"value": name, "action_wait_secs": {"create": seconds}}}
         template = {"heat_template_version": "2018-08-31", "resources": {"one": resource}}
         body = {"stack_name": name, "template": template, "timeout_mins": 5}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs where, ten times a second on all nodes, read from the kernel: neither Pacemaker nor our agent is asked."""
+"""Which service runs on which node, ten times a second, read from the kernel: neither Pacemaker nor our agent is asked."""
 
 import os
 import threading
@@ -8,11 +8,11 @@ import time
 from lab.machines import cgroups, machine
 
 EVERY = 0.1  # seconds
-YOUNG = 1.0  # seconds for which a process may still become another program
+YOUNG = 1.0  # seconds for which a process may still execute another program
 
 
 def service_of(argv, names):
-    """Which of `names` a command line runs, None: none of them. An agent, a shell or an init script is not the service."""
+    """Which of `names` a command line runs, None: none of them. Agents, shells and init scripts are not the service."""
     for word in argv[:2]:
         name = os.path.basename(word)
         if name in names and not word.startswith("/etc/init.d/"):
@@ -21,8 +21,9 @@ def service_of(argv, names):
 
 
 class Watch:
-    """Samples until close(). `samples`: how many; `slowest`: the longest pause between two; `changes`: each new picture as
-    (unix seconds, {service: {node: number of processes}}); `doubles`: those with a service on two nodes."""
+    """Takes samples until close(). samples: how many; slowest: the longest pause between two, seconds; changes: each sample that
+    differs from the one before, as (unix seconds, {service: {node: number of processes}}); doubles: those of them with a service
+    on two nodes."""
 
     def __init__(self, lab, names):
         self._lab, self._names, self._known = lab, frozenset(names), {}
@@ -32,11 +33,11 @@ class Watch:
         self._thread.start()
 
     def now(self):
-        """The last picture."""
+        """The last sample: {service: {node: number of processes}}."""
         return self.changes[-1][1] if self.changes else {}
 
     def processes(self, node, service):
-        """{pid as the host numbers it: pid of its parent} of the service on `node`, looked at now."""
+        """{pid on this machine: pid of its parent} of the service's processes on `node`, read now."""
         found = {}
         for pid in cgroups.processes(machine.group(self._lab.name, node)):
             try:
@@ -56,15 +57,15 @@ class Watch:
             if self.samples:
                 self.slowest = max(self.slowest, now - last)
             last = now
-            picture = self._sample(now)
+            sample = self._sample(now)
             self.samples += 1
-            if not self.changes or self.changes[-1][1] != picture:
-                self.changes.append((time.time(), picture))
-                if any(len(nodes) > 1 for nodes in picture.values()):
+            if not self.changes or self.changes[-1][1] != sample:
+                self.changes.append((time.time(), sample))
+                if any(len(nodes) > 1 for nodes in sample.values()):
                     self.doubles.append(self.changes[-1])
 
     def _sample(self, now):
-        picture, seen = {}, {}
+        sample, known = {}, {}
         for node in self._lab.node_names:
             for pid in cgroups.processes(machine.group(self._lab.name, node)):
                 service, since = self._known.get((node, pid), (None, now))
@@ -74,14 +75,14 @@ class Watch:
                             service = service_of(file.read().decode("utf-8", "replace").split("\0"), self._names)
                     except OSError:
                         continue
-                seen[node, pid] = (service, since)
+                known[node, pid] = (service, since)
                 if service:
-                    counts = picture.setdefault(service, {})
+                    counts = sample.setdefault(service, {})
                     counts[node] = counts.get(node, 0) + 1
-        self._known = seen
-        return picture
+        self._known = known
+        return sample
 
     def close(self):
-        """End it."""
+        """Stop sampling."""
         self._ended.set()
         self._thread.join()

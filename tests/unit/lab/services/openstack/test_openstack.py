@@ -104,7 +104,7 @@ def test_what_cannot_be_fetched_is_not_what_cannot_be_installed(tmp_path, monkey
 
     monkeypatch.setattr(extra, "apt", lambda upper, chosen: None)
     built()
-    with pytest.raises(Unreachable, match="apt sources do not give what the lab needs: layer one failed: no such package"):
+    with pytest.raises(Unreachable, match="apt sources do not have what the lab needs: layer one failed: no such package"):
         built("--download-only")
     with pytest.raises(LabError) as found:
         built("compileall")
