@@ -9,11 +9,11 @@ import pytest
 from tests import ROOT
 
 ROOM = os.path.join(ROOT, "quorate", "rabbitmq")
-SOURCES = sorted(os.path.join(ROOM, name) for name in os.listdir(ROOM) if name.endswith(".py")) + [
-    os.path.join(ROOT, "quorate", "cli", "rabbitmq.py")]
+SOURCES = sorted(os.path.join(folder, name) for folder, _folders, names in os.walk(ROOM) for name in names
+                 if name.endswith(".py")) + [os.path.join(ROOT, "quorate", "cli", "rabbitmq.py")]
 REMOVERS = {"rmtree", "rmdir", "removedirs", "remove", "rename", "renames", "move", "truncate"}
-# Of the agent's own; never a path of the broker's.
-NOTES = {"disk.py": ["'evidence'"], "serving.py": ["'grow'"]}
+# State files that the agent discards; never a path of the broker's.
+DISCARDED = {"disk.py": ["'evidence'"], "serving.py": ["'grow'"]}
 
 
 def calls(path):
@@ -27,11 +27,11 @@ def calls(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=os.path.basename)
-def test_nothing_is_removed_but_notes(path):
+def test_nothing_is_removed_but_state_files(path):
     found = list(calls(path))
     assert [name for name, _ in found if name in REMOVERS] == []
     assert [name for name, _ in found if name == "unlink"] == []
-    assert [arguments[0] for name, arguments in found if name == "discard"] == NOTES.get(os.path.basename(path), [])
+    assert [arguments[0] for name, arguments in found if name == "discard"] == DISCARDED.get(os.path.basename(path), [])
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=os.path.basename)
@@ -39,3 +39,7 @@ def test_no_tool_is_told_to_reset(path):
     words = [argument for _, arguments in calls(path) for argument in arguments]
     for forbidden in ("reset", "force_reset", "'rm'", "rm -", "join_cluster"):
         assert [word for word in words if forbidden in word and not word.startswith("self.")] == [], forbidden
+
+
+def test_all_modules_are_looked_at():
+    assert {"participant.py", "disk.py", "ctl.py", "published.py", "check.py"} <= {os.path.basename(path) for path in SOURCES}

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from quorate.ocf.codes import Failed
-from quorate.rabbitmq.broker import layout
-from quorate.rabbitmq.broker.layout import decode_layout, encode_layout
+from quorate.rabbitmq.broker import credentials, layout
+from quorate.rabbitmq.broker.layout import check_nodename, decode_layout, encode_layout
 from tests.unit.rabbitmq.actions.nodes import Node
 
 
@@ -58,3 +58,19 @@ def test_a_name_that_only_a_shell_knows():
     with pytest.raises(Failed) as failed:
         layout.nodename(None, {"NODENAME": None}, "n1")
     assert "nodename=" in failed.value.reason
+
+
+@pytest.mark.parametrize("text, wanted", [
+    ("", "rabbit@n1"), ("#NODENAME=bunny\n", "rabbit@n1"), ("NODENAME=bunny\n", "bunny@n1"),
+    ("export RABBITMQ_NODENAME='hare@other'\n", "hare@other"), ("USE_LONGNAME=true\n", "rabbit@n1.example.org"),
+])
+def test_name_of_the_node(tmp_path, text, wanted):
+    path = tmp_path / "env"
+    path.write_text(text)
+
+    assert wanted == check_nodename(str(path), "n1.example.org")
+
+
+def test_name_of_the_node_without_settings():
+    assert "rabbit@" + os.uname().nodename.partition(".")[0] == check_nodename("/nonexistent")
+    assert "/var/log/rabbitmq/%s.log" % check_nodename() == credentials.default_endpoint().log or os.path.exists(layout.ENV)

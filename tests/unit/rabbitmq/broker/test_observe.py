@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The broker's process, and what rabbitmq-diagnostics adds; no broker is needed."""
+"""What is found out about the broker of this node, and what rabbitmq-diagnostics adds; no broker is needed."""
 
 import os
+import socket
+import subprocess
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -9,47 +12,14 @@ import pytest
 from quorate.host.process import Process, Processes
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import observe
-from quorate.rabbitmq.broker.process import find_by_pid_file, is_broker
 from quorate.rabbitmq.facts import Broker
+from tests import ROOT
 from tests.fakes import FakeCommands, FakeProcesses, context
+from tests.unit.rabbitmq.broker.ports import GREETING, node, nodes
+
 
 BEAM = "/usr/lib/erlang/erts-13.1.5/bin/beam.smp -W w -- -root /usr/lib/erlang -noinput -s rabbit boot -boot start_sasl"
 LAYOUT = SimpleNamespace(nodename="rabbit@n1", directory="/nonexistent/rabbit@n1", port=1, tls=False, log="/nonexistent/log")
-
-
-@pytest.mark.parametrize("words, wanted", [
-    (BEAM, True), ("/usr/lib64/erlang/bin/beam.smp -s rabbit boot", True), ("beam -s rabbit boot", True),
-    ("/usr/lib/erlang/bin/beam.smp -s couch_app start", False), ("grep -s rabbit boot", False), ("", False),
-    ("/usr/lib/erlang/bin/beam.smp -B -boot start_clean -s elixir start_cli -extra rabbitmqctl status", False),
-])
-def test_what_is_a_broker(words, wanted):
-    assert wanted == is_broker(Process(os.getpid(), 1, 5, "S", tuple(words.split())), "rabbit@n1")
-
-
-@pytest.fixture
-def broker():
-    """A process of this machine, so that it has an environment and a root; its words are a broker's."""
-    processes = FakeProcesses()
-    return processes, processes.add(BEAM, pid=os.getpid())
-
-
-def test_found_by_its_pid_file_and_without(tmp_path, broker):
-    processes, own = broker
-    (tmp_path / "pid").write_text("%d\n" % own.pid)
-    assert own == find_by_pid_file(processes, "rabbit@n1", str(tmp_path / "pid"))
-
-    (tmp_path / "pid").write_text("nonsense")
-    assert own == find_by_pid_file(processes, "rabbit@n1", str(tmp_path / "pid"))
-    assert own == find_by_pid_file(processes, "rabbit@n1")
-    assert find_by_pid_file(FakeProcesses(), "rabbit@n1") is None
-
-
-def test_a_pid_that_is_somebody_elses_now(tmp_path):
-    processes = FakeProcesses()
-    other = processes.add("/usr/bin/sleep 100", pid=os.getpid())
-    (tmp_path / "pid").write_text("%d\n" % other.pid)
-
-    assert find_by_pid_file(processes, "rabbit@n1", str(tmp_path / "pid")) is None
 
 
 class NoNotes:
@@ -141,3 +111,42 @@ def test_stage_of_a_log_that_is_not_there(tmp_path):
     assert observe.boot_stage(str(tmp_path / "none")) is None
     (tmp_path / "log").write_text("x" * 100000 + "\n [info] <0.1.0> Server startup complete; 3 plugins started.\n")
     assert facts.RUNNING == observe.boot_stage(str(tmp_path / "log"))
+
+
+ASKS = """
+import sys
+sys.path.insert(0, %r)
+before = set(sys.modules)
+from quorate.rabbitmq.broker import credentials, health, observe
+place = credentials.Endpoint(port=%d, management_port=%d, epmd_port=%d, node="rabbit@n1", user="u", password="p")
+broker = observe.observe_broker(place, None, 0, 20)
+assert health.classify(broker) == ("running", True, "RabbitMQ serves clients."), broker
+print(" ".join(sorted(name for name in set(sys.modules) - before if not name.startswith(("quorate", "_")))))
+"""
+
+
+def test_a_healthy_look_imports_nothing_that_costs(serve):
+    """With the management API asked, and in a fresh interpreter, as each monitor is."""
+    listener, api = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+    answers = [b'{"status":"ok"}', nodes(node("rabbit@n1"), node("rabbit@n2")).body]
+
+    def serve_both():
+        with listener.accept()[0] as one:
+            one.recv(100)
+            one.sendall(GREETING)
+        for body in answers:
+            with api.accept()[0] as one:
+                one.recv(4096)
+                one.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+    thread = threading.Thread(target=serve_both, daemon=True)
+    thread.start()
+    done = subprocess.run(["/usr/bin/python3", "-I", "-c", ASKS % (
+        ROOT, listener.getsockname()[1], api.getsockname()[1], serve(b"\0\0\x11\x11name rabbit at port 25672\n"))],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    listener.close()
+    api.close()
+
+    assert "" == done.stderr
+    allowed = set("array binascii collections enum errno functools itertools keyword math operator os reprlib select selectors "
+                  "socket time types collections.abc".split())
+    assert set() == set(done.stdout.split()) - allowed

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The broker's own files, configuration, log: text to facts."""
+"""The broker's own files, configuration and log: text to facts."""
 
 import pytest
 
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.broker import parse, policy
-from quorate.rabbitmq.election import published
+from quorate.rabbitmq.broker import parse
 
 
 def test_the_files_of_3_10():
@@ -101,75 +100,37 @@ def test_versions():
     assert parse.version_key(None) == ()
 
 
-# -- set_policy
+# -- the boot stage
 
-@pytest.mark.parametrize("text", [
-    'ha-all ^(?!amq\\.).* {"ha-mode":"all"}',              # as TripleO writes it for the peer
-    "ha-all '^(?!amq\\.).*' '{\"ha-mode\":\"all\"}'",
-    'ha-all "^(?!amq\\.).*" {"ha-mode": "all"}',
+BOOT = "2026-11-21 07:17:51+00:00 [notice] <0.1.0> Logging: configured log handlers are now ACTIVE\n" \
+       "2026-11-21 07:17:52+00:00 [info] <0.1.0>  Starting RabbitMQ 3.10.8 on Erlang 25.2.3 [jit]\n"
+WAITS = "2026-11-21 07:17:52+00:00 [info] <0.1.0> Waiting for Mnesia tables for 30000 ms, 9 retries left\n"
+UP = "2026-11-21 07:17:53+00:00 [info] <0.1.0> Server startup complete; 3 plugins started.\n"
+PAUSE = "2026-11-21 07:18:10+00:00 [warning] <0.1.0> Cluster minority/secondary status detected - awaiting recovery\n"
+STOPPED = "2026-11-21 07:18:11+00:00 [info] <0.1.0> Successfully stopped RabbitMQ and its dependencies\n"
+DRAIN = "2026-11-21 07:18:48+00:00 [warning] <0.1.0> This node is being put into maintenance (drain) mode\n" \
+        "2026-11-21 07:18:48+00:00 [info] <0.1.0> Node is ready to be shut down for maintenance or upgrade\n"
+REVIVED = "2026-11-21 07:18:49+00:00 [info] <0.1.0> Marked this node as back from maintenance and ready to serve clients\n"
+KHEPRI = "2026-11-21 07:25:07+00:00 [info] <0.2.0> starting Ra system: coordination in directory: /var/lib/rabbitmq\n"
+
+
+@pytest.mark.parametrize("log, silent, wanted", [
+    ("", 9, None), ("nothing of it\n", 9, None),
+    (BOOT, 9, facts.STARTING),
+    (BOOT + WAITS, 9, facts.WAITING),
+    (BOOT + WAITS, 0.5, facts.STARTING),  # in passing, at each boot
+    (BOOT + WAITS, None, facts.STARTING),
+    (BOOT + WAITS + "2026 [info] Running boot step x\n", 9, facts.STARTING),
+    (BOOT + KHEPRI, 9, facts.WAITING),
+    (BOOT + WAITS + UP, 9, facts.RUNNING),
+    (BOOT + WAITS + UP + PAUSE, 9, facts.PAUSED),
+    (BOOT + UP + PAUSE + STOPPED, 9, facts.PAUSED),  # a moment later, by itself
+    (BOOT + UP + PAUSE + STOPPED + BOOT, 9, facts.STARTING),
+    (BOOT + UP + STOPPED, 9, facts.STOPPED_APP),
+    (BOOT + UP + PAUSE + STOPPED + BOOT + UP + STOPPED, 9, facts.STOPPED_APP),
+    (BOOT + UP + DRAIN, 9, facts.DRAINING),
+    (BOOT + UP + DRAIN + REVIVED, 9, facts.RUNNING),
+    (BOOT + UP + DRAIN + BOOT, 9, facts.STARTING),  # a restart ends it
 ])
-def test_a_policy_is_understood_with_and_without_quotes(text):
-    found = policy.parse(text)
-    assert (found.name, found.pattern) == ("ha-all", "^(?!amq\\.).*")
-    assert found.definition.replace(" ", "") == '{"ha-mode":"all"}'
-
-
-def test_options_of_a_policy():
-    found = policy.parse("-p /one --priority 2 --apply-to queues ttl ^a '{\"message-ttl\":1}'")
-    assert found.words() == ("set_policy", "-p", "/one", "--priority", "2", "--apply-to", "queues", "ttl", "^a",
-                             '{"message-ttl":1}')
-
-
-def test_an_empty_pattern_is_a_pattern():
-    assert policy.parse("all '' {\"message-ttl\":1}").pattern == ""
-
-
-@pytest.mark.parametrize("text, words", [
-    ("ha-all", "found 1 words"), ("a b {}", "object"), ("a b {x}", "not JSON"), ("a ( {\"x\":1}", "regular expression"),
-    ("a 'b {\"x\":1}", "quote"), ("--frob a b {\"x\":1}", "no option"), ("a b c {\"x\":1}", "found 4 words"),
-])
-def test_an_unclear_policy_is_one_sentence(text, words):
-    with pytest.raises(policy.Unclear) as unclear:
-        policy.parse(text)
-    assert words in str(unclear.value)
-
-
-def test_mirroring_is_refused_by_4_only():
-    mirrored = policy.parse('ha-all ^ { "ha-mode" : "all" }')
-    assert policy.unsupported(mirrored, (3, 10, 8)) is None
-    assert policy.unsupported(mirrored, ()) is None
-    said = policy.unsupported(mirrored, (4, 0, 5))
-    assert "use quorum queues" in said and len(said) <= 144, "Pacemaker cuts it off"
-    assert policy.unsupported(policy.parse('x ^ {"max-length":1}'), (4, 0, 5)) is None
-
-
-# -- reports
-
-FULL = facts.Report("n1", facts.WAITING, True, "rabbit@n1", frozenset(("rabbit@n1", "rabbit@n2")), frozenset(("rabbit@n1",)),
-                    facts.MNESIA, "3.10.8", "a1b2c3", 2, 1700000000, True)
-
-
-@pytest.mark.parametrize("one", [FULL, facts.Report("n1", facts.DOWN), FULL._replace(running=frozenset()),
-                                 FULL._replace(data=False, members=None, running=None, lost=True)])
-def test_a_report_comes_back_as_it_was(one):
-    assert published.decode_report("n1", published.encode_report(one)) == one
-
-
-def test_half_a_report_is_none():
-    text = published.encode_report(FULL)
-    assert all(published.decode_report("n1", text[:length]) is None for length in range(len(text)))
-
-
-def test_a_newer_node_may_say_more():
-    assert published.decode_report("n1", published.encode_report(FULL).replace(",end", ",new:1,end")) == FULL
-
-
-@pytest.mark.parametrize("wrong", ["d:2", "st:happy", "g:-1", "m:a b", "st:down,st:down"])
-def test_garbage_is_no_report(wrong):
-    assert published.decode_report("n1", "v1,st:down,%s,end" % wrong) is None
-
-
-def test_an_override_comes_back_as_it_was():
-    word = facts.Override("n2", "operator", 1700000000, True)
-    assert published.decode_override(published.encode_override(word)) == word
-    assert published.decode_override("v1,node:n2,end") is None
+def test_stage_by_the_log(log, silent, wanted):
+    assert wanted == parse.boot_stage(log, silent)

@@ -1,42 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The broker's processes: stopped with proof, also frozen and in the midst of a boot; and what a stop does first."""
+"""The broker's processes: found, and stopped with proof, also frozen and in the midst of a boot."""
 
 import os
-import pwd
 import signal
 
 import pytest
 
 from quorate.host import daemon
-from quorate.ocf import codes
-from quorate.rabbitmq.actions import stop
-from quorate.rabbitmq.broker import process
-from quorate.rabbitmq.broker.process import is_broker
-from quorate.rabbitmq.declaration import PARAMETERS
-from quorate.host.state_files import StateFiles
+from quorate.host.process import Process
+from quorate.rabbitmq.broker.process import find_by_pid_file, is_broker
 from tests import fakes
-
-ME = pwd.getpwuid(os.getuid()).pw_name
-BEAM = "/usr/lib/erlang/erts-13.1.5/bin/beam.smp -W w -- -root /usr/lib/erlang -noinput -s rabbit boot -boot start_sasl"
-
-
-class Node:
-    """A broker that was launched, among other processes of the machine."""
-
-    def __init__(self, tmp_path, **how):
-        self.clock = fakes.FakeClock()
-        self.processes = fakes.FakeProcesses(self.clock)
-        self.commands = fakes.FakeCommands(self.clock)
-        self.context = fakes.context("stop", PARAMETERS, clock=self.clock, commands=self.commands, processes=self.processes,
-                                     seconds=60, user=ME)
-        self.state_files = StateFiles("rabbitmq", "test", str(tmp_path / "run"), str(tmp_path / "lasting"))
-        self.broker = self.processes.add(BEAM, pid=400, **how)
-        self.child = self.processes.add("erl_child_setup 1024", pid=401, ppid=400, **how)
-        self.epmd = self.processes.add("/usr/bin/epmd -daemon", pid=402)
-        self.state_files.write(daemon.PROCESS_FILE, {"pid": 400, "start": self.broker.start, "session": 400})
-
-    def stop(self, **how):
-        return process.stop(self.context, self.state_files, "rabbit@n1", 30, **how)
+from tests.unit.rabbitmq.broker.launched import BEAM, Node
 
 
 @pytest.mark.parametrize("parent", [1, 400])
@@ -79,16 +53,38 @@ def test_the_broker_of_another_name_is_left_alone():
     assert not is_broker(process._replace(argv=()), "rabbit@n1")
 
 
-def test_a_stop_whose_broker_survives_is_no_success(tmp_path):
-    node = Node(tmp_path, state="D", dies_of=())
-    node.commands.allow("attrd_updater", ..., rc=102)
-    node.commands.allow("crm_attribute", ..., rc=102)
-    outcome = stop.stop_instance(node.context, node.state_files)
-    assert outcome.code == codes.ERR_GENERIC and "pid 400" in outcome.reason and "still there" in outcome.reason
+# -- finding it
+
+@pytest.mark.parametrize("words, wanted", [
+    (BEAM, True), ("/usr/lib64/erlang/bin/beam.smp -s rabbit boot", True), ("beam -s rabbit boot", True),
+    ("/usr/lib/erlang/bin/beam.smp -s couch_app start", False), ("grep -s rabbit boot", False), ("", False),
+    ("/usr/lib/erlang/bin/beam.smp -B -boot start_clean -s elixir start_cli -extra rabbitmqctl status", False),
+])
+def test_what_is_a_broker(words, wanted):
+    assert wanted == is_broker(Process(os.getpid(), 1, 5, "S", tuple(words.split())), "rabbit@n1")
 
 
-def test_nothing_about_handing_over_keeps_a_stop_from_stopping(tmp_path):
-    node = Node(tmp_path)  # no tool, no cluster, no layout: every call of it fails
-    node.commands.allow("crm_node", ..., rc=1)
-    stop.hand_over(node.context, node.state_files, "rabbit@n1")
-    assert node.stop() == []
+@pytest.fixture
+def broker():
+    """A process of this machine, so that it has an environment and a root; its words are a broker's."""
+    processes = fakes.FakeProcesses()
+    return processes, processes.add(BEAM, pid=os.getpid())
+
+
+def test_found_by_its_pid_file_and_without(tmp_path, broker):
+    processes, own = broker
+    (tmp_path / "pid").write_text("%d\n" % own.pid)
+    assert own == find_by_pid_file(processes, "rabbit@n1", str(tmp_path / "pid"))
+
+    (tmp_path / "pid").write_text("nonsense")
+    assert own == find_by_pid_file(processes, "rabbit@n1", str(tmp_path / "pid"))
+    assert own == find_by_pid_file(processes, "rabbit@n1")
+    assert find_by_pid_file(fakes.FakeProcesses(), "rabbit@n1") is None
+
+
+def test_a_pid_that_is_somebody_elses_now(tmp_path):
+    processes = fakes.FakeProcesses()
+    other = processes.add("/usr/bin/sleep 100", pid=os.getpid())
+    (tmp_path / "pid").write_text("%d\n" % other.pid)
+
+    assert find_by_pid_file(processes, "rabbit@n1", str(tmp_path / "pid")) is None

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the nodes of a cluster publish."""
 
+import pytest
+
+from quorate.rabbitmq import facts
 from quorate.rabbitmq.declaration import PARAMETERS
+from quorate.rabbitmq.election import published
 from quorate.rabbitmq.election.published import PublishedState
 from tests import fakes
 
@@ -13,3 +17,33 @@ def test_a_claim_is_lost_to_who_was_faster():
     commands.expect("crm_attribute", "-t", "crm_config", "-s", "mq-founder", "-n", "mq-founder", "-G", "-q", out="n2\n")
     assert PublishedState(context, None).claim() == "n2"
     commands.done()
+
+
+FULL = facts.Report("n1", facts.WAITING, True, "rabbit@n1", frozenset(("rabbit@n1", "rabbit@n2")), frozenset(("rabbit@n1",)),
+                    facts.MNESIA, "3.10.8", "a1b2c3", 2, 1700000000, True)
+
+
+@pytest.mark.parametrize("one", [FULL, facts.Report("n1", facts.DOWN), FULL._replace(running=frozenset()),
+                                 FULL._replace(data=False, members=None, running=None, lost=True)])
+def test_a_report_comes_back_as_it_was(one):
+    assert published.decode_report("n1", published.encode_report(one)) == one
+
+
+def test_half_a_report_is_none():
+    text = published.encode_report(FULL)
+    assert all(published.decode_report("n1", text[:length]) is None for length in range(len(text)))
+
+
+def test_a_newer_node_may_say_more():
+    assert published.decode_report("n1", published.encode_report(FULL).replace(",end", ",new:1,end")) == FULL
+
+
+@pytest.mark.parametrize("wrong", ["d:2", "st:happy", "g:-1", "m:a b", "st:down,st:down"])
+def test_garbage_is_no_report(wrong):
+    assert published.decode_report("n1", "v1,st:down,%s,end" % wrong) is None
+
+
+def test_an_override_comes_back_as_it_was():
+    word = facts.Override("n2", "operator", 1700000000, True)
+    assert published.decode_override(published.encode_override(word)) == word
+    assert published.decode_override("v1,node:n2,end") is None

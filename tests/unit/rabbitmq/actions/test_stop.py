@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stop succeeds only with proof, and nothing about handing over keeps it from stopping the broker."""
+
+from quorate.ocf import codes
+from quorate.rabbitmq.actions import stop
+from tests.unit.rabbitmq.broker.launched import Node
+
+
+def test_a_stop_whose_broker_survives_is_no_success(tmp_path):
+    node = Node(tmp_path, state="D", dies_of=())
+    node.commands.allow("attrd_updater", ..., rc=102)
+    node.commands.allow("crm_attribute", ..., rc=102)
+    outcome = stop.stop_instance(node.context, node.state_files)
+    assert outcome.code == codes.ERR_GENERIC and "pid 400" in outcome.reason and "still there" in outcome.reason
+
+
+def test_nothing_about_handing_over_keeps_a_stop_from_stopping(tmp_path):
+    node = Node(tmp_path)  # no tool, no cluster, no layout: every call of it fails
+    node.commands.allow("crm_node", ..., rc=1)
+    stop.hand_over(node.context, node.state_files, "rabbit@n1")
+    assert node.stop() == []

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The AMQP handshake and the kept session: bytes and errors to facts."""
+
+import pytest
+
+from quorate.rabbitmq.broker import amqp
+from tests.unit.rabbitmq.broker.ports import GREETING, closed_port
+
+
+@pytest.mark.parametrize("data, answered, word", [
+    (GREETING, True, None), (b"AMQP\0\0\x09\x01", None, "does not speak"), (b"HTTP/1.1 400 Bad Request\r\n", None, "does not speak"),
+    (b"", None, "without an answer"),
+])
+def test_greeting(serve, data, answered, word):
+    found = amqp.handshake("127.0.0.1", serve(data), 5)
+
+    assert (True, answered) == (found.listening, found.answered)
+    assert (word or "") in (found.error or "")
+    assert found.error is None or found.error.endswith(".")
+
+
+class ProbableAccessDeniedError(Exception):
+    """As pika's."""
+
+
+class ProbableAuthenticationError(Exception):
+    """As pika's."""
+
+
+class StreamLostError(Exception):
+    """As pika's."""
+
+
+@pytest.mark.parametrize("error, answered, refused, full", [
+    (None, True, False, False),
+    (amqp.NoAnswer("no answer"), False, False, False),
+    (ProbableAuthenticationError("(403) ACCESS_REFUSED - Login was refused"), True, True, False),
+    (ProbableAccessDeniedError("(530) NOT_ALLOWED - access to vhost 'x' refused for user 'y'"), True, True, False),
+    (ProbableAccessDeniedError("(530) NOT_ALLOWED - access to vhost '/' refused for user 'y': connection limit (5) is reached"), True,
+     False, True),
+    (StreamLostError("gone"), None, False, False),
+    (ConnectionRefusedError(111, "Connection refused"), None, False, False),
+])
+def test_what_a_session_met(error, answered, refused, full):
+    word = amqp.session_result(error, 5672, 1)
+
+    assert (answered, refused, full) == (word.handshake.answered if word.handshake else None, word.refused, word.full)
+
+
+def test_silence_is_not_a_closed_port(serve):
+    silent, closed_set = amqp.handshake("127.0.0.1", serve(None), 0.05), amqp.handshake("127.0.0.1", closed_port(), 5)
+
+    assert (True, False) == (silent.listening, silent.answered)
+    assert (False, None) == (closed_set.listening, closed_set.answered)
