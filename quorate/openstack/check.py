@@ -46,10 +46,10 @@ class ServiceCheck(Check):
     }
     interval, timeout, once_timeout = 1.0, 1.0, 1.0
     exits = {"unknown": 3}
-    description = """Observes a service of an OpenStack control plane as the resource agents do: its processes (of its systemd \
-unit, else by command line), their state, their connections to RabbitMQ, its port and what it answers there. --level 10 and \
-20 also read its heartbeat from the database and call it by RPC, with the accounts of its own configuration file; that \
-requires root.
+    description = """Observes a service of an OpenStack control plane as the resource agents do: its processes (of its \
+systemd unit, else by command line), their state, their connections to RabbitMQ, its port and what it answers \
+there. --level 10 and 20 also read its heartbeat from the database and call it by RPC, with the accounts of its \
+own configuration file; that requires root.
 
 NAME is one of these (--list shows the port and the unit of each):
 

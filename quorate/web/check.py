@@ -26,6 +26,7 @@ that a single observation does not need: keepalived starts it every second or tw
 
 from collections import namedtuple
 
+from quorate.errors import Usage
 from quorate.health import Health
 
 ROLES = {
@@ -140,6 +141,17 @@ def role_answer(check, fact, path, fresh=True):
     if ok and fact.draining and path not in check.undrained:
         return 404, "Draining: %s\r\n" % fact.draining
     return (200 if ok else 503), sentence + "\r\n"
+
+
+def timeout_seconds(text):
+    """The value of --timeout: seconds, above 0 and at most 60. Raises Usage."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 60:
+        raise Usage("--timeout is a number of seconds, above 0 and at most 60, not '%s'" % text)
+    return value
 
 
 def age(seconds):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A token for the check: from a file, or from Keystone by credentials from a file. Neither file may be everybody's to read."""
+"""A token for the check: from a file, or from Keystone with credentials from a file. No other user may read either
+file."""
 
 import os
 from time import time
@@ -8,13 +9,13 @@ from quorate.errors import Unreadable
 from quorate.openstack.api import parse
 from quorate.openstack.api.facts import Token
 
-EARLY = 60.0   # seconds before it ends that a token is renewed
-AGAIN = 10.0   # seconds until Keystone is asked again after it refused: its password hashes are made to cost, and it locks
-               # users out (lockout_failure_attempts)
-LATER = 3.0    # the same after it gave no answer, or another one
+RENEW_BEFORE = 60.0    # seconds before its end at which a token is renewed
+PAUSE_REFUSED = 10.0   # seconds until Keystone is asked again after it refused the credentials: its password hashes are
+                       # expensive by design, and it locks users out (lockout_failure_attempts)
+PAUSE_FAILED = 3.0     # the same after no answer, or any other one
 
 
-def content(path):
+def read_secret(path):
     """The text of a secret file. Raises Unreadable."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -27,7 +28,7 @@ def content(path):
 
 
 class TokenFile:
-    """Somebody else renews the token, and writes it to a file."""
+    """A token in a file, which something else renews."""
 
     kind = "token"
 
@@ -35,38 +36,38 @@ class TokenFile:
         self._path = path
 
     def token(self, client, seconds):
-        """(Token, None), or (None, why not)."""
+        """(Token, None), or (None, reason)."""
         try:
-            words = content(self._path).split()
+            words = read_secret(self._path).split()
         except Unreadable as error:
             return None, error.reason
         return (Token(words[0], None, None), None) if words else (None, "the file %s is empty." % self._path)
 
     def forget(self):
-        """A token was refused; whether there is any use in asking again."""
+        """The token was refused. Whether another attempt makes sense: no, the file is read each time."""
         return False
 
 
 class Login:
-    """A token from Keystone, kept until it ends. auth_url: goes before the one in the file, and is what is checked: it is
-    asked each time, unless it refused."""
+    """A token from Keystone, kept until it ends. auth_url: overrides the one in the file, for a Keystone that is itself
+    checked: it is asked each time, unless it refused the credentials."""
 
     kind = "credentials"
 
     def __init__(self, path, auth_url=None, clock=time):
         self._path, self._auth_url, self._clock = path, auth_url, clock
-        self._token, self._failed = None, None  # (until when not to ask again, why)
-        self.reply = None  # Keystone's last one that held no token
+        self._token, self._failed = None, None  # _failed: (until when not to ask again, reason)
+        self.reply = None  # Keystone's last Reply without a token
 
     def token(self, client, seconds):
-        """(Token, None), or (None, why not); may ask Keystone."""
-        if self._token and self._clock() < self._token.expires - EARLY:
+        """(Token, None), or (None, reason). Asks Keystone when no token is left."""
+        if self._token and self._clock() < self._token.expires - RENEW_BEFORE:
             return self._token, None
-        if self._failed and self._failed[0] - AGAIN <= self._clock() < self._failed[0]:
+        if self._failed and self._failed[0] - PAUSE_REFUSED <= self._clock() < self._failed[0]:
             return None, self._failed[1]
         self._token, self.reply = None, None
         try:
-            found = parse.openrc(content(self._path))
+            found = parse.openrc(read_secret(self._path))
         except Unreadable as error:
             return None, error.reason
         except ValueError as error:
@@ -78,14 +79,15 @@ class Login:
             self._failed = None
             return self._token, None
         self.reply = reply
-        why = reply.detail or reply.error or ("it refuses the credentials (401)" if reply.status == 401 else
-                                              "it answers %s" % reply.status)
-        pause = AGAIN if reply.status == 401 else 0.0 if self._auth_url else LATER
-        self._failed = (self._clock() + pause, "Keystone (%s) gave none: %s." % (url, why))
+        reason = reply.detail or reply.error or ("it refuses the credentials (401)" if reply.status == 401 else
+                                                 "it answers %s" % reply.status)
+        pause = PAUSE_REFUSED if reply.status == 401 else 0.0 if self._auth_url else PAUSE_FAILED
+        self._failed = (self._clock() + pause, "Keystone (%s) gave no token: %s." % (url, reason))
         return None, self._failed[1]
 
     def forget(self):
-        """A token was refused: it may have been revoked, or Keystone's keys changed."""
-        fresh = self._token is not None
+        """The token was refused: it may have been revoked, or Keystone's keys changed. Whether another attempt makes
+        sense."""
+        was_kept = self._token is not None
         self._token = None
-        return fresh
+        return was_kept

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an API said, or why it said nothing. None is unknown, which is never no."""
+"""What an API answered, or why it did not. None is unknown, which is never no."""
 
 from collections import namedtuple
 
-# Why there is no whole answer.
+# Why there is no complete answer.
 REFUSED, UNREACHABLE, NAME, TLS = "refused", "unreachable", "name", "tls"
 TIMEOUT, CLOSED, RESET, GARBAGE, HALF, LONG = "timeout", "closed", "reset", "garbage", "half", "long"
 FAILED = "failed"
-# What a body is. VERSIONS: JSON that lists versions of an API, as OpenStack's do at their root.
+# Kinds of a body. VERSIONS: JSON that lists versions of an API, as OpenStack's do at their root.
 VERSIONS, JSON, HTML, TEXT, EMPTY = "versions", "json", "html", "text", "empty"
 ANY = "any"
 
 
 class Reply(namedtuple("Reply", "error detail status headers body seconds", defaults=(None,) * 3 + ({}, b"", None))):
-    """As it came from the wire. error: a word above, None for a whole answer. detail: for people. headers: names in lower
-    case. seconds: how long it took."""
+    """As it was received. error: one of those above, None for a complete answer. detail: of the error, for an operator.
+    headers: dict with names in lower case. body: bytes. seconds: how long it took."""
 
     __slots__ = ()
 
@@ -23,13 +23,14 @@ class Reply(namedtuple("Reply", "error detail status headers body seconds", defa
 
 
 class Answer(namedtuple("Answer", "error detail status kind words location length seconds", defaults=(None,) * 8)):
-    """What is told of a Reply. kind: of its body. words: how the body begins, for people. location: of a redirect."""
+    """What is reported of a Reply. kind: of its body. words: the beginning of the body, for an operator. location: of a
+    redirect. length: of the body, bytes."""
 
     __slots__ = ()
 
 
 class Token(namedtuple("Token", "value project expires")):
-    """From Keystone. project: id, None without one. expires: seconds since 1970. repr() does not show it."""
+    """A token from Keystone. project: id, None without one. expires: seconds since 1970. repr() does not show it."""
 
     __slots__ = ()
 
@@ -38,7 +39,7 @@ class Token(namedtuple("Token", "value project expires")):
 
 
 class State(namedtuple("State", "url answer wanted asked_as identity", defaults=(None, None))):
-    """One look. wanted: the kind that was expected. asked_as: None (nobody), 'token' or 'credentials'. identity: why there
-    was no token to ask with, else None."""
+    """One observation. wanted: the kind of body that was expected. asked_as: None (without a token), 'token' or
+    'credentials'. identity: why there was no token, else None."""
 
     __slots__ = ()

@@ -10,7 +10,7 @@ MOST_WORDS = 100  # characters of a body that are shown
 
 
 def answer(reply):
-    """The Answer that a Reply is."""
+    """The Answer in a Reply."""
     if reply.error:
         return Answer(reply.error, reply.detail, reply.status, seconds=reply.seconds)
     kind, words = body(reply.body)
@@ -18,7 +18,7 @@ def answer(reply):
 
 
 def body(data):
-    """(kind, its first words in one clean line) of a body."""
+    """(kind, beginning as one printable line) of a body."""
     text = data.decode("utf-8", "replace")
     words = shown(text)
     if not words:
@@ -26,13 +26,14 @@ def body(data):
     if text.lstrip()[:1] in "{[":
         found = parsed(text)
         if found is not None:
-            return (VERSIONS if isinstance(found, dict) and ("versions" in found or "version" in found) else JSON), words
+            return (VERSIONS if isinstance(found, dict) and ("versions" in found or "version" in found)
+                    else JSON), words
     start = text.lstrip()[:2000].lower()
     return (HTML if start.startswith(("<!doctype html", "<html")) or "<html" in start else TEXT), words
 
 
 def parsed(text):
-    """JSON as Python has it; None when it is none."""
+    """The value of a JSON text; None when it is no JSON."""
     import json
     try:
         return json.loads(text)
@@ -41,20 +42,21 @@ def parsed(text):
 
 
 def shown(text):
-    """How a text begins, in one line without control characters."""
+    """The beginning of a text, as one line without control characters."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[:2000]).split())
     return line[:MOST_WORDS - 3] + "..." if len(line) > MOST_WORDS else line
 
 
 def origin(url):
-    """(scheme, host and port) of a URL, to know whether a redirect leads elsewhere."""
+    """(scheme, 'host:port') of a URL, to tell whether a redirect leads elsewhere."""
     scheme, _, rest = url.partition("://")
     place = rest.partition("/")[0].partition("?")[0].lower()
-    return scheme.lower(), place if ":" in place.rpartition("]")[2] else place + (":443" if scheme.lower() == "https" else ":80")
+    return scheme.lower(), place if ":" in place.rpartition("]")[2] else place + (":443" if scheme.lower() == "https"
+                                                                                  else ":80")
 
 
 def joined(url, location):
-    """The URL that a Location means; relative ones are allowed (RFC 9110, 10.2.2)."""
+    """The URL of a Location header, which may be relative (RFC 9110, 10.2.2)."""
     if "://" in location.partition("?")[0]:
         return location
     scheme, _, rest = url.partition("://")
@@ -63,12 +65,13 @@ def joined(url, location):
         return scheme + ":" + location
     if location.startswith("/"):
         return "%s://%s%s" % (scheme, place, location)
-    return "%s://%s/%s" % (scheme, place, path.partition("?")[0].rpartition("/")[0] + "/" + location if "/" in path else location)
+    return "%s://%s/%s" % (scheme, place, path.partition("?")[0].rpartition("/")[0] + "/" + location if "/" in path
+                           else location)
 
 
 def openrc(text):
-    """The OS_ names of a file with lines NAME=value or `export NAME=value`, as `openstack` users have it: read, never
-    executed. Raises ValueError for what only a shell would know, and for what is missing."""
+    """The OS_ names in a file with lines NAME=value or `export NAME=value`, a dict. The file is read, never executed.
+    Raises ValueError for a value that only a shell could expand, and for a missing one."""
     found = {}
     for line in text.splitlines():
         line = line.strip()
@@ -83,7 +86,7 @@ def openrc(text):
         else:
             value = value.partition(" #")[0].strip()
         if not literal and ("$" in value or "`" in value):
-            raise ValueError("%s is made by a shell, and this file is not executed; write the value itself, in single quotes"
+            raise ValueError("%s needs a shell, but this file is not executed: write the value itself, in single quotes"
                              % name)
         found[name] = value
     if not found.get("OS_AUTH_URL", "").startswith(("http://", "https://")):
@@ -96,13 +99,13 @@ def openrc(text):
 
 
 def token_url(auth_url):
-    """Where Keystone issues tokens."""
+    """The URL at which Keystone issues tokens."""
     base = auth_url.rstrip("/")
     return (base if base.endswith("/v3") else base + "/v3") + "/auth/tokens"
 
 
 def token_request(found):
-    """What Keystone's API v3 wants for a token, from openrc's names."""
+    """The body of a request for a token by Keystone's API v3, from openrc's names."""
     if found.get("OS_APPLICATION_CREDENTIAL_ID"):
         return {"auth": {"identity": {"methods": ["application_credential"], "application_credential": {
             "id": found["OS_APPLICATION_CREDENTIAL_ID"], "secret": found.get("OS_APPLICATION_CREDENTIAL_SECRET", "")}}}}
@@ -132,11 +135,13 @@ def token(reply):
     if not isinstance(found, dict) or not isinstance(found.get("token"), dict):
         return None
     project = found["token"].get("project")
-    return Token(value, project.get("id") if isinstance(project, dict) else None, seconds(found["token"].get("expires_at")))
+    return Token(value, project.get("id") if isinstance(project, dict) else None,
+                 seconds(found["token"].get("expires_at")))
 
 
 def seconds(text):
-    """'2026-11-21T08:15:30.000000Z' as seconds since 1970; 0 when it is something else, which has the token renewed."""
+    """'2026-11-21T08:15:30.000000Z' as seconds since 1970; 0 when it is something else, so that the token is
+    renewed."""
     import calendar
     try:
         day, _, time = text.partition("T")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where OpenStack's services are asked. Ports are the ones they register with; paths are tried in order until one is there.
+"""What to request of each OpenStack service. Ports are those of its registration; paths are tried in order until one
+exists.
 
 /healthcheck is oslo.middleware's, where the service has it in its pipeline: Keystone, Glance, Cinder, Heat and newer
 Neutrons do by default; Nova and Placement have none, and answer their root with a list of versions without a token.
@@ -11,8 +12,8 @@ from quorate.openstack.api.facts import ANY, HTML, JSON, TEXT, VERSIONS
 
 
 class Preset(namedtuple("Preset", "title port paths deep headers", defaults=(None, {}))):
-    """title: for people. paths: (path, kind of the body). deep: path for somebody with a token, in which
-    {project} stands for the id of its project. headers: that the deep path needs."""
+    """title: for messages. paths: tuple of (path, kind of the body), to request without a token. deep: path to request
+    with a token; {project} in it is the id of the token's project. headers: that the deep path needs."""
 
     __slots__ = ()
 
@@ -35,6 +36,7 @@ PRESETS = {
 
 
 def preset(name):
-    """The Preset of a name, also as it is written in units and plans (nova_metadata, cinder-api); None when unknown."""
+    """The Preset of a name, also of its forms in units and plans (nova_metadata, cinder-api); None when there is
+    none."""
     name = name.replace("_", "-")
     return PRESETS.get(name) or PRESETS.get(name[:-4] if name.endswith("-api") else name)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One HTTP exchange with a limit for all of it: name, connection, TLS, head and body.
+"""One HTTP exchange with a time limit for all of it: name, connection, TLS, head and body.
 
-requests limits each wait for the network, so a server that sends a byte now and then holds it for ever, and a name server
-that is silent is not limited at all. Here each exchange has a thread of its own; when its time is up, its connection is cut
-and nobody waits for it any more. This module is the only one that imports requests (100 ms).
+requests limits each wait for the network, so a server that sends a byte now and then holds it for ever, and it does not
+limit the wait for a name server. Here each exchange has its own thread; when its time is up, its connection is shut
+down and nobody waits for it any more. This module is the only one that imports requests (100 ms).
 """
 
 import errno
@@ -22,29 +22,29 @@ from quorate.openstack.api.facts import (
     CLOSED, FAILED, GARBAGE, HALF, LONG, NAME, REFUSED, RESET, TIMEOUT, TLS, UNREACHABLE, Reply)
 
 MOST = 4 << 20  # bytes of a body
-STUCK = 8       # exchanges that nobody waits for any more and that have not ended: then no other one is begun
+STUCK = 8       # abandoned exchanges that have not ended, with which no new one is begun
 UNREACHED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN, errno.EHOSTDOWN)
 
 
 class Client:
-    """Asks. verify: True, False or the path of a file with certificates of authorities."""
+    """Makes requests. verify: True, False or the path of a file with certificates of authorities."""
 
     def __init__(self, verify=True):
-        self._verify, self._left = verify, []
+        self._verify, self._abandoned = verify, []
 
     def exchange(self, method, url, seconds, headers=None, json=None):
-        """The Reply; never raises for what the server or the network does, and never takes longer."""
+        """The Reply, within so many seconds. Raises nothing that the server or the network causes."""
         began = monotonic()
-        self._left = [one for one in self._left if one.is_alive()]
-        if len(self._left) >= STUCK:
-            return Reply(TIMEOUT, "%d earlier requests have not ended" % len(self._left))
+        self._abandoned = [one for one in self._abandoned if one.is_alive()]
+        if len(self._abandoned) >= STUCK:
+            return Reply(TIMEOUT, "%d earlier requests have not ended" % len(self._abandoned))
         one = _Exchange(self._verify, method, url, max(0.01, seconds), headers or {}, json)
         one.start()
         one.join(max(0.01, seconds))
         reply = one.reply
         if reply is None:
             one.cut()
-            self._left.append(one)
+            self._abandoned.append(one)
             reply = Reply(TIMEOUT, "%s within %g s" % (one.stage, round(seconds, 2)))
         return reply._replace(seconds=monotonic() - began)
 
@@ -59,7 +59,7 @@ class _Exchange(threading.Thread):
         self.stage, self.reply = "no connection", None
 
     def note(self, one):
-        """Called for each connection that is made, in its thread. TLS takes the socket away from its object, so a
+        """Keep a connection that was made in this thread, to shut it down. TLS takes the socket out of its object, so a
         duplicate is kept, which is the same connection."""
         self.stage = "no answer"
         with self._lock:
@@ -69,20 +69,20 @@ class _Exchange(threading.Thread):
                 copy.shutdown(socket.SHUT_RDWR)
 
     def cut(self):
-        """Its time is up: whatever it waits for from the server comes to an end now."""
+        """End the exchange, whose time is up: every wait for the server ends now."""
         with self._lock:
             self._over = True
             for one in self._sockets:
                 try:
                     one.shutdown(socket.SHUT_RDWR)
                 except OSError:
-                    pass  # the server was faster
+                    pass  # the server has closed it
 
     def run(self):
         reply = None
         try:
             reply = self._ask()
-        except Exception as error:  # whatever it is: there is no answer, and the text says which way
+        except Exception as error:  # whatever it is, there is no answer, and the text says why
             reply = _failure(error, self._seconds, self.stage)
         finally:
             with self._lock:
@@ -94,7 +94,7 @@ class _Exchange(threading.Thread):
 
     def _ask(self):
         with requests.Session() as session:
-            session.trust_env = False  # no proxy of the environment, and no ~/.netrc: the service itself is asked
+            session.trust_env = False  # no proxy of the environment, no ~/.netrc: the service itself is asked
             session.headers.clear()
             for scheme in ("http://", "https://"):
                 session.mount(scheme, _Adapter())
@@ -115,7 +115,7 @@ class _Exchange(threading.Thread):
 
 
 class _Noting:
-    """A connection that tells the exchange which socket it uses."""
+    """A connection that gives its socket to the exchange."""
 
     def _new_conn(self):
         one = super()._new_conn()
@@ -146,7 +146,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _failure(error, seconds, stage):
-    """The Reply that an exception is: requests wraps what urllib3 wraps what the socket said."""
+    """The Reply for an exception. requests wraps the exceptions of urllib3, which wrap those of the socket."""
     found = list(_chain(error))
 
     def first(kind):
@@ -155,7 +155,7 @@ def _failure(error, seconds, stage):
     text = str(found[-1]).strip() or type(found[-1]).__name__
     incomplete, name, tls = first(http.client.IncompleteRead), first(socket.gaierror), first(ssl.SSLError)
     if incomplete or first(requests.exceptions.ChunkedEncodingError):
-        return Reply(HALF, "its length was announced, and the end did not come")
+        return Reply(HALF, "the connection ended before the announced length")
     if tls or first(requests.exceptions.SSLError):  # a name that does not match is urllib3's own error
         return Reply(TLS, _tls(tls or found[-1]))
     if name:
@@ -187,11 +187,11 @@ def _printable(text):
 
 
 def _chain(error):
-    """An exception, and those that it stands for, outermost first."""
-    observed, waiting = [], [error]
+    """An exception and those that it wraps, outermost first."""
+    found, waiting = [], [error]
     while waiting:
         one = waiting.pop(0)
-        if isinstance(one, BaseException) and one not in observed:
-            observed.append(one)
+        if isinstance(one, BaseException) and one not in found:
+            found.append(one)
             waiting += list(one.args) + [getattr(one, "reason", None), one.__cause__, one.__context__]
-    return observed
+    return found

@@ -8,7 +8,7 @@ import pytest
 
 from quorate.errors import Usage
 from quorate.openstack.api import observe, parse
-from quorate.openstack.api.check import ApiCheck, identity_of, target_of
+from quorate.openstack.api.check import ApiCheck, parse_identity, parse_target
 from quorate.openstack.api.credentials import Login, TokenFile
 from quorate.openstack.api.facts import Answer, Reply, State
 from quorate.openstack.api.health import classify
@@ -38,20 +38,20 @@ def said(reply, wanted="any", asked_as=None, identity=None):
     (Reply(status=503, body=b"DISABLED BY FILE"), "any", "maintenance", False, "disable_by_file"),
     (Reply(status=503, body=b"<html>Service Unavailable</html>"), "any", "error", False, "answers 503; see its log"),
     (Reply(status=500, body=b'{"message": "no\x1b[2J database"}'), "any", "error", False, 'no [2J database"}; see its log'),
-    (Reply(status=401), "any", "refused", False, "wants a token"),
+    (Reply(status=401), "any", "refused", False, "requires a token"),
     (Reply(status=403), "any", "error", False, "answers 403"),
     (Reply(status=404), "any", "missing", False, "nothing at this path"),
     (Reply(status=302, headers={"location": "https://n1/"}), "any", "redirected", False, "to https://n1/"),
     (Reply(status=302), "any", "redirected", False, "to nowhere"),
     (Reply(status=204), "any", "error", False, "answers 204"),
-    (Reply("refused"), "any", "down", False, "nobody listens there"),
+    (Reply("refused"), "any", "down", False, "nothing listens there"),
     (Reply("unreachable", "No route to host"), "any", "down", False, "cannot be reached: No route to host."),
-    (Reply("name", "Name or service not known"), "any", "unknown", False, "name is not known"),
-    (Reply("tls", "certificate has expired"), "any", "tls", False, "certificate has expired"),
+    (Reply("name", "Name or service not known"), "any", "unknown", False, "name does not resolve"),
+    (Reply("tls", "certificate has expired"), "any", "tls", False, "TLS error: certificate has expired."),
     (Reply("timeout", "no answer within 3 s"), "any", "hung", False, "hangs: no answer within 3 s."),
     (Reply("closed"), "any", "closed", False, "closes the connection"), (Reply("reset"), "any", "closed", False, "resets"),
     (Reply("garbage", "SSH-2.0"), "any", "garbled", False, "not HTTP: SSH-2.0"),
-    (Reply("half", "3 of 9 bytes", 200), "any", "half", False, "broke its answer off: 3 of 9 bytes"),
+    (Reply("half", "3 of 9 bytes", 200), "any", "half", False, "incomplete answer: 3 of 9 bytes"),
     (Reply("long", "more than 4 MB", 200), "any", "garbled", False, "more than 4 MB"),
     (Reply("failed", "what?"), "any", "unknown", False, "cannot be asked: what?"),
 ])
@@ -66,8 +66,8 @@ def test_with_a_token():
     assert ("serving", True, "Keystone (http://n1:5000/) answers with a token.") == said(OK, asked_as="token")
     assert ("serving", True) == said(Reply(status=403), asked_as="token")[:2]  # policy is an answer
     assert ("refused", False) == said(Reply(status=401), asked_as="credentials")[:2]
-    found = said(OK, identity="Keystone gave none: it hangs.")
-    assert ("degraded", True) == found[:2] and found.sentence.endswith("for Keystone gave none: it hangs.")
+    found = said(OK, identity="Keystone gave no token: it hangs.")
+    assert ("degraded", True) == found[:2] and found.sentence.endswith("was not asked: Keystone gave no token: it hangs.")
 
 
 class Client:
@@ -300,7 +300,7 @@ def test_no_secret_is_shown(secret):
     ({"target": "http://c/"}, "http://c", [("/healthcheck", "any"), ("/", "versions")], None),
 ])
 def test_target(options, base, paths, deep):
-    found = target_of(options)[1]
+    found = parse_target(options)[1]
     assert (base, paths, deep) == (found.base, list(found.paths), found.deep)
 
 
@@ -312,8 +312,8 @@ def test_target(options, base, paths, deep):
     ({"target": "nova", "host": "a/b"}, "--host"), ({"target": "nova", "path": "x"}, "begins with /"),
     ({"target": "nova", "expect": "xml"}, "--expect"), ({"target": "nova", "timeout": "0"}, "--timeout"),
     ({"target": "nova", "cacert": "/nonexistent"}, "No such file"),
-    ({"target": "nova", "credentials": "a", "token_file": "b"}, "not both"), ({"target": "horizon", "credentials": "a"}, "nothing to ask"),
-    ({"target": "http://a", "credentials": "a"}, "nothing to ask"), ({"target": "heat", "token_file": "a"}, "id of a project"),
+    ({"target": "nova", "credentials": "a", "token_file": "b"}, "not both"), ({"target": "horizon", "credentials": "a"}, "no request with a token"),
+    ({"target": "http://a", "credentials": "a"}, "no request with a token"), ({"target": "heat", "token_file": "a"}, "id of a project"),
 ])
 def test_what_is_not_understood(options, complaint):
     with pytest.raises(Usage, match=complaint):
@@ -323,7 +323,7 @@ def test_what_is_not_understood(options, complaint):
 def test_every_preset_is_asked_something_and_is_found_by_its_names():
     for name, each in PRESETS.items():
         assert each.paths and each is preset(name) is preset(name + "-api") is preset(name.replace("-", "_"))
-        assert identity_of({}, observe.Target("http://a", each.paths, each.deep)) is None
+        assert parse_identity({}, observe.Target("http://a", each.paths, each.deep)) is None
 
 
 def test_live_is_an_answer_in_whatever_state():
