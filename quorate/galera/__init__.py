@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Galera: facts, read, probe, decide, agent. See docs/galera-election.md."""
+"""The database cluster: Galera with MariaDB or Percona XtraDB Cluster. See docs/galera.md, docs/galera-election.md."""

@@ -21,7 +21,7 @@ NO = ("0", "no", "off", "false", "")
 
 ROLES = {
     "/": "fit for clients, as the policy says; clustercheck's answer",
-    "/writer": "the one node that takes writes, agreed on by the checks of all nodes; it stays the writer while it is fit",
+    "/writer": "the one node that takes writes, by agreement of all nodes' checks; it keeps the role while it is fit",
     "/reader": "fit for reads: synced, or a donor that is not blocked",
     "/read-only": "the same as /reader",
     "/ready": "the same as /",
@@ -36,31 +36,33 @@ class GaleraCheck(Check):
     arguments = ("user", "password", "donor", "error_file", "readonly", "defaults_file")  # clustercheck's
     roles = ROLES
     options = {
-        "defaults-file FILE": "credentials in my.cnf's form, [client] section (default: %s if it exists, then clustercheck's "
-                              "settings, then the user this runs as, on the socket)" % credentials.FILE,
+        "defaults-file FILE": "credentials in my.cnf's form, [client] section (default: %s if it exists, then "
+                              "clustercheck's settings, then the user this runs as, on the socket)" % credentials.FILE,
         "socket PATH": "the server's socket (default: found)",
         "host HOST": "over TCP instead, with --port",
         "port N": "the server's port (default: 3306)",
         "extra-port N": "the server's extra_port or admin_port, tried when it has no connection left; needs a password",
-        "settings FILE": "clustercheck's settings (default: /etc/sysconfig/clustercheck, then /etc/default/clustercheck)",
+        "settings FILE": "clustercheck's settings (default: %s, then %s)" % credentials.CLUSTERCHECK,
         "donor yes|no|auto": "is a donor fit? auto: unless the state transfer blocks it (default: no)",
         "readonly yes|no": "is a read-only node fit? (default: yes)",
-        "checks-port N": "where the checks of all nodes ask each other for the writer (default: the port this one serves)",
+        "checks-port N": "port on which all nodes' checks ask each other for the writer (default: the one served)",
     }
-    description = """Answers HAProxy on port 9200, and keepalived, Prometheus and people. Without a listening socket it asks the server \
-once, prints a sentence and exits.
+    description = """Answers HAProxy on port 9200, and keepalived, Prometheus and people. Without a listening socket \
+it asks the server once, prints a sentence and exits.
 
-As a server it keeps one connection to the database server, asks it again and again, and answers all clients with the last \
-result, which is never older than a second: when the database server hangs it answers 503 and does not wait. systemd starts it with
+As a server it keeps one connection to the database server, asks it again and again, and answers all clients with the \
+last result, which is never older than a second: when the database server hangs it answers 503 and does not wait. \
+systemd starts it with
 
     systemctl enable --now quorate-galera-check.socket
 
 and xinetd with /etc/xinetd.d/quorate-galera-check, where disable has to be set to no. Arguments by position and the \
 settings files are those of clustercheck; a settings file is read, never executed."""
     files = (
-        (credentials.FILE, "Credentials, in the [client] section. Owner root, group mysql, mode 0640. Not needed where the user "
-                           "mysql may log in on the socket (unix_socket), as in MariaDB."),
-        ("/etc/default/clustercheck /etc/sysconfig/clustercheck", "Settings of clustercheck, used when that file is missing."))
+        (credentials.FILE, "Credentials, in the [client] section. Owner root, group mysql, mode 0640. Not needed where "
+                           "the user mysql may log in on the socket (unix_socket), as in MariaDB."),
+        ("/etc/default/clustercheck /etc/sysconfig/clustercheck",
+         "Settings of clustercheck, used when that file is missing."))
     see_also = ("ocf_quorate_galera(7)", "quorate(8)", "haproxy(1)")
 
     def __init__(self, options):
@@ -76,7 +78,8 @@ settings files are those of clustercheck; a settings file is read, never execute
             self.policy = policy_of(options)
         except Unreadable as error:
             self._warn(error.reason)
-            self.policy = health.Policy()  # the strict one; where the credentials are in that file, every answer says this as well
+            # The strict one. If the credentials are in that file, every answer gives this reason as well.
+            self.policy = health.Policy()
 
     def _warn(self, text):
         import sys
@@ -96,7 +99,7 @@ settings files are those of clustercheck; a settings file is read, never execute
         return self._election and (self._election.rounds, self._election.holds)
 
     def _writer(self, fact):
-        """(ok, sentence): whether this node is the writer. The first question starts the thread that asks the other checks."""
+        """(ok, sentence): whether this node is the writer. The first question starts a thread that asks the others."""
         port = int(self.options.get("checks_port", self._port))
         if self._poller is None:
             return _ask_resident(port)
@@ -104,7 +107,8 @@ settings files are those of clustercheck; a settings file is read, never execute
             from time import monotonic
             from quorate.galera.writer import WriterElection
             poller = self._poller
-            self._election = WriterElection(lambda: poller.fact, lambda: monotonic() - poller.asked <= self.max_age, port)
+            self._election = WriterElection(lambda: poller.fact, lambda: monotonic() - poller.asked <= self.max_age,
+                                            port)
             self._election.start()
         if self._election.holds or (fact.draining and self._election.drains):
             return True, self._election.writer_text()
@@ -176,11 +180,12 @@ def policy_of(options):
 
 def _flickers(status):
     """Whether only wsrep_ready is off, which mariabackup does for an instant (puppet-galera#199)."""
-    return status.answered and status.ready is False and status.cluster_status == "Primary" and status.local_state in (2, 4)
+    return (status.answered and status.ready is False and status.cluster_status == "Primary"
+            and status.local_state in (2, 4))
 
 
 def _ask_resident(port):
-    """(ok, sentence) of the role of the writer for a single observation: only resident checks can agree, so ask this node's."""
+    """(ok, sentence) of the writer's role for a single observation: only resident checks agree, so ask this node's."""
     from quorate.web.client import ask
     answer = ask([("127.0.0.1", port)], "/writer", 1.0)["127.0.0.1", port]
     if answer.body is None:

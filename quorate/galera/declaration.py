@@ -61,16 +61,17 @@ PARAMETERS = (
               "Added to the server's command line, which every user can read: no passwords here."),
     Parameter(
         "credentials", "string", None, "Options file for the check",
-        "File in the form of my.cnf whose [client] section has user and password of an account that may read one table (GRANT "
-        "SELECT ON mysql.wsrep_cluster_members): without that running arbitrators are not recognised, and after a loss of all "
-        "the election waits where it need not. Readable by root only. When neither this nor check_user is set, root on the socket "
-        "is used (unix_socket)."),
+        "File in the form of my.cnf whose [client] section has user and password of an account that may read one table "
+        "(GRANT SELECT ON mysql.wsrep_cluster_members): without that running arbitrators are not recognised, and after "
+        "a loss of all the election waits where it need not. Readable by root only. When neither this nor check_user "
+        "is set, root on the socket is used (unix_socket)."),
     Parameter("check_user", "string", None, "User for the check",
               "Prefer credentials. When not set, the settings of clustercheck (/etc/sysconfig/clustercheck, "
               "/etc/default/clustercheck) are read, not executed.", reloadable=True),
     Parameter("check_passwd", "string", None, "Password for the check",
               "Prefer credentials: this one stands in the cluster's configuration.", secret=True, reloadable=True),
-    Parameter("check_passwd_use_empty", "boolean", "false", "Use an empty password", "Use an empty password for check_user.",
+    Parameter("check_passwd_use_empty", "boolean", "false", "Use an empty password",
+              "Use an empty password for check_user.",
               reloadable=True),
     Parameter("check_timeout", "seconds", "3s", "Limit of a question to the server",
               "A server that does not answer a status query within this time counts as hung when it is asked once more.",
@@ -85,8 +86,8 @@ PARAMETERS = (
               "How long a server that answers, but is in no primary component, is left alone before it is restarted.",
               minimum=1, reloadable=True),
     Parameter("drain_timeout", "seconds", "10s", "Limit for open sessions before a planned stop",
-              "Before a planned stop the check on port 9200 answers 404, and open sessions get this time to end. 0: stop "
-              "at once. Without a running galera-check there is nothing to drain.", minimum=0, reloadable=True),
+              "Before a planned stop the check on port 9200 answers 404, and open sessions get this time to end. 0: "
+              "stop at once. Without a running galera-check there is nothing to drain.", minimum=0, reloadable=True),
 )
 
 ACTIONS = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The election on one screen: what `quorate explain` prints. Pure: a Snapshot and its Decision in, lines out."""
+"""The election as lines of text, for `quorate explain`. Pure: a Snapshot and its Decision in, lines out."""
 
 from quorate.galera.election import proof
 from quorate.galera.facts import IN_PRIMARY, JOIN, ZERO_UUID, short
@@ -9,21 +9,20 @@ _COLUMNS = ("node", "member", "state", "position", "from", "last view", "generat
 
 
 def table(snapshot, decision, now):
-    """List of lines. now: unix seconds, for the age of the reports."""
+    """The lines. now: unix seconds, for the age of the reports."""
     lines = columns([_COLUMNS] + [_row(snapshot, node, now) for node in _nodes(snapshot)])
-    lines += ["", "decision: " + _decided(snapshot, decision)]
-    lines.append("because:  " + decision.reason)
+    lines += ["", "decision: " + _action(snapshot, decision), "because:  " + decision.reason]
     if decision.missing:
         lines.append("missing:  " + " ".join(decision.missing))
     if not decision.confirmed:
-        lines.append("          (before it is done, the ports of absent nodes are looked at)")
+        lines.append("          (before that, the group communication ports of absent nodes are tried)")
     if decision.command:
         lines.append("to go on: " + decision.command)
     return lines
 
 
-def _decided(snapshot, decision):
-    """The action and whom it concerns; a cluster that is whole needs none."""
+def _action(snapshot, decision):
+    """The action and its nodes; a complete cluster needs none."""
     if decision.action == JOIN and all(node in snapshot.reports and snapshot.reports[node].state in IN_PRIMARY
                                        for node in snapshot.configured):
         return "none needed, every node is in the primary component"
@@ -31,7 +30,7 @@ def _decided(snapshot, decision):
 
 
 def _nodes(snapshot):
-    """Configured nodes in their order, then others that report."""
+    """Configured nodes in their order, then other nodes that report."""
     return list(snapshot.configured) + sorted(set(snapshot.reports).difference(snapshot.configured))
 
 
@@ -46,9 +45,8 @@ def _row(snapshot, node, now):
         state = "down, no data"
     else:
         state = report.state
-    marks = [word for word, said in (("clean", report.clean), ("safe", report.safe), ("settled", report.settled),
-                                     ("tried", report.tried), ("survivor", report.survivor)) if said]
-    source = " ".join([report.source or "?"] + marks)
+    flags = [name for name in ("clean", "safe", "settled", "tried", "survivor") if getattr(report, name)]
+    source = " ".join([report.source or "?"] + flags)
     generation = "?" if report.generation is None else str(report.generation)
     current = snapshot.generation
     if current is not None and report.generation is not None and report.generation < current:

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known of a Galera node, as values.
 
-*Unknown is never no*: a fact that could not be had is None, and None is told
-apart from False, 0 and the empty string by everything that reads it.
+*Unknown is never no*: a fact that could not be found out is None, and everything that reads it distinguishes None from
+False, 0 and the empty string.
 
-Sources: grastate.dat and gvwstate.dat as galera 26.4 writes them
-(galerautils saved_state.cpp, gcomm view.cpp), ``mysqld --wsrep-recover``,
-``SHOW GLOBAL STATUS LIKE 'wsrep_%'``.
+Sources: grastate.dat and gvwstate.dat as galera 26.4 writes them (galerautils saved_state.cpp, gcomm view.cpp),
+`mysqld --wsrep-recover`, `SHOW GLOBAL STATUS LIKE 'wsrep_%'`.
 """
 
 from collections import namedtuple
 
 ZERO_UUID = "00000000-0000-0000-0000-000000000000"
 
-# What a node's mysqld does, as far as its own machine can tell.
+# What a node's mysqld does, as far as its own machine shows.
 DOWN = "down"                # proven: no mysqld, no state transfer child
 STARTING = "starting"        # mysqld runs, answers no SQL, receives nothing (waits for the others, recovers InnoDB)
 RECEIVING = "receiving"      # mysqld runs, a state transfer (SST or IST) into it is under way
@@ -24,12 +23,12 @@ NONPRIMARY = "non-primary"   # mysqld answers, but is in no primary component
 HUNG = "hung"                # mysqld runs and does not answer in time
 UNKNOWN = "unknown"          # could not be found out
 
-#: States in which a node is part of a live primary component.
+# States in which a node is part of a live primary component.
 IN_PRIMARY = frozenset((SYNCED, DONOR, JOINED))
-#: States in which mysqld is there; whoever wants to bootstrap must not ignore it.
+# States in which a mysqld runs, which a node that wants to bootstrap must not ignore.
 ALIVE = frozenset((STARTING, RECEIVING, SYNCED, DONOR, JOINED, NONPRIMARY, HUNG))
 
-# Where a position comes from.
+# Sources of a position.
 GRASTATE = "grastate"        # a clean shutdown wrote it
 RECOVERED = "recovered"      # --wsrep-recover read it from InnoDB
 NONE = "none"                # there is no position
@@ -42,11 +41,10 @@ class Grastate(namedtuple("Grastate", "uuid seqno safe_to_bootstrap")):
 
 
 class View(namedtuple("View", "uuid seq members")):
-    """The last primary view a node wrote to gvwstate.dat.
+    """The last primary view that a node wrote to gvwstate.dat.
 
-    uuid: of the view's representative; seq: grows within one chain of views
-    only; members: frozenset of member UUIDs. All UUIDs are *masked* (see
-    read.mask): a restart from the file increments the fourth group.
+    uuid: of the view's representative; seq: grows within one chain of views only; members: frozenset of member UUIDs.
+    All UUIDs are *masked*, see mask().
     """
     __slots__ = ()
 
@@ -57,7 +55,7 @@ class Gvwstate(namedtuple("Gvwstate", "my_uuid view")):
 
 
 class Garbage(namedtuple("Garbage", "reason")):
-    """A file that is there and cannot be understood. reason: a few words, such as 'is empty'."""
+    """A file that exists and has no valid content. reason: a clause, such as 'is empty'."""
     __slots__ = ()
 
 
@@ -66,30 +64,30 @@ class Report(namedtuple("Report", (
         "settled tried survivor recorded"),
         defaults=(UNKNOWN, None, None, None, None, None, None, None, None, frozenset(), None, None,
                   None, False, False, None))):
-    """What one node can prove from its own disk and process table.
+    """What one node can prove by its own disk and its processes.
 
     node:        Pacemaker's name of it (attribute target)
     state:       one of the states above
     uuid:        state UUID; ZERO_UUID: has none; None: unknown
     seqno:       int; -1: none; None: unknown
     source:      GRASTATE, RECOVERED, NONE; None: unknown
-    clean:       True: left cleanly (grastate has a seqno); None: unknown
+    clean:       True: stopped cleanly (grastate has a seqno); None: unknown
     safe:        grastate's safe_to_bootstrap; None: unknown
     data:        True: there is a data directory with a database that was in a cluster or can be;
                  False: there is none (empty, missing, or a state transfer into it broke off); None: unknown
-    my_uuid:     own masked member UUID of the last view it was in, or None. Remembered over a clean stop if possible
-    view:        last primary View, or None (never was in one). What it proves depends on `recorded`. A file that is
-                 there and could not be read makes the report's state UNKNOWN
+    my_uuid:     own masked member UUID of the last view it was in, or None. Remembered over a clean stop where possible
+    view:        last primary View, or None (never was in one). What it proves depends on `recorded`. A file that
+                 exists and cannot be read makes the report's state UNKNOWN
     arbitrators: frozenset of masked member UUIDs known to be garbd (no data)
     generation:  int, the bootstrap generation in which it was last synced (a node that opens one is in it before its
                  mysqld starts); 0: never, or a full state transfer into it has begun and not ended; None: unknown
-    since:       unix seconds at which this report's state began (for people, and for stall limits)
-    settled:     True: seen while it ran that it had committed all that came before the change to `view` (read.settled);
-                 False, None: not seen
+    since:       unix seconds at which this report's state began (for operators)
+    settled:     True: observed while it ran: it had committed all that came before the change to `view`
+                 (parse.settled); False, None: not observed
     tried:       True: it was started to recover the last view and ended without a primary component
     recorded:    True: gvwstate.dat of `view` is on the disk, so that Galera can re-form it; False: the view is only
                  remembered (a clean stop removes the file); None: unknown
-    survivor:    True: its mysqld was alive and turned non-primary when the only other member of a view of two vanished
+    survivor:    True: its mysqld ran and became non-primary when the only other member of a view of two vanished
     """
     __slots__ = ()
 
@@ -105,18 +103,18 @@ class Snapshot(namedtuple("Snapshot", (
     reports:        dict node -> Report; only of current cluster members
     members:        frozenset of node names that are members of the Pacemaker partition
     generation:     int, the cluster's current bootstrap generation, 0: none was ever opened; None: could not be read
-    names:          dict masked member UUID -> node name, as far as known (for sentences only)
+    names:          dict masked member UUID -> node name, as far as known (for texts only)
     two_node:       bool, parameter two_node_mode
     lost_confirmed: frozenset of configured nodes that Pacemaker confirmed fenced or cleanly down
     override:       None, or an Override
     listening:      frozenset of configured nodes (not me) whose group communication port accepts a
-                    connection although they did not report to be alive; None: not looked
+                    connection although they did not report that they are alive; None: not tried
     """
     __slots__ = ()
 
 
 class Override(namedtuple("Override", "node by at forced", defaults=(None, None, False))):
-    """The operator's word: bootstrap `node`. by: who, at: unix s, forced: he insists, against objections."""
+    """The operator's order to bootstrap `node`. by: who, at: unix s, forced: against objections."""
     __slots__ = ()
 
 
@@ -125,16 +123,16 @@ JOIN = "join"            # a primary component lives (or is being formed): start
 RECOVER = "recover"      # the last primary view is complete: all its members start, Galera re-forms it
 BOOTSTRAP = "bootstrap"  # `nodes` (exactly one) opens a new primary component
 WAIT = "wait"            # something is missing that may hold commits; `missing` says whom
-REFUSE = "refuse"        # the operator must decide (two histories, no data anywhere, ...)
+REFUSE = "refuse"        # only the operator can decide (two histories, no data anywhere, ...)
 
 
 class Decision(namedtuple("Decision", "action nodes reason missing urgent command confirmed",
                           defaults=((), "", (), False, None, True))):
     """action: see above; nodes: tuple of the nodes that may be promoted now, first is next;
-    reason: one sentence that explains it; missing: tuple of those waited for (names, else UUIDs);
-    urgent: an operator should act, it does not heal by itself; command: what he may type, or None;
-    confirmed: False: the action is right by the reports, but whether an absent node listens was not looked at
-    (Snapshot.listening is None): look, and decide again, before it is carried out. Only BOOTSTRAP needs it.
+    reason: why, as text; missing: tuple of the nodes that are waited for (names, else UUIDs);
+    urgent: an operator should act, because waiting may not help; command: what the operator may type, or None;
+    confirmed: False: the action is right by the reports, but whether an absent node listens was not tried
+    (Snapshot.listening is None). Try it, and decide again, before it is carried out. Only BOOTSTRAP needs it.
     """
     __slots__ = ()
 
@@ -143,11 +141,11 @@ class ServerStatus(namedtuple("ServerStatus", (
         "answered error errno ready cluster_status local_state local_state_comment local_index cluster_size "
         "desync reject_queries sst_donor_rejects_queries sst_method read_only maint_mode cluster_uuid "
         "last_committed conf_id connected threads_connected addresses at"), defaults=(None,) * 21)):
-    """What one server said of itself; None: it did not say.
+    """One server's answer about itself; None: it did not say.
 
-    answered: False: no answer in time or an error (error: text without secrets, errno: int or None)
+    answered: False: no answer in time, or an error (error: text without secrets, errno: int or None)
     ready: wsrep_ready (bool); cluster_status: 'Primary' ...; local_state: wsrep_local_state int
-    local_index: int, position in the view, the same everywhere (the lowest is the writer)
+    local_index: int, position in the view, the same on all members
     desync, reject_queries ('NONE','ALL','ALL_KILL'), sst_donor_rejects_queries (bool), sst_method: variables
     read_only: bool; maint_mode: pxc_maint_mode, None on MariaDB; last_committed: wsrep_last_committed int
     conf_id: wsrep_cluster_conf_id; connected: wsrep_connected; addresses: wsrep_incoming_addresses tuple
@@ -159,7 +157,7 @@ class ServerStatus(namedtuple("ServerStatus", (
 # UUIDs
 
 def uuid(text):
-    """The UUID in lower case, None when it is none."""
+    """The UUID in lower case, None when the text is none."""
     text = text.strip().lower()
     groups = text.split("-")
     if [len(group) for group in groups] != [8, 4, 4, 4, 12] or not _HEX.issuperset("".join(groups)):
@@ -176,7 +174,7 @@ def mask(text):
 
 
 def short(text):
-    """The first group of a UUID, for sentences and tables."""
+    """The first group of a UUID, for texts and tables."""
     return (text or "").split("-")[0]
 
 

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which node is the writer: at most one in a primary component, and the same one for as long as it is fit.
 
-The checks of the members ask each other. A check that is fit and sees no writer claims the role, the first one in the order
-of the view before the others. It holds the role once it has asked all others *since it claimed* and none of them claims or
-holds it. A check keeps the role until its node is not fit any more, so a node that joins, whatever its index, changes nothing.
+The checks of the members ask each other. A check that is fit and sees no writer claims the role, the first one in the
+order of the view before the others. It holds the role once it has asked all others *since it claimed* and none of them
+claims or holds it. A check keeps the role until its node is not fit any more, so a node that joins, whatever its index,
+changes nothing.
 
-Silence proves nothing, so order and time decide. A member whose port refuses connections has no check that could answer 200.
-A silent member that precedes this one may hold the role: so this one does not claim it, and gives up what it holds after KEEP.
-The silent member may claim against our silence, but its claim has to stand for longer than this one keeps the role. Galera
-drops a dead node from the view before any of that.
+Silence proves nothing, so order and time decide. A member whose port refuses connections has no check that could answer
+200. A silent member that precedes this one may hold the role: so this one does not claim it, and gives up what it holds
+after KEEP. The silent member may claim against our silence, but its claim has to stand for longer than this one keeps
+the role. Galera drops a dead node from the view before any of that.
 
 `next_role` is pure; WriterElection is the thread around it, which runs from the first question for the writer on.
 """
@@ -27,15 +28,16 @@ FRESH = 1.5     # seconds for which a member's answer counts as what it is doing
 STANDS = 1.5    # seconds that a claim stands at least: by then no check decides by a view from before it
 KEEP = 6.0      # seconds that a holder keeps the role without an answer from a member that precedes it
 SILENT = 6.0    # seconds without an answer after which a member that follows us does not prevent our claim ...
-ALONE = 8.0     # ... and that such a claim has to stand: it may have heard us until now and keeps what it holds for KEEP
+ALONE = 8.0     # ... and that such a claim has to stand: that member may have heard us until now, and keeps its role
 PAUSE = 0.2     # seconds between rounds of questions
 AGAIN = 30.0    # seconds for which the address of a name, or that it has none, is remembered
 LIMIT = 0.4     # seconds for the answers of one round
 
 
 class Member(namedtuple("Member", "lower since heard asked fit state", defaults=(None, None, False, NONE))):
-    """Another member of the view. lower: it precedes this node; since: when it was first asked for; heard: when its last
-    answer came (monotonic seconds; None: never); asked: when that question was sent; fit, state: what it answered."""
+    """Another member of the view. lower: it precedes this node; since: when it was first asked for; heard: when its
+    last answer came (monotonic seconds; None: never); asked: when that question was sent; fit, state: what it
+    answered."""
 
     __slots__ = ()
 
@@ -63,7 +65,8 @@ def next_role(role, fit, members, now):
 
 
 def _lets_keep(one, now):
-    """A member that precedes us and claims the role although we hold it does not hear us; we hear it, so we give way."""
+    """A member that precedes us and claims the role although we hold it does not hear us; we hear it, so we give
+    way."""
     return not one.lower or (one.state == NONE and one.silent_for(now) <= KEEP)
 
 
@@ -80,8 +83,8 @@ def _agrees(one, claimed, now):
 
 
 def others(status, port):
-    """[((host, port), precedes us)] of the other members, by wsrep_incoming_addresses, which Galera gives in the order of the
-    view. An arbitrator has an empty address and no check. None when this server does not know its index."""
+    """[((host, port), precedes us)] of the other members, by wsrep_incoming_addresses, which Galera gives in the order
+    of the view. An arbitrator has an empty address and no check. None when this server does not know its index."""
     if status.local_index is None or not status.addresses or status.local_index >= len(status.addresses):
         return None
     found = []
@@ -93,7 +96,8 @@ def others(status, port):
 
 
 class WriterElection(threading.Thread):
-    """Asks the other checks for as long as this one runs. fact: () -> the check's Fact; fresh: () -> whether it is fresh;
+    """Asks the other checks for as long as this one runs. fact: () -> the check's Fact; fresh: () -> whether it is
+    fresh;
     port: of all checks; questions, clock: replaced in tests."""
 
     def __init__(self, fact, fresh, port, questions=ask, clock=monotonic):
@@ -117,7 +121,8 @@ class WriterElection(threading.Thread):
         by_address = {self._address(host): (host, port) for host, port in self._members}
         by_address.pop(None, None)
         answers = self._ask([(address, self._port) for address in by_address], "/status", LIMIT)
-        self._refused = tuple(sorted(by_address[address][0] for (address, _), answer in answers.items() if answer.refused))
+        self._refused = tuple(sorted(by_address[address][0] for (address, _), answer in answers.items()
+                                     if answer.refused))
         for (address, _), answer in answers.items():
             said = _fit_and_state(answer)
             if said is not None:
@@ -125,14 +130,15 @@ class WriterElection(threading.Thread):
                 self._members[member] = self._members[member]._replace(
                     heard=self._clock(), asked=answer.sent, fit=said[0], state=said[1])
         held = self._role.state == HOLDS
-        self._role = next_role(self._role, found is not None and self.fit(), list(self._members.values()), self._clock())
+        self._role = next_role(self._role, found is not None and self.fit(), list(self._members.values()),
+                               self._clock())
         self._drained = bool(self._fact().draining) and (self._drained or held)
         self._decided = self._clock()
         self.rounds += 1
 
     def _address(self, host):
-        """The IP address of a host, None when it has none. A name is looked up rarely, because that has no time limit: while
-        it lasts nothing is decided, so this node is not the writer."""
+        """The IP address of a host, None when it has none. A name is looked up rarely, because that has no time limit:
+        while it lasts nothing is decided, so this node is not the writer."""
         address, since = self._addresses.get(host, (None, -AGAIN))
         if self._clock() - since >= AGAIN:
             try:
@@ -145,7 +151,8 @@ class WriterElection(threading.Thread):
     def fit(self):
         """Whether this node could be the writer."""
         fact = self._fact()
-        return bool(self._fresh() and fact.health.code in FIT_TO_WRITE and not fact.status.read_only and not fact.draining)
+        return bool(self._fresh() and fact.health.code in FIT_TO_WRITE and not fact.status.read_only
+                    and not fact.draining)
 
     @property
     def holds(self):
@@ -165,8 +172,8 @@ class WriterElection(threading.Thread):
         """That this node is the writer, for the operator; and which members could not be asked."""
         text = "Galera cluster node is the writer."
         if self._refused:
-            text += " Connections to port %d of %s are refused: if checks run there and a firewall hides them, they may call " \
-                    "their node the writer, too." % (self._port, ", ".join(self._refused))
+            text += " Connections to port %d of %s are refused: if checks run there and a firewall hides them, they may " \
+                    "call their node the writer, too." % (self._port, ", ".join(self._refused))
         return text
 
     def reason(self):

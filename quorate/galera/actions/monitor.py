@@ -68,8 +68,8 @@ def _hung(context, state_files, observed):
 
 
 def _unknown(context, state_files, observed):
-    """It runs, and its state cannot be found out. Credentials that are refused or cannot be read, or no connection left, are
-    no reason to stop a database."""
+    """It runs, and its state cannot be found out. Credentials that are refused or cannot be read, or no connection
+    left, are no reason to stop a database."""
     count = int(state_files.read("unknown").get("count", 0)) + 1
     state_files.write("unknown", {"count": count})
     if count < TOLERATED_UNKNOWN and not context.interactive:

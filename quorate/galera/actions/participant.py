@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """This node's part in the election: publish a report, read all reports, decide (election.decide, which is pure).
 
-Two races are closed here. What was true at the election may not be true at the promotion: confirm() decides again, after
-it has tried the group communication ports of the others. And of two nodes that join at once each must see the other: so
-a node publishes that it starts before it reads who else does.
+Two races are closed here. What was true at the election may not be true at the promotion: confirm() decides again,
+after it has tried the group communication ports of the others. And of two nodes that join at once each must see the
+other: so a node publishes that it starts before it reads who else does.
 """
 
 import os
@@ -46,8 +46,8 @@ class Participant:
         self.published.publish(report)
 
     def report_and_decide(self, layout):
-        """Publish what is on the disk, and decide. Where the cluster cannot be told now, the first monitor that can does it:
-        a failed start would exclude this node, and all that wait for its report, until somebody cleans up."""
+        """Publish what is on the disk, and decide. Where the cluster cannot be told now, the first monitor that can
+        does it: a failed start would exclude this node, and all that wait for its report, until somebody cleans up."""
         try:
             self.report_position(layout)
             self.decide_and_publish()
@@ -81,7 +81,8 @@ class Participant:
             from_disk = self._launched_from()
             return self.published.publish(from_disk._replace(
                 state=state, since=since, view=view, my_uuid=my_uuid, recorded=disk.recorded(datadir, view),
-                settled=from_disk.settled and from_disk.view == view))  # gvwstate.dat may already show a view not reached yet
+                # The server may have written a newer view already, which it has not reached yet.
+                settled=from_disk.settled and from_disk.view == view))
         return self.published.publish(facts.Report(
             this_node(self.context), state, data=True, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
             generation=generation, since=since, recorded=disk.recorded(datadir, view)))
@@ -137,7 +138,7 @@ class Participant:
         return Outcome(codes.SUCCESS)
 
     def _note_offer(self, offered):
-        """Note whether this node's promotion is offered. If it was at the last monitor already, the offer was not seen."""
+        """Note whether this node's promotion is offered. If it was offered before, nobody has seen the offer."""
         if not offered:
             self.state_files.forget("offered")
         elif self.state_files.has("offered"):
@@ -148,15 +149,15 @@ class Participant:
     # At the promotion
 
     def confirm(self, layout):
-        """Decide again at the point of no return. (Decision, the Snapshot that it was made on) if this node is to start its
-        server now, else None."""
+        """Decide again at the point of no return. (Decision, the Snapshot that it was made on) if this node is to start
+        its server now, else None."""
         if self.own_report() is None:
             self.report_position(layout)
         snapshot = self.snapshot(listen=True)
         decision = decide(snapshot)
         if decision.action == facts.JOIN and self._may_join():
-            # A primary component that was lost in the meantime is to be re-formed: a node that joined as a new member would
-            # prevent that (two of three killed, and the third one's report was late).
+            # A primary component that was lost in the meantime is to be re-formed: a node that joined as a new member
+            # would prevent that (two of three killed, and the third one's report was late).
             snapshot = self.snapshot_with_own_report()
             decision = decide(snapshot)
             if decision.action == facts.JOIN:
@@ -172,7 +173,7 @@ class Participant:
         return None
 
     def _may_join(self):
-        """Wait while another node receives a state transfer: a change of membership would abort an IST (Launchpad 2161773).
+        """Wait while another node receives a state transfer: a change of membership aborts an IST (Launchpad 2161773).
 
         A node that holds a view of its own does not wait for one that is merely starting: that one may wait for us.
         """
@@ -183,7 +184,8 @@ class Participant:
             joining = [one for one in snapshot.reports.values() if one.node != snapshot.me and (
                 one.state == facts.RECEIVING or (one.state == facts.STARTING and not has_view and self._precedes(one)))]
             if joining:
-                self.published.set_status("waits to join: %s joins first" % ", ".join(sorted(one.node for one in joining)))
+                self.published.set_status("waits to join: %s joins first"
+                                          % ", ".join(sorted(one.node for one in joining)))
             return not joining
         self.publish_state(facts.STARTING)
         return self.context.deadline.poll(
@@ -213,7 +215,7 @@ def stable_reason(decision, instance):
 
 
 def addresses(parameters):
-    """dict of Pacemaker name -> (host, port) of the data nodes, in the order of wsrep_cluster_address. Raises Failed."""
+    """dict of Pacemaker name -> (host, port) of the data nodes, in wsrep_cluster_address's order. Raises Failed."""
     problem = parse.address_problem(parameters.wsrep_cluster_address)
     if problem:
         raise Failed(codes.ERR_CONFIGURED, problem)
@@ -223,9 +225,9 @@ def addresses(parameters):
 
 
 def unpublished(context, process, error):
-    """The Outcome of an action that could not reach the cluster: its attribute daemon restarts, or waits for a peer that
-    hangs. That says nothing of the server: a failure would restart a healthy database, on all nodes at once. Any other
-    error is raised again."""
+    """The Outcome of an action that could not reach the cluster: its attribute daemon restarts, or waits for a peer
+    that hangs. That says nothing of the server: a failure would restart a healthy database, on all nodes at once. Any
+    other error is raised again."""
     if not isinstance(error, Unavailable):
         raise error
     context.log.warning("%s The next monitor tries again." % error.reason)

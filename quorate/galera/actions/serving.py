@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the monitor of a healthy server records and publishes. Almost always nothing changed, so there is nothing to do."""
+"""What the monitor of a healthy server records and publishes. Almost always nothing changed, and nothing is done."""
 
 import os
 
@@ -42,19 +42,19 @@ def keep_record(context, state_files, observed, participant=None):
     if view is None or settled(state_files, view):
         state_files.write("serving", {"mark": fingerprint})
     elif state_files.elapsed("unsettled", context.clock, mark=fingerprint) >= UNSETTLED_PATIENCE:
-        # The server has not applied the change of view yet, or does not let our account see it: not every monitor asks any
-        # more.
+        # The server has not applied the change of view yet, or does not let our account see it: ask less often.
         state_files.write("serving", {"mark": fingerprint, "again": now + UNSETTLED_AGAIN})
 
 
 def offer_others(participant):
-    """Offer promotion to the nodes that may join now. An override ends here: if it stayed, it would be obeyed after the next
-    loss of all nodes, when nobody wants it any more."""
+    """Offer promotion to the nodes that may join now. An override ends here: if it stayed, it would be obeyed after the
+    next loss of all nodes, when nobody wants it any more."""
     from quorate.galera.election.decide import decide
     snapshot = participant.snapshot()
     if snapshot.override is not None:
-        participant.context.log.warning("The order of %s to bootstrap %s was not carried out, and is removed: there is a "
-                                        "primary component." % (snapshot.override.by, snapshot.override.node))
+        participant.context.log.warning(
+            "The order of %s to bootstrap %s was not carried out, and is removed: there is a primary component." % (
+                snapshot.override.by, snapshot.override.node))
         participant.published.set_override(None)
     decision = decide(snapshot)
     if decision.action == facts.JOIN:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""start reports what is on the disk. promote decides again, records what must be on record first, launches the server, and
-waits for it while that helps."""
+"""start reports what is on the disk. promote decides again, records what must be on record first, launches the server,
+and waits for it while that helps."""
 
 import os
 
@@ -18,8 +18,8 @@ from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
 from quorate.pacemaker.tools import this_node
 
-JOIN_PATIENCE = 2    # seconds that promote waits for a joiner. Longer would keep Pacemaker from starting those that it waits
-#                      for: under load it promotes one after the other (its throttling), and handles a death after that
+JOIN_PATIENCE = 2    # seconds that promote waits for a joiner. Longer would keep Pacemaker from starting those that it
+#                      waits for: under load it promotes one after the other, and handles a death after that
 PRIMARY_PATIENCE = 30  # ... when a server of the primary component is reachable
 SYNC_PATIENCE = 30   # ... once a state transfer is under way, so that most joins end within promote
 
@@ -34,12 +34,12 @@ def start(context):
         Participant(context, state_files).report_and_decide(layout)
         state_files.write("started", {"at": int(context.clock.now())})
         return Outcome(codes.SUCCESS)
-    return Outcome(codes.ERR_GENERIC, "A database server that the cluster did not start runs on %s (pid %d). If systemd "
-                   "started it: systemctl disable --now mariadb" % (layout.datadir, process.pid))
+    return Outcome(codes.ERR_GENERIC, "A database server that the cluster did not start runs on %s (pid %d). If "
+                                      "systemd started it: systemctl disable --now mariadb" % (layout.datadir, process.pid))
 
 
 def promote(context):
-    """Decide again with what is known now, then bootstrap, recover or join; or step back when that is not allowed now."""
+    """Decide again with what is known now, then bootstrap, recover or join, if that is allowed now."""
     state_files = StateFiles("galera", context.instance)
     layout = _usable_layout(context)
     participant = Participant(context, state_files)
@@ -47,7 +47,7 @@ def promote(context):
     if process is None:
         confirmed = participant.confirm(layout)
         if confirmed is None:
-            return Outcome(codes.SUCCESS)  # not a failure: the promotion score is gone, so the cluster demotes this node
+            return Outcome(codes.SUCCESS)  # no failure: the promotion score is gone, so the cluster demotes this node
         try:
             process = launch_as_decided(participant, *confirmed, layout)
         except Exception:
@@ -101,8 +101,9 @@ def launch_as_decided(participant, decision, snapshot, layout):
 def _prepare_bootstrap(participant, decision, snapshot, layout):
     """Record everything that must be on record before a new primary component can accept its first commit.
 
-    If this node is killed between the two writes, no node may vote any more and the operator is asked. In the other order
-    a node would be ahead of the cluster's own record, which looks like a configuration that was restored from a backup.
+    If this node is killed between the two writes, no node may vote any more and the operator is asked. In the other
+    order a node would be ahead of the cluster's own record, which looks like a configuration that was restored from a
+    backup.
     """
     if not disk.has_database(layout.datadir):
         disk.create_database(participant.context, layout)
@@ -117,8 +118,8 @@ def _prepare_bootstrap(participant, decision, snapshot, layout):
 
 
 def _set_aside(participant, own, decision, snapshot, layout):
-    """Put away what this node must not start with: an old view that must not be re-formed, and a position beyond that at
-    which a later generation began (an incremental transfer would apply new commits on top of commits that were
+    """Put away what this node must not start with: an old view that must not be re-formed, and a position beyond that
+    at which a later generation began (an incremental transfer would apply new commits on top of commits that were
     discarded). Returns whether the position was put away, so that a full transfer follows."""
     full = own.generation != participant.published.generation() and needs_full_transfer(
         own, participant.published.generation_starts())

@@ -35,8 +35,8 @@ def monitor_startup(participant, observed):
     if primary:
         limit = parameters.nonprimary_wait if observed.state == facts.NONPRIMARY else parameters.stall_timeout
         if outside >= limit and stalled >= min(limit, parameters.recovery_wait):
-            return Outcome(codes.FAILED_PROMOTED, "Outside of the running primary component for %d s; restarted to join "
-                           "it. %s" % (outside, observed.sentence))
+            return Outcome(codes.FAILED_PROMOTED, "Outside of the running primary component for %d s; restarted to "
+                                                  "join it. %s" % (outside, observed.sentence))
         return Outcome(codes.RUNNING_PROMOTED)
     return _without_primary(participant, observed, snapshot, outside)
 
@@ -48,18 +48,21 @@ def _without_primary(participant, observed, snapshot, outside):
     if (observed.state == facts.NONPRIMARY and snapshot.two_node and outside >= parameters.nonprimary_wait
             and len(snapshot.configured) == 2 and snapshot.lost_confirmed):
         participant.state_files.write("survivor", {"at": int(participant.context.clock.now())})
-        return Outcome(codes.FAILED_PROMOTED, "The other node is confirmed off; restarted to go on alone (two_node_mode).")
+        return Outcome(codes.FAILED_PROMOTED,
+                       "The other node is confirmed off; restarted to go on alone (two_node_mode).")
     missing = missing_members(snapshot)
     if missing:
         participant.state_files.forget("complete")
-    # Not measured by the time outside: one that waited for hours must not be restarted the moment the other one is back.
+    # Not by the time outside: a server that waited for hours must not be restarted the moment the other one is back.
     elif _elapsed(participant, "complete", observed) >= parameters.recovery_wait:
         participant.state_files.write("tried", {"at": int(participant.context.clock.now())})
-        return Outcome(codes.FAILED_PROMOTED, "No primary component formed within %d s, although all members of the last "
-                       "one run; restarted so that the election decides." % _elapsed(participant, "complete", observed))
+        return Outcome(codes.FAILED_PROMOTED,
+                       "No primary component formed within %d s, although all members of the last one run; restarted "
+                       "so that the election decides." % _elapsed(participant, "complete", observed))
     if missing and outside >= URGENT_AFTER:
-        return Outcome(codes.DEGRADED_PROMOTED, "Waits for %s, which may hold commits that no other node has. Start it, or "
-                       "go on without it: quorate bootstrap %s" % (", ".join(missing), me))
+        return Outcome(codes.DEGRADED_PROMOTED,
+                       "Waits for %s, which may hold commits that no other node has. Start it, or go on without it: "
+                       "quorate bootstrap %s" % (", ".join(missing), me))
     return Outcome(codes.RUNNING_PROMOTED)
 
 

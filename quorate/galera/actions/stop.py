@@ -47,7 +47,7 @@ def demote(context):
 
 
 def _stop_server(context, state_files, reserve):
-    """Drain, then stop the server. None when nothing is left, else the Outcome. reserve: seconds to leave for what follows."""
+    """Drain, then stop the server. None when nothing is left, else the Outcome. reserve: seconds for what follows."""
     from quorate.galera.server.disk import remember_view, restore_view, text
     datadir = observe.data_directory(context, state_files)
     with drained(context, state_files, datadir) as state:
@@ -59,7 +59,8 @@ def _stop_server(context, state_files, reserve):
         return Outcome(codes.ERR_GENERIC, daemon.not_stopped(left))
     if state not in facts.IN_PRIMARY:
         restore_view(datadir, view_file, context.parameters.user)
-    for name in (daemon.PROCESS_FILE, "progress", "unknown", "outside", "complete", "serving", "launched-from", "offered"):
+    for name in (daemon.PROCESS_FILE, "progress", "unknown", "outside", "complete", "serving", "launched-from",
+                 "offered"):
         state_files.forget(name)
     return None
 
@@ -70,8 +71,8 @@ def _stop_server(context, state_files, reserve):
 def drained(context, state_files, datadir):
     """Drain around a stop, if a check runs and the server is in a state to have sessions. Yields the server's state.
 
-    The drain flag is always removed afterwards, also one that was left when an earlier stop was killed: a stopped server
-    needs no drain, and a node that starts again must not stay drained.
+    The drain flag is always removed afterwards, also one that was left when an earlier stop was killed: a stopped
+    server needs no drain, and a node that starts again must not stay drained.
     """
     state = facts.UNKNOWN
     try:
@@ -95,7 +96,7 @@ def state_before_stop(context, state_files, datadir):
 
 
 def _drain(context, state_files):
-    """Set the drain flag, wait until every HAProxy has noticed, then until the sessions have ended or their time is over."""
+    """Set the drain flag, wait until every HAProxy has noticed, and then for the sessions, for a limited time."""
     limit = context.parameters.drain_timeout
     drain.set(context.instance, "planned stop of %s" % context.instance)
     context.log.say("Draining: the check answers 404; open sessions have %g s to end." % limit)

@@ -32,7 +32,8 @@ def decide(snapshot):
     if live:
         return _join(snapshot, live)
     if snapshot.generation is None:
-        return Decision(WAIT, reason="The cluster's bootstrap generation cannot be read, so no node may bootstrap. Check "
+        return Decision(WAIT,
+                        reason="The cluster's bootstrap generation cannot be read, so no node may bootstrap. Check "
                                      "Pacemaker on this node with 'crm_mon -1'.")
     electorate = proof.find_electorate(snapshot)
     decision = _elect(snapshot, electorate)
@@ -62,9 +63,10 @@ def keeps_view(snapshot, node, decision, reachable=frozenset()):
     member the old view could return beside the primary component, or lack what was committed after it: a joiner that
     was alone in its last view while it received its state is the worst case.
 
-    Nor does it need the file where more than half of its last view is reachable: that many lost nothing by its death, so
-    there is a primary component to join. With the file the server joins under its former UUID, which the others first have
-    to declare dead: killed and launched again within 3 s it was synced after 14 to 23 s (6 kills), without it after 6 to 9 s.
+    Nor does it need the file where more than half of its last view is reachable: that many lost nothing by its death,
+    so there is a primary component to join. With the file the server joins under its former UUID, which the others
+    first have to declare dead: killed and launched again within 3 s it was synced after 14 to 23 s (6 kills), without
+    it after 6 to 9 s.
     """
     report = snapshot.reports.get(node)
     if report is None or proof.last_view(report) is None or report.generation is None:
@@ -81,10 +83,10 @@ def keeps_view(snapshot, node, decision, reachable=frozenset()):
 def needs_full_transfer(report, starts):
     """Whether a node of an older generation must discard its position (grastate.dat) before it joins.
 
-    starts: the generation starts so far, as generation_start() gave them. A node that stands beyond the position at which
-    a later generation began, or is of one that the later ones do not build upon, holds transactions that were discarded
-    then; an incremental transfer would apply new ones on top of them without an error. Unknown facts need a full transfer
-    as well. Set the position aside: until the transfer has begun, the data still counts.
+    starts: the generation starts so far, as generation_start() gave them. A node that stands beyond the position at
+    which a later generation began, or is of one that the later ones do not build upon, holds transactions that were
+    discarded then; an incremental transfer would apply new ones on top of them without an error. Unknown facts need a
+    full transfer as well. Set the position aside: until the transfer has begun, the data still counts.
     """
     if report.generation is None or report.uuid is None or report.seqno is None:
         return True
@@ -97,7 +99,7 @@ def needs_full_transfer(report, starts):
 
 
 def generation_start(snapshot, node):
-    """(generation, uuid, seqno, parent generation) of the bootstrap that `node` is about to do; the agent records it."""
+    """(generation, uuid, seqno, parent generation), which the agent records when `node` is about to bootstrap."""
     electorate = proof.find_electorate(snapshot)
     report = electorate.reports[node]
     parent = electorate.generation if report in electorate.voters else report.generation or 0
@@ -137,19 +139,23 @@ def _elect(snapshot, electorate):
     """The Decision without regard to an override."""
     ahead = [report for report in electorate.reports.values() if (report.generation or 0) > snapshot.generation]
     if ahead:
-        return Decision(WAIT, urgent=True, command=override_command(snapshot, electorate), reason="%s was synced in bootstrap "
-                        "generation %d, but the cluster's configuration says %d: the configuration was changed or "
-                        "restored by hand." % (ahead[0].node, ahead[0].generation, snapshot.generation))
+        return Decision(
+            WAIT, urgent=True, command=override_command(snapshot, electorate),
+            reason="%s was synced in bootstrap generation %d, but the cluster's configuration says %d: the "
+                   "configuration was changed or restored by hand." % (ahead[0].node, ahead[0].generation, snapshot.generation))
     if len({report.uuid for report in electorate.voters}) > 1:
-        return Decision(REFUSE, urgent=True, command="quorate bootstrap NODE", reason="The nodes hold data of different "
-                        "histories (%s). Name the node whose data the cluster is to keep; the others then receive a copy "
-                        "of it." % positions(electorate.voters))
+        return _refuse("quorate bootstrap NODE", "The nodes hold data of different histories (%s). Name the node whose "
+                       "data the cluster is to keep; the others then receive a copy of it." % positions(electorate.voters))
     view = proof.recoverable(snapshot, electorate)
     if view is not None:
         return _recover(snapshot, view)
     if not electorate.voters:
         return _first_ever(snapshot, electorate)
     return _bootstrap(snapshot, electorate)
+
+
+def _refuse(command, reason):
+    return Decision(REFUSE, urgent=True, command=command, reason=reason)
 
 
 def _recover(snapshot, view):
@@ -170,49 +176,53 @@ def _bootstrap(snapshot, electorate):
     if why is None:
         return wait(snapshot, electorate)
     if best.node not in snapshot.configured:
-        return Decision(REFUSE, urgent=True, command=override_command(snapshot, electorate), reason="%s holds the highest "
-                        "position (%s), but wsrep_cluster_address does not name it: add it there." % (
-                            best.node, positions([best])))
+        return _refuse(override_command(snapshot, electorate), "%s holds the highest position (%s), but "
+                       "wsrep_cluster_address does not name it: add it there." % (best.node, positions([best])))
     if why == proof.everybody(snapshot, electorate):
         beyond = proof.beyond(electorate, best.uuid, best.seqno)
         if beyond:
-            one = len(beyond) == 1
-            return Decision(REFUSE, urgent=True, command=override_command(snapshot, electorate), reason="%s %s ahead of %s "
-                            "(%s), but %s not recorded as %s since the last bootstrap: %s extra transactions may be valid, or "
-                            "were discarded at that bootstrap." % (
-                                names(report.node for report in beyond), "is" if one else "are", best.node,
-                                positions([best] + beyond), "was" if one else "were", "a member" if one else "members",
-                                "its" if one else "their"))
-    alive = [node for node in sorted(electorate.reports) if proof.may_become_primary(electorate.reports[node], electorate)]
-    return _unless_alive(snapshot, alive, best.node, "%s holds the highest position (%s:%d) and %s: it bootstraps." % (
-        best.node, short(best.uuid), best.seqno, why))
+            return _refuse(override_command(snapshot, electorate), _extra_transactions(best, beyond))
+    return _unless_alive(snapshot, electorate, best.node, "%s holds the highest position (%s:%d) and %s: it bootstraps."
+                         % (best.node, short(best.uuid), best.seqno, why))
+
+
+def _extra_transactions(best, beyond):
+    """Why an operator has to choose between the best voter and outdated nodes that are ahead of it."""
+    text = ("%s is ahead of %s (%s), but was not recorded as a member since the last bootstrap: its extra transactions "
+            "may be valid, or were discarded at that bootstrap." if len(beyond) == 1 else
+            "%s are ahead of %s (%s), but were not recorded as members since the last bootstrap: their extra "
+            "transactions may be valid, or were discarded at that bootstrap.")
+    return text % (names(report.node for report in beyond), best.node, positions([best] + beyond))
 
 
 def _first_ever(snapshot, electorate):
     """No node has a position: this is a new cluster, or all of its data is lost."""
-    if electorate.outdated or not proof.everybody(snapshot, electorate._replace(blank=electorate.blank + electorate.lost)):
+    without_data = electorate._replace(blank=electorate.blank + electorate.lost)
+    if electorate.outdated or not proof.everybody(snapshot, without_data):
         return wait(snapshot, electorate)
     reports = [electorate.reports[node] for node in snapshot.configured]
     if (snapshot.generation > 1 or len([report for report in reports if report.generation > 0]) > 1
             or any(report.view is not None for report in electorate.lost)):
-        return Decision(REFUSE, urgent=True, command=force_command(reports[0].node), reason="No node has data, but this "
-                        "cluster had some: is a file system not mounted? The command creates a new, empty cluster.")
+        return _refuse(force_command(reports[0].node), "No node has data, but this cluster had some: is a file system "
+                       "not mounted? The command creates a new, empty cluster.")
     first = [report.node for report in reports if report.data] or [report.node for report in reports]
-    alive = [node for node in sorted(electorate.reports) if proof.may_become_primary(electorate.reports[node], electorate)]
-    return _unless_alive(snapshot, alive, first[0], "No node was ever in a cluster, and all configured nodes have "
+    return _unless_alive(snapshot, electorate, first[0], "No node was ever in a cluster, and all configured nodes have "
                          "reported: %s bootstraps it." % first[0])
 
 
-def _unless_alive(snapshot, alive, node, reason):
+def _unless_alive(snapshot, electorate, node, reason):
     """BOOTSTRAP of `node`, or WAIT for a mysqld that is alive on another node."""
+    alive = [name for name, report in sorted(electorate.reports.items())
+             if proof.may_become_primary(report, electorate)]
     if alive:
         return Decision(WAIT, missing=tuple(alive), reason="%s could bootstrap, but mysqld on %s is alive (%s) and may "
                         "still form a primary component." % (node, names(alive), states(snapshot, alive)))
     listening = proof.listening(snapshot, node)
     if listening:
         silent = [other for other in listening if other not in snapshot.reports or other not in snapshot.members]
-        return Decision(WAIT, missing=listening, urgent=True, command=force_command(node),
-                        reason="%s could bootstrap, but the group communication port of %s accepts connections, although that "
-                        "node reports %s. Stop that mysqld, or bring the node back into the cluster." % (
-                            node, names(listening), "nothing" if silent else "that it is down"))
+        return Decision(
+            WAIT, missing=listening, urgent=True, command=force_command(node),
+            reason="%s could bootstrap, but the group communication port of %s accepts connections, although that node "
+                   "reports %s. Stop that mysqld, or bring the node back into the cluster." % (
+                       node, names(listening), "nothing" if silent else "that it is down"))
     return Decision(BOOTSTRAP, (node,), reason, confirmed=snapshot.listening is not None)

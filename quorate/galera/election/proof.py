@@ -130,7 +130,8 @@ def arbitrators(reports):
 
 def proven(snapshot, electorate):
     """Why no absent node can hold a commit that the voters lack, or None."""
-    return (last_to_leave(snapshot, electorate) or closed_view(snapshot, electorate) or lone_survivor(snapshot, electorate)
+    return (last_to_leave(snapshot, electorate) or closed_view(snapshot, electorate)
+            or lone_survivor(snapshot, electorate)
             or everybody(snapshot, electorate))
 
 
@@ -216,8 +217,8 @@ def everybody(snapshot, electorate):
 def may_become_primary(report, electorate):
     """Whether this node's mysqld, which is in no primary component, could still get into one without a restart.
 
-    A server that starts recovers its last view only when every member is there; one that lost its quorum needs more than
-    half of it. A member that is down and has reported can take part in neither.
+    A server that starts recovers its last view only when every member is there; one that lost its quorum needs more
+    than half of it. A member that is down and has reported can take part in neither.
     """
     if report.state == UNKNOWN:
         return True
@@ -236,10 +237,10 @@ def may_become_primary(report, electorate):
 def recoverable(snapshot, electorate):
     """The last view, if Galera's own recovery re-forms it without a loss; else None.
 
-    Every member shows the same view in its gvwstate.dat: one that stopped cleanly has none, and would wait in vain for a
-    view that Galera no longer knows. Every member is down, already starting, or alive without a quorum: that one waits for
-    the others, and holds what the group delivered to it. None is an arbitrator: a restarted one has a new UUID, and the
-    recovery would wait for the old one. And no node outside of the view holds more than they do.
+    Every member shows the same view in its gvwstate.dat: one that stopped cleanly has none, and would wait in vain for
+    a view that Galera no longer knows. Every member is down, already starting, or alive without a quorum: that one
+    waits for the others, and holds what the group delivered to it. None is an arbitrator: a restarted one has a new
+    UUID, and the recovery would wait for the old one. And no node outside of the view holds more than they do.
     """
     without_data = arbitrators(electorate.reports)
     candidates = list(electorate.voters) + [
@@ -256,7 +257,8 @@ def recoverable(snapshot, electorate):
 
 def _holds_all(snapshot, electorate, inside):
     """Whether the members `inside` of a complete view hold all that was acknowledged."""
-    known_positions = [report for report in inside if report.state != NONPRIMARY]  # a running server reports no position
+    known_positions = [report for report in inside
+                       if report.state != NONPRIMARY]  # a running server reports no position
     histories = {report.uuid for report in known_positions}
     if len(histories) != 1 or histories & {None, ZERO_UUID}:
         return False
@@ -271,9 +273,9 @@ def _holds_all(snapshot, electorate, inside):
 
 
 def beyond(electorate, uuid, seqno):
-    """Reports of older generations that are ahead of this position. Their extra transactions were discarded by a bootstrap,
-    or were committed since, and the node was killed before its new generation was recorded. Only a settled view tells
-    these two cases apart."""
+    """Reports of older generations that are ahead of this position. Their extra transactions were discarded by a
+    bootstrap, or were committed since, and the node was killed before its new generation was recorded. Only a settled
+    view tells these two cases apart."""
     return [report for report in electorate.outdated if report.uuid == uuid and report.seqno > seqno]
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the nodes of a Galera cluster tell each other (see quorate.pacemaker.published), and the promotions that follow from it.
+"""What the nodes of a Galera cluster publish (see quorate.pacemaker.published), and the promotions that follow from it.
 
     RESOURCE-generation  permanent, of a node: the bootstrap generation in which it was last synced
     RESOURCE-generation  property of the cluster: the current bootstrap generation
-    RESOURCE-openings    property of the cluster: from which position each generation began
+    RESOURCE-openings    property of the cluster: the generation starts, each the position at which a generation began
 
-encode_* and decode_* make values of node attributes of a Report and an Override, and back (see quorate.pacemaker.encoding);
-they are pure.
+encode_* and decode_* turn a Report and an Override into the text of an attribute and back (see
+quorate.pacemaker.encoding); they are pure.
 """
 
 from quorate.galera import facts
@@ -56,7 +56,7 @@ _FIELDS = (
 
 
 def encode_report(report):
-    """The text of a Report for a node attribute; `node` is the attribute's target and not in it. `since` in whole s."""
+    """The text of a Report for a node attribute. `node` is the attribute's target and not in it; `since` in whole s."""
     parts = encoding.parts(_FIELDS, report)
     if report.view is not None:
         parts.append("vu:%s,vn:%d,vm:%s" % (report.view.uuid, report.view.seq, _join(report.view.members) or ""))
@@ -64,7 +64,7 @@ def encode_report(report):
 
 
 def decode_report(node, text):
-    """The Report that `node` published; None when the text is not one (another version, cut off, nonsense)."""
+    """The Report that `node` published; None when the text is not one (another version, truncated, garbage)."""
     values = encoding.values(text, _END)
     if values is None or "st" not in values:
         return None
@@ -86,16 +86,18 @@ def encode_override(override):
 
 
 def decode_override(text):
-    """The Override, None when the text is not one: an operator's word is acted upon whole or not at all."""
+    """The Override, None when the text is not one: a part of an order is not obeyed."""
     values = encoding.values(text)
     try:
-        return Override(encoding.word(values["node"]), values.get("by") or None, number(values["at"]), flag(values["f"]))
+        return Override(encoding.word(values["node"]), values.get("by") or None, number(values["at"]),
+                        flag(values["f"]))
     except (KeyError, TypeError, ValueError):
         return None
 
 
 class PublishedState(published.PublishedState):
-    """One resource's attributes, seen from one node. All methods raise quorate.pacemaker.attributes.Unavailable."""
+    """One resource's attributes, as this node reads and writes them. All methods raise
+    quorate.pacemaker.tools.Unavailable."""
 
     encode_report = staticmethod(encode_report)
     decode_report = staticmethod(decode_report)
@@ -103,7 +105,7 @@ class PublishedState(published.PublishedState):
     decode_override = staticmethod(decode_override)
 
     def withdraw(self):
-        """Take back all that this node said: it takes no part any more."""
+        """Delete all that this node published: it takes no part any more."""
         for what in ("report", "status"):
             self._attributes.delete("%s-%s" % (self._name, what))
         promotion.withdraw(self._attributes, self._name)
@@ -122,20 +124,22 @@ class PublishedState(published.PublishedState):
             self._lost(configured, present) if two else frozenset(), self.override(), listening)
 
     def _lost(self, configured, present):
+        """Configured nodes that are confirmed fenced or cleanly down."""
         from quorate.pacemaker import crm_mon
         nodes = crm_mon.status(self._context.commands, self._context.deadline).nodes
         return frozenset(node.name for node in nodes if node.name in configured and node.name not in present
                          and not node.online and not node.unclean and not node.pending)
 
     def open_generation(self, start):
-        """Make this the current generation, before a server is told to bootstrap. start: what decide.generation_start() gave."""
+        """Begin a generation, before a server is launched to bootstrap. start: what decide.generation_start() gave."""
         kept = self.generation_starts()[-STARTS_KEPT:] + [start]
         self._attributes.set_cluster_property(self._name + "-openings", ",".join(
             "%d:%s:%s:%d" % one for one in kept))
         self._attributes.set_cluster_property(self._name + "-generation", "%d" % start[0])
 
     def generation_starts(self):
-        """(generation, uuid, seqno or None, parent generation) of the last generations, see decide.generation_start()."""
+        """[(generation, uuid, seqno or None, parent generation)] of the last generations, see
+        decide.generation_start()."""
         found = []
         for part in (self._attributes.cluster_property(self._name + "-openings") or "").split(","):
             words = part.split(":")
@@ -146,14 +150,15 @@ class PublishedState(published.PublishedState):
 
     def set_own_generation(self, generation):
         """Record that this node is synced in this generation, so that its report may vote."""
-        note = self._state_files.read("published")
-        if note.get("generation") != str(generation):
+        last = self._state_files.read("published")
+        if last.get("generation") != str(generation):
             self._attributes.set_permanent(self._name + "-generation", "%d" % generation, this_node(self._context))
-            note["generation"] = str(generation)
-            self._state_files.write("published", note)
+            last["generation"] = str(generation)
+            self._state_files.write("published", last)
 
     def apply(self, decision):
-        """Offer the promotion that the decision allows, also on behalf of the others: the last one to report sees most."""
+        """Offer the promotions that the decision allows, also those of other nodes: the last one to report knows
+        most."""
         scores = promotion.scores(self._attributes, self._name)
         for node in decision.nodes:
             if scores.get(node, -1) < 0:
@@ -169,18 +174,20 @@ class PublishedState(published.PublishedState):
             promotion.offer(self._attributes, self._name, SCORE)
 
     def rewrite(self):
-        """Make the scheduler see what was said before: after a controller's death it may not (see Attributes.rewrite)."""
+        """Make the scheduler see what was written before: after a controller's death it may not (see
+        Attributes.rewrite)."""
         self._attributes.rewrite()
 
     def keep_promoted(self):
-        """The same, and wait until it is so: a probe that tells of a promoted server before its score is to be seen makes
-        the scheduler demote it."""
+        """The same, and wait until it is so: if a probe reports a promoted server before its score is visible, the
+        scheduler demotes it."""
         self._attributes.rewrite()
         self._attributes.await_written(promotion.name(self._name), this_node(self._context))
 
     def withdraw_self(self):
+        """Remove this node's score: its promotion is not offered any more."""
         promotion.withdraw(self._attributes, self._name)
 
     def withdraw_of(self, node):
-        """Take another node's score, so that the cluster demotes it."""
+        """Remove another node's score, so that the cluster demotes it."""
         promotion.withdraw(self._attributes, self._name, node)

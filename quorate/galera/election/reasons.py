@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reasons of decisions: whom the election waits for, what those nodes may hold, and what an operator can type. Pure."""
+"""The reasons of decisions: whom the election waits for, what they may hold, and what an operator can type. Pure."""
 
 from quorate.galera.election import proof
 from quorate.galera.facts import DOWN, WAIT, Decision, short
@@ -36,7 +36,8 @@ def _missing(snapshot, electorate):
                                 "and lack what was committed since" % snapshot.generation)
     if not electorate.voters:
         return tuple(awaited), "no node that reported has data, and the first start needs all configured nodes"
-    return tuple(awaited), "%s may hold commits that the nodes that reported lack" % ("it" if len(awaited) == 1 else "they")
+    return tuple(awaited), "%s may hold commits that the nodes that reported lack" % ("it" if len(awaited) == 1
+                                                                                      else "they")
 
 
 def _condition(snapshot, electorate, node):
@@ -62,7 +63,7 @@ def _needs_operator(snapshot, electorate, node):
 # Commands
 
 def override_command(snapshot, electorate):
-    """The command that goes on without the missing nodes: it names the best of those that reported. None: there is none."""
+    """The command that goes on without the missing nodes: it names the best of those that reported. Else None."""
     candidates = [report for report in electorate.voters if report.node in snapshot.configured]
     if not candidates:
         old = [report for report in electorate.outdated if report.node in snapshot.configured]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How to log in to the server: Settings for the agent and for galera-check, and the files that they come from.
 
-A file in my.cnf's form has user and password in its [client] section. The settings file of clustercheck is a shell script;
-its NAME=value lines are parsed and never executed.
+A file in my.cnf's form has user and password in its [client] section. The settings file of clustercheck is a shell
+script; its NAME=value lines are parsed and never executed.
 """
 
 import os
@@ -18,9 +18,10 @@ SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock")
 PORT = 3306
 
 
-class Settings(namedtuple("Settings", "socket host port user password extra_port", defaults=(None, None, PORT, "root", "", None))):
-    """How to connect. socket: path, or None for host and port. extra_port: the server's reserve (extra_port, admin_port) that
-    is tried when it has no connection left, or None. repr() shows no password."""
+class Settings(namedtuple("Settings", "socket host port user password extra_port",
+                          defaults=(None, None, PORT, "root", "", None))):
+    """How to connect. socket: path, or None for host and port. extra_port: the server's reserve (extra_port,
+    admin_port) that is tried when it has no connection left, or None. repr() shows no password."""
 
     __slots__ = ()
 
@@ -43,8 +44,8 @@ def for_agent(parameters, socket):
 
 
 def for_check(options):
-    """Settings of galera-check: by its options, else our own file, else clustercheck's settings, else the user that it runs as
-    on the socket. options: dict. Raises Unreadable."""
+    """Settings of galera-check: by its options, else our own file, else clustercheck's settings, else the user that it
+    runs as on the socket. options: dict. Raises Unreadable."""
     found = _account(options)
     if options.get("host"):
         found = found._replace(socket=None, host=options["host"], port=int(options.get("port", found.port)))
@@ -76,15 +77,15 @@ def _own_user():
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
-        raise Unreadable("The user id %d of this process has no name to log in with. Write [client] user and password into "
-                         "%s." % (os.geteuid(), FILE)) from None
+        raise Unreadable("The user id %d of this process has no name to log in with. Write [client] user and password "
+                         "into %s." % (os.geteuid(), FILE)) from None
 
 
 # Files
 
 def from_options_file(path, socket=None):
-    """Settings from the [client] section of a file in my.cnf's form; a given socket takes precedence over the file's. Raises
-    Unreadable."""
+    """Settings from the [client] section of a file in my.cnf's form; a given socket takes precedence over the file's.
+    Raises Unreadable."""
     lines = _lines(path)
     status = os.stat(path)
     if status.st_mode & 0o004:
@@ -100,13 +101,14 @@ def from_options_file(path, socket=None):
     if not found:
         raise Unreadable("%s has no [client] section with user and password." % path)
     host = None if socket or found.get("host") == "localhost" else found.get("host")
-    return Settings(socket or (None if host else found.get("socket") or usual_socket()), host, _port(found.get("port", "")),
+    return Settings(socket or (None if host else found.get("socket") or usual_socket()), host,
+                    _port(found.get("port", "")),
                     found.get("user", "root"), found.get("password", ""))
 
 
 def clustercheck_settings(options):
-    """The NAME=value lines of the settings file of an existing clustercheck (option settings, else the usual files), as a dict.
-    Raises Unreadable."""
+    """The NAME=value lines of the settings file of an existing clustercheck (option settings, else the usual files), as
+    a dict. Raises Unreadable."""
     for path in [options["settings"]] if "settings" in options else CLUSTERCHECK:
         found = shell_settings(path)
         if found:
@@ -115,8 +117,8 @@ def clustercheck_settings(options):
 
 
 def shell_settings(path):
-    """The NAME=value lines that clustercheck knows, from its settings file: parsed and never executed. {} when there is no
-    such file. Raises Unreadable, also for a value that only a shell could evaluate."""
+    """The NAME=value lines that clustercheck knows, from its settings file: parsed and never executed. {} when there is
+    no such file. Raises Unreadable, also for a value that only a shell could evaluate."""
     if not os.path.exists(path):
         return {}
     found = {}
@@ -127,8 +129,8 @@ def shell_settings(path):
             continue
         text = _unquoted(value, " \t;")
         if ("`" in text or "$" in text) and not value.strip().startswith("'"):
-            raise Unreadable("%s: the value of %s needs a shell, and this file is not executed. Write the value itself, in "
-                             "single quotes." % (path, name))
+            raise Unreadable("%s: the value of %s needs a shell, and this file is not executed. Write the value "
+                             "itself, in single quotes." % (path, name))
         found[name] = text
     return found
 

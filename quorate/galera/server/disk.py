@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of this node's data directory while no server runs on it: reading them into a Report, changing what a start needs.
+"""The files of this node's data directory while no server runs on it: reading them into a Report, changing what a start
+needs.
 
 Sources: grastate.dat, gvwstate.dat, `mysqld --wsrep-recover`, and what the agent itself wrote down while a server ran.
 """
@@ -23,9 +24,9 @@ CREATE_MOST = 120    # seconds; making the system tables
 def read_report(context, state_files, layout):
     """(Report, problem) by grastate.dat, gvwstate.dat and, where they do not say it, InnoDB. No server may run there.
 
-    Report: what only the participant knows is not set (node, since, tried, survivor, and generation, except 0 where a state
-    transfer into this node broke off: the donor has all that it had, so nothing was lost). problem: None, or a sentence
-    about what could not be read.
+    Report: what only the participant knows is not set (node, since, tried, survivor, and generation, except 0 where a
+    state transfer into this node broke off: the donor has all that it had, so nothing was lost). problem: None, or a
+    sentence about what could not be read.
 
     A view that was set aside for a start that came to nothing is restored first: it still is the last proof.
     """
@@ -45,10 +46,12 @@ def read_report(context, state_files, layout):
     report = report._replace(safe=state.safe_to_bootstrap if state else None)
     if state and state.uuid != facts.ZERO_UUID and state.seqno >= 0:
         context.log.say("grastate.dat: stopped cleanly at %s:%d." % (state.uuid, state.seqno))
-        return report._replace(uuid=state.uuid, seqno=state.seqno, source=facts.GRASTATE, clean=True, data=True), problem
+        return (report._replace(uuid=state.uuid, seqno=state.seqno, source=facts.GRASTATE, clean=True, data=True),
+                problem)
     if transfer_broke_off(layout.datadir, state):
         # What a state transfer leaves half-way can look like a database with a position, and is none.
-        return report._replace(generation=0), "A state transfer into %s broke off; this node can only join." % layout.datadir
+        return (report._replace(generation=0),
+                "A state transfer into %s broke off; this node can only join." % layout.datadir)
     position, error = recover(context, state_files, layout)
     if position is None:
         return report._replace(uuid=None, seqno=None, data=None), error
@@ -64,7 +67,7 @@ def recorded(datadir, view):
 
 
 def settled(state_files, view):
-    """Whether it was observed, while the server ran, that it had committed everything before the change to this view."""
+    """Whether the server was observed to have committed everything before the change to this view."""
     note = state_files.read("view", persistent=True)
     return view is not None and note.get("settled") == "%s:%d" % (view.uuid, view.seq)
 
@@ -92,8 +95,8 @@ def transfer_broke_off(datadir, state):
 
 
 def last_view(state_files, datadir):
-    """(my_uuid, View, arbitrators, names) of the last primary view: gvwstate.dat's, else the remembered one. names: dict
-    masked member UUID -> node name."""
+    """(my_uuid, View, arbitrators, names) of the last primary view: gvwstate.dat's, else the remembered one. names:
+    dict masked member UUID -> node name."""
     note = state_files.read("view", persistent=True)
     names = dict(pair.partition("=")[::2] for pair in note.get("names", "").split())
     arbitrators = frozenset(note.get("arbitrators", "").split())
@@ -143,9 +146,9 @@ def remove_empty_view(datadir):
 
 
 def restore_view(datadir, saved, user):
-    """Restore a gvwstate.dat that a server removed when it was stopped while it waited for a primary component, or that was
-    set aside for a start. The server was never in a newer view, so it still says who may hold commits. saved: the text of
-    the file, None: nothing to restore."""
+    """Restore a gvwstate.dat that a server removed when it was stopped while it waited for a primary component, or that
+    was set aside for a start. The server was never in a newer view, so it still says who may hold commits. saved: the
+    text of the file, None: nothing to restore."""
     import pwd
     path = os.path.join(datadir, "gvwstate.dat")
     if saved and not os.path.exists(path) and os.path.isdir(datadir):
@@ -157,8 +160,8 @@ def remove_closed_log(datadir):
     """Remove a tc.log that holds nothing and on which the server would refuse to start ("Bad magic header in tc log").
 
     A server that closes it changes the first byte of its magic number to A and deletes it; where it may not delete (the
-    directory belonged to another user at that time) the file stays. One that was killed before it wrote the magic number
-    leaves zeros (sql/log.cc, TC_LOG_MMAP). Any other content is a real log and stays.
+    directory belonged to another user at that time) the file stays. One that was killed before it wrote the magic
+    number leaves zeros (sql/log.cc, TC_LOG_MMAP). Any other content is a real log and stays.
     """
     path = os.path.join(datadir, "tc.log")
     try:
@@ -176,9 +179,10 @@ def recover(context, state_files, layout):
     log, result = _recover_once(context, state_files, layout, [])
     found = parse.recovered_position(log)
     if found is None and parse.prepared_xa(log):
-        # These were prepared and not committed by the group: what the group committed is committed here, or Galera replays
-        # it from the writesets that this node lacks. MariaDB itself asks for the heuristic rollback.
-        context.log.warning("Rolling back %d prepared XA transactions to recover the position." % parse.prepared_xa(log))
+        # These were prepared and not committed by the group: what the group committed is committed here, or Galera
+        # replays it from the writesets that this node lacks. MariaDB itself asks for the heuristic rollback.
+        context.log.warning("Rolling back %d prepared XA transactions to recover the position."
+                            % parse.prepared_xa(log))
         _recover_once(context, state_files, layout, ["--tc-heuristic-recover=rollback"])
         log, result = _recover_once(context, state_files, layout, [])
         found = parse.recovered_position(log)
@@ -198,8 +202,9 @@ def _recover_once(context, state_files, layout, options):
     path = state_files.path("recover.log")
     replace(path, "", (account.pw_uid, account.pw_gid))
     result = context.commands.run(
-        layout.base() + ["--wsrep-recover", "--wsrep_cluster_address=gcomm://", "--skip-networking", "--log-error=" + path,
-                         "--pid-file=%s.recover" % layout.pid, "--socket=%s.recover" % layout.socket] + options,
+        layout.base() + ["--wsrep-recover", "--wsrep_cluster_address=gcomm://", "--skip-networking",
+                         "--log-error=" + path, "--pid-file=%s.recover" % layout.pid,
+                         "--socket=%s.recover" % layout.socket] + options,
         min(RECOVER_MOST, context.deadline.left() * RECOVER_SHARE))
     return text(state_files.run, "recover.log") or "", result
 

@@ -17,7 +17,7 @@ NOT_READY = (1047,)                 # ER_UNKNOWN_COM_ERROR: WSREP has not yet pr
 UNDEFINED = 2 ** 64 - 1             # wsrep_local_index, wsrep_cluster_conf_id outside of a primary component
 ON = {"on": True, "1": True, "yes": True, "off": False, "0": False, "no": False}
 BLOCKING = ("rsync", "mysqldump")   # state transfers during which the donor cannot write (or not even read)
-FIT_TO_WRITE = ("synced", "donor", "desynced")  # a donor stays the writer: to move it because of a backup would be worse
+FIT_TO_WRITE = ("synced", "donor", "desynced")  # a donor stays the writer: to move the writer for a backup is worse
 
 
 class Policy(namedtuple("Policy", "available_when_donor available_when_readonly", defaults=("no", True))):
@@ -34,13 +34,15 @@ def classify(status, policy):
     if not status.answered:
         return _silent(status)
     if status.cluster_status != "Primary":
-        return Health("non-primary", False, "Galera cluster node is not in a primary component (wsrep_cluster_status %s)."
+        return Health("non-primary", False,
+                      "Galera cluster node is not in a primary component (wsrep_cluster_status %s)."
                       % status.cluster_status)
     if status.reject_queries not in (None, "NONE"):
         return Health("rejecting", False, "Galera cluster node rejects queries (wsrep_reject_queries=%s)."
                       % status.reject_queries)
     if status.maint_mode not in (None, "", "DISABLED"):
-        return Health("maintenance", False, "Galera cluster node is in maintenance (pxc_maint_mode=%s)." % status.maint_mode)
+        return Health("maintenance", False, "Galera cluster node is in maintenance (pxc_maint_mode=%s)."
+                      % status.maint_mode)
     if status.local_state == 2:
         return _donor(status, policy)
     if status.local_state != 4 or status.ready is False:
@@ -52,20 +54,23 @@ def classify(status, policy):
 
 
 def _donor(status, policy):
-    """The donor of a state transfer, or a server that the operator desynced (a backup): it works, and may lag behind."""
+    """The donor of a state transfer, or a desynced server (a backup): it works, and may lag behind."""
     code = "desynced" if status.desync else "donor"
     blocked = status.sst_donor_rejects_queries or (
         code == "donor" and any(word in (status.sst_method or "") for word in BLOCKING))
     ok = policy.available_when_donor == "yes" or (policy.available_when_donor == "auto" and not blocked)
-    return Health(code, ok, "Galera cluster node is %s." % (
-        "desynced (wsrep_desync)" if status.desync else "donor of a state transfer (%s)" % (status.sst_method or "unknown")))
+    if status.desync:
+        return Health(code, ok, "Galera cluster node is desynced (wsrep_desync).")
+    return Health(code, ok, "Galera cluster node is donor of a state transfer (%s)." % (status.sst_method or "unknown"))
 
 
 def _silent(status):
     if status.errno in TOO_MANY:
-        return Health("out-of-connections", False, "The database server runs and has no connection left (max_connections).")
+        return Health("out-of-connections", False,
+                      "The database server runs and has no connection left (max_connections).")
     if status.errno in DENIED:
-        return Health("refused", False, "The database server runs and refuses the credentials of the check: %s" % status.error)
+        return Health("refused", False,
+                      "The database server runs and refuses the credentials of the check: %s" % status.error)
     if status.errno in NOT_READY:
         return Health("non-primary", False, "Galera cluster node is not ready for queries (WSREP).")
     if status.error and ("timed out" in status.error or "[Errno 11]" in status.error):
@@ -73,14 +78,15 @@ def _silent(status):
         return Health("hung", False, "The database server does not answer.")
     if status.errno in (2002, 2003):
         return Health("down", False, "The database server accepts no connection: %s" % status.error)
-    return Health("hung" if status.errno == 2013 else "unknown", False, "The database server gave no answer: %s" % status.error)
+    return Health("hung" if status.errno == 2013 else "unknown", False,
+                  "The database server gave no answer: %s" % status.error)
 
 
 # Parsing
 
 def wsrep_state(rows, at=None):
-    """ServerStatus from the rows of SHOW GLOBAL STATUS and SHOW GLOBAL VARIABLES. rows: dict of name to text; at: monotonic
-    seconds when they were asked for."""
+    """ServerStatus from the rows of SHOW GLOBAL STATUS and SHOW GLOBAL VARIABLES. rows: dict of name to text; at:
+    monotonic seconds when they were asked for."""
     lower = {name.lower(): value for name, value in rows.items()}
 
     def text(name):

@@ -17,9 +17,10 @@ SERVERS = ("/usr/sbin/mariadbd", "/usr/sbin/mysqld", "/usr/libexec/mariadbd", "/
 LOG_DIRECTORIES = ("/var/log/mysql", "/var/log/mariadb")
 
 
-class Layout(namedtuple("Layout", "server config datadir socket pid log user group flush wsrep_on provider sst_method")):
-    """server: path of the program; config: --defaults-file or None; datadir, socket, pid, log: paths; user, group: names;
-    flush: innodb_flush_log_at_trx_commit, wsrep_on, provider, sst_method: as text, None when not set."""
+class Layout(namedtuple("Layout",
+                        "server config datadir socket pid log user group flush wsrep_on provider sst_method")):
+    """server: path of the program; config: --defaults-file or None; datadir, socket, pid, log: paths; user, group:
+    names; flush (innodb_flush_log_at_trx_commit), wsrep_on, provider, sst_method: as text, None when not set."""
 
     __slots__ = ()
 
@@ -60,7 +61,7 @@ def find_layout(context):
         raise Failed(codes.ERR_INSTALLED, "The configuration file %s (parameter config) does not exist on this node."
                      % parameters.config)
     argv = [server] + (["--defaults-file=" + parameters.config] if parameters.config else [])
-    # With wsrep_on in its files and no address, MariaDB refuses even to print its help; launch() passes the real address.
+    # With wsrep_on in its files and no address, MariaDB refuses even to print its help. A start passes the real one.
     result = context.commands.run(
         argv + ["--user=" + parameters.user, "--wsrep_cluster_address=gcomm://", "--verbose", "--help"],
         context.deadline.limit(20))
@@ -126,7 +127,8 @@ def layout_problems(layout):
         found.append("The directory %s for the error log is missing: install -d -o %s -g adm -m 2750 %s"
                      % (directory, layout.user, directory))
     elif not _writable(directory, uid) and not (os.path.exists(layout.log) and _writable(layout.log, uid)):
-        found.append("User %s cannot write to the error log %s: chown %s %s" % (layout.user, layout.log, layout.user, directory))
+        found.append("User %s cannot write to the error log %s: chown %s %s"
+                     % (layout.user, layout.log, layout.user, directory))
     if os.path.isdir(layout.datadir):
         owner = os.stat(layout.datadir).st_uid
         if owner != uid:

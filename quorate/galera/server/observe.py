@@ -76,7 +76,8 @@ def observe_process(context, state_files, process):
     if found.code == "hung" and not context.deadline.expired:
         status = sql.ask(settings, context.deadline.limit(limit))  # one slow answer does not mean that it hangs
         found = classify(status, Policy())
-    return Observation(state_of(state_files, context.processes, process, status, found), process, status, found.sentence)
+    return Observation(state_of(state_files, context.processes, process, status, found), process, status,
+                       found.sentence)
 
 
 def state_of(state_files, processes, process, status, found):
@@ -118,15 +119,18 @@ def transferred_bytes(processes, process):
 
 
 def stalled_for(context, state_files, process):
-    """Monotonic seconds since the server was last observed to read or write anything; kept in the state file "progress"."""
-    return state_files.elapsed("progress", context.clock, bytes=transferred_bytes(context.processes, process), pid=process.pid)
+    """Monotonic seconds since the server was last observed to read or write anything; kept in the state file
+    "progress"."""
+    return state_files.elapsed("progress", context.clock, bytes=transferred_bytes(context.processes, process),
+                               pid=process.pid)
 
 
 def listening(addresses, limit):
-    """Names of the nodes whose group communication port accepts a connection. addresses: name -> (host, port); limit: s.
+    """Names of the nodes whose group communication port accepts a connection. addresses: name -> (host, port); limit:
+    s.
 
-    A host that does not answer or does not resolve is not listening as far as can be told from here; Pacemaker's fencing,
-    not this, proves that a silent one is dead.
+    A host that does not answer or does not resolve is not listening as far as can be told from here; Pacemaker's
+    fencing, not this, proves that a silent one is dead.
     """
     import select
     from socket import SO_ERROR, SOL_SOCKET, socket
@@ -169,5 +173,6 @@ def members(context, state_files):
                     context.deadline.limit(context.parameters.check_timeout))
     if not rows:
         return None
-    return Members(tuple(uuid for uuid, _, _ in rows), {facts.mask(uuid): "".join(name.split()) for uuid, name, _ in rows},
+    return Members(tuple(uuid for uuid, _, _ in rows), {facts.mask(uuid): "".join(name.split()) for uuid, name,
+                                                        _ in rows},
                    frozenset(facts.mask(uuid) for uuid, _, address in rows if not address))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text to facts: what Galera and mysqld write to disk and to logs, and wsrep_cluster_address. Pure: no clock, no file.
 
-Every function accepts what a broken machine may hold (truncated text, zeros after a power cut, another version's text) and
-returns Garbage or None instead of raising, so that a decision sees *unknown*.
+Every function accepts what a broken machine may hold (truncated text, zeros after a power cut, another version's text)
+and returns Garbage or None instead of raising, so that a decision sees *unknown*.
 """
 
 from quorate.galera import facts
@@ -79,7 +79,8 @@ def gvwstate(text):
             ended = True
     if mine is None or view_uuid is None or seq is None or not members or None in members or not ended:
         return Garbage("is not a complete view")
-    return Gvwstate(facts.mask(mine), View(facts.mask(view_uuid), seq, frozenset(facts.mask(member) for member in members)))
+    return Gvwstate(facts.mask(mine), View(facts.mask(view_uuid), seq,
+                                           frozenset(facts.mask(member) for member in members)))
 
 
 def settled(view, applied_members):
@@ -90,7 +91,8 @@ def settled(view, applied_members):
     what an evicted member had committed is on this node's disk as well. Store the View when this becomes true; the
     report after a later crash says `settled` when the stored View is that of gvwstate.dat.
     """
-    return view is not None and view.members == frozenset(facts.mask(member.strip().lower()) for member in applied_members)
+    return view is not None and view.members == frozenset(facts.mask(member.strip().lower())
+                                                          for member in applied_members)
 
 
 # Logs
@@ -123,8 +125,8 @@ def prepared_xa(log):
 
 
 def last_error(log, most=ERROR_MOST):
-    """The last [ERROR] that mysqld logged, without time and thread, at most `most` characters; or None. Errors that only follow
-    from others count only if there is no other."""
+    """The last [ERROR] that mysqld logged, without time and thread, at most `most` characters; or None. Errors that
+    only follow from others count only if there is no other."""
     cause, any_line = None, None
     for line in log.splitlines():
         _, separator, rest = line.partition("[ERROR]")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server's processes: find them, launch one, stop them with proof, read what it logged.
 
-A pid file proves nothing: it is missing during recovery and state transfer, and its pid is reused. mysqld changes into its
-data directory first (sql/mysqld.cc, my_setwd), so a server is recognised by its working directory being *that* directory
-(device and inode: a container's /var/lib/mysql is another one).
+A pid file proves nothing: it is missing during recovery and state transfer, and its pid is reused. mysqld changes into
+its data directory first (sql/mysqld.cc, my_setwd), so a server is recognised by its working directory being *that*
+directory (device and inode: a container's /var/lib/mysql is another one).
 """
 
 import os
@@ -15,7 +15,7 @@ from quorate.ocf.codes import Failed
 
 NAMES = ("mariadbd", "mysqld", "mysqld-debug")
 TRANSFER = ("wsrep_sst_", "rsync", "mariabackup", "mariadb-backup", "xtrabackup", "mbstream", "xbstream", "socat")
-OPEN_FILES = 32768  # LimitNOFILE of mariadb.service; with Pacemaker's limit of 1024 its table cache shrinks from 2000 to 421
+OPEN_FILES = 32768  # LimitNOFILE of mariadb.service; with Pacemaker's 1024 its table cache shrinks from 2000 to 421
 LOG_MOST = 262144   # bytes of the error log that are read
 
 
@@ -29,14 +29,16 @@ def same_directory(pid, datadir):
 
 
 def is_server(process, datadir):
-    """Whether this is a server on that data directory: by its working directory, else (early in its start) by its options."""
+    """Whether this is a server on that data directory: by its working directory, else (early in its start) by its
+    options."""
     if not process.argv or os.path.basename(process.argv[0]) not in NAMES:
         return False
     return same_directory(process.pid, datadir) or ("--datadir=" + datadir in process.argv and same_root(process.pid))
 
 
 def is_orphan(process, datadir, sessions):
-    """Whether this is left over from a state transfer on that data directory. sessions: ids of the server's sessions."""
+    """Whether this is left over from a state transfer on that data directory. sessions: ids of the server's
+    sessions."""
     if not any(os.path.basename(word).startswith(TRANSFER) for word in process.argv[:3]):
         return False
     return ((mentions(process.argv, datadir) and same_root(process.pid)) or same_directory(process.pid, datadir)
@@ -69,7 +71,8 @@ def all_processes(context, state_files, datadir):
 def launch(context, state_files, layout, options):
     """Start the server; options: in addition to layout.base(). Returns its Process. Raises Failed."""
     prepare_run_directories(layout)
-    argv = layout.base() + ["--socket=" + layout.socket, "--pid-file=" + layout.pid, "--log-error=" + layout.log] + options
+    argv = layout.base() + ["--socket=" + layout.socket, "--pid-file=" + layout.pid, "--log-error="
+                            + layout.log] + options
     context.log.say("Starting %s" % " ".join(argv))
     daemon.allow_open_files(OPEN_FILES)
     process = daemon.launch(context, state_files, argv, layout.log, {"OCF_ROOT": None}, datadir=layout.datadir,
@@ -83,24 +86,29 @@ def prepare_run_directories(layout):
     """Make the directories of socket and pid file in /run, which is empty after a boot."""
     import pwd
     account = pwd.getpwnam(layout.user)
-    daemon.make_directories({os.path.dirname(layout.socket), os.path.dirname(layout.pid)}, account.pw_uid, account.pw_gid,
+    daemon.make_directories({os.path.dirname(layout.socket), os.path.dirname(layout.pid)}, account.pw_uid,
+                            account.pw_gid,
                             0o755)
 
 
 def stop(context, state_files, datadir, budget, skip_grace=False):
-    """Stop everything that works on the data directory, within `budget` seconds. Returns what is still there (empty: done).
+    """Stop everything that works on the data directory, within `budget` seconds. Returns what is still there (empty:
+    done).
 
-    skip_grace: SIGTERM is unlikely to be heard, so SIGKILL comes early. A server that waits for a primary component does not
-    react to it (57 s observed), one that was frozen is likely to hang again; their data survive a kill as they survive a crash.
+    skip_grace: SIGTERM is unlikely to be heard, so SIGKILL comes early. A server that waits for a primary component
+    does not react to it (57 s observed), one that was frozen is likely to hang again; their data survive a kill as they
+    survive a crash.
     """
     def ask(processes):
         for process in processes:
             if is_server(process, datadir):
                 daemon.signal(context, process, daemon.SIGTERM)
-                daemon.signal(context, process, daemon.SIGCONT)  # stopped by SIGSTOP, it could not even receive the SIGTERM
+                daemon.signal(context, process,
+                              daemon.SIGCONT)  # stopped by SIGSTOP, it could not even receive the SIGTERM
                 context.log.say("Sent SIGTERM to pid %d (%s)." % (process.pid, process.argv[0]))
 
-    return daemon.stop(context, lambda: all_processes(context, state_files, datadir), ask, "The database server", budget,
+    return daemon.stop(context, lambda: all_processes(context, state_files, datadir), ask, "The database server",
+                       budget,
                        skip_grace)
 
 
@@ -119,8 +127,8 @@ def last_error(state_files):
 
 
 def startup_error(state_files, layout):
-    """Why a server ended that was launched a moment ago: its last error, else the last line that it printed before it had a
-    log."""
+    """Why a server ended that was launched a moment ago: its last error, else the last line that it printed before it
+    had a log."""
     from quorate.galera.server import parse
     printed = daemon.printed_output(state_files)
     error = parse.last_error(new_log(state_files, layout.log)) or parse.last_error(printed)

@@ -8,8 +8,8 @@ from quorate.galera.server import health
 from quorate.host.mysql import driver
 
 BROKEN = (2006, 2013, 1927, 4031)  # CR_SERVER_GONE_ERROR, CR_SERVER_LOST, ER_CONNECTION_KILLED, ..._INTERACTION_TIMEOUT
-QUESTION = ("SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME LIKE 'wsrep%' "
-            "OR VARIABLE_NAME = 'Threads_connected' UNION ALL SELECT VARIABLE_NAME, VARIABLE_VALUE FROM "
+QUESTION = ("SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME LIKE "
+            "'wsrep%' OR VARIABLE_NAME = 'Threads_connected' UNION ALL SELECT VARIABLE_NAME, VARIABLE_VALUE FROM "
             "information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME IN ('wsrep_desync','wsrep_reject_queries',"
             "'wsrep_sst_donor_rejects_queries','wsrep_sst_method','read_only','pxc_maint_mode')")
 
@@ -36,8 +36,8 @@ class Session:
             raise
 
     def status(self, timeout):
-        """ServerStatus; never raises for what the server does. A kept connection that broke says nothing of the server, which
-        may have been restarted or told to close it: so it is asked once more, on a new connection."""
+        """ServerStatus; never raises for what the server does. A kept connection that broke says nothing of the server,
+        which may have been restarted or told to close it: so it is asked once more, on a new connection."""
         kept = self._connection is not None
         status = self._status(timeout)
         return self._status(timeout) if kept and status.errno in BROKEN and "timed out" not in status.error else status
@@ -57,8 +57,8 @@ class Session:
             return no_answer(error)
 
     def close(self, goodbye=False):
-        """Drop the connection. goodbye: end it in the protocol, because the server counts an aborted connection otherwise; not
-        for a hung server, which would not answer."""
+        """Drop the connection. goodbye: end it in the protocol, because the server counts an aborted connection
+        otherwise; not for a hung server, which would not answer."""
         if self._connection is not None:
             try:
                 self._connection.close() if goodbye else self._connection._force_close()
@@ -72,7 +72,8 @@ class Session:
 
         def connect(**where):
             return pymysql.connect(user=settings.user, password=settings.password, connect_timeout=max(0.05, timeout),
-                                   read_timeout=timeout, write_timeout=timeout, autocommit=True, init_command=None, **where)
+                                   read_timeout=timeout, write_timeout=timeout, autocommit=True, init_command=None,
+                                   **where)
 
         try:
             return connect(**({"unix_socket": settings.socket} if settings.socket
@@ -90,7 +91,8 @@ def code(error):
 
 
 def no_answer(error):
-    """ServerStatus of a server that gave no answer. errno 2013 with 'timed out' in the text: it is there and does not answer."""
+    """ServerStatus of a server that gave no answer. errno 2013 with 'timed out' in the text: it is there and does not
+    answer."""
     number = code(error)
     text = " ".join(str(error.args[-1] if error.args else error).split())[:160]
     return ServerStatus(answered=False, error=text, errno=number, at=monotonic())

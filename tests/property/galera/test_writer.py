@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agreement on the writer, in simulated time: never two, whatever is slow, silent, cut off, or sees an old view; and
-one for as long as all is quiet."""
+"""The agreement on the writer, in simulated time: never two, whatever is slow, silent, cut off, or sees an old view;
+and one for as long as all is quiet."""
 
 import random
 
@@ -94,7 +94,8 @@ class World:
         if one.ends is None:
             return
         for other in one.view:   # each is asked at some moment of the round
-            if other is not one and other.name not in one.heard and (self.chance.random() < 0.5 or self.now >= one.ends):
+            if other is not one and other.name not in one.heard and (self.chance.random() < 0.5
+                                                                     or self.now >= one.ends):
                 one.heard[other.name] = None if (one, other) in self.cut else (
                     (False, NONE) if not other.up else (other.fit, other.role.state))
         if self.now >= one.ends:
@@ -106,7 +107,8 @@ class World:
         place = one.view.index(one) if one in one.view else None
         for index, other in enumerate(one.view):
             if other is not one:
-                member = known.get(other.name, Member(False, self.now))._replace(lower=place is not None and index < place)
+                member = known.get(other.name, Member(False, self.now))._replace(lower=place is not None
+                                                                                 and index < place)
                 word = one.heard.get(other.name)
                 if word is not None:
                     member = member._replace(heard=self.now, asked=one.asked, fit=word[0], state=word[1])

@@ -58,7 +58,8 @@ def codes(status, draining=None):
     (WELL._replace(read_only=True), {"/": 200, "/writer": 503, "/reader": 200, "/live": 200}),
     (DONOR, {"/": 503, "/writer": 503, "/reader": 200, "/live": 200}),
     (WELL._replace(local_state=1), {"/": 503, "/writer": 503, "/reader": 503, "/live": 200}),
-    (WELL._replace(cluster_status="non-Primary", local_index=0), {"/": 503, "/writer": 503, "/reader": 503, "/live": 200}),
+    (WELL._replace(cluster_status="non-Primary", local_index=0),
+     {"/": 503, "/writer": 503, "/reader": 503, "/live": 200}),
     (HUNG, {"/": 503, "/writer": 503, "/reader": 503, "/live": 503}),
 ])
 def test_code_of_each_role(status, wanted):

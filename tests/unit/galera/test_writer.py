@@ -21,9 +21,11 @@ class Node:
 
     def __init__(self, status=WELL, **said):
         self.now, self.status, self.draining, self.fresh = 100.0, status, None, True
-        self.answers = {"10.0.0.1": (True, NONE), "10.0.0.3": (True, NONE), **{"10.0.0." + name[1]: word for name, word in said.items()}}
+        self.answers = {"10.0.0.1": (True, NONE), "10.0.0.3": (True, NONE),
+                        **{"10.0.0." + name[1]: word for name, word in said.items()}}
         self.asked = []
-        self.election = WriterElection(lambda: Fact(self.status, classify(self.status, Policy()), self.draining), lambda: self.fresh,
+        self.election = WriterElection(lambda: Fact(self.status, classify(self.status, Policy()), self.draining),
+                                       lambda: self.fresh,
                                9200, self._ask, lambda: self.now)
 
     def _ask(self, addresses, path, limit):
@@ -61,7 +63,8 @@ def test_who_does_not_know_its_place_is_not_the_writer(change):
     assert not Node(WELL._replace(**change)).rounds()
 
 
-@pytest.mark.parametrize("first, holds", [((False, NONE), True), ("refused", True), ((True, NONE), False), ((False, HOLDS), False),
+@pytest.mark.parametrize("first, holds", [((False, NONE), True), ("refused", True), ((True, NONE), False),
+                                          ((False, HOLDS), False),
                                           (None, False)])
 def test_the_second_becomes_the_writer_only_where_the_first_provably_cannot(first, holds):
     assert holds == Node(n1=first).rounds(40)

@@ -12,7 +12,8 @@ ADDRESS = "gcomm://n1,n2,n3"
 
 
 class PublishedState:
-    """What this node has published, beside what the others say: one list of reports for each look, the last one for ever."""
+    """What this node has published, beside what the others say: one list of reports for each look, the last one for
+    ever."""
 
     def __init__(self, *reports_by_turn):
         self.reports_by_turn, self.own, self.withdrawn = list(reports_by_turn), None, False
@@ -45,7 +46,8 @@ class KilledNode(Participant):
 
 
 def participant(tmp_path, *reports_by_turn):
-    context = fakes.context(parameters=PARAMETERS, environ={"OCF_RESKEY_CRM_meta_on_node": ME}, wsrep_cluster_address=ADDRESS,
+    context = fakes.context(parameters=PARAMETERS, environ={"OCF_RESKEY_CRM_meta_on_node": ME},
+                            wsrep_cluster_address=ADDRESS,
                             datadir=tmp_path / "data")
     published = PublishedState(*reports_by_turn)
     published.own = crashed(ME, 5)

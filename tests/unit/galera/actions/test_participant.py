@@ -124,7 +124,8 @@ class Offered(Participant):
 
 
 def test_an_offer_that_nobody_takes_is_written_again(tmp_path):
-    """Found by scripts/faults: after the death of a controller the score was in pacemaker-attrd only, and n2 waited for ever."""
+    """Found by scripts/faults: after the death of a controller the score was in pacemaker-attrd only, and n2 waited for
+    ever."""
     context = fakes.context(parameters=PARAMETERS, environ={"OCF_RESKEY_CRM_meta_on_node": "n1"},
                             wsrep_cluster_address="gcomm://n1,n2")
     offers = Offers()
@@ -140,8 +141,8 @@ def test_an_offer_that_nobody_takes_is_written_again(tmp_path):
 # At the promotion
 
 def test_a_primary_component_lost_while_it_waited_is_re_formed_and_not_joined(tmp_path):
-    """Found by scripts/faults: n2 and n3 killed, n1's report late. Then n2 came as a new member, the old view could not come
-    back without it, and all three waited for a minute."""
+    """Found by scripts/faults: n2 and n3 killed, n1's report late. Then n2 came as a new member, the old view could not
+    come back without it, and all three waited for a minute."""
     late = [alive("n1", facts.SYNCED), crashed("n3", 5)]
     lost = [alive("n1", facts.NONPRIMARY), crashed("n3", 5)]
 
@@ -154,7 +155,8 @@ def test_a_primary_component_lost_while_it_waited_is_re_formed_and_not_joined(tm
 def test_a_join_is_carried_out_on_the_snapshot_that_it_was_decided_on(tmp_path):
     late = [alive("n1", facts.SYNCED), crashed("n3", 5)]
 
-    decision, snapshot = participant(tmp_path, late, late, late, [alive("n1", facts.NONPRIMARY), crashed("n3", 5)]).confirm(None)
+    decision, snapshot = participant(tmp_path, late, late, late,
+                                     [alive("n1", facts.NONPRIMARY), crashed("n3", 5)]).confirm(None)
 
     assert facts.JOIN == decision.action
     assert keeps_view(snapshot, ME, decision, frozenset({"n1"}))  # one of three may have lost it, and not know yet
@@ -179,7 +181,8 @@ def test_a_bootstrap_is_confirmed_on_its_own_node_only(tmp_path):
 
 
 @pytest.mark.parametrize("answering, confirmed", [((), True), (("n3",), False)])
-def test_a_bootstrap_is_confirmed_only_after_the_ports_of_silent_nodes_were_tried(tmp_path, mocker, answering, confirmed):
+def test_a_bootstrap_is_confirmed_only_after_the_ports_of_silent_nodes_were_tried(tmp_path, mocker, answering,
+                                                                                  confirmed):
     """n3 was evicted before the last view and has not reported. Whether its mysqld runs only its port can tell."""
     tried = []
     mocker.patch.object(observe, "listening", lambda addresses, _: tried.append(set(addresses)) or frozenset(answering))

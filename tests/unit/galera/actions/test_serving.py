@@ -31,12 +31,14 @@ class Participant:
 
 
 def test_an_account_that_cannot_see_the_members_does_not_make_every_monitor_ask_the_cluster(tmp_path):
-    """With the privilege USAGE, which the parameter asked for, no view ever counted as settled: ten programs every 5 s."""
+    """With the privilege USAGE, which the parameter asked for, no view ever counted as settled: ten programs every 5
+    s."""
     os.makedirs(tmp_path / "data")
     (tmp_path / "data" / "gvwstate.dat").write_text(VIEW)
     context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", datadir=tmp_path / "data",
                             socket=tmp_path / "nobody", environ={"OCF_RESKEY_CRM_meta_interval": "5000"})
-    state_files, participant = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), Participant()
+    state_files, participant = StateFiles("galera", "db", str(tmp_path / "run"),
+                                          str(tmp_path / "lasting")), Participant()
     seen = Observation(facts.SYNCED, None, None, "It is synced.")
 
     for _ in range(720):  # an hour

@@ -13,8 +13,8 @@ from tests.unit.galera.election.reports import alive
 
 @pytest.mark.parametrize("afterwards, most", [(facts.NONPRIMARY, 12), (facts.STARTING, 12), (facts.RECEIVING, 31)])
 def test_nobody_waits_for_a_primary_component_that_died(tmp_path, mocker, afterwards, most):
-    """n1 and n3 are reachable for 6 s, then killed. Found by scripts/faults: killed while n2 joined them, they were started
-    again only when n2's promote had waited for all of its 30 s."""
+    """n1 and n3 are reachable for 6 s, then killed. Found by scripts/faults: killed while n2 joined them, they were
+    started again only when n2's promote had waited for all of its 30 s."""
     one = participant(tmp_path, [alive("n1", facts.SYNCED), alive("n3", facts.SYNCED)])
     clock = one.context.clock
     process = one.context.processes.add("/usr/sbin/mariadbd")

@@ -36,12 +36,13 @@ class PublishedState:
         pass
 
     def snapshot(self, configured, names=None, listening=None):
-        return facts.Snapshot(ME, configured, self.reports, frozenset(self.reports), 1, {}, False, frozenset(), None, None)
+        return facts.Snapshot(ME, configured, self.reports, frozenset(self.reports), 1, {}, False, frozenset(), None,
+                              None)
 
 
 def watched(tmp_path, action, complete=900):
-    """(code, statuses) for a server that has been starting for a quarter of an hour. action: what it was launched for; complete:
-    seconds since all members of its last view are there."""
+    """(code, statuses) for a server that has been starting for a quarter of an hour. action: what it was launched for;
+    complete: seconds since all members of its last view are there."""
     context = fakes.context(parameters=PARAMETERS, processes=Processes(), wsrep_cluster_address="gcomm://n1,n2",
                             datadir=tmp_path / "data")
     state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
@@ -51,7 +52,8 @@ def watched(tmp_path, action, complete=900):
     if action:
         state_files.write("launched-from", {"action": action})
     published = PublishedState(["n1", "n2"])
-    outcome = monitor_startup(Participant(context, state_files, published), Observation(facts.STARTING, process, None, "It starts."))
+    outcome = monitor_startup(Participant(context, state_files, published),
+                              Observation(facts.STARTING, process, None, "It starts."))
     return outcome.code, published.statuses
 
 
@@ -68,5 +70,6 @@ def test_one_that_waits_in_vain_for_those_who_are_all_there_gives_way_to_the_ele
 
 
 def test_one_that_waited_for_long_gives_the_other_its_time_to_come_back(tmp_path):
-    """Found on a cluster of two: the survivor was restarted the moment the other one was back, which then had no donor."""
+    """Found on a cluster of two: the survivor was restarted the moment the other one was back, which then had no
+    donor."""
     assert codes.RUNNING_PROMOTED == watched(tmp_path, facts.RECOVER, complete=1)[0]

@@ -20,8 +20,10 @@ def test_a_node_whose_data_are_not_mounted_is_waited_for_also_before_the_first_b
 
     assert (WAIT, ("n1",)) == (decision.action, decision.missing)
     assert "its data is gone" in decision.reason and "quorate bootstrap n2" == decision.command
-    assert BOOTSTRAP == decide(snapshot_of(gone._replace(safe=False), *others, generation=0)).action  # a broken state transfer
-    assert BOOTSTRAP == decide(snapshot_of(empty("n1"), *others, generation=0)).action                # it never was there
+    assert BOOTSTRAP == decide(snapshot_of(gone._replace(safe=False), *others,
+                                           generation=0)).action  # a broken state transfer
+    assert BOOTSTRAP == decide(snapshot_of(empty("n1"), *others,
+                                           generation=0)).action                # it never was there
 
 
 def test_a_cluster_of_which_no_data_are_mounted_is_not_started_empty():
@@ -356,7 +358,8 @@ def test_a_joiner_keeps_its_view_only_with_a_member_of_it_in_the_primary_compone
 
 
 def test_a_joiner_comes_as_a_new_member_where_more_than_half_of_its_last_view_is_heard():
-    """As its former self it would wait until the others have declared that one dead; but half of a view may have lost it."""
+    """As its former self it would wait until the others have declared that one dead; but half of a view may have lost
+    it."""
     snapshot = snapshot_of(alive("n1", SYNCED), alive("n2", SYNCED), crashed("n3", 5))
     decision = decide(snapshot)
 

@@ -56,7 +56,8 @@ def test_host_of_an_options_file(file, line, socket, host):
     assert (socket, host) == (found.socket, found.host)
 
 
-@pytest.mark.parametrize("text, mode, words", [("[client]\nuser=x\n", 0o644, "chmod 600"), ("user=x\n", 0o600, "no .client."), ])
+@pytest.mark.parametrize("text, mode, words", [("[client]\nuser=x\n", 0o644, "chmod 600"),
+                                               ("user=x\n", 0o600, "no .client."), ])
 def test_options_file_that_cannot_be_used(file, text, mode, words):
     with pytest.raises(Unreadable, match=words):
         credentials.from_options_file(file(text, mode))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server that was killed and is still being taken apart by the kernel: it has no words any more, and keeps its files."""
+"""A server that was killed and is still being taken apart by the kernel: it has no words any more, and keeps its
+files."""
 
 import pytest
 

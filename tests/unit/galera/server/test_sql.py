@@ -28,7 +28,8 @@ def test_options_file(tmp_path):
 
 
 def test_options_file_with_a_host(tmp_path):
-    found = credentials.from_options_file(write(tmp_path / "my.cnf", "[client]\nuser=check\nhost=192.0.2.1\nport=3307\n"))
+    found = credentials.from_options_file(write(tmp_path / "my.cnf",
+                                                "[client]\nuser=check\nhost=192.0.2.1\nport=3307\n"))
 
     assert (None, "192.0.2.1", 3307) == (found.socket, found.host, found.port)
 
@@ -60,7 +61,8 @@ def test_no_password_in_what_is_printed():
 
 
 def test_settings_of_clustercheck_are_parsed(tmp_path):
-    path = write(tmp_path / "clustercheck", "# from the installer\nMYSQL_USERNAME=\"check\"\nexport MYSQL_PASSWORD='p w'\n"
+    path = write(tmp_path / "clustercheck",
+                 "# from the installer\nMYSQL_USERNAME=\"check\"\nexport MYSQL_PASSWORD='p w'\n"
                                             "MYSQL_HOST=localhost\nAVAILABLE_WHEN_DONOR=1\n")
 
     assert {"MYSQL_USERNAME": "check", "MYSQL_PASSWORD": "p w", "MYSQL_HOST": "localhost",
