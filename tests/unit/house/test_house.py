@@ -4,6 +4,7 @@
 import ast
 import configparser
 import os
+import re
 import subprocess
 
 import pytest
@@ -116,6 +117,24 @@ def test_links_in_the_documentation_lead_somewhere():
                     broken.append("%s: %s" % (path, target))
 
     assert [] == broken
+
+
+# Programs that tests and scripts/lint look for, and the Debian package of each.
+PACKAGES = {
+    "curl": "curl", "epmd": "rabbitmq-server", "groff": "groff-base", "haproxy": "haproxy", "keepalived": "keepalived",
+    "lintian": "lintian", "make": "make", "openssl": "openssl", "pyflakes3": "pyflakes3", "shellcheck": "shellcheck",
+    "strace": "strace", "systemd-analyze": "systemd", "xinetd": "xinetd", "xmllint": "libxml2-utils",
+}
+
+
+def test_what_a_machine_has_does_not_change_what_the_tests_find():
+    """A test or a check that is left out without a program is left out nowhere where scripts/test has set the machine up."""
+    text = "\n".join(_read(path) for path in _walk("tests") if path.endswith(".py"))
+    wanted = set(re.findall(r'\bwhich\("([^"]+)"', text)) | set(re.findall(r"\bif has (\S+)", _read("scripts/lint")))
+    lists = "\n".join(_read("scripts/packages." + name) for name in ("build", "test")).splitlines()
+
+    assert set() == wanted - set(PACKAGES)
+    assert set() == {PACKAGES[program] for program in wanted} - set(lists)
 
 
 def _top():

@@ -64,7 +64,7 @@ def test_table_escapes_what_would_end_a_cell():
     assert "| `pipe` | **required** | Pipe \\| hose |" in manual.parameter_table(AGENT)
 
 
-@pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")
+@pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed: apt-get install groff-base")
 @pytest.mark.parametrize("page", [manual.agent_page(AGENT)] + manual.pages(), ids=lambda page: page.name)
 def test_groff_has_nothing_to_say(page, tmp_path):
     assert "" == _lint(manual.roff(page), tmp_path)
