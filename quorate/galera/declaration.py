@@ -10,19 +10,20 @@ from quorate.ocf.declaration import Action, Parameter
 NAME = "galera"
 SHORTDESC = "Galera cluster of MariaDB or Percona XtraDB Cluster"
 LONGDESC = """\
-Runs the database servers of one Galera cluster as a promotable clone: an instance that is started (Unpromoted) has found \
-out and told the others what is on its disk, a promoted one runs mysqld.
+Runs the database servers of one Galera cluster as a promotable clone: an instance that is started (Unpromoted) has \
+published what is on its disk, a promoted one runs mysqld.
 
-A new primary component is bootstrapped only from a node that provably lost nothing: the nodes report state UUID, seqno \
-and their last primary view as node attributes, and all decide alike. When something is missing that may hold \
-acknowledged commits, the cluster waits and says for whom: 'pcs status --full' shows the node attribute RESOURCE-status, \
-'quorate explain' the whole picture and the command that goes on. State transfers are not bound to the promote timeout."""
+A new primary component is bootstrapped only from a node that provably lost nothing: the nodes report state UUID, \
+seqno and their last primary view as node attributes, and all decide alike. When a node is missing that may hold \
+acknowledged commits, the cluster waits and says for which node: 'pcs status --full' shows the node attribute \
+RESOURCE-status, 'quorate explain' shows the whole picture and the command that goes on. State transfers are not \
+bound to the promote timeout."""
 
 PARAMETERS = (
     Parameter(
         "wsrep_cluster_address", "string", None, "Galera cluster address",
-        "All data nodes of the cluster: gcomm://node1,node2,node3 (a port and ?options may follow). Write the names "
-        "that Pacemaker uses, or say in cluster_host_map which is which.", required=True),
+        "All data nodes of the cluster: gcomm://node1,node2,node3 (a port and ?options may follow). Use Pacemaker's "
+        "names, or map them in cluster_host_map.", required=True),
     Parameter(
         "cluster_host_map", "string", None, "Pacemaker names to Galera names",
         "For hosts that Galera knows by another name or address than Pacemaker: pcmk1:galera1;pcmk2:galera2"),
@@ -32,14 +33,14 @@ PARAMETERS = (
         "arbitrators are recognised without this."),
     Parameter(
         "two_node_mode", "boolean", "false", "Two nodes without an arbitrator",
-        "When the other one of two nodes is lost and Pacemaker confirmed that it is off (fenced), the one that stayed "
-        "alive goes on alone. Needs fencing."),
+        "When one of two nodes is lost and Pacemaker has confirmed that it is off (fenced), the one that kept running "
+        "goes on alone. Needs fencing."),
     Parameter(
         "binary", "string", None, "Database server program",
-        "mariadbd or mysqld; when not set it is found. The name of mysqld_safe is accepted and the server beside it is "
-        "used: mysqld_safe restarts a server behind Pacemaker's back.", unique_group=None),
+        "mariadbd or mysqld; when not set it is found. The name of mysqld_safe is accepted, and the server beside it "
+        "is used: mysqld_safe would restart a server without Pacemaker's knowledge.", unique_group=None),
     Parameter("client_binary", "string", None, "Client program (not used)",
-              "Accepted for the sake of existing configurations. The agent speaks the database's protocol itself.",
+              "Accepted for existing configurations and not used: the agent speaks the database's protocol itself.",
               deprecated=()),
     Parameter("config", "string", None, "Configuration file",
               "Passed to the server as --defaults-file; when not set the server reads its usual files."),
@@ -56,25 +57,27 @@ PARAMETERS = (
     Parameter(
         "enable_creation", "boolean", "false", "Create the database if there is none",
         "Create the system tables when the data directory is missing or empty and this node bootstraps the first "
-        "cluster ever. A node that joins needs no tables: it receives everything."),
+        "cluster ever. A node that joins needs no tables: it receives all data."),
     Parameter("additional_parameters", "string", None, "More options for the server",
               "Added to the server's command line, which every user can read: no passwords here."),
     Parameter(
         "credentials", "string", None, "Options file for the check",
         "File in the form of my.cnf whose [client] section has user and password of an account that may read one table "
-        "(GRANT SELECT ON mysql.wsrep_cluster_members): without that running arbitrators are not recognised, and after "
-        "a loss of all the election waits where it need not. Readable by root only. When neither this nor check_user "
-        "is set, root on the socket is used (unix_socket)."),
+        "(GRANT SELECT ON mysql.wsrep_cluster_members). Without that privilege running arbitrators are not recognised, "
+        "and after a loss of all nodes the election may wait without need. Readable by root only. When neither this "
+        "nor check_user is set, root on the socket is used (unix_socket)."),
     Parameter("check_user", "string", None, "User for the check",
               "Prefer credentials. When not set, the settings of clustercheck (/etc/sysconfig/clustercheck, "
               "/etc/default/clustercheck) are read, not executed.", reloadable=True),
     Parameter("check_passwd", "string", None, "Password for the check",
-              "Prefer credentials: this one stands in the cluster's configuration.", secret=True, reloadable=True),
+              "Prefer credentials: this password is stored in the cluster's configuration.",
+              secret=True, reloadable=True),
     Parameter("check_passwd_use_empty", "boolean", "false", "Use an empty password",
               "Use an empty password for check_user.",
               reloadable=True),
     Parameter("check_timeout", "seconds", "3s", "Limit of a question to the server",
-              "A server that does not answer a status query within this time counts as hung when it is asked once more.",
+              "A server that does not answer a status query within this time is asked once more, and then counts as "
+              "hung.",
               minimum=1, reloadable=True),
     Parameter("stall_timeout", "seconds", "300s", "Limit without progress while joining",
               "A joining node whose state transfer makes no progress (no byte read or written) for so long has failed.",

@@ -172,8 +172,8 @@ class WriterElection(threading.Thread):
         """That this node is the writer, for the operator; and which members could not be asked."""
         text = "Galera cluster node is the writer."
         if self._refused:
-            text += " Connections to port %d of %s are refused: if checks run there and a firewall hides them, they may " \
-                    "call their node the writer, too." % (self._port, ", ".join(self._refused))
+            text += " Connections to port %d of %s are refused: if checks run there and a firewall hides them, they " \
+                    "may call their node the writer, too." % (self._port, ", ".join(self._refused))
         return text
 
     def reason(self):

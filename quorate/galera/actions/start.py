@@ -34,8 +34,9 @@ def start(context):
         Participant(context, state_files).report_and_decide(layout)
         state_files.write("started", {"at": int(context.clock.now())})
         return Outcome(codes.SUCCESS)
-    return Outcome(codes.ERR_GENERIC, "A database server that the cluster did not start runs on %s (pid %d). If "
-                                      "systemd started it: systemctl disable --now mariadb" % (layout.datadir, process.pid))
+    return Outcome(codes.ERR_GENERIC,
+                   "A database server that the cluster did not start runs on %s (pid %d). If systemd started it: "
+                   "systemctl disable --now mariadb" % (layout.datadir, process.pid))
 
 
 def promote(context):

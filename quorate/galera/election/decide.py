@@ -142,10 +142,12 @@ def _elect(snapshot, electorate):
         return Decision(
             WAIT, urgent=True, command=override_command(snapshot, electorate),
             reason="%s was synced in bootstrap generation %d, but the cluster's configuration says %d: the "
-                   "configuration was changed or restored by hand." % (ahead[0].node, ahead[0].generation, snapshot.generation))
+                   "configuration was changed or restored by hand." % (
+                       ahead[0].node, ahead[0].generation, snapshot.generation))
     if len({report.uuid for report in electorate.voters}) > 1:
-        return _refuse("quorate bootstrap NODE", "The nodes hold data of different histories (%s). Name the node whose "
-                       "data the cluster is to keep; the others then receive a copy of it." % positions(electorate.voters))
+        return _refuse("quorate bootstrap NODE",
+                       "The nodes hold data of different histories (%s). Name the node whose data the cluster is to "
+                       "keep; the others then receive a copy of it." % positions(electorate.voters))
     view = proof.recoverable(snapshot, electorate)
     if view is not None:
         return _recover(snapshot, view)
