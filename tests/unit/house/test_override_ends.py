@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An operator's word to go on without others is for that one night. Once the cluster serves it ends, or it would be obeyed
-months later, after the next power cut, with nobody waited for."""
+"""An override is for one outage. It ends once the cluster serves: otherwise it would be obeyed months later, after the next
+power cut, and no node would be waited for."""
 
 import os
 
@@ -50,7 +50,7 @@ class Participant:
         return self.published.snapshot()
 
 
-def test_a_word_that_was_not_carried_out_ends_when_a_server_is_synced():
+def test_an_override_that_was_not_carried_out_ends_when_a_server_is_synced():
     participant = Participant([alive("n1", SYNCED), crashed("n2", 5)])
 
     offer_others(participant)
@@ -59,7 +59,7 @@ def test_a_word_that_was_not_carried_out_ends_when_a_server_is_synced():
     assert "root" in participant.context.log.lines[0][1] and "n2" in participant.context.log.lines[0][1]
 
 
-def test_a_server_that_joins_is_not_restarted_for_an_old_word(tmp_path):
+def test_a_server_that_joins_is_not_restarted_for_an_old_override(tmp_path):
     from quorate.galera.declaration import PARAMETERS
     from quorate.galera.actions import participant
     from quorate.host.state_files import StateFiles
@@ -70,20 +70,21 @@ def test_a_server_that_joins_is_not_restarted_for_an_old_word(tmp_path):
     published = PublishedState([alive("n2", SYNCED), alive("n1", STARTING)], word=WORD._replace(node="n1"))
     process = context.processes.get(os.getpid())
 
-    outcome = monitor_startup(participant.Participant(context, state_files, published), Observation(STARTING, process, None, "It starts."))
+    outcome = monitor_startup(participant.Participant(context, state_files, published),
+                              Observation(STARTING, process, None, "It starts."))
 
     assert codes.RUNNING_PROMOTED == outcome.code
 
 
-def test_a_word_is_taken_back_when_a_primary_component_was_formed_while_it_was_given():
+def test_an_override_is_removed_when_a_primary_component_formed_while_it_was_set():
     down = [crashed("n1", 5), crashed("n2", 5)]
     participant = Participant(down, [alive("n3", SYNCED)] + down, word=None)
 
     with pytest.raises(Refused) as refused:
-        galera.leave_word(participant, "n2", "n2")
+        galera.set_override(participant, "n2", "n2")
 
     assert participant.published.word is None and "apply" not in participant.published.done
-    assert "alive by now" in str(refused.value)
+    assert "runs by now, and n2 joins it" in str(refused.value)
 
 
 def test_a_word_to_boot_ends_when_a_broker_serves(tmp_path):
