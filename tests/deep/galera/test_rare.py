@@ -24,7 +24,7 @@ def test_without_that_mode_the_survivor_of_two_waits_and_says_for_whom():
     with serving("tpair", count=2) as world:
         world.lab.power_cut("n2", stay_off=True)
         assert_lost(world, ["n1"])
-        eventually(world, "n1", ["crm_mon", "-1A"], "not in a primary component: n2 not there", "quorate bootstrap n1")
+        eventually(world, "n1", ["crm_mon", "-1A"], "not in a primary component (missing: n2)", "quorate bootstrap n1")
         assert not synced(world.watch.observed, ["n1"])
         world.lab.power_on("n2")
         assert_whole(world)
