@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seeded random campaign of faults against a real cluster: rounds, evidence, repair, report. What it is a campaign of, says
-a subclass (galera_campaign, rabbitmq_campaign).
+"""A seeded random campaign of faults against a real cluster: rounds, evidence, repair, report. The subclasses in galera and
+rabbitmq know the service.
 
-After each fault the cluster must be whole again within the fault's limit. The seed chooses faults, victims and offsets; it is
-printed. However a campaign ends, what was found is reported.
+After each fault the cluster must be whole again within the fault's limit. The seed, which is printed, chooses faults, nodes and
+offsets. However a campaign ends, its results are reported.
 """
 
 import argparse
@@ -20,14 +20,14 @@ from typing import List, NamedTuple, Optional
 from lab import ROOT, LabError
 from lab.machines.cluster import Lab
 
-SETTLE = 8.0        # most seconds of quiet between two faults: more than the interval of a monitor
+SETTLE = 8.0        # most seconds between two faults: more than the interval of a monitor
 REPAIRED = 180.0    # seconds for each way to bring the cluster back after a round that failed
-HELP_EVERY = 10.0   # seconds between two looks at what a person would do at once
+HELP_EVERY = 10.0   # seconds between two checks for what an operator would do at once
 NOT_INJECTED = "not injected"
 
 
 class Round(NamedTuple):
-    """One fault and what came of it. took: seconds until whole again; None: not within limit and mercy."""
+    """One fault and its result. took: seconds until the cluster was whole again; None: not within limit and mercy."""
 
     number: int
     fault: str
@@ -39,7 +39,7 @@ class Round(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What the clients have to say at the end. fine: whether they lost nothing; lines: for the report, in Markdown."""
+    """The clients' results at the end. fine: whether they lost nothing; lines: for the report, in Markdown."""
 
     sentence: str
     fine: bool = True
@@ -47,12 +47,12 @@ class Account(NamedTuple):
 
 
 class Campaign:
-    """The cluster under test and what was found so far. A subclass says:
+    """The cluster under test, and the results so far. A subclass sets:
 
-    title, prefix   what the command is called; the beginning of the evidence's directory
-    faults          tuple of campaign_faults.Fault
+    title, prefix   name of the command; beginning of the name of the directory with the evidence
+    faults          tuple of lab.faults.fault.Fault
     count           how many faults a campaign has
-    mercy           seconds beyond a limit, to learn whether it would have come back at all
+    mercy           seconds beyond a limit, to learn whether the cluster would come back at all
     packages        whose versions the report names
     log             command that shows the end of the service's own log
     """
@@ -64,50 +64,50 @@ class Campaign:
         self.random = random.Random(seed)
         self.rounds = []
 
-    # What the subclass knows
+    # What subclasses implement
 
     @staticmethod
     def set_up(lab, say):
-        """Make the cluster in a lab that is up, until it is whole."""
+        """Make the cluster in a lab that is up, and wait until it is whole."""
         raise NotImplementedError
 
     def start(self):
-        """Start clients and whatever watches the cluster."""
+        """Start the clients, and what watches the cluster."""
 
     def inject(self, fault, mistakes):
-        """Inject it and end it; what was done to whom. Raises LabError when it could not be injected."""
+        """Inject the fault and end it; what was done to whom. LabError if it could not be injected. Adds to `mistakes`."""
         raise NotImplementedError
 
     def await_whole(self, seconds):
-        """Look, for so many seconds at the most; the time.monotonic() at which it was whole, None: it was not."""
+        """Wait at most `seconds`; the time.monotonic() at which the cluster was whole, None: it was not."""
         raise NotImplementedError
 
     def await_noticed(self):
-        """A death is not seen at once, so first it has to be seen or to be survived for a moment."""
+        """Wait until the fault shows, or a moment has passed without that: until then a cluster may seem whole."""
         time.sleep(1.5)
 
     def suspect(self, mistakes):
-        """Note what must not be, while the cluster is not whole."""
+        """Add to `mistakes` what must not be, while the cluster is not whole."""
 
     def owed(self, done):
-        """Note in done.mistakes what is owed to the clients after this Round."""
+        """Add to done.mistakes what the clients have lost after this Round."""
 
     def why(self):
-        """What the cluster itself says of its state, for a mistake."""
+        """What the cluster itself says of its state, as a suffix for a mistake."""
         return ""
 
     def ways(self):
-        """(name, function) of what may bring it back after a round that failed, the mildest first."""
+        """Tuples of (name, function): what may bring the cluster back after a failed round, the mildest first."""
         raise NotImplementedError
 
     def stop(self):
-        """End clients and watch. Their Account."""
+        """End the clients and the watch; their Account."""
         return Account("")
 
-    # What is the same for all
+    # What all campaigns share
 
     def one(self, number, fault):
-        """Inject one fault, wait, look for what is owed. Returns its Round."""
+        """Inject one fault, wait until the cluster is whole, and check the clients' data; its Round."""
         mistakes, helped = [], []
         self.say("%d: %s" % (number, fault.name))
         try:
@@ -129,7 +129,7 @@ class Campaign:
         return done
 
     def _until_whole(self, limit, mistakes, helped):
-        """Seconds until it is whole, None: not within the limit."""
+        """Seconds until the cluster is whole; None: not within the limit."""
         began = last_help = time.monotonic()
         self.await_noticed()
         while time.monotonic() - began < limit:
@@ -143,8 +143,8 @@ class Campaign:
         return None
 
     def _help(self, helped):
-        """What a person would do at once: power a node that nothing has powered, start a Pacemaker that gave up because it
-        was told of its own fencing (the lab's power-on is faster than that message)."""
+        """Do what an operator would do at once: switch on a node that nothing has switched on, and start a Pacemaker that ended
+        because it learned of its own fencing (the lab switches a node on faster than that message arrives)."""
         for node in self.lab.node_names:
             try:
                 if not self.lab.is_on(node):
@@ -157,7 +157,7 @@ class Campaign:
                 pass
 
     def _evidence(self, number):
-        """Keep what explains a cluster that did not come back."""
+        """Save what explains why the cluster did not come back."""
         path = os.path.join(self.output, "round-%d.txt" % number)
         with open(path, "w", encoding="utf-8") as file:
             for node in self.lab.node_names:
@@ -170,8 +170,8 @@ class Campaign:
         self.say("   evidence: %s" % path)
 
     def repair(self):
-        """Bring the cluster back after a round that failed, so that the next one starts from a whole one. What helped, None:
-        nothing did."""
+        """Bring the cluster back after a failed round, so that the next one starts from a whole cluster. What helped; None: nothing
+        did."""
         for name, way in self.ways():
             self.say("   repair: " + name)
             try:
@@ -188,14 +188,14 @@ class Campaign:
                             "cat /etc/debian_version" % self.packages).out.strip()
 
     def choose(self, options):
-        """The faults of a campaign, by its seed alone, with their limits as the options want them."""
+        """The faults of a campaign, which depend on its seed alone; with limits times options.patience."""
         known = [fault._replace(limit=fault.limit * options.patience) for fault in self.faults if options.only in fault.name]
         if not known:
             raise LabError("no fault has '%s' in its name" % options.only)
         return random.Random("faults %d" % options.seed).choices(known, [fault.weight for fault in known], k=options.faults)
 
     def run(self, options):
-        """The campaign on a cluster that is whole. The exit code: 0 only if nothing was wrong."""
+        """Run the campaign on a cluster that is whole. The exit code: 0 only if nothing was wrong."""
         chosen, tested, began = self.choose(options), self.versions(), time.monotonic()
         ended = None
         self.start()
@@ -204,11 +204,11 @@ class Campaign:
                 if options.until and time.strftime("%H:%M") >= options.until:
                     break
                 if not self._round(number, fault):
-                    self.say("it could not be repaired; the campaign ends here")
+                    self.say("the cluster could not be repaired; the campaign ends here")
                     break
                 time.sleep(self.random.uniform(0, SETTLE))
         except KeyboardInterrupt:
-            self.say("interrupted; what was found so far:")
+            self.say("interrupted; results so far:")
         except (LabError, OSError, ValueError) as error:
             ended = "the campaign itself ended early: %s" % error
             self.say(ended)
@@ -220,7 +220,7 @@ class Campaign:
         return 0 if account.fine and ended is None and not any(one.mistakes for one in self.rounds) else 1
 
     def _round(self, number, fault):
-        """One round, and a repair where that is needed. Whether the next one can begin."""
+        """Run one round, and repair the cluster if that is needed. Whether the next round can begin."""
         done = self.one(number, fault)
         self.rounds.append(done)
         fit = done.took is not None
@@ -243,7 +243,7 @@ class Campaign:
         return "\n".join(lines) + "\n"
 
     def table(self):
-        """Markdown lines: what was done how often, and how long it took."""
+        """Markdown lines: for each fault how often it was injected, and how long the cluster took."""
         lines = ["| fault | times | whole again: median | slowest | limit | wrong |", "|---|---|---|---|---|---|"]
         for fault in self.faults:
             mine = [one for one in self.rounds if one.fault == fault.name and not one.what.startswith(NOT_INJECTED)]
@@ -256,22 +256,22 @@ class Campaign:
 
 
 def main(kind, document):
-    """The command of a kind of campaign. document: what it is for, in the first line."""
+    """The command of a kind of campaign. document: its first line is the description."""
     parser = argparse.ArgumentParser(prog=kind.title, description=document.splitlines()[0])
-    parser.add_argument("--service", help="rabbitmq or openstack: how scripts/faults chooses the campaign (default Galera's)")
+    parser.add_argument("--service", help="rabbitmq or openstack: which campaign scripts/faults runs (default: Galera's)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1000000))
     parser.add_argument("--faults", type=int, default=kind.count)
     parser.add_argument("--until", help="begin no fault after HH:MM")
     parser.add_argument("--only", default="", help="only faults with this in their name")
-    parser.add_argument("--patience", type=float, default=1.0, help="limits times this, for a machine that has other work")
-    parser.add_argument("--name", default="faults", help="of the lab")
-    parser.add_argument("--here", action="store_true", help="use the lab that is there, with its cluster")
+    parser.add_argument("--patience", type=float, default=1.0, help="multiplies the limits, for a busy machine")
+    parser.add_argument("--name", default="faults", help="name of the lab")
+    parser.add_argument("--here", action="store_true", help="use an existing lab, with its cluster")
     parser.add_argument("--deb", default=os.path.join(ROOT, "build", "quorate_0.1.0_all.deb"))
     parser.add_argument("--output", help="directory for the evidence (default build/%s-SEED)" % kind.prefix)
     parser.add_argument("--suite", default="bookworm")
     options = parser.parse_args()
     say = lambda text: print("%s %s" % (time.strftime("%H:%M:%S"), text), flush=True)
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell had made it ignored
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where the shell had set it to be ignored
         signal.signal(number, signal.default_int_handler)
     output = options.output or os.path.join(ROOT, "build", "%s-%d" % (kind.prefix, options.seed))
     os.makedirs(output, exist_ok=True)

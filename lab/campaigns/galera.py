@@ -19,11 +19,11 @@ from lab.faults.galera import FAULTS, World, reasons
 from lab.services import galera
 from lab.services.galera_watch import Watch, split, synced
 
-SPLIT_MOST = 8  # seconds that servers may disagree about the primary component, while a view changes
+SPLIT_MOST = 8  # seconds for which servers may disagree about the primary component while a view changes
 
 
 class Campaign(campaign.Campaign):
-    """The cluster under test, its clients and what was found so far."""
+    """The cluster under test, its clients, and the results so far."""
 
     title, prefix, faults, count, mercy = "scripts/faults", "faults", FAULTS, 200, 240.0
     packages, log = "corosync mariadb-server galera-4", "tail -80 /var/log/mysql/error.log"
@@ -37,7 +37,7 @@ class Campaign(campaign.Campaign):
             os.makedirs(directory, exist_ok=True)
             self.clients.append(galera.Client(lab, directory, node.address, rate=10, workers=1))
         self.histories, self._counted = set(), 0
-        self._suspicious = None  # since when more servers are primary than fit into one component
+        self._split_since = None  # when more servers said to be primary than fit into one component, monotonic
 
     @staticmethod
     def set_up(lab, say):
@@ -50,13 +50,13 @@ class Campaign(campaign.Campaign):
         for client in self.clients:
             client.__enter__()
         if self.watch.wait_until(self._synced, 120) is None:
-            raise LabError("the cluster is not whole to begin with")
+            raise LabError("the cluster is not whole before the first fault")
 
     def _synced(self, observed):
         return synced(observed, self.lab.node_names)
 
     def inject(self, fault, mistakes):
-        self._counted, self._suspicious = len(self.watch.history), None
+        self._counted, self._split_since = len(self.watch.history), None
         return fault.inject(World(self.lab, self.watch, self.random, self.say, mistakes))
 
     def await_noticed(self):
@@ -68,10 +68,10 @@ class Campaign(campaign.Campaign):
     def suspect(self, mistakes):
         """Two primary components at once."""
         two = split(self.watch.observed)
-        self._suspicious = (self._suspicious or time.monotonic()) if two else None
-        if self._suspicious and time.monotonic() - self._suspicious > SPLIT_MOST:
+        self._split_since = (self._split_since or time.monotonic()) if two else None
+        if self._split_since and time.monotonic() - self._split_since > SPLIT_MOST:
             mistakes.append("two primary components: %s" % two)
-            self._suspicious = None
+            self._split_since = None
 
     def why(self):
         return ": %s" % reasons(World(self.lab, self.watch, self.random, self.say, []))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each fault once on the real services under Pacemaker, all of them hit at the same time, with clients that call all the time.
+"""Each fault once on the real services under Pacemaker, on all of them at the same time, with clients that call all the time.
 
     scripts/faults --service openstack [--name LAB] [--only TEXT] [--use] [--consoleauth] [--output DIR]
 
-Per fault and service: after how long the cluster knew (a monitor that is not ok, or a decision of the scheduler, by the
-journals), by which signal, and what a client felt. A fault that the signal which can see it did not see is an error. Ten times
-a second what runs where is read from the kernel: a service on two nodes is an error, for whatever reason. After each fault a
-volume that was made before the first one is managed through the API, and a console opened with a token that was made before
-the first one. Ends with 0 only if nothing was wrong.
+It reports for each fault and service: after how long the cluster knew (a monitor that is not ok, or a decision of the scheduler,
+from the journals), by which signal, and what it cost a client. A fault that the expected signal did not notice is an error. Ten
+times a second it reads from the kernel which service runs where: one on two nodes is an error, for whatever reason. After each
+fault it manages through the API a volume that was made before the first fault, and opens a console with a token that was made
+before the first fault. Ends with 0 only if nothing was wrong.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import time
 
 from lab import ROOT, LabError
 from lab.campaigns import signals
-from lab.faults.openstack import EXPECTED, FAULTS, LOOKED, Scene, planned_move
+from lab.faults.openstack import CERTAIN, EXPECTED, FAULTS, Scene, planned_move
 from lab.images import openstack
 from lab.machines import inside
 from lab.machines.cluster import Lab
@@ -29,8 +29,8 @@ from lab.services.openstack.client import Callers, impact
 from lab.services.openstack.watch import Watch
 
 LIMIT = 300.0   # seconds until all is well again
-CALM = 4.0      # seconds of answers only that count as well
-CONSOLE = 60.0  # seconds until a console has to open
+CALM = 4.0      # seconds in which every call was answered, after which clients are well
+CONSOLE = 60.0  # seconds within which a console has to open
 
 
 class Campaign:
@@ -46,22 +46,22 @@ class Campaign:
         self.far = console.far_end(lab)
 
     def well(self):
-        """Whether all is started on one node, whole, and every client has had nothing but answers for a while."""
+        """Whether every service is started on one node, database and broker are whole, and for a while all calls were answered."""
         nodes = [name for name in self.lab.node_names if name not in self.standby]
         if not galera.synced(self.lab, nodes) or not set(nodes) <= set(rabbitmq.serving(self.lab)):
-            return False  # or the next fault would be a second one
+            return False  # the next fault must not come on top of this one
         at = deployment.where(self.lab)
         if not set(self.services) <= set(at) or any(at[name] not in self.watch.now().get(name, {}) for name in self.services):
             return False
         since = time.time() - CALM
         for name in self.services:
-            seen = impact(self.callers.calls(name), since)
-            if seen.failed or not seen.whole:
+            recent = impact(self.callers.calls(name), since)
+            if recent.failed or not recent.whole:
                 return False
         return True
 
     def await_well(self, limit=LIMIT, over=lambda: True):
-        """Seconds until well and `over`, None: not within the limit."""
+        """Seconds until all is well and over() is true; None: not within the limit."""
         began = time.monotonic()
         while time.monotonic() - began < limit:
             if over() and self.well():
@@ -70,7 +70,7 @@ class Campaign:
         return None
 
     def one(self, name, inject):
-        """Inject a fault; what came of it, a dict."""
+        """Inject a fault; its round, a dict."""
         scene, mistakes = Scene(self.lab, self.watch, self.services), []
         doubles, began, self.standby = len(self.watch.doubles), time.time(), (scene.node,) if inject is planned_move else ()
         try:
@@ -80,7 +80,7 @@ class Campaign:
         time.sleep(1.0)
         if self.await_well(over=scene.over) is None:
             mistakes.append("not well after %d s: %s" % (LIMIT, deployment.where(self.lab)))
-        done = self._told(name, inject, scene, began, mistakes)
+        done = self._reported(name, inject, scene, began, mistakes)
         done["doubles"] = len(self.watch.doubles) - doubles
         if done["doubles"]:
             mistakes.append("on two nodes at once: %s" % self.watch.doubles[doubles:][:3])
@@ -96,35 +96,35 @@ class Campaign:
         self.lab.run(deployment.api_node(self.lab), ["pcs", "resource", "cleanup"], 60)
         if self.await_well(over=self._clean) is None:
             mistakes.append("not well after pcs resource cleanup: %s" % deployment.where(self.lab))
-        return self._note(done, mistakes)
+        return self._record(done, mistakes)
 
-    def _told(self, name, inject, scene, began, mistakes):
-        """What the cluster and the clients said of a fault, a dict. Adds to `mistakes` whom it escaped."""
+    def _reported(self, name, inject, scene, began, mistakes):
+        """What cluster and clients reported of a fault, a dict. Adds to `mistakes` the services whose signal did not notice it."""
         ended, found = time.time(), signals.journal(self.lab, self.services, began)
         expected = EXPECTED.get(inject)
-        if expected and (scene.lasted is None or scene.lasted >= LOOKED.get(expected[0], 0.0)):
+        if expected and (scene.lasted is None or scene.lasted >= CERTAIN.get(expected[0], 0.0)):
             mistakes += signals.blind(expected, found, self.services)
         done = {"fault": name, "node": scene.node, "seconds": ended - began, "lasted": scene.lasted, "services": {}}
         for service in self.services:
             known = signals.first(found, service)
             done["services"][service] = dict(
                 impact(self.callers.calls(service), began)._asdict(), now=deployment.where(self.lab).get(service),
-                known=known and [known.seconds, known.words, known.by], signals=signals.by_signal(found, service),
+                known=known and [known.seconds, known.text, known.by], signals=signals.by_signal(found, service),
                 replaced=self._replaced(service, began))
         return done
 
     def _clean(self):
-        """Whether no monitor has anything to say: a result that does not change is not reported a second time."""
-        seen = self.lab.cluster_xml()
-        return seen is not None and not [one for one in seen.iter("failure") if one.get("op_key", "").startswith(self.services)]
+        """Whether no failed monitor is left: Pacemaker does not report an unchanged result a second time."""
+        status = self.lab.cluster_xml()
+        return status is not None and not [one for one in status.iter("failure") if one.get("op_key", "").startswith(self.services)]
 
     def _replaced(self, service, since):
-        """Seconds from `since` until its processes were gone, and until they were as many as before again; None: never."""
-        before = [picture.get(service, {}) for at, picture in self.watch.changes if at < since][-1:]
+        """[seconds from `since` until its processes were gone, seconds until there were as many as before again]; None: never."""
+        before = [sample.get(service, {}) for at, sample in self.watch.changes if at < since][-1:]
         wanted = sum(before[0].values()) if before else 0
         gone = back = None
-        for at, picture in self.watch.changes:
-            number = sum(picture.get(service, {}).values())
+        for at, sample in self.watch.changes:
+            number = sum(sample.get(service, {}).values())
             if at >= since and gone is None and number == 0:
                 gone = at - since
             if at >= since and gone is not None and back is None and number >= wanted:
@@ -132,24 +132,24 @@ class Campaign:
         return [gone, back]
 
     def _manage(self):
-        """A snapshot of the volume that was made before the first fault, and its end."""
+        """Make and delete a snapshot of the volume that was made before the first fault."""
         snapshot = self.user.login() and self.user.snapshot(self.volume)
         self.user.await_volume(snapshot, "available", 60, "snapshot")
         self.user.delete_snapshot(snapshot)
         self.user.await_volume(snapshot, None, 60, "snapshot")
 
-    def _note(self, done, mistakes):
+    def _record(self, done, mistakes):
         self.mistakes += ["%s: %s" % (done["fault"], text) for text in mistakes]
         self.rounds.append(dict(done, mistakes=mistakes))
         with open(os.path.join(self.output, "rounds.jsonl"), "a", encoding="utf-8") as file:
             file.write(json.dumps(self.rounds[-1]) + "\n")
         self.say("%s: %s%s" % (done["fault"], "; ".join(
-            "%s %s" % (service, signals.sentence(seen)) for service, seen in done["services"].items()),
+            "%s %s" % (service, signals.sentence(one)) for service, one in done["services"].items()),
             "".join("\n   WRONG: " + text for text in mistakes)))
         return self.rounds[-1]
 
     def console(self):
-        """Open the console whose token was made before the first fault, through whichever node serves; the screen's name."""
+        """Open the console whose token was made before the first fault, through the node of the proxy; the screen's name."""
         end = time.monotonic() + CONSOLE
         while True:
             try:
@@ -174,9 +174,9 @@ def versions(lab):
 
 def main(argv):
     parser = argparse.ArgumentParser(prog="scripts/faults --service openstack", description=__doc__.splitlines()[0])
-    parser.add_argument("--service", choices=("openstack",), help="how scripts/faults chooses this campaign")
+    parser.add_argument("--service", choices=("openstack",), help="which campaign scripts/faults runs")
     parser.add_argument("--name", default="faults", help="of the lab")
-    parser.add_argument("--use", action="store_true", help="a lab that is there already and has the services under Pacemaker")
+    parser.add_argument("--use", action="store_true", help="use an existing lab that has the services under Pacemaker")
     parser.add_argument("--only", default="", help="only faults with this in their name; several: A|B")
     parser.add_argument("--consoleauth", action="store_true", help="also nova-consoleauth 19.3.2")
     parser.add_argument("--deb", default=os.path.join(ROOT, "build", "quorate_0.1.0_all.deb"))
@@ -205,12 +205,12 @@ def run(lab, options, say):
     campaign, tested = Campaign(lab, say, options.output), versions(lab)
     try:
         if campaign.await_well() is None:
-            raise LabError("the services are not well to begin with: %s" % deployment.where(lab))
+            raise LabError("the services are not well before the first fault: %s" % deployment.where(lab))
         for name, inject in FAULTS:
             if any(part in name for part in options.only.split("|")):
                 campaign.one(name, inject)
     except KeyboardInterrupt:
-        say("interrupted; what was found so far:")
+        say("interrupted; results so far:")
     finally:
         campaign.close()
     text = "\n".join([tested, ""] + signals.table(campaign.rounds) + ["", "%d samples, longest pause %.2f s; on two nodes at once: %d times" % (

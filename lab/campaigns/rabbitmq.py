@@ -4,8 +4,8 @@ consumes with acknowledgements all the time.
 
     scripts/faults --service rabbitmq [--seed N] [--faults 100] [--until HH:MM] [--only TEXT] [--name LAB] [--suite SUITE]
 
-After each fault all brokers must serve again as one cluster within the fault's limit, and in the end every message that was
-confirmed must have been delivered. Ends with 0 only if nothing was wrong.
+After each fault all brokers must serve again as one cluster within the fault's limit, and at the end every confirmed message must
+have been delivered. Ends with 0 only if nothing was wrong.
 """
 
 import json
@@ -28,7 +28,7 @@ MEMBERS_WITHIN = 60  # seconds until the client's quorum queue has three members
 
 
 class Client:
-    """lab/programs/confirming.py at work, in the lab's network, with all hosts in its list."""
+    """Runs lab/programs/confirming.py in the lab's network, with all nodes as its hosts."""
 
     def __init__(self, lab, directory=None, rate=20):
         self.directory = directory or os.path.join(state.directory(lab.name), "client")
@@ -42,7 +42,7 @@ class Client:
                                         start_new_session=True)
 
     def numbers(self, name):
-        """The numbers in one of its records. A torn last line does not count."""
+        """The numbers in one of its records. An incomplete last line does not count."""
         with open(os.path.join(self.directory, name), encoding="ascii") as file:
             return {int(line) for line in file if line.endswith("\n")}
 
@@ -54,7 +54,7 @@ class Client:
 
 
 class Campaign(campaign.Campaign):
-    """The cluster under test, its client and what was found so far."""
+    """The cluster under test, its client, and the results so far."""
 
     title, prefix, faults, count, mercy = "scripts/faults --service rabbitmq", "faults-rabbitmq", FAULTS, 100, 120.0
     packages, log = "rabbitmq-server erlang-base", "tail -n 200 /var/log/rabbitmq/rabbit@*.log"
@@ -67,7 +67,7 @@ class Campaign(campaign.Campaign):
     @staticmethod
     def set_up(lab, say):
         rabbitmq.prepare(lab)
-        rabbitmq.create(lab, say=say, minority_wait="10s")  # a partition of 45 s shall see the failure
+        rabbitmq.create(lab, say=say, minority_wait="10s")  # less than a partition of 45 s, so that the failure is tested as well
         say("whole after %.1f s" % rabbitmq.wait_whole(lab))
         rabbitmq.furnish(lab)
 
@@ -92,16 +92,16 @@ class Campaign(campaign.Campaign):
         return None
 
     def owed(self, done):
-        """Three members of the client's queue. (What was confirmed is looked for at the end.)"""
+        """The client's queue has three members. (Confirmed messages are checked at the end.)"""
         if done.took is not None and not wait_for(lambda: members(self.lab) == len(self.lab.node_names), MEMBERS_WITHIN, 1):
             done.mistakes.append("the quorum queue has %d members" % members(self.lab))
 
     def ways(self):
         return (("undone, cleaned up", self._cleaned), ("power cut of all", lambda: power_all(self.world)),
-                ("the operator's word", self._said))
+                ("the operator's override", self._override))
 
     def _cleaned(self):
-        """No fault is left, no node in standby, nothing disabled, no failure remembered."""
+        """End every fault, standby and disable, and clean up failures."""
         machine.undo_all(self.lab)
         for node in self.lab.node_names:
             join_brokers(self.lab, node)
@@ -109,8 +109,8 @@ class Campaign(campaign.Campaign):
                       ["resource", "cleanup", rabbitmq.RESOURCE]):
             pcs(self.world, *words)
 
-    def _said(self):
-        """The command that explain shows."""
+    def _override(self):
+        """Run the command that explain shows."""
         for node in self.lab.node_names:
             words = self.lab.run(node, ["quorate", "explain"], 30).out.partition("to go on: ")[2].splitlines()
             if words and words[0].startswith("quorate rabbitmq boot"):
@@ -119,25 +119,25 @@ class Campaign(campaign.Campaign):
 
     def stop(self):
         gone = self._gone()
-        lines = ("", "Of what was put there before the first fault (%d disks were lost since): %s." % (
+        lines = ("", "Of the furniture from before the first fault (%d disks were lost since): %s." % (
             sum(one.fault == "disk of one lost" for one in self.rounds), "all is there" if not gone else "gone: " + "; ".join(gone)))
         try:
             figures, lost = self.client.stop()
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            self.say("the client gave no account: %s" % error)
+            self.say("the client printed no figures: %s" % error)
             self.client.process.kill()
-            return campaign.Account("the client gave no account of confirmed messages", False, lines)
+            return campaign.Account("the client printed no figures of confirmed messages", False, lines)
         if lost:
             lines += ("- confirmed and never delivered: %s" % lost[:20],)
         return campaign.Account("%s messages confirmed, %d of them lost, %s publishes failed, %s delivered again" % (
             figures.get("confirmed", "?"), len(lost), figures.get("failed", "?"), figures.get("again", "?")), not lost, lines)
 
     def _gone(self):
-        """What is gone of what was put there."""
+        """What of the furniture is gone."""
         try:
             return rabbitmq.missing(self.lab)
         except (LabError, ValueError) as error:
-            return ["could not be asked: %s" % error]
+            return ["the brokers did not answer: %s" % error]
 
 
 def whole(lab):
@@ -146,15 +146,15 @@ def whole(lab):
 
 
 def started(lab):
-    """Whether Pacemaker has an instance started on every node, and nothing under way with them."""
-    seen = lab.cluster_xml()
-    mine = [one for one in (seen.iter("resource") if seen is not None else ())
+    """Whether Pacemaker has an instance started on every node, without a pending action."""
+    status = lab.cluster_xml()
+    mine = [one for one in (status.iter("resource") if status is not None else ())
             if one.get("id", "").split(":")[0] == rabbitmq.RESOURCE]
     return len([one for one in mine if one.get("role") == "Started" and not one.get("pending")]) == len(lab.node_names)
 
 
 def members(lab):
-    """How many members the client's quorum queue has; 0 when nobody says."""
+    """How many members the client's quorum queue has; 0 when no broker answers."""
     for node in lab.node_names:
         try:
             return rabbitmq.quorum_members(lab, node, QUEUE)

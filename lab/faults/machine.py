@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Things that go wrong, on purpose: processes, the wire, the disk, the clock. Power is in lab.machines.cluster.
+"""Faults of a node: its processes, network, disk, clock. (Its power: lab/machines/cluster.py.)
 
-    faults.kill(lab, "n1", "mariadbd")           faults.partition(lab, "n1")        faults.fill_disk(lab, "n1")
-    faults.stop(lab, "n1", "mariadbd")           faults.heal(lab)                   faults.free_disk(lab, "n1")
-    faults.cont(lab, "n1", "mariadbd")           faults.slow_net(lab, "n1", 0.1)    faults.slow_disk(lab, "n1", 1 << 20)
+    machine.kill(lab, "n1", "mariadbd")          machine.partition(lab, "n1")       machine.fill_disk(lab, "n1")
+    machine.stop(lab, "n1", "mariadbd")          machine.heal(lab)                  machine.free_disk(lab, "n1")
+    machine.cont(lab, "n1", "mariadbd")          machine.slow_net(lab, "n1", 0.1)   machine.slow_disk(lab, "n1", 1 << 20)
 
-Each is over when its counterpart is called, or undo_all; slow_net, stop and slow_disk also when the node loses power.
+Each lasts until its counterpart or undo_all is called; slow_net, stop and slow_disk end also when the node loses its power.
 """
 
 import errno
@@ -22,7 +22,7 @@ FAKETIME = "libfaketime.so.1"
 # -- processes
 
 def processes(lab, node, pattern):
-    """{pid as the host numbers it: argv} of the processes in `node` called `pattern`, else with it in their argv."""
+    """{pid on this machine: argv} of the processes in `node` called `pattern`, else of those with it in their argv."""
     first = machine.pid_of(lab.name, node)
     if first is None:
         raise LabError("node %s is off" % node)
@@ -43,10 +43,10 @@ def processes(lab, node, pattern):
 
 
 def send(lab, node, pattern, number):
-    """Send signal `number` to the processes of `node` that `pattern` names; their argv. LabError if there are none."""
+    """Send signal `number` to the processes of `node` that match `pattern`; their argv. LabError if there are none."""
     found = processes(lab, node, pattern)
     if not found:
-        raise LabError("no process on %s is called %s, or has that in its arguments" % (node, pattern))
+        raise LabError("no process on %s is called %s or has that in its arguments" % (node, pattern))
     for pid in found:
         try:
             os.kill(pid, number)
@@ -56,12 +56,12 @@ def send(lab, node, pattern, number):
 
 
 def kill(lab, node, pattern):
-    """SIGKILL."""
+    """Send SIGKILL to the processes that match `pattern`; their argv."""
     return send(lab, node, pattern, signal.SIGKILL)
 
 
 def stop(lab, node, pattern=None):
-    """SIGSTOP: there, and hung. Without a pattern the whole node hangs."""
+    """Send SIGSTOP: the processes exist and hang. Without a pattern the whole node is frozen."""
     if pattern:
         return send(lab, node, pattern, signal.SIGSTOP)
     if not cgroups.freeze(machine.group(lab.name, node), True):
@@ -70,7 +70,7 @@ def stop(lab, node, pattern=None):
 
 
 def cont(lab, node, pattern=None):
-    """The end of stop."""
+    """End stop."""
     if pattern:
         return send(lab, node, pattern, signal.SIGCONT)
     cgroups.freeze(machine.group(lab.name, node), False)
@@ -82,12 +82,12 @@ def _parent(pid):
         return int(file.read().rpartition(b")")[2].split()[1])
 
 
-# -- the wire
+# -- the network
 
 def partition(lab, *nodes):
-    """Cut `nodes` off from all others and the client, not from each other. Lasts, also over reboots, until heal."""
+    """Cut `nodes` off from all others and from the client, but not from each other. Lasts until heal, also over reboots."""
     for node in nodes:
-        lab.address(node)  # LabError before anything is moved
+        lab.address(node)  # raises where there is no such node, before anything is moved
     for number in range(1, 100):
         bridge = "br%d" % number
         if not any(machine.bridge_of(lab.name, node) == bridge for node in lab.node_names):
@@ -98,7 +98,7 @@ def partition(lab, *nodes):
 
 
 def heal(lab, *nodes):
-    """Plug `nodes` (all) into the common network again."""
+    """Plug `nodes` (default: all) into the common network again."""
     for node in nodes or lab.node_names:
         if machine.bridge_of(lab.name, node) != network.BRIDGE:
             _plug(lab, node, network.BRIDGE)
@@ -142,9 +142,9 @@ def _relay(lab, node, delay, loss):
     with open(_wire_path(lab, node), "w") as file:
         file.write("%d %d\n" % (process.pid, state.process_start(process.pid) or 0))
     lab.wait(lambda: process.poll() is not None or "sl-" + node in network.ip("-br", "link", namespace=lab.namespace),
-             5, "the slow wire does not start", every=0.02)
+             5, "the relay of the slow network did not start", every=0.02)
     if process.poll() is not None:
-        raise LabError("the slow wire does not start; see %s" % log.name)
+        raise LabError("the relay of the slow network did not start; see %s" % log.name)
 
 
 def _wire_path(lab, node):
@@ -152,7 +152,7 @@ def _wire_path(lab, node):
 
 
 def _wire(lab, node):
-    """The pid of the relay in the cable of `node`, None if there is none."""
+    """The pid of the relay between `node` and its bridge, None if there is none."""
     try:
         with open(_wire_path(lab, node)) as file:
             pid, start = map(int, file.read().split())
@@ -162,21 +162,21 @@ def _wire(lab, node):
 
 
 def fast_net(lab, node):
-    """The end of slow_net."""
+    """End slow_net."""
     subprocess.run(["tc", "-n", lab.namespace, "qdisc", "del", "dev", "vb-" + node, "root"],
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if lab.is_on(node):
         lab.run(node, "tc qdisc del dev host0 root 2>/dev/null")
     pid = _wire(lab, node)
     if pid:
-        os.kill(pid, signal.SIGTERM)  # it puts the cable back
-        lab.wait(lambda: _wire(lab, node) is None, 5, "the slow wire of %s does not end" % node, every=0.02)
+        os.kill(pid, signal.SIGTERM)  # it plugs the node in again
+        lab.wait(lambda: _wire(lab, node) is None, 5, "the relay of the slow network of %s does not end" % node, every=0.02)
 
 
 # -- the disk
 
 def _own_disk(lab, node):
-    """The root of the node's own disk, seen from here."""
+    """The path, on this machine, of the node's own disk. LabError if it has none, or is off."""
     first = machine.pid_of(lab.name, node)
     if first is None:
         raise LabError("node %s is off" % node)
@@ -187,7 +187,7 @@ def _own_disk(lab, node):
 
 
 def fill_disk(lab, node):
-    """Use up all that is free on the disk with /var/lib/mysql and /var/lib/rabbitmq; bytes taken."""
+    """Use up all free space of the disk with /var/lib/mysql and /var/lib/rabbitmq; the bytes taken."""
     disk = _own_disk(lab, node)
     taken = 0
     with open(os.path.join(disk, "fill"), "ab") as file:
@@ -204,14 +204,14 @@ def fill_disk(lab, node):
 
 
 def free_disk(lab, node):
-    """The end of fill_disk."""
+    """End fill_disk."""
     path = os.path.join(_own_disk(lab, node), "fill")
     if os.path.exists(path):
         os.unlink(path)
 
 
 def slow_disk(lab, node, bytes_per_second=1 << 20, operations=50):
-    """Let the node's processes write so many bytes and operations a second, and no more. 0 and 0: as fast as it can."""
+    """Limit what the node's processes write, in bytes and operations a second. 0 and 0: no limit."""
     group = machine.group(lab.name, node)
     found = cgroups.hierarchies()
     devices = _devices(lab, node)
@@ -223,13 +223,13 @@ def slow_disk(lab, node, bytes_per_second=1 << 20, operations=50):
         return
     path = os.path.join(found.get("", "/nonexistent"), group, "io.max")
     if not os.path.exists(path):
-        raise LabError("this machine's control groups cannot slow a disk (no io controller for %s)" % group)
+        raise LabError("this machine's control groups cannot limit a disk (no io controller for %s)" % group)
     for device in devices:
         _put(path, "%s wbps=%s wiops=%s" % (device, bytes_per_second or "max", operations or "max"))
 
 
 def fast_disk(lab, node):
-    """The end of slow_disk."""
+    """End slow_disk."""
     slow_disk(lab, node, 0, 0)
 
 
@@ -238,7 +238,7 @@ def _put(path, text):
         with open(path, "w") as file:
             file.write(text)
     except OSError as error:
-        raise LabError("the kernel does not slow this disk: %s" % error) from None
+        raise LabError("the kernel cannot limit this disk: %s" % error) from None
 
 
 def _devices(lab, node):
@@ -260,7 +260,7 @@ def _devices(lab, node):
         except OSError:
             continue
     if not found:
-        raise LabError("the disk below %s is none that can be slowed" % paths[0])
+        raise LabError("the disk of %s cannot be limited" % paths[0])
     return sorted(found)
 
 
@@ -269,8 +269,8 @@ def _devices(lab, node):
 def clock(lab, node, seconds):
     """Set the clock of `node` ahead (or back) by `seconds`, for processes started from now on; 0 ends it.
 
-    A container has the machine's clock: the kernel keeps apart only the monotonic one. So this is libfaketime, loaded
-    into everything that starts: the agents and tools at once, a server when it is started again. What runs goes on.
+    Containers share the machine's wall clock: the kernel separates only the monotonic one. So this is libfaketime, loaded into
+    every process that starts: agents and tools at once, a server when it is restarted. Running processes are not affected.
     """
     if not seconds:
         lab.check(node, "rm -f /etc/ld.so.preload /etc/faketimerc")
@@ -282,7 +282,7 @@ def clock(lab, node, seconds):
 
 
 def undo_all(lab):
-    """The end of every fault of this module, on every node that is on."""
+    """End all faults of this module, on every node that is on."""
     heal(lab)
     for node in lab.node_names:
         if not lab.is_on(node):

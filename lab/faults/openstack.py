@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults of the campaign on OpenStack's services, each a function of a Scene: it begins the fault, and ends what does not
-end by itself. EXPECTED says which signal has to see it, and where."""
+"""The faults of the campaign on OpenStack's services. Each function injects one in a Scene, and ends it where it does not end by
+itself. EXPECTED says which signal must notice it, and on which services."""
 
 import os
 import signal
@@ -11,10 +11,10 @@ from lab.faults import machine
 from lab.services import galera
 from lab.services.openstack import deployment
 
-HELD = 75.0    # seconds that a fault lasts which does not end by itself; more than the interval of a level 20
-LEFT = 50.0    # the same of level 10
+HELD = 75.0    # seconds of a fault that does not end by itself; more than the interval of a monitor of level 20
+LEFT = 50.0    # the same for level 10
 JOINS = 120.0  # seconds until a cluster has noticed that a member is gone
-BACK = 180.0   # seconds until databases that were let go are whole again
+BACK = 180.0   # seconds until a database is synced again after all were killed or hung
 _CUT = """\
 nft add table inet fault
 nft add chain inet fault out '{ type filter hook output priority 0; }'
@@ -24,8 +24,8 @@ nft add rule inet fault out tcp sport 5672 drop
 
 
 class Scene:
-    """One fault: the lab, the watch, where each service is; the node is that of cinder-volume. lasted: seconds that it was there,
-    None: until the services were mended."""
+    """One fault: the lab, the watch, where each service runs; the node is that of cinder-volume. lasted: seconds that the fault
+    lasted, None: until the services were recovered."""
 
     def __init__(self, lab, watch, services):
         self.lab, self.watch, self.services = lab, watch, services
@@ -33,7 +33,7 @@ class Scene:
         self.node = self.at["cinder-volume"]
 
     def parents(self):
-        """service: pid of its first process."""
+        """{service: pid of its parent process}."""
         found = {}
         for name in self.services:
             there = self.watch.processes(self.at[name], name)
@@ -41,7 +41,7 @@ class Scene:
         return found
 
     def children(self):
-        """service: pid of one of its workers, of those that have some."""
+        """{service: pid of one of its workers}, for the services that have workers."""
         found = {}
         for name in self.services:
             there = self.watch.processes(self.at[name], name)
@@ -51,20 +51,20 @@ class Scene:
         return found
 
     def stop(self, pids):
-        """SIGSTOP; the fault is over once none of them is there any more."""
+        """Send SIGSTOP; the fault is over once all of these processes have ended."""
         signal_all(pids, signal.SIGSTOP)
         self.stopped = tuple((pid, state.process_start(pid)) for pid in pids.values())
 
     def over(self):
-        """Whether what was stopped is gone."""
+        """Whether all processes that were stopped have ended."""
         return not any(start is not None and state.process_start(pid) == start for pid, start in self.stopped)
 
     def others(self):
-        """The nodes where the services are not."""
+        """The other nodes."""
         return [name for name in self.lab.node_names if name != self.node]
 
     def hold(self, seconds=HELD):
-        """Let the fault be."""
+        """Let the fault last."""
         began = time.monotonic()
         time.sleep(seconds)
         self.lasted = time.monotonic() - began
@@ -92,7 +92,7 @@ def parent_stopped(scene):
 
 
 def planned_move(scene):
-    """Standby, until the end of the scene."""
+    """Put the node in standby; the campaign ends that."""
     scene.lab.check(deployment.api_node(scene.lab), ["pcs", "node", "standby", scene.node])
 
 
@@ -101,11 +101,11 @@ def power_cut(scene):
 
 
 def power_cut_while_one_joins(scene):
-    """The database of another node has died and is not back yet, so that with this node the majority is gone."""
+    """The database of another node was killed and is not back yet: with this node the majority is lost."""
     other, witness = scene.others()
     machine.kill(scene.lab, other, "mariadbd")
     scene.lab.wait(lambda: galera.ask(scene.lab, witness).size == 2, JOINS,
-                   "%s does not notice that the database of %s is gone" % (witness, other), every=0.05)
+                   "the database of %s did not notice that the one of %s was killed" % (witness, other), every=0.05)
     scene.lab.power_cut(scene.node)
 
 
@@ -115,7 +115,7 @@ def brokers_killed(scene):
 
 
 def broker_cut_off(scene):
-    """The services' node reaches no broker, not even its own; frames vanish and nobody is told."""
+    """The services' node reaches no broker, not even its own; packets are dropped silently."""
     scene.lab.check(scene.node, _CUT)
     try:
         scene.hold()
@@ -124,25 +124,25 @@ def broker_cut_off(scene):
 
 
 def databases_killed(scene):
-    """The cluster brings them back. It may be faster than a monitor that comes every 31 s."""
+    """The cluster recovers them, perhaps before the next monitor of level 10, which comes every 31 s."""
     began = time.monotonic()
     for node in scene.lab.node_names:
         machine.kill(scene.lab, node, "mariadbd")
-    scene.lab.wait(lambda: _any(scene.lab), BACK, "no database came back within %d s" % BACK, every=0.5)
+    scene.lab.wait(lambda: _any(scene.lab), BACK, "no database was synced within %d s" % BACK, every=0.5)
     scene.lasted = time.monotonic() - began
 
 
 def databases_hung(scene):
-    """SIGSTOP, and the cluster ends it."""
+    """SIGSTOP; the cluster recovers them."""
     began = time.monotonic()
     for node in scene.lab.node_names:
         machine.stop(scene.lab, node, "mariadbd")
-    scene.lab.wait(lambda: _any(scene.lab), BACK, "no database came back within %d s" % BACK, every=0.5)
+    scene.lab.wait(lambda: _any(scene.lab), BACK, "no database was synced within %d s" % BACK, every=0.5)
     scene.lasted = time.monotonic() - began
 
 
-class LeftAlone:
-    """Within it the cluster leaves the databases as they are."""
+class Unmanaged:
+    """Inside `with` Pacemaker does not manage the databases."""
 
     def __init__(self, lab):
         self._lab, self._node = lab, lab.node_names[0]
@@ -156,15 +156,15 @@ class LeftAlone:
 
 
 def databases_killed_and_left(scene):
-    with LeftAlone(scene.lab):
+    with Unmanaged(scene.lab):
         for node in scene.lab.node_names:
             machine.kill(scene.lab, node, "mariadbd")
         scene.hold(LEFT)
 
 
 def databases_hung_and_left(scene):
-    """SIGSTOP; afterwards they find each other again, or the cluster sees to it."""
-    with LeftAlone(scene.lab):
+    """SIGSTOP, then SIGCONT; after that they join again by themselves, or the cluster recovers them."""
+    with Unmanaged(scene.lab):
         for node in scene.lab.node_names:
             machine.stop(scene.lab, node, "mariadbd")
         try:
@@ -198,8 +198,8 @@ FAULTS = (
     ("power cut while another database joins", power_cut_while_one_joins),
 )
 
-# By fault: which signal has to see it (lab/campaigns/signals.py), of which services. A child that is killed is back within
-# 0.1 s; of a move and a power cut the cluster knows before any monitor does.
+# {fault: (the signal that must notice it (lab/campaigns/signals.py), on which services)}. Not for a child that is killed, which is
+# replaced within 0.1 s, nor for a move or a power cut, which the cluster knows of before any monitor.
 FORKING, CONNECTED = ("cinder-volume", "heat-engine"), ("cinder-volume", "heat-engine", "nova-consoleauth")
 EVERY = CONNECTED + ("nova-novncproxy",)
 EXPECTED = {
@@ -213,4 +213,4 @@ EXPECTED = {
     databases_killed_and_left: ("row", CONNECTED),
     databases_hung_and_left: ("row", CONNECTED),
 }
-LOOKED = {"row": 45.0}  # seconds that a fault has to last so that the signal is sure to be looked at: interval, limit and a while
+CERTAIN = {"row": 45.0}  # seconds after which the signal is certain to have been read: interval, limit, and a margin

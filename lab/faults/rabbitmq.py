@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults of RabbitMQ's campaign: each a function that injects one, takes it away again, and returns a text that says
-what was done to whom. Afterwards the cluster must come back by itself within the fault's limit.
+"""The faults of the campaign on RabbitMQ: each function injects one in a World, ends it, and returns a text that says what was
+done to whom. Afterwards the cluster must come back by itself within the fault's limit.
 """
 
 import random
@@ -14,9 +14,9 @@ from lab.faults.fault import Fault, wait_for
 from lab.services import rabbitmq
 
 BEAM = "beam.smp"
-ASIDE = "/root/aside"  # where a lost disk's data go: the lab, too, removes no data directory
+ASIDE = "/root/aside"  # where the data of a lost disk are moved: the lab does not remove a data directory either
 DRAINED = "Marked this node as undergoing maintenance"
-# Refused and not dropped: Erlang takes a minute to give up on a node that is only silent.
+# Packets are rejected, not dropped: Erlang takes a minute to give up a node that is only silent.
 _CUT = """
 for hook in input output; do
     way=$([ $hook = input ] && echo iifname || echo oifname)
@@ -41,7 +41,7 @@ class World(NamedTuple):
 
 
 def kill(lab, *nodes):
-    """SIGKILL of the brokers; nothing where there is none."""
+    """SIGKILL of the brokers of `nodes`; nothing where no broker runs."""
     for node in nodes:
         try:
             machine.kill(lab, node, BEAM)
@@ -82,7 +82,7 @@ def freeze(world):
 
 
 def pcs(world, *words):
-    """A command of pcs on the first node that carries it out."""
+    """Run pcs on the first node where it succeeds. LabError if it fails on all."""
     for node in world.lab.node_names:
         try:
             world.lab.check(node, ["pcs"] + list(words), 120)
@@ -109,7 +109,8 @@ def standby(world):
 
 
 class Fewest:
-    """With it: how few brokers served at one time. One look that failed does not count."""
+    """Watches inside `with` how many brokers serve. number: the fewest at one time; a single reading does not count, since it can
+    fail."""
 
     def __init__(self, lab):
         self._lab, self._end, self.number = lab, threading.Event(), len(lab.node_names)
@@ -131,13 +132,13 @@ class Fewest:
 
 
 def drained(lab, node):
-    """How often the broker of `node` was put into maintenance mode, by its log."""
+    """How often the broker of `node` was put into maintenance mode, according to its log."""
     return int(lab.run(node, "cat /var/log/rabbitmq/rabbit@*.log | grep -c '%s'" % DRAINED).out.strip() or 0)
 
 
 def rolling(world):
-    """One node after the other through standby, as for an upgrade. A stop comes as soon as the one before is asked to come
-    back: it is the agent that has to wait for it."""
+    """One node after the other goes to standby and back, as for an upgrade. The next stop is requested as soon as the node before
+    is asked to come back: the agent has to wait for it."""
     nodes = world.random.sample(world.lab.node_names, len(world.lab.node_names))
     patient = world.random.choice((["--wait=100"], []))
     with Fewest(world.lab) as fewest:
@@ -149,7 +150,7 @@ def rolling(world):
             pcs(world, "node", "unstandby", node, *patient)
     if fewest.number < len(nodes) - 1:
         raise Wrong("only %d brokers served at one time" % fewest.number)
-    return "%s, %s" % (" ".join(nodes), "patiently" if patient else "in haste")
+    return "%s, %s" % (" ".join(nodes), "waiting for each" if patient else "without waiting")
 
 
 def power_one(world):
@@ -175,7 +176,7 @@ def power_all(world):
 
 
 def power_all_gone_before(world):
-    """One goes first, the other two lose their power together later and come back without it."""
+    """One node goes off; later the other two lose their power together and come back without it."""
     node = world.pick()
     rest = world.without(node)
     world.lab.power_cut(node, stay_off=True)
@@ -187,44 +188,45 @@ def power_all_gone_before(world):
     back = wait_for(lambda: set(rest) <= set(rabbitmq.serving(world.lab)), 150)
     world.lab.power_on(node)
     if not back:
-        raise Wrong("%s did not come back without %s, which was gone before" % (" ".join(rest), node))
-    return "%s was gone before" % node
+        raise Wrong("%s did not come back without %s, which had been off before" % (" ".join(rest), node))
+    return "%s was off before" % node
 
 
 def partition(world):
     node = world.pick()
     machine.partition(world.lab, node)
-    lasted = world.random.choice((1, 3, 10, 30))
-    time.sleep(lasted)
+    seconds = world.random.choice((1, 3, 10, 30))
+    time.sleep(seconds)
     machine.heal(world.lab)
-    return "%s for %d s" % (node, lasted)
+    return "%s for %d s" % (node, seconds)
 
 
 def part_brokers(lab, node):
-    """Cut the broker of `node` off from the others. Pacemaker and clients still reach the node."""
+    """Partition the broker of `node` from the others. Pacemaker and clients still reach the node."""
     lab.check(node, "nft add table inet cut" + _CUT)
 
 
 def join_brokers(lab, node):
+    """End part_brokers."""
     lab.run(node, "nft delete table inet cut")
 
 
-def brokers_parted(world):
-    """Only the brokers lose each other, so nobody is fenced: the one that is alone may not serve for long."""
+def brokers_partitioned(world):
+    """Only the brokers are partitioned, so no node is fenced: the broker that is alone may not serve for long."""
     node = world.pick()
     part_brokers(world.lab, node)
     try:
-        lasted = world.random.choice((3, 10, 45))
-        time.sleep(lasted)
-        if lasted > 40 and node in rabbitmq.serving(world.lab):
-            raise Wrong("%s serves although its broker is cut off from the others for %d s" % (node, lasted))
+        seconds = world.random.choice((3, 10, 45))
+        time.sleep(seconds)
+        if seconds > 40 and node in rabbitmq.serving(world.lab):
+            raise Wrong("%s serves although its broker has been partitioned from the others for %d s" % (node, seconds))
     finally:
         join_brokers(world.lab, node)
-    return "%s for %d s" % (node, lasted)
+    return "%s for %d s" % (node, seconds)
 
 
 def replace(world):
-    """A machine loses its disk, and comes back under its name with an empty one."""
+    """A node loses its disk and comes back under its name with an empty one."""
     node = world.pick()
     world.lab.run(node, "d=%s/$(date +%%s); mkdir -p $d; kill -KILL $(pidof %s); sleep 0.3; mv %s/* $d/" % (
         ASIDE, BEAM, rabbitmq.BASE))
@@ -232,7 +234,7 @@ def replace(world):
 
 
 class Wrong(Exception):
-    """A fault itself saw something that must not be."""
+    """A fault itself observed something that must not be."""
 
 
 FAULTS = (
@@ -248,6 +250,6 @@ FAULTS = (
     Fault("power cut of all", 3, 150, power_all),
     Fault("power cut of two, the third was gone before", 1, 180, power_all_gone_before),
     Fault("partition of one", 3, 180, partition),
-    Fault("broker of one cut off", 2, 150, brokers_parted),
+    Fault("broker of one cut off", 2, 150, brokers_partitioned),
     Fault("disk of one lost", 2, 150, replace),
 )

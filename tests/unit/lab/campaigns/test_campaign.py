@@ -134,11 +134,11 @@ def test_kinds_of_campaign(kind):
     assert len({fault.name for fault in kind.faults}) == len(kind.faults)
 
 
-def test_a_client_that_gives_no_account_is_told(tmp_path):
+def test_a_client_that_prints_no_figures_is_reported(tmp_path):
     def fail():
         raise ValueError("no JSON")
     one = rabbitmq.Campaign(Lab(), 7, lambda text: None, str(tmp_path))
     one.client = SimpleNamespace(stop=fail, process=SimpleNamespace(kill=lambda: None))
     one._gone = lambda: ["user app"]
     account = one.stop()
-    assert not account.fine and "no account" in account.sentence and "gone: user app" in account.lines[1]
+    assert not account.fine and "no figures" in account.sentence and "gone: user app" in account.lines[1]

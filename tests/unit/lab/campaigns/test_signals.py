@@ -70,18 +70,18 @@ def test_a_fault_that_the_wrong_signal_saw_is_told():
     found = signals.signs(JOURNAL, NAMES, 1700000010.0)
 
     assert [] == signals.blind(("row", ("cinder-volume", "nova-consoleauth")), found, NAMES)
-    assert ["heat-engine: the signal row did not see it, but {'process': 4.0}"] == signals.blind(("row", NAMES), found, NAMES)
+    assert ["heat-engine: the signal row did not notice it, but {'process': 4.0}"] == signals.blind(("row", NAMES), found, NAMES)
     assert [] == signals.blind(None, found, NAMES)
 
 
 def test_what_a_group_restarts_before_its_monitor_comes_was_not_overlooked():
     """The proxy after consoleauth, 0.4 s after both had been killed; its own monitor comes every 10 s."""
     text = ("1700000010.4 n1 pacemaker-schedulerd[76]: notice: Actions: %s  nova-novncproxy  (  n1 )%s\n")
-    drawn = signals.signs(text % ("Restart", "  due to required nova-consoleauth start"), ("nova-novncproxy",), 1700000010.0)
+    restarted = signals.signs(text % ("Restart", "  due to required nova-consoleauth start"), ("nova-novncproxy",), 1700000010.0)
     alone = signals.signs(text % ("Recover", ""), ("nova-novncproxy",), 1700000010.0)
     expected = ("process", ("nova-novncproxy",))
 
-    assert [] == signals.blind(expected, drawn, expected[1])
+    assert [] == signals.blind(expected, restarted, expected[1])
     assert signals.blind(expected, alone, expected[1])
 
 
