@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a running cluster differs from a Plan: a sentence for each difference, with the command that mends it. Pure.
+"""Where a running cluster differs from a Plan: a sentence for each difference, with the command that removes it. Pure.
 
-Resources are matched by id; else by what they are: an address by its address, an agent that is there once by its name. So
-a cluster that was made by hand, with other ids, is compared for what it does.
+Resources are matched by id; else a virtual address by its address, and another resource by its agent if the cluster has it once.
+So a cluster that was made by hand, with other ids, is compared for what it does.
 """
 
 from collections import namedtuple
 
 from quorate.ocf.declaration import seconds
 from quorate.pacemaker.tools import is_true
-from quorate.plan.facts import ROLES
+from quorate.plan.facts import ROLES, is_secret
 from quorate.plan.render import pcs
 from quorate.plan.resources import ROLE_ATTRIBUTE, wanted
 from quorate.plan.services import BY_NAME
 
-SECRET = ("pass", "secret", "token")  # parameters with such a word in their names are never shown
 
 
 class Difference(namedtuple("Difference", "text command", defaults=(None,))):
-    """What differs, a sentence, and what to type, or None."""
+    """text: what differs, a sentence; command: what to type, or None."""
     __slots__ = ()
 
 
@@ -71,13 +70,13 @@ def _members(plan, want, cluster):
         yield Difference("%s is in the cluster and not in the plan." % name, None)
     for name, attribute in want.attributes:
         if name in cluster.nodes and cluster.nodes[name].get(attribute) != "true":
-            yield Difference("%s has not the attribute %s, by which rules know its role." % (name, attribute),
+            yield Difference("%s does not have the attribute %s, by which rules find its role." % (name, attribute),
                              pcs.line(pcs.attribute_words(name, attribute)))
     ours = {ROLE_ATTRIBUTE % role for role in ROLES}
     for name in want.nodes:
         for attribute in sorted(ours.intersection(cluster.nodes.get(name, ()))):
             if (name, attribute) not in want.attributes and cluster.nodes[name][attribute] == "true":
-                yield Difference("%s has the attribute %s, and not that role in the plan." % (name, attribute),
+                yield Difference("%s has the attribute %s, but not that role in the plan." % (name, attribute),
                                  "pcs node attribute %s %s=" % (name, attribute))
 
 
@@ -97,7 +96,7 @@ def _settings(want, cluster):
 
 
 def _fencing(want, cluster):
-    """A node is fenced by its device, or by any that names it."""
+    """A node can be fenced by its own device, or by any that names it."""
     found = []
     devices = [one for one in cluster.resources if one.agent.startswith("stonith:")]
     by_id = {one.id: one for one in devices}
@@ -119,7 +118,7 @@ def _covered(node, devices):
     for one in devices:
         named = one.parameters.get("pcmk_host_list", "").replace(",", " ").split()
         mapped = [pair.partition(":")[0] for pair in one.parameters.get("pcmk_host_map", "").replace(";", " ").split()]
-        if node in named + mapped or not named and not mapped:  # without either the device itself says whom it knows
+        if node in named + mapped or not named and not mapped:  # without either, the device itself tells which nodes it can fence
             return True
     return False
 
@@ -171,11 +170,11 @@ def _parameters(wish, now, kind):
 
 
 def _shown(name, value):
-    return "(secret)" if any(word in name.lower() for word in SECRET) else "'%s'" % value
+    return "(secret)" if is_secret(name) else "'%s'" % value
 
 
 def _operations(wish, now, kind):
-    """Timeouts and intervals; a recurring operation is known by its name, its role and its level of check."""
+    """Timeouts and intervals; a recurring operation is identified by its name, its role and its check level."""
     found = []
     have = [(one.name, seconds(one.interval or "") or 0, one.role, seconds(one.timeout or ""))
             for one in now.operations]
@@ -195,7 +194,7 @@ def _operations(wish, now, kind):
                 _named(one), now.id, alike[0][1], one.interval), command))
         else:
             if one.name == "monitor" and any(other[0] == "monitor" for other in have):
-                # `update` would take the place of another monitor (pcs 0.11.5 and 0.12.0).
+                # `update` would replace another monitor (pcs 0.11.5 and 0.12.0).
                 command = pcs.line((kind, "op", "add", now.id) + tuple(pcs.operation_words(one)))
             found.append(Difference("%s has no operation '%s'." % (now.id, words), command))
     return found
@@ -216,7 +215,7 @@ def _around(wish, now, cluster):
                                 "pcs resource unclone " + now.id))
     if wish.clone is not None and not cloned:
         kind = "promotable" if ("promotable", "true") in wish.clone else "clone"
-        found.append(Difference("%s is no clone, so it runs on one node only." % now.id, "pcs resource %s %s %s" % (
+        found.append(Difference("%s is not a clone, so it runs on one node only." % now.id, "pcs resource %s %s %s" % (
             kind, now.id, " ".join("%s=%s" % pair for pair in wish.clone if pair[0] != "promotable"))))
     if wish.clone is not None and cloned:
         for name, value in wish.clone:
@@ -239,12 +238,12 @@ def _constraints(want, cluster, here, version):
     for one in want.colocations:
         mine = one._replace(resource=tops.get(one.resource), other=tops.get(one.other))
         if mine.resource and mine.other and (mine.resource, mine.other) not in have_with:
-            yield Difference("%s is not bound to %s. %s" % (mine.resource, mine.other, one.why),
+            yield Difference("%s is not colocated with %s. %s" % (mine.resource, mine.other, one.why),
                              pcs.line(pcs.colocation_words(mine)))
     for one in want.orders:
         mine = one._replace(first=tops.get(one.first), then=tops.get(one.then))
         if mine.first and mine.then and (one.first_action, mine.first, one.then_action, mine.then) not in have_order:
-            yield Difference("No order between %s of %s and %s of %s. %s" % (
+            yield Difference("There is no order between %s of %s and %s of %s. %s" % (
                 one.first_action, mine.first, one.then_action, mine.then, one.why), pcs.line(pcs.order_words(mine)))
     yield from _places(want, cluster, here, version)
 
@@ -268,11 +267,11 @@ def _places(want, cluster, here, version):
             if may is None or may == should:
                 continue
             if should:
-                text, command = "%s may not run on %s, in the plan it does." % (top, node), "pcs resource clear " + top
+                text, command = "%s may not run on %s; in the plan it runs there." % (top, node), "pcs resource clear " + top
                 if not cluster.was_moved(top):
                     command = "pcs constraint location config resources %s" % top
             else:
-                text = "%s may run on %s, in the plan it does not." % (top, node)
+                text = "%s may run on %s; in the plan it does not run there." % (top, node)
                 steps = pcs.location_steps(wishes[wish.top]._replace(resource=top), version)
                 command = pcs.line(next(steps).words)
             yield Difference(text, command)
@@ -290,15 +289,15 @@ def _more_than_wanted(want, cluster, here):
 def _haproxy(plan, proxies):
     """Listeners and their servers; a server is named after its node."""
     have = {one.name: {server.name for server in one.servers} for one in proxies}
-    mend = "quorate plan haproxy FILE >/etc/haproxy/haproxy.cfg; systemctl reload haproxy"
+    command = "quorate plan haproxy FILE >/etc/haproxy/haproxy.cfg; systemctl reload haproxy"
     for service in plan.services:
         if not BY_NAME[service.name].proxied:
             continue
         if service.name not in have:
-            yield Difference("HAProxy on this node has no listener %s." % service.name, mend)
+            yield Difference("HAProxy on this node has no listener %s." % service.name, command)
             continue
         for node in service.nodes:
             if node not in have[service.name]:
-                yield Difference("HAProxy on this node does not know %s behind %s." % (node, service.name), mend)
+                yield Difference("HAProxy on this node has no server %s behind %s." % (node, service.name), command)
         for node in sorted(have[service.name].difference(service.nodes)):
-            yield Difference("HAProxy on this node has %s behind %s, the plan does not." % (node, service.name), mend)
+            yield Difference("HAProxy on this node has %s behind %s, the plan does not." % (node, service.name), command)

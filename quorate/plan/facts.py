@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan as values: what the operator wrote, checked, with every default filled in and in an order of its own.
 
-quorate.plan.parse makes them. Nothing in here is text to be parsed again: addresses are written the way `ipaddress`
-writes them, node names are in natural order (n2 before n10), services in the order of quorate.plan.services. So the
-same plan has the same values however its tables were ordered.
+quorate.plan.parse makes them. Nothing here has to be parsed again: addresses are written the way `ipaddress` writes them, node
+names are in natural order (n2 before n10), services in the order of quorate.plan.services. So the same plan has the same values
+however its tables were ordered.
 """
 
 from collections import namedtuple
 
-# Who moves the VIPs.
+# What moves the VIPs.
 PACEMAKER, KEEPALIVED = "pacemaker", "keepalived"
-# What a node can be there for.
+# What a node can be used for.
 CONTROLLER, ENDPOINT, DATABASE, MESSAGING, COMPUTE = ROLES = (
     "controller", "endpoint", "database", "messaging", "compute")
-# Whom a VIP is for, in the words of Keystone's catalogue.
+# What a VIP can serve, in the terms of Keystone's catalogue.
 INTERNAL, PUBLIC, ADMIN = ENDPOINTS = ("internal", "public", "admin")
+HTTPS = 443  # the port
 
 
 class Network(namedtuple("Network", "name cidr interface", defaults=(None,))):
-    """cidr: text, as '192.0.2.0/24'; interface: the one that all nodes have there, or None: not said."""
+    """cidr: text, as '192.0.2.0/24'; interface: the one that all nodes have there, or None: not given."""
     __slots__ = ()
 
     @property
@@ -31,7 +32,7 @@ class Vip(namedtuple("Vip", "name address network endpoints tls router_id", defa
     """A virtual address.
 
     network:   name of its Network
-    endpoints: tuple of those of ENDPOINTS that it serves, in that order; each is served by exactly one VIP
+    endpoints: tuple of the ENDPOINTS that it serves, in that order; each is served by exactly one VIP
     tls:       path of the certificate with its key (PEM) where HAProxy ends TLS, or None: clear text
     router_id: VRRP's number of it, 1 to 255; None where keepalived does not move it
     """
@@ -42,7 +43,7 @@ class Node(namedtuple("Node", "name roles addresses fence", defaults=(None,))):
     """A machine.
 
     name:      as `uname -n` and Pacemaker have it
-    roles:     tuple of those of ROLES that it has, in that order
+    roles:     tuple of the ROLES that it has, in that order
     addresses: dict, name of a network -> its address there
     fence:     None, or dict: 'agent' and that agent's parameters, all text; never a password
     """
@@ -55,8 +56,8 @@ class Service(namedtuple("Service", (
     """A service of quorate.plan.services that this control plane has.
 
     nodes:        tuple of the names of the nodes that run it, in the order of preference
-    port:         where clients find it: at the VIP, or on the nodes if it is not proxied
-    backend_port: where HAProxy finds it on the nodes; the same for a service that is not proxied
+    port:         where clients connect: at the VIP, or on the nodes if it is not proxied
+    backend_port: where HAProxy connects on the nodes; the same for a service that is not proxied
     endpoints:    tuple of the ENDPOINTS for which it is bound; () for a service that is not proxied
     balance:      'source' or 'roundrobin' where the operator has a choice, else None
     check_path:   what HAProxy asks for, or None where nothing is asked
@@ -68,16 +69,21 @@ class Service(namedtuple("Service", (
     """
     __slots__ = ()
 
+    @property
+    def redirects(self):
+        """Whether people reach it with a browser: where there is a certificate it is at HTTPS, and its own port leads there."""
+        return self.name == "dashboard" and self.port == 80 and self.tls
+
 
 class Plan(namedtuple("Plan", "name vip_manager system pacemaker management networks vips nodes services")):
     """A control plane.
 
     name:        of the cluster
     vip_manager: PACEMAKER or KEEPALIVED
-    system:      'debian' or 'redhat': how units and paths are called
+    system:      'debian' or 'redhat': whose names of units and paths are used
     pacemaker:   '2.1' or '3.0'
     management:  name of the network on which HAProxy reaches the services, and corosync its members
-    networks, vips, nodes, services: tuples of the values above
+    networks, vips, nodes, services: tuples of Network, Vip, Node, Service
     """
     __slots__ = ()
 
@@ -96,10 +102,6 @@ class Plan(namedtuple("Plan", "name vip_manager system pacemaker management netw
     def service(self, name):
         """The Service of that name, or None: this control plane has none."""
         return next((one for one in self.services if one.name == name), None)
-
-    def vip_for(self, endpoint):
-        """The Vip that serves one of ENDPOINTS."""
-        return next(one for one in self.vips if endpoint in one.endpoints)
 
     def vips_of(self, service):
         """The Vips at which a Service is bound, each once, in the order of `vips`."""
@@ -120,7 +122,7 @@ class Plan(namedtuple("Plan", "name vip_manager system pacemaker management netw
 
     @property
     def cluster_nodes(self):
-        """The members of the Pacemaker cluster: all but pure compute nodes, and but pure endpoints of keepalived."""
+        """The members of the Pacemaker cluster: all nodes but pure compute nodes and pure endpoints of keepalived."""
         outside = {COMPUTE} | ({ENDPOINT} if self.vip_manager == KEEPALIVED else set())
         return tuple(one for one in self.nodes if set(one.roles) - outside)
 
@@ -134,11 +136,33 @@ def _named(values, name):
 
 
 class Problem(namedtuple("Problem", "line key text remedy")):
-    """Something that is wrong with a plan. line: int from 1; None: the file as a whole. key: dotted, as in the file;
-    text: what is wrong, remedy: what to write; both are sentences."""
+    """Something that is wrong with a plan.
+
+    line: int from 1; None: the file as a whole. key: dotted, as in the file. text, what is wrong, and remedy, what to write, are
+    sentences.
+    """
     __slots__ = ()
 
     def sentence(self, path):
-        """`path:line: key: what is wrong; what to write.`"""
+        """`path:line: key: What is wrong. What to write.`"""
         where = path if self.line is None else "%s:%d" % (path, self.line)
         return ": ".join(part for part in (where, self.key, "%s %s" % (self.text, self.remedy)) if part).rstrip()
+
+
+def natural(name):
+    """A key for sorting in which n2 comes before n10."""
+    parts, digits = [], ""
+    for character in name + "\0":
+        if character.isdigit() and character.isascii():
+            digits += character
+            continue
+        if digits:
+            parts.append((1, int(digits), digits))
+            digits = ""
+        parts.append((0, 0, character))
+    return parts
+
+
+def is_secret(name):
+    """Whether a parameter of this name holds a password, a secret or a token: such a value is neither accepted nor shown."""
+    return any(word in name.lower() for word in ("pass", "secret", "token"))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a Pacemaker cluster has to hold for a Plan: resources, constraints, properties, each with its reason.
 
-quorate.plan.render.pcs writes it as commands, quorate.plan.diff holds it against a running cluster. Timeouts and intervals of
-our own agents are those that they declare; those of others are theirs, or what a unit of systemd needs.
+quorate.plan.render.pcs writes it as commands, quorate.plan.diff compares a running cluster with it. Timeouts and intervals of
+our own agents are those that they declare; of other agents, those that they advise or that a unit of systemd needs.
 """
 
 from collections import namedtuple
@@ -12,9 +12,9 @@ from quorate.openstack.declaration import ACTIONS as OPENSTACK
 from quorate.plan import facts
 from quorate.rabbitmq.declaration import ACTIONS as RABBITMQ
 
-STICKINESS = "100"  # of all resources: what runs well stays where it is
-ROLE_ATTRIBUTE = "role-%s"
-PLACEHOLDER = "FILL-IN"
+STICKINESS = "100"  # of all resources: what runs stays where it is
+ROLE_ATTRIBUTE = "role-%s"  # attribute of the nodes with a role, for rules
+PLACEHOLDER = "FILL-IN"      # stands for the fence device that a plan does not have
 
 
 class Operation(namedtuple("Operation", "name interval timeout role level", defaults=(None, None))):
@@ -60,7 +60,7 @@ class Location(namedtuple("Location", "resource role avoids prefers why")):
 
 class Wanted(namedtuple("Wanted", (
         "nodes attributes properties stickiness resources fencing unfenced colocations orders locations"))):
-    """All of it.
+    """All that a cluster has to hold.
 
     nodes         names of the cluster's members
     attributes    tuple of (node, attribute): set to true
@@ -71,11 +71,11 @@ class Wanted(namedtuple("Wanted", (
     __slots__ = ()
 
 
-# Agents that are not ours: what their own meta-data advise (resource-agents 4.12), or what a unit of systemd needs to stop.
+# Of agents that are not ours: what their own meta-data advise (resource-agents 4.12), or what a unit of systemd needs to stop.
 _ADDRESS = (Operation("start", 0, 20), Operation("stop", 0, 20), Operation("monitor", 5, 20))
-# HAProxy is what every client waits for. Killed with SIGKILL, it was missed for 10 to 12 s when it was looked at every 10 s and
-# restarted in place, 4 to 6.6 s when every 2 s, and 0.8 to 1.9 s when the address leaves at once (Pacemaker 2.1.5, two runs
-# each on the lab, 2026-11-21).
+# Every client waits for HAProxy. When it was killed with SIGKILL, clients missed it for 10 to 12 s with a monitor every 10 s and a
+# restart in place, for 4 to 6.6 s with a monitor every 2 s, and for 0.8 to 1.9 s where the address leaves at once
+# (Pacemaker 2.1.5, two runs each on the lab, 2026-11-21).
 _PROXY = (Operation("start", 0, 60), Operation("stop", 0, 100), Operation("monitor", 2, 20))
 _LEAVE = (("failure-timeout", "60s"), ("migration-threshold", "1"))
 _UNIT = (Operation("start", 0, 60), Operation("stop", 0, 100), Operation("monitor", 10, 20))
@@ -83,18 +83,18 @@ _FENCE = (Operation("monitor", 60, 60),)
 
 
 def _declared(actions):
-    """What an agent's own declaration says, without what is no operation of a resource."""
+    """The Operations of a resource, from its agent's own declaration of actions."""
     return tuple(Operation(one.name, one.interval or 0, one.timeout, one.role, one.depth or None) for one in actions
                  if one.name in ("start", "stop", "promote", "demote", "monitor", "notify"))
 
 
 _INTERLEAVE = (("interleave", "true"),)
-# Service of the plan -> (resource, agent, group, reason). They run once in the whole cluster.
+# Services that run once in the whole cluster: (service of the plan, resource and its agent, group, reason).
 _SINGLE = (
-    ("cinder_volume", "cinder-volume", None, "One at a time: two copies with the same host= write to the same volumes."),
+    ("cinder_volume", "cinder-volume", None, "One at a time: two instances with the same host= write to the same volumes."),
     ("heat_engine", "heat-engine", None, "One at a time, with its workers."),
-    ("nova_consoleauth", "nova-consoleauth", "console", "Tokens are kept in its memory, so there is one."),
-    ("nova_novncproxy", "nova-novncproxy", "console", "In one group with the console tokens, if there are any."),
+    ("nova_consoleauth", "nova-consoleauth", "console", "It keeps the tokens in its memory, so there is only one."),
+    ("nova_novncproxy", "nova-novncproxy", "console", "In one group with nova-consoleauth, where that is used."),
 )
 
 
@@ -110,7 +110,7 @@ def wanted(plan):
     return Wanted(nodes, attributes, (("stonith-enabled", "true"),), STICKINESS, resources, fencing,
                   tuple(one.name for one in plan.cluster_nodes if not one.fence), tuple(_colocations(resources)),
                   tuple(_orders(plan, resources)),
-                  locations + tuple(Location(one.id, None, one.nodes, (), "A node does not switch itself off.")
+                  locations + tuple(Location(one.id, None, one.nodes, (), "A node does not fence itself.")
                                     for one in fencing))
 
 
@@ -122,9 +122,9 @@ def _front(plan):
         return
     nodes = tuple(one.name for one in plan.front_nodes)
     yield Resource("haproxy", "systemd:haproxy", (), _PROXY, _INTERLEAVE, None, nodes, (
-        "HAProxy runs everywhere, and binds the VIPs also where they are not (net.ipv4.ip_nonlocal_bind=1), so a VIP that "
-        "moves finds one that is up.",
-        "migration-threshold=1: when one dies, its VIPs leave at once for a node where one runs, which takes less time than a "
+        "HAProxy runs on all these nodes and binds the VIPs even where they are not (net.ipv4.ip_nonlocal_bind=1), so that a "
+        "VIP that moves finds one that is ready.",
+        "migration-threshold=1: when an HAProxy dies, its VIPs move at once to a node where one runs, which takes less time than a "
         "restart; after failure-timeout it is started again."), _LEAVE)
     for vip in plan.vips:
         network = plan.network(vip.network)
@@ -132,7 +132,7 @@ def _front(plan):
         if network.interface:
             parameters.append(("nic", network.interface))
         yield Resource("vip-" + vip.name, "ocf:heartbeat:IPaddr2", tuple(parameters), _ADDRESS, None, None, nodes, (
-            "Serves: %s." % (", ".join(vip.endpoints) or "nobody yet"),))
+            "Serves: %s." % (", ".join(vip.endpoints) or "no endpoint yet"),))
 
 
 def _servers(plan, nodes):
@@ -142,8 +142,8 @@ def _servers(plan, nodes):
         own = dict({"wsrep_cluster_address": "gcomm://" + ",".join(galera.nodes)}, **galera.options)
         yield Resource("galera", "ocf:quorate:galera", _pairs(own), _declared(GALERA),
                        (("promotable", "true"), ("promoted-max", str(len(galera.nodes)))), None, galera.nodes, (
-                           "Every node is a writer of the cluster, so all are promoted; HAProxy picks the one that clients "
-                           "write to.",))
+                           "Every node of the database cluster accepts writes, so all are promoted; HAProxy chooses the one that "
+                           "clients write to.",))
     rabbitmq = plan.service("rabbitmq")
     if rabbitmq is not None:
         yield Resource("rabbitmq", "ocf:quorate:rabbitmq", _pairs(rabbitmq.options), _declared(RABBITMQ), _INTERLEAVE, None,
@@ -151,17 +151,17 @@ def _servers(plan, nodes):
     memcached = plan.service("memcached")
     if memcached is not None:
         yield Resource("memcached", "systemd:memcached", (), _UNIT, _INTERLEAVE, None, memcached.nodes, (
-            "Each node has keys of its own; clients name all nodes.",))
+            "Each node has keys of its own, so clients name all nodes.",))
     web = [one for one in (plan.service(name) for name in ("keystone_public", "keystone_admin", "dashboard")) if one]
     if web:
         unit = "apache2" if plan.system == "debian" else "httpd"
         inside = {name for one in web for name in one.nodes}
         yield Resource("httpd", "systemd:" + unit, (), _UNIT, _INTERLEAVE, None, tuple(
             name for name in nodes if name in inside), (
-                "Carries %s." % " and ".join(text for text, named in (
+                "Serves %s." % " and ".join(text for text, named in (
                     ("Keystone", any(one.name.startswith("keystone") for one in web)),
                     ("the dashboard", plan.service("dashboard") is not None)) if named),) + (
-                        ("Debian starts Keystone as a service of its own, which has to be off; Apache needs a site for it "
+                        ("Debian starts Keystone as a service of its own, which has to be disabled; Apache needs a site for it "
                          "(docs/plan.md).",) if unit == "apache2" and any(
                              one.name.startswith("keystone") for one in web) else ()))
 
@@ -192,7 +192,7 @@ def _fence(node):
 def _colocations(resources):
     for one in resources:
         if one.id.startswith("vip-"):
-            yield Colocation(one.id, "haproxy-clone", "An address without a running HAProxy serves nobody.")
+            yield Colocation(one.id, "haproxy-clone", "A VIP is of no use without a running HAProxy.")
 
 
 def _orders(plan, resources):
@@ -200,23 +200,23 @@ def _orders(plan, resources):
     for one in resources:
         if one.id.startswith("vip-"):
             yield Order("start", "haproxy-clone", "start", one.id, "Optional", (
-                "HAProxy listens before clients come. Optional, since a HAProxy that ends on another node concerns no "
-                "address; where the address is, the colocation moves it."))
-    # What asks what. A server that is lost must not take the services with it: they reconnect by themselves.
-    asks = (("galera", "promote", ("httpd", "cinder-volume", "heat-engine", "console")),
+                "HAProxy listens before the VIP comes. Optional, because an HAProxy that ends on another node does not concern the "
+                "VIP; where the VIP is, the colocation moves it."))
+    # A server that is lost must not take its clients with it: they reconnect by themselves.
+    clients_of = (("galera", "promote", ("httpd", "cinder-volume", "heat-engine", "console")),
             ("rabbitmq", "start", ("cinder-volume", "heat-engine", "console")),
             ("memcached", "start", ("httpd", "console")))
     present = set(tops.values()) | set(tops)
-    for server, action, clients in asks:
+    for server, action, clients in clients_of:
         for client in clients:
             if server in tops and client in present:
                 yield Order(action, tops[server], "start", tops.get(client, client), "Optional", (
-                    "What uses %s is started after it. Optional: a later loss of it restarts none of them, since they "
-                    "reconnect by themselves." % server))
+                    "What uses %s is started after it. Optional: what uses it reconnects by itself, so a later loss of it "
+                    "restarts nothing." % server))
 
 
 def _locations(plan, nodes, resources):
-    """One a resource that may not run everywhere, or that likes some nodes better."""
+    """One for each resource that may not run everywhere, or that prefers some nodes."""
     seen = set()
     for one in resources:
         if one.top in seen:
@@ -231,6 +231,6 @@ def _locations(plan, nodes, resources):
         prefers = tuple((name, str(10 * (len(ordered) - place))) for place, name in enumerate(ordered))
         if role:
             yield Location(one.top, role, (), prefers, "Runs on the nodes with the role %s; the others need not have it "
-                                                       "installed, and are not asked for it." % role)
+                                                       "installed, and are not probed for it." % role)
         elif avoids or prefers:
-            yield Location(one.top, None, avoids, prefers, "Its placement in the plan.")
+            yield Location(one.top, None, avoids, prefers, "By its placement in the plan.")

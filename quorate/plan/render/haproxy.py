@@ -1,27 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""haproxy.cfg from a plan: a listener for each service at its VIPs. For HAProxy 2.2 and later; tried with 2.6 and 3.0.
+"""haproxy.cfg from a plan: a listener for each service at its VIPs. For HAProxy 2.2 and later; tested with 2.6 and 3.0.
 
-What stands in it was measured where it is not obvious (docs/front-door.md): a hash that is not consistent refuses the
-clients of a dead server, a stick table of size 1 that may not purge never learns, and a table without a condition goes
-on sending new connections to a server that drains.
+Where it is not obvious what works, it was measured (docs/front-door.md): with a hash that is not consistent, clients of a dead
+server are refused; a stick table of size 1 that may not purge never learns; and a stick table that is asked without a condition
+goes on sending new connections to a server that drains.
 """
 
+from quorate.plan.facts import HTTPS
+from quorate.plan.render.comments import comment, why
 from quorate.plan.services import BALANCED, BY_NAME, FAILOVER, KINDS, WRITER
-from quorate.plan.validate import HTTPS, redirects
 
 PEERS_PORT = 1024
-# Where HAProxy's own command socket is; the unit of RHEL makes no directory in /run.
+# HAProxy's own command socket. The unit of RHEL makes no directory in /run.
 SOCKETS = {"debian": "/run/haproxy/admin.sock", "redhat": "/var/lib/haproxy/stats"}
 
 CHECKED = "check inter 1s fastinter 500ms fall 2 rise 2"
-NOTICED = 1.5  # seconds until two checks have missed a server that refuses them: inter and fastinter
-# A refused request counts as a check that failed, and the next one as the second.
+NOTICED = 1.5  # seconds until two checks have failed at a server that refuses them: inter and fastinter
+# A refused request counts as a failed check, and the next one as the second.
 OBSERVED = " observe layer4 error-limit 1 on-error sudden-death"
-
-
-def listeners(plan):
-    """Names of the proxies that clients connect to. A proxy with a dot in its name, NAME.NODE, is bookkeeping."""
-    return tuple(one.name for one in plan.services if BY_NAME[one.name].proxied)
 
 
 def render(plan):
@@ -39,11 +35,10 @@ def render(plan):
 
 def _reasons_once(blocks):
     """A reason stands where it is first needed, not in every listener."""
-    said = set()
+    seen = set()
     for block in blocks:
-        kept = [line for line in block if not (line.startswith("    #") and line in said)]
-        said.update(line for line in block if line.startswith("    #"))
-        yield kept
+        yield [line for line in block if not (line.startswith("    #") and line in seen)]
+        seen.update(line for line in block if line.startswith("    #"))
 
 
 def socket(address, port):
@@ -54,21 +49,20 @@ def socket(address, port):
 def _head(plan):
     nodes = ", ".join(one.name for one in plan.front_nodes)
     lines = ["# /etc/haproxy/haproxy.cfg of the control plane %s, the same on %s." % (plan.name, nodes),
-             "# Made by `quorate plan haproxy`: change the plan and make it anew. Look at it with: haproxy -c -f FILE", "#",
-             "# Every HAProxy binds the VIPs, whether its node carries them or not, so that it is there before they come:",
+             "# Made by `quorate plan haproxy`: change the plan and make it anew. Check it with: haproxy -c -f FILE", "#",
+             "# Every HAProxy binds the VIPs, whether its node carries them or not, so that it is ready before they move:",
              "#     echo net.ipv4.ip_nonlocal_bind=1 >/etc/sysctl.d/60-quorate.conf && sysctl --system"]
     if any(":" in vip.address for vip in plan.vips):
         lines.append("#     echo net.ipv6.ip_nonlocal_bind=1 >>/etc/sysctl.d/60-quorate.conf && sysctl --system")
-    return lines + ["# " + line for line in wrapped(
-        "The services themselves have to bind their node's own address: one that binds all addresses takes the ports of the "
-        "VIPs as well.")]
+    return lines + comment("The services themselves have to bind their node's own address: one that binds all addresses also "
+                           "takes the ports of the VIPs.")
 
 
 def _global(plan):
     lines = ["global", "    log stdout format short daemon", "    chroot /var/lib/haproxy", "    user haproxy",
-             "    group haproxy", "    # haproxy-check and `quorate status` ask here.",
+             "    group haproxy", "    # For haproxy-check and `quorate status`.",
              "    stats socket %s mode 600 level admin" % SOCKETS[plan.system],
-             "    # A process that a reload has replaced checks no server any more, so its last sessions get a limit.",
+             "    # A process that a reload has replaced does not check servers any more, so its last sessions get a time limit.",
              "    hard-stop-after 15m"]
     if any(vip.tls for vip in plan.vips):
         lines.append("    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets")
@@ -81,13 +75,13 @@ def _defaults():
     mode http
     option httplog
     option dontlognull
-    # A server that refuses is left at once for another one; the default is to insist three times.
+    # A client of a server that refuses is sent to another one at once; the default is to try the same one three times.
     option redispatch 1
     retries 3
     # A client of a dead server is sent elsewhere only if the hash is consistent; with the default it gets 503 until the
-    # checks have noticed.
+    # checks have failed.
     hash-type consistent
-    # A connection for each request: a request that is sent on a kept one just as the server dies would be lost.
+    # A connection for each request: a request that is sent on a kept connection just as the server dies would be lost.
     option http-server-close
     timeout connect 2s
     timeout http-request 10s
@@ -95,12 +89,12 @@ def _defaults():
     timeout queue 30s
     timeout client 5m
     timeout server 5m
-    # An API with all its workers at work answers late, and is not helped by being taken out; one that hangs has to go.
+    # An API whose workers are all busy answers late, and taking it out would not help; one that hangs must be taken out.
     timeout check 3s""".splitlines()
 
 
 def _peers(plan):
-    """Whether the HAProxys have something to tell each other."""
+    """Whether the HAProxys have something to share."""
     return any(_sticks(service) for service in plan.services)
 
 
@@ -111,14 +105,14 @@ def _sticks(service):
 
 
 def _peers_section(plan):
-    return ["# Who serves, where one node does, is known to all HAProxys and outlives a reload. The names are those that",
-            "# `uname -n` says.", "peers quorate"] + [
+    return comment("Where one node serves, all HAProxys know which one, also after a reload. The names are those of `uname -n`."
+                   ) + ["peers quorate"] + [
         "    peer %s %s" % (one.name, socket(plan.address(one.name), PEERS_PORT)) for one in plan.front_nodes]
 
 
 def _listener(plan, service):
     kind = BY_NAME[service.name]
-    lines = ["# " + kind.title] + ["# " + line for line in wrapped(kind.note)] + ["listen " + service.name]
+    lines = ["# " + kind.title] + comment(kind.note) + ["listen " + service.name]
     lines += _binds(plan, service)
     if kind.mode == "tcp":
         lines += _tcp()
@@ -133,7 +127,7 @@ def _binds(plan, service):
     lines = []
     for vip in plan.vips_of(service):
         tls = " ssl crt %s alpn %s" % (vip.tls, "http/1.1" if service.name == "nova_vncproxy" else "h2,http/1.1")
-        if vip.tls and redirects(service):
+        if vip.tls and service.redirects:
             lines += ["    bind " + socket(vip.address, service.port), "    bind " + socket(vip.address, HTTPS) + tls]
         else:
             lines.append("    bind " + socket(vip.address, service.port) + (tls if vip.tls and service.tls else ""))
@@ -142,9 +136,9 @@ def _binds(plan, service):
 
 def _tcp():
     return ["    mode tcp", "    option tcplog",
-            "    # Longer than connection_recycle_time of oslo.db (1 h), so that the pool closes first.",
+            "    # Longer than connection_recycle_time of oslo.db (1 h), so that the clients' pool closes first.",
             "    timeout client 90m", "    timeout server 90m", "    timeout check 2s",
-            "    # Finds the sessions of machines that are gone.", "    option tcpka"]
+            "    # Ends the sessions of machines that are gone.", "    option tcpka"]
 
 
 def _http(plan, service):
@@ -154,11 +148,11 @@ def _http(plan, service):
         lines += ["    # For this the service needs enable_proxy_headers_parsing = true ([oslo_middleware]).",
                   "    http-request set-header X-Forwarded-Proto https if { ssl_fc }",
                   "    http-request set-header X-Forwarded-Proto http if !{ ssl_fc }"]
-    if redirects(service):
+    if service.redirects:
         lines += ["    http-request redirect scheme https code 301 if !{ ssl_fc } { dst %s }" % vip.address
                   for vip in secured]
-    lines += why("A read that broke with its server is asked again elsewhere. A write may have happened: the client "
-                 "decides.")
+    lines += why("A read that failed with its server is sent to another one. A write may have happened, so the client has to "
+                 "decide.")
     lines += ["    retry-on conn-failure empty-response",
               "    http-request disable-l7-retry if !{ method GET HEAD OPTIONS }"]
     if service.name == "nova_vncproxy":
@@ -169,11 +163,11 @@ def _http(plan, service):
 def _check(plan, service):
     check = BY_NAME[service.name].check
     if service.check_port is not None:
-        return why("galera-check knows what an open port does not: a donor, a joining node, one outside the cluster.") + [
+        return why("galera-check knows what an open port does not show: a donor, a joiner, a node outside the cluster.") + [
             "    option httpchk GET " + service.check_path] + why(
-            "A node that is about to be stopped answers 404: no new connections, the open ones stay.") + [
+            "A node that will be stopped answers 404: it gets no new connections and keeps the open ones.") + [
             "    http-check disable-on-404"] + why(
-            "A node that goes down takes its sessions with it: clients would hang in them until their own timeout.") + [
+            "The sessions of a node that is down are ended: clients would wait in them until their own timeout.") + [
             "    default-server %s port %d on-marked-down shutdown-sessions" % (CHECKED, service.check_port)]
     own = service.check_path != check.path
     host = service.check_host or plan.vips_of(service)[0].address
@@ -184,11 +178,11 @@ def _check(plan, service):
              "    http-check expect status " + ("200-399" if own else check.statuses)]
     if check.contains and not own:
         lines.append("    http-check expect string " + check.contains)
-    if len(service.nodes) < 2:  # its clients are better off with three tries, a second apart, at the only one
+    if len(service.nodes) < 2:  # three attempts at the only server, a second apart, serve its clients better
         return lines + ["    default-server " + CHECKED]
     return lines + why(
-        "A server that refuses two connections is down before the checks have noticed: one that is started again at once "
-        "opens its port long before it answers, and clients would wait there.") + [
+        "A server that refuses two connections is taken out before its checks fail: one that is started again at once opens its "
+        "port long before it answers, and clients would wait there.") + [
         "    default-server " + CHECKED + OBSERVED]
 
 
@@ -197,25 +191,25 @@ def _spread(plan, service):
     if kind.spread == BALANCED:
         return ["    balance " + service.balance]
     if not _sticks(service):
-        return ["    # The first node serves whenever it can, and takes the new sessions back when it returns."]
-    lines = why("The table remembers who serves, so that nobody is moved a second time when the former one returns. It is "
-                "larger than its one entry: where 'nopurge' leaves no room for a new one, it never learns.") + [
+        return ["    # The first node serves whenever it can: when it returns, it gets all new sessions again."]
+    lines = why("The table records which node serves, so that no client is moved a second time when the former one returns. It is "
+                "larger than its one entry: a table that is full and may not purge takes no new entry.") + [
              "    stick-table type integer size 10 peers quorate", "    stick store-request int(1)"]
     if kind.spread != WRITER:
         return lines + ["    stick match int(1)"]
-    lines += why("After a start the table is filled by the others, after a reload by the process that goes. Whoever comes "
-                 "before that waits a second, or he would choose a second writer. (A process whose peers do not answer "
-                 "teaches nobody in its first ten seconds: do not reload it then.)")
+    lines += why("After a start the table is filled by the other HAProxys, after a reload by the process that ends. A client that "
+                 "comes earlier waits a second: it could choose a second writer. (A process whose peers do not answer passes its "
+                 "table on to nobody in its first ten seconds: do not reload it then.)")
     lines += ["    tcp-request inspect-delay 1s",
               "    tcp-request content accept if { int(1),in_table(%s) }" % service.name,
               "    tcp-request content accept if WAIT_END"]
-    lines += why("It is asked only where that node takes connections: a table alone sends new ones to a node that drains.")
+    lines += why("The table counts only while that node takes connections: by itself it would send new ones to a node that drains.")
     return lines + ["    stick match int(1) if { int(1),table_server_id(%s) %d } { nbsrv(%s) gt 0 }" % (
         service.name, number, member(service, name)) for number, name in enumerate(service.nodes, 1)]
 
 
 def member(service, node):
-    """Name of the backend that tells whether one node takes connections."""
+    """Name of the backend that shows whether one node takes connections."""
     return "%s.%s" % (service.name, node)
 
 
@@ -232,7 +226,7 @@ def _members(plan, service):
         return []
     blocks = []
     for number, name in enumerate(service.nodes):
-        blocks.append((["# Whether a node takes connections, for the conditions above. Its state there is followed."]
+        blocks.append((["# Whether a node takes connections, for the conditions above; the state is that of the server there."]
                        if not number else []) + [
             "backend " + member(service, name), "    mode tcp", "    option httpchk", "    http-check disable-on-404",
             "    server %s %s track %s/%s" % (name, socket(plan.address(name), service.backend_port), service.name, name)])
@@ -245,27 +239,10 @@ def _not_here(plan):
         service = plan.service(kind.name)
         if service is None or not kind.note or kind.proxied:
             continue
-        lines += ["# " + kind.title] + ["# " + line for line in wrapped(kind.note)]
+        lines += ["# " + kind.title] + comment(kind.note)
         where = [socket(plan.address(name), service.port) for name in service.nodes]
         if kind.name == "rabbitmq":
             lines += ["#     transport_url = rabbit://" + ",".join("USER:PASSWORD@" + one for one in where)]
         else:
             lines += ["#     memcached_servers = " + ",".join(where)]
     return lines
-
-
-def why(text):
-    """A reason, inside a section."""
-    return ["    # " + line for line in wrapped(text, 114)]
-
-
-def wrapped(text, width=118):
-    """A text in lines of at most `width` characters."""
-    lines, line = [], ""
-    for word in text.split():
-        if line and len(line) + 1 + len(word) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = (line + " " + word).strip()
-    return lines + [line] if line else lines

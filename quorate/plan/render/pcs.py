@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Plan as commands of pcs, with their reasons: a script to read and apply.
 
-Differences between pcs 0.11 (Pacemaker 2.1) and 0.12 (3.0), as found with 0.11.5 and 0.12.0: the rule of a location is
-several words there and one here. `promotable promoted-max=3` without the word meta is meant: with it both releases put the
-option on the primitive, where it has no effect (0.12 warns that a future release will change that).
+The rule of a location is several words for pcs 0.11 (Pacemaker 2.1) and one word for 0.12 (3.0), as found with 0.11.5 and
+0.12.0. `promotable promoted-max=3` without the word meta is intended: with it both releases put the option on the primitive,
+where it has no effect (0.12 warns that a future release will change that).
 """
 
 import shlex
 from collections import namedtuple
 
-from quorate.plan.resources import PLACEHOLDER, wanted
+from quorate.plan.resources import PLACEHOLDER, ROLE_ATTRIBUTE, wanted
+from quorate.text import wrapped
 
 WHOLE = "The cluster as a whole"
 PCS = {"2.1": "0.11", "3.0": "0.12"}
@@ -32,11 +33,11 @@ def sections(plan, version=None):
     want = wanted(plan)
     found = (
         Section(WHOLE, tuple(_whole(want))),
-        Section("Fencing: without it a node that hangs cannot be recovered from", tuple(
+        Section("Fencing: without it the cluster cannot recover from a node that hangs", tuple(
             Step(create_words(one), one.why) for one in want.fencing)),
         Section("Resources", tuple(Step(create_words(one), one.why) for one in want.resources)),
         Section("Where they run", tuple(step for one in want.locations for step in location_steps(one, version))),
-        Section("With whom, and after whom", tuple(
+        Section("With which resource, and after which", tuple(
             [Step(colocation_words(one), (one.why,)) for one in want.colocations]
             + [Step(order_words(one), (one.why,)) for one in want.orders])))
     return tuple(Section(one.title, tuple(_once(one.steps))) for one in found if one.steps)
@@ -45,33 +46,33 @@ def sections(plan, version=None):
 def _whole(want):
     for name, value in want.properties:
         yield Step(("property", "set", "%s=%s" % (name, value)), ())
-    yield Step(defaults_words(want), ("What runs well stays where it is: a node that comes back takes nothing away.",))
+    yield Step(defaults_words(want), ("What runs stays where it is: nothing moves when a node returns.",))
     for place, (node, attribute) in enumerate(want.attributes):
-        yield Step(attribute_words(node, attribute), () if place else ("Who is there for what; rules below refer to it.",))
+        yield Step(attribute_words(node, attribute), () if place else ("The roles of the nodes, for the rules below.",))
 
 
 def _once(steps):
-    """A reason once, where several in a row have the same."""
+    """The steps with each reason once, where several in a row have the same."""
     before = None
     for one in steps:
         yield one._replace(why=()) if one.why == before else one
         before = one.why or before
 
 
-# -- single commands, also what `quorate diff` says that mends a difference
+# -- single commands, which `quorate diff` names too
 
 def defaults_words(want):
-    """The default stickiness."""
+    """Words of the command that sets the default stickiness."""
     return ("resource", "defaults", "update", "resource-stickiness=" + want.stickiness)
 
 
 def attribute_words(node, attribute):
-    """An attribute of a node."""
+    """Words of the command that sets an attribute of a node."""
     return ("node", "attribute", node, attribute + "=true")
 
 
 def create_words(resource):
-    """The one that makes a Resource."""
+    """Words of the command that creates a Resource."""
     kind, agent = "resource", resource.agent
     if agent.startswith("stonith:"):
         kind, agent = "stonith", agent.partition(":")[2]
@@ -90,7 +91,7 @@ def create_words(resource):
 
 
 def operation_words(operation):
-    """An operation, as after the word op."""
+    """An Operation as words, without the word op in front; a list."""
     words = [operation.name] + (["interval=%ds" % operation.interval] if operation.interval else [])
     words.append("timeout=%ds" % operation.timeout)
     if operation.role:
@@ -101,20 +102,20 @@ def operation_words(operation):
 
 
 def colocation_words(one):
-    """A Colocation."""
+    """Words of the command that creates a Colocation."""
     return ("constraint", "colocation", "add", one.resource, "with", one.other)
 
 
 def order_words(one):
-    """An Order."""
+    """Words of the command that creates an Order."""
     return ("constraint", "order", one.first_action, one.first, "then", one.then_action, one.then, "kind=" + one.kind)
 
 
 def location_steps(one, version):
-    """The commands for a Location."""
+    """The Steps that create a Location, a generator."""
     why = (one.why,)
     if one.role:
-        rule = "role-%s eq true" % one.role
+        rule = ROLE_ATTRIBUTE % one.role + " eq true"
         yield Step(("constraint", "location", one.resource, "rule", "resource-discovery=exclusive", "score=0") + (
             (rule,) if version == "3.0" else tuple(rule.split())), why)
         why = ()
@@ -137,11 +138,11 @@ _HEAD = """\
 # The Pacemaker cluster "%(name)s", for Pacemaker %(pacemaker)s (pcs %(pcs)s). Made by `quorate plan pcs`: change the plan
 # and make it anew.
 #
-#   sh FILE          works on a copy of the configuration, and shows what the cluster would do with it
-#   sh FILE apply    does the same, and then hands the copy over in one step, so that nothing starts before its constraints
+#   sh FILE          changes a copy of the configuration, and shows what the cluster would do with it
+#   sh FILE apply    does the same, and then applies the copy in one step, so that nothing starts before its constraints exist
 #
-# It is for a cluster without these resources; `quorate diff` compares one that has them, and names the single commands.
-# The members themselves, once, on one node (the password of hacluster is asked for):
+# It is for a cluster without these resources. For one that has them, `quorate diff` names each difference with its command.
+# Create the cluster itself before, once, on one node (it asks for the password of hacluster):
 #
 #   pcs host auth -u hacluster %(hosts)s
 #   pcs cluster setup %(cluster)s %(hosts)s --start --enable --wait
@@ -163,25 +164,25 @@ crm_verify --xml-file "$CIB"
 crm_simulate --simulate --xml-file "$CIB"
 if [ "${1:-}" = apply ]; then
     command pcs cluster cib-push "$CIB" diff-against="$work/before.xml"
-    echo "Applied. What becomes of it: quorate status --watch"
+    echo "Applied. To see the result: quorate status --watch"
 else
     echo "Nothing was changed. To apply it: sh $0 apply"
 fi
 """
 _PLACEHOLDERS = """
-# Fencing of %(names)s is not in the plan. Write there, for each of them, and make this file anew:
+# The plan has no fence device for %(names)s. Write into the plan, for each of them, and make this file anew:
 #   [nodes.%(first)s]
 #   fence = { agent = "fence_ipmilan", ip = "...", username = "...", password_script = "..." }
-# Or write here, instead of %(placeholder)s, the agent and its parameters: fence_ipmilan ip=... username=...
+# Or replace %(placeholder)s here by the agent and its parameters: fence_ipmilan ip=... username=...
 %(variables)s
-for node in %(words)s; do
-    eval "device=\\$fence_$node"
-    case "$device" in *%(placeholder)s*)
-        echo "$0: the fencing of $node is not filled in, and without it a node that hangs cannot be recovered from;" \\
-            "nothing was done." >&2
+check_device() {
+    case "$2" in *%(placeholder)s*)
+        echo "$0: the fence device of $1 is not filled in; without it the cluster cannot recover from a node that hangs." \\
+            "Nothing was done." >&2
         exit 1;;
     esac
-done
+}
+%(checks)s
 """
 
 
@@ -195,7 +196,7 @@ def render(plan, version=None):
     if want.unfenced:
         text += _PLACEHOLDERS % {
             "names": ", ".join(want.unfenced), "first": want.unfenced[0], "placeholder": PLACEHOLDER,
-            "words": " ".join(_variable(node) for node in want.unfenced),
+            "checks": "\n".join('check_device %s "$fence_%s"' % (node, _variable(node)) for node in want.unfenced),
             "variables": "\n".join("fence_%s=\"%s\"" % (_variable(node), PLACEHOLDER) for node in want.unfenced)}
     text += _BEGIN
     for section in sections(plan, version):
@@ -208,7 +209,7 @@ def render(plan, version=None):
 
 
 def _filled_in(node):
-    """The command for a placeholder that was filled in."""
+    """The commands for a fence device that the operator filled in."""
     return ("\n# shellcheck disable=SC2086\n"
             "pcs stonith create fence-%s $fence_%s pcmk_host_list=%s pcmk_host_check=static-list op monitor interval=60s "
             "timeout=60s\n"
@@ -222,23 +223,12 @@ def _variable(node):
 def _step(step):
     lines = ["\n"] if step.why else []
     for sentence in step.why:
-        lines += ["# %s\n" % part for part in _wrapped(sentence, _WIDTH)]
+        lines += ["# %s\n" % part for part in wrapped(sentence, _WIDTH)]
     return "".join(lines) + _continued(step.words) + "\n"
 
 
-def _wrapped(text, width):
-    found, current = [], ""
-    for word in text.split():
-        if current and len(current) + 1 + len(word) > width:
-            found.append(current)
-            current = word
-        else:
-            current = current + " " + word if current else word
-    return found + [current]
-
-
 def _continued(words):
-    """A line for the command itself and one for each operation, where it is long."""
+    """The command on one line; a long one with a line for each operation."""
     whole = line(words)
     if len(whole) <= _WIDTH:
         return whole

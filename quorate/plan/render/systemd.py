@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What systemd of one node has to know: commands, to be read and then run on it as root."""
+"""Settings of systemd and the kernel for one node, as a script of commands: to be read, and then run there as root."""
 
 from quorate.plan.facts import KEEPALIVED
-from quorate.plan.render.haproxy import socket, wrapped
+from quorate.plan.render.comments import comment
+from quorate.plan.render.haproxy import socket
 from quorate.plan.resources import wanted
+from quorate.text import wrapped
 
 CHECK = "quorate-galera-check.socket"
 RESTART = 3  # seconds: more than HAProxy needs to notice that nobody listens (quorate.plan.render.haproxy.NOTICED)
-# Who serves a listener, by the packages of Debian and of RDO; services that Pacemaker starts are not for systemd to restart.
+# The unit that serves a listener, in the packages of Debian and of RDO.
 APIS = {
     "keystone_public": ("keystone", "httpd"), "keystone_admin": ("keystone", "httpd"),
     "glance_api": ("glance-api", "openstack-glance-api"), "glance_registry": ("glance-registry", "openstack-glance-registry"),
@@ -18,84 +20,100 @@ APIS = {
     "heat_cfn": ("heat-api-cfn", "openstack-heat-api-cfn"), "dashboard": ("apache2", "httpd"),
 }
 WATCH = "quorate-haproxy-watch.service"
+_RESTART_ALWAYS = ["[Unit]", "StartLimitIntervalSec=0", "[Service]", "Restart=always", "RestartSec=100ms"]
 
 
 def render(plan, node):
-    """The commands for the node of that name. ValueError with a sentence where there are none."""
+    """The commands for the node of that name. Raises ValueError, with a sentence, where there are none."""
     parts = _front(plan, node) + _database(plan, node) + _apis(plan, node) + _cluster(plan, node)
     if not parts:
         raise ValueError("%s runs nothing that is served or checked from outside, so there is nothing to do." % node)
-    head = ["#!/bin/sh", "# What systemd of %s has to know in the control plane %s." % (node, plan.name),
-            "# Made by `quorate plan systemd`. Read it, then run it there as root; a second run changes nothing.", "set -eu"]
+    head = ["#!/bin/sh", "# Settings of systemd and the kernel for %s, in the control plane %s." % (node, plan.name),
+            "# Made by `quorate plan systemd`. Read it, then run it on %s as root; a second run changes nothing." % node,
+            "set -eu"]
     return "\n\n".join("\n".join(part) for part in [head] + parts) + "\n"
 
 
-def _comment(text):
-    return ["# " + line for line in wrapped(text)]
-
-
-def _file(path, lines):
-    return ["install -d %s" % path.rpartition("/")[0], "cat >%s <<'END'" % path] + lines + ["END"]
-
-
 def _front(plan, node):
+    """Where HAProxy runs."""
     if node not in [one.name for one in plan.front_nodes]:
         return []
     versions = sorted({"6" if ":" in vip.address else "4" for vip in plan.vips})
-    parts = [_comment("HAProxy binds the VIPs also while another node carries them, so that it serves the moment they come.")
+    parts = [comment("HAProxy binds the VIPs even while another node carries them, so that it serves as soon as they move "
+                     "here.")
              + _file("/etc/sysctl.d/60-quorate.conf", ["net.ipv%s.ip_nonlocal_bind = 1" % version for version in versions])
              + ["sysctl -q -p /etc/sysctl.d/60-quorate.conf"],
-             _comment("systemd and Pacemaker see whether HAProxy runs, not whether it answers. This ends one that hangs. It "
-                      "starts and stops with HAProxy.") + ["systemctl daemon-reload", "systemctl enable " + WATCH]]
+             comment("systemd and Pacemaker see that HAProxy runs, not that it answers. This service ends an HAProxy that hangs. "
+                     "It starts and stops with HAProxy.") + ["systemctl daemon-reload", "systemctl enable " + WATCH]]
     if plan.vip_manager == KEEPALIVED:
-        parts.append(_comment("Nobody but systemd is there to start them again. An address that a killed keepalived left "
-                              "behind is taken away by the next one as it starts.")
-                     + _file("/etc/systemd/system/haproxy.service.d/quorate.conf",
-                             ["[Unit]", "StartLimitIntervalSec=0", "[Service]", "Restart=always", "RestartSec=100ms"])
-                     + _file("/etc/systemd/system/keepalived.service.d/quorate.conf",
-                             ["[Unit]", "StartLimitIntervalSec=0", "[Service]", "Restart=always", "RestartSec=100ms"])
+        parts.append(comment("Only systemd can start them again here. An address that a killed keepalived left behind is "
+                             "removed by the next one when it starts.")
+                     + _file("/etc/systemd/system/haproxy.service.d/quorate.conf", _RESTART_ALWAYS)
+                     + _file("/etc/systemd/system/keepalived.service.d/quorate.conf", _RESTART_ALWAYS)
                      + ["systemctl daemon-reload", "systemctl enable --now haproxy.service keepalived.service"])
     return parts
 
 
 def _database(plan, node):
+    """Where the database runs."""
     galera = plan.service("galera_cluster")
     if galera is None or node not in galera.nodes:
         return []
-    return [_comment("The check of the database, for HAProxy alone: in the management network.")
+    return [comment("The check of the database. Only HAProxy asks it, so it listens in the management network only.")
             + _file("/etc/systemd/system/%s.d/plan.conf" % CHECK, [
                 "[Socket]", "ListenStream=", "ListenStream=" + socket(plan.address(node), galera.check_port),
-                "# The address may come after this.", "FreeBind=yes"])
+                "# This socket may start before the address is there.", "FreeBind=yes"])
             + ["systemctl daemon-reload", "systemctl enable %s" % CHECK, "systemctl restart %s" % CHECK]]
 
 
 def _apis(plan, node):
-    """Units behind HAProxy of which another node has one as well."""
+    """Units behind HAProxy of which another node has one as well. Those that Pacemaker starts are not restarted by systemd."""
+    others = _cluster_units(plan, node) + _keystone(plan, node)
     units = [APIS[one.name][plan.system != "debian"] + ".service" for one in plan.services
              if one.name in APIS and node in one.nodes and len(one.nodes) > 1]
-    others = _of_cluster(plan, node) + _instead(plan, node)
     units = [one for one in dict.fromkeys(units) if one not in others]
     if not units:
         return []
-    return [_comment("An API that died opens its port again at once and answers seconds later, when it has loaded: clients "
-                     "would wait there. After this time HAProxy has noticed, and sends nobody before it answers.") + [
-        "for unit in %s; do" % " \\\n        ".join(wrapped(" ".join(units), 95)),
-        "    install -d /etc/systemd/system/$unit.d",
-        "    printf '[Service]\\nRestartSec=%ds\\n' >/etc/systemd/system/$unit.d/quorate.conf" % RESTART,
-        "done", "systemctl daemon-reload"]]
+    return [comment("An API that is started again opens its port at once and answers seconds later, when it has loaded: clients "
+                    "would wait there. With this delay HAProxy notices first, and sends no client before the API answers.")
+            + _each(units, [
+                "install -d /etc/systemd/system/$unit.d",
+                "printf '[Service]\\nRestartSec=%ds\\n' >/etc/systemd/system/$unit.d/quorate.conf" % RESTART])
+            + ["systemctl daemon-reload"]]
 
 
-_INSTEAD = ("Pacemaker starts Keystone as a site of Apache (the resource httpd). Debian's package starts it as a service of its own "
-            "as well, at the same port.")
+def _cluster(plan, node):
+    """Units that Pacemaker starts must not be started by systemd as well."""
+    parts = []
+    if _keystone(plan, node):
+        parts.append(comment("Pacemaker starts Keystone as a site of Apache (the resource httpd). Debian's package also starts it "
+                             "as a service of its own, at the same port.") + _each(_keystone(plan, node), [
+                                 "if systemctl cat $unit >/dev/null 2>&1; then",
+                                 "    systemctl disable $unit",
+                                 "    if systemctl is-active --quiet $unit; then",
+                                 '        echo "$unit has the port that Apache will need: systemctl stop $unit" >&2',
+                                 "    fi",
+                                 "fi"]))
+    units = _cluster_units(plan, node)
+    if units:
+        parts.append(comment("Pacemaker starts these services, and systemd must not: a database that starts at boot has not asked "
+                             "the other nodes whether it may, and of some services only one may run in the whole cluster. What "
+                             "runs now goes on running.") + _each(units, [
+                                 "if systemctl cat $unit >/dev/null 2>&1; then",
+                                 "    systemctl disable $unit",
+                                 "else",
+                                 '    echo "$unit is not installed here yet; once it is: systemctl disable $unit" >&2',
+                                 "fi"]))
+    return parts
 
 
-def _instead(plan, node):
-    """The units that would serve what Apache serves under Pacemaker."""
+def _keystone(plan, node):
+    """The unit that would serve what Apache serves under Pacemaker."""
     keystone = any(node in one.nodes for one in plan.services if one.name in ("keystone_public", "keystone_admin"))
-    return ["keystone.service"] if keystone and "apache2.service" in _of_cluster(plan, node) else []
+    return ["keystone.service"] if keystone and "apache2.service" in _cluster_units(plan, node) else []
 
 
-def _of_cluster(plan, node):
+def _cluster_units(plan, node):
     """The units that Pacemaker starts there."""
     if node not in [one.name for one in plan.cluster_nodes]:
         return []
@@ -103,29 +121,16 @@ def _of_cluster(plan, node):
     return [one for one in units if one is not None]
 
 
-def _cluster(plan, node):
-    """Units that Pacemaker starts must not be started by systemd as well."""
-    units = _of_cluster(plan, node)
-    if not units:
-        return []
-    parts = [_comment(_INSTEAD) + [
-        "for unit in %s; do" % " ".join(_instead(plan, node)),
-        "    if systemctl cat $unit >/dev/null 2>&1; then",
-        "        systemctl disable $unit",
-        "        if systemctl is-active --quiet $unit; then",
-        '            echo "$unit has the port that Apache will need: systemctl stop $unit" >&2',
-        "        fi",
-        "    fi",
-        "done"]] if _instead(plan, node) else []
-    return parts + [_comment("Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody "
-                     "whether it may, and of some there is one in the whole cluster. What runs now goes on running.") + [
-        "for unit in %s; do" % " \\\n        ".join(wrapped(" ".join(units), 95)),
-        "    if systemctl cat $unit >/dev/null 2>&1; then",
-        "        systemctl disable $unit",
-        "    else",
-        '        echo "$unit is not installed here yet; once it is: systemctl disable $unit" >&2',
-        "    fi",
-        "done"]]
+def _file(path, lines):
+    return ["install -d %s" % path.rpartition("/")[0], "cat >%s <<'END'" % path] + lines + ["END"]
+
+
+def _each(units, commands):
+    """Commands with $unit in them, for each of the units. For a single one there is no loop."""
+    if len(units) == 1:
+        return [command.replace("$unit", units[0]) for command in commands]
+    return (["for unit in %s; do" % " \\\n        ".join(wrapped(" ".join(units), 95))]
+            + ["    " + command for command in commands] + ["done"])
 
 
 def unit(agent, system):

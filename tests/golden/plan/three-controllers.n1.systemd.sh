@@ -1,35 +1,35 @@
 #!/bin/sh
-# What systemd of n1 has to know in the control plane cloud.
-# Made by `quorate plan systemd`. Read it, then run it there as root; a second run changes nothing.
+# Settings of systemd and the kernel for n1, in the control plane cloud.
+# Made by `quorate plan systemd`. Read it, then run it on n1 as root; a second run changes nothing.
 set -eu
 
-# HAProxy binds the VIPs also while another node carries them, so that it serves the moment they come.
+# HAProxy binds the VIPs even while another node carries them, so that it serves as soon as they move here.
 install -d /etc/sysctl.d
 cat >/etc/sysctl.d/60-quorate.conf <<'END'
 net.ipv4.ip_nonlocal_bind = 1
 END
 sysctl -q -p /etc/sysctl.d/60-quorate.conf
 
-# systemd and Pacemaker see whether HAProxy runs, not whether it answers. This ends one that hangs. It starts and stops
-# with HAProxy.
+# systemd and Pacemaker see that HAProxy runs, not that it answers. This service ends an HAProxy that hangs. It starts
+# and stops with HAProxy.
 systemctl daemon-reload
 systemctl enable quorate-haproxy-watch.service
 
-# The check of the database, for HAProxy alone: in the management network.
+# The check of the database. Only HAProxy asks it, so it listens in the management network only.
 install -d /etc/systemd/system/quorate-galera-check.socket.d
 cat >/etc/systemd/system/quorate-galera-check.socket.d/plan.conf <<'END'
 [Socket]
 ListenStream=
 ListenStream=192.0.2.11:9200
-# The address may come after this.
+# This socket may start before the address is there.
 FreeBind=yes
 END
 systemctl daemon-reload
 systemctl enable quorate-galera-check.socket
 systemctl restart quorate-galera-check.socket
 
-# An API that died opens its port again at once and answers seconds later, when it has loaded: clients would wait there.
-# After this time HAProxy has noticed, and sends nobody before it answers.
+# An API that is started again opens its port at once and answers seconds later, when it has loaded: clients would wait
+# there. With this delay HAProxy notices first, and sends no client before the API answers.
 for unit in glance-api.service placement-api.service nova-api.service nova-api-metadata.service \
         neutron-api.service cinder-api.service heat-api.service heat-api-cfn.service; do
     install -d /etc/systemd/system/$unit.d
@@ -37,19 +37,17 @@ for unit in glance-api.service placement-api.service nova-api.service nova-api-m
 done
 systemctl daemon-reload
 
-# Pacemaker starts Keystone as a site of Apache (the resource httpd). Debian's package starts it as a service of its own
-# as well, at the same port.
-for unit in keystone.service; do
-    if systemctl cat $unit >/dev/null 2>&1; then
-        systemctl disable $unit
-        if systemctl is-active --quiet $unit; then
-            echo "$unit has the port that Apache will need: systemctl stop $unit" >&2
-        fi
+# Pacemaker starts Keystone as a site of Apache (the resource httpd). Debian's package also starts it as a service of
+# its own, at the same port.
+if systemctl cat keystone.service >/dev/null 2>&1; then
+    systemctl disable keystone.service
+    if systemctl is-active --quiet keystone.service; then
+        echo "keystone.service has the port that Apache will need: systemctl stop keystone.service" >&2
     fi
-done
+fi
 
-# Pacemaker starts these, and nobody else may: a database that comes up by itself has asked nobody whether it may, and
-# of some there is one in the whole cluster. What runs now goes on running.
+# Pacemaker starts these services, and systemd must not: a database that starts at boot has not asked the other nodes
+# whether it may, and of some services only one may run in the whole cluster. What runs now goes on running.
 for unit in haproxy.service mariadb.service rabbitmq-server.service memcached.service apache2.service \
         cinder-volume.service heat-engine.service nova-novncproxy.service; do
     if systemctl cat $unit >/dev/null 2>&1; then

@@ -115,7 +115,7 @@ def test_haproxy_is_whole(document):
             if current[-1][0] == "bind":
                 binds.append(current[-1][1])
     assert len(binds) == len(set(binds))
-    for name in haproxy.listeners(plan):
+    for name in (one.name for one in plan.services if BY_NAME[one.name].proxied):
         words = sections["listen " + name]
         assert any(one[0] == "bind" for one in words)
         servers = [one for one in words if one[0] == "server"]

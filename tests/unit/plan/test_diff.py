@@ -68,9 +68,9 @@ def test_no_difference():
     ('name="ip" value="203.0.113.12"', 'name="ip" value="203.0.113.99"',
      "ip of fence-n2 is '203.0.113.99', the plan has '203.0.113.12'.", "pcs stonith update fence-n2 ip=203.0.113.12"),
     ('<constraints>', '<constraints><rsc_location id="cli-ban-heat-engine-on-n2" rsc="heat-engine" node="n2" '
-     'score="-INFINITY" />', "heat-engine may not run on n2, in the plan it does.", "pcs resource clear heat-engine"),
+     'score="-INFINITY" />', "heat-engine may not run on n2; in the plan it runs there.", "pcs resource clear heat-engine"),
     ('<constraints>', '<constraints><rsc_location id="mine" rsc="heat-engine" node="n2" score="-INFINITY" />',
-     "heat-engine may not run on n2, in the plan it does.", "pcs constraint location config resources heat-engine"),
+     "heat-engine may not run on n2; in the plan it runs there.", "pcs constraint location config resources heat-engine"),
     ('<resources>', '<resources><primitive id="d" class="ocf" provider="heartbeat" type="Dummy" />',
      "d (ocf:heartbeat:Dummy) is in the cluster and not in the plan.", None),
     ('name="interleave" value="true" />', 'name="interleave" value="true" /><nvpair id="t" name="target-role" value="Stopped" />',
@@ -108,7 +108,7 @@ def test_a_clone_that_is_none_and_one_that_should_not_be():
     section.remove(heat)
     ElementTree.SubElement(section, "clone", id="heat-engine-clone").append(heat)
     mends = dict(found(ElementTree.tostring(root, encoding="unicode")))
-    assert mends["memcached is no clone, so it runs on one node only."] == "pcs resource clone memcached interleave=true"
+    assert mends["memcached is not a clone, so it runs on one node only."] == "pcs resource clone memcached interleave=true"
     assert mends["heat-engine is a clone, the plan has one instance in the whole cluster."] == (
         "pcs resource unclone heat-engine")
 
@@ -155,10 +155,10 @@ def test_roles_of_nodes():
     text = ElementTree.tostring(configuration(wanted(plan)), encoding="unicode")
     text = text.replace('name="role-database" value="true"', 'name="role-controller" value="true"', 1)
     said = [one.text for one in differences(plan, Configuration(text), version="3.0")]
-    assert "data1 has not the attribute role-database, by which rules know its role." in said
-    assert "data1 has the attribute role-controller, and not that role in the plan." in said
-    assert "galera-clone may not run on data1, in the plan it does." in said
-    assert "memcached-clone may run on data1, in the plan it does not." in said
+    assert "data1 does not have the attribute role-database, by which rules find its role." in said
+    assert "data1 has the attribute role-controller, but not that role in the plan." in said
+    assert "galera-clone may not run on data1; in the plan it runs there." in said
+    assert "memcached-clone may run on data1; in the plan it does not run there." in said
     assert "data2 cannot be fenced: neither the plan nor the cluster has a device for it." in said
 
 
@@ -172,7 +172,7 @@ def proxies(**changes):
 def test_haproxy():
     assert found(TEXT, proxies()) == []
     assert [text for text, _mend in found(TEXT, proxies(glance_api=None, heat_api=["n1", "n3", "n9"]))] == [
-        "HAProxy on this node has no listener glance_api.", "HAProxy on this node does not know n2 behind heat_api.",
+        "HAProxy on this node has no listener glance_api.", "HAProxy on this node has no server n2 behind heat_api.",
         "HAProxy on this node has n9 behind heat_api, the plan does not."]
 
 

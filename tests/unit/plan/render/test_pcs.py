@@ -74,7 +74,7 @@ def test_apply_hands_all_over_at_once(tmp_path):
 def test_fencing_that_is_not_in_the_plan_is_not_forgotten(tmp_path):
     done, log = run_script(pcs.render(plan_of("five-dedicated")), tmp_path, "apply")
     assert (done.returncode, log) == (1, [])
-    assert "the fencing of ctl1 is not filled in" in done.stderr and "nothing was done" in done.stderr
+    assert "the fence device of ctl1 is not filled in" in done.stderr and "Nothing was done" in done.stderr
 
 
 def test_fencing_that_was_filled_in_is_used(tmp_path):

@@ -201,10 +201,19 @@ def test_keystone_is_not_served_twice():
     """Debian's package enables a unit at port 5000, and Apache of the cluster then cannot start there."""
     text, plan = rendered("three-controllers.n1.systemd.sh"), plan_of("three-controllers")
 
-    assert "for unit in keystone.service; do" in text and "systemctl stop keystone.service" not in text
+    assert "    systemctl disable keystone.service\n" in text
+    assert not [line for line in text.splitlines() if line.strip().startswith("systemctl stop")], "only the operator stops it"
     assert "keystone.service" not in systemd.render(plan._replace(system="redhat"), "n1")
     assert "keystone.service" not in systemd.render(plan._replace(services=tuple(
         one for one in plan.services if not one.name.startswith("keystone"))), "n1")
+
+
+@pytest.mark.parametrize("golden", [name for name in sorted(TEXTS) if name.endswith(".sh")])
+def test_one_unit_needs_no_loop(golden):
+    """shellcheck finds a loop over one word (SC2043)."""
+    loops = [line for line in rendered(golden).replace("\\\n", " ").splitlines() if line.startswith("for unit in ")]
+
+    assert all(len(line.split()) > len("for unit in a; do".split()) for line in loops)
 
 
 def test_every_listener_of_an_api_has_a_unit():
