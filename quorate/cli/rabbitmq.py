@@ -16,7 +16,8 @@ def participants(resource=None):
     """A Participant of this node for each RabbitMQ resource, or for the named one."""
     from quorate.host.state_files import StateFiles
     from quorate.rabbitmq.actions.participant import Participant
-    return [Participant(context, StateFiles("rabbitmq", context.instance)) for context in contexts(AGENT, PARAMETERS, resource)]
+    return [Participant(context, StateFiles("rabbitmq", context.instance))
+            for context in contexts(AGENT, PARAMETERS, resource)]
 
 
 def one(resource):
@@ -37,7 +38,8 @@ def views(resource=None):
         now, name = participant.context.clock.now(), participant.context.instance
         data = {"resource": name, "time": int(now), "generation": snapshot.generation, "founder": snapshot.founder,
                 "members": sorted(snapshot.members), "nodes": sorted(snapshot.nodes),
-                "decisions": {node: plain(participant.with_data_root(decision)) for node, decision in conclusion(snapshot)},
+                "decisions": {node: plain(participant.with_data_root(decision)) for node,
+                              decision in conclusion(snapshot)},
                 "reports": {node: plain(report) for node, report in snapshot.reports.items()}}
         lines = table(snapshot, now, participant.published.statuses(), participant.data_root())
         found.append((name, AGENT, lines, data))
@@ -65,7 +67,8 @@ def set_override(participant, node, force):
     decision = (decide_waiting if report.state in (facts.STARTING, facts.WAITING) else decide)(snapshot)
     if decision.action not in (facts.FORCE, facts.FOUND):
         raise Refused("Not done. %s%s" % (decision.reason, " Command: " + decision.command if decision.command else ""))
-    participant.context.log.warning("quorate rabbitmq boot %s, by %s%s" % (node, override.by, " (forced)" if override.forced else ""))
+    participant.context.log.warning("quorate rabbitmq boot %s, by %s%s"
+                                    % (node, override.by, " (forced)" if override.forced else ""))
     participant.published.set_override(override)
     if any(other.state in facts.BOOTED for other in participant.published.reports().values()):
         # It started meanwhile, and its monitor may have found no override that it could end.
@@ -77,8 +80,8 @@ def set_override(participant, node, force):
 
 
 def forget(node, resource):
-    """quorate rabbitmq forget NODE: remove a node that is gone for good from the cluster. Queues that were only there are deleted
-    with it."""
+    """quorate rabbitmq forget NODE: remove a node that is gone for good from the cluster. Queues that were only there
+    are deleted with it."""
     from quorate.rabbitmq.broker.ctl import Tools
     participant = one(resource)
     snapshot = participant.published.snapshot()
@@ -103,13 +106,13 @@ def forget(node, resource):
     sys.stdout.write("%s Its data stay on its disk, and the agent does not start it with them.\n" % message)
     if not participant.context.deadline.poll(lambda: is_forgotten(participant.published.reports(), name), every=0.5,
                                              up_to=FORGOTTEN_WITHIN):
-        sys.stdout.write("Before you let it start again, wait until 'quorate explain' no longer counts it as a member.\n")
+        sys.stdout.write("Before you let it start again, wait until 'quorate explain' no longer counts it.\n")
     return 0
 
 
 def is_forgotten(reports, name):
-    """Whether no running broker reports `name` among its members any more: started before that, the node would try to rejoin with
-    its data."""
+    """Whether no running broker reports `name` among its members any more: started before that, the node would try to
+    rejoin with its data."""
     return not any(name in (one.members or ()) for one in reports.values() if one.state == facts.RUNNING)
 
 
@@ -128,8 +131,8 @@ def cookie(resource):
 
 
 def main(argv):
-    """Run `quorate rabbitmq ARGV`: boot NODE, forget NODE or cookie, with --resource and --force. The exit code; None: not
-    understood."""
+    """Run `quorate rabbitmq ARGV`: boot NODE, forget NODE or cookie, with --resource and --force. The exit code; None:
+    not understood."""
     words, options, names = list(argv), {}, []
     while words:
         word = words.pop(0)

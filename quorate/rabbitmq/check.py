@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """rabbitmq-check: what it asks the broker, and which role gets which answer. quorate.web serves it.
 
-With credentials it keeps one AMQP connection and asks on that, and the management API every other second. Without credentials it
-can only do a handshake, and the broker logs each one: so between two handshakes it only connects, which is not logged.
+With credentials it keeps one AMQP connection and asks on that, and the management API every other second. Without
+credentials it can only do a handshake, and the broker logs each one: so between two handshakes it only connects, which
+is not logged.
 """
 
 from time import monotonic
@@ -38,8 +39,8 @@ class RabbitmqCheck(Check):
     roles = ROLES
     interval, timeout, once_timeout = 0.5, 1.0, 2.0
     options = {
-        "credentials FILE": "user and password of a monitoring user, [client] section (default: %s if it exists; without it "
-                            "only what needs none is asked)" % CREDENTIALS,
+        "credentials FILE": "user and password of a monitoring user, [client] section (default: %s if it exists; "
+                            "without it only what needs none is asked)" % CREDENTIALS,
         "host HOST": "of the broker (default: 127.0.0.1)",
         "port N": "AMQP (default: 5672)",
         "management-port N": "of the management API (default: 15672); asked only with credentials",
@@ -51,23 +52,25 @@ class RabbitmqCheck(Check):
         "alarms yes|no": "is a node with an alarm fit? An alarm blocks publishers on all nodes (default: yes)",
         "minority yes|no": "is a node fit that sees less than half of its cluster? (default: no)",
     }
-    description = """Answers a load balancer on port 9201, and keepalived, Prometheus and people. Without a listening socket it looks once, \
-prints a sentence and exits.
+    description = """Answers a load balancer on port 9201, and keepalived, Prometheus and operators. Without a \
+listening socket it observes once, prints a sentence and exits.
 
-As a server it asks the broker again and again and answers everybody from the last fact, which is never older than two \
-seconds: a broker that hangs makes it answer 503, never wait. No Erlang machine is started. systemd starts it with
+As a server it asks the broker again and again, and answers every request from the last fact, which is never older \
+than two seconds: a broker that hangs makes it answer 503, never wait. No Erlang machine is started. systemd starts it with
 
     systemctl enable --now quorate-rabbitmq-check.socket
 
 and xinetd with /etc/xinetd.d/quorate-rabbitmq-check, where disable has to be set to no.
 
 With a user for it (rabbitmqctl add_user NAME, which asks for its password; rabbitmqctl set_user_tags NAME monitoring; \
-rabbitmqctl set_permissions NAME '^$' '^$' '^$') it keeps one AMQP connection and knows of alarms, partitions and members by the \
-management API. Without one it shakes hands every five seconds, which RabbitMQ logs as a client that closed its connection."""
-    files = ((CREDENTIALS, "Names and values in the [client] section: user, password; vhost, host, port, ssl, ssl_ca, "
-                         "management_host, management_port, management_ssl, epmd_port where they are not the usual. Owner root, "
-                         "group rabbitmq, mode 0640; one that every user can read is not used."),
-     (ENV, "NODENAME is read from it, if it is a plain word."))
+rabbitmqctl set_permissions NAME '^$' '^$' '^$') it keeps one AMQP connection, and asks the management API for alarms, \
+partitions and members. Without one it does a handshake every five seconds, which RabbitMQ logs as a client that \
+closed its connection."""
+    files = (
+        (CREDENTIALS, "Names and values in the [client] section: user, password; vhost, host, port, ssl, ssl_ca, "
+                      "management_host, management_port, management_ssl, epmd_port where they differ from the default. "
+                      "Owner root, group rabbitmq, mode 0640; one that every user can read is not used."),
+        (ENV, "NODENAME is read from it, if it is a plain word."))
     see_also = ("ocf_quorate_rabbitmq(7)", "rabbitmq-diagnostics(8)", "haproxy(1)")
 
     def __init__(self, options):
@@ -126,7 +129,7 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
         process = processes.get(self._process.pid) if self._process else None
         if process is not None and process.state in "Tt":
             return Broker(process)
-        if endpoint.user and self._resident:  # a single observation does a handshake instead: pika costs more than all its rest
+        if endpoint.user and self._resident:  # a single observation does a handshake: pika costs more than all the rest
             self._session = self._session or amqp.Session(endpoint)
         elif self._resident and kept and now - self._handshake < HANDSHAKES and amqp.connects(
                 endpoint.host, endpoint.port, seconds):
@@ -146,7 +149,8 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
         if now - self._asked >= API:
             from quorate.rabbitmq.broker import management
             lists = bool(self.options.get("queues")) and now - self._listed >= QUEUES
-            kept = {} if lists else {name: self._management[name] for name in ("leaderless", "unsynchronised", "quorum_critical")
+            kept = {} if lists else {name: self._management[name]
+                                     for name in ("leaderless", "unsynchronised", "quorum_critical")
                                      if name in self._management}
             self._management = dict(kept, **management.ask(endpoint, 10 if lists else 0, seconds))
             self._asked, self._listed = now, now if lists else self._listed
@@ -186,8 +190,9 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
     def metrics(self, fact):
         broker = fact.status or Broker()
         found = [(name, len(value)) for name, value in (
-            ("members", broker.all_nodes), ("members_running", broker.running_nodes), ("members_parted", broker.partitions),
-            ("queues_leaderless", broker.leaderless), ("queues_unsynchronised", broker.unsynchronised)) if value is not None]
+            ("members", broker.all_nodes), ("members_running", broker.running_nodes),
+            ("members_parted", broker.partitions), ("queues_leaderless", broker.leaderless),
+            ("queues_unsynchronised", broker.unsynchronised)) if value is not None]
         if broker.alarms is not None:
             found += [("alarm", {"resource": word}, int(word in broker.alarms))
                       for word in sorted({"memory", "disk"} | set(broker.alarms))]
@@ -195,6 +200,7 @@ management API. Without one it shakes hands every five seconds, which RabbitMQ l
 
     def known(self, fact):
         broker = fact.status or Broker()
-        shown = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in broker._asdict().items()}
+        shown = {name: sorted(value) if isinstance(value, frozenset) else value
+                 for name, value in broker._asdict().items()}
         # under_pause: always null, for programs that read it; `stage` says whether the broker paused itself.
         return {"broker": dict(shown, process=broker.process.pid if broker.process else None, under_pause=None)}

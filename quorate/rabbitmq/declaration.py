@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `ocf:quorate:rabbitmq` takes and does. Meta-data, validation, manual page and README come from here.
+"""Parameters and actions of `ocf:quorate:rabbitmq`. Meta-data, validation, manual page and README come from here.
 
-set_policy has the name and the meaning that it has in ocf:heartbeat:rabbitmq-cluster (resource-agents 4.12), which has no
-other parameter, so that an existing resource moves over by changing its provider.
+set_policy has the name and the meaning that it has in ocf:heartbeat:rabbitmq-cluster (resource-agents 4.12), which has
+no other parameter, so that an existing resource can be migrated by changing its provider.
 """
 
 from quorate.ocf.declaration import Action, Parameter
@@ -11,25 +11,24 @@ NAME = "rabbitmq"
 SHORTDESC = "RabbitMQ cluster that keeps its data"
 LONGDESC = """\
 Runs the nodes of one RabbitMQ cluster as a clone. No data directory is ever removed: a node that has data starts with \
-them, a node with an empty disk joins the cluster that runs, and the first cluster ever is founded by one node, the same \
-in everyone's eyes.
+them, a node with an empty disk joins the running cluster, and exactly one node founds the first cluster.
 
-After a full stop all nodes start at once and wait for each other as RabbitMQ wants it. When one does not come, the others \
-wait, and say for whom: 'pcs status --full' shows the node attribute RESOURCE-status, 'quorate explain' the whole picture \
-and the command that goes on. The boot is forced only where what the nodes wrote down proves that nothing is lost by it, \
-or by the operator's word. The monitor starts no Erlang machine."""
+After a full stop all nodes start at once and wait for each other, as RabbitMQ requires. When a node is missing, the \
+others wait and name it: 'pcs status --full' shows the node attribute RESOURCE-status, 'quorate explain' shows all \
+nodes and the command to go on. A boot is forced only where the nodes' own records prove that nothing is lost by it, \
+or where the operator orders it. The monitor starts no Erlang machine."""
 
 PARAMETERS = (
     Parameter(
         "set_policy", "string", None, "Policy to set",
-        "The words for 'rabbitmqctl set_policy', set once when the first cluster is founded and again when they change: "
-        "[-p VHOST] [--priority N] [--apply-to KIND] NAME PATTERN DEFINITION. Quote as in a shell, or not at all; the "
-        "definition is JSON. RabbitMQ 4 knows no mirrored classic queues, so ha-mode is refused there: use quorum queues.",
-        reloadable=True),
+        "The arguments for 'rabbitmqctl set_policy', set once when the first cluster is founded and again when they "
+        "change: [-p VHOST] [--priority N] [--apply-to KIND] NAME PATTERN DEFINITION. Quote as in a shell, or not at "
+        "all; the definition is JSON. RabbitMQ 4 has no mirrored classic queues, so ha-mode is refused there: use "
+        "quorum queues.", reloadable=True),
     Parameter(
         "nodes", "string", None, "Nodes that may hold data",
-        "Names of Pacemaker's, separated by blanks or commas. The first cluster ever is founded only when all of them have "
-        "said that they hold no data. When not set, these are all nodes of the cluster."),
+        "Names in Pacemaker, separated by blanks or commas. The first cluster is founded only when all of them have "
+        "reported that they hold no data. When not set, these are all nodes of the cluster."),
     Parameter(
         "nodename", "string", None, "Erlang name of the node",
         "As in RABBITMQ_NODENAME, such as rabbit; without @HOST the host's name is added. When not set, that of "
@@ -40,39 +39,41 @@ PARAMETERS = (
               "The directory that holds the data directories of nodes (RABBITMQ_MNESIA_BASE). When not set, that of "
               "rabbitmq-env.conf, else /var/lib/rabbitmq/mnesia.", unique_group="datadir"),
     Parameter("user", "string", "rabbitmq", "User the broker runs as", "User the broker runs as."),
-    Parameter("group", "string", "rabbitmq", "Group of the files the agent makes", "Group of the files the agent makes."),
+    Parameter("group", "string", "rabbitmq", "Group of the files the agent makes",
+              "Group of the files the agent makes."),
     Parameter("cookie_file", "string", None, "Erlang cookie",
-              "The file with the Erlang cookie, the same on all nodes, readable by the broker's user only. When not set, "
-              "/var/lib/rabbitmq/.erlang.cookie. It is compared between the nodes by a few digits of a hash."),
+              "The file with the Erlang cookie, the same on all nodes, readable by the broker's user only. When not "
+              "set, /var/lib/rabbitmq/.erlang.cookie. The nodes compare it by a few digits of a hash."),
     Parameter("port", "integer", None, "AMQP port",
               "When not set, that of the first listener in rabbitmq.conf, else 5672.", minimum=1),
     Parameter(
         "credentials", "string", None, "File with a user for the monitor",
-        "File whose [client] section has user and password of an account with the tag monitoring, readable by root only; when "
-        "not set, /etc/quorate/rabbitmq.cnf if that is there. With it the monitor asks the management API for alarms, "
-        "partitions and maintenance. Without it, it does what needs none: process, listener, AMQP handshake.",
-        reloadable=True),
+        "File whose [client] section has user and password of an account with the tag monitoring, readable by root "
+        "only; when not set, /etc/quorate/rabbitmq.cnf if it exists. With it the monitor asks the management API for "
+        "alarms, partitions and maintenance. Without it, the monitor uses what needs no credentials: process, "
+        "listener, AMQP handshake.", reloadable=True),
     Parameter("management_port", "integer", "15672", "Port of the management API",
               "Asked only with credentials, and only where something listens.", minimum=1, reloadable=True),
     Parameter("check_timeout", "seconds", "3s", "Limit of a question to the broker",
-              "A broker that does not answer within this time counts as hung when it is asked once more.", minimum=1,
+              "A broker that does not answer within this time is asked once more, and then counts as hung.", minimum=1,
               reloadable=True),
     Parameter("recovery_wait", "seconds", "20s", "Limit of RabbitMQ's own recovery",
-              "How long nodes that boot may wait for each other before a boot is forced that is proven to lose nothing.",
+              "How long booting nodes may wait for each other before a boot is forced that is proven to lose nothing.",
               minimum=5, reloadable=True),
     Parameter(
         "minority_wait", "seconds", "60s", "How long a broker may be in a minority",
-        "A broker that is cut off from others which run (paused, or parted from them) is degraded for so long, since most "
-        "interruptions pass and it goes on by itself. Then its monitor fails: it is restarted, and waits until it reaches the "
-        "others. One that is alone because the others are stopped is degraded only.", minimum=0, reloadable=True),
+        "A broker that is partitioned from others that run, paused or not, is degraded for this time, since most "
+        "interruptions pass and it resumes by itself. Then its monitor fails: it is restarted, and waits until it can "
+        "connect to the others. A broker that is alone because the others are stopped is only degraded.", minimum=0,
+        reloadable=True),
     Parameter(
         "quorum_wait", "seconds", "30s", "Limit of the wait before a stop that costs a quorum",
-        "A planned stop of a node without which quorum queues would lose their quorum waits this long for the others to "
-        "come back (and not longer than the stop's timeout allows), then says so and stops. A stop of all does not wait.",
-        minimum=0, reloadable=True),
+        "A planned stop of a node without which quorum queues would lose their quorum waits this long for the others "
+        "to come back (and not longer than the stop's timeout allows), then logs that and stops. A stop of all nodes "
+        "does not wait.", minimum=0, reloadable=True),
     Parameter("drain_timeout", "seconds", "10s", "Limit of draining before a planned stop",
-              "Before a planned stop the node is put into maintenance mode (rabbitmq-upgrade drain): clients are sent to "
-              "the others, leaders of quorum queues are moved. 0: stop at once.", minimum=0, reloadable=True),
+              "Before a planned stop the node is put into maintenance mode (rabbitmq-upgrade drain): clients are sent "
+              "to the others, leaders of quorum queues are moved. 0: stop at once.", minimum=0, reloadable=True),
 )
 
 ACTIONS = (

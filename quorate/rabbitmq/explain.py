@@ -25,11 +25,11 @@ def conclusion(snapshot):
 
 
 def table(snapshot, now, statuses=None, data_root="DATADIR"):
-    """List of lines. now: unix seconds, for the age of the reports; statuses: dict node -> its published status; data_root:
-    directory of the nodes' data, for a command that can be typed.
+    """List of lines. now: unix seconds, for the age of the reports; statuses: dict node -> its published status;
+    data_root: directory of the nodes' data, for a command that can be typed.
 
-    The status of another node is shown where it is not what follows from the reports: that node may be unable to connect, which
-    no report says."""
+    The status of another node is shown where it is not what follows from the reports: that node may be unable to
+    connect, which no report says."""
     nodes = sorted(set(snapshot.nodes) | set(snapshot.reports))
     lines = columns([_COLUMNS] + [_row(snapshot, node, now) for node in nodes]) + [""] + _cluster(snapshot)
     commands = []
@@ -61,7 +61,8 @@ def _cluster(snapshot):
                      % ", ".join(critical))
     partitioned = [node for node in sorted(snapshot.reports) if snapshot.reports[node].state == PARTITIONED]
     if partitioned:
-        lines.append("partitioned: %s; restarted after minority_wait if the cluster runs elsewhere" % ", ".join(partitioned))
+        lines.append("partitioned: %s; restarted after minority_wait if the cluster runs elsewhere"
+                     % ", ".join(partitioned))
     return lines
 
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known about a RabbitMQ node, as values.
 
-*Unknown is never no*: what could not be found out is None, and whatever reads a fact tells None from False, 0 and the empty set.
+*Unknown is never no*: what could not be found out is None, and whatever reads a fact tells None from False, 0 and the
+empty set.
 
-Sources: cluster_nodes.config and nodes_running_at_shutdown as RabbitMQ 3.10 and 4.0 write them (rabbit_node_monitor.erl, both at
-each change of membership, not only at a shutdown), the process table, the broker's listener and HTTP API.
+Sources: cluster_nodes.config and nodes_running_at_shutdown as RabbitMQ 3.10 and 4.0 write them
+(rabbit_node_monitor.erl, both at each change of membership, not only at a shutdown), the process table, the broker's
+listener and HTTP API.
 """
 
 from collections import namedtuple
@@ -19,7 +21,7 @@ PARTITIONED = "partitioned"  # runs, separated from the majority
 PAUSED = "paused"            # stopped serving by itself (pause_minority): it sees less than half of the cluster
 DRAINING = "draining"        # maintenance mode: accepts no clients
 UNKNOWN = "unknown"          # could not be found out
-STOPPED_APP = "stopped-app"  # the Erlang machine runs, the broker in it was stopped (rabbitmqctl stop_app); only in Broker.stage
+STOPPED_APP = "stopped-app"  # the broker was stopped inside its Erlang machine (stop_app); only in Broker.stage
 STOPPING = "stopping"        # about to stop; only in reports: its process may still serve
 
 STATES = frozenset((DOWN, STARTING, WAITING, RUNNING, HUNG, PARTITIONED, PAUSED, DRAINING, UNKNOWN, STOPPING))
@@ -49,30 +51,32 @@ class Broker(namedtuple("Broker", (
     draining:        it is in maintenance mode
     quorum_critical: quorum queues (or streams) would lose their quorum without it
     error:           a message without secrets: why it could not be asked
-    stage:           the boot stage while it does not listen, by its log: STARTING, WAITING (boots and waits for other nodes),
-                     PAUSED, DRAINING, RUNNING (it was up) or STOPPED_APP
+    stage:           the boot stage while it does not listen, by its log: STARTING, WAITING (boots and waits for other
+                     nodes), PAUSED, DRAINING, RUNNING (it was up) or STOPPED_APP
     refused:         True: it refused the credentials
     epmd:            True: epmd answers and knows the node; False: it does not answer, or knows no such node
     files:           (open files, how many it may open); asked only where it does not answer
     leaderless:      tuple of names of quorum queues without a leader or a majority of their members
     unsynchronised:  tuple of names of mirrored classic queues with a mirror that lacks messages
-    full:            True: it refused a connection because a limit of connections is reached (of the node, vhost or user)
+    full:            True: it refused a connection because a limit of connections is reached (of the node, vhost or
+    user)
     """
     __slots__ = ()
 
 
-class Report(namedtuple("Report", "node state data name members running store version cookie generation since launched lost",
+class Report(namedtuple("Report",
+                        "node state data name members running store version cookie generation since launched lost",
                         defaults=(UNKNOWN,) + (None,) * 9 + (False, False))):
     """What one node can prove from its own disk and process table.
 
     node:       its name in Pacemaker
     state:      one of the states above
-    data:       True: its data directory holds a node's database; False: there is none (empty, missing, or left by a join
-                that never ended); None: unknown
+    data:       True: its data directory holds a node's database; False: there is none (empty, missing, or left by a
+                join that never ended); None: unknown
     name:       Erlang name ('rabbit@n1')
     members:    frozenset of the Erlang names of its cluster's members as it last knew them, itself included
-    running:    frozenset of those that it last saw running, itself included. RabbitMQ writes it to the disk at each change,
-                so after a crash it names those that were seen running at the end
+    running:    frozenset of those that it last saw running, itself included. RabbitMQ writes it to the disk at each
+                change, so after a crash it names those that were seen running at the end
     store:      MNESIA or KHEPRI
     version:    of RabbitMQ, as text ('3.10.8')
     cookie:     fingerprint of the Erlang cookie: a few digits of a slow hash, enough to see that two differ
@@ -85,8 +89,8 @@ class Report(namedtuple("Report", "node state data name members running store ve
 
 
 class Override(namedtuple("Override", "node by at forced", defaults=(None, None, False))):
-    """The operator's order to boot `node` without the missing nodes. by: who ordered it; at: unix seconds; forced: against
-    objections."""
+    """The operator's order to boot `node` without the missing nodes. by: who ordered it; at: unix seconds; forced:
+    against objections."""
     __slots__ = ()
 
 
@@ -100,8 +104,8 @@ class Snapshot(namedtuple("Snapshot", "me nodes reports members generation found
     members:    frozenset of node names that are members of the Pacemaker partition
     generation: int, number of the last forced boot; 0: there was none; None: could not be read
     founder:    the node that started, or is about to start, the first cluster; None: there is none yet
-    override:   None, or an Override
-    generations: dict node -> the last forced boot that it took part in, by the cluster's configuration, so also of nodes that
+    override:   None, or an Override generations: dict node -> the last forced boot that it took part in, by the
+    cluster's configuration, so also of nodes that
                 are away; a node that took part in none is left out
     unreachable: frozenset of Erlang names of running brokers that this node's machine cannot connect to
     """
@@ -119,8 +123,9 @@ REFUSE = "refuse"  # an operator must decide
 
 class Decision(namedtuple("Decision", "action reason missing urgent command peer forget",
                           defaults=("", (), False, None, None, False))):
-    """action: see above; reason: one sentence; missing: tuple of the awaited nodes (Pacemaker's names); urgent: an operator has to
-    act, because this does not end by itself; command: what the operator may type, or None; peer: for JOIN, the Erlang name of
-    the node to join; forget: for JOIN, whether the cluster must forget this node first, which it knows with data that are gone.
+    """action: see above; reason: one sentence; missing: tuple of the awaited nodes (Pacemaker's names); urgent: an
+    operator has to act, because this does not end by itself; command: what the operator may type, or None; peer: for
+    JOIN, the Erlang name of the node to join; forget: for JOIN, whether the cluster must forget this node first, which
+    it knows with data that are gone.
     """
     __slots__ = ()

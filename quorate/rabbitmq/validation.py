@@ -34,8 +34,8 @@ def warnings(context):
         found.append("cluster_partition_handling is 'ignore' in %s: in a network partition both sides go on, and their "
                      "data diverge. Set it to pause_minority." % layout.config)
     if any(name.startswith("cluster_formation.") for name in conf):
-        found.append("cluster_formation is set in %s: this agent decides which node founds the cluster and which joins. Remove "
-                     "it."
+        found.append("cluster_formation is set in %s, but this agent decides which node founds the cluster and which "
+                     "joins: remove it."
                      % layout.config)
     return found + _enabled_unit(context) + _cluster(context)
 
@@ -45,7 +45,8 @@ def _enabled_unit(context):
     result = context.commands.run(["systemctl", "is-enabled", "rabbitmq-server.service"], context.deadline.limit(5))
     if result.out.strip() != "enabled":
         return []
-    return ["systemd starts rabbitmq-server.service at boot, but the cluster starts the broker: systemctl disable rabbitmq-server"]
+    return ["systemd starts rabbitmq-server.service at boot, but the cluster starts the broker: "
+            "systemctl disable rabbitmq-server"]
 
 
 def _cluster(context):
@@ -62,5 +63,6 @@ def _cluster(context):
         return found
     for name in (context.parameters.nodes or "").replace(",", " ").split():
         if name not in known:
-            found.append("%s of the parameter nodes is no node of the cluster; the first start would wait for it." % name)
+            found.append("%s of the parameter nodes is no node of the cluster; the first start would wait for it."
+                         % name)
     return found

@@ -34,8 +34,8 @@ def _with_broker(context, state_files, layout):
 
 
 def _without_launched(context, state_files):
-    """No broker runs that this agent launched: it died, waits until it may start, was never started, or another program started
-    one."""
+    """No broker runs that this agent launched: it died, waits until it may start, was never started, or another program
+    started one."""
     died = state_files.has(daemon.PROCESS_FILE)
     layout = decode_layout(state_files.read("layout")) or find_layout(context)
     running = process.find(context, state_files, layout.nodename)
@@ -93,7 +93,8 @@ def outcome_of(context, state_files, layout, observed):
         return _published_outcome(Participant(context, state_files, layout=layout), observed)
     except Unavailable as error:
         well = observed.state in (facts.RUNNING, facts.STARTING, facts.WAITING)
-        return unpublished(context, error, Outcome(codes.SUCCESS) if well else Outcome(codes.DEGRADED, observed.sentence))
+        return unpublished(context, error, Outcome(codes.SUCCESS) if well
+                           else Outcome(codes.DEGRADED, observed.sentence))
 
 
 def _published_outcome(participant, observed):

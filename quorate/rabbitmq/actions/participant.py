@@ -93,23 +93,24 @@ class Participant:
             return "DATADIR"
 
     def reports_changed(self):
-        """Whether deciding again may give another result. It asks the cluster once instead of seven times, which matters
-        while another node boots on the same machine."""
+        """Whether deciding again may give another result. It asks the cluster once instead of seven times, which
+        matters while another node boots on the same machine."""
         if self._decided_on is None or self.context.clock.monotonic() - self._decided_on[1] >= DECIDE_AGAIN:
             return True
         known = self._decided_on[0]
         return any(known.get(node) != one for node, one in self.published.reports().items())
 
     def with_unreachable(self, snapshot):
-        """The Snapshot with the running brokers that this node cannot connect to; looked for only when this node has data,
-        because only then it could start beside them."""
+        """The Snapshot with the running brokers that this node cannot connect to; looked for only when this node has
+        data, because only then it could start beside them."""
         own = snapshot.reports.get(snapshot.me)
         if own is None or not own.data:
             return snapshot
         booted = [one.name for node, one in sorted(snapshot.reports.items())
                   if node != snapshot.me and one.state in facts.BOOTED and one.name]
         port = configured_epmd_port(epmd.PORT)
-        return snapshot._replace(unreachable=frozenset(name for name in booted if self._is_reachable(name, port) is False))
+        return snapshot._replace(unreachable=frozenset(name for name in booted
+                                                       if self._is_reachable(name, port) is False))
 
     def any_starting(self, nodes):
         """Whether one of these nodes starts or runs its broker now."""
@@ -133,8 +134,8 @@ def report_down(context, state_files):
 
 
 def unpublished(context, error, outcome=Outcome(codes.SUCCESS)):
-    """The Outcome when the cluster cannot be asked or told (its attribute daemon restarts, or waits for a peer that hangs).
-    That says nothing about the broker: a failure would restart healthy brokers on all nodes at once."""
+    """The Outcome when the cluster cannot be asked or told (its attribute daemon restarts, or waits for a peer that
+    hangs). That says nothing about the broker: a failure would restart healthy brokers on all nodes at once."""
     context.log.warning("%s The next monitor tries again." % error.reason)
     return outcome
 

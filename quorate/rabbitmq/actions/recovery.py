@@ -2,10 +2,10 @@
 """Brokers that a restart may help: one that is partitioned, and one whose boot is stalled beside a running cluster.
 docs/decisions/0011 says why they are treated so.
 
-A stalled boot: RabbitMQ 3.10.8 on Erlang 25 that paused itself for a few seconds sometimes starts again and hangs for ever in its
-boot ("Global hang workaround: global state on rabbit@n1 seems broken", seen in the lab), idle and without a line in its log. A
-boot that rebuilds indices logs nothing for minutes either, but it works: so a boot counts as stalled only when it makes no
-progress in its log, in processor time and on the disk.
+A stalled boot: RabbitMQ 3.10.8 on Erlang 25 that paused itself for a few seconds sometimes starts again and hangs for
+ever in its boot ("Global hang workaround: global state on rabbit@n1 seems broken", seen in the lab), idle and without a
+line in its log. A boot that rebuilds indices logs nothing for minutes either, but it works: so a boot counts as stalled
+only when it makes no progress in its log, in processor time and on the disk.
 """
 
 import os
@@ -18,7 +18,7 @@ from quorate.rabbitmq.actions.serving import handle_serving
 from quorate.rabbitmq.broker import health
 from quorate.rabbitmq.election.decide import cluster_elsewhere
 
-STALE = 2           # intervals of the monitor after which the others' reports are newer than this node's first observation
+STALE = 2           # intervals of the monitor until the others' reports are newer than this node's first observation
 IDLE = "idle"       # name of the state file
 STALLED_AFTER = 60  # seconds
 BUSY = 0.05         # of one processor: an idle Erlang machine uses about 0.01
@@ -26,11 +26,11 @@ BYTES = 1 << 20     # from and to disks
 
 
 def partitioned_by_files(participant, observed):
-    """The Observation; PARTITIONED instead of RUNNING for a broker that by its own files sees fewer than half of the members,
-    while another node reports a running one. Not used where the management API said which nodes it sees.
+    """The Observation; PARTITIONED instead of RUNNING for a broker that by its own files sees fewer than half of the
+    members, while another node reports a running one. Not used where the management API said which nodes it sees.
 
-    Paused brokers that resume while another boots beside them can end as two clusters that both serve (RabbitMQ 3.10.8, seen
-    in the lab after a partition of all three), and nothing that is asked without credentials shows it."""
+    Paused brokers that resume while another boots beside them can end as two clusters that both serve (RabbitMQ 3.10.8,
+    seen in the lab after a partition of all three), and nothing that is asked without credentials shows it."""
     if observed.state != facts.RUNNING or observed.broker.running_nodes is not None:
         return observed
     members, running = participant.disk.mnesia_members()
@@ -59,7 +59,8 @@ def monitor_partitioned(participant, observed):
         return Outcome(codes.DEGRADED, observed.sentence)
     context.log.error(observed.sentence)
     # Pacemaker keeps 144 characters of it.
-    return Outcome(codes.ERR_GENERIC, "Partitioned from the cluster on %s (%s); restarted, and waits until it can connect." % (
+    return Outcome(codes.ERR_GENERIC,
+                   "Partitioned from the cluster on %s (%s); restarted, and waits until it can connect." % (
         ", ".join(others), observed.state))
 
 

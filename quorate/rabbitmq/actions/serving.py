@@ -54,7 +54,8 @@ def keep_record(participant, observed):
 
 
 def _verify(participant, observed):
-    """Make keep_record publish again where the cluster lost this node's report; learn the members where others joined."""
+    """Make keep_record publish again where the cluster lost this node's report; learn the members where others
+    joined."""
     me, reports = this_node(participant.context), participant.published.reports()
     if me not in reports:
         participant.state_files.forget("published")
@@ -64,7 +65,8 @@ def _verify(participant, observed):
 
 
 def _first_record(participant):
-    """The broker serves for the first time since it was launched: what it has on disk now is true, and the override ends."""
+    """The broker serves for the first time since it was launched: what it has on disk now is true, and the override
+    ends."""
     if participant.from_disk().store == facts.KHEPRI:
         learn_members(participant)
     participant.disk.drop_evidence()
@@ -74,8 +76,8 @@ def _first_record(participant):
 
 
 def _end_override(participant):
-    """An override to boot ends when a broker serves: otherwise it would be obeyed after the next stop of all, when no operator
-    means it any more."""
+    """An override to boot ends when a broker serves: otherwise it would be obeyed after the next stop of all, when no
+    operator means it any more."""
     override = participant.published.override()
     if override is not None:
         participant.context.log.warning("The override by %s (boot %s) was not needed, and ends: a broker runs." % (
@@ -107,11 +109,11 @@ def serving_status(observed):
 # once after each boot
 
 def after_boot(participant):
-    """Extend quorum queues to a node that joined as a new member, and set the policy. What fails is tried again by the next
-    monitor."""
-    from quorate.rabbitmq.broker.ctl import Tools
+    """Extend quorum queues to a node that joined as a new member, and set the policy. What fails is tried again by the
+    next monitor."""
     state_files = participant.state_files
     if state_files.read("grow", persistent=True):
+        from quorate.rabbitmq.broker.ctl import Tools
         done, message = Tools(participant.context, participant.layout).grow(participant.layout.nodename)
         if done:
             state_files.discard("grow")
@@ -122,8 +124,8 @@ def after_boot(participant):
 
 
 def apply_policy(participant):
-    """Set the policy of the parameter, unless it was the last one that was set. One node is enough; setting it twice does no
-    harm."""
+    """Set the policy of the parameter, unless it was the last one that was set. One node is enough; setting it twice
+    does no harm."""
     from quorate.rabbitmq.broker import parse, policy
     from quorate.rabbitmq.broker.ctl import Tools
     state_files, text = participant.state_files, participant.context.parameters.set_policy
@@ -138,7 +140,8 @@ def apply_policy(participant):
     if not problem:
         fingerprint = _fingerprint("\0".join(wanted.words()))
         # A cluster that is founded anew has none, whatever was set in the one before.
-        if participant.published.policy() != fingerprint or state_files.read("launched-for").get("action") == facts.FOUND:
+        founded = state_files.read("launched-for").get("action") == facts.FOUND
+        if founded or participant.published.policy() != fingerprint:
             done, message = Tools(participant.context, participant.layout).set_policy(wanted)
             if not done:
                 _show_problem(participant, message)

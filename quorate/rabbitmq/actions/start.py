@@ -19,8 +19,8 @@ from quorate.rabbitmq.broker.ctl import Tools
 from quorate.rabbitmq.broker.layout import encode_layout, find_layout, layout_problems
 from quorate.rabbitmq.election.decide import decide_waiting
 
-START_PATIENCE = 3    # seconds start waits for others that have not begun to start: a clone that starts one node after the
-#                       other could not go on, and Pacemaker recovers a peer that died only after this
+START_PATIENCE = 3    # seconds start waits for others that have not begun to start: a clone that starts one node after
+#                       the other could not go on, and Pacemaker recovers a peer that died only after this
 BOOT_PATIENCE = 20    # ... while all of them boot
 RELAUNCH_TIME = 20    # seconds that must be left to launch a broker again that ended while it started
 CRASHES = 2           # after more of them the broker has a reason to end that another launch does not change
@@ -31,8 +31,8 @@ CLOCK_PATIENCE = 10   # seconds to wait until this node's clock is past the star
 
 
 def start(context):
-    """Launch the broker when the election allows it. Waiting for other nodes does not make start fail: RabbitMQ needs them to
-    be started, too, so the monitor goes on waiting."""
+    """Launch the broker when the election allows it. Waiting for other nodes does not make start fail: RabbitMQ needs
+    them to be started, too, so the monitor goes on waiting."""
     state_files = StateFiles("rabbitmq", context.instance)
     layout = find_layout(context)
     problems = layout_problems(layout)
@@ -58,7 +58,8 @@ def start(context):
 
 
 def adopt(context, state_files, running, layout):
-    """Take over a running broker that this agent did not launch: its unit did, or the agent was killed just after it had."""
+    """Take over a running broker that this agent did not launch: its unit did, or the agent was killed just after it
+    had."""
     if daemon.launched_process(context, state_files) is None:
         daemon.record(context, state_files, running, layout.log)
         state_files.write("layout", encode_layout(layout))
@@ -110,16 +111,16 @@ def launch_as_decided(participant, decision):
 
 
 def _prepare_join(participant, decision):
-    """The arguments with which a broker without data joins the cluster before it listens to clients: they configure RabbitMQ's
-    own peer discovery, which looks at other nodes only while it has no data."""
+    """The arguments with which a broker without data joins the cluster before it listens to clients: they configure
+    RabbitMQ's own peer discovery, which looks at other nodes only while it has no data."""
     nodename = participant.layout.nodename
     if decision.forget:
-        # The cluster knows this node with data that are gone. As a member of quorum queues it would vote on what it once
-        # acknowledged and no longer has: so the cluster forgets it first, and it joins as a new member.
+        # The cluster knows this node with data that are gone. As a member of quorum queues it would vote on what it
+        # once acknowledged and no longer has: so the cluster forgets it first, and it joins as a new member.
         done, message = Tools(participant.context, participant.layout).forget(nodename, decision.peer)
         if not done:
-            # A node that died a moment ago may still count as active. A failed start would keep Pacemaker from this node,
-            # so the join is tried again.
+            # A node that died a moment ago may still count as active. A failed start would keep Pacemaker from this
+            # node, so the join is tried again.
             participant.published.set_status(message)
             raise NotNow(message)
         participant.context.log.warning("%s Its disk is empty, and it joins as a new member." % message)
@@ -130,15 +131,17 @@ def _prepare_join(participant, decision):
 
 
 def _wait_for_clock(participant, decision):
-    """Wait until this node's clock is past the start of the broker that it joins. RabbitMQ takes the older of two single nodes
-    for the cluster: with a clock that is behind, that would be this node, which has no data. Raises Failed."""
+    """Wait until this node's clock is past the start of the broker that it joins. RabbitMQ takes the older of two
+    single nodes for the cluster: with a clock that is behind, that would be this node, which has no data. Raises
+    Failed."""
     context = participant.context
     peer = [one for one in participant.published.reports().values() if one.name == decision.peer]
     if parse.version_key(participant.layout.version) < JOINS_OLDEST or not peer or peer[0].since is None:
         return
     since = peer[0].since + 1
     if not context.deadline.poll(lambda: context.clock.now() > since, every=0.2, up_to=CLOCK_PATIENCE):
-        raise Failed(codes.ERR_GENERIC, "The clock of %s is %d s behind that of %s, so a new node cannot join: synchronise "
+        raise Failed(codes.ERR_GENERIC,
+                     "The clock of %s is %d s behind that of %s, so a new node cannot join: synchronise "
                      "the clocks." % (this_node(context), since - context.clock.now(), peer[0].node))
 
 
@@ -155,8 +158,8 @@ def _claim_founding(participant):
 
 
 def _force_boot(participant):
-    """Let this boot wait for no other node. The new generation is on record first: once RabbitMQ has the order, any later start
-    obeys it, also one after other nodes went on. Raises Failed."""
+    """Let this boot wait for no other node. The new generation is on record first: once RabbitMQ has the order, any
+    later start obeys it, also one after other nodes went on. Raises Failed."""
     participant.published.open_generation()
     done, message = Tools(participant.context, participant.layout).force_boot()
     if not done:
@@ -174,7 +177,8 @@ def _end_override(participant, override):
 # waiting for the broker
 
 def wait_until_serving(participant, running, decision, most):
-    """Wait for the launched broker as long as that helps, at most so many seconds; then the monitor goes on. The Outcome."""
+    """Wait for the launched broker as long as that helps, at most so many seconds; then the monitor goes on. The
+    Outcome."""
     context, state_files, clock = participant.context, participant.state_files, participant.context.clock
     began = asked = clock.monotonic()
     last_state = waiting_since = None
@@ -206,19 +210,20 @@ def wait_until_serving(participant, running, decision, most):
 
 
 def _steady(observed, last_state):
-    """The Observation; STARTING directly after WAITING counts as WAITING. A waiting broker tries again every 30 s, and for a
-    moment its log looks as if it went on. It has gone on only when it serves."""
+    """The Observation; STARTING directly after WAITING counts as WAITING. A waiting broker tries again every 30 s, and
+    for a moment its log looks as if it went on. It has gone on only when it serves."""
     if last_state == facts.WAITING and observed.state == facts.STARTING:
         return observed._replace(state=facts.WAITING)
     return observed
 
 
 def _launch_again(participant, left):
-    """The broker ended while it started: launch it again, because a failed start keeps Pacemaker from this node until an
-    operator cleans up. The new Process; None when the broker has a reason to end, or `left` seconds are not enough.
+    """The broker ended while it started: launch it again, because a failed start keeps Pacemaker from this node until
+    an operator cleans up. The new Process; None when the broker has a reason to end, or `left` seconds are not enough.
 
-    Several that boot at once can end each other: while one only asks (rabbit_mnesia.erl, with_running_or_clean_mnesia) it
-    looks like a running member, another one merges its schema into it, and it ends with node_not_running (seen in 4.0.5).
+    Several that boot at once can end each other: while one only asks (rabbit_mnesia.erl, with_running_or_clean_mnesia)
+    it looks like a running member, another one merges its schema into it, and it ends with node_not_running (seen in
+    4.0.5).
     """
     context, state_files = participant.context, participant.state_files
     error = process.logged_error(state_files, participant.layout.log)
@@ -235,8 +240,8 @@ def _launch_again(participant, left):
 
 
 def _needs_others(participant):
-    """Whether this boot will wait for members that run no broker. That is known long before the broker waits, and Pacemaker
-    starts those members only when this start has ended."""
+    """Whether this boot will wait for members that run no broker. That is known long before the broker waits, and
+    Pacemaker starts those members only when this start has ended."""
     snapshot = participant.published.snapshot()
     own, missing = snapshot.reports.get(snapshot.me), decide_waiting(snapshot).missing
     if own is None or not missing:
@@ -256,7 +261,8 @@ def _patience(participant, waited):
 # the monitor of a broker that boots
 
 def monitor_startup(participant, observed):
-    """Publish what a broker that does not serve yet is waiting for; force its boot, or fail it, where that is due. The Outcome."""
+    """Publish what a broker that does not serve yet is waiting for; force its boot, or fail it, where that is due. The
+    Outcome."""
     context, state_files = participant.context, participant.state_files
     last = participant.published.last_published()
     observed = _steady(observed, last.state if last is not None else None)
@@ -269,7 +275,8 @@ def monitor_startup(participant, observed):
                if node != snapshot.me and one.state == facts.RUNNING]
     if serving and observed.process is not None and recovery.is_stalled(
             context, state_files, observed.process, participant.layout.log):
-        return Outcome(codes.ERR_GENERIC, "Its boot is stalled for %d s although the cluster runs on %s; it is restarted." % (
+        return Outcome(codes.ERR_GENERIC,
+                       "Its boot is stalled for %d s although the cluster runs on %s; it is restarted." % (
             recovery.STALLED_AFTER, ", ".join(serving)))
     waited = state_files.elapsed("waiting", context.clock)
     ordered = snapshot.override is not None and snapshot.override.node == snapshot.me
@@ -283,8 +290,8 @@ def monitor_startup(participant, observed):
 
 
 def force_boot_if_proven(participant):
-    """For a broker that boots and waits: stop it and boot it without waiting, where that is proven to lose nothing or the
-    operator ordered it. The new Process; None where the boot must not be forced. Raises Failed."""
+    """For a broker that boots and waits: stop it and boot it without waiting, where that is proven to lose nothing or
+    the operator ordered it. The new Process; None where the boot must not be forced. Raises Failed."""
     context, state_files = participant.context, participant.state_files
     decision = decide_waiting(participant.published.snapshot())
     if decision.action != facts.FORCE:
@@ -307,8 +314,8 @@ def is_excluded(error):
 def boot_error(error, layout):
     """The exit reason for a broker that ended while it started. error: its last error."""
     if is_excluded(error):
-        return ("The cluster does not know this node any more, although it has data: %s. Nothing is removed; if its data are "
-                "not needed, move %s away and run: pcs resource cleanup" % (error, layout.directory))
+        return ("The cluster does not know this node any more, although it has data: %s. Nothing is removed; if its "
+                "data are not needed, move %s away and run: pcs resource cleanup" % (error, layout.directory))
     if "timeout_waiting_for_tables" in error or "Timeout contacting cluster nodes" in error:
         return "The broker waited for other nodes of its cluster until it gave up; it is started again. %s" % error
     return "The broker ended while it started: %s" % error

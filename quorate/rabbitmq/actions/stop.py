@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A planned stop: publish it, wait while it would cost a quorum, drain the node, stop the broker, and prove that it is gone.
+"""A planned stop: publish it, wait while it would cost a quorum, drain the node, stop the broker, and prove that it is
+gone.
 
 Only the last two must succeed: no failure before them keeps the broker from being stopped.
 """
@@ -31,7 +32,8 @@ def stop_instance(context, state_files):
     drain.clear(context.instance, DRAIN)
     if left:
         return Outcome(codes.ERR_GENERIC, daemon.not_stopped(left))
-    for name in (daemon.PROCESS_FILE, "started", "waiting", "unknown", "serving", "complaint", "policy", "launched-for", "cut-off"):
+    for name in (daemon.PROCESS_FILE, "started", "waiting", "unknown", "serving", "complaint", "policy", "launched-for",
+                 "cut-off"):
         state_files.forget(name)
     report_down(context, state_files)
     return Outcome(codes.SUCCESS)
@@ -91,5 +93,5 @@ def _wait_for_others(context, participant, tools):
         return alone or (not critical and tools.critical() is not True)
 
     if not context.deadline.poll(free, every=1.0, up_to=limit):
-        context.log.warning("Stopped although quorum queues lose their quorum: the other nodes did not come back within %d s."
-                            % limit)
+        context.log.warning("Stopped although quorum queues lose their quorum: the other nodes did not come back "
+                            "within %d s." % limit)

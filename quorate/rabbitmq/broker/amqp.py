@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ask the broker in AMQP 0-9-1: by a bare handshake that needs no credentials, or on one connection that is kept.
 
-The bare handshake is what a monitor can afford: 17 ms of CPU in a fresh process against 50 with pika (and 400 with rabbitmqctl).
-It proves that the broker accepts connections and answers: it reads the greeting (Connection.Start) and closes. The broker logs
-two lines for each; the kept connection of the check causes none.
+The bare handshake is what a monitor can afford: 17 ms of CPU in a fresh process against 50 with pika (and 400 with
+rabbitmqctl). It proves that the broker accepts connections and answers: it reads the greeting (Connection.Start) and
+closes. The broker logs two lines for each; the kept connection of the check causes none.
 """
 
 from collections import namedtuple
@@ -23,8 +23,8 @@ class Handshake(namedtuple("Handshake", "listening answered error", defaults=(No
 
 
 class SessionResult(namedtuple("SessionResult", "handshake refused full", defaults=(False, False))):
-    """What a session found out. handshake: Handshake, or None: there was no connection, and only a bare handshake explains why;
-    refused: the credentials were refused; full: the broker's limit of connections is reached."""
+    """What a session found out. handshake: Handshake, or None: there was no connection, and only a bare handshake
+    explains why; refused: the credentials were refused; full: the broker's limit of connections is reached."""
 
     __slots__ = ()
 
@@ -43,22 +43,26 @@ def handshake(host, port, timeout, tls=False):
     except ConnectionRefusedError:
         return Handshake(False, None, "Nobody listens on %s port %d." % (host, port))
     except (socket.timeout, BlockingIOError):  # its queue of connections is full
-        return Handshake(None, False, "%s did not accept a connection on port %d within %g s." % (_PUBLIC, port, timeout))
+        return Handshake(None, False, "%s did not accept a connection on port %d within %g s."
+                         % (_PUBLIC, port, timeout))
     except OSError as error:
-        return Handshake(None, None, "%s cannot be reached on %s port %d: %s." % (_PUBLIC, host, port, error.strerror or error))
+        return Handshake(None, None, "%s cannot be reached on %s port %d: %s."
+                         % (_PUBLIC, host, port, error.strerror or error))
     try:
         with _secured(one, host, end) if tls else one as one:
             one.sendall(HEADER)
             return parse_greeting(_receive(one, end), port)
     except socket.timeout:
-        return Handshake(True, False, "%s accepted a connection on port %d and did not answer for %g s." % (_PUBLIC, port, timeout))
+        return Handshake(True, False, "%s accepted a connection on port %d and did not answer for %g s."
+                         % (_PUBLIC, port, timeout))
     except OSError as error:
-        return Handshake(True, None, "%s broke the connection on port %d: %s." % (_PUBLIC, port, error.strerror or error))
+        return Handshake(True, None, "%s broke the connection on port %d: %s."
+                         % (_PUBLIC, port, error.strerror or error))
 
 
 def connects(host, port, timeout):
-    """Whether connections are accepted there. That proves little, since the kernel accepts them for a stopped process as well,
-    until its queue is full; but the broker logs nothing about a connection that sends nothing."""
+    """Whether connections are accepted there. That proves little, since the kernel accepts them for a stopped process
+    as well, until its queue is full; but the broker logs nothing about a connection that sends nothing."""
     from quorate.host.names import connect
     try:
         with connect(host, port, max(0.01, timeout)):
@@ -72,7 +76,8 @@ def parse_greeting(data, port):
     if data[:1] == b"\x01" and data[7:11] == _START:
         return Handshake(True, True)
     if not data:
-        return Handshake(True, None, "%s closed the connection on port %d without an answer: it may expect TLS there, or have "
+        return Handshake(True, None,
+                         "%s closed the connection on port %d without an answer: it may expect TLS there, or have "
                                "no connection left." % (_PUBLIC, port))
     return Handshake(True, None, "What listens on port %d does not speak AMQP 0-9-1." % port)
 
@@ -99,8 +104,8 @@ def _secured(one, host, end):
 
 
 class Session:
-    """One connection with credentials, opened when it is needed and again when it broke. `ask` sends a request on its channel and
-    waits for the answer: the broker reads, works and writes, and logs nothing.
+    """One connection with credentials, opened when it is needed and again when it broke. `ask` sends a request on its
+    channel and waits for the answer: the broker reads, works and writes, and logs nothing.
 
     endpoint: quorate.rabbitmq.broker.credentials.Endpoint
     """
@@ -138,12 +143,14 @@ class Session:
         how = {"ssl_options": pika.SSLOptions(tls_context(endpoint.cafile), endpoint.host)} if endpoint.tls else {}
         left = max(0.05, end - monotonic())
         parameters = pika.ConnectionParameters(
-            endpoint.host, endpoint.port, endpoint.vhost, pika.PlainCredentials(endpoint.user, endpoint.password), heartbeat=60,
+            endpoint.host, endpoint.port, endpoint.vhost, pika.PlainCredentials(endpoint.user, endpoint.password),
+            heartbeat=60,
             socket_timeout=left, stack_timeout=left, connection_attempts=1,
             client_properties={"connection_name": "quorate rabbitmq-check"}, **how)
         self._done = self._error = None
         self._connection = pika.SelectConnection(
-            parameters, on_open_callback=self._opened, on_open_error_callback=self._failed, on_close_callback=self._failed)
+            parameters, on_open_callback=self._opened, on_open_error_callback=self._failed,
+            on_close_callback=self._failed)
         self._wait(end)
 
     def _opened(self, connection):
@@ -174,8 +181,8 @@ class Session:
             raise NoAnswer("no answer")
 
     def close(self, goodbye=False):
-        """Drop the connection. goodbye: close it in AMQP first, because the broker logs a warning for a connection that just
-        breaks; a hung broker would not answer that."""
+        """Drop the connection. goodbye: close it in AMQP first, because the broker logs a warning for a connection that
+        just breaks; a hung broker would not answer that."""
         connection, self._connection, self._channel = self._connection, None, None
         if connection is None:
             return
@@ -203,8 +210,8 @@ def driver():
 
 
 def tls_context(cafile=None):
-    """An SSLContext; without a file of authorities the certificate is not checked, which credentials.merged allows only for
-    this machine."""
+    """An SSLContext; without a file of authorities the certificate is not checked, which credentials.merged allows only
+    for this machine."""
     import ssl
     how = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if cafile:
@@ -215,13 +222,15 @@ def tls_context(cafile=None):
 
 
 def session_result(error, port, timeout):
-    """The SessionResult for an error (None: an answer). Pure: it goes by the names of pika's classes, without importing pika."""
+    """The SessionResult for an error (None: an answer). Pure: it goes by the names of pika's classes, without importing
+    pika."""
     if error is None:
         return SessionResult(Handshake(True, True))
     names = {one.__name__ for one in type(error).__mro__}
     text = " ".join(str(error.args[-1] if error.args else error).split())[:160] or type(error).__name__
     if isinstance(error, NoAnswer) or "AMQPHeartbeatTimeout" in names:
-        return SessionResult(Handshake(True, False, "%s did not answer on port %d for %g s." % (_PUBLIC, port, timeout)))
+        return SessionResult(Handshake(True, False, "%s did not answer on port %d for %g s."
+                                       % (_PUBLIC, port, timeout)))
     if names & {"ProbableAuthenticationError", "AuthenticationError", "ProbableAccessDeniedError"}:
         full = "limit" in text and "reached" in text
         return SessionResult(Handshake(True, True, text), refused=not full, full=full)

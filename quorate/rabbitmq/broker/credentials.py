@@ -15,10 +15,11 @@ _YES = ("1", "yes", "on", "true")
 
 
 class Endpoint(namedtuple("Endpoint", (
-        "host port tls cafile vhost user password management_host management_port management_tls node log pid_file epmd_port"),
+        "host port tls cafile vhost user password management_host management_port management_tls node log pid_file "
+        "epmd_port"),
         defaults=("127.0.0.1", 5672, False, None, "/", None, None, "127.0.0.1", 15672, False, None, None, None, 4369))):
-    """Where the broker of this node can be asked, and as whom. user: None: no credentials, so only what needs none is asked;
-    node: Erlang name, or None; log, pid_file: paths, or None. repr() shows no password."""
+    """Where the broker of this node can be asked, and as whom. user: None: no credentials, so only what needs none is
+    asked; node: Erlang name, or None; log, pid_file: paths, or None. repr() shows no password."""
 
     __slots__ = ()
 
@@ -27,8 +28,8 @@ class Endpoint(namedtuple("Endpoint", (
 
 
 def with_file(endpoint, path=CREDENTIALS, needed=False):
-    """The Endpoint with what the [client] section of the file says. Without a file it stays as it is, unless the file is needed.
-    Raises Unreadable."""
+    """The Endpoint with what the [client] section of the file says. Without a file it stays as it is, unless the file
+    is needed. Raises Unreadable."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             mode, text = os.fstat(file.fileno()).st_mode, file.read()
@@ -44,8 +45,8 @@ def with_file(endpoint, path=CREDENTIALS, needed=False):
 
 
 def client_section(text):
-    """NAME=value lines below [client] as a dict, '-' for '_' in names; where there is no section, all of them. Pure. A value
-    may stand in quotes; a # begins a comment only after a blank, since passwords contain it."""
+    """NAME=value lines below [client] as a dict, '-' for '_' in names; where there is no section, all of them. Pure. A
+    value may stand in quotes; a # begins a comment only after a blank, since passwords contain it."""
     found = {}
     section = None if any(line.strip().startswith("[") for line in text.splitlines()) else "client"
     for line in text.splitlines():
@@ -78,7 +79,8 @@ def merged(endpoint, found, path):
     tls = found.get("ssl", "no").lower() in _YES
     host = found.get("host", endpoint.host)
     if tls and not found.get("ssl-ca") and host not in _LOCAL:
-        raise Unreadable("%s: a password is sent to %s only when the certificate is checked: set ssl-ca." % (path, host))
+        raise Unreadable("%s: a password is sent to %s only when the certificate is checked: set ssl-ca."
+                         % (path, host))
     return endpoint._replace(
         host=host, port=int(found.get("port", 5671 if tls else endpoint.port)), tls=tls, cafile=found.get("ssl-ca"),
         vhost=found.get("vhost", endpoint.vhost), user=found["user"], password=found["password"],

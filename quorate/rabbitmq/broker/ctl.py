@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The broker's own command line tools, used to change something. Each starts an Erlang machine, half a second of CPU: so none
-runs in a monitor that has nothing to do. A tool that fails says nothing about the broker.
+"""The broker's own command line tools, used to change something. Each starts an Erlang machine, half a second of CPU:
+so none runs in a monitor that has nothing to do. A tool that fails says nothing about the broker.
 """
 
 import os
@@ -11,8 +11,8 @@ DIRECTORIES = ("/usr/sbin", "/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin")
 
 
 class Tools:
-    """rabbitmqctl, rabbitmq-queues and rabbitmq-upgrade on this node, within the time of one action. Most methods return (done,
-    message): message is for the operator when it is not done."""
+    """rabbitmqctl, rabbitmq-queues and rabbitmq-upgrade on this node, within the time of one action. Most methods
+    return (done, message): message is for the operator when it is not done."""
 
     def __init__(self, context, layout):
         self._context = context
@@ -36,8 +36,8 @@ class Tools:
         return False, "The cluster did not forget %s: %s" % (name, why(result))
 
     def grow(self, name):
-        """Make this node a member of every quorum queue again (strategy all: also of those with an even number of members):
-        (done, message)."""
+        """Make this node a member of every quorum queue again (strategy all: also of those with an even number of
+        members): (done, message)."""
         result = self.run("rabbitmq-queues", "grow", name, "all", limit=60)
         return result.ok, "" if result.ok else "Quorum queues were not extended to %s: %s" % (name, why(result))
 
@@ -77,5 +77,6 @@ def why(result):
     error = parse.last_error(result.err) or parse.last_error(result.out)
     if error and error not in ("Error:", "ERROR:"):
         return error
-    lines = [line.strip() for line in (result.err + "\n" + result.out).splitlines() if line.strip() and line.strip() != "Error:"]
+    lines = [line.strip() for line in (result.err + "\n" + result.out).splitlines() if line.strip()
+             and line.strip() != "Error:"]
     return lines[-1][:200] if lines else "code %s" % result.rc

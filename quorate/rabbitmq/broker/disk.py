@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is on this node's disk: RabbitMQ's own files, and persistent state files for what those do not say.
 
-RabbitMQ changes its file of the running nodes while it boots and waits, long before it serves. So what was on the disk before a
-launch is kept in the state file 'evidence' until the broker has served.
+RabbitMQ changes its file of the running nodes while it boots and waits, long before it serves. So what was on the disk
+before a launch is kept in the state file 'evidence' until the broker has served.
 """
 
 import os
@@ -33,8 +33,8 @@ class Disk(namedtuple("Disk", "state_files layout")):
                 "lost": data is False and bool(self._read("served"))}
 
     def mnesia_members(self):
-        """(members, those that run) by Mnesia's files, each None where it is not known. (None, None) with Khepri: a node that
-        joined has such files as well, but of the moment before, when it was alone."""
+        """(members, those that run) by Mnesia's files, each None where it is not known. (None, None) with Khepri: a
+        node that joined has such files as well, but of the moment before, when it was alone."""
         if self._store() == facts.KHEPRI:
             return None, None
         texts = [text_of(os.path.join(self.layout.directory, name))

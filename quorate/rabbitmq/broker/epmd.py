@@ -39,9 +39,9 @@ def parse(text):
 
 
 def is_reachable(node, port=PORT, fallback=25672, timeout=1.5):
-    """Whether this machine can connect to an Erlang node ('rabbit@n1'), as its own broker would have to. True: the node's port
-    accepts connections; False: it does not, or its machine cannot be asked; None: its machine answers and has no such node,
-    so the node does not run. fallback: the port to try where no epmd answers (RabbitMQ's default)."""
+    """Whether this machine can connect to an Erlang node ('rabbit@n1'), as its own broker would have to. True: the
+    node's port accepts connections; False: it does not, or its machine cannot be asked; None: its machine answers and
+    has no such node, so the node does not run. fallback: the port to try where no epmd answers (RabbitMQ's default)."""
     name, _at, host = node.partition("@")
     try:
         found = names(host, port, timeout)
@@ -60,8 +60,8 @@ def _accepts(host, port, timeout):
 
 
 def knows(node, host="127.0.0.1", port=PORT, timeout=1.0):
-    """True: epmd answers and has `node` ('rabbit@n1'); False: it does not answer, or has no such node; None: `node` is None
-    and it answers."""
+    """True: epmd answers and has `node` ('rabbit@n1'); False: it does not answer, or has no such node; None: `node` is
+    None and it answers."""
     try:
         found = names(host, port, timeout)
     except OSError:

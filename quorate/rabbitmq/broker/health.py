@@ -14,7 +14,8 @@ DEGRADED = frozenset((ALARM, REFUSED, LEADERLESS, UNSYNCHRONISED, CRITICAL, EPMD
 #: The state in facts that a code stands for. `full` is unknown: it lives, and nothing more can be found out.
 STATES = {DOWN: facts.DOWN, STARTING: facts.STARTING, STOPPED: facts.STARTING, WAITING: facts.WAITING, HUNG: facts.HUNG,
           PAUSED: facts.PAUSED, DRAINING: facts.DRAINING, PARTITIONED: facts.PARTITIONED, MINORITY: facts.PARTITIONED,
-          FULL: facts.UNKNOWN, UNKNOWN: facts.UNKNOWN, RUNNING: facts.RUNNING, ALARM: facts.RUNNING, REFUSED: facts.RUNNING,
+          FULL: facts.UNKNOWN, UNKNOWN: facts.UNKNOWN, RUNNING: facts.RUNNING, ALARM: facts.RUNNING,
+          REFUSED: facts.RUNNING,
           LEADERLESS: facts.RUNNING, UNSYNCHRONISED: facts.RUNNING, CRITICAL: facts.RUNNING, EPMD: facts.RUNNING}
 NEARLY = 0.85  # of the open files: RabbitMQ accepts no connection long before the last one (file_handle_cache, 3.10)
 SHOWN = 3      # names of queues in a sentence
@@ -23,14 +24,15 @@ SHOWN = 3      # names of queues in a sentence
 def classify(broker):
     """The Health of what one broker showed. ok: fit for clients.
 
-    A broker with an alarm is ok: the alarm blocks publishers in the whole cluster, so moving them would not help, and sending
-    consumers away would keep the queues full. A minority is not ok: quorum queues do not work there.
+    A broker with an alarm is ok: the alarm blocks publishers in the whole cluster, so moving them would not help, and
+    sending consumers away would keep the queues full. A minority is not ok: quorum queues do not work there.
     """
     if broker.answered is True:
         return _serving(broker)
     process = broker.process
     if process is not None and process.state in "Tt":
-        return Health(HUNG, False, "RabbitMQ (pid %d) is stopped by a signal (SIGSTOP): kill -CONT %d" % (process.pid, process.pid))
+        return Health(HUNG, False, "RabbitMQ (pid %d) is stopped by a signal (SIGSTOP): kill -CONT %d"
+                      % (process.pid, process.pid))
     if broker.answered is False:
         return _silent(broker)
     if broker.listening is False:
@@ -42,7 +44,8 @@ def classify(broker):
 
 def _silent(broker):
     if broker.files and broker.files[0] >= NEARLY * broker.files[1] - 100:
-        return Health(FULL, False, "RabbitMQ accepts no more connections: it has %d of %d files open; close clients, or raise "
+        return Health(FULL, False,
+                      "RabbitMQ accepts no more connections: it has %d of %d files open; close clients, or raise "
                                    "LimitNOFILE of its unit." % broker.files)
     return Health(HUNG, False, "RabbitMQ does not answer. %s" % (broker.error or "It was asked in AMQP."))
 
@@ -69,11 +72,13 @@ def _closed(broker):
 
 
 def _draining():
-    return Health(DRAINING, False, "RabbitMQ is in maintenance mode and accepts no clients; rabbitmq-upgrade revive ends it.")
+    return Health(DRAINING, False,
+                  "RabbitMQ is in maintenance mode and accepts no clients; rabbitmq-upgrade revive ends it.")
 
 
 def _paused():
-    return Health(PAUSED, False, "RabbitMQ paused itself: it sees no majority of its cluster (pause_minority), and resumes by "
+    return Health(PAUSED, False,
+                  "RabbitMQ paused itself: it sees no majority of its cluster (pause_minority), and resumes by "
                                  "itself once the others are back.")
 
 
@@ -84,10 +89,13 @@ def _serving(broker):
     if partitioned:
         return partitioned
     if broker.full:
-        return Health(FULL, False, "RabbitMQ accepts no more connections: %s; close some, or see rabbitmqctl list_vhost_limits, "
-                                   "list_user_limits and connection_max." % (broker.error or "a limit is reached").rstrip("."))
+        return Health(FULL, False,
+                      "RabbitMQ accepts no more connections: %s; close some, or see rabbitmqctl list_vhost_limits, "
+                                   "list_user_limits and connection_max."
+                      % (broker.error or "a limit is reached").rstrip("."))
     if broker.refused:
-        return Health(REFUSED, True, "RabbitMQ serves clients and refuses the credentials of the check, so alarms and partitions "
+        return Health(REFUSED, True,
+                      "RabbitMQ serves clients and refuses the credentials of the check, so alarms and partitions "
                                      "are unknown: %s" % (broker.error or "look at its log."))
     if broker.alarms:
         return Health(ALARM, True, "RabbitMQ blocks publishers: alarm of %s on this node; %s" % (
@@ -97,26 +105,31 @@ def _serving(broker):
         return Health(LEADERLESS, True, "%s without a majority of members: start more of the nodes that hold %s." % (
             _some(broker.leaderless, "quorum queue"), "it" if len(broker.leaderless) == 1 else "them"))
     if broker.unsynchronised:
-        return Health(UNSYNCHRONISED, True, "%s with a mirror that lacks messages: rabbitmqctl sync_queue, before the node "
+        return Health(UNSYNCHRONISED, True,
+                      "%s with a mirror that lacks messages: rabbitmqctl sync_queue, before the node "
                                             "that has them is stopped." % _some(broker.unsynchronised, "queue"))
     if broker.epmd is False:
-        return Health(EPMD, True, "RabbitMQ serves clients, but epmd does not answer for it: rabbitmqctl and nodes that join "
+        return Health(EPMD, True,
+                      "RabbitMQ serves clients, but epmd does not answer for it: rabbitmqctl and nodes that join "
                                   "fail; start epmd (systemctl start epmd) and it registers again.")
     if broker.quorum_critical:
-        return Health(CRITICAL, True, "RabbitMQ serves clients; some quorum queues have only just a majority: do not stop this "
+        return Health(CRITICAL, True,
+                      "RabbitMQ serves clients; some quorum queues have only just a majority: do not stop this "
                                       "node.")
     return Health(RUNNING, True, "RabbitMQ serves clients.%s" % (" " + broker.error if broker.error else ""))
 
 
 def _partitioned(broker):
-    """The Health of a node that does not see others, else None. Half of a cluster is no minority: the other half may be dead."""
+    """The Health of a node that does not see others, else None. Half of a cluster is no minority: the other half may be
+    dead."""
     if broker.all_nodes and broker.partitions:
         side = broker.all_nodes - broker.partitions
         return Health(PARTITIONED, 2 * len(side) > len(broker.all_nodes),
-                      "RabbitMQ is partitioned from %s and has changes of its own: restart the nodes of the smaller side." % (
-                          ", ".join(sorted(broker.partitions))))
+                      "RabbitMQ is partitioned from %s, and its data diverge: restart the nodes of the smaller side."
+                      % ", ".join(sorted(broker.partitions)))
     if broker.all_nodes and broker.running_nodes is not None and 2 * len(broker.running_nodes) < len(broker.all_nodes):
-        return Health(MINORITY, False, "RabbitMQ sees only %d of the %d nodes of its cluster: quorum queues do not work here." % (
+        return Health(MINORITY, False,
+                      "RabbitMQ sees only %d of the %d nodes of its cluster: quorum queues do not work here." % (
             len(broker.running_nodes), len(broker.all_nodes)))
     return None
 
@@ -124,4 +137,5 @@ def _partitioned(broker):
 def _some(names, what):
     """'2 quorum queues (a, b) are'."""
     shown = ", ".join(" ".join(name.split()) for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-    return "%d %s%s (%s) %s" % (len(names), what, "" if len(names) == 1 else "s", shown, "is" if len(names) == 1 else "are")
+    return "%d %s%s (%s) %s" % (len(names), what, "" if len(names) == 1 else "s", shown, "is" if len(names) == 1
+                                else "are")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where this machine keeps its broker: found, not assumed, for Debian's and Red Hat's packages. Also the Erlang cookie.
 
-rabbitmq-env.conf is shell that the broker's own scripts execute; here it is read and not executed. A name in it that only a
-shell could work out has to be given by a parameter.
+rabbitmq-env.conf is shell that the broker's own scripts execute; here it is read and not executed. A name in it that
+only a shell could work out has to be given by a parameter.
 
-The Erlang cookie is the secret by which the nodes of a cluster know each other. Whoever has it may run anything in the broker,
-so only the broker's user may read it; Erlang itself refuses a file that others can read (net_kernel, auth.erl). It is compared
-by a fingerprint, and never shown.
+The Erlang cookie is the secret by which the nodes of a cluster know each other. Whoever has it may run anything in the
+broker, so only the broker's user may read it; Erlang itself refuses a file that others can read (net_kernel, auth.erl).
+It is compared by a fingerprint, and never shown.
 """
 
 import os
@@ -29,8 +29,9 @@ ROUNDS = 20000
 
 
 class Layout(namedtuple("Layout", "server nodename base directory log user group cookie config port tls version home")):
-    """server: the program, None: not found; nodename: 'rabbit@n1'; base: directory of all nodes' data; directory: of this
-    node's; log: file; cookie: file; config: rabbitmq.conf; port, tls: of the AMQP listener; version: text, None: unknown."""
+    """server: the program, None: not found; nodename: 'rabbit@n1'; base: directory of all nodes' data; directory: of
+    this node's; log: file; cookie: file; config: rabbitmq.conf; port, tls: of the AMQP listener; version: text, None:
+    unknown."""
 
     __slots__ = ()
 
@@ -48,7 +49,8 @@ def find_layout(context):
     parameters = context.parameters
     env = parse.settings(text_of(ENV))
     if parameters.config and not os.path.isfile(parameters.config):
-        raise _not_installed("The configuration file %s (parameter config) does not exist on this node." % parameters.config)
+        raise _not_installed("The configuration file %s (parameter config) does not exist on this node."
+                             % parameters.config)
     config = parameters.config or _configured(env.get("CONFIG_FILE")) or CONF
     conf = parse.options(text_of(config))
     name = nodename(parameters.nodename, env)
@@ -66,7 +68,8 @@ def find_layout(context):
 
 
 def server_program(parameters):
-    """Path of the broker's start script; None when it is not installed. Raises Failed when the parameter leads nowhere."""
+    """Path of the broker's start script; None when it is not installed. Raises Failed when the parameter leads
+    nowhere."""
     if parameters.binary:
         if os.access(parameters.binary, os.X_OK):
             return parameters.binary
@@ -107,11 +110,12 @@ def text_of(path):
         return ""
 
 
-# rabbitmq-env.conf. `nodename` is the agent's reader, `check_nodename` the check's. They differ: in quotes, in comments behind
-# a value, in long names, and in what they do with a name that only a shell could work out. Issue 11 joins them.
+# rabbitmq-env.conf. `nodename` is the agent's reader, `check_nodename` the check's. They differ: in quotes, in comments
+# behind a value, in long names, and in what they do with a name that only a shell could work out. Issue 11 joins them.
 
 def nodename(wanted, env, hostname=None):
-    """The broker's Erlang name. wanted: the parameter; env: see parse.settings. Raises Failed when only a shell could tell."""
+    """The broker's Erlang name. wanted: the parameter; env: see parse.settings. Raises Failed when only a shell could
+    tell."""
     host = hostname or os.uname().nodename
     long_names = (env.get("USE_LONGNAME") or "").lower() in ("true", "1")
     name = wanted
@@ -119,7 +123,8 @@ def nodename(wanted, env, hostname=None):
         name = env["NODENAME"]
         if name is None:
             from quorate.ocf import codes
-            raise codes.Failed(codes.ERR_ARGS, "The NODENAME in %s is not a plain name, so set the parameter nodename, for "
+            raise codes.Failed(codes.ERR_ARGS,
+                               "The NODENAME in %s is not a plain name, so set the parameter nodename, for "
                                "example nodename=rabbit (the host's name is added)." % ENV)
     name = name or "rabbit"
     if "@" in name:
@@ -201,8 +206,8 @@ def cookie_problems(layout, uid):
     try:
         status = os.stat(path)
     except OSError:
-        return ["There is no Erlang cookie %s on this node. Copy the file from another node of the cluster; for the first "
-                "node of all: quorate rabbitmq cookie" % path]
+        return ["There is no Erlang cookie %s on this node. Copy the file from another node of the cluster; on the "
+                "first node of all: quorate rabbitmq cookie" % path]
     if status.st_uid != uid:
         return ["The Erlang cookie %s belongs to uid %d and not to %s: chown %s:%s %s && chmod 400 %s" % (
             path, status.st_uid, layout.user, layout.user, layout.group, path, path)]
@@ -217,7 +222,8 @@ def cookie_problems(layout, uid):
 def cookie_fingerprint(layout, salt):
     """A few digits that are equal where the cookies are; None when no cookie can be read.
 
-    Slow on purpose, and cut short: it goes into a node attribute, and nobody must be able to find out the cookie from it.
+    Slow on purpose, and cut short: it goes into a node attribute, and nobody must be able to find out the cookie from
+    it.
     """
     try:
         with open(layout.cookie, "rb") as file:

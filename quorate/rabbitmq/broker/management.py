@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The management API, where its plugin is enabled: alarms, members, partitions, queues.
 
-It is asked by HTTP on a bare socket: a monitor has imported that already, and http.client costs 15 ms of CPU more, requests 70.
-Facts of the API are those of RabbitMQ 3.10 and 4.0 (its page /api/index.html). A version without one of the checks answers 404:
-that is unknown and not failed. The user needs the tag `monitoring`.
+It is asked by HTTP on a bare socket: a monitor has imported that already, and http.client costs 15 ms of CPU more,
+requests 70. Facts of the API are those of RabbitMQ 3.10 and 4.0 (its page /api/index.html). A version without one of
+the checks answers 404: that is unknown and not failed. The user needs the tag `monitoring`.
 """
 
 from collections import namedtuple
@@ -47,14 +47,16 @@ def get(endpoint, path, timeout):
             one.sendall(_request(endpoint, path))
             return parse(_all(one, end))
     except socket.timeout:
-        raise Unanswered("The management API did not answer on port %d for %g s." % (endpoint.management_port, timeout)) from None
+        raise Unanswered("The management API did not answer on port %d for %g s."
+                         % (endpoint.management_port, timeout)) from None
     except OSError as error:
         raise Unanswered("The management API cannot be asked on %s port %d: %s." % (
             endpoint.management_host, endpoint.management_port, error.strerror or error)) from None
 
 
 def _request(endpoint, path):
-    lines = ["GET %s HTTP/1.0" % path, "Host: %s" % endpoint.management_host]  # 1.0: the answer comes in one piece, and ends
+    lines = ["GET %s HTTP/1.0" % path, "Host: %s"
+             % endpoint.management_host]  # 1.0: the answer comes in one piece, and ends
     if endpoint.user:
         from binascii import b2a_base64
         words = ("%s:%s" % (endpoint.user, endpoint.password or "")).encode("utf-8")
@@ -84,8 +86,8 @@ def parse(data):
 
 
 def ask(endpoint, level, timeout):
-    """What the API says, as a dict of fields of facts.Broker; a field that it does not say is left out. `error` says why it could
-    not be asked. level 0: alarms and members; 10 and more: also queues."""
+    """What the API says, as a dict of fields of facts.Broker; a field that it does not say is left out. `error` says
+    why it could not be asked. level 0: alarms and members; 10 and more: also queues."""
     found, end = {}, monotonic() + timeout
     asked = [(LOCAL_ALARMS, alarms), (NODES, members)]
     if level >= 10:
@@ -96,7 +98,8 @@ def ask(endpoint, level, timeout):
         except Unanswered as error:
             return dict(found, error=error.reason)
         if answer.status == 401:
-            return dict(found, refused=True, error="RabbitMQ refuses the credentials of the monitor (user %s); it needs an "
+            return dict(found, refused=True,
+                        error="RabbitMQ refuses the credentials of the monitor (user %s); it needs an "
                                                    "account with the tag monitoring." % endpoint.user)
         found.update(read(answer, endpoint.node))
     return found
@@ -117,9 +120,12 @@ def members(answer, node=None):
     """Members, those that run, and those that this node is partitioned from (only itself sees that)."""
     if answer.status != 200:
         return {}
-    if not any(word in answer.body for word in (b'"running":false', b'"partitions":["', b'"being_drained":true', b"\\")):
-        # All nodes are well, as nearly always: their names are read without the JSON module, which costs a monitor 8 ms.
-        names = frozenset(part.partition(b'"')[0].decode("utf-8", "replace") for part in answer.body.split(b'"name":"')[1:])
+    if not any(word in answer.body for word in (b'"running":false', b'"partitions":["', b'"being_drained":true',
+                                                b"\\")):
+        # All nodes are well, as nearly always: their names are read without the JSON module, which costs a monitor 8
+        # ms.
+        names = frozenset(part.partition(b'"')[0].decode("utf-8", "replace")
+                          for part in answer.body.split(b'"name":"')[1:])
         return {"all_nodes": names, "running_nodes": names, "partitions": frozenset()} if names else {}
     content = _json(answer)
     if not isinstance(content, list):

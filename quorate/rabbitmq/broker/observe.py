@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What this node's broker does at this moment: `observe` for the agent, `observe_broker` for the agent and the check.
 
-No source starts an Erlang machine, which costs 0.4 s of CPU: the process table, an AMQP handshake, epmd's own protocol, the end
-of the log where the broker does not listen, and the management API where there are credentials. Only a monitor of level 20 runs
-rabbitmq-diagnostics.
+No source starts an Erlang machine, which costs 0.4 s of CPU: the process table, an AMQP handshake, epmd's own protocol,
+the end of the log where the broker does not listen, and the management API where there are credentials. Only a monitor
+of level 20 runs rabbitmq-diagnostics.
 """
 
 import os
@@ -20,7 +20,8 @@ SHARE = 0.5   # of the time of an observation that the handshake may take
 
 
 class Observation(namedtuple("Observation", "state process broker sentence code", defaults=(health.UNKNOWN,))):
-    """state: of facts; process: the broker's, or None; broker: facts.Broker; sentence: for the operator; code: of health."""
+    """state: of facts; process: the broker's, or None; broker: facts.Broker; sentence: for the operator; code: of
+    health."""
 
     __slots__ = ()
 
@@ -70,8 +71,8 @@ def layout_endpoint(layout, parameters=None):
 
 
 def with_diagnostics(context, layout, broker):
-    """The Broker with what rabbitmq-diagnostics adds, which starts an Erlang machine for each question. When it fails, that is
-    unknown: it may have the wrong cookie, no epmd, or no time."""
+    """The Broker with what rabbitmq-diagnostics adds, which starts an Erlang machine for each question. When it fails,
+    that is unknown: it may have the wrong cookie, no epmd, or no time."""
     for check, add in (("check_local_alarms", _add_alarms), ("check_virtual_hosts", _add_virtual_hosts)):
         result = context.commands.run(["rabbitmq-diagnostics", "-q", check], context.deadline.limit(15),
                                       env={"RABBITMQ_NODENAME": layout.nodename})
@@ -97,8 +98,8 @@ def _add_virtual_hosts(broker, text):
 # one observation, the same for the agent and the check
 
 def observe_broker(endpoint, process, level, seconds, session=None):
-    """The Broker, within so many seconds. process: the broker's, or None; level: see management.ask; session: amqp.Session of
-    a check that keeps a connection."""
+    """The Broker, within so many seconds. process: the broker's, or None; level: see management.ask; session:
+    amqp.Session of a check that keeps a connection."""
     from time import monotonic
     end = monotonic() + seconds
     result = session.ask(seconds * SHARE) if session else amqp.SessionResult(None)
@@ -139,8 +140,8 @@ def epmd_port(process):
 
 
 def boot_stage(log, process=None):
-    """The boot stage of a broker that does not listen: see parse.boot_stage. None when there is no log, when it cannot be
-    read, or when `process` has not written to it yet, so that it is about an earlier one."""
+    """The boot stage of a broker that does not listen: see parse.boot_stage. None when there is no log, when it cannot
+    be read, or when `process` has not written to it yet, so that it is about an earlier one."""
     from time import time
     if not log:
         return None

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text to facts. Pure: no file, no clock, no command.
 
-The broker writes its own files as Erlang terms (rabbit_file:write_term_file/2). Only lists of node names are needed from them,
-so there is no parser of Erlang: what is not of that form is not understood, and *unknown*.
+The broker writes its own files as Erlang terms (rabbit_file:write_term_file/2). Only lists of node names are needed
+from them, so there is no parser of Erlang: what is not of that form is not understood, and *unknown*.
 
-The boot stage, by the end of the log, is of a broker that has a process and does not listen: it boots, waits for other nodes,
-paused itself, is in maintenance, or was stopped inside its Erlang machine. From outside all of these look the same, and the
-broker's own tools that tell them apart start an Erlang machine each. Log lines are those of RabbitMQ 3.10.8 and 4.0.5, seen; a
-log without any of them is *unknown*.
+The boot stage, by the end of the log, is of a broker that has a process and does not listen: it boots, waits for other
+nodes, paused itself, is in maintenance, or was stopped inside its Erlang machine. From outside all of these look the
+same, and the broker's own tools that tell them apart start an Erlang machine each. Log lines are those of RabbitMQ
+3.10.8 and 4.0.5, seen; a log without any of them is *unknown*.
 """
 
 from quorate.rabbitmq import facts
@@ -25,7 +25,8 @@ STAGE_LINES = (
     ("Waiting for Mnesia tables for ", facts.WAITING),           # also in passing: see SILENT
     ("Error while waiting for Mnesia tables", facts.WAITING),
     ("Waiting for Khepri leader", facts.WAITING),
-    ("starting Ra system: coordination", facts.WAITING),         # 4.0 with Khepri: the last line before it waits for a leader
+    ("starting Ra system: coordination",
+     facts.WAITING),         # 4.0 with Khepri: the last line before it waits for a leader
     ("Server startup complete", facts.RUNNING),
     ("Cluster minority/secondary status detected", facts.PAUSED),
     ("This node is being put into maintenance", facts.DRAINING),
@@ -61,12 +62,14 @@ def members(text):
 
 
 def running(text):
-    """frozenset of the nodes that ran when this one last wrote it, by nodes_running_at_shutdown; None: not understood."""
+    """frozenset of the nodes that ran when this one last wrote it, by nodes_running_at_shutdown; None: not
+    understood."""
     return names("".join(text.split()))
 
 
 def store(feature_flags):
-    """MNESIA or KHEPRI by the text of NODE-feature_flags; None (no such file) counts as a node that never had Khepri."""
+    """MNESIA or KHEPRI by the text of NODE-feature_flags; None (no such file) counts as a node that never had
+    Khepri."""
     words = "".join((feature_flags or "").split()).rstrip(".").strip("[]").split(",")
     return KHEPRI if "khepri_db" in words else MNESIA
 
@@ -84,7 +87,8 @@ def used(entries, has_khepri=False):
 # configuration
 
 def settings(text):
-    """Variables of rabbitmq-env.conf, which is shell, as far as they are plain words: dict without the prefix RABBITMQ_.
+    """Variables of rabbitmq-env.conf, which is shell, as far as they are plain words: dict without the prefix
+    RABBITMQ_.
 
     A value with an expansion in it ($, `) is None: it is set, but to what is unknown.
     """
@@ -129,10 +133,11 @@ def port(conf):
 # log and output
 
 def boot_stage(log, silent):
-    """The boot stage by the end of a log, None: the log does not show it. silent: seconds since the log was written to, None:
-    unknown.
+    """The boot stage by the end of a log, None: the log does not show it. silent: seconds since the log was written to,
+    None: unknown.
 
-    A broker that pauses itself stops its applications a moment later, which the log shows as it shows an operator's stop_app.
+    A broker that pauses itself stops its applications a moment later, which the log shows as it shows an operator's
+    stop_app.
     """
     found = sorted((log.rfind(text), stage) for text, stage in STAGE_LINES if text in log)
     if not found:
@@ -147,7 +152,8 @@ def boot_stage(log, silent):
 
 
 def last_error(text):
-    """The last error in a log or an output: the cause of a failed boot, else the last line of an error; None: there is none."""
+    """The last error in a log or an output: the cause of a failed boot, else the last line of an error; None: there is
+    none."""
     best, boot = None, False
     for line in text.splitlines():
         words = line.strip()

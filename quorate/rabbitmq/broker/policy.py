@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parameter set_policy, parsed. Pure.
 
-ocf:heartbeat:rabbitmq-cluster splits it at blanks and takes quotes literally: `ha-all ^ha {"ha-mode":"all"}` works there, and a
-quoted pattern matches nothing. Here both forms work: a word that begins with a quote ends at the next one, and a definition
-begins with { and ends with the last }.
+ocf:heartbeat:rabbitmq-cluster splits it at blanks and takes quotes literally: `ha-all ^ha {"ha-mode":"all"}` works
+there, and a quoted pattern matches nothing. Here both forms work: a word that begins with a quote ends at the next one,
+and a definition begins with { and ends with the last }.
 """
 
 from collections import namedtuple
@@ -80,8 +80,9 @@ def split(text):
 
 
 def unsupported(policy, version):
-    """A message when this release of RabbitMQ (a tuple of numbers, () when unknown) does not support the policy, else None."""
+    """A message when this release of RabbitMQ (a tuple of numbers, () when unknown) does not support the policy, else
+    None."""
     if version >= (4,) and '"ha-' in "".join(policy.definition.split()):
-        return ("set_policy has ha-mode, which RabbitMQ %d.%d no longer supports: use quorum queues, and type: pcs resource "
-                "update RESOURCE set_policy=" % (version + (0,))[:2])
+        return ("set_policy has ha-mode, which RabbitMQ %d.%d no longer supports: use quorum queues, and type: pcs "
+                "resource update RESOURCE set_policy=" % (version + (0,))[:2])
     return None

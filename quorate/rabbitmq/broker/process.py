@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The broker's processes: found, launched, stopped with proof.
 
-The broker is an Erlang machine (beam.smp) with '-s rabbit boot' on its command line, which does not say which node it is. So one
-that the agent launched is known by pid and start time, and any other one by its environment. epmd, which Erlang starts beside
-it, belongs to all Erlang programs of the machine and is left alone.
+The broker is an Erlang machine (beam.smp) with '-s rabbit boot' on its command line, which does not say which node it
+is. So one that the agent launched is known by pid and start time, and any other one by its environment. epmd, which
+Erlang starts beside it, belongs to all Erlang programs of the machine and is left alone.
 
 The agent and the check find the broker in different ways: `find` is the agent's, `find_by_pid_file` the check's.
 """
@@ -21,8 +21,8 @@ LOG_MOST = 8192          # bytes of the log in which a last error is looked for
 # finding
 
 def is_broker(process, nodename):
-    """Whether this is the broker of that Erlang name, or one whose environment has no name (its unit or an operator started
-    it)."""
+    """Whether this is the broker of that Erlang name, or one whose environment has no name (its unit or an operator
+    started it)."""
     words = process.argv
     if not words or not os.path.basename(words[0]).startswith("beam"):
         return False
@@ -49,8 +49,8 @@ def find(context, state_files, nodename):
 
 
 def find_by_pid_file(processes, nodename, pid_file=None):
-    """The broker of this node, for the check: by the pid file that the broker writes, else among all processes. Process or
-    None."""
+    """The broker of this node, for the check: by the pid file that the broker writes, else among all processes. Process
+    or None."""
     try:
         with open(pid_file or "", encoding="ascii", errors="replace") as file:
             process = processes.get(int(file.read().strip() or 0))
@@ -62,7 +62,8 @@ def find_by_pid_file(processes, nodename, pid_file=None):
 
 
 def all_processes(context, state_files, nodename):
-    """Every process of the broker: Erlang machines, their children, and what is left of the session that was launched."""
+    """Every process of the broker: Erlang machines, their children, and what is left of the session that was
+    launched."""
     found = daemon.find_all(context, state_files, lambda process: is_broker(process, nodename), is_orphan)
     return [process for process in found if not process.argv or os.path.basename(process.argv[0]) != "epmd"]
 
@@ -77,8 +78,9 @@ def is_orphan(process, sessions):
 def launch(context, state_files, layout, arguments=()):
     """Start the broker, with more arguments for the Erlang machine. Returns its Process. Raises Failed."""
     prepare_directories(layout)
-    # RUNNING_UNDER_SYSTEMD: the script replaces itself by the Erlang machine, as under its unit, instead of waiting beside it.
-    # So no process in between can live on, and the pid is the broker's. Nothing is notified: that takes a socket.
+    # RUNNING_UNDER_SYSTEMD: the script replaces itself by the Erlang machine, as under its unit, instead of waiting
+    # beside it. So no process in between can live on, and the pid is the broker's. Nothing is notified: that takes a
+    # socket.
     env = dict(layout.environment(), RUNNING_UNDER_SYSTEMD="true", OCF_ROOT=None, NOTIFY_SOCKET=None, LC_ALL="C.UTF-8")
     if arguments:
         env["RABBITMQ_SERVER_START_ARGS"] = " ".join(arguments)
@@ -91,7 +93,8 @@ def launch(context, state_files, layout, arguments=()):
     process = daemon.launch(context, state_files, [layout.server], layout.log, env, layout.user, 0o027)
     if process is None:
         from quorate.ocf import codes  # not at the top: the check needs nothing of OCF
-        raise codes.Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (layout.server, last_error(state_files, layout.log)))
+        raise codes.Failed(codes.ERR_GENERIC, "%s ended at once: %s"
+                           % (layout.server, last_error(state_files, layout.log)))
     return process
 
 
@@ -99,36 +102,42 @@ def prepare_directories(layout):
     """Make the directories of data and log where they are missing (a new disk), owned by the broker's user."""
     import pwd
     account = pwd.getpwnam(layout.user)
-    daemon.make_directories((layout.home, layout.base, os.path.dirname(layout.log)), account.pw_uid, account.pw_gid, 0o750)
+    daemon.make_directories((layout.home, layout.base, os.path.dirname(layout.log)), account.pw_uid, account.pw_gid,
+                            0o750)
 
 
 # what it said
 
 def last_error(state_files, log):
     """The broker's own last error as text; where it left none, a text that says so."""
-    return logged_error(state_files, log) or "it left no error in %s, so it was probably killed: see 'journalctl -k'" % log
+    return logged_error(state_files,
+                        log) or "it left no error in %s, so it was probably killed: see 'journalctl -k'" % log
 
 
 def logged_error(state_files, log):
-    """The broker's own last error, from its log, or from what it printed before it had a log; None: it left none, so it was
-    probably killed."""
+    """The broker's own last error, from its log, or from what it printed before it had a log; None: it left none, so it
+    was probably killed."""
     from quorate.rabbitmq.broker import parse
-    return parse.last_error(daemon.new_log(state_files, log, LOG_MOST)) or parse.last_error(daemon.printed_output(state_files)[-2048:])
+    return parse.last_error(daemon.new_log(state_files, log,
+                                           LOG_MOST)) or parse.last_error(daemon.printed_output(state_files)[-2048:])
 
 
 # stopping
 
 def stop(context, state_files, nodename, budget, skip_grace=False):
-    """Stop the broker and its children, within `budget` seconds. Returns the processes that are still there (empty: done).
+    """Stop the broker and its children, within `budget` seconds. Returns the processes that are still there (empty:
+    done).
 
-    RabbitMQ stops in good order on SIGTERM (rabbit_prelaunch_sighandler.erl), as it does for `rabbitmqctl stop`, which would
-    start another Erlang machine.
+    RabbitMQ stops in good order on SIGTERM (rabbit_prelaunch_sighandler.erl), as it does for `rabbitmqctl stop`, which
+    would start another Erlang machine.
     """
     def ask(processes):
         for process in processes:
             if process.argv and os.path.basename(process.argv[0]).startswith("beam"):
                 daemon.signal(context, process, daemon.SIGTERM)
-                daemon.signal(context, process, daemon.SIGCONT)  # stopped by SIGSTOP, it could not receive the first one
+                daemon.signal(context, process,
+                              daemon.SIGCONT)  # stopped by SIGSTOP, it could not receive the first one
                 context.log.say("Sent SIGTERM to pid %d (%s)." % (process.pid, process.argv[0]))
 
-    return daemon.stop(context, lambda: all_processes(context, state_files, nodename), ask, "The broker", budget, skip_grace)
+    return daemon.stop(context, lambda: all_processes(context, state_files, nodename), ask, "The broker", budget,
+                       skip_grace)

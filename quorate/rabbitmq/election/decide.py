@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a node must do, by the reports of all nodes. Pure; the same facts give the same decision on every node.
 
-Three decisions are risky, and each needs proof: to found a cluster (all nodes that may hold data reported that they hold none),
-to join with an empty disk (only a node without data does), and to force a boot without the missing nodes (see decide_waiting).
-To start with one's own data is safe: RabbitMQ itself then waits for the nodes that it needs.
+Three decisions are risky, and each needs proof: to found a cluster (all nodes that may hold data reported that they
+hold none), to join with an empty disk (only a node without data does), and to force a boot without the missing nodes
+(see decide_waiting). To start with one's own data is safe: RabbitMQ itself then waits for the nodes that it needs.
 """
 
 from quorate.rabbitmq.election.proof import absent, forced_boot_node, stopped_later, last_running
@@ -37,8 +37,8 @@ def _others(snapshot, wanted):
 
 
 def cookie_problem(snapshot):
-    """A message when this node's Erlang cookie is not the one that most nodes have (in a tie: that of the first node), else
-    None."""
+    """A message when this node's Erlang cookie is not the one that most nodes have (in a tie: that of the first node),
+    else None."""
     own = snapshot.reports[snapshot.me].cookie
     nodes = {}  # by fingerprint
     for node in sorted(snapshot.reports):
@@ -60,14 +60,17 @@ def name_problem(snapshot):
     same = _others(snapshot, lambda one: one.name == own and (one.launched or one.data))
     if not same:
         return None
-    return "%s and %s have the same Erlang name %s: set NODENAME in rabbitmq-env.conf." % (snapshot.me, same[0].node, own)
+    return "%s and %s have the same Erlang name %s: set NODENAME in rabbitmq-env.conf." % (snapshot.me, same[0].node,
+                                                                                           own)
 
 
 def _with_data_beside(snapshot, own, booted):
     """It has data, and a cluster runs: can this node connect to it, and is it a member?"""
     if all(one.name in snapshot.unreachable for one in booted):
-        # It may have seen the others stop before it. Then it would wait for no node, and be a cluster beside the running one.
-        return Decision(WAIT, "%s run%s, but %s cannot connect to the broker there (TCP ports 4369 and 25672): started now, it "
+        # It may have seen the others stop before it. Then it would wait for no node, and be a cluster beside the
+        # running one.
+        return Decision(WAIT,
+                        "%s run%s, but %s cannot connect to the broker there (TCP ports 4369 and 25672): started now, it "
                         "would be a cluster of its own." % (_list(booted), "" if len(booted) > 1 else "s", snapshot.me),
                         tuple(one.node for one in booted), urgent=True)
     known = [one for one in booted if one.members is not None]
@@ -79,8 +82,8 @@ def _with_data_beside(snapshot, own, booted):
     if any(own.name in one.members for one in known):
         return Decision(START, "%s has data and is a member of the running cluster." % snapshot.me)
     return Decision(
-        REFUSE, "%s has data, but the cluster of %s does not know it (it was forgotten, or has always been a cluster of its "
-        "own). Nothing is removed: if its data are not needed, move them away, and it joins as a new member." % (
+        REFUSE, "%s has data, but the cluster of %s does not know it (it was forgotten, or has always been a cluster of "
+        "its own). Nothing is removed: if its data are not needed, move them away, and it joins as a new member." % (
             snapshot.me, _list(known)), urgent=True, command="mv DATADIR/%s DATADIR/%s.old" % (own.name, own.name))
 
 
@@ -103,23 +106,27 @@ def _with_data(snapshot, own):
 
 def _two_clusters(snapshot, own, excluded):
     """Two clusters that do not know each other: the one with most nodes is taken."""
-    ours = [one for one in snapshot.reports.values() if one.data and one.members is not None and own.name in one.members]
+    ours = [one for one in snapshot.reports.values() if one.data and one.members is not None
+            and own.name in one.members]
     if len(ours) > len(excluded):
         return Decision(START, "%s has data and starts with them; %s belong to another cluster." % (
             snapshot.me, _list(excluded)))
     return Decision(
-        REFUSE, "%s and %s have data of two clusters that do not know each other; an operator must choose one." % (_list(sorted(ours)), _list(excluded)), urgent=True, command=BOOT % snapshot.me)
+        REFUSE, "%s and %s have data of two clusters that do not know each other; an operator must choose one."
+        % (_list(sorted(ours)), _list(excluded)), urgent=True, command=BOOT % snapshot.me)
 
 
 def _as_ordered(snapshot, own, override):
     """The operator ordered that this node boots without the missing nodes."""
     if own.store == KHEPRI:
-        return Decision(REFUSE, "With Khepri a boot cannot be forced: RabbitMQ needs more than half of the cluster's nodes.",
+        return Decision(REFUSE,
+                        "With Khepri a boot cannot be forced: RabbitMQ needs more than half of the cluster's nodes.",
                         urgent=True, missing=absent(snapshot, own))
     better = [one.node for one in stopped_later(snapshot, own)]
     if better and not override.forced:
         return Decision(
-            REFUSE, "%s stopped before %s, which know of newer changes." % (snapshot.me, ", ".join(better)), urgent=True,
+            REFUSE, "%s stopped before %s, which know of newer changes." % (snapshot.me, ", ".join(better)),
+            urgent=True,
             command=BOOT % better[0])
     return Decision(FORCE, "Boots without the missing nodes, as ordered by %s." % override.by, absent(snapshot, own))
 
@@ -152,11 +159,13 @@ def _without_data(snapshot, own):
                         tuple(one.node for one in holders), urgent=not all(one.launched for one in holders))
     if silent:
         return Decision(
-            WAIT, "%s did not report whether there are data; until then no first cluster is founded." % ", ".join(silent),
+            WAIT, "%s did not report whether there are data; until then no first cluster is founded."
+            % ", ".join(silent),
             silent, True, BOOT % snapshot.me)
     lost = sorted(node for node, one in snapshot.reports.items() if one.lost)
     if lost:
-        return Decision(REFUSE, "No node has data, but %s had some: is a file system not mounted? The command founds a new, "
+        return Decision(REFUSE,
+                        "No node has data, but %s had some: is a file system not mounted? The command founds a new, "
                         "empty cluster." % ", ".join(lost), urgent=True, command=BOOT % snapshot.me)
     launched = sorted(node for node, one in snapshot.reports.items() if one.launched)
     if snapshot.founder == snapshot.me or (snapshot.founder is None and launched[:1] == [snapshot.me]):
@@ -203,9 +212,9 @@ def _why(own, missing):
 
 
 def stop_impact(snapshot):
-    """What a planned stop of this node costs the others: (critical, alone). critical: without it just half of the cluster's nodes,
-    or fewer, would run, so quorum queues would stop; alone: no other broker runs, or all the others that run are stopping
-    as well, so there is no node to hand over to and nothing to wait for."""
+    """What a planned stop of this node costs the others: (critical, alone). critical: without it just half of the
+    cluster's nodes, or fewer, would run, so quorum queues would stop; alone: no other broker runs, or all the others
+    that run are stopping as well, so there is no node to hand over to and nothing to wait for."""
     own = snapshot.reports.get(snapshot.me)
     staying = _others(snapshot, lambda one: one.state == RUNNING)
     total = len(own.members) if own is not None and own.members else len(snapshot.nodes)
@@ -213,8 +222,8 @@ def stop_impact(snapshot):
 
 
 def cluster_elsewhere(snapshot):
-    """Nodes that run the cluster that this node's broker is partitioned from, so that its restart can help and costs nothing that
-    works; () when there are none: then this broker is the last one, or comes back by itself.
+    """Nodes that run the cluster that this node's broker is partitioned from, so that its restart can help and costs
+    nothing that works; () when there are none: then this broker is the last one, or comes back by itself.
 
     Where all are partitioned from each other and none runs well, the first one by its name stays."""
     own = snapshot.reports.get(snapshot.me)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which nodes have the newest data, by what each recorded when others started and stopped. Pure.
 
-Each node keeps on its disk which nodes it last saw running (Report.running), and rewrites that at each change: so after a crash of
-all, the disks tell which node saw which one stop. A set of nodes is *closed* when none of them last saw a node outside of the
-set running. If a closed set is more than half of the cluster's members and all of it is here, no node outside can have made a
-change later: two such sets cannot exist, and a minority makes no changes (pause_minority), or makes those that RabbitMQ
-discards when the network heals.
+Each node keeps on its disk which nodes it last saw running (Report.running), and rewrites that at each change: so after
+a crash of all, the disks tell which node saw which one stop. A set of nodes is *closed* when none of them last saw a
+node outside of the set running. If a closed set is more than half of the cluster's members and all of it is here, no
+node outside can have made a change later: two such sets cannot exist, and a minority makes no changes (pause_minority),
+or makes those that RabbitMQ discards when the network heals.
 
-A forced boot begins a generation. What a node recorded in an older one proves nothing, because others went on since. And what was
-changed on a node of an older generation was given up by that boot: so a closed set that holds all nodes of the current
-generation is proof as well, even if it is one node.
+A forced boot begins a generation. What a node recorded in an older one proves nothing, because others went on since.
+And what was changed on a node of an older generation was given up by that boot: so a closed set that holds all nodes of
+the current generation is proof as well, even if it is one node.
 """
 
 from quorate.rabbitmq.facts import ALIVE, DOWN, KHEPRI, STARTING, WAITING
@@ -19,8 +19,8 @@ _MAY_SERVE = ALIVE - _NOT_SERVING
 
 
 def usable_reports(snapshot):
-    """dict Erlang name -> Report of those that prove something: present, not serving, with data that were read, of the current
-    generation."""
+    """dict Erlang name -> Report of those that prove something: present, not serving, with data that were read, of the
+    current generation."""
     if snapshot.generation is None:
         return {}
     return {one.name: one for one in snapshot.reports.values()
@@ -39,8 +39,8 @@ def closed_set(reports):
 
 
 def last_running(snapshot):
-    """frozenset of the nodes (Pacemaker's names) of a closed set that is more than half of the cluster, or all of the current
-    generation; empty when there is none."""
+    """frozenset of the nodes (Pacemaker's names) of a closed set that is more than half of the cluster, or all of the
+    current generation; empty when there is none."""
     reports = usable_reports(snapshot)
     names = closed_set(reports)
     members = set()
@@ -55,8 +55,8 @@ def last_running(snapshot):
 
 
 def forced_boot_node(snapshot):
-    """The node whose forced boot loses nothing, None when there is none (yet): the first one of last_running that none of them saw
-    stop, so that all of its tables are the newest."""
+    """The node whose forced boot loses nothing, None when there is none (yet): the first one of last_running that none
+    of them saw stop, so that all of its tables are the newest."""
     if any(one.state in _MAY_SERVE or one.data is None for one in snapshot.reports.values()):
         return None
     if (snapshot.members & snapshot.nodes) - set(snapshot.reports):
@@ -81,7 +81,8 @@ def absent(snapshot, own):
     nodes = {one.name: one.node for one in snapshot.reports.values() if one.name}
     gone = (own.members or frozenset()) - here
     seen = own.running or frozenset()
-    return tuple(nodes.get(name, node_of(name, snapshot)) for name in sorted(gone, key=lambda name: (name not in seen, name)))
+    return tuple(nodes.get(name, node_of(name, snapshot)) for name in sorted(gone,
+                                                                             key=lambda name: (name not in seen, name)))
 
 
 def node_of(name, snapshot):

@@ -6,8 +6,8 @@
     RESOURCE-founder     property of the cluster, in a set of its own: the node that founded the first cluster
     RESOURCE-policy      property of the cluster: fingerprint of the policy that was set last
 
-encode_* and decode_* turn a Report and an Override into values of node attributes, and back (see quorate.pacemaker.encoding);
-they are pure.
+encode_* and decode_* turn a Report and an Override into values of node attributes, and back (see
+quorate.pacemaker.encoding); they are pure.
 """
 
 from quorate.pacemaker import encoding, published
@@ -102,14 +102,16 @@ class PublishedState(published.PublishedState):
         """The Snapshot of all that is known now."""
         reports, present = self.received()
         nodes, generations = self.configured()
-        return facts.Snapshot(this_node(self._context), nodes | frozenset((this_node(self._context),)), reports, present,
+        return facts.Snapshot(this_node(self._context), nodes | frozenset((this_node(self._context),)), reports,
+                              present,
                               self.generation(), self.founder(), self.override(), generations)
 
     def configured(self):
-        """(frozenset of the nodes that may hold data: the parameter `nodes`, else all of the cluster, also those that are away;
-        dict node -> the last forced boot that it took part in)."""
+        """(frozenset of the nodes that may hold data: the parameter `nodes`, else all of the cluster, also those that
+        are away; dict node -> the last forced boot that it took part in)."""
         from quorate.pacemaker import cib
-        names, generations = cib.configured_nodes(self._context.commands, self._context.deadline, self._name + "-generation")
+        names, generations = cib.configured_nodes(self._context.commands, self._context.deadline, self._name
+                                                  + "-generation")
         named = (self._context.parameters.nodes or "").replace(",", " ").split()
         return frozenset(named or names), generations
 
@@ -131,8 +133,9 @@ class PublishedState(published.PublishedState):
         return result.out.strip() or None if result.rc == 0 else None
 
     def claim(self):
-        """Become the founder, unless there is one. Returns the founder. Of two nodes that claim at once only one succeeds: the
-        cluster's configuration takes one change after the other, and what exists cannot be created again."""
+        """Become the founder, unless there is one. Returns the founder. Of two nodes that claim at once only one
+        succeeds: the cluster's configuration takes one change after the other, and what exists cannot be created
+        again."""
         name = self._name + "-founder"
         text = '<cluster_property_set id="%s"><nvpair id="%s-by" name="%s" value="%s"/></cluster_property_set>' % (
             name, name, name, this_node(self._context))

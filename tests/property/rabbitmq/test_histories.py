@@ -2,8 +2,8 @@
 """What RabbitMQ nodes decide, over simulated histories: crashes, stops, partitions, boots, lost disks, lost reports.
 
 The model knows what the agents cannot: which disk holds the newest change. A change is made by all that run; while the
-network is parted, by a majority only. Each node writes down at once whom it sees running, as rabbit_node_monitor does. An
-operator may force a boot that gives changes up.
+network is parted, by a majority only. Each node writes down at once whom it sees running, as rabbit_node_monitor does.
+An operator may force a boot that gives changes up.
 """
 
 from hypothesis import example, given, settings, strategies as st
@@ -50,7 +50,8 @@ class World:
         """Something is declared, where brokers run; in a parted network, where a majority runs together."""
         for part in self.parts:
             running = self.up & part
-            if running and (len(self.parts) == 1 or 2 * len(running) > len(self.names)) and all(self.disks[name].data for name in running):
+            if running and (len(self.parts) == 1 or 2 * len(running) > len(self.names)) and all(self.disks[name].data
+                                                                                                for name in running):
                 self.newest += 1
                 for name in running:
                     self.disks[name].change = self.newest
@@ -77,10 +78,12 @@ class World:
             state = facts.RUNNING if name in self.up else facts.WAITING if disk.data else facts.DOWN
             reports[name] = facts.Report(
                 name, state, disk.data, "rabbit@" + name, erlang(disk.members) if disk.data else None,
-                erlang(disk.saw) if disk.data else None, facts.MNESIA if disk.data else None, "3.10.8", "c", disk.generation,
+                erlang(disk.saw) if disk.data else None, facts.MNESIA if disk.data else None, "3.10.8", "c",
+                disk.generation,
                 0, True)
         generations = {name: disk.generation for name, disk in self.disks.items() if disk.generation}
-        return facts.Snapshot(me, frozenset(self.names), reports, frozenset(here), self.generation, generations=generations)
+        return facts.Snapshot(me, frozenset(self.names), reports, frozenset(here), self.generation,
+                              generations=generations)
 
     def boot(self, here):
         """The nodes of `here` are started together, and do what RabbitMQ and the agents do."""

@@ -20,7 +20,8 @@ BROKERS = some.builds(
     alarms=some.none() | some.sampled_from(((), ("memory",), ("disk", "memory"))), draining=MAYBE,
     quorum_critical=MAYBE, error=some.none() | some.just("It says why."),
     stage=some.none() | some.sampled_from(sorted(facts.STATES | {facts.STOPPED_APP})), refused=MAYBE, epmd=MAYBE,
-    files=some.none() | some.tuples(some.integers(0, 70000), some.integers(1, 70000)), leaderless=QUEUES, unsynchronised=QUEUES,
+    files=some.none() | some.tuples(some.integers(0, 70000), some.integers(1, 70000)), leaderless=QUEUES,
+    unsynchronised=QUEUES,
     full=MAYBE)
 OPTIONAL = ("running_nodes", "all_nodes", "partitions", "alarms", "draining", "quorum_critical", "refused", "epmd",
             "leaderless", "unsynchronised", "full", "stage", "files", "error")
@@ -65,11 +66,13 @@ def test_what_is_degraded_serves(broker):
         assert found.code == health.RUNNING or found.code in health.DEGRADED
 
 
-REPORTS = some.dictionaries(some.sampled_from(("n1", "n2", "n3", "n4", "n5")), some.sampled_from(sorted(facts.STATES)), min_size=1)
+REPORTS = some.dictionaries(some.sampled_from(("n1", "n2", "n3", "n4", "n5")), some.sampled_from(sorted(facts.STATES)),
+                            min_size=1)
 
 
 def seen_by(node, states, unreachable=frozenset()):
-    reports = {one: facts.Report(one, state, True, "rabbit@" + one, members=frozenset("rabbit@" + name for name in states))
+    reports = {one: facts.Report(one, state, True, "rabbit@" + one,
+                                 members=frozenset("rabbit@" + name for name in states))
                for one, state in states.items()}
     return facts.Snapshot(node, frozenset(states), reports, frozenset(states), unreachable=unreachable)
 

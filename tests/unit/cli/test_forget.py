@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""quorate rabbitmq forget ends when the others say whom they count since, so that a start at once is not a start too early."""
+"""quorate rabbitmq forget ends when the others say whom they count since, so that a start at once is not a start too
+early."""
 
 import pytest
 

@@ -42,4 +42,5 @@ def test_no_tool_is_told_to_reset(path):
 
 
 def test_all_modules_are_looked_at():
-    assert {"participant.py", "disk.py", "ctl.py", "published.py", "check.py"} <= {os.path.basename(path) for path in SOURCES}
+    assert {"participant.py", "disk.py", "ctl.py", "published.py", "check.py"} <= {os.path.basename(path)
+                                                                                   for path in SOURCES}

@@ -82,7 +82,8 @@ class Node:
         self.directory = tmp_path / "mnesia" / "rabbit@n1"
         (tmp_path / "cookie").write_text("secret")
         self.layout = layout.Layout("/bin/true", "rabbit@n1", str(tmp_path / "mnesia"), str(self.directory),
-                                     str(tmp_path / "log"), ME, ME, str(tmp_path / "cookie"), "/nonexistent", 5672, False,
+                                     str(tmp_path / "log"), ME, ME, str(tmp_path / "cookie"), "/nonexistent", 5672,
+                                    False,
                                      "3.10.8", str(tmp_path))
         self.state_files.write("started", {"at": 1})
         self.published = KeptState(reports, **more)

@@ -50,7 +50,8 @@ def test_a_minority_does_not_fail_because_somebody_set_the_clock(tmp_path):
 
 def test_what_the_others_reported_has_to_be_newer_than_what_was_seen(tmp_path):
     """All may have paused at once; each learns it of the others only by their next monitor."""
-    node = Node(tmp_path, [other("n2", facts.RUNNING)], parameters={"minority_wait": "3s", "CRM_meta_interval": "10000"}).fill()
+    node = Node(tmp_path, [other("n2", facts.RUNNING)], parameters={"minority_wait": "3s",
+                                                                    "CRM_meta_interval": "10000"}).fill()
     monitor_partitioned(node.participant, PAUSED)
     node.clock.sleep(10)
     assert monitor_partitioned(node.participant, PAUSED).code == codes.DEGRADED
@@ -70,11 +71,13 @@ def test_two_clusters_are_found_without_credentials(tmp_path, running, beside, t
     serves = Observation(facts.RUNNING, None, facts.Broker(answered=True, running_nodes=told), "It serves.")
     seen = partitioned_by_files(node.participant, serves)
     assert seen.state == state
-    assert (seen == serves) == (state == facts.RUNNING) and (state == facts.RUNNING or "only 1 of the 3" in seen.sentence)
+    assert (seen == serves) == (state == facts.RUNNING) and (state == facts.RUNNING
+                                                             or "only 1 of the 3" in seen.sentence)
 
 
 def test_with_khepri_the_files_of_mnesia_tell_nothing(tmp_path):
-    """A node that joined has them from the moment before, when it was alone: it was called a minority, and restarted (4.0.5)."""
+    """A node that joined has them from the moment before, when it was alone: it was called a minority, and restarted
+    (4.0.5)."""
     node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill("rabbit@n1", "")
     serves = Observation(facts.RUNNING, None, facts.Broker(answered=True), "It serves.")
     assert partitioned_by_files(node.participant, serves).state == facts.PARTITIONED, "without Khepri"
@@ -130,7 +133,8 @@ def test_a_boot_that_works_is_not_idle_because_somebody_set_the_clock(tmp_path):
     ([other("n2", facts.RUNNING)], 5.0, 0, 0), ([other("n2", facts.RUNNING)], 0.1, 1 << 22, 0),
     ([other("n2", facts.RUNNING)], 0.1, 0, 1), ([other("n2", facts.RUNNING)], None, 0, 0),
     ([other("n2", facts.STARTING)], 0.1, 0, 0),
-], ids=["it computes", "it reads its disk", "it writes into its log", "it cannot be known", "nobody runs: all wait for each other"])
+], ids=["it computes", "it reads its disk", "it writes into its log", "it cannot be known",
+        "nobody runs: all wait for each other"])
 def test_a_boot_that_takes_long_is_left_alone(tmp_path, reports, cpu, moved, said):
     node = Node(tmp_path, reports).fill()
     seen, done = booting(node), [0.0, 0]

@@ -10,7 +10,8 @@ from quorate.pacemaker.tools import Unavailable
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions import start
 from quorate.rabbitmq.actions.participant import NotNow
-from quorate.rabbitmq.actions.start import boot_error, force_boot_if_proven, launch_as_decided, monitor_startup, wait_until_serving
+from quorate.rabbitmq.actions.start import (
+    boot_error, force_boot_if_proven, launch_as_decided, monitor_startup, wait_until_serving)
 from quorate.rabbitmq.broker import layout
 from quorate.rabbitmq.broker.observe import Observation
 from tests.unit.rabbitmq.actions.nodes import ME, Node, names, other
@@ -54,7 +55,8 @@ def test_the_founder_is_the_one_who_claimed_it(tmp_path):
 
 
 def test_a_4_joins_only_what_is_older_by_its_own_clock(tmp_path):
-    """Peer discovery of RabbitMQ 4 takes the node that started first; with a clock that is behind that would be itself."""
+    """Peer discovery of RabbitMQ 4 takes the node that started first; with a clock that is behind that would be
+    itself."""
     node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"), since=1_700_000_003)])
     node.participant._layout = node.layout._replace(version="4.0.5")
     launch_as_decided(node.participant, node.participant.decide_and_publish())
@@ -98,7 +100,8 @@ def test_the_operators_word_boots_a_broker_that_waits(tmp_path):
 
 
 def test_a_forced_boot_is_on_record_before_rabbitmq_has_the_order(tmp_path):
-    """Killed or cut off between the two, the order would wait on the disk for any later start, whatever others did meanwhile."""
+    """Killed or cut off between the two, the order would wait on the disk for any later start, whatever others did
+    meanwhile."""
     node = Node(tmp_path, override=facts.Override("n1", "root", 1)).fill()
     orders = []
     for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
@@ -132,7 +135,8 @@ def test_without_proof_or_word_nothing_is_forced(tmp_path):
     ([other("n2", facts.DOWN), other("n3", facts.DOWN)], "rabbit@n1", False),
 ], ids=["they are down", "they boot", "one runs", "it was the last one"])
 def test_whether_a_boot_will_wait_for_others(tmp_path, reports, running, needs):
-    """SIGKILL of all: the first one to be started kept Pacemaker from starting the others until its whole boot was done."""
+    """SIGKILL of all: the first one to be started kept Pacemaker from starting the others until its whole boot was
+    done."""
     node = Node(tmp_path, reports).fill(running=running)
     node.participant.report(facts.STARTING)
     assert start._needs_others(node.participant) is needs
@@ -154,11 +158,13 @@ RACE = "error:{case_clause,{error,{node_not_running,rabbit@n1}}}"
 
 
 @pytest.mark.parametrize("words, crashes, launches, code", [
-    (RACE, 1, 2, codes.SUCCESS), (RACE, 2, 3, codes.SUCCESS), (RACE, 99, 3, codes.ERR_GENERIC), (None, 4, 5, codes.SUCCESS),
+    (RACE, 1, 2, codes.SUCCESS), (RACE, 2, 3, codes.SUCCESS), (RACE, 99, 3, codes.ERR_GENERIC),
+    (None, 4, 5, codes.SUCCESS),
     ("inconsistent_cluster: Node rabbit@n1 thinks it is in a cluster", 1, 1, codes.ERR_GENERIC)],
     ids=["once", "twice", "always", "killed", "excluded"])
 def test_a_broker_that_ends_while_it_starts_is_launched_again(tmp_path, words, crashes, launches, code):
-    """A start that failed would keep the node out, and the others wait for it: seen after a power cut of all, with 4.0.5."""
+    """A start that failed would keep the node out, and the others wait for it: seen after a power cut of all, with
+    4.0.5."""
     node, started = Node(tmp_path, [other("n2", facts.STARTING), other("n3", facts.STARTING)]).fill(), []
     node.participant._layout = node.layout._replace(port=1)
 
@@ -183,5 +189,6 @@ def test_a_broker_that_ends_while_it_starts_is_launched_again(tmp_path, words, c
 
 
 def test_exit_reason_of_a_broker_that_ended_while_it_started():
-    assert "Nothing is removed" in boot_error("inconsistent_cluster: Node rabbit@n1 thinks ...", layout.Layout(*[None] * 13))
+    assert "Nothing is removed" in boot_error("inconsistent_cluster: Node rabbit@n1 thinks ...",
+                                              layout.Layout(*[None] * 13))
     assert "started again" in boot_error("{timeout_waiting_for_tables,[rabbit@n1]}", None)

@@ -21,7 +21,8 @@ class Node:
         self.clock = fakes.FakeClock()
         self.processes = fakes.FakeProcesses(self.clock)
         self.commands = fakes.FakeCommands(self.clock)
-        self.context = fakes.context("stop", PARAMETERS, clock=self.clock, commands=self.commands, processes=self.processes,
+        self.context = fakes.context("stop", PARAMETERS, clock=self.clock, commands=self.commands,
+                                     processes=self.processes,
                                      seconds=60, user=ME)
         self.state_files = StateFiles("rabbitmq", "test", str(tmp_path / "run"), str(tmp_path / "lasting"))
         self.broker = self.processes.add(BEAM, pid=400, **how)

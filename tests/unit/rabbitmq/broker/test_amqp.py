@@ -8,7 +8,8 @@ from tests.unit.rabbitmq.broker.ports import GREETING, closed_port
 
 
 @pytest.mark.parametrize("data, answered, word", [
-    (GREETING, True, None), (b"AMQP\0\0\x09\x01", None, "does not speak"), (b"HTTP/1.1 400 Bad Request\r\n", None, "does not speak"),
+    (GREETING, True, None), (b"AMQP\0\0\x09\x01", None, "does not speak"),
+    (b"HTTP/1.1 400 Bad Request\r\n", None, "does not speak"),
     (b"", None, "without an answer"),
 ])
 def test_greeting(serve, data, answered, word):
@@ -36,8 +37,8 @@ class StreamLostError(Exception):
     (amqp.NoAnswer("no answer"), False, False, False),
     (ProbableAuthenticationError("(403) ACCESS_REFUSED - Login was refused"), True, True, False),
     (ProbableAccessDeniedError("(530) NOT_ALLOWED - access to vhost 'x' refused for user 'y'"), True, True, False),
-    (ProbableAccessDeniedError("(530) NOT_ALLOWED - access to vhost '/' refused for user 'y': connection limit (5) is reached"), True,
-     False, True),
+    (ProbableAccessDeniedError("(530) NOT_ALLOWED - access to vhost '/' refused for user 'y': connection limit (5) is "
+                               "reached"), True, False, True),
     (StreamLostError("gone"), None, False, False),
     (ConnectionRefusedError(111, "Connection refused"), None, False, False),
 ])

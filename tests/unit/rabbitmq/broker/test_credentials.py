@@ -8,10 +8,12 @@ from quorate.rabbitmq.broker.credentials import Endpoint, client_section, merged
 
 
 def test_credentials_file():
-    text = "user = nobody\n[client]\n# a comment\nuser = monitor\npassword='a # b'\nmanagement_port=15671\nssl = yes\n[other]\nuser=x\n"
+    text = ("user = nobody\n[client]\n# a comment\nuser = monitor\npassword='a # b'\nmanagement_port=15671\nssl = yes\n"
+            "[other]\nuser=x\n")
     found = merged(Endpoint(), client_section(text), "FILE")
 
-    assert ("monitor", "a # b", 15671, 5671, True) == (found.user, found.password, found.management_port, found.port, found.tls)
+    assert ("monitor", "a # b", 15671, 5671, True) == (found.user, found.password, found.management_port, found.port,
+                                                       found.tls)
     assert "a # b" not in repr(found)
 
 
@@ -20,7 +22,8 @@ def test_a_file_without_a_section_is_the_clients():
 
 
 @pytest.mark.parametrize("text, word", [
-    ("", "user and password"), ("[client]\nuser=x\n", "user and password"), ("[client]\nuser=x\npassword=y\nport=no\n", "number"),
+    ("", "user and password"), ("[client]\nuser=x\n", "user and password"),
+    ("[client]\nuser=x\npassword=y\nport=no\n", "number"),
     ("[client]\nuser=x\npassword=y\nspeed=9\n", "'speed' is not known"),
     ("[client]\nuser=x\npassword=y\nssl=yes\nhost=192.0.2.1\n", "certificate"),
 ])

@@ -8,7 +8,8 @@ from tests.unit.rabbitmq.actions.nodes import Node
 
 
 @pytest.mark.parametrize("rc, out, critical", [
-    (0, '{"result":"ok"}', False), (69, '{"result":"error","message":"Node x reported local queues with minimum online quorum"}', True),
+    (0, '{"result":"ok"}', False),
+    (69, '{"result":"error","message":"Node x reported local queues with minimum online quorum"}', True),
     (69, "Error: unable to perform an operation on node 'rabbit@n1'.", None), (127, "", None)])
 def test_a_tool_that_fails_is_no_answer(tmp_path, rc, out, critical):
     node = Node(tmp_path)

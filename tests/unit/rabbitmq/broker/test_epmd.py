@@ -15,7 +15,8 @@ def test_epmd(serve):
 
 
 def test_whether_the_brokers_of_others_can_be_reached(serve):
-    """A broker that died is told from one to which there is no way: its machine's epmd answers, and does not know it."""
+    """A broker that died is told from one to which there is no way: its machine's epmd answers, and does not know
+    it."""
     there = serve(b"")
     told = b"\0\0\x11\x11name rabbit at port %d\n"
     assert epmd.is_reachable("rabbit@localhost", port=serve(told % there), timeout=5) is True

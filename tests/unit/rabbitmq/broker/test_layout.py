@@ -73,4 +73,5 @@ def test_name_of_the_node(tmp_path, text, wanted):
 
 def test_name_of_the_node_without_settings():
     assert "rabbit@" + os.uname().nodename.partition(".")[0] == check_nodename("/nonexistent")
-    assert "/var/log/rabbitmq/%s.log" % check_nodename() == credentials.default_endpoint().log or os.path.exists(layout.ENV)
+    expected = "/var/log/rabbitmq/%s.log" % check_nodename()
+    assert expected == credentials.default_endpoint().log or os.path.exists(layout.ENV)

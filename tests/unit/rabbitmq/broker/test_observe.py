@@ -19,7 +19,8 @@ from tests.unit.rabbitmq.broker.ports import GREETING, node, nodes
 
 
 BEAM = "/usr/lib/erlang/erts-13.1.5/bin/beam.smp -W w -- -root /usr/lib/erlang -noinput -s rabbit boot -boot start_sasl"
-LAYOUT = SimpleNamespace(nodename="rabbit@n1", directory="/nonexistent/rabbit@n1", port=1, tls=False, log="/nonexistent/log")
+LAYOUT = SimpleNamespace(nodename="rabbit@n1", directory="/nonexistent/rabbit@n1", port=1, tls=False,
+                         log="/nonexistent/log")
 
 
 class NoNotes:
@@ -100,7 +101,8 @@ def test_the_log_of_an_earlier_process_says_nothing_of_this_one(tmp_path):
     assert observe.boot_stage(str(log), me) is None
 
 
-@pytest.mark.parametrize("words, wanted", [(BEAM, None), (BEAM + " -epmd_port 14369 --", 14369), (BEAM + " -epmd_port", None)])
+@pytest.mark.parametrize("words, wanted", [(BEAM, None), (BEAM + " -epmd_port 14369 --", 14369),
+                                           (BEAM + " -epmd_port", None)])
 def test_port_of_epmd_that_the_machine_was_told(words, wanted):
     assert wanted == observe.epmd_port(Process(7, 1, 5, "S", tuple(words.split())))
     assert observe.epmd_port(None) is None
@@ -147,6 +149,6 @@ def test_a_healthy_look_imports_nothing_that_costs(serve):
     api.close()
 
     assert "" == done.stderr
-    allowed = set("array binascii collections enum errno functools itertools keyword math operator os reprlib select selectors "
-                  "socket time types collections.abc".split())
+    allowed = set("array binascii collections enum errno functools itertools keyword math operator os reprlib select "
+                  "selectors socket time types collections.abc".split())
     assert set() == set(done.stdout.split()) - allowed

@@ -17,7 +17,8 @@ def test_long_lists_are_broken_into_lines_and_strange_names_are_quoted():
     assert parse.members("{[rabbit@a,\n  'rabbit@b-1'],\n [rabbit@a]}.") == {"rabbit@a", "rabbit@b-1"}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[rabbit@n1", "{[],[]}.", "garbage", "[a,b].", "{[rabbit@n1|x],[]}.", "\0\377"])
+@pytest.mark.parametrize("text", ["", "{", "[rabbit@n1", "{[],[]}.", "garbage", "[a,b].", "{[rabbit@n1|x],[]}.",
+                                  "\0\377"])
 def test_what_is_not_understood_is_unknown(text):
     assert parse.members(text) is None
 
@@ -28,7 +29,8 @@ def test_an_empty_list_of_running_nodes_is_a_list():
 
 
 def test_the_store_by_the_feature_flags():
-    assert parse.store("[classic_mirrored_queue_version,implicit_default_bindings,\n maintenance_mode_status].") == facts.MNESIA
+    assert facts.MNESIA == parse.store(
+        "[classic_mirrored_queue_version,implicit_default_bindings,\n maintenance_mode_status].")
     assert parse.store("[detailed_queues_endpoint,khepri_db,\n message_containers].") == facts.KHEPRI
     assert parse.store("[khepri_db].") == facts.KHEPRI
     assert parse.store("") == facts.MNESIA
@@ -43,7 +45,8 @@ def test_a_directory_that_was_only_prepared_was_never_used():
 
 def test_a_directory_with_tables_was_used():
     assert parse.used(["cluster_nodes.config", "schema.DAT"])
-    assert parse.used(["coordination", "msg_stores", "quorum"], has_khepri=True), "as 4.0.5 leaves it after the migration"
+    assert parse.used(["coordination", "msg_stores", "quorum"],
+                      has_khepri=True), "as 4.0.5 leaves it after the migration"
     assert not parse.used(["coordination", "msg_stores", "quorum"])
 
 
@@ -68,7 +71,8 @@ HOST=$(hostname)
 
 def test_the_port_of_rabbitmq_conf():
     assert parse.port(parse.options("listeners.tcp.default = 5673")) == (5673, False)
-    assert parse.port(parse.options("listeners.tcp.local = 127.0.0.1:5674\n#listeners.tcp.default = 1")) == (5674, False)
+    assert parse.port(parse.options("listeners.tcp.local = 127.0.0.1:5674\n#listeners.tcp.default = 1")) == (5674,
+                                                                                                             False)
     assert parse.port(parse.options("listeners.tcp = none\nlisteners.ssl.default = 5671")) == (5671, True)
     assert parse.port(parse.options("")) == (None, False)
 
@@ -110,7 +114,8 @@ PAUSE = "2026-11-21 07:18:10+00:00 [warning] <0.1.0> Cluster minority/secondary 
 STOPPED = "2026-11-21 07:18:11+00:00 [info] <0.1.0> Successfully stopped RabbitMQ and its dependencies\n"
 DRAIN = "2026-11-21 07:18:48+00:00 [warning] <0.1.0> This node is being put into maintenance (drain) mode\n" \
         "2026-11-21 07:18:48+00:00 [info] <0.1.0> Node is ready to be shut down for maintenance or upgrade\n"
-REVIVED = "2026-11-21 07:18:49+00:00 [info] <0.1.0> Marked this node as back from maintenance and ready to serve clients\n"
+REVIVED = "2026-11-21 07:18:49+00:00 [info] <0.1.0> Marked this node as back from maintenance and ready to serve " \
+          "clients\n"
 KHEPRI = "2026-11-21 07:25:07+00:00 [info] <0.2.0> starting Ra system: coordination in directory: /var/lib/rabbitmq\n"
 
 

@@ -18,7 +18,8 @@ def erlang(*nodes):
 def report(node, state=DOWN, data=True, members=ALL, saw=ALL, launched=True, **more):
     known = {"members": erlang(*members), "running": erlang(*saw), "store": facts.MNESIA} if data else {}
     known.update(more)
-    return facts.Report(node, state, data, "rabbit@" + node, generation=known.pop("generation", 0), launched=launched, **known)
+    return facts.Report(node, state, data, "rabbit@" + node, generation=known.pop("generation", 0), launched=launched,
+                        **known)
 
 
 def snapshot(*reports, me=None, **more):
@@ -109,7 +110,8 @@ def test_of_two_clusters_none_is_joined():
 # -- with data
 
 @pytest.mark.parametrize("others", [
-    (), (report("n2"),), (empty("n2"),), (report("n2", data=None),), (report("n2", RUNNING),), (report("n2", WAITING),)])
+    (), (report("n2"),), (empty("n2"),), (report("n2", data=None),), (report("n2", RUNNING),),
+    (report("n2", WAITING),)])
 def test_who_has_data_starts_with_them(others):
     assert decide(snapshot(report("n1"), *others)).action == START
 
@@ -133,7 +135,8 @@ def test_what_is_explained_of_a_node_that_is_cut_off():
 def test_what_another_node_says_of_itself_is_shown_where_the_reports_say_something_else():
     seen = snapshot(report("n1", RUNNING), report("n2"), report("n3"))
     follows = dict(conclusion(seen))["n2"].reason
-    lines = table(seen, 0, {"n1": "running", "n2": follows, "n3": "n1 runs, but n3 cannot connect to the broker there."})
+    lines = table(seen, 0,
+                  {"n1": "running", "n2": follows, "n3": "n1 runs, but n3 cannot connect to the broker there."})
     assert [line.strip() for line in lines if "itself" in line] == [
         "n3 itself: n1 runs, but n3 cannot connect to the broker there."]
 
@@ -148,7 +151,8 @@ def test_what_another_node_says_of_itself_is_shown_where_the_reports_say_somethi
 ])
 def test_who_gives_way(states, who):
     seen = snapshot(*(report(node, state) for node, state in zip(ALL, states)))
-    assert {node: cluster_elsewhere(seen._replace(me=node)) for node in ALL if cluster_elsewhere(seen._replace(me=node))} == who
+    assert {node: cluster_elsewhere(seen._replace(me=node)) for node in ALL
+            if cluster_elsewhere(seen._replace(me=node))} == who
 
 
 def test_who_was_forgotten_does_not_come_back_with_its_data():
@@ -246,7 +250,8 @@ def test_all_of_the_current_generation_are_proof_without_a_majority():
     alone = (waits("n1", ("n1",), generation=2), waits("n2", generation=1))
     assert decide_waiting(snapshot(*alone, generation=2, generations={"n1": 2, "n2": 1})).action == FORCE
     assert decide_waiting(snapshot(*alone, generation=2, generations={"n1": 2, "n2": 1, "n3": 2})).action == WAIT
-    assert decide_waiting(snapshot(waits("n1", ("n1", "n3"), generation=2), generation=2, generations={"n1": 2})).action == WAIT
+    assert decide_waiting(snapshot(waits("n1", ("n1", "n3"), generation=2), generation=2,
+                                   generations={"n1": 2})).action == WAIT
 
 
 def test_nothing_is_forced_while_a_node_of_the_cluster_is_silent():
@@ -272,7 +277,8 @@ def test_the_operators_word_is_refused_when_another_stopped_later():
     word = facts.Override("n1", "root", 1)
     seen = snapshot(waits("n1"), waits("n2", ("n2", "n3")), override=word)
     assert decide_waiting(seen).action == REFUSE
-    assert decide_waiting(seen._replace(override=None)).command == "quorate rabbitmq boot n2", "what is said is what is taken"
+    shown = decide_waiting(seen._replace(override=None)).command
+    assert shown == "quorate rabbitmq boot n2", "the command that is shown is one that is obeyed"
     assert decide_waiting(seen._replace(override=word._replace(forced=True))).action == FORCE
     assert decide_waiting(seen._replace(me="n2", override=word._replace(node="n2"))).action == FORCE
 

@@ -19,7 +19,8 @@ def test_a_claim_is_lost_to_who_was_faster():
     commands.done()
 
 
-FULL = facts.Report("n1", facts.WAITING, True, "rabbit@n1", frozenset(("rabbit@n1", "rabbit@n2")), frozenset(("rabbit@n1",)),
+FULL = facts.Report("n1", facts.WAITING, True, "rabbit@n1", frozenset(("rabbit@n1", "rabbit@n2")),
+                    frozenset(("rabbit@n1",)),
                     facts.MNESIA, "3.10.8", "a1b2c3", 2, 1700000000, True)
 
 
