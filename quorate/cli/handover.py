@@ -7,27 +7,29 @@ import sys
 USAGE = """\
 usage: quorate handover [--wait SECONDS] [--address ADDRESS]... COMMAND ...
 
-Runs COMMAND, which moves the virtual addresses away from this node, so that no request is cut: new connections to them are
-held (they succeed on the other node, a second later), requests that are under way get --wait seconds (5) to end, then
-COMMAND is run, and the hold ends when the addresses are gone. It has a limit in the kernel, so it ends even if this is
-killed. As root, on the node that has the addresses:
+Runs COMMAND, which moves the virtual addresses away from this node, without cutting requests: new connections to them
+are held (they succeed on the other node, a second later), requests under way get --wait seconds (5) to end, then
+COMMAND is run, and the hold ends when the addresses have left. The kernel limits the hold, so it ends even if this
+program is killed. As root, on the node that has the addresses:
 
     quorate handover --address 192.0.2.10 crm_resource --resource vip-internal --move --node n2        (Pacemaker)
     quorate handover --address 192.0.2.10 haproxy-check drain maintenance       (keepalived)
 
-One for each address, before the node goes on standby: with a standby clients wait longer than they like.
+Hand over one address after the other, before the node goes on standby: with a standby alone clients wait longer.
 
---address  what moves; without it the cluster is asked for its IPaddr2 resources
+--wait     seconds for requests under way to end: 0 to 60 (default: 5)
+--address  an address that moves; without it the cluster is asked for its IPaddr2 resources
 
-Sessions that stay open (the database's) are cut and come back, and so is a client that goes on asking on a connection that
-it keeps. Ends with the code of COMMAND, 1 where an address stayed, 2: not understood, nothing was run.
+Long-lived sessions (those of the database) are cut and reconnect; so is a client that goes on sending requests on a
+connection that it keeps. The exit code is that of COMMAND, 1 when an address stayed, 2 when the command line is wrong
+and nothing was run.
 """
 WAIT = 5.0
 IPADDR2 = "ocf:heartbeat:IPaddr2"
 
 
 def main(words):
-    """Run it; the exit code."""
+    """Run the handover. The exit code."""
     words, addresses, wait = list(words), [], WAIT
     if not words or words[0] in ("-h", "--help", "help"):
         sys.stdout.write(USAGE)
@@ -46,7 +48,7 @@ def main(words):
         if not words:
             raise ValueError("there is no command to run")
         if not 0 <= wait <= 60:
-            raise ValueError("--wait is 0 to 60 seconds; clients do not wait longer")
+            raise ValueError("--wait is 0 to 60 seconds, as clients do not wait longer")
     except ValueError as error:
         sys.stderr.write("quorate: %s\n%s" % (error, USAGE))
         return 2
@@ -65,9 +67,9 @@ def _hand_over(words, addresses, wait):
     try:
         found = addresses or _of_cluster(commands, clock)
         return Handover(commands, clock, lambda question: stats.ask(question, 1.0, lambda: False),
-                        lambda: _run(words), _say).carry_out(found, wait)
-    except (Refused, Unavailable) as trouble:
-        sys.stderr.write("quorate: %s Nothing was moved.\n" % trouble)
+                        lambda: _run(words), _say).hand_over(found, wait)
+    except (Refused, Unavailable) as error:
+        sys.stderr.write("quorate: %s Nothing was moved.\n" % error)
         return 1
 
 
@@ -79,7 +81,7 @@ def _of_cluster(commands, clock):
     found = [one.parameters["ip"] for one in cib.find(cib.resources(commands, Deadline(clock, 20)), agent=IPADDR2)
              if "ip" in one.parameters]
     if not found:
-        raise Refused("The cluster has no virtual address (%s); name it with --address." % IPADDR2)
+        raise Refused("The cluster has no virtual address (%s); give it with --address." % IPADDR2)
     return found
 
 

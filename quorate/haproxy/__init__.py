@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HAProxy: whether the one on this node serves."""
+"""HAProxy on this node: whether it serves, and a planned move of its virtual addresses."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""haproxy-check: for keepalived's vrrp_script, a balancer in front, and people."""
+"""haproxy-check: whether HAProxy on this node serves, for keepalived's vrrp_script, a load balancer in front, and
+operators."""
 
 from quorate.errors import Usage
 from quorate.haproxy import health, observe
-from quorate.web.check import Check, Fact
+from quorate.web.check import Check, Fact, timeout_seconds
 
 
 class HaproxyCheck(Check):
@@ -11,24 +12,26 @@ class HaproxyCheck(Check):
 
     name, room, service = "haproxy-check", "haproxy", "HAProxy"
     roles = {
-        "/": "it runs and answers, its listeners are open, and there is a server behind them",
+        "/": "it runs and answers, its listeners are open, and a server behind them is up",
         "/ready": "the same as /",
         "/live": "it answers at all: a reason not to kill it",
     }
     options = {
-        "socket PATH": "its stats socket, or HOST:PORT (default: found; /run/haproxy/admin.sock)",
-        "require NAME": "a listener (frontend or listen) that has to be open; may be given again, or several with commas "
-                        "(default: all that it has)",
-        "backend NAME": "a backend that needs a server that is up; may be given again (default: any one of all)",
-        "pidfile FILE": "to say what its processes do when it does not answer (default: %s)" % observe.PIDFILE,
+        "socket PATH": "its stats socket, or HOST:PORT (default: searched for; /run/haproxy/admin.sock)",
+        "require NAME": "a listener (frontend or listen) that has to be open; may be repeated, or be several with "
+                        "commas (default: all that there are)",
+        "backend NAME": "a backend that needs a server that is up; may be repeated (default: any one of all)",
+        "pidfile FILE": "names its processes, which are observed when it does not answer (default: "
+        "%s)" % observe.PIDFILE,
         "timeout SECONDS": "how long an answer may take (default: 1)",
     }
     several = ("require", "backend")
     exits = {"unknown": 3}
     once_timeout = 1.0
-    description = """Asks HAProxy on its stats socket, within a second, and says in one sentence whether the address belongs on this node: \
-it runs and answers (a stopped or hanging one does not), its listeners are open, and there is a server that is up behind \
-them. Needs 'stats socket' in HAProxy's section global, and rights on it; level user is enough.
+    description = """Asks HAProxy on its stats socket, within a second, and says in one sentence whether the address \
+belongs on this node: it runs and answers (a stopped or hanging one does not), its listeners are open, and a \
+server behind them is up. Requires 'stats socket' in HAProxy's section global, and permission to use it; level \
+user is enough.
 
 For keepalived:
 
@@ -42,25 +45,26 @@ For keepalived:
         user root
     }
 
-A weight, and no fault: where every node is equally badly off (a backend that is gone for all, a check without rights), the \
-address stays where it is.
+Use a weight, not a fault: when every node has the same problem (a backend that is down for all, a check without \
+permission), the address stays where it is.
 
-A backend without a server is told and keeps the node fit, since another node sees the same servers; all backends without \
-one mean that this node is cut off. --backend names one that matters by itself."""
+A backend without a server that is up is reported, but the node stays fit, since another node reaches the same \
+servers. If no backend has one, this node is cut off. --backend names a backend that alone decides."""
     files = (("/run/haproxy/admin.sock /var/lib/haproxy/stats", "HAProxy's stats socket on Debian and on Red Hat."),)
     see_also = ("haproxy(1)", "keepalived.conf(5)", "galera-check(8)")
-    exit_texts = (("3", "Unknown: HAProxy could not be asked (no rights, no stats socket). keepalived takes it for a failure."),)
+    exit_texts = (("3", "Unknown: HAProxy could not be asked (no permission, no stats socket). keepalived takes it for "
+                   "a failure."),)
 
     def __init__(self, options, stats=None, processes=None):
         Check.__init__(self, options)
-        where = options.get("socket") or observe.usual_socket()
-        if not where.startswith("/") and not where.rpartition(":")[2].isdigit():
-            raise Usage("--socket is a path or HOST:PORT, not '%s'" % where)
+        address = options.get("socket") or observe.usual_socket()
+        if not address.startswith("/") and not address.rpartition(":")[2].isdigit():
+            raise Usage("--socket is a path or HOST:PORT, not '%s'" % address)
         if "timeout" in options:
-            self.timeout = self.once_timeout = seconds(options["timeout"])
-        self._stats, self._processes = stats or observe.Stats(where), processes or all_processes
+            self.timeout = self.once_timeout = timeout_seconds(options["timeout"])
+        self._stats, self._processes = stats or observe.Stats(address), processes or _all_processes
         self._pidfile = options.get("pidfile", observe.PIDFILE)
-        self._policy = health.Policy(names(options.get("require", ())), names(options.get("backend", ())), where)
+        self._policy = health.Policy(names(options.get("require", ())), names(options.get("backend", ())), address)
 
     def observe(self, seconds, last):
         state = observe.observe(self._stats, seconds, self._processes, self._pidfile)
@@ -74,23 +78,12 @@ one mean that this node is cut off. --backend names one that matters by itself."
                 + [("backend_servers_up", {"name": each.name}, each.up) for each in fact.status.backends])
 
 
-def all_processes():
-    """The processes of this machine, for those few looks that need them."""
+def _all_processes():
+    """The processes of this machine, imported only for the few observations that need them."""
     from quorate.host.process import Processes
     return Processes()
 
 
 def names(values):
-    """'a,b' and 'c' as a tuple."""
+    """Names given one by one or with commas, as a tuple."""
     return tuple(name for value in values for name in value.split(",") if name)
-
-
-def seconds(text):
-    """A number of seconds above 0. Raises Usage."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 60:
-        raise Usage("--timeout is a number of seconds, not '%s'" % text)
-    return value

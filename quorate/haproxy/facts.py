@@ -3,24 +3,27 @@
 
 from collections import namedtuple
 
-# Why there is no answer: no such socket; nobody listens on it; we may not ask; too many wait to ask; it took the question
-# and said nothing; half an answer; an answer of somebody else.
+# Why there is no answer: no such socket; nothing listens on it; no permission; too many connections wait; it accepted
+# the question and did not answer; an incomplete answer; an answer of another program.
 ABSENT, REFUSED, DENIED, BUSY, SILENT, CUT, FOREIGN = "absent", "refused", "denied", "busy", "silent", "cut", "foreign"
 
-# A line of the table of `show stat`; name: FRONTEND, BACKEND, or that of a server. backup: one that serves only for want of others.
+# A line of the table of `show stat`. name: FRONTEND, BACKEND, or that of a server; backup: it serves only when no other
+# can.
 Line = namedtuple("Line", "proxy name status backup")
 Frontend = namedtuple("Frontend", "name status")
-Backend = namedtuple("Backend", "name status up servers")  # up, servers: how many
+Backend = namedtuple("Backend", "name status up servers")  # up, servers: numbers of servers
 Process = namedtuple("Process", "pid state")               # state: a letter, see quorate.host.process
 
 
-class State(namedtuple("State", "error detail pid version uptime stopping sessions frontends backends processes clients_wait",
+class State(namedtuple("State", "error detail pid version uptime stopping sessions frontends backends processes "
+                       "clients_wait",
                        defaults=(None,) * 7 + ((), (), None, None))):
-    """What HAProxy said on its stats socket, and what its processes are when it said nothing.
+    """What HAProxy answered on its stats socket, and its processes when it did not answer.
 
-    error: one of the words above, None when it answered. detail: for people. uptime: seconds. sessions: open ones.
-    frontends: of all proxies, `listen` sections as well. backends: those that have servers. processes: None when nobody
-    looked, since HAProxy answered. clients_wait: whether connections wait to be taken, when it was silent.
+    error: one of those above or 'failed', None when it answered. detail: of the error, for an operator. uptime:
+    seconds. sessions: number of open ones. frontends: of all proxies, also of `listen` sections. backends: those that
+    have servers. processes: None when HAProxy answered, so they were not searched for. clients_wait: whether
+    connections wait to be accepted, when it was silent; None: unknown.
     """
 
     __slots__ = ()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answers of HAProxy's stats socket to facts. Pure. The columns and words are those of its Management Guide, 9.1
-(CSV format) and 9.3 (show info, show stat), and of 2.6 and 3.0 as they are."""
+"""The answers of HAProxy's stats socket to facts. Pure. Columns and values are those of its Management Guide, 9.1 (CSV
+format) and 9.3 (show info, show stat), and those that 2.6 and 3.0 send."""
 
 from quorate.haproxy.facts import CUT, FOREIGN, Backend, Frontend, Line, State
 
@@ -8,19 +8,19 @@ QUESTION = "show info;show stat\n"
 HEADER = "# pxname,svname,"
 STATISTICS = "show stat\n"
 INTERNAL = ("GLOBAL", "MASTER")  # the proxies behind the sockets themselves
-LISTENER = "3"                   # the column `type` of what `option socket-stats` adds
+LISTENER = "3"                   # in the column `type`: a line that `option socket-stats` adds
 
 
 def state(text):
-    """The State from the answer to QUESTION; every answer of HAProxy ends with an empty line."""
+    """The State in the answer to QUESTION. Every answer of HAProxy ends with an empty line."""
     info, header, table = text.partition(HEADER)
     if not header:
         first = text.strip().splitlines()[:1]
         if not first or "\nPid: " in text:
-            return State(CUT, "it closed the connection before it had answered")
+            return State(CUT, "it closed the connection before it answered")
         return State(FOREIGN, first[0][:100])
     if not table.endswith("\n\n"):
-        return State(CUT, "the table of its proxies has no end")
+        return State(CUT, "the table of its proxies is incomplete")
     values = dict(line.partition(": ")[::2] for line in info.splitlines())
     frontends, backends = proxies(header + table)
     return State(None, None, whole(values.get("Pid")), values.get("Version"), whole(values.get("Uptime_sec")),
@@ -29,13 +29,13 @@ def state(text):
 
 
 def whole(text):
-    """A whole number, None where there is none."""
+    """The number in a text of digits, else None."""
     return int(text) if text and text.isdigit() else None
 
 
 def lines(table):
-    """The Lines of the table of `show stat`: frontends, backends and their servers; not the listeners that a frontend has. A
-    generator. Raises ValueError for what is no such table."""
+    """The Lines of the table of `show stat`: frontends, backends and their servers, not the listeners of a frontend. A
+    generator. Raises ValueError when it is no such table."""
     rows = (cells(line) for line in table[2:].splitlines() if line)
     names = next(rows, ())
     if not table.startswith("# ") or not {"pxname", "svname", "status"}.issubset(names):
@@ -49,8 +49,8 @@ def lines(table):
 
 
 def proxies(table):
-    """(Frontends, Backends that have servers) of a table. `listen NAME` with backends NAME.NODE beside it is what `quorate plan
-    haproxy` writes to know which node takes connections: those serve nobody and are left out."""
+    """(Frontends, Backends that have servers) of a table, two tuples. Backends NAME.NODE beside `listen NAME` are left
+    out: they serve no client. `quorate plan haproxy` writes them, to know which node accepts connections."""
     frontends, backends, servers = [], [], {}
     for line in lines(table):
         if line.name == "FRONTEND":
@@ -67,13 +67,13 @@ def proxies(table):
         each for each in backends if each.name in listen or each.name.partition(".")[0] not in listen)
 
 
-def usable(word):
-    """Whether a server with this status takes new connections: `UP`, `UP 1/3` (on its way down), `no check`."""
-    return word.startswith("UP") or word == "no check"
+def usable(status):
+    """Whether a server with this status gets new connections: `UP`, `UP 1/3` (on its way down), `no check`."""
+    return status.startswith("UP") or status == "no check"
 
 
 def cells(line):
-    """The cells of one line. Few lines have any quotes (doubled within quotes), and csv is dear to import."""
+    """The cells of one line. Few lines have quotes (doubled within quotes), and importing csv is expensive."""
     if '"' not in line:
         return line.split(",")
     found, cell = [], None

@@ -76,8 +76,8 @@ def check(proxy, *words, user=None):
 
 
 def test_it_serves_and_says_what_it_lacks(proxy):
-    assert (0, "HAProxy serves, and has no server that is up in: app.") == check(proxy)
-    assert (0, "HAProxy serves, and has no server that is up in: app.") == check(proxy, "--require", "database,web")
+    assert (0, "HAProxy serves, but has no server that is up in: app.") == check(proxy)
+    assert (0, "HAProxy serves, but has no server that is up in: app.") == check(proxy, "--require", "database,web")
     found = json.loads(check(proxy, "--json")[1])
     assert ("degraded", True, ["database", "web", "page"]) == (
         found["code"], found["ok"], [each["name"] for each in found["facts"]["frontends"]])
@@ -114,7 +114,7 @@ def test_a_listener_that_is_closed_and_the_command_that_opens_it(proxy):
 def test_a_stopped_worker_is_hung_without_waiting(proxy):
     proxy.signal(signal.SIGSTOP)
     workers = " ".join(map(str, proxy.workers()))
-    assert (1, "HAProxy is stopped by a signal: kill -CONT " + workers) == check(proxy, "--timeout", "15")
+    assert (1, "HAProxy is stopped by a signal. To resume it: kill -CONT " + workers) == check(proxy, "--timeout", "15")
     proxy.signal(signal.SIGCONT)
     assert 0 == check(proxy)[0]
 
@@ -166,7 +166,7 @@ def test_one_that_hangs_awake_is_known_by_its_clients(proxy):
 def test_killed_it_is_down(proxy):
     proxy.end()
     code, sentence = check(proxy)
-    assert (1, True) == (code, sentence.startswith("HAProxy does not run: nobody listens"))
+    assert (1, True) == (code, sentence.startswith("HAProxy does not run: nothing listens"))
 
 
 def test_without_rights_it_is_unknown(proxy):
@@ -174,7 +174,7 @@ def test_without_rights_it_is_unknown(proxy):
     for path in (os.path.dirname(proxy.home), os.path.dirname(os.path.dirname(proxy.home))):
         os.chmod(path, 0o755)
     code, sentence = check(proxy, user=65534)
-    assert (3, True) == (code, "no rights on its stats socket" in sentence and "owner root, group root, mode 600" in sentence)
+    assert (3, True) == (code, "no permission to use its stats socket" in sentence and "owner root, group root, mode 600" in sentence)
 
 
 def test_without_a_stats_socket_it_is_unknown_while_a_process_runs(proxy):
@@ -234,8 +234,8 @@ def test_keepalived_accepts_the_example(tmp_path):
 
 def test_half_an_answer_and_somebody_else_are_unknown(tmp_path):
     """A stand-in, since no HAProxy does it on demand: it closes in the middle, or is another program."""
-    for said, words in ((b"Name: HAProxy\nPid: 7\n\n# pxname,svname,status\nweb,FRONT", "half an answer"),
-                        (b"", "half an answer"), (b"220 mail.example ESMTP\r\n", "is not HAProxy's stats socket")):
+    for said, words in ((b"Name: HAProxy\nPid: 7\n\n# pxname,svname,status\nweb,FRONT", "an incomplete answer"),
+                        (b"", "an incomplete answer"), (b"220 mail.example ESMTP\r\n", "is not HAProxy's stats socket")):
         path = str(tmp_path / "stand-in")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A planned move of the VIPs: new connections wait, requests end, and the hold never outlives us."""
+"""A planned move of the VIPs: new connections are held, requests end, and the hold ends in any case."""
 
 import pytest
 
 from quorate.cli.handover import main
 from quorate.errors import Refused
-from quorate.haproxy.handover import LEAVES, TABLE, Busy, Handover, busy, here, hold_text
+from quorate.haproxy.handover import MOVE_SECONDS, TABLE, Busy, Handover, hold_text, parse_addresses, parse_busy
 from tests.fakes import FakeClock, FakeCommands
 
 VIP = "192.0.2.10"
@@ -16,7 +16,7 @@ END = ("nft", "delete", "table", "inet", TABLE)
 
 
 class World:
-    """A node with the VIP; requests end one a look, and the command makes the address leave."""
+    """A node with the VIP; with each observation one request ends, and the command makes the address leave."""
 
     def __init__(self, requests=0, leaves=True, code=0):
         self.clock = FakeClock()
@@ -36,8 +36,8 @@ class World:
         self.there = not self.leaves
         return self.code
 
-    def carry_out(self, addresses=(VIP,), wait=5.0, ask=None):
-        return Handover(self.commands, self.clock, ask or self.ask, self.run, self.said.append).carry_out(addresses, wait)
+    def hand_over(self, addresses=(VIP,), wait=5.0, ask=None):
+        return Handover(self.commands, self.clock, ask or self.ask, self.run, self.said.append).hand_over(addresses, wait)
 
     @property
     def nft(self):
@@ -47,16 +47,16 @@ class World:
 def test_it_moves_when_no_request_is_under_way():
     world = World(requests=20)
 
-    assert 0 == world.carry_out()
+    assert 0 == world.hand_over()
     assert [0] == [requests for _, requests in world.ran]
     assert [("nft", "-f", "-"), END] == world.nft
-    assert any("3 sessions" in line for line in world.said)
+    assert any("3 long-lived sessions" in line for line in world.said)
 
 
-def test_it_moves_after_its_time_and_says_what_is_cut():
+def test_it_moves_when_the_wait_is_over_and_says_what_is_cut():
     world = World(requests=10 ** 6)
 
-    assert 0 == world.carry_out(wait=2.0)
+    assert 0 == world.hand_over(wait=2.0)
     assert 2.0 <= world.ran[0][0] < 2.5
     assert any("still under way after 2 s" in line for line in world.said)
 
@@ -64,18 +64,18 @@ def test_it_moves_after_its_time_and_says_what_is_cut():
 def test_the_hold_ends_when_the_command_fails():
     world = World(code=3, leaves=False)
 
-    assert 3 == world.carry_out()
+    assert 3 == world.hand_over()
     assert END == world.nft[-1]
 
 
-def test_an_address_that_stays_is_said_and_served_again():
+def test_an_address_that_stays_is_reported_and_served_again():
     world = World(leaves=False)
 
-    assert 1 == world.carry_out()
+    assert 1 == world.hand_over()
     assert END == world.nft[-1] and "did not leave" in world.said[-1]
 
 
-def test_after_the_command_nobody_is_told_that_nothing_was_moved():
+def test_a_failure_after_the_command_does_not_say_that_nothing_was_moved():
     world = World()
     run = world.run
 
@@ -84,7 +84,7 @@ def test_after_the_command_nobody_is_told_that_nothing_was_moved():
         return run()
 
     world.run = run_and_break
-    assert 1 == world.carry_out()
+    assert 1 == world.hand_over()
     assert END == world.nft[-1] and "was run" in world.said[-1] and "netlink" in world.said[-1]
 
 
@@ -93,7 +93,7 @@ def test_a_command_that_raises_leaves_no_hold_behind():
     world.run = lambda: 1 / 0
 
     with pytest.raises(ZeroDivisionError):
-        world.carry_out()
+        world.hand_over()
     assert END == world.nft[-1]
 
 
@@ -101,7 +101,7 @@ def test_a_node_without_the_address_runs_the_command_at_once():
     world = World()
     world.there = False
 
-    assert 0 == world.carry_out()
+    assert 0 == world.hand_over()
     assert [] == world.nft and 1 == len(world.ran)
 
 
@@ -111,23 +111,23 @@ def test_without_nft_nothing_is_moved(rc, words):
     world.commands.allow("nft", "-f", "-", rc=rc, err="Operation not permitted")
 
     with pytest.raises(Refused, match=words):
-        world.carry_out()
+        world.hand_over()
     assert [] == world.ran
 
 
-def test_without_haproxys_word_nothing_is_held_or_moved():
+def test_without_haproxys_answer_nothing_is_held_or_moved():
     world = World()
 
     def silent(_question):
         raise OSError(2, "No such file or directory")
 
     with pytest.raises(Refused, match="does not say"):
-        world.carry_out(ask=silent)
+        world.hand_over(ask=silent)
     assert [] == world.ran and [] == world.nft
 
 
 def test_the_hold_has_a_limit_of_its_own():
-    text = hold_text([VIP, "2001:db8::1"], 5 + int(LEAVES))
+    text = hold_text([VIP, "2001:db8::1"], 5 + int(MOVE_SECONDS))
 
     assert "%s timeout 20s" % VIP in text and "2001:db8::1 timeout 20s" in text
     assert "ip daddr @held4" in text and "ip6 daddr @held6" in text
@@ -138,17 +138,17 @@ def test_requests_are_counted_in_backends_of_mode_http_alone():
     """A frontend counts connections, also those that are kept and idle."""
     table = HEAD + "api,FRONTEND,40,http,\napi,n1,2,http,\napi,BACKEND,2,http,\ndb,BACKEND,7,tcp,\n\n"
 
-    assert Busy(2, 7) == busy(table)
-    assert Busy(0, 0) == busy(HEAD)
+    assert Busy(2, 7) == parse_busy(table)
+    assert Busy(0, 0) == parse_busy(HEAD)
 
 
 def test_addresses_of_this_node():
-    assert frozenset(("192.0.2.11", VIP, "fe80::1")) == here(
+    assert frozenset(("192.0.2.11", VIP, "fe80::1")) == parse_addresses(
         ADDRESSES % VIP + "2: eth0    inet6 fe80::1/64 scope link\n")
 
 
 @pytest.mark.parametrize("words", [["--wait", "x", "true"], ["--wait", "61", "true"], ["--address"], ["--what", "true"],
                                    ["--wait", "3"], []])
-def test_what_is_not_understood_moves_nothing(words, capsys):
+def test_a_wrong_command_line_moves_nothing(words, capsys):
     assert 2 == main(words)
     assert "usage: quorate handover" in "".join(capsys.readouterr())

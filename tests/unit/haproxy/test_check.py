@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""haproxy-check: from what the socket and the processes say to a word and an exit code."""
+"""haproxy-check: from the answer of the socket, and from the processes, to a code and a message."""
 
 import errno
 import json
@@ -53,24 +53,24 @@ DEAD = Backend("api", "DOWN", 0, 3)
     (State("foreign", "220 mail", processes=()), POLICY, "unknown", False),
     (State("failed", "No route to host", processes=()), POLICY, "unknown", False),
 ])
-def test_word(state, policy, code, ok):
+def test_code(state, policy, code, ok):
     assert (code, ok) == classify(state, policy)[:2]
 
 
 @pytest.mark.parametrize("state, policy, words", [
-    (State("silent", processes=(Process(7, "T"), Process(8, "S"))), POLICY, "kill -CONT 7"),
+    (State("silent", processes=(Process(7, "T"), Process(8, "S"))), POLICY, "To resume it: kill -CONT 7"),
     (WELL._replace(frontends=(Frontend("web", "STOP"),)), POLICY, "echo 'enable frontend web' | socat - /run/s"),
     (WELL, POLICY._replace(listeners=("nix", "nought")), "called nix or nought; it has: web and db."),
     (WELL._replace(backends=WELL.backends + (DEAD,)), POLICY, "has no server that is up in: api."),
     (WELL, POLICY, "2 listeners open, 2 backends with a server that is up."),
     (State("denied", "owner root, group root, mode 600"), POLICY, "/run/s (owner root, group root, mode 600)"),
 ])
-def test_sentence_says_what_to_type(state, policy, words):
+def test_the_message_says_what_to_type(state, policy, words):
     assert words in classify(state, policy).sentence
 
 
 class Stats:
-    """A stats socket that says a text, raises an error, or is silent until nobody waits any more."""
+    """A stats socket that answers a text, raises an error, or is silent until waiting is given up."""
 
     address = "/run/s"
 
@@ -90,7 +90,7 @@ class Stats:
         raise self.said
 
 
-def look(said, processes=None, pidfile="/nonexistent"):
+def observed(said, processes=None, pidfile="/nonexistent"):
     stats = Stats(said)
     return observe.observe(stats, 1.0, lambda: processes or FakeProcesses(), pidfile, lambda pid: None, lambda seconds: None), stats
 
@@ -105,22 +105,22 @@ def haproxy(state="S", master=True):
     return processes, worker
 
 
-def test_a_healthy_one_costs_no_look_at_processes():
-    state, _ = look(captured("2.6"), processes=None)
+def test_a_healthy_one_needs_no_search_for_processes():
+    state, _ = observed(captured("2.6"), processes=None)
     assert (None, None) == (state.error, state.processes)
 
 
 @pytest.mark.parametrize("master", [True, False])
 def test_waiting_for_a_stopped_worker_is_given_up(master):
     processes, worker = haproxy("T", master)
-    state, stats = look(TimeoutError, processes)
+    state, stats = observed(TimeoutError, processes)
 
     assert ("silent", (Process(worker.pid, "T"),), True) == (state.error, state.processes, stats.gave_up)
 
 
 def test_waiting_for_a_slow_one_is_not():
-    assert look(TimeoutError, haproxy("S")[0])[1].gave_up is False
-    assert look(TimeoutError)[1].gave_up is False
+    assert observed(TimeoutError, haproxy("S")[0])[1].gave_up is False
+    assert observed(TimeoutError)[1].gave_up is False
 
 
 def test_the_pid_file_says_which_of_two_is_meant(tmp_path):
@@ -128,7 +128,7 @@ def test_the_pid_file_says_which_of_two_is_meant(tmp_path):
     other = processes.add("/usr/sbin/haproxy -f /etc/other.cfg")
     (tmp_path / "pid").write_text("%d\n" % other.pid)
 
-    assert (Process(other.pid, "S"),) == look(TimeoutError, processes, str(tmp_path / "pid"))[0].processes
+    assert (Process(other.pid, "S"),) == observed(TimeoutError, processes, str(tmp_path / "pid"))[0].processes
 
 
 @pytest.mark.parametrize("content", ["", "no number", "999999", "1"])
@@ -137,14 +137,14 @@ def test_a_wrong_pid_file_hides_nothing(tmp_path, content):
     processes.add("/sbin/init", pid=1, ppid=0)
     (tmp_path / "pid").write_text(content)
 
-    assert (Process(worker.pid, "T"),) == look(TimeoutError, processes, str(tmp_path / "pid"))[0].processes
+    assert (Process(worker.pid, "T"),) == observed(TimeoutError, processes, str(tmp_path / "pid"))[0].processes
 
 
 @pytest.mark.parametrize("number, error", [
     (errno.ENOENT, "absent"), (errno.ECONNREFUSED, "refused"), (errno.EACCES, "denied"), (errno.EAGAIN, "busy"),
     (errno.EHOSTUNREACH, "failed")])
 def test_errors_of_the_socket(number, error):
-    assert error == look(OSError(number, os.strerror(number)))[0].error
+    assert error == observed(OSError(number, os.strerror(number)))[0].error
 
 
 def checked(options, said):
@@ -161,7 +161,7 @@ def test_check_of_a_captured_answer():
     ([{1: 0, 2: 0}] * 5, False), ([{1: 3, 2: 0}] * 5, True), ([{1: 1}, {1: 0}, {1: 1}, {1: 1}, {1: 1}], False),
     ([{1: 1, 2: 0}, {1: 0, 2: 1}] * 3, False), ([{1: 1}, None], None), ([{}] * 5, False)])
 def test_clients_that_wait_all_the_time(samples, expected):
-    """A queue that is empty once is taken care of; one that may not be looked at is unknown."""
+    """A queue that is empty once is served; one that may not be observed is unknown."""
     rest, slept = list(samples), []
     assert expected is observe.clients_wait((Process(7, "S"),), 0.25, lambda pid: rest.pop(0), slept.append)
     assert sum(slept) <= 0.25
@@ -189,7 +189,7 @@ STOPPING = captured("3.0").replace("\nStopping: 0\n", "\nStopping: 1\n")
     ("half", True)])
 def test_a_reload_is_no_stop(second, stopping):
     """Seen with 2.6 and 3.0: a connection that waited at the old process is answered by it after it was told to stop."""
-    state, _ = look([STOPPING, second])
+    state, _ = observed([STOPPING, second])
     assert (None, stopping) == (state.error, state.stopping)
 
 
@@ -204,7 +204,7 @@ def test_metrics_and_json():
 
 
 @pytest.mark.parametrize("options", [{"timeout": "soon"}, {"timeout": "0"}, {"timeout": "nan"}, {"socket": "admin.sock"}])
-def test_what_is_not_understood(options):
+def test_a_wrong_command_line(options):
     with pytest.raises(Usage):
         HaproxyCheck(options)
 
@@ -218,8 +218,8 @@ def test_many_names_do_not_make_a_page():
     assert ("", "a", "a or b") == (health.some([]), health.some(["a"]), health.some(["a", "b"], "or"))
 
 
-def test_one_look_imports_nothing_that_costs():
-    """keepalived starts it every second: what it imports is what it costs."""
+def test_one_check_imports_nothing_expensive():
+    """keepalived starts it every second, and its imports are most of its cost."""
     done = subprocess.run(["/usr/bin/python3", "-I", "-c", "import sys; before = set(sys.modules); path = sys.argv[1]\n"
                            "sys.argv = [path, '--socket', '/nonexistent/sock']\ntry: exec(compile(open(path).read(), path, "
                            "'exec'), {'__name__': '__main__', '__file__': path})\nexcept SystemExit: pass\n"
