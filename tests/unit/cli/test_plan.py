@@ -6,7 +6,13 @@ import subprocess
 
 import pytest
 
+from quorate.cli import plan
+from quorate.errors import Refused, Usage
+from quorate.host.command import Result
+from quorate.plan.render import pcs
 from tests import ROOT
+from tests.fakes import FakeCommands
+from tests.unit.plan.examples import path_of, plan_of
 
 QUORATE = os.path.join(ROOT, "bin", "quorate")
 THREE = os.path.join(ROOT, "examples", "plan-three-controllers.toml")
@@ -86,3 +92,57 @@ def test_a_text_goes_to_standard_output():
 
     assert (0, "") == (code, err)
     assert "\nlisten galera_cluster\n" in out
+
+
+# -- pcs
+
+def test_pcs_prints_the_script():
+    assert run("pcs", path_of("five-dedicated"), "--pacemaker", "2.1") == (0, pcs.render(plan_of("five-dedicated"), "2.1"), "")
+
+
+@pytest.mark.parametrize("words", [[], ["a", "b"], ["--what", "a"], ["a", "--pacemaker"], ["a", "--pacemaker", "1.1"],
+                                   ["a", "--shadow"]])
+def test_words_of_pcs_that_mean_nothing(words):
+    with pytest.raises(Usage):
+        plan.pcs(words)
+
+
+def test_shadow_begins_with_an_empty_configuration_where_no_cluster_runs(tmp_path):
+    three, path = plan_of("three-controllers"), str(tmp_path / "cib.xml")
+    commands = FakeCommands().allow("cibadmin", "-Q", rc=102).allow("pcs", "-f", path, ...)
+    text = plan.shadow(three, path, "2.1", commands)
+    assert ["pcs"] + [word for word in commands.calls[-1][3:]] == pcs.line(
+        pcs.sections(three, "2.1")[-1].steps[-1].words).split()
+    assert len(commands.calls) == 1 + sum(len(section.steps) for section in pcs.sections(three, "2.1"))
+    with open(path, encoding="utf-8") as file:
+        assert '<node id="3" uname="n3"/>' in file.read()
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert "crm_simulate --simulate --xml-file %s --node-up n1 --node-up n2 --node-up n3\n" % path in text
+
+
+def test_shadow_of_a_running_cluster_and_of_a_file(tmp_path):
+    three, path = plan_of("three-controllers"), str(tmp_path / "cib.xml")
+    commands = FakeCommands().allow("cibadmin", "-Q", out="<cib/>").allow("pcs", "-f", path, ...)
+    assert "--node-up" not in plan.shadow(three, path, "2.1", commands)
+    with open(path, encoding="utf-8") as file:
+        assert file.read() == "<cib/>"
+    plan.shadow(three, path, "2.1", FakeCommands().allow("pcs", "-f", path, ...))  # the file is there: the cluster is not asked
+
+
+def test_shadow_says_what_pcs_says(tmp_path):
+    path = str(tmp_path / "cib.xml")
+    commands = FakeCommands().allow("cibadmin", ..., rc=127).allow("pcs", "-f", path, ..., then=lambda argv, _stdin: Result(
+        argv, 1, "", "Error: Agent 'ocf:quorate:x' is not installed\nError: Errors have occurred, therefore pcs is unable to "
+        "continue\n", False))
+    with pytest.raises(Refused, match="pcs -f .*property set.*: Error: Agent 'ocf:quorate:x' is not installed"):
+        plan.shadow(plan_of("three-controllers"), path, "2.1", commands)
+
+
+def test_shadow_needs_fencing_too(tmp_path):
+    with pytest.raises(Refused, match="no fence device for ctl1, ctl2, data1, data2, data3"):
+        plan.shadow(plan_of("five-dedicated"), str(tmp_path / "cib.xml"), "3.0", FakeCommands())
+
+
+@pytest.mark.parametrize("out, version", [("0.11.5\n", "2.1"), ("0.12.0.2\n", "3.0"), ("0.10.8\n", None), ("", None)])
+def test_the_release_of_pcs(out, version):
+    assert plan.installed_version(FakeCommands().expect("pcs", "--version", out=out)) == version

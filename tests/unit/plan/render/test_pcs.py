@@ -9,15 +9,10 @@ import subprocess
 
 import pytest
 
-from quorate.cli import plan
-from quorate.cli.plan import shadow
-from quorate.errors import Refused, Usage
 from quorate.galera.declaration import ACTIONS
-from quorate.host.command import Result
 from quorate.plan.render import pcs
 from quorate.plan.resources import wanted
 from tests import ROOT
-from tests.fakes import FakeCommands
 from tests.unit.plan.examples import EXAMPLES, path_of, plan_of
 
 def lines(plan, version=None):
@@ -136,63 +131,3 @@ def test_the_unit_of_the_system():
     create = [line for line in lines(plan_of("three-controllers", ('pacemaker = "2.1"', 'system = "redhat"')))
               if "create httpd" in line]
     assert create[0].startswith("pcs resource create httpd systemd:httpd ")
-
-
-# -- the command
-
-def run(*words):
-    done = subprocess.run([os.path.join(ROOT, "bin", "quorate"), "plan", "pcs"] + list(words), stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, universal_newlines=True)
-    return done.returncode, done.stdout, done.stderr
-
-
-def test_it_prints_the_script():
-    assert run(path_of("five-dedicated"), "--pacemaker", "2.1") == (0, pcs.render(plan_of("five-dedicated"), "2.1"), "")
-
-
-@pytest.mark.parametrize("words", [[], ["a", "b"], ["--what", "a"], ["a", "--pacemaker"], ["a", "--pacemaker", "1.1"],
-                                   ["a", "--shadow"]])
-def test_words_that_mean_nothing(words):
-    with pytest.raises(Usage):
-        plan.pcs(words)
-
-
-def test_shadow_begins_with_an_empty_configuration_where_no_cluster_runs(tmp_path):
-    plan, path = plan_of("three-controllers"), str(tmp_path / "cib.xml")
-    commands = FakeCommands().allow("cibadmin", "-Q", rc=102).allow("pcs", "-f", path, ...)
-    text = shadow(plan, path, "2.1", commands)
-    assert ["pcs"] + [word for word in commands.calls[-1][3:]] == pcs.line(
-        pcs.sections(plan, "2.1")[-1].steps[-1].words).split()
-    assert len(commands.calls) == 1 + len(lines(plan))
-    with open(path, encoding="utf-8") as file:
-        assert '<node id="3" uname="n3"/>' in file.read()
-    assert os.stat(path).st_mode & 0o777 == 0o600
-    assert "crm_simulate --simulate --xml-file %s --node-up n1 --node-up n2 --node-up n3\n" % path in text
-
-
-def test_shadow_of_a_running_cluster_and_of_a_file(tmp_path):
-    plan, path = plan_of("three-controllers"), str(tmp_path / "cib.xml")
-    commands = FakeCommands().allow("cibadmin", "-Q", out="<cib/>").allow("pcs", "-f", path, ...)
-    assert "--node-up" not in shadow(plan, path, "2.1", commands)
-    with open(path, encoding="utf-8") as file:
-        assert file.read() == "<cib/>"
-    shadow(plan, path, "2.1", FakeCommands().allow("pcs", "-f", path, ...))  # the file is there: nobody is asked
-
-
-def test_shadow_says_what_pcs_says(tmp_path):
-    path = str(tmp_path / "cib.xml")
-    commands = FakeCommands().allow("cibadmin", ..., rc=127).allow("pcs", "-f", path, ..., then=lambda argv, _stdin: Result(
-        argv, 1, "", "Error: Agent 'ocf:quorate:x' is not installed\nError: Errors have occurred, therefore pcs is unable to "
-        "continue\n", False))
-    with pytest.raises(Refused, match="pcs -f .*property set.*: Error: Agent 'ocf:quorate:x' is not installed"):
-        plan.shadow(plan_of("three-controllers"), path, "2.1", commands)
-
-
-def test_shadow_needs_fencing_too(tmp_path):
-    with pytest.raises(Refused, match="fencing of ctl1, ctl2, data1, data2, data3 is not in the plan"):
-        plan.shadow(plan_of("five-dedicated"), str(tmp_path / "cib.xml"), "3.0", FakeCommands())
-
-
-@pytest.mark.parametrize("out, version", [("0.11.5\n", "2.1"), ("0.12.0.2\n", "3.0"), ("0.10.8\n", None), ("", None)])
-def test_the_release_of_pcs(out, version):
-    assert plan.installed(FakeCommands().expect("pcs", "--version", out=out)) == version
