@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client that publishes with confirms and consumes with acknowledgements, all the time, through whatever happens.
+"""A client that publishes with confirms and consumes with acknowledgements, all the time, whatever happens to the brokers.
 
     confirming.py HOST,HOST,... USER PASSWORD_FILE DIRECTORY RATE
 
-Writes DIRECTORY/confirmed (the number of each message that the broker confirmed) and DIRECTORY/received (of each that it
-delivered and that was then acknowledged), a line each. A message may come twice; one that was confirmed and never comes is
-lost. On SIGTERM it stops publishing, consumes until nothing has come for a while, and prints its figures as JSON.
+It writes to DIRECTORY/confirmed the number of each message that the broker confirmed, and to DIRECTORY/received that of each
+message that was delivered and then acknowledged, a line each. A message may be delivered twice; one that was confirmed and is
+never delivered is lost. On SIGTERM it stops publishing, consumes until nothing has come for a while, and prints its figures as
+JSON.
 """
 
 import json
@@ -17,11 +18,11 @@ import time
 
 QUEUE = "confirmed"
 QUIET = 5.0   # seconds without a message after which the queue counts as empty
-AT_MOST = 90.0
+AT_MOST = 90.0  # seconds to consume after SIGTERM
 
 
 class Client:
-    """Both halves; each has a connection of its own, to one host after the other."""
+    """Publisher and consumer; each has a connection of its own, and tries one host after the other."""
 
     def __init__(self, hosts, user, password_file, directory, rate):
         self.hosts, self.user, self.directory, self.rate = hosts, user, directory, rate
@@ -40,7 +41,7 @@ class Client:
             socket_timeout=3, stack_timeout=4, blocked_connection_timeout=6, connection_attempts=1))
 
     def publish(self):
-        """Publish until told to end."""
+        """Publish until SIGTERM."""
         import pika
         number, host, connection, channel = 0, 0, None, None
         with open(os.path.join(self.directory, "confirmed"), "a", encoding="ascii", buffering=1) as record:
@@ -55,7 +56,7 @@ class Client:
                     channel.basic_publish("", QUEUE, b"%d" % number, pika.BasicProperties(delivery_mode=2), mandatory=True)
                     record.write("%d\n" % number)
                     self.figures["confirmed"] += 1
-                except Exception:  # whatever it is: this message was not confirmed
+                except Exception:  # whatever happened, this message was not confirmed
                     self.figures["failed"] += 1
                     channel, host = None, host + 1
                     close(connection)
@@ -64,8 +65,8 @@ class Client:
         close(connection)
 
     def consume(self):
-        """Consume until told to end and nothing has come for a while."""
-        seen, host = set(), 1
+        """Consume until SIGTERM, and then until nothing has come for a while."""
+        received, host = set(), 1
         with open(os.path.join(self.directory, "received"), "a", encoding="ascii", buffering=1) as record:
             while not self._over():
                 connection = None
@@ -76,8 +77,8 @@ class Client:
                     for method, _properties, body in channel.consume(QUEUE, inactivity_timeout=0.5):
                         if method is not None:
                             number = int(body)
-                            self.figures["again" if number in seen else "received"] += 1
-                            seen.add(number)
+                            self.figures["again" if number in received else "received"] += 1
+                            received.add(number)
                             record.write("%d\n" % number)
                             channel.basic_ack(method.delivery_tag)
                             self.last = time.monotonic()
@@ -96,7 +97,7 @@ class Client:
 
 
 def close(connection):
-    """Whatever state it is in."""
+    """Close the connection, in whatever state it is."""
     try:
         if connection is not None and connection.is_open:
             connection.close()
@@ -105,7 +106,7 @@ def close(connection):
 
 
 def main(argv):
-    """Entry."""
+    """Publish and consume until SIGTERM, then print the figures."""
     hosts, user, password_file, directory, rate = argv
     client = Client(hosts.split(","), user, password_file, directory, float(rate))
     threads = [threading.Thread(target=target, daemon=True) for target in (client.publish, client.consume)]
@@ -119,7 +120,7 @@ def main(argv):
     threads[0].join(30)
     client.done.wait(AT_MOST)
     print(json.dumps(client.figures), flush=True)
-    os._exit(0)  # a thread may hang in a connection to a broker that does
+    os._exit(0)  # a thread may hang in a connection to a hung broker
 
 
 if __name__ == "__main__":

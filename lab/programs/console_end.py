@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The far end of a console, in a node: an instance with a token in nova's database, its compute host, its screen.
+"""The end of a console, in a node: an instance with a token in nova's database, its compute host, its screen.
 
     console_end.py PORT HOST
 
 The instance's row and the token are made by nova's own objects, so the token is a real one; it is printed. Then this process
-is the compute host (an RPC server that says that the port is the console's) and the screen (a TCP server that speaks the
-beginning of RFB 3.8, without a password, and calls itself what WHO says). Runs until it is killed.
+is the compute host (an RPC server that confirms the console's port) and the screen (a TCP server that implements the beginning of
+RFB 3.8, without a password, under the name NAME). It runs until it is killed.
 """
 
 import socket
@@ -14,12 +14,12 @@ import sys
 import threading
 import uuid
 
-WHO = b"quorate console"
-RPC_VERSION = "6.99"  # of nova.compute.rpcapi; any 6.x that is asked for is served
+NAME = b"quorate console"
+RPC_VERSION = "6.99"  # of nova.compute.rpcapi; serves every 6.x
 
 
 def screen(connection):
-    """One viewer: version, security none, ServerInit (RFC 6143, 7.1 to 7.3); then what it says comes back."""
+    """Serve a viewer: version, security none, ServerInit (RFC 6143, 7.1 to 7.3); then send back what it sends."""
     connection.sendall(b"RFB 003.008\n")
     take(connection, 12)
     connection.sendall(b"\x01\x01")
@@ -27,16 +27,16 @@ def screen(connection):
     connection.sendall(struct.pack(">I", 0))
     take(connection, 1)
     pixel = struct.pack(">BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
-    connection.sendall(struct.pack(">HH", 640, 480) + pixel + struct.pack(">I", len(WHO)) + WHO)
+    connection.sendall(struct.pack(">HH", 640, 480) + pixel + struct.pack(">I", len(NAME)) + NAME)
     while True:
-        said = connection.recv(4096)
-        if not said:
+        received = connection.recv(4096)
+        if not received:
             return
-        connection.sendall(said)
+        connection.sendall(received)
 
 
 def take(connection, size):
-    """Exactly so many bytes."""
+    """Exactly `size` bytes."""
     found = b""
     while len(found) < size:
         more = connection.recv(size - len(found))
@@ -47,7 +47,7 @@ def take(connection, size):
 
 
 def serve(port):
-    """Every viewer in a thread."""
+    """Serve each viewer in a thread."""
     with socket.create_server(("0.0.0.0", port)) as server:
         while True:
             connection = server.accept()[0]
@@ -55,7 +55,7 @@ def serve(port):
 
 
 def viewer(connection):
-    """One connection until it ends."""
+    """Serve a connection until it ends."""
     with connection:
         try:
             screen(connection)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an application leaves in a broker: put it there, or count it. Run in the lab's network.
+"""What an application puts into a broker: makes it, or counts it. Runs in the lab's network.
 
     furniture.py put|count HOST USER PASSWORD_FILE MESSAGES
 """
@@ -21,7 +21,7 @@ def connect(host, user, password_file):
 
 
 def put(channel, messages):
-    """Exchanges, queues, bindings, and messages of which each was confirmed."""
+    """Make exchanges, queues, bindings, and messages, each of them confirmed."""
     import pika
     channel.exchange_declare("topic", "topic", durable=True)
     channel.exchange_declare("fanout", "fanout", durable=True)
@@ -36,19 +36,19 @@ def put(channel, messages):
 
 
 def count(connection):
-    """Messages that wait in each queue; -1 when the queue cannot be used."""
+    """{queue: number of its messages}; -1 when the queue cannot be used."""
     found = {}
     for name, arguments in QUEUES.items():
         try:
             found[name] = connection.channel().queue_declare(name, durable=True, arguments=arguments, passive=True) \
                 .method.message_count
-        except Exception:  # pika has several; the channel is gone with each
+        except Exception:  # pika has several; each closes the channel
             found[name] = -1
     return found
 
 
 def main(argv):
-    """Entry."""
+    """Put the furniture there, or print what is there."""
     verb, host, user, password_file, messages = argv
     connection = connect(host, user, password_file)
     if verb == "put":

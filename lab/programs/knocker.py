@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Clients on every listener: a new connection every so often, whatever became of the one before, and what came of each.
+"""Clients of every listener: each makes a new connection at a fixed rate, whatever became of the one before.
 
-    knocker.py --rate 10 --seconds 5 NAME=ADDRESS:PORT ...      NAME+tls: with TLS;  galera_cluster: a login and a question
+    knocker.py --rate 10 --seconds 5 NAME=ADDRESS:PORT ...      NAME+tls: with TLS;  galera...: a login and a query
 
-What is asked comes as JSON on standard input: {NAME: {"ask": [[words of the request, body or null, [codes]], ...],
-"token": TOKEN or null}}, in turn; a name that is not there gets GET and every third time POST of /v2, and 200 is an answer.
+The requests come as JSON on standard input: {NAME: {"ask": [[request, body or null, [codes that are answers]], ...],
+"token": TOKEN or null}}; they are made in turn. Other names get GET /v2 and every third time POST /v2, and 200 is an answer.
 
-One line an attempt on standard output: name, when it began (seconds of the monotonic clock, the same for all processes of
-this machine), how long it took, `ok` or what went wrong.
+It prints a line for each attempt: name, when it began (seconds of the monotonic clock, which is the same for all processes of this
+machine), how long it took, `ok` or what went wrong.
 """
 
 import argparse
@@ -26,7 +26,7 @@ ANYTHING = [["POST /v2", "{}", ["200"]], ["GET /v2", None, ["200"]], ["GET /v2",
 
 
 def ask_database(host, port, user, password, limit):
-    """A login and a question. To leave after the greeting would do, but max_connect_errors of those close the door."""
+    """Log in and run a query. Without the login the server would count an error, and block the host after max_connect_errors."""
     import pymysql
     try:
         connection = pymysql.connect(host=host, port=port, user=user, password=password, connect_timeout=limit,
@@ -41,7 +41,7 @@ def ask_database(host, port, user, password, limit):
 
 
 def request(name, number, requests):
-    """The bytes of one, and the status codes that are an answer to it."""
+    """The bytes of the `number`-th request to `name`, and the status codes that are an answer to it."""
     known = requests.get(name, {"ask": ANYTHING})
     words, body, codes = known["ask"][number % len(known["ask"])]
     lines = [words + " HTTP/1.1", "Host: front", "Connection: close"]
@@ -53,7 +53,7 @@ def request(name, number, requests):
 
 
 async def talk(name, host, port, number, options):
-    """One attempt; the words of what went wrong, or ok."""
+    """Make one attempt; `ok` or what went wrong."""
     if name.startswith("galera"):
         return await asyncio.get_running_loop().run_in_executor(
             options.pool, ask_database, host, port, options.user, options.password, options.seconds)
@@ -69,6 +69,7 @@ async def talk(name, host, port, number, options):
 
 
 async def attempt(name, host, port, number, options):
+    """Make one attempt and print its line."""
     began = time.monotonic()
     try:
         came = await asyncio.wait_for(talk(name, host, port, number, options), options.seconds)
@@ -80,6 +81,7 @@ async def attempt(name, host, port, number, options):
 
 
 async def knock(options):
+    """Make attempts at all places, for ever."""
     places = []
     for word in options.places:
         name, _, where = word.partition("=")
@@ -91,7 +93,7 @@ async def knock(options):
             task = asyncio.ensure_future(attempt(name, host, port, number + index, options))
             running.add(task)
             task.add_done_callback(running.discard)
-            # Spread over the interval, so that they do not come in bursts.
+            # The places are spread over the interval, so that attempts do not come in bursts.
             due += 1 / options.rate / len(places)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
         number += 1
@@ -101,8 +103,8 @@ async def knock(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rate", type=float, default=10, help="attempts a second at each place")
-    parser.add_argument("--seconds", type=float, default=5, help="patience with one attempt")
-    parser.add_argument("--user", help="of the database")
+    parser.add_argument("--seconds", type=float, default=5, help="seconds after which an attempt has failed")
+    parser.add_argument("--user", help="user of the database")
     parser.add_argument("--password-file")
     parser.add_argument("places", nargs="+")
     options = parser.parse_args()

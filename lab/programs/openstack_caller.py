@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls a service through the broker all the time and writes down what it felt; runs in a node, with OpenStack's own library.
+"""Calls a service through the broker all the time and records the results; runs in a node, with OpenStack's own library.
 
     openstack_caller.py CONFIG EXCHANGE TOPIC SERVER[,SERVER...]|- METHOD RECORD [TIMEOUT] [VERSION]
 
-Several servers are called in turn. A line a call in RECORD: unix seconds when it began, seconds it took, "ok" or the name of what went wrong. Ends with SIGTERM.
+Several servers are called in turn. It appends a line for each call to RECORD: unix seconds when it began, seconds it took, "ok" or
+the name of the exception. It ends at SIGTERM.
 """
 
 import signal
@@ -13,7 +14,7 @@ import time
 from oslo_config import cfg
 import oslo_messaging
 
-EVERY = 0.2  # seconds from the begin of one call to that of the next
+EVERY = 0.2  # seconds from the start of one call to the start of the next
 
 
 def main(argv):
@@ -35,7 +36,7 @@ def main(argv):
             try:
                 clients[0].call({"read_deleted": "no", "user_id": None, "project_id": None}, method)
                 what = "ok"
-            except Exception as error:  # whatever it is, it is what a client felt
+            except Exception as error:  # whatever it is, the client got it
                 what = type(error).__name__
             took = time.monotonic() - clock
             file.write("%.2f %.3f %s\n" % (began, took, what))

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What stands behind the listeners of the APIs in a lab that is about the front door: answers as OpenStack's APIs do to a
-check and to anybody, and says who it is. standin.py ADDRESS PORT ..."""
+"""A stand-in for the APIs behind the front door of a lab: it answers checks and clients as OpenStack's APIs do, and names its node.
+
+    standin.py ADDRESS PORT ...
+"""
 
 import http.server
 import json
@@ -13,10 +15,10 @@ VERSIONS = json.dumps({"versions": [{"id": "v2.1", "status": "CURRENT"}]}) + "\n
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """/healthcheck and everything else; the name of the node in a header."""
+    """Answers /healthcheck and every other path, with the name of the node in a header."""
 
     protocol_version = "HTTP/1.1"
-    server_version = "stand-in"  # nobody shall take it for the service
+    server_version = "stand-in"  # it must not be mistaken for the service
 
     def do_GET(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -30,11 +32,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_POST = do_GET
 
     def log_message(self, *_):
-        """Quiet: HAProxy has a log."""
+        """No log: HAProxy has one."""
 
 
 def main():
-    """One server a port, all in one process, so that one signal ends or stops them all."""
+    """Serve each port, all in one process, so that one signal kills or stops all of them."""
     for port in sys.argv[2:]:
         http.server.ThreadingHTTPServer.request_queue_size = 128
         server = http.server.ThreadingHTTPServer((sys.argv[1], int(port)), Handler)

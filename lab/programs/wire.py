@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A slow, lossy cable: takes a node's interface off its bridge and passes its frames on late. Where tc has no netem.
+"""A slow and lossy network: relays the frames between a node's interface and its bridge, for kernels without tc's netem.
 
     wire.py PORT OUTER INNER BRIDGE DELAY LOSS     frames between PORT and OUTER-INNER (made here, OUTER in BRIDGE)
 
-Runs in the lab's network namespace until SIGTERM, then plugs PORT back; or until PORT is gone. Frames keep the kernel's
-virtio header, so segments that are yet to be cut or summed by the receiver pass as they are.
+It runs in the lab's network namespace until SIGTERM, and then makes PORT a port of the bridge again; or until PORT is gone.
+DELAY in seconds, LOSS in per cent. Frames keep the kernel's virtio header, so that segments whose checksum or segmentation is left
+to the hardware pass unchanged.
 """
 
 import heapq
@@ -31,7 +32,7 @@ def tap(interface):
 
 
 def ip(*words):
-    """ip(8); errors are the caller's matter."""
+    """Run ip(8); its exit code."""
     return subprocess.call(("ip",) + words, stderr=subprocess.DEVNULL)
 
 
@@ -57,11 +58,11 @@ def relay(port, inner, delay, loss):
             try:
                 end.send(frame)
             except BlockingIOError:
-                pass  # a full queue loses frames, as a switch does
+                pass  # frames that do not fit into the queue are lost, as in a switch
 
 
 def main():
-    """Put the relay into the cable, run, take it out again."""
+    """Put the relay between port and bridge, run it, and remove it again."""
     port, outer, inner, bridge, delay, loss = sys.argv[1:7]
     ip("link", "delete", outer)
     ip("link", "add", outer, "type", "veth", "peer", "name", inner)
@@ -71,7 +72,7 @@ def main():
     try:
         relay(port, inner, float(delay), float(loss))
     except OSError:
-        pass  # the node is off: its interface went
+        pass  # the node is off, and its interface gone
     finally:
         master = master_of(outer) or bridge
         ip("link", "delete", outer)
@@ -79,7 +80,7 @@ def main():
 
 
 def master_of(interface):
-    """The bridge that `interface` is in now (it may have been moved by a partition)."""
+    """The bridge of `interface` now: a partition may have moved it."""
     command = ["ip", "-o", "link", "show", "dev", interface]
     shown = subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout.split()
     return shown[shown.index("master") + 1] if "master" in shown else None

@@ -1,13 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A client that writes all the time and remembers what was acknowledged.
+"""A client that writes all the time and records what was acknowledged.
 
     writer.py --host VIP --port 3306 --user app --password-file F --record FILE [--workers N] [--rate PER_SECOND]
 
-Every acknowledged row is a line in the record, flushed before the next write, so that whoever looks for it afterwards
-knows what the database owes. A write whose connection broke during the commit may or may not have happened: it is counted
-as unknown, and neither owed nor forbidden. SIGUSR1 begins a new scene, counted apart. Ends at SIGTERM or SIGINT and
-prints its figures as JSON.
+Every acknowledged row is a line in the record, flushed before the next write: these rows must be in the database afterwards. A
+write whose connection broke during the commit may or may not have happened: it counts as unknown, and the row may be there or not.
+SIGUSR1 begins a new scene, which is counted separately. At SIGTERM or SIGINT it ends and prints its figures as JSON.
 """
 
 import argparse
@@ -21,11 +20,11 @@ import time
 import pymysql
 
 TABLE = "quorate_lab.ledger"
-TIMEOUT = 5  # seconds for a connection or an answer, as an application would have it
+TIMEOUT = 5  # seconds for a connection or an answer, as in an application
 
 
 class Figures:
-    """What the client felt, over all workers."""
+    """Counts and times over all workers."""
 
     def __init__(self, record):
         self.lock = threading.Lock()
@@ -54,7 +53,7 @@ class Figures:
             self.errors[text] = self.errors.get(text, 0) + 1
 
     def take(self):
-        """The figures so far; the stall still going on counts."""
+        """The figures so far; a stall that has not ended counts as well."""
         with self.lock:
             now = time.monotonic()
             return {"acked": self.acked, "failed": self.failed, "unknown": self.unknown,
@@ -64,13 +63,13 @@ class Figures:
                     "before": self.before}
 
     def scene(self, now):
-        """The figures since the scene began."""
+        """The figures of the current scene. `now`: monotonic."""
         acked, failed, unknown = self.start
         return {"number": self.number, "acked": self.acked - acked, "failed": self.failed - failed,
                 "unknown": self.unknown - unknown, "longest_stall": round(max(self.scene_longest, now - self.last), 2)}
 
     def next_scene(self):
-        """Keep the scene's figures as those before, and count anew."""
+        """Keep the figures of the scene as `before`, and begin a new one."""
         with self.lock:
             self.before = self.scene(time.monotonic())
             self.number += 1
@@ -78,7 +77,7 @@ class Figures:
 
 
 def work(number, options, password, figures, ended):
-    """One worker: connect, insert and commit one row after the other, connect again when that fails."""
+    """One worker: connect, insert and commit one row after the other, and connect again when that fails."""
     connection, count, until = None, 0, 0.0
     pause = options.workers / options.rate if options.rate else 0
     while not ended.is_set():
@@ -122,16 +121,16 @@ def main():
     parser.add_argument("--state", help="file that holds the figures so far, rewritten twice a second")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rate", type=float, default=100,
-                        help="writes a second over all workers; 0: as fast as it goes")
+                        help="writes a second over all workers; 0: as many as possible")
     parser.add_argument("--recycle", type=float, default=4.0,
                         help="seconds after which a worker takes a new connection, as a connection pool does "
                              "(oslo.db: connection_recycle_time)")
-    parser.add_argument("--tag", default=str(os.getpid()), help="makes the rows of this run its own")
+    parser.add_argument("--tag", default=str(os.getpid()), help="beginning of the ids of this run's rows")
     options = parser.parse_args()
     with open(options.password_file, encoding="utf-8") as file:
         password = file.read().strip()
-    ended, turned = threading.Event(), threading.Event()
-    signal.signal(signal.SIGUSR1, lambda *_: turned.set())  # not more: the handler may interrupt who holds the lock
+    ended, new_scene = threading.Event(), threading.Event()
+    signal.signal(signal.SIGUSR1, lambda *_: new_scene.set())  # nothing else: the handler may interrupt code that holds the lock
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     with open(options.record, "a", encoding="ascii") as record:
@@ -141,8 +140,8 @@ def main():
         for worker in workers:
             worker.start()
         while not ended.wait(0.5):
-            if turned.is_set():
-                turned.clear()
+            if new_scene.is_set():
+                new_scene.clear()
                 figures.next_scene()
             if options.state:
                 with open(options.state + ".new", "w", encoding="ascii") as file:
