@@ -5,7 +5,7 @@ Runs every few seconds as a fresh process. So what only an unhealthy server need
 """
 
 from quorate.galera import facts
-from quorate.galera.server import observe, process
+from quorate.galera.server import observe
 from quorate.host import daemon
 from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
@@ -38,7 +38,8 @@ def outcome_of(context, state_files, observed):
 def _without_server(context, state_files):
     """No server: it died, or this instance waits for its promotion, or is stopped."""
     if state_files.has(daemon.PROCESS_FILE):
-        reason = "The database server died: %s" % process.last_error(state_files)
+        from quorate.galera.server.process import last_error
+        reason = "The database server died: %s" % last_error(state_files)
         context.log.error(reason)
         return Outcome(codes.NOT_RUNNING, None if context.is_probe else reason)
     if not state_files.has("started"):

@@ -6,7 +6,6 @@ from collections import namedtuple
 
 from quorate.errors import Unreadable
 from quorate.galera import facts
-from quorate.galera.server.process import find, new_log
 from quorate.host import daemon
 
 DATADIR = "/var/lib/mysql"
@@ -46,6 +45,7 @@ def observe(context, state_files):
     """The Observation of this node's server, by its process first and then by its own answer."""
     process = daemon.launched_process(context, state_files)
     if process is None:
+        from quorate.galera.server.process import find
         process = find(context, state_files, data_directory(context, state_files))
     if process is not None and daemon.is_ending(process):
         # While it ends it accepts no connection, which looks like a server that starts; wait until it is gone.
@@ -101,6 +101,7 @@ def is_receiving(state_files, processes, process):
         words = " ".join(child.argv)
         if "wsrep_sst_" in words and "joiner" in words:
             return True
+    from quorate.galera.server.process import new_log
     log = new_log(state_files, state_files.read(daemon.PROCESS_FILE).get("log", ""))
     begun = max(log.rfind("Receiving IST: "), log.rfind("Prepared IST receiver"))
     return begun > max(log.rfind("IST received"), log.rfind("100.0% ("), log.rfind("Receiving IST...100.0%"))
