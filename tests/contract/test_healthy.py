@@ -7,7 +7,6 @@ Each runs in a fresh interpreter, with a service that is made up of a process, s
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
 import threading
