@@ -38,8 +38,8 @@ def views(resource=None):
         now, name = participant.context.clock.now(), participant.context.instance
         data = {"resource": name, "time": int(now), "generation": snapshot.generation, "founder": snapshot.founder,
                 "members": sorted(snapshot.members), "nodes": sorted(snapshot.nodes),
-                "decisions": {node: plain(participant.with_data_root(decision)) for node,
-                              decision in conclusion(snapshot)},
+                "decisions": {node: plain(participant.with_data_root(decision))
+                              for node, decision in conclusion(snapshot)},
                 "reports": {node: plain(report) for node, report in snapshot.reports.items()}}
         lines = table(snapshot, now, participant.published.statuses(), participant.data_root())
         found.append((name, AGENT, lines, data))

@@ -55,8 +55,9 @@ class RabbitmqCheck(Check):
     description = """Answers a load balancer on port 9201, and keepalived, Prometheus and operators. Without a \
 listening socket it observes once, prints a sentence and exits.
 
-As a server it asks the broker again and again, and answers every request from the last fact, which is never older \
-than two seconds: a broker that hangs makes it answer 503, never wait. No Erlang machine is started. systemd starts it with
+As a server it asks the broker again and again, and answers every request from the last fact, which is never \
+older than two seconds: a broker that hangs makes it answer 503, never wait. No Erlang machine is started. systemd \
+starts it with
 
     systemctl enable --now quorate-rabbitmq-check.socket
 

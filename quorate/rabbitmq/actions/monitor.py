@@ -93,8 +93,8 @@ def outcome_of(context, state_files, layout, observed):
         return _published_outcome(Participant(context, state_files, layout=layout), observed)
     except Unavailable as error:
         well = observed.state in (facts.RUNNING, facts.STARTING, facts.WAITING)
-        return unpublished(context, error, Outcome(codes.SUCCESS) if well
-                           else Outcome(codes.DEGRADED, observed.sentence))
+        outcome = Outcome(codes.SUCCESS) if well else Outcome(codes.DEGRADED, observed.sentence)
+        return unpublished(context, error, outcome)
 
 
 def _published_outcome(participant, observed):

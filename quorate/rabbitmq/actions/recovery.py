@@ -59,9 +59,8 @@ def monitor_partitioned(participant, observed):
         return Outcome(codes.DEGRADED, observed.sentence)
     context.log.error(observed.sentence)
     # Pacemaker keeps 144 characters of it.
-    return Outcome(codes.ERR_GENERIC,
-                   "Partitioned from the cluster on %s (%s); restarted, and waits until it can connect." % (
-        ", ".join(others), observed.state))
+    return Outcome(codes.ERR_GENERIC, "Partitioned from the cluster on %s (%s); restarted, and waits until it can "
+                   "connect." % (", ".join(others), observed.state))
 
 
 def is_stalled(context, state_files, process, log):

@@ -140,9 +140,8 @@ def _wait_for_clock(participant, decision):
         return
     since = peer[0].since + 1
     if not context.deadline.poll(lambda: context.clock.now() > since, every=0.2, up_to=CLOCK_PATIENCE):
-        raise Failed(codes.ERR_GENERIC,
-                     "The clock of %s is %d s behind that of %s, so a new node cannot join: synchronise "
-                     "the clocks." % (this_node(context), since - context.clock.now(), peer[0].node))
+        raise Failed(codes.ERR_GENERIC, "The clock of %s is %d s behind that of %s, so a new node cannot join: "
+                     "synchronise the clocks." % (this_node(context), since - context.clock.now(), peer[0].node))
 
 
 def _claim_founding(participant):
@@ -261,8 +260,8 @@ def _patience(participant, waited):
 # the monitor of a broker that boots
 
 def monitor_startup(participant, observed):
-    """Publish what a broker that does not serve yet is waiting for; force its boot, or fail it, where that is due. The
-    Outcome."""
+    """The monitor of a broker that boots: publish which nodes it waits for; force its boot where that is due. The
+    Outcome: failed when the boot is stalled."""
     context, state_files = participant.context, participant.state_files
     last = participant.published.last_published()
     observed = _steady(observed, last.state if last is not None else None)
@@ -275,9 +274,8 @@ def monitor_startup(participant, observed):
                if node != snapshot.me and one.state == facts.RUNNING]
     if serving and observed.process is not None and recovery.is_stalled(
             context, state_files, observed.process, participant.layout.log):
-        return Outcome(codes.ERR_GENERIC,
-                       "Its boot is stalled for %d s although the cluster runs on %s; it is restarted." % (
-            recovery.STALLED_AFTER, ", ".join(serving)))
+        return Outcome(codes.ERR_GENERIC, "Its boot is stalled for %d s although the cluster runs on %s; it is "
+                       "restarted." % (recovery.STALLED_AFTER, ", ".join(serving)))
     waited = state_files.elapsed("waiting", context.clock)
     ordered = snapshot.override is not None and snapshot.override.node == snapshot.me
     if decision.action == facts.FORCE and (ordered or waited >= context.parameters.recovery_wait):

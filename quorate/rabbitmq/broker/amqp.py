@@ -41,7 +41,7 @@ def handshake(host, port, timeout, tls=False):
     try:
         one = connect(host, port, max(0.01, timeout))
     except ConnectionRefusedError:
-        return Handshake(False, None, "Nobody listens on %s port %d." % (host, port))
+        return Handshake(False, None, "Nothing listens on %s port %d." % (host, port))
     except (socket.timeout, BlockingIOError):  # its queue of connections is full
         return Handshake(None, False, "%s did not accept a connection on port %d within %g s."
                          % (_PUBLIC, port, timeout))
@@ -76,9 +76,8 @@ def parse_greeting(data, port):
     if data[:1] == b"\x01" and data[7:11] == _START:
         return Handshake(True, True)
     if not data:
-        return Handshake(True, None,
-                         "%s closed the connection on port %d without an answer: it may expect TLS there, or have "
-                               "no connection left." % (_PUBLIC, port))
+        return Handshake(True, None, "%s closed the connection on port %d without an answer: it may expect TLS there, "
+                         "or have no connection left." % (_PUBLIC, port))
     return Handshake(True, None, "What listens on port %d does not speak AMQP 0-9-1." % port)
 
 
@@ -229,8 +228,8 @@ def session_result(error, port, timeout):
     names = {one.__name__ for one in type(error).__mro__}
     text = " ".join(str(error.args[-1] if error.args else error).split())[:160] or type(error).__name__
     if isinstance(error, NoAnswer) or "AMQPHeartbeatTimeout" in names:
-        return SessionResult(Handshake(True, False, "%s did not answer on port %d for %g s."
-                                       % (_PUBLIC, port, timeout)))
+        return SessionResult(
+            Handshake(True, False, "%s did not answer on port %d for %g s." % (_PUBLIC, port, timeout)))
     if names & {"ProbableAuthenticationError", "AuthenticationError", "ProbableAccessDeniedError"}:
         full = "limit" in text and "reached" in text
         return SessionResult(Handshake(True, True, text), refused=not full, full=full)

@@ -14,8 +14,8 @@ DEGRADED = frozenset((ALARM, REFUSED, LEADERLESS, UNSYNCHRONISED, CRITICAL, EPMD
 #: The state in facts that a code stands for. `full` is unknown: it lives, and nothing more can be found out.
 STATES = {DOWN: facts.DOWN, STARTING: facts.STARTING, STOPPED: facts.STARTING, WAITING: facts.WAITING, HUNG: facts.HUNG,
           PAUSED: facts.PAUSED, DRAINING: facts.DRAINING, PARTITIONED: facts.PARTITIONED, MINORITY: facts.PARTITIONED,
-          FULL: facts.UNKNOWN, UNKNOWN: facts.UNKNOWN, RUNNING: facts.RUNNING, ALARM: facts.RUNNING,
-          REFUSED: facts.RUNNING,
+          FULL: facts.UNKNOWN, UNKNOWN: facts.UNKNOWN,
+          RUNNING: facts.RUNNING, ALARM: facts.RUNNING, REFUSED: facts.RUNNING,
           LEADERLESS: facts.RUNNING, UNSYNCHRONISED: facts.RUNNING, CRITICAL: facts.RUNNING, EPMD: facts.RUNNING}
 NEARLY = 0.85  # of the open files: RabbitMQ accepts no connection long before the last one (file_handle_cache, 3.10)
 SHOWN = 3      # names of queues in a sentence
@@ -46,12 +46,12 @@ def _silent(broker):
     if broker.files and broker.files[0] >= NEARLY * broker.files[1] - 100:
         return Health(FULL, False,
                       "RabbitMQ accepts no more connections: it has %d of %d files open; close clients, or raise "
-                                   "LimitNOFILE of its unit." % broker.files)
+                      "LimitNOFILE of its unit." % broker.files)
     return Health(HUNG, False, "RabbitMQ does not answer. %s" % (broker.error or "It was asked in AMQP."))
 
 
 def _closed(broker):
-    """Nobody listens on its port."""
+    """Nothing listens on its port."""
     if broker.process is None:
         return Health(DOWN, False, "RabbitMQ does not run on this node.")
     stage = broker.stage
@@ -79,7 +79,7 @@ def _draining():
 def _paused():
     return Health(PAUSED, False,
                   "RabbitMQ paused itself: it sees no majority of its cluster (pause_minority), and resumes by "
-                                 "itself once the others are back.")
+                  "itself once the others are back.")
 
 
 def _serving(broker):
@@ -91,12 +91,11 @@ def _serving(broker):
     if broker.full:
         return Health(FULL, False,
                       "RabbitMQ accepts no more connections: %s; close some, or see rabbitmqctl list_vhost_limits, "
-                                   "list_user_limits and connection_max."
-                      % (broker.error or "a limit is reached").rstrip("."))
+                      "list_user_limits and connection_max." % (broker.error or "a limit is reached").rstrip("."))
     if broker.refused:
         return Health(REFUSED, True,
                       "RabbitMQ serves clients and refuses the credentials of the check, so alarms and partitions "
-                                     "are unknown: %s" % (broker.error or "look at its log."))
+                      "are unknown: %s" % (broker.error or "look at its log."))
     if broker.alarms:
         return Health(ALARM, True, "RabbitMQ blocks publishers: alarm of %s on this node; %s" % (
             " and ".join(broker.alarms), "make room on its disk." if tuple(broker.alarms) == ("disk",)
@@ -107,15 +106,15 @@ def _serving(broker):
     if broker.unsynchronised:
         return Health(UNSYNCHRONISED, True,
                       "%s with a mirror that lacks messages: rabbitmqctl sync_queue, before the node "
-                                            "that has them is stopped." % _some(broker.unsynchronised, "queue"))
+                      "that has them is stopped." % _some(broker.unsynchronised, "queue"))
     if broker.epmd is False:
         return Health(EPMD, True,
                       "RabbitMQ serves clients, but epmd does not answer for it: rabbitmqctl and nodes that join "
-                                  "fail; start epmd (systemctl start epmd) and it registers again.")
+                      "fail; start epmd (systemctl start epmd) and it registers again.")
     if broker.quorum_critical:
         return Health(CRITICAL, True,
                       "RabbitMQ serves clients; some quorum queues have only just a majority: do not stop this "
-                                      "node.")
+                      "node.")
     return Health(RUNNING, True, "RabbitMQ serves clients.%s" % (" " + broker.error if broker.error else ""))
 
 
@@ -130,12 +129,11 @@ def _partitioned(broker):
     if broker.all_nodes and broker.running_nodes is not None and 2 * len(broker.running_nodes) < len(broker.all_nodes):
         return Health(MINORITY, False,
                       "RabbitMQ sees only %d of the %d nodes of its cluster: quorum queues do not work here." % (
-            len(broker.running_nodes), len(broker.all_nodes)))
+                          len(broker.running_nodes), len(broker.all_nodes)))
     return None
 
 
 def _some(names, what):
     """'2 quorum queues (a, b) are'."""
     shown = ", ".join(" ".join(name.split()) for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-    return "%d %s%s (%s) %s" % (len(names), what, "" if len(names) == 1 else "s", shown, "is" if len(names) == 1
-                                else "are")
+    return ("%d %s (%s) is" if len(names) == 1 else "%d %ss (%s) are") % (len(names), what, shown)

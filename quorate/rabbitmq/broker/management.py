@@ -55,8 +55,8 @@ def get(endpoint, path, timeout):
 
 
 def _request(endpoint, path):
-    lines = ["GET %s HTTP/1.0" % path, "Host: %s"
-             % endpoint.management_host]  # 1.0: the answer comes in one piece, and ends
+    # HTTP 1.0: the answer comes in one piece, and ends.
+    lines = ["GET %s HTTP/1.0" % path, "Host: %s" % endpoint.management_host]
     if endpoint.user:
         from binascii import b2a_base64
         words = ("%s:%s" % (endpoint.user, endpoint.password or "")).encode("utf-8")
@@ -98,9 +98,8 @@ def ask(endpoint, level, timeout):
         except Unanswered as error:
             return dict(found, error=error.reason)
         if answer.status == 401:
-            return dict(found, refused=True,
-                        error="RabbitMQ refuses the credentials of the monitor (user %s); it needs an "
-                                                   "account with the tag monitoring." % endpoint.user)
+            return dict(found, refused=True, error="RabbitMQ refuses the credentials of the monitor (user %s); it "
+                        "needs an account with the tag monitoring." % endpoint.user)
         found.update(read(answer, endpoint.node))
     return found
 

@@ -93,8 +93,8 @@ def launch(context, state_files, layout, arguments=()):
     process = daemon.launch(context, state_files, [layout.server], layout.log, env, layout.user, 0o027)
     if process is None:
         from quorate.ocf import codes  # not at the top: the check needs nothing of OCF
-        raise codes.Failed(codes.ERR_GENERIC, "%s ended at once: %s"
-                           % (layout.server, last_error(state_files, layout.log)))
+        raise codes.Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (
+            layout.server, last_error(state_files, layout.log)))
     return process
 
 
@@ -102,24 +102,24 @@ def prepare_directories(layout):
     """Make the directories of data and log where they are missing (a new disk), owned by the broker's user."""
     import pwd
     account = pwd.getpwnam(layout.user)
-    daemon.make_directories((layout.home, layout.base, os.path.dirname(layout.log)), account.pw_uid, account.pw_gid,
-                            0o750)
+    paths = layout.home, layout.base, os.path.dirname(layout.log)
+    daemon.make_directories(paths, account.pw_uid, account.pw_gid, 0o750)
 
 
 # what it said
 
 def last_error(state_files, log):
     """The broker's own last error as text; where it left none, a text that says so."""
-    return logged_error(state_files,
-                        log) or "it left no error in %s, so it was probably killed: see 'journalctl -k'" % log
+    error = logged_error(state_files, log)
+    return error or "it left no error in %s, so it was probably killed: see 'journalctl -k'" % log
 
 
 def logged_error(state_files, log):
     """The broker's own last error, from its log, or from what it printed before it had a log; None: it left none, so it
     was probably killed."""
     from quorate.rabbitmq.broker import parse
-    return parse.last_error(daemon.new_log(state_files, log,
-                                           LOG_MOST)) or parse.last_error(daemon.printed_output(state_files)[-2048:])
+    error = parse.last_error(daemon.new_log(state_files, log, LOG_MOST))
+    return error or parse.last_error(daemon.printed_output(state_files)[-2048:])
 
 
 # stopping

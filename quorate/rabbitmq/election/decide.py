@@ -60,8 +60,8 @@ def name_problem(snapshot):
     same = _others(snapshot, lambda one: one.name == own and (one.launched or one.data))
     if not same:
         return None
-    return "%s and %s have the same Erlang name %s: set NODENAME in rabbitmq-env.conf." % (snapshot.me, same[0].node,
-                                                                                           own)
+    return "%s and %s have the same Erlang name %s: set NODENAME in rabbitmq-env.conf." % (
+        snapshot.me, same[0].node, own)
 
 
 def _with_data_beside(snapshot, own, booted):
@@ -69,10 +69,10 @@ def _with_data_beside(snapshot, own, booted):
     if all(one.name in snapshot.unreachable for one in booted):
         # It may have seen the others stop before it. Then it would wait for no node, and be a cluster beside the
         # running one.
-        return Decision(WAIT,
-                        "%s run%s, but %s cannot connect to the broker there (TCP ports 4369 and 25672): started now, it "
-                        "would be a cluster of its own." % (_list(booted), "" if len(booted) > 1 else "s", snapshot.me),
-                        tuple(one.node for one in booted), urgent=True)
+        return Decision(
+            WAIT, "%s run%s, but %s cannot connect to the broker there (TCP ports 4369 and 25672): started now, it "
+            "would be a cluster of its own." % (_list(booted), "" if len(booted) > 1 else "s", snapshot.me),
+            tuple(one.node for one in booted), urgent=True)
     known = [one for one in booted if one.members is not None]
     if not known and (own.members is None or any(one.name in own.members for one in booted)):
         return Decision(START, "%s has data, and starts with them beside the running cluster." % snapshot.me)
@@ -82,8 +82,8 @@ def _with_data_beside(snapshot, own, booted):
     if any(own.name in one.members for one in known):
         return Decision(START, "%s has data and is a member of the running cluster." % snapshot.me)
     return Decision(
-        REFUSE, "%s has data, but the cluster of %s does not know it (it was forgotten, or has always been a cluster of "
-        "its own). Nothing is removed: if its data are not needed, move them away, and it joins as a new member." % (
+        REFUSE, "%s has data, but the cluster of %s does not know it (it was forgotten, or has always been a cluster "
+        "of its own). Nothing is removed: if its data are not needed, move them away, and it joins as a new member." % (
             snapshot.me, _list(known)), urgent=True, command="mv DATADIR/%s DATADIR/%s.old" % (own.name, own.name))
 
 
@@ -119,15 +119,14 @@ def _two_clusters(snapshot, own, excluded):
 def _as_ordered(snapshot, own, override):
     """The operator ordered that this node boots without the missing nodes."""
     if own.store == KHEPRI:
-        return Decision(REFUSE,
-                        "With Khepri a boot cannot be forced: RabbitMQ needs more than half of the cluster's nodes.",
-                        urgent=True, missing=absent(snapshot, own))
+        return Decision(
+            REFUSE, "With Khepri a boot cannot be forced: RabbitMQ needs more than half of the cluster's nodes.",
+            urgent=True, missing=absent(snapshot, own))
     better = [one.node for one in stopped_later(snapshot, own)]
     if better and not override.forced:
         return Decision(
             REFUSE, "%s stopped before %s, which know of newer changes." % (snapshot.me, ", ".join(better)),
-            urgent=True,
-            command=BOOT % better[0])
+            urgent=True, command=BOOT % better[0])
     return Decision(FORCE, "Boots without the missing nodes, as ordered by %s." % override.by, absent(snapshot, own))
 
 
@@ -160,13 +159,12 @@ def _without_data(snapshot, own):
     if silent:
         return Decision(
             WAIT, "%s did not report whether there are data; until then no first cluster is founded."
-            % ", ".join(silent),
-            silent, True, BOOT % snapshot.me)
+            % ", ".join(silent), silent, True, BOOT % snapshot.me)
     lost = sorted(node for node, one in snapshot.reports.items() if one.lost)
     if lost:
-        return Decision(REFUSE,
-                        "No node has data, but %s had some: is a file system not mounted? The command founds a new, "
-                        "empty cluster." % ", ".join(lost), urgent=True, command=BOOT % snapshot.me)
+        return Decision(
+            REFUSE, "No node has data, but %s had some: is a file system not mounted? The command founds a new, empty "
+            "cluster." % ", ".join(lost), urgent=True, command=BOOT % snapshot.me)
     launched = sorted(node for node, one in snapshot.reports.items() if one.launched)
     if snapshot.founder == snapshot.me or (snapshot.founder is None and launched[:1] == [snapshot.me]):
         return Decision(FOUND, "No node has data: %s founds the cluster." % snapshot.me)

@@ -80,9 +80,9 @@ def absent(snapshot, own):
     here = {one.name for one in snapshot.reports.values() if one.state in ALIVE or one.state == WAITING} | {own.name}
     nodes = {one.name: one.node for one in snapshot.reports.values() if one.name}
     gone = (own.members or frozenset()) - here
-    seen = own.running or frozenset()
-    return tuple(nodes.get(name, node_of(name, snapshot)) for name in sorted(gone,
-                                                                             key=lambda name: (name not in seen, name)))
+    last_seen = own.running or frozenset()
+    gone = sorted(gone, key=lambda name: (name not in last_seen, name))
+    return tuple(nodes.get(name, node_of(name, snapshot)) for name in gone)
 
 
 def node_of(name, snapshot):

@@ -100,27 +100,27 @@ class PublishedState(published.PublishedState):
 
     def snapshot(self):
         """The Snapshot of all that is known now."""
-        reports, present = self.received()
+        me, (reports, present) = this_node(self._context), self.received()
         nodes, generations = self.configured()
-        return facts.Snapshot(this_node(self._context), nodes | frozenset((this_node(self._context),)), reports,
-                              present,
-                              self.generation(), self.founder(), self.override(), generations)
+        return facts.Snapshot(me=me, nodes=nodes | frozenset((me,)), reports=reports, members=present,
+                              generation=self.generation(), founder=self.founder(), override=self.override(),
+                              generations=generations)
 
     def configured(self):
         """(frozenset of the nodes that may hold data: the parameter `nodes`, else all of the cluster, also those that
         are away; dict node -> the last forced boot that it took part in)."""
         from quorate.pacemaker import cib
-        names, generations = cib.configured_nodes(self._context.commands, self._context.deadline, self._name
-                                                  + "-generation")
+        names, generations = cib.configured_nodes(
+            self._context.commands, self._context.deadline, self._name + "-generation")
         named = (self._context.parameters.nodes or "").replace(",", " ").split()
         return frozenset(named or names), generations
 
     def open_generation(self):
         """Begin a generation, before a boot is forced. Returns its number."""
-        number = (self.generation() or 0) + 1
-        self._attributes.set_cluster_property(self._name + "-generation", "%d" % number)
-        self.took_part(number)
-        return number
+        generation = (self.generation() or 0) + 1
+        self._attributes.set_cluster_property(self._name + "-generation", "%d" % generation)
+        self.took_part(generation)
+        return generation
 
     def took_part(self, generation):
         """Record that this node runs in this generation, so that its report proves something in it."""

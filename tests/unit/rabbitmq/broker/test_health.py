@@ -13,8 +13,8 @@ BEAM = Process(71, 1, 500, "S", ("/usr/lib/erlang/erts-13.1.5/bin/beam.smp", "-s
 THREE = frozenset(("rabbit@n1", "rabbit@n2", "rabbit@n3"))
 WELL = Broker(BEAM, True, True, THREE, THREE, frozenset(), (), False, False, epmd=True, leaderless=(),
               unsynchronised=())
-CLOSED = Broker(BEAM, False, None, error="Nobody listens on 127.0.0.1 port 5672.")
-SILENT = Broker(BEAM, True, False, error="The broker took a connection on port 5672 and said nothing for 1 s.")
+CLOSED = Broker(BEAM, False, None, error="Nothing listens on 127.0.0.1 port 5672.")
+SILENT = Broker(BEAM, True, False, error="The broker accepted a connection on port 5672 and did not answer for 1 s.")
 
 
 @pytest.mark.parametrize("broker, code, ok", [
