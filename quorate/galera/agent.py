@@ -35,7 +35,7 @@ def _demote(context):
 
 
 def _monitor(context):
-    """What is true on this node."""
+    """Whether the server runs on this node, and what it does."""
     from quorate.galera.actions import monitor
     return monitor.monitor(context)
 
@@ -46,7 +46,7 @@ def reload_agent(context):
 
 
 def validate(context):
-    """Level 0: the parameters only. Level 10: this machine, and what will hurt later."""
+    """Level 0: the parameters only. Level 10: also what will cause problems on this machine."""
     from quorate.galera.validation import errors, warnings
     from quorate.ocf.advice import warn
     found = errors(context)

@@ -27,7 +27,7 @@ def monitor_startup(participant, observed):
         return Outcome(codes.FAILED_PROMOTED, "Restarted to bootstrap, as ordered by %s." % snapshot.override.by)
     participant.published.offer_self()
     if observed.state == facts.STARTING and participant.launched_to_bootstrap():
-        # It needs no others; InnoDB may have hours of log to apply. To give up on it would bring nobody a database.
+        # It needs no others; InnoDB may have hours of log to apply. A restart would begin that anew.
         if stalled >= parameters.stall_timeout:
             return Outcome(codes.FAILED_PROMOTED, "The server that bootstraps made no progress for %d s: %s" % (
                 stalled, last_error(participant.state_files)))

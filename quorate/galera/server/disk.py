@@ -68,8 +68,8 @@ def recorded(datadir, view):
 
 def settled(state_files, view):
     """Whether the server was observed to have committed everything before the change to this view."""
-    note = state_files.read("view", persistent=True)
-    return view is not None and note.get("settled") == "%s:%d" % (view.uuid, view.seq)
+    remembered = state_files.read("view", persistent=True)
+    return view is not None and remembered.get("settled") == "%s:%d" % (view.uuid, view.seq)
 
 
 def text(directory, name):
@@ -97,15 +97,15 @@ def transfer_broke_off(datadir, state):
 def last_view(state_files, datadir):
     """(my_uuid, View, arbitrators, names) of the last primary view: gvwstate.dat's, else the remembered one. names:
     dict masked member UUID -> node name."""
-    note = state_files.read("view", persistent=True)
-    names = dict(pair.partition("=")[::2] for pair in note.get("names", "").split())
-    arbitrators = frozenset(note.get("arbitrators", "").split())
+    remembered = state_files.read("view", persistent=True)
+    names = dict(pair.partition("=")[::2] for pair in remembered.get("names", "").split())
+    arbitrators = frozenset(remembered.get("arbitrators", "").split())
     found = parse.gvwstate(text(datadir, "gvwstate.dat"))
     if isinstance(found, facts.Gvwstate):
         return found.my_uuid, found.view, arbitrators, names
     try:
-        view = facts.View(note["uuid"], int(note["seq"]), frozenset(note["members"].split()))
-        return note["my"], view, arbitrators, names
+        view = facts.View(remembered["uuid"], int(remembered["seq"]), frozenset(remembered["members"].split()))
+        return remembered["my"], view, arbitrators, names
     except (KeyError, ValueError):
         return None, None, arbitrators, names
 
@@ -119,16 +119,16 @@ def remember_view(state_files, datadir, members=None):
     if not isinstance(found, facts.Gvwstate):
         return
     old = state_files.read("view", persistent=True)
-    note = {"my": found.my_uuid, "uuid": found.view.uuid, "seq": str(found.view.seq),
-            "members": " ".join(sorted(found.view.members)), "names": old.get("names", ""),
-            "arbitrators": old.get("arbitrators", ""), "settled": old.get("settled", "")}
+    remembered = {"my": found.my_uuid, "uuid": found.view.uuid, "seq": str(found.view.seq),
+                  "members": " ".join(sorted(found.view.members)), "names": old.get("names", ""),
+                  "arbitrators": old.get("arbitrators", ""), "settled": old.get("settled", "")}
     if members is not None:
-        note["names"] = " ".join("%s=%s" % item for item in sorted(members.names.items()))
-        note["arbitrators"] = " ".join(sorted(members.arbitrators))
+        remembered["names"] = " ".join("%s=%s" % item for item in sorted(members.names.items()))
+        remembered["arbitrators"] = " ".join(sorted(members.arbitrators))
         if parse.settled(found.view, members.uuids):
-            note["settled"] = "%s:%d" % (found.view.uuid, found.view.seq)
-    if note != old:
-        state_files.write("view", note, persistent=True)
+            remembered["settled"] = "%s:%d" % (found.view.uuid, found.view.seq)
+    if remembered != old:
+        state_files.write("view", remembered, persistent=True)
 
 
 def is_view_empty(datadir):

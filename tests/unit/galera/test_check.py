@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a fact to an answer: which role gets which code, and that an old fact is no fact."""
+"""From what a server said to an answer: which role gets which code, and that an old fact is no answer."""
 
 import json
 
@@ -9,7 +9,8 @@ from quorate.galera.check import ROLES, GaleraCheck
 from quorate.galera.facts import ServerStatus
 from quorate.galera.server.health import Policy, classify
 from quorate.web import respond
-from quorate.web.check import Fact, role_answer
+from quorate.web.check import NOTHING_YET, Fact, role_answer
+from quorate.web.poller import Poller
 from quorate.web.request import BadRequest, Request
 
 CHECK = GaleraCheck({"settings": "/nonexistent", "checks_port": "1"})  # nobody listens there
@@ -147,3 +148,58 @@ def test_json_is_json_and_metrics_are_lines_of_prometheus():
 def test_a_reason_with_a_line_break_adds_no_header():
     out, _ = Responder(Still(fact(draining="a\r\nX-Evil: 1")), clock=lambda: 100.0).respond(Request("GET", "/", False))
     assert b"X-Evil" not in out.partition(b"\r\n\r\n")[0]
+
+
+@pytest.mark.parametrize("found, path, expected", [
+    (fact(WELL), "/", 200),
+    (fact(WELL, "update"), "/", 404),
+    (fact(WELL._replace(local_state=1), "update"), "/", 503),
+    (fact(WELL, "update"), "/live", 200),
+    (fact(WELL._replace(local_state=1)), "/live", 200),
+    (fact(ServerStatus(answered=False, error="x", errno=1040)), "/live", 200),
+    (fact(ServerStatus(answered=False, error="x", errno=2003)), "/live", 503),
+    (fact(WELL._replace(local_state=2)), "/reader", 200),
+    (fact(WELL._replace(local_state=2)), "/", 503),
+    (fact(WELL), "/nonsense", 404),
+    (NOTHING_YET, "/", 503),
+])
+def test_code_of_a_fact_for_a_role(found, path, expected):
+    assert expected == role_answer(CHECK, found, path)[0]
+
+
+@pytest.mark.parametrize("path", ["/", "/writer", "/reader", "/live"])
+def test_an_old_fact_is_no_answer_for_any_role(path):
+    assert 503 == role_answer(CHECK, fact(WELL), path, fresh=False)[0]
+
+
+class Session:
+    """A server that gives one answer after the other."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def status(self, timeout):
+        return self.answers.pop(0)
+
+
+class Scripted(GaleraCheck):
+    def __init__(self, session):
+        GaleraCheck.__init__(self, {"settings": "/nonexistent"})
+        self.session = lambda: session
+
+
+def observed_codes(*answers):
+    session, found = Session(*answers), []
+    poller = Poller(Scripted(session), lambda: None)
+    while session.answers:
+        poller.observe()
+        found.append(poller.fact.health.code)
+    return found
+
+
+def test_a_flicker_of_wsrep_ready_is_ignored_and_a_lasting_change_is_not():
+    unready = WELL._replace(ready=False)
+
+    assert ["synced", "synced"] == observed_codes(WELL, unready, WELL)
+    assert ["synced", "joining"] == observed_codes(WELL, unready, unready)
+    assert ["joining", "joining"] == observed_codes(unready, unready)

@@ -12,8 +12,7 @@ ADDRESS = "gcomm://n1,n2,n3"
 
 
 class PublishedState:
-    """What this node has published, beside what the others say: one list of reports for each look, the last one for
-    ever."""
+    """What this node has published, and the reports of the others: one list a snapshot, the last one for ever."""
 
     def __init__(self, *reports_by_turn):
         self.reports_by_turn, self.own, self.withdrawn = list(reports_by_turn), None, False
@@ -51,6 +50,7 @@ def participant(tmp_path, *reports_by_turn):
                             datadir=tmp_path / "data")
     published = PublishedState(*reports_by_turn)
     published.own = crashed(ME, 5)
-    one = KilledNode(context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), published)
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
+    one = KilledNode(context, state_files, published)
     one.addresses = {}
     return one

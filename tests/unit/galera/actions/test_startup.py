@@ -7,9 +7,9 @@ from quorate.galera import facts
 from quorate.galera.actions.participant import Participant
 from quorate.galera.actions.startup import monitor_startup
 from quorate.galera.declaration import PARAMETERS
-from quorate.host.state_files import StateFiles
 from quorate.galera.server.observe import Observation
 from quorate.host.process import Processes
+from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from tests import fakes
 

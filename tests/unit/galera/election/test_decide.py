@@ -8,7 +8,8 @@ from quorate.galera.explain import table
 from quorate.galera.facts import (
     BOOTSTRAP, HUNG, JOIN, JOINED, NONPRIMARY, RECEIVING, RECOVER, REFUSE, STARTING, SYNCED, UNKNOWN, WAIT, Override,
     View)
-from tests.unit.galera.election.reports import ALL, LAST, OTHER, U, alive, crashed, empty, fresh, snapshot_of, stopped, view
+from tests.unit.galera.election.reports import (
+    ALL, LAST, OTHER, U, alive, crashed, empty, fresh, snapshot_of, stopped, view)
 
 
 def test_a_node_whose_data_are_not_mounted_is_waited_for_also_before_the_first_bootstrap_of_ours():
@@ -250,7 +251,7 @@ def test_one_killed_before_its_generation_was_on_record_is_recognised_by_the_vie
     assert outcome(*[report._replace(tried=True) for report in reports], generation=2) == (BOOTSTRAP, ("n2",))
 
 
-def test_a_surplus_in_an_older_generation_is_for_the_operator():
+def test_extra_transactions_of_an_older_generation_are_for_the_operator():
     decision = decide(snapshot_of(stopped("n1", 5, generation=2), stopped("n2", 9), stopped("n3", 4), generation=2))
     assert decision.action == REFUSE and "n2 is ahead of n1" in decision.reason
     assert decision.command == "quorate bootstrap n1"
@@ -301,13 +302,13 @@ def test_somebody_listens_who_has_not_reported():
     assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), True)
 
 
-def test_a_bootstrap_is_not_confirmed_before_the_ports_were_looked_at():
+def test_a_bootstrap_is_not_confirmed_before_the_ports_were_tried():
     snapshot = snapshot_of(stopped("n2", 50, safe=True))
     assert (BOOTSTRAP, ("n2",), True) == (decide(snapshot).action, decide(snapshot).nodes, decide(snapshot).confirmed)
     assert decide(snapshot._replace(listening=None)) == decide(snapshot)._replace(confirmed=False)
 
 
-# The operator's word
+# The override
 
 def test_the_operator_goes_on_without_one_and_is_told_what_it_costs():
     decision = decide(snapshot_of(crashed("n1", 5), crashed("n2", 9), override=Override("n2", "root", 1, False)))
@@ -318,7 +319,7 @@ def test_the_operator_goes_on_without_one_and_is_told_what_it_costs():
 @pytest.mark.parametrize("better, word", [
     (crashed("n2", 9), "n2 6b1f0c2e:9 has a higher position"),
     (alive("n2", HUNG), "mysqld on n2 is alive (hung)")])
-def test_an_order_is_refused_when_it_costs_more_unless_it_is_insisted_upon(better, word):
+def test_an_order_with_objections_is_refused_unless_it_is_forced(better, word):
     reports = [crashed("n1", 5), better]
     refused = decide(snapshot_of(*reports, override=Override("n1", "root", 1, False)))
     assert refused.action == WAIT and word in refused.reason and refused.command == "quorate bootstrap n1 --force n1"
@@ -369,19 +370,19 @@ def test_a_joiner_comes_as_a_new_member_where_more_than_half_of_its_last_view_is
     assert not keeps_view(snapshot, "n3", decision, frozenset({"n1", "n2"}))
 
 
-def test_a_position_beyond_a_later_beginning_is_given_up():
-    begun = [(2, U, 100, 1), (3, U, 150, 2)]
-    assert not needs_full_transfer(stopped("n1", 90, generation=1), begun)
-    assert needs_full_transfer(stopped("n1", 101, generation=1), begun)
-    assert needs_full_transfer(stopped("n1", 151, generation=2), begun)
-    assert not needs_full_transfer(stopped("n1", 900, generation=3), begun)
-    assert needs_full_transfer(stopped("n1", 90, generation=1, uuid=OTHER), begun)
+def test_a_position_beyond_a_later_generation_start_is_discarded():
+    starts = [(2, U, 100, 1), (3, U, 150, 2)]
+    assert not needs_full_transfer(stopped("n1", 90, generation=1), starts)
+    assert needs_full_transfer(stopped("n1", 101, generation=1), starts)
+    assert needs_full_transfer(stopped("n1", 151, generation=2), starts)
+    assert not needs_full_transfer(stopped("n1", 900, generation=3), starts)
+    assert needs_full_transfer(stopped("n1", 90, generation=1, uuid=OTHER), starts)
     beside = [(2, U, 80, 1), (3, U, 95, 1)]     # 3 does not build upon 2
     assert needs_full_transfer(stopped("n1", 90, generation=2), beside)
-    assert needs_full_transfer(stopped("n1", None, generation=1), begun)
+    assert needs_full_transfer(stopped("n1", None, generation=1), starts)
 
 
-def test_a_beginning_is_put_on_record():
+def test_a_generation_start_is_recorded():
     assert generation_start(snapshot_of(stopped("n1", 5), stopped("n2", 9)), "n2") == (2, U, 9, 1)
     assert generation_start(snapshot_of(stopped("n1", 5), generation=4), "n1") == (5, U, 5, 1)
 

@@ -1,9 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is on the disk of a node whose server does not run."""
 
+import os
+
 import pytest
 
-from quorate.galera.server.disk import remove_closed_log
+from quorate.galera import facts
+from quorate.galera.declaration import PARAMETERS
+from quorate.galera.server.disk import read_report, remove_closed_log
+from quorate.galera.server.layout import Layout
+from quorate.host.state_files import StateFiles
+from tests import fakes
+
+UUID = "6d9b2f0c-9f5e-11ee-8c90-0242ac120002"
+SERVER = "/bin/true"
+
+
+def report(tmp_path, files, **recovery):
+    """(Report, problem) by a data directory with a database and these files. recovery: how --wsrep-recover ends."""
+    datadir = tmp_path / "data"
+    os.makedirs(datadir / "mysql")
+    for name, text in files.items():
+        (datadir / name).write_text(text)
+    context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", datadir=datadir)
+    if recovery:
+        context.commands.allow(SERVER, ..., **recovery)
+    layout = Layout(SERVER, None, str(datadir), str(datadir / "socket"), str(datadir / "pid"), str(datadir / "log"),
+                    "root",
+                    "root", None, None, None, None)
+    return read_report(context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent")), layout)
+
+
+def grastate(uuid, seqno, safe=0):
+    return "version: 2.1\nuuid:    %s\nseqno:   %d\nsafe_to_bootstrap: %d\n" % (uuid, seqno, safe)
+
+
+def test_a_clean_stop_is_reported_without_asking_the_server(tmp_path):
+    found, problem = report(tmp_path, {"grastate.dat": grastate(UUID, 42, 1)})
+
+    assert (facts.DOWN, UUID, 42, facts.GRASTATE, True, True, True) == found[1:8]
+    assert found.generation is None and problem is None  # only the participant knows the generation
+
+
+def test_a_state_transfer_that_broke_off_leaves_no_position_and_no_generation(tmp_path):
+    found, problem = report(tmp_path, {"grastate.dat": grastate(UUID, -1), "sst_in_progress": ""})
+
+    assert (facts.DOWN, facts.ZERO_UUID, -1, False, 0) == (found.state, found.uuid, found.seqno, found.data,
+                                                           found.generation)
+    assert "broke off" in problem
+
+
+def test_a_view_that_cannot_be_read_makes_the_state_unknown(tmp_path):
+    found, problem = report(tmp_path, {"grastate.dat": grastate(UUID, 42), "gvwstate.dat": "half a view"})
+
+    assert (facts.UNKNOWN, UUID, 42) == found[1:4]
+    assert "gvwstate.dat" in problem
+
+
+def test_a_position_that_cannot_be_recovered_is_unknown_and_not_none(tmp_path):
+    found, problem = report(tmp_path, {"grastate.dat": grastate(UUID, -1)}, rc=1, err="[ERROR] InnoDB: no space")
+
+    assert (None, None, None) == (found.uuid, found.seqno, found.data)
+    assert "InnoDB: no space" in problem
 
 
 @pytest.mark.parametrize("mark, stays", [

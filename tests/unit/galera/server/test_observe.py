@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server that was killed and is still being taken apart by the kernel: it has no words any more, and keeps its
-files."""
+"""A server that was killed and has not ended yet: it has no command line any more, and keeps its files open."""
 
 import pytest
 
 from quorate.galera import facts
 from quorate.galera.declaration import PARAMETERS
-from quorate.host.state_files import StateFiles
 from quorate.galera.server import observe, process
 from quorate.host import daemon
+from quorate.host.state_files import StateFiles
 from tests import fakes
 
 PID = 4711
@@ -24,28 +23,28 @@ class Node:
         assert () == self.process.argv
         self.context = fakes.context(parameters=PARAMETERS, processes=self.processes, clock=self.clock,
                                      wsrep_cluster_address="gcomm://n1,n2", datadir=tmp_path / "data")
-        self.state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+        self.state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
         self.state_files.write(daemon.PROCESS_FILE, {"pid": PID, "start": self.process.start, "session": PID})
         if ends_after is not None:
             self.clock.at(ends_after, lambda: self.processes.remove(PID))
 
 
-def test_a_monitor_waits_for_the_end_and_tells_a_death_not_a_start(tmp_path):
-    """Found by CI: half dead, it refuses connections as one that starts does, and the monitor called it promoted."""
+def test_a_monitor_waits_for_the_end_and_reports_a_death_not_a_start(tmp_path):
+    """Found by CI: while it ends it refuses connections as one that starts does, and the monitor called it promoted."""
     node = Node(tmp_path, ends_after=2)
 
-    seen = observe.observe(node.context, node.state_files)
+    observed = observe.observe(node.context, node.state_files)
 
-    assert (facts.DOWN, None) == (seen.state, seen.process)
+    assert (facts.DOWN, None) == (observed.state, observed.process)
 
 
 def test_one_that_does_not_end_is_no_healthy_server(tmp_path):
     node = Node(tmp_path, ends_after=None)
 
-    seen = observe.observe(node.context, node.state_files)
+    observed = observe.observe(node.context, node.state_files)
 
-    assert (facts.HUNG, PID) == (seen.state, seen.process.pid)
-    assert "does not end" in seen.sentence
+    assert (facts.HUNG, PID) == (observed.state, observed.process.pid)
+    assert "does not end" in observed.sentence
 
 
 @pytest.mark.parametrize("ends_after, left", [(3, []), (None, [PID])])
