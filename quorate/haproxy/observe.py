@@ -12,9 +12,9 @@ from quorate.haproxy import parse
 from quorate.haproxy.facts import ABSENT, BUSY, DENIED, REFUSED, SILENT, Process, State
 from quorate.haproxy.health import STOPPED
 
-SOCKETS = ("/run/haproxy/admin.sock", "/var/lib/haproxy/stats", "/run/haproxy/haproxy.sock",
-           "/var/lib/haproxy/admin.sock",
-           "/var/lib/kolla/haproxy/haproxy.sock", "/run/haproxy.sock")  # Debian, Red Hat, and other usual places
+SOCKETS = ("/run/haproxy/admin.sock", "/var/lib/haproxy/stats",  # Debian, Red Hat, and other usual places
+           "/run/haproxy/haproxy.sock", "/var/lib/haproxy/admin.sock", "/var/lib/kolla/haproxy/haproxy.sock",
+           "/run/haproxy.sock")
 PIDFILE = "/run/haproxy.pid"
 QUEUE_SHARE = 0.25    # of the time, to observe the queues of connections when there is no answer
 SAMPLES = 5           # of these queues
@@ -126,8 +126,8 @@ def clients_wait(running, seconds, waiting=None, sleep=sleep):
 
 def _ask_again(stats, state, end):
     """The State after HAProxy answered that it is stopping. At a reload our connection had waited at the old process,
-    and a new process has taken its place. One that really stops says so again, or is gone: then it is the first
-    State."""
+    and a new process has taken its place. One that really stops says so again, or is gone: then the first State
+    holds."""
     try:
         other = parse.state(stats.ask(parse.QUESTION, max(0.01, end - monotonic()), lambda: True))
     except OSError:

@@ -63,8 +63,8 @@ A systemd unit that serves it for HAProxy, as /etc/systemd/system/check-nova-api
     [Install]
     WantedBy=multi-user.target
 
-A drain applies to all services of the node that are checked; to drain one alone, give it its own --drain-directory.""" % (
-        "\n    ".join(sorted(catalog.ALL)))
+A drain applies to all services of the node that are checked. To drain one alone, give it its own \
+--drain-directory.""" % "\n    ".join(sorted(catalog.ALL))
     files = (("/etc/PROJECT/PROJECT.conf", "The service's configuration, for the addresses of broker and database."),)
     see_also = ("ocf_quorate_cinder-volume(7)", "ocf_quorate_heat-engine(7)", "galera-check(8)", "haproxy(1)")
 

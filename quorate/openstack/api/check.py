@@ -28,7 +28,7 @@ class ApiCheck(Check):
         "expect KIND": "the kind of answer that is expected: %s" % ", ".join(KINDS),
         "cacert FILE": "certificates of the authorities to trust (default: the system's)",
         "insecure": "accept any certificate",
-        "credentials FILE": "OS_ names as in an openrc file, which is read and not executed: make a request with a token",
+        "credentials FILE": "OS_ names as in an openrc file, which is read, not executed: make a request with a token",
         "token-file FILE": "a file with a token, which something else renews, instead of credentials",
         "timeout SECONDS": "limit of one whole check (default: 3)",
     }

@@ -57,7 +57,8 @@ def _connect(pika, broker, seconds):
     if broker.tls:
         import ssl
         context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # as the service does when no authority is set
+        # As the service does when no authority is set.
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         options = pika.SSLOptions(context, broker.host)
     try:
         lookup(broker.host, broker.port, seconds)  # pika's own lookup has no time limit
