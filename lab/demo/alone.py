@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one machine shows where it allows no cluster: a Galera node, the agent's actions, the check behind HAProxy."""
+"""The demo on a machine where no cluster can run: a Galera node, the agent's actions, the check behind HAProxy."""
 
 import os
 import shutil
@@ -28,10 +28,10 @@ listen galera
 """
 
 
-def play(show):
-    """The whole of it, once what scripts/packages.alone lists is installed. Returns the exit code."""
+def run(show):
+    """Run it; needs the packages of scripts/packages.alone. Returns the exit code."""
     if os.geteuid() != 0:
-        show("And this needs root as well: the server runs as its own user. Run it with sudo.")
+        show("This needs root as well: the server runs as its own user. Run it with sudo.")
         return 1
     home = tempfile.mkdtemp(prefix="quorate-demo-")
     node, processes = Alone(home, 29306 + 1000), []
@@ -61,30 +61,30 @@ def _scenes(show, node, processes):
         file.write(HAPROXY.format(home=node.home, stats=STATS, front=FRONT, port=node.port))
     processes.append(subprocess.Popen(["/usr/sbin/haproxy", "-f", config], stdin=subprocess.DEVNULL,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-    until(lambda: _seen(node) == "UP")
+    until(lambda: _state(node) == "UP")
     show("   HAProxy sees the node: UP")
     show.title("The server hangs (SIGSTOP)")
     node.kill(signal.SIGSTOP)
-    until(lambda: _seen(node) == "DOWN")
+    until(lambda: _state(node) == "DOWN")
     show("   HAProxy sees the node: DOWN")
     for action in ("monitor", "demote", "promote", "monitor"):
         _act(show, node, action)
-    until(lambda: _seen(node) == "UP")
+    until(lambda: _state(node) == "UP")
     show("   HAProxy sees the node: UP")
     show.title("The end")
     _act(show, node, "stop")
 
 
 def _act(show, node, action):
-    """One action, with all that it says to a person."""
-    code, _, text = node.act(action, by_hand=True)
+    """Run one action as an operator would, and print its output."""
+    code, _, text = node.act(action, interactive=True)
     show("   %s -> %d" % (action, code))
     for line in text.splitlines():
         show("       " + line)
 
 
-def _seen(node):
-    """What HAProxy thinks of the node; None while it cannot be asked."""
+def _state(node):
+    """HAProxy's state of the node; None while HAProxy does not answer."""
     import socket
     try:
         with socket.socket(socket.AF_UNIX) as one:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real MariaDB with Galera on this machine, and the real agent driven by hand: no cluster, no namespaces."""
+"""A real MariaDB with Galera on this machine, and the real agent called by hand: no cluster, no namespaces."""
 
 import os
 import shutil
@@ -37,7 +37,7 @@ wsrep_cluster_name=alone{port}
 
 
 class Alone:
-    """One node, `n1`, with the agent's files and the server's data below one directory."""
+    """One node, `n1`, with the agent's files and the server's data in the directory `home`."""
 
     def __init__(self, home, port=23306):
         self.home, self.port, self.instance = str(home), port, "alone%d" % port
@@ -66,12 +66,12 @@ class Alone:
             environ["OCF_RESKEY_" + name] = value
         return environ
 
-    def act(self, action, timeout=60, recurring=False, by_hand=False, **parameters):
-        """(exit code, exit reason or '', stderr) of one action."""
+    def act(self, action, timeout=60, recurring=False, interactive=False, **parameters):
+        """(exit code, exit reason or '', stderr) of one action. recurring: as a recurring monitor; interactive: by an operator."""
         environ = self.environment(timeout, **parameters)
         if recurring:
             environ["OCF_RESKEY_CRM_meta_interval"] = "10000"
-        if by_hand:
+        if interactive:
             environ["PCMK_service"] = "crm_resource"
         done = subprocess.run([os.path.join(ROOT, "agents", "galera"), action], env=environ, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout + 30)
@@ -80,7 +80,7 @@ class Alone:
         return done.returncode, reasons[-1] if reasons else "", done.stderr
 
     def up(self):
-        """Start and promote; the server serves."""
+        """Start and promote, until the server serves."""
         assert self.act("start")[0] == 0
         code, reason, text = self.act("promote")
         assert code == 0, reason + text
@@ -101,7 +101,7 @@ class Alone:
         return None
 
     def kill(self, number=signal.SIGKILL):
-        """Signal the server, and wait until it is gone if it was SIGKILL."""
+        """Send a signal to the server; after SIGKILL wait until it is gone. Its pid."""
         pid = self.pid()
         os.kill(pid, number)
         if number == signal.SIGKILL:
@@ -113,7 +113,7 @@ class Alone:
             return file.read()
 
     def end(self):
-        """Whatever a test did: nothing of it stays."""
+        """Kill the server and remove its state files, whatever a test has done."""
         pid = self.pid()
         if pid:
             os.kill(pid, signal.SIGCONT)
@@ -124,7 +124,7 @@ class Alone:
 
 
 def until(condition, seconds=30):
-    """Wait for a condition; fail when it does not come true."""
+    """Wait until condition() is true; AssertionError after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen within %d s" % seconds

@@ -26,16 +26,16 @@ from lab.machines.cluster import Lab
 def main(argv):
     parser = argparse.ArgumentParser(prog="scripts/front-door", description=__doc__.splitlines()[0])
     parser.add_argument("--vip-manager", choices=("pacemaker", "keepalived", "both"), default="both")
-    parser.add_argument("--only", default="", help="cases with these words in their name")
+    parser.add_argument("--only", default="", help="only cases with this text in their name")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--rate", type=float, default=5, help="attempts a second at each listener")
     parser.add_argument("--suite", default="bookworm")
     parser.add_argument("--name", default="front")
-    parser.add_argument("--deb", help="our package; otherwise build/quorate_*.deb")
-    parser.add_argument("--report", help="file for every attempt, JSON lines")
+    parser.add_argument("--deb", help="our package (default: the newest in build/)")
+    parser.add_argument("--report", help="file for all attempts, as JSON lines")
     parser.add_argument("--keep", action="store_true", help="keep the lab until Enter is pressed")
-    parser.add_argument("--real", action="store_true", help="Debian's own OpenStack behind it, with VIPs by Pacemaker; first "
-                        "every service is stopped and hung, and a user works through the VIP")
+    parser.add_argument("--real", action="store_true", help="with Debian's own OpenStack behind it, and VIPs managed by Pacemaker; "
+                        "before the cases every service is stopped and hung, and a user works through the VIP")
     options = parser.parse_args(argv)
     if options.real:
         options.vip_manager, options.rate, options.suite = "pacemaker", min(options.rate, 0.5), "bookworm"
@@ -47,7 +47,7 @@ def main(argv):
 
     for manager in managers:
         try:
-            done, found = one_door(options, manager, say)
+            done, found = one_front_door(options, manager, say)
         except LabError as error:
             say("%s: %s" % (manager, error))
             done, found = False, []
@@ -63,8 +63,8 @@ def main(argv):
     return 0 if whole and results else 1
 
 
-def one_door(options, manager, say):
-    """A lab, its front door, all cases; (whether all came back, results)."""
+def one_front_door(options, manager, say):
+    """Make a lab with its front door and run all cases; (whether clients were well again after each, results)."""
     deb = options.deb or newest_deb()
     kinds = {manager, "real"} if options.real else {manager}
     cases = [case for case in CASES if kinds.intersection(case.managers) and options.only in case.name]
@@ -81,19 +81,19 @@ def one_door(options, manager, say):
         measured = Measurement(front, say)
         try:
             whole = measured.run(cases, options.repeat, options.rate)
-        except LabError as error:  # what was measured so far counts
+        except LabError as error:  # the results so far are kept
             say("%s: %s" % (manager, error))
             whole = False
         if options.keep and sys.stdin.isatty():
-            input("lab %s stays until you press Enter " % lab.name)
+            input("lab %s is kept until you press Enter " % lab.name)
         return whole, measured.results
 
 
 def newest_deb():
-    """Our package as it was last made. LabError if there is none."""
+    """The path of the newest package in build/. LabError if there is none."""
     found = glob.glob(os.path.join(ROOT, "build", "*.deb"))
     if not found:
-        raise LabError("there is no package in build/; make one with `make deb`")
+        raise LabError("there is no package in build/; type: make deb")
     return max(found, key=os.path.getmtime)
 
 

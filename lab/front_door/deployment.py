@@ -3,7 +3,7 @@
 
     front = Front(lab, plan_text(lab, "pacemaker"))
     front.set_up(say=print)
-    with front.knocking() as clients: ...
+    with front.clients() as clients: ...
 """
 
 import json
@@ -25,7 +25,7 @@ PLAN_PATH, TLS_PATH = "/etc/quorate/plan.toml", "/etc/haproxy/tls/public.pem"
 PUBLIC = 101  # host part of the second VIP
 INTERFACE = "host0"
 STANDIN = "standin"
-STARTED = 240.0  # most seconds until every API answers; real ones take a minute where the machine is busy
+STARTED = 240.0  # most seconds until every API answers; real ones take a minute on a busy machine
 SERVICES = [kind.name for kind in BY_NAME.values() if kind.proxied]
 
 
@@ -44,7 +44,7 @@ def plan_text(lab, vip_manager):
 
 
 def documented(where):
-    """The commands in docs/plan.md of the blocks that begin with `# WHERE`, in their order."""
+    """The commands of the blocks in docs/plan.md that begin with `# WHERE`, in their order."""
     with open(os.path.join(ROOT, "docs", "plan.md"), encoding="utf-8") as file:
         blocks = file.read().split("```")[1::2]
     lines = [[line.strip() for line in block.strip().splitlines()] for block in blocks]
@@ -52,7 +52,7 @@ def documented(where):
 
 
 class Part:
-    """Some nodes of a lab, for what is made for a lab as a whole."""
+    """Some nodes of a lab, as a lab: for functions that work on all nodes."""
 
     def __init__(self, lab, wanted):
         self._lab, self.node_names = lab, list(wanted)
@@ -63,8 +63,8 @@ class Part:
 
 
 class Front:
-    """What a plan says, on a lab. rest: most seconds until it is quiet again before the next thing happens; returns: whether an
-    instance that is killed is started again by whom the plan has for that."""
+    """The front door that a plan describes, on a lab. rest: most seconds until all is well before the next case; returns: whether
+    systemd or Pacemaker restarts an instance that was killed."""
 
     rest, returns = 120.0, False
 
@@ -80,7 +80,7 @@ class Front:
     # -- set it up
 
     def set_up(self, say=quiet):
-        """The database first, since HAProxy asks for it; then what the plan renders, on each node by its own command."""
+        """Set up the database first, since HAProxy checks it; then what the plan renders, on each node by the plan's own commands."""
         self._database(say)
         certificate = _certificate()
         for node in self.lab.node_names:
@@ -101,16 +101,16 @@ class Front:
         for node in self.api_nodes:
             self.start_instances(node)
         self.lab.wait(self.all_up, STARTED, "HAProxy does not see every server up")
-        for node in self.lab.node_names:  # it says that a second run changes nothing
+        for node in self.lab.node_names:  # a second run must change nothing
             self.lab.check(node, "sh /root/quorate-systemd.sh")
-        self.lab.wait(self.all_up, 30, "HAProxy does not see every server up any more")
+        self.lab.wait(self.all_up, 30, "HAProxy does not see every server up after the second run of quorate-systemd.sh")
 
     def cluster_commands(self):
-        """What `quorate plan pcs` has that is not there yet: the words after pcs, a list each."""
+        """The commands of `quorate plan pcs` for what the lab does not have yet: the words after pcs, a list each."""
         return vip_commands(self.plan)
 
     def _steps(self, node):
-        """The commands of docs/plan.md for a node, as they stand there; the lab's nodes have the packages already."""
+        """The commands of docs/plan.md for a node, without those that install packages: the lab's nodes have them."""
         found = [words for words in documented("on each node") if not words.startswith("apt ")]
         if node not in self.fronts:
             found = [words for words in found if "haproxy" not in words]
@@ -124,7 +124,7 @@ class Front:
         first = self.controllers.node_names[0]
         words = galera.create_command(self.controllers)
         words[-1] = "promoted-max=%d" % len(self.controllers.node_names)
-        if others:  # in one step, so that nothing starts where it must not
+        if others:  # in one step, so that the database starts on no other node
             self.lab.check(first, "pcs cluster cib /root/cib && pcs -f /root/cib %s && "
                                   "pcs -f /root/cib constraint location db-clone avoids %s && pcs cluster cib-push /root/cib"
                            % (" ".join(words[1:]), " ".join(others)))
@@ -136,24 +136,24 @@ class Front:
     # -- the APIs of one node
 
     def start_instances(self, node):
-        """The APIs of one node: stand-ins, as a unit that ends and stays ended when it is killed."""
+        """Start the APIs of one node: stand-ins, in a unit that systemd does not restart."""
         self.start_standin(node, {one.backend_port for one in self.plan.services
                                   if one.backend_port and one.check_port is None})
 
     def kill_instances(self, node):
-        """All of them, with SIGKILL."""
+        """Send SIGKILL to all of them."""
         machine.kill(self.lab, node, STANDIN)
 
     def hang_instances(self, node):
-        """All of them, until wake_instances."""
+        """Send SIGSTOP to all of them, until wake_instances."""
         machine.stop(self.lab, node, STANDIN)
 
     def wake_instances(self, node):
-        """They go on."""
+        """Send SIGCONT to all of them."""
         machine.cont(self.lab, node, STANDIN)
 
     def start_standin(self, node, ports, *options):
-        """A stand-in at these ports of the node. options: of systemd-run."""
+        """Start a stand-in on these ports of the node. options: of systemd-run."""
         with open(os.path.join(PROGRAMS, "standin.py"), encoding="utf-8") as file:
             self.lab.check(node, "cat >/root/standin.py", stdin=file.read())
         self.lab.check(node, ["systemd-run", "--quiet", "--unit=" + STANDIN, "--collect", *options, "/usr/bin/python3",
@@ -162,7 +162,7 @@ class Front:
     # -- ask
 
     def holders(self):
-        """dict: VIP's name -> the node that has it, of those that have power; two nodes: both, with a comma."""
+        """{VIP: the node that has it}, of the nodes with power; if two have it, both with a comma."""
         found = {}
         for node in self.fronts:
             try:
@@ -175,7 +175,7 @@ class Front:
         return found
 
     def places(self):
-        """Where clients knock: every listener at the VIP for its clients, those of the public VIP with TLS."""
+        """What clients connect to: every listener at the VIP for its clients, those of the public VIP with TLS."""
         found = []
         for service in self.plan.services:
             kind = BY_NAME[service.name]
@@ -204,29 +204,29 @@ class Front:
         return True
 
     def requests(self):
-        """What clients ask at a listener, for lab/programs/knocker.py; the stand-ins answer anything."""
+        """The requests of clients, for lab/programs/knocker.py; none here, since the stand-ins answer every request."""
         return {}
 
-    def knocking(self, rate=10, seconds=5):
-        """Clients at work, a context manager."""
-        return Knocking(self.lab, self.places(), rate, seconds, self.requests())
+    def clients(self, rate=10, seconds=5):
+        """Clients at work, a context manager: attempts a second at each listener, seconds after which one has failed."""
+        return Clients(self.lab, self.places(), rate, seconds, self.requests())
 
 
 def servers(text):
-    """Rows of the servers in an answer to `show stat`: (proxy, server, status, what the last check was, its code)."""
+    """The servers in an answer to `show stat`: (proxy, server, status, result of the last check, its code)."""
     rows = [line.split(",") for line in text.splitlines() if "," in line and not line.startswith("#")]
     return [(row[0], row[1], row[17], row[36], row[37]) for row in rows if row[1] not in ("FRONTEND", "BACKEND")]
 
 
 def servers_up(text):
-    """Whether HAProxy has asked every server and got an answer: after its start it takes all for up until it knows better."""
+    """Whether HAProxy has checked every server and all are up: after its start it reports servers as up before the first check."""
     found = servers(text)
     return bool(found) and all(status in ("UP", "no check") and not checked.endswith("INI")
                                for _, _, status, checked, _ in found)
 
 
 def web_commands(plan):
-    """What it has for Apache, in the cluster of the lab: that has a database by another name, and its memcached elsewhere."""
+    """The commands of `quorate plan pcs` for Apache, for the lab's cluster, where the database is db and memcached no resource."""
     found = [list(step.words) for section in pcs.sections(plan) for step in section.steps]
     found = [[word.replace("galera-clone", "db-clone") for word in words] for words in found
              if "httpd" in words or "httpd-clone" in words]
@@ -234,23 +234,23 @@ def web_commands(plan):
 
 
 def vip_commands(plan):
-    """What `quorate plan pcs` has for HAProxy and the VIPs: the words after pcs, a list each. The lab brings its own
-    fencing, and its database is made before."""
+    """The commands of `quorate plan pcs` for HAProxy and the VIPs: the words after pcs, a list each. The lab has its own fencing, and
+    its database is made before."""
     found = [step.words for section in pcs.sections(plan) for step in section.steps]
     return [list(words) for words in found if words[:2] in (("resource", "defaults"), ("node", "attribute"))
             or any(word.startswith(("haproxy", "vip-")) for word in words)]
 
 
 def _certificate():
-    """A certificate and its key, made for this run."""
+    """A new certificate and its key, as one text."""
     with tempfile.TemporaryDirectory() as home:
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=front",
                         "-keyout", home + "/key", "-out", home + "/crt"], check=True, stderr=subprocess.DEVNULL)
         return "".join(open(home + name).read() for name in ("/crt", "/key"))
 
 
-class Knocking:
-    """lab/programs/knocker.py at work in the lab's network; what it says is kept in memory."""
+class Clients:
+    """Runs lab/programs/knocker.py in the lab's network. attempts: (name, began, took, outcome) of each so far."""
 
     def __init__(self, lab, places, rate, seconds, requests):
         self._requests, self._window = json.dumps(requests), max(3.0, 3 / rate)
@@ -268,15 +268,16 @@ class Knocking:
 
     def _read(self):
         for line in self._process.stdout:
-            name, began, took, came = line.split(" ", 3)
-            self.attempts.append((name, float(began), float(took), came.strip()))
+            name, began, took, outcome = line.split(" ", 3)
+            self.attempts.append((name, float(began), float(took), outcome.strip()))
 
     def __exit__(self, *_):
         self._process.kill()
         self._process.wait()
 
     def well(self):
-        """Whether all that came back in the last seconds was ok, and something did from every place; what hangs does not."""
+        """Whether all attempts that ended in the last seconds were ok, and at least one at each listener was begun in them: attempts
+        that hang do not count."""
         since = time.monotonic() - self._window
         last = [one for one in self.attempts[-4000:] if one[1] + one[2] > since]
         return all(one[3] == "ok" for one in last) and self._places == len({one[0] for one in last if one[1] > since})

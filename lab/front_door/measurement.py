@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from lab.front_door import cases
 
-BACK = 120.0   # most seconds until all is as before
+BACK = 120.0   # most seconds until clients are well again
 
 
 class Impact(NamedTuple):
@@ -51,12 +51,12 @@ class Measurement:
 
     def run(self, chosen, repeat, rate):
         """The chosen cases, one after the other. Returns whether clients were well again after each."""
-        whole = True
-        with self.front.knocking(rate) as clients:
+        fine = True
+        with self.front.clients(rate) as clients:
             for case in chosen:
                 for number in range(1, repeat + 1):
-                    whole = self.one(case, number, clients) and whole
-        return whole
+                    fine = self.one(case, number, clients) and fine
+        return fine
 
     def wait_quiet(self, clients):
         """Wait until each VIP is on one node, every HAProxy sees every server, and clients are well."""
@@ -97,7 +97,7 @@ class Measurement:
         return back
 
     def _wait_back(self, clients):
-        """All servers up again, and clients well."""
+        """Wait until all servers are up again and clients are well."""
         end = time.monotonic() + self.front.rest
         while time.monotonic() < end:
             if self.front.all_up() and clients.well():
@@ -116,7 +116,7 @@ class Measurement:
 
 
 def table(results):
-    """The figures as Markdown: medians, and in brackets the worst."""
+    """The figures of each case as a table in Markdown: medians, and the worst in brackets."""
     lines = ["| VIPs by | what happens | runs | failed of attempts | listeners hit | longest time without a success |",
              "|---|---|---|---|---|---|"]
     keys = list(dict.fromkeys((manager, name) for manager, name, *_ in results))
@@ -131,7 +131,7 @@ def table(results):
 
 
 def by_listener(results):
-    """The same for each listener and case: failed of attempts, and the longest time without a success."""
+    """The figures of each listener and case: failed of attempts, and the longest time without a success."""
     columns = list(dict.fromkeys(name for _, name, *_ in results))
     names = sorted({one[0] for *_, attempts in results for one in attempts})
     lines = ["| listener | %s |" % " | ".join(columns), "|---" * (len(columns) + 1) + "|"]

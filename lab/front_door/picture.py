@@ -7,12 +7,12 @@
 import json
 import sys
 
-SECONDS, SCALE, LEFT, ROW, LANE = 14.0, 46, 370, 40, 28   # shown; pixels a second; of names; of a row; of its lines
-FINE, FAILED, AXIS, TEXT = "#9bb8d3", "#c0392b", "#bbbbbb", "#222222"
+SECONDS, SCALE, LEFT, ROW, LANE = 14.0, 46, 370, 40, 28   # time shown; pixels: a second, the names, a row, its lines together
+OK, FAILED, AXIS, TEXT = "#9bb8d3", "#c0392b", "#bbbbbb", "#222222"
 
 
 def rows(path):
-    """The first run of each case: (title, attempts); an attempt is (name, began, took, what)."""
+    """(title, attempts) of the first run of each case; an attempt is (name, began, took, outcome)."""
     found = {}
     with open(path, encoding="ascii") as file:
         for line in file:
@@ -22,12 +22,12 @@ def rows(path):
 
 
 def stretches(attempts, name):
-    """The attempts at one listener as (begin, end, whether they were ok), each until the next that ended differently."""
+    """The attempts at one listener as [begin, end, whether they were ok], each up to the next with another outcome."""
     found = []
-    for _, began, _, came in sorted((one for one in attempts if one[0] == name), key=lambda one: one[1]):
+    for _, began, _, outcome in sorted((one for one in attempts if one[0] == name), key=lambda one: one[1]):
         if began <= SECONDS:
-            if not found or found[-1][2] != (came == "ok"):
-                found.append([began, began, came == "ok"])
+            if not found or found[-1][2] != (outcome == "ok"):
+                found.append([began, began, outcome == "ok"])
             found[-1][1] = began
             if len(found) > 1 and found[-1][0] == began:
                 found[-2][1] = began
@@ -35,7 +35,7 @@ def stretches(attempts, name):
 
 
 def draw(found, path):
-    """Write the picture."""
+    """Write the picture, as SVG."""
     import svgwrite
     width, height = LEFT + SECONDS * SCALE + 20, ROW * len(found) + 70
     picture = svgwrite.Drawing(path, size=(width, height), viewBox="0 0 %d %d" % (width, height),
@@ -51,7 +51,7 @@ def draw(found, path):
         top = 26 + number * ROW
         names = sorted({one[0] for one in attempts})
         picture.add(picture.text(title, (LEFT - 8, top + LANE / 2 + 4), fill=TEXT, text_anchor="end"))
-        for colour, wanted in ((FINE, True), (FAILED, False)):
+        for colour, wanted in ((OK, True), (FAILED, False)):
             path = []
             for place, name in enumerate(names):
                 y = top + LANE * (place + 0.5) / len(names)

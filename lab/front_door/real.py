@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's own OpenStack APIs behind the front door of a plan: scripts/front-door --real
 
-A Front whose listeners lead to real services on two of three nodes, each bound to its node's own address: do the plan's
-checks ask what these services answer, and what do their clients feel? Nobody packages the EC2 API and Glance's registry any
-more; those two listeners have stand-ins.
+A Front whose listeners lead to real services on two of three nodes, each bound to its node's own address. It shows whether the
+plan's checks ask what these services answer, and what clients notice. The EC2 API and Glance's registry are not packaged any more;
+those two listeners have stand-ins.
 """
 
 import base64
@@ -13,7 +13,7 @@ import os
 from lab import LabError
 from lab.front_door.deployment import STANDIN, STARTED, Front, plan_text, servers, web_commands
 from lab.front_door.real_configuration import (
-    APACHE, DATABASES, PYTHON, SERVICES, STANDINS, SYNCS, WEB, remembering, texts)
+    APACHE, DATABASES, PYTHON, SERVICES, STANDINS, SYNCS, WEB, cache_tokens, texts)
 from lab.images import openstack
 from lab.machines import inside
 from lab.services import galera
@@ -21,10 +21,10 @@ from lab.services.openstack import configuration, deployment, rest
 from lab.services.openstack.broker import put
 
 IMAGE = b"not much of an image " * 1000
-VIP = "vip"         # the name by which every node knows the address
+VIP = "vip"         # its name in /etc/hosts of every node
 KEYS = ("etc/keystone/fernet-keys", "etc/keystone/credential-keys")
-# Keystone is one application today. Glance keeps images in files of its node here, so a client has to stay with one. At / Apache
-# alone answers for the dashboard, whose first page takes seconds in a process that has not made one yet.
+# Keystone is one application today. Glance keeps images in files of its node here, so a client has to stay with one node. At / Apache
+# answers without the dashboard, whose first page takes seconds in a new process.
 MORE = {"dashboard": ', check_path = "/horizon/auth/login/"',
         "keystone_admin": ", backend_port = 5000", "glance_api": ', balance = "source"'}
 
@@ -43,7 +43,7 @@ def real_plan_text(lab):
 
 
 class Real(Front):
-    """What a plan says, on a lab with the services themselves."""
+    """The front door of a plan with the real services behind it."""
 
     rest, returns = 300.0, True
 
@@ -55,7 +55,7 @@ class Real(Front):
     # -- set it up
 
     def _database(self, say):
-        """Database, broker, schemas, users and keys; then nothing of it runs but database and broker."""
+        """Set up database, broker, schemas, users and keys; afterwards only database and broker run."""
         lab, first = self.lab, self.lab.node_names[0]
         deployment.prepare(lab, say)
         self._configure()
@@ -67,16 +67,16 @@ class Real(Front):
             lab.check(node, ["tar", "-C", "/", "-x"], stdin=keys)
         galera.sql(lab, galera.any_synced(lab), "UPDATE keystone.endpoint SET url = REPLACE(url, '//%s:', '//%s:');\n" % (
             api, VIP))
-        for name in ("vip", "haproxy"):  # they were for what was made until here; the plan has its own
+        for name in ("vip", "haproxy"):  # needed until here; the plan has its own
             lab.check(first, ["pcs", "resource", "delete", name], 120)
 
     def _configure(self):
-        """Every file of every service, which are the same on both nodes but for the address that each binds."""
+        """Write every file of every service; they are the same on both nodes, except the address that each binds."""
         secret, lab = deployment.secret(self.lab), self.lab
         key = base64.b16encode(os.urandom(16)).decode().lower()
         common = configuration.files(lab.node_names, VIP, secret, key)
         for node in self.api_nodes:
-            files = remembering(dict(common, **texts(lab.node_names, VIP, secret, lab.address(node))))
+            files = cache_tokens(dict(common, **texts(lab.node_names, VIP, secret, lab.address(node))))
             for path, (text, group) in files.items():
                 put(lab, node, path, text, group)
             lab.check(node, "systemctl daemon-reload; chmod 644 /etc/default/* /etc/*/*-uwsgi.ini; for one in keystone cinder heat nova neutron glance "
@@ -95,11 +95,11 @@ class Real(Front):
             say("schema of %s: %s" % (name, command.partition(" ")[0]))
 
     def cluster_commands(self):
-        """With Apache, which carries Keystone and the dashboard."""
+        """With Apache, which serves Keystone and the dashboard."""
         return super().cluster_commands() + web_commands(self.plan)
 
     def start_instances(self, node):
-        """The services of the node, and the stand-in for what nobody packages. Apache is Pacemaker's to start."""
+        """Start the services of the node, and the stand-in for those that are not packaged. Pacemaker starts Apache."""
         self.lab.check(node, ["systemctl", "start", "memcached"] + [one.unit for one in SERVICES], 240)
         if self.lab.run(node, ["systemctl", "is-active", "--quiet", STANDIN]).rc != 0:
             self.start_standin(node, {self.plan.service(name).backend_port for name in STANDINS},
@@ -110,13 +110,13 @@ class Real(Front):
         self.lab.check(node, ["systemctl", "kill", "--signal=" + name] + units)
 
     def kill_instances(self, node):
-        """Every process of every service; systemd starts again what its unit says, Pacemaker what it started."""
+        """Kill every process of every service; systemd restarts those whose unit says so, Pacemaker its own."""
         self._signal(node, "KILL")
 
     units = tuple(one.unit for one in SERVICES + (WEB,))
 
     def kill_unit(self, node, unit):
-        """Every process of one service; returns when HAProxy has seen that it is away."""
+        """Kill every process of one service; return when HAProxy has it down."""
         names = [name for one in SERVICES + (WEB,) if one.unit == unit for name in one.listeners]
         self.lab.check(node, ["systemctl", "kill", "--signal=KILL", unit])
         self.lab.wait(lambda: any(self.states()[name, node].startswith("DOWN") for name in names), 30,
@@ -131,7 +131,7 @@ class Real(Front):
     # -- ask
 
     def states(self):
-        """dict: (listener, node) -> HAProxy's status and what its last check was, in the eyes of the node with the VIP."""
+        """{(listener, node): status and result of the last check}, by the HAProxy of the node with the VIP."""
         out = self.lab.check(self.holders()["internal"], "echo 'show stat' | socat -t 5 - /run/haproxy/admin.sock")
         return {(proxy, server): "%s (%s %s)" % (status, checked.lstrip("* "), code)
                 for proxy, server, status, checked, code in servers(out) if "." not in proxy}
@@ -142,7 +142,7 @@ class Real(Front):
         self._token, self._project = plain.token, plain.project
 
     def requests(self):
-        """What a user asks: with a token, and of the database behind the service where that is one question."""
+        """A user's requests, with a token; they reach the service's database where one request can."""
         if self._token is None:
             self._log_in()
         again = json.dumps({"auth": {"identity": {"methods": ["token"], "token": {"id": self._token}}}})
@@ -163,8 +163,7 @@ class Real(Front):
     # -- try it
 
     def use(self, say):
-        """A user's work through the VIP, from the client's place in the network; each step is made until it is done well
-        once, and what it answered before that is said."""
+        """Work as a user through the VIP, from the lab's network. Each step is tried up to three times; failed answers are printed."""
         self._log_in()
         say("a token through the VIP")
         made = json.loads(self._ask("POST", 9292, "/v2/images", say, json.dumps(
@@ -172,7 +171,7 @@ class Real(Front):
         where = "/v2/images/%s/file" % made["id"]
         self._ask("PUT", 9292, where, say, IMAGE.decode(), "application/octet-stream")
         if self._ask("GET", 9292, where, say) != IMAGE.decode():
-            raise LabError("the image that came back through the VIP is another one")
+            raise LabError("the image that was read through the VIP is not the one that was stored")
         say("an image of %d bytes stored and read again through the VIP" % len(IMAGE))
         for name, port, path in (("placement", 8778, "/resource_providers"), ("nova", 8774, "/v2.1/flavors"),
                                  ("neutron", 9696, "/v2.0/networks"), ("cinder", 8776, "/v3/%s/volumes" % self._project)):
@@ -195,10 +194,10 @@ class Real(Front):
             if head.split(" ")[1][:1] == "2":
                 return found
             say("%s %s: %s" % (method, path, " / ".join((head + "\n" + found).splitlines())[:400]))
-        raise LabError("%s %s through the VIP is not done" % (method, path))
+        raise LabError("%s %s through the VIP failed three times" % (method, path))
 
     def try_each(self, say):
-        """Up, stopped, up, hung, up, each in the eyes of HAProxy, all services of one node at once."""
+        """Stop and start, then hang and wake all services of one node; HAProxy must notice each."""
         node = self.api_nodes[-1]
         listeners = {name for one in SERVICES + (WEB,) for name in one.listeners}
         apache = ["--resource", "httpd-clone", "--node", node]
@@ -208,7 +207,7 @@ class Real(Front):
                 return {name: text for (name, at), text in self.states().items() if at == node and name in listeners}
 
             self.lab.wait(lambda: all(text.startswith(word) for text in found().values()), STARTED,
-                          "not all are %s %s" % (word, what))
+                          "HAProxy does not have all servers %s (%s)" % (word, what))
             for name, text in sorted(found().items()):
                 say("%-16s %-10s %s" % (name, what, text))
 
@@ -228,12 +227,12 @@ class Real(Front):
 
 
 def layers(say):
-    """What the lab's nodes need."""
+    """The layers that the lab's nodes need."""
     return openstack.ensure("apis", say)
 
 
 def versions(lab):
-    """The packages that answer, with their versions: a line for people."""
+    """The packages of the services with their versions, as one line."""
     node = lab.node_names[-1]
     names = sorted({one.package for one in SERVICES} | {WEB.package, WEB.unit, "keystone"})
     return lab.check(node, ["dpkg-query", "-W", "-f", "${Package} ${Version}, "] + names + [PYTHON]).rstrip(", ")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration of the real APIs behind the lab's front door, each bound to its node's own address. Pure.
 
-Debian's units start uwsgi on all addresses, which takes the VIPs' ports away from HAProxy on the same node; what their
-scripts read in /etc/default comes after that and wins.
+Debian's units start uwsgi on all addresses, so that HAProxy on the same node cannot bind the VIPs' ports. Their scripts read
+/etc/default afterwards, which overrides that.
 """
 
 from typing import NamedTuple
@@ -11,9 +11,9 @@ from lab.services.openstack import configuration
 
 
 class Service(NamedTuple):
-    """unit, package, project: as Debian names them; listeners: of the plan; port and program: where uwsgi serves it, no
-    program: something else does; script: what its script calls itself; greenlets: it is patched by eventlet, and then
-    several threads of uwsgi end in "cannot switch to a different thread" and a process that answers nobody any more."""
+    """unit, package, project: as Debian names them; listeners: of the plan; port, program: of uwsgi, no program: it is not served
+    by uwsgi; script: name of its script, if it is not the unit's; greenlets: it is patched by eventlet (see
+    lab/services/openstack/configuration.py, uwsgi)."""
 
     unit: str
     package: str
@@ -37,9 +37,9 @@ SERVICES = (
     Service("heat-api", "heat-api", "heat", ("heat_api",), 8004, "/usr/bin/heat-wsgi-api"),
     Service("heat-api-cfn", "heat-api-cfn", "heat", ("heat_cfn",), 8000, "/usr/bin/heat-wsgi-api-cfn"),
 )
-# What Pacemaker starts, as the plan says: sites of Apache.
+# Sites of Apache, which Pacemaker starts, as the plan says.
 WEB = Service("apache2", "openstack-dashboard", "www-data", ("dashboard", "keystone_public", "keystone_admin"))
-STANDINS = ("nova_ec2", "glance_registry")  # nobody packages them any more: stand-ins
+STANDINS = ("nova_ec2", "glance_registry")  # not packaged any more
 PYTHON = "python3"
 DATABASES = ("glance", "placement", "neutron")
 ML2 = "/etc/neutron/plugins/ml2/ml2_conf.ini"
@@ -77,7 +77,7 @@ mechanism_drivers = openvswitch
 vni_ranges = 1:1000
 """
 
-# Debian's own site serves the dashboard at / alone, while its settings (WEBROOT) lead to /horizon: its login page is not there.
+# Debian's own site serves the dashboard only at /, but its settings (WEBROOT) redirect to /horizon, where it has no login page.
 _SITES = """\
 Listen %(address)s:80
 Listen %(address)s:5000
@@ -108,7 +108,7 @@ _SETTINGS = """\
 ALLOWED_HOSTS = ["*"]
 OPENSTACK_KEYSTONE_URL = "http://%s:5000/v3"
 """
-# What the script of a unit reads after it has put its own words together.
+# The script of a unit reads this after it has set its own values.
 _DEFAULT = """\
 DAEMON=/usr/bin/uwsgi_python311
 DAEMON_ARGS="--http-socket %(address)s:%(port)d --ini /etc/%(project)s/%(unit)s-uwsgi.ini"
@@ -116,15 +116,15 @@ PYARGV=
 """
 
 
-def remembering(files):
-    """The same files, in which a token that was accepted is remembered for a while by the memcached of the node: otherwise each
-    request of each service is a second one to Keystone."""
+def cache_tokens(files):
+    """The same files, changed so that services cache accepted tokens in the memcached of their node: otherwise every request of
+    every service causes another one to Keystone."""
     return {path: (text.replace("[keystone_authtoken]\n", "[keystone_authtoken]\nmemcached_servers = 127.0.0.1:11211\n"), group)
             for path, (text, group) in files.items()}
 
 
 def texts(nodes, vip, secret, address):
-    """{path: (text, group)} on the node with this address, beside and instead of what openstack_config has."""
+    """{path: (text, group)} of the node with this address, in addition to or instead of lab/services/openstack/configuration.py."""
     def given(name, vhost="nova"):
         return {"sql": configuration.sql(name, secret), "auth": configuration.auth_text(vip, name, secret), "address": address,
                 "rabbit": configuration.rabbit(vhost, secret, nodes)}

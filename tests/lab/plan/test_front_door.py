@@ -32,7 +32,7 @@ def measured():
         lab.up(count=3, deb=max(packages, key=os.path.getmtime))
         front = deployment.Front(lab, deployment.plan_text(lab, "pacemaker"))
         front.set_up()
-        with front.knocking(5) as clients:
+        with front.clients(5) as clients:
             yield Measurement(front, quiet), clients
 
 

@@ -7,7 +7,7 @@ from lab.front_door.deployment import documented, plan_text, servers_up, vip_com
 from lab.front_door.measurement import by_listener, impact, table
 from lab.front_door.picture import stretches
 from lab.front_door.real import real_plan_text
-from lab.front_door.real_configuration import APACHE, SERVICES, STANDINS, WEB, remembering, texts
+from lab.front_door.real_configuration import APACHE, SERVICES, STANDINS, WEB, cache_tokens, texts
 from lab.machines.names import Node
 from lab.programs.knocker import request
 from lab.services.openstack.configuration import files
@@ -103,7 +103,7 @@ def test_a_real_service_binds_the_address_of_its_node():
 
 
 def test_a_token_is_remembered_by_everybody():
-    found = remembering(dict(files(["n1"], "vip", "secret", "key"), **texts(["n1"], "vip", "secret", "10.1.2.13")))
+    found = cache_tokens(dict(files(["n1"], "vip", "secret", "key"), **texts(["n1"], "vip", "secret", "10.1.2.13")))
     asking = {path for path, (text, _group) in found.items() if "[keystone_authtoken]" in text}
 
     assert {"/etc/%s/%s.conf" % (name, name) for name in ("nova", "cinder", "heat", "neutron", "placement")} < asking
