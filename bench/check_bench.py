@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""galera-check measured: load, resets, CPU an answer, clients that hold it up, HAProxy, a frozen database server.
+"""galera-check measured: load, resets, CPU of an answer, clients that misbehave, HAProxy, a frozen database server.
 
     bench/check_bench.py [--quick] [--clustercheck PATH]
 
-Starts a MariaDB of its own with Galera, on the loopback only. With --clustercheck the peer is measured in the same run,
-under xinetd with its limits lifted. Prints Markdown.
+It starts a MariaDB of its own with Galera, on the loopback only. With --clustercheck the peer is measured in the same run, under
+xinetd without limits. It prints Markdown.
 """
 
 import argparse
@@ -27,7 +27,7 @@ CLIENTS = 50
 
 
 def cpu(pid, children=False):
-    """Seconds of CPU that a process used, with those of its ended children if asked for."""
+    """Seconds of CPU that a process used; children: with those of its ended children."""
     with open("/proc/%d/stat" % pid, encoding="ascii") as file:
         fields = file.read().rpartition(")")[2].split()
     return sum(int(fields[index]) for index in ((11, 12, 13, 14) if children else (11, 12))) / TICK
@@ -45,7 +45,7 @@ def load_row(name, port, pid, requests, children=False):
 
 
 class Nuisance:
-    """Clients that connect and say nothing, or half of something, or too much."""
+    """Clients that connect and send nothing, half a request, or one without end."""
 
     def __init__(self, port, silent=500, half=250, endless=20):
         self.sockets = []
@@ -56,7 +56,7 @@ class Nuisance:
                 try:
                     one.send(data) if data else None
                 except OSError:
-                    pass  # it was told off and closed: fine
+                    pass  # the check refused it and closed the connection, as it should
                 self.sockets.append(one)
 
     def end(self):
@@ -71,7 +71,7 @@ def loads(server, check, options, requests):
     pid = check.process.pid
     lines.append(load_row("galera-check", check.port, pid, requests))
     nuisance = Nuisance(check.port)
-    lines.append(load_row("the same, beside 770 silent, half and endless ones", check.port, pid, requests // 5))
+    lines.append(load_row("the same, beside 770 clients that send nothing, half a request, or no end", check.port, pid, requests // 5))
     nuisance.end()
     if options.clustercheck:
         with Peer(server, options.clustercheck) as peer:
@@ -108,11 +108,11 @@ class Peer:
 
 
 def frozen(server, check, rounds):
-    """SIGSTOP of the server: when the answer turns 503, the longest request meanwhile, when it is 200 again after SIGCONT."""
-    turned, longest, back = [], 0.0, []
+    """SIGSTOP of the server: after how long the answer is 503, the longest request meanwhile, after how long it is 200 again."""
+    refused, longest, back = [], 0.0, []
     for _ in range(rounds):
-        until(lambda: check.get() == 200, 10, "a fit node")
-        for number, wanted, into in ((signal.SIGSTOP, 503, turned), (signal.SIGCONT, 200, back)):
+        until(lambda: check.get() == 200, 10, "a node that serves")
+        for number, wanted, into in ((signal.SIGSTOP, 503, refused), (signal.SIGCONT, 200, back)):
             server.signal(number)
             begin, changed = time.monotonic(), None
             while time.monotonic() < begin + 1.5 or changed is None:
@@ -123,10 +123,10 @@ def frozen(server, check, rounds):
                     changed = time.monotonic() - begin
                 time.sleep(0.003)
             into.append(changed)
-    turned.sort()
+    refused.sort()
     back.sort()
     return ["", "| SIGSTOP of mariadbd, %d times | median | longest |" % rounds, "|---|---|---|",
-            "| until the answer is 503 | %.2f s | %.2f s |" % (turned[rounds // 2], turned[-1]),
+            "| until the answer is 503 | %.2f s | %.2f s |" % (refused[rounds // 2], refused[-1]),
             "| a request in all that time | | %.1f ms |" % (longest * 1e3),
             "| SIGCONT until the answer is 200 | %.2f s | %.2f s |" % (back[rounds // 2], back[-1])]
 
@@ -146,7 +146,7 @@ listen galera
 """
 
 
-def haproxy(server, check, looks):
+def haproxy(server, check, checks):
     """How long HAProxy's own checks take, by its own clock."""
     if not shutil.which("haproxy"):
         return ["", "HAProxy is not installed: its checks were not measured."]
@@ -159,19 +159,19 @@ def haproxy(server, check, looks):
         control = os.path.join(server.home, "haproxy.sock")
         until(lambda: os.path.exists(control) and stat(control).get("check_status") == "L7OK", 10, "L7OK")
         durations = []
-        for _ in range(looks):
+        for _ in range(checks):
             durations.append(int(stat(control)["check_duration"]))
             time.sleep(0.05)
     finally:
         process.kill()
         process.wait()
     durations.sort()
-    return ["", "HAProxy's check (L7OK, %d looks, by its own clock in whole ms): median %d ms, longest %d ms." % (
-        looks, durations[looks // 2], durations[-1])]
+    return ["", "HAProxy's check (L7OK, %d times, by its own clock in whole ms): median %d ms, longest %d ms." % (
+        checks, durations[checks // 2], durations[-1])]
 
 
 def stat(path):
-    """HAProxy's row of the server, by column."""
+    """HAProxy's row of the server, {column: value}."""
     with socket.socket(socket.AF_UNIX) as one:
         one.connect(path)
         one.sendall(b"show stat\n")
@@ -195,11 +195,11 @@ def versions(server):
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--quick", action="store_true", help="10,000 requests instead of 100,000")
-    options.add_argument("--clustercheck", metavar="PATH", help="measure this clustercheck beside it (needs xinetd)")
+    options.add_argument("--clustercheck", metavar="PATH", help="measure this clustercheck as well (needs xinetd)")
     options = options.parse_args()
-    why = missing() or (options.clustercheck and not shutil.which("xinetd") and "xinetd is not installed")
-    if why:
-        sys.stderr.write("check_bench: %s\n" % why)
+    reason = missing() or (options.clustercheck and not shutil.which("xinetd") and "xinetd is not installed")
+    if reason:
+        sys.stderr.write("check_bench: %s\n" % reason)
         return 1
     server, check = Server(), None
     try:

@@ -17,7 +17,8 @@ SETTLE = 0.05  # seconds before each run
 
 
 class Cost(NamedTuple):
-    """Medians in ms (wall, cpu with all children, server: the database's CPU), and programs executed; spread: min..max of CPU."""
+    """Medians in ms: wall, cpu (with all children), server (CPU of the database or broker). execs: programs executed; spread:
+    min..max of CPU."""
 
     side: str
     wall: float

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs inside a node: the agents' monitors, one after the other in turn, each as pacemaker-execd would run it.
+"""Runs inside a node: runs the agents' monitors in turn, each as pacemaker-execd would run it.
 
-Read from standard input by an interpreter of the node, so it needs nothing but Python. Its argument is a JSON text:
+An interpreter of the node reads it from standard input, so it needs nothing but Python. Its argument is a JSON text:
 runs (rounds), agents: a list of {label, provider, type, parameters, wanted (exit code)}, node, instance, settle (s),
 server: names of the server's program.
 Prints a JSON list of rows: label, wall, cpu, server (ms each), rc.
@@ -27,8 +27,8 @@ def of_process(name):
 
 
 def environment(agent, node, instance):
-    """What the recurring monitor of a promoted instance gets: pacemaker-execd's own environment, and what the cluster
-    adds for it (recorded from a real operation of Pacemaker 2.1.5)."""
+    """The environment of the recurring monitor of a promoted instance: pacemaker-execd's own, and what Pacemaker adds (recorded
+    from an operation of Pacemaker 2.1.5)."""
     with open("/proc/%d/environ" % of_process("pacemaker-execd"), "rb") as file:
         own = dict(item.split(b"=", 1) for item in file.read().split(b"\0") if b"=" in item)
     env = {name.decode(): value.decode() for name, value in own.items()}
@@ -45,23 +45,23 @@ def environment(agent, node, instance):
 
 
 def once(path, env):
-    """(wall s, CPU s of it and all it started, exit code, what it wrote) of one run; output goes to pipes, as under the cluster."""
+    """(wall s, CPU s with all children, exit code, output) of one run; output goes to pipes, as under Pacemaker."""
     ours, theirs = os.pipe()
     actions = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, theirs, 1),
                (os.POSIX_SPAWN_DUP2, theirs, 2), (os.POSIX_SPAWN_CLOSE, ours)]
     began = time.monotonic()
     pid = os.posix_spawn(path, [path, "monitor"], env, file_actions=actions, setpgroup=0)
     os.close(theirs)
-    said = b""
+    output = b""
     while True:
         chunk = os.read(ours, 65536)
         if not chunk:
             break
-        said += chunk
+        output += chunk
     _, status, usage = os.wait4(pid, 0)
     wall = time.monotonic() - began
     os.close(ours)
-    return wall, usage.ru_utime + usage.ru_stime, os.waitstatus_to_exitcode(status), said.decode(errors="replace")
+    return wall, usage.ru_utime + usage.ru_stime, os.waitstatus_to_exitcode(status), output.decode(errors="replace")
 
 
 def cpu_clock(pid):
@@ -77,14 +77,14 @@ def main():
     known = [(agent, "/usr/lib/ocf/resource.d/%s/%s" % (agent["provider"], agent["type"]),
               environment(agent, spec["node"], spec["instance"])) for agent in spec["agents"]]
     rows = []
-    for turn in range(-1, spec["runs"]):  # the first of each warms the page cache and is not counted
+    for turn in range(-1, spec["runs"]):  # the first run of each fills the page cache and is not counted
         for agent, path, env in known:
             time.sleep(spec["settle"])
             before = time.clock_gettime(clock)
-            wall, cpu, rc, said = once(path, env)
-            time.sleep(0.005)  # the server ends its part after the client has gone
+            wall, cpu, rc, output = once(path, env)
+            time.sleep(0.005)  # the server finishes after the client has gone
             if rc != agent["wanted"]:
-                sys.exit("%s answered %d instead of %d: %s" % (agent["label"], rc, agent["wanted"], said.strip()))
+                sys.exit("%s ended with %d instead of %d: %s" % (agent["label"], rc, agent["wanted"], output.strip()))
             if turn >= 0:
                 rows.append({"label": agent["label"], "wall": wall * 1000, "cpu": cpu * 1000,
                              "server": (time.clock_gettime(clock) - before) * 1000})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One real MariaDB with Galera (a cluster of one) on this machine, and a galera-check beside it: no Pacemaker, no lab.
+"""A real MariaDB with Galera (a cluster of one) on this machine, and a galera-check beside it: no Pacemaker, no lab.
 
 Used by bench/check_bench.py and by the tests of the check.
 """
@@ -44,21 +44,21 @@ def found(paths):
 
 
 def missing():
-    """Why there can be no server here, in a sentence; None when there can."""
+    """Why no server can run here, as a sentence; None when one can."""
     if not found(SERVERS) or not shutil.which("mariadb-install-db"):
         return "MariaDB is not installed: apt-get install mariadb-server"
     return None if found(PROVIDERS) else "Galera is not installed: apt-get install galera-4"
 
 
 def free_port():
-    """A TCP port of the loopback that nobody uses."""
+    """A free TCP port of the loopback."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
 
 
 def until(condition, seconds=30, what="it"):
-    """Wait for a condition to be true and return its value; AssertionError when it does not come."""
+    """Wait until condition() is true; its value. AssertionError after `seconds`. what: of the condition, for the error."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -104,7 +104,7 @@ class Server:
         until(lambda: self.value("wsrep_local_state_comment") == "Synced", 60, "a synced server")
 
     def _may_bootstrap(self):
-        """A killed server does not know that it was alone, so it would refuse to open a cluster. We know."""
+        """Allow a bootstrap: a killed server does not know that it was alone, and would refuse it. Here it always was."""
         path = os.path.join(self.home, "data", "grastate.dat")
         if os.path.exists(path):
             with open(path, "r+", encoding="ascii") as file:
@@ -128,7 +128,7 @@ class Server:
             one.close()
 
     def value(self, name):
-        """One status variable; None when there is no answer."""
+        """The value of a status variable; None when there is no answer."""
         import pymysql
         try:
             return self.sql("SHOW GLOBAL STATUS LIKE '%s'" % name)[0][1]
@@ -140,7 +140,7 @@ class Server:
         os.kill(self.process.pid, number)
 
     def resume(self):
-        """Whatever a test did: a frozen server goes on, a stopped one is started."""
+        """Continue a frozen server, start a stopped one: whatever a test has done."""
         if self.process is None:
             self.start()
         else:
@@ -149,12 +149,12 @@ class Server:
     def stop(self):
         """Kill it and wait."""
         if self.process is not None:
-            self.process.kill()  # also a stopped one
+            self.process.kill()  # ends a stopped process as well
             self.process.wait()
             self.process = None
 
     def remove(self):
-        """Stop, and leave nothing behind."""
+        """Stop it and remove its directory."""
         self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
 
@@ -169,7 +169,7 @@ class Check:
         until(lambda: self.get() is not None, 15, "an answer of the check")
 
     def get(self, path="/", timeout=5):
-        """The HTTP status of a path, None when nobody answers."""
+        """The HTTP status of a path; None without an answer."""
         answer = exchange(self.port, b"GET %s HTTP/1.0\r\n\r\n" % path.encode(), timeout)
         return int(answer.split(b" ")[1]) if answer.startswith(b"HTTP/1.") else None
 
@@ -185,7 +185,7 @@ class Check:
 
 
 def exchange(port, data, timeout=5):
-    """Send bytes, return all that comes until the end; b'' when nobody is there. A reset raises ConnectionResetError."""
+    """Send bytes and return everything up to the end; b'' when nothing listens. ConnectionResetError after a reset."""
     try:
         one = socket.create_connection(("127.0.0.1", port), timeout)
     except OSError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the level 0 monitor of each OpenStack service costs while it is healthy, on the real services of a lab that runs them.
+"""What the monitor of level 0 of each OpenStack service costs while it is healthy, on a lab that runs the real services.
 
     python3 -m bench.openstack --name LAB [--runs 20]      after `lab openstack prepare` and lab.services.openstack.deployment.create
 """

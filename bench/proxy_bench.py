@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""haproxy-check measured: what one look costs, and how long it takes until a dead or stopped HAProxy is seen.
+"""haproxy-check measured: what one run costs, also when HAProxy is killed or stopped.
 
     bench/proxy_bench.py [--looks N]
 
-Starts an HAProxy of its own on the loopback with 20 listeners of three servers each, as a control plane has. Prints Markdown.
+It starts an HAProxy of its own on the loopback with 20 listeners of three servers each, as a control plane has, and prints
+Markdown.
 """
 
 import argparse
@@ -37,8 +38,8 @@ def config(home):
     return "\n".join(lines) + "\n"
 
 
-def looks(argv, number):
-    """(wall of each, CPU of each on average) of a command, in seconds; one after the other, sorted."""
+def runs(argv, number):
+    """(wall of each run, sorted; average CPU of one) of a command, in seconds; it is run `number` times, one after the other."""
     found, before = [], resource.getrusage(resource.RUSAGE_CHILDREN)
     for _ in range(number):
         began = time.perf_counter()
@@ -50,14 +51,14 @@ def looks(argv, number):
 
 def row(name, argv, number):
     """One row of the table."""
-    walls, cpu = looks(argv, number)
+    walls, cpu = runs(argv, number)
     return "| %s | %.1f ms | %.1f ms | %.1f ms | %.1f ms |" % (
         name, walls[0] * 1e3, walls[number // 2] * 1e3, walls[number * 9 // 10] * 1e3, cpu * 1e3)
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--looks", type=int, default=200)
+    options.add_argument("--looks", type=int, default=200, help="number of runs")
     options = options.parse_args()
     program = shutil.which("haproxy", path="/usr/sbin:/usr/bin")
     if not program:

@@ -24,25 +24,25 @@ PARTS = ("monitor", "recovery", "killall", "check")
 def parser():
     """The command line."""
     top = argparse.ArgumentParser(prog="scripts/bench", description="Measure this suite beside ocf:heartbeat:galera, on a lab.")
-    top.add_argument("--quick", action="store_true", help="a part of it: few runs, two seeds, in about five minutes")
-    top.add_argument("--long", action="store_true", help="also what the peer needs more than five minutes for")
+    top.add_argument("--quick", action="store_true", help="measure less: few runs, two seeds, in about five minutes")
+    top.add_argument("--long", action="store_true", help="measure also what takes the peer more than five minutes")
     top.add_argument("--only", choices=PARTS, action="append", help="this part only; can be given more than once")
     top.add_argument("--runs", type=int, help="pairs of monitors (default 30)")
     top.add_argument("--rounds", type=int, help="rounds of bootstrap, restart, SIGKILL and SIGSTOP (default 3)")
-    top.add_argument("--kills", type=int, help="SIGKILLs of one in a round (default 3): when the next monitor comes decides most of it")
+    top.add_argument("--kills", type=int, help="SIGKILLs of one in a round (default 3); the time depends mostly on when the next monitor comes")
     top.add_argument("--seeds", type=int, help="kills of all three under our agent (default 20)")
     top.add_argument("--peer-seeds", type=int, default=2, help="the same under the peer, with --long (default 2)")
-    top.add_argument("--seed", type=int, default=None, help="of the random moments (default: a new one, printed)")
+    top.add_argument("--seed", type=int, default=None, help="seed of the random moments (default: a new one, which is printed)")
     top.add_argument("--suite", default="bookworm", choices=("bookworm", "trixie"))
-    top.add_argument("--name", default="bench", help="of the lab")
+    top.add_argument("--name", default="bench", help="name of the lab")
     top.add_argument("--deb", help="our package (default: built from this checkout)")
-    top.add_argument("--keep", action="store_true", help="leave the lab up, and use it if it is there")
-    top.add_argument("--output", default=os.path.join(ROOT, "build", "measurements.md"), help="where the tables go")
+    top.add_argument("--keep", action="store_true", help="keep the lab, and use it if it exists")
+    top.add_argument("--output", default=os.path.join(ROOT, "build", "measurements.md"), help="file for the tables")
     return top
 
 
 def options_of(argv):
-    """The command line, with what --quick means."""
+    """The options of the command line, after --quick and defaults."""
     options = parser().parse_args(argv)
     few = options.quick
     options.runs = options.runs or (10 if few else 30)
@@ -55,10 +55,10 @@ def options_of(argv):
 
 
 def monitors(lab, options, report):
-    """The cost of a monitor, with nobody else asking the server."""
+    """Measure the cost of a monitor, while nothing else queries the server."""
     with Watcher(lab) as watcher:
         sides.take_down(lab, watcher)
-        sides.put_in_charge(lab, sides.OURS)
+        sides.create(lab, sides.OURS)
         sides.settle(lab, watcher, all_synced)
     cluster_address = "gcomm://" + ",".join(lab.node_names)
     agents = [monitor.agent(side, PROMOTED, wsrep_cluster_address=cluster_address) for side in sides.SIDES]
@@ -69,7 +69,7 @@ def monitors(lab, options, report):
 
 
 def recoveries(lab, options, report):
-    """Start and recovery, the two sides in turn."""
+    """Measure start and recovery, the two sides in turn."""
     with Watcher(lab) as watcher:
         bench = Bench(lab, watcher, say, options.seed)
         report.timings, report.problems = bench.timings, bench.problems
@@ -77,16 +77,16 @@ def recoveries(lab, options, report):
             for side in sides.SIDES if number % 2 == 0 else reversed(sides.SIDES):
                 plan = ["restart"] + ["kill_one"] * options.kills
                 if not options.quick and (number == 0 or side is sides.OURS):
-                    plan.append("stop_one")  # the peer needs minutes: once is enough
+                    plan.append("stop_one")  # the peer needs minutes, so once is enough
                 bench.round(side, plan)
         if "killall" in options.only:
             bench.round(sides.OURS, ["kill_all"] * options.seeds)
             for _ in range(options.peer_seeds if options.long else 0):
-                bench.round(sides.PEER, ["kill_all"])  # it leaves nothing to go on with
+                bench.round(sides.PEER, ["kill_all"])  # afterwards the cluster cannot be used any more
 
 
 def check_table(options):
-    """What bench/check_bench.py prints, None when it is not there."""
+    """The output of bench/check_bench.py; None where that is missing."""
     if not os.path.exists(CHECK):
         return None
     say("the check on port 9200: bench/check_bench.py")
@@ -105,7 +105,7 @@ def main(argv, lab_of=cluster.Lab, check=check_table):
         if set(options.only) - {"check"}:
             there = state.read(options.name) is not None
             if there and not options.keep:
-                raise LabError("lab %s is there; --keep uses it, --name makes another" % options.name)
+                raise LabError("lab %s exists; use it with --keep, or make another with --name" % options.name)
             made = not there and not options.keep
             if made:
                 lab.__enter__()
@@ -122,7 +122,7 @@ def main(argv, lab_of=cluster.Lab, check=check_table):
     except KeyboardInterrupt:
         code = 130
     finally:
-        if made:  # never one that another run is measuring on
+        if made:  # never a lab that another run is using
             lab.destroy()
     if "check" in options.only and code == 0:
         report.check = check(options)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done to a cluster, and how long its servers take to be back. Times are the servers' own (bench/galera/watch.py)."""
+"""What is done to a cluster, and how long its servers take to recover, by their own answers (bench/galera/watch.py)."""
 
 import random
 import signal
@@ -12,8 +12,8 @@ from lab import LabError
 from lab.services import galera
 
 LIMIT = 330.0           # seconds after which a case is given up
-FELT = 10.0             # seconds within which the watch has to see that something was done to a server
-BETWEEN_MONITORS = 12.0  # a kill comes at a random moment of so many seconds, longer than a monitor's interval
+NOTICED = 10.0          # seconds within which the watch has to notice a signal to a server
+BETWEEN_MONITORS = 12.0  # a kill comes at a random moment of these seconds: longer than a monitor's interval
 
 
 class Timing(NamedTuple):
@@ -27,7 +27,7 @@ class Timing(NamedTuple):
 
 
 class Bench:
-    """Runs cases and keeps their timings. say: called with a line for each."""
+    """Runs cases and keeps their timings. say: called with a line for each timing."""
 
     def __init__(self, lab, watcher, say, seed):
         self.lab, self.watcher, self.say = lab, watcher, say
@@ -44,8 +44,8 @@ class Bench:
         sides.settle(self.lab, self.watcher, all_synced)
 
     def cold(self, side):
-        """Three empty nodes; from `pcs resource create` on. Whether all came up."""
-        began = sides.put_in_charge(self.lab, side)
+        """Three empty nodes, timed from `pcs resource create`. Whether all came up."""
+        began = sides.create(self.lab, side)
         self.note("cold bootstrap, first synced", side, self.watcher.until(any_synced, began, LIMIT))
         return self.note("cold bootstrap, all synced", side, self.watcher.until(all_synced, began, LIMIT))
 
@@ -62,14 +62,14 @@ class Bench:
         return self.note("enable, all synced", side, self.watcher.until(all_synced, began, LIMIT))
 
     def _hit(self, case, side, number, nodes):
-        """Send a signal at a random moment and wait for everybody to be synced again."""
+        """Send a signal at a random moment and wait until all are synced again."""
         self.settle()
         time.sleep(self.random.uniform(0, BETWEEN_MONITORS))
         fenced = len(self.watcher.cuts)
         began = self.watcher.signal(number, *nodes)
-        self.watcher.until(lambda states: not any(states[name].startswith("synced-") for name in nodes), began, FELT)
+        self.watcher.until(lambda states: not any(states[name].startswith("synced-") for name in nodes), began, NOTICED)
         seconds = self.watcher.until(all_synced, began, LIMIT)
-        if not self.lab.nodes:  # raises as well: the lab has gone, and that is no result of an agent
+        if not self.lab.nodes:  # raises as well: a lab that is gone is no result of an agent
             raise LabError("lab %s has no nodes" % self.lab.name)
         cut = [name for name, _ in self.watcher.cuts[fenced:]]
         return self.note(case, side, seconds, "went off (fenced): " + ", ".join(cut) if cut else "" if seconds is not None else self.watcher.text())
@@ -85,7 +85,7 @@ class Bench:
         return self._hit("SIGSTOP of one", side, signal.SIGSTOP, [self.random.choice(self.lab.node_names)])
 
     def round(self, side, plan):
-        """A fresh cluster under `side`, and the cases of `plan` on it: names of methods. Ends at the first that is given up."""
+        """A new cluster under `side`, and the cases of `plan` on it, names of methods. Ends at the first that is given up."""
         try:
             sides.take_down(self.lab, self.watcher)
             if self.cold(side):

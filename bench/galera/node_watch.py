@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs inside a node: looks at the node's own database server twenty times a second and reports each change.
+"""Runs inside a node: queries the node's own database server twenty times a second and prints each change.
 
-Lines on standard output: `state MONOTONIC WORD`, where WORD is synced-N (N members), a lower-case word for what else the
-server says, silent, or down. The monotonic clock is the kernel's, so the times of all nodes and of the host compare.
+Lines on standard output: `state MONOTONIC STATE`, where STATE is synced-N (N members), another state in lower case, silent, or
+down. The monotonic clock is the kernel's, so the times of all nodes and of the host compare.
 Lines on standard input: `signal NUMBER` sends that signal to every mariadbd of the node, answered by
 `sent MONOTONIC NUMBER COUNT`. Started by `python3 -c`, with nothing of this project on the node.
 """
@@ -16,35 +16,35 @@ import time
 import pymysql
 
 EVERY = 0.05
-PATIENCE = 0.5  # seconds without an answer that make a server silent
+TIMEOUT = 0.5  # seconds without an answer after which a server is silent
 SOCKET = "/run/mysqld/mysqld.sock"
-QUESTION = "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_local_state', 'wsrep_cluster_status', 'wsrep_cluster_size')"
-WORDS = {"1": "joining", "2": "donor", "3": "joined"}
+QUERY = "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_local_state', 'wsrep_cluster_status', 'wsrep_cluster_size')"
+STATES = {"1": "joining", "2": "donor", "3": "joined"}
 
 
 class Watch:
-    """One connection that is made again when it broke."""
+    """One connection, which is made again after an error."""
 
     def __init__(self):
         self.connection = None
 
-    def look(self):
-        """The word for the server's state."""
+    def observe(self):
+        """The server's state."""
         try:
             if self.connection is None:
-                self.connection = pymysql.connect(unix_socket=SOCKET, user="root", connect_timeout=PATIENCE,
-                                                  read_timeout=PATIENCE, autocommit=True)
+                self.connection = pymysql.connect(unix_socket=SOCKET, user="root", connect_timeout=TIMEOUT,
+                                                  read_timeout=TIMEOUT, autocommit=True)
             with self.connection.cursor() as cursor:
-                cursor.execute(QUESTION)
-                said = {name.lower(): value for name, value in cursor.fetchall()}
+                cursor.execute(QUERY)
+                values = {name.lower(): value for name, value in cursor.fetchall()}
         except Exception as error:
             self._drop()
             return "silent" if "timed out" in str(error) else "down"
-        if said.get("wsrep_cluster_status") != "Primary":
+        if values.get("wsrep_cluster_status") != "Primary":
             return "non-primary"
-        if said["wsrep_local_state"] == "4":
-            return "synced-" + said["wsrep_cluster_size"]
-        return WORDS.get(said["wsrep_local_state"], "starting")
+        if values["wsrep_local_state"] == "4":
+            return "synced-" + values["wsrep_cluster_size"]
+        return STATES.get(values["wsrep_local_state"], "starting")
 
     def _drop(self):
         if self.connection is not None:
@@ -92,7 +92,7 @@ def main():
             if not line:
                 return
             obey(line)
-        state = watch.look()
+        state = watch.observe()
         if state != before:
             say("state", "%.3f" % time.monotonic(), state)
             before = state

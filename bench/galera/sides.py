@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two that are compared, and putting one or the other in charge of the same three database servers."""
+"""The two sides that are compared, and how one or the other manages the same three database servers."""
 
 import signal
 import time
@@ -24,7 +24,7 @@ SIDES = (OURS, PEER)
 
 
 def prepare(lab):
-    """Once a lab: the configuration, and a copy of the empty databases as the distribution's package made them."""
+    """Prepare a lab, once: write the configuration, and copy the empty databases as the distribution's package made them."""
     galera.prepare(lab)
     # Pacemaker starts fewer actions at once on a loaded machine, by /proc/loadavg, which the nodes share with this machine
     # and everything else on it: SIGKILL of all three took 34 and 36 s under a foreign load of 7.
@@ -34,7 +34,7 @@ def prepare(lab):
 
 
 def take_down(lab, watcher):
-    """No resource, no server, nothing remembered, the empty databases again. LabError if the servers do not stop."""
+    """Remove the resource, the servers and all their state, and restore the empty databases. LabError if the servers do not stop."""
     first = lab.node_names[0]
     if lab.run(first, ["pcs", "resource", "config", galera.RESOURCE]).rc == 0:
         lab.run(first, ["pcs", "resource", "disable", galera.RESOURCE], 60)
@@ -55,15 +55,15 @@ def take_down(lab, watcher):
     lab.run(first, FORGET)
 
 
-def put_in_charge(lab, side):
-    """Create the resource; the time when the command was given."""
+def create(lab, side):
+    """Create the resource; the time when the command was run, monotonic."""
     began = time.monotonic()
     galera.create(lab, side.agent, **side.parameters)
     return began
 
 
 def settle(lab, watcher, condition, limit=SETTLE_LIMIT):
-    """Until the servers are all right and the cluster has nothing more to do; failures are forgotten. LabError if not."""
+    """Wait until condition(states) holds and the cluster has nothing more to do; clean up failures. LabError after `limit` seconds."""
     began, first = time.monotonic(), lab.node_names[0]
     if watcher.until(condition, began, limit) is None:
         raise LabError("not settled after %.0f s: %s" % (limit, watcher.text()))

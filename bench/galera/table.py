@@ -18,7 +18,7 @@ def versions(lab):
 
 
 class Report:
-    """Collects results; text() is the report, of what there is so far."""
+    """Collects results; text() is the report of the results so far."""
 
     def __init__(self, command, options):
         self.command, self.options = command.strip(), options
@@ -36,7 +36,7 @@ class Report:
         return "\n".join(parts)
 
     def head(self):
-        """When, on what, by which command."""
+        """When, on what machine, by which command."""
         lines = [
             "Command: `%s` (seed %d), %s to %s UTC." % (
                 self.command, self.options.seed, time.strftime("%Y-%m-%d %H:%M", time.gmtime(self.began)),

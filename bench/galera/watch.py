@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the nodes' own database servers say, as it changes; bench/galera/node_watch.py in every node of the lab."""
+"""The states of the nodes' own database servers, from bench/galera/node_watch.py in every node of the lab."""
 
 import os
 import subprocess
 import threading
 import time
 
-from lab import LabError
+from lab import ROOT, LabError
 
-_SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node_watch.py")
+_SCRIPT = os.path.join(ROOT, "bench", "galera", "node_watch.py")
 OFF = "off"
 
 
 class Watcher:
-    """The servers of all nodes. As a context manager it ends what it started."""
+    """Watches the servers of all nodes inside `with`. states: {node: state}."""
 
     def __init__(self, lab):
         self.lab = lab
         self.states = {name: OFF for name in lab.node_names}
-        self.cuts = []          # (node, time) of nodes that went off: fenced, unless the benchmark did it
+        self.cuts = []          # (node, time) of nodes that went off: fenced, unless the benchmark cut their power
         self._sent = {}
         self._processes = {}
         self._changed = threading.Condition()
@@ -68,7 +68,7 @@ class Watcher:
             self._changed.notify_all()
 
     def signal(self, number, *nodes):
-        """Send a signal to the servers of `nodes`; the time when the first got it. LabError if a node has no server."""
+        """Send a signal to the servers of `nodes`; the monotonic time of the first. LabError if a node has no server."""
         with self._changed:
             self._sent.clear()
             for name in nodes:
@@ -103,7 +103,7 @@ def all_synced(states):
 
 
 def any_synced(states):
-    """At least one serves."""
+    """At least one is synced."""
     return any(state.startswith("synced-") for state in states.values())
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """scripts/bench --service rabbitmq: the RabbitMQ agent beside ocf:heartbeat:rabbitmq-cluster, on one lab in one run.
 
-Times are from the command (or the fault) until all three brokers greet a client and see each other running. What was put
+Times are from the command (or the fault) until all three brokers answer a client and see each other running. What was put
 into the cluster is counted after each case: users, permissions, vhosts, exchanges, bindings, policies, and 1,000 persistent
-messages in a durable classic and in a quorum queue. When a kill comes between two monitors is left to chance, by the seed,
-the same for both sides.
+messages in a durable classic and in a quorum queue. The seed chooses the moments of the kills between two monitors; they are the
+same for both sides.
 """
 
 import argparse
@@ -45,24 +45,24 @@ def options_of(argv):
     parser.add_argument("--runs", type=int, default=20, help="pairs of monitors")
     parser.add_argument("--rounds", type=int, default=1, help="rounds of all cases under both (default 1: about 12 minutes)")
     parser.add_argument("--until", help="begin no case after HH:MM")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10 ** 6), help="of the random moments")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10 ** 6), help="seed of the random moments")
     parser.add_argument("--only", choices=("monitor", "recovery"), action="append")
-    parser.add_argument("--case", choices=tuple(CASES), action="append", help="this case only; can be given more than once")
-    parser.add_argument("--side", choices=[side.label for side in SIDES], help="under this one only")
+    parser.add_argument("--case", choices=tuple(CASES), action="append", help="only this case; can be given more than once")
+    parser.add_argument("--side", choices=[side.label for side in SIDES], help="only under this side")
     parser.add_argument("--suite", default="bookworm", choices=("bookworm", "trixie"))
-    parser.add_argument("--name", default="bench", help="of the lab")
-    parser.add_argument("--keep", action="store_true", help="leave the lab up, and use it if it is there")
+    parser.add_argument("--name", default="bench", help="name of the lab")
+    parser.add_argument("--keep", action="store_true", help="keep the lab, and use it if it exists")
     parser.add_argument("--output", default=os.path.join(ROOT, "build", "measurements-rabbitmq.md"))
     return parser.parse_args(argv)
 
 
 def measure(lab, options, bench, costs):
-    """Everything; what was found until something went wrong stays in `bench` and `costs`."""
+    """Measure everything. The results up to an error are in `bench` and `costs`."""
     sides = [side for side in SIDES if options.side in (None, side.label)]
     parts = options.only or ["monitor", "recovery"]
     lab.check(lab.node_names[0], ["pcs", "property", "set", "load-threshold=0%"])
     if "monitor" in parts:
-        if not bench.tried("cold start", OURS, lambda: bench.cold(OURS, noted=False)):
+        if not bench.attempt("cold start", OURS, lambda: bench.cold(OURS, noted=False)):
             raise LabError("no cluster to measure monitors on")
         bench.settle()
         costs += monitors(lab, options.runs)
@@ -76,14 +76,14 @@ def measure(lab, options, bench, costs):
 
 def main(argv):
     options = options_of(argv)
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell had made it ignored
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where the shell had set it to be ignored
         signal.signal(number, signal.default_int_handler)
     lab, there = cluster.Lab(options.name), state.read(options.name) is not None
     versions, costs, bench = "", [], Bench(lab, options.seed, options.until)
     say("seed %d" % options.seed)
     made, code = not there and not options.keep, 0
     if there and not options.keep:
-        sys.stderr.write("bench: lab %s is there; --keep uses it, --name makes another\n" % options.name)
+        sys.stderr.write("bench: lab %s exists; use it with --keep, or make another with --name\n" % options.name)
         return 1
     try:
         if made:

@@ -25,7 +25,7 @@ SIDES = (OURS, PEER)
 
 
 class Timing(NamedTuple):
-    """One measurement. seconds None: not within LIMIT. left: what of the furniture was gone afterwards, None: not looked."""
+    """One measurement. seconds None: not within LIMIT. gone: what of the furniture was gone afterwards, None: not checked."""
 
     case: str
     side: str
@@ -34,7 +34,7 @@ class Timing(NamedTuple):
 
 
 def take_down(lab):
-    """No resource, no broker, nothing remembered, empty disks (the old data go aside)."""
+    """Remove the resource, the brokers and all their state, and empty the disks (the old data are moved aside)."""
     first = lab.node_names[0]
     if lab.run(first, ["pcs", "resource", "config", rabbitmq.RESOURCE + "-clone"]).rc == 0:
         lab.run(first, ["pcs", "resource", "disable", rabbitmq.RESOURCE + "-clone"], 60)
@@ -51,12 +51,12 @@ def take_down(lab):
 
 
 def until_whole(lab, began, nodes=None):
-    """Seconds since `began` until `nodes` (all) serve as one cluster; None when that takes too long. The last look tells:
-    asking costs a second or more, which is not counted."""
+    """Seconds since `began` until `nodes` (default: all) serve as one cluster; None when that takes too long. The time of the last
+    poll that found them serving counts: asking whether they are one cluster takes a second or more, which is not counted."""
     try:
         rabbitmq.wait_serving(lab, nodes, LIMIT - (time.monotonic() - began))
         seconds = time.monotonic() - began
-        while not rabbitmq.one_cluster(lab, nodes):  # the peer's brokers greet before they join
+        while not rabbitmq.one_cluster(lab, nodes):  # the peer's brokers answer before they join
             rabbitmq.wait_serving(lab, nodes, max(1.0, LIMIT - (time.monotonic() - began)))
             seconds = time.monotonic() - began
             if seconds > LIMIT:
@@ -68,7 +68,7 @@ def until_whole(lab, began, nodes=None):
 
 
 class Bench:
-    """Runs cases and keeps their timings. until: no case begins after this HH:MM."""
+    """Runs cases and keeps their timings. until: HH:MM after which no case begins."""
 
     def __init__(self, lab, seed, until=None):
         self.lab, self.until, self.timings, self.remarks = lab, until, [], []
@@ -89,9 +89,9 @@ class Bench:
         say("    " + text)
 
     def after(self, case, side, began):
-        """Wait, look what is left, and put it there again for the next case. Whether to go on."""
+        """Wait, check the furniture, and restore it for the next case. Whether to go on."""
         seconds = until_whole(self.lab, began)
-        gone = ["not looked: it does not serve"] if seconds is None else rabbitmq.missing(self.lab)
+        gone = ["not checked: it does not serve"] if seconds is None else rabbitmq.missing(self.lab)
         fine = self.note(case, side, seconds, gone)
         if fine and gone:
             self.refurnish()
@@ -134,7 +134,7 @@ class Bench:
         time.sleep(self.random.uniform(0, INTERVAL))
         began = time.monotonic()
         machine.kill(self.lab, "n2", BEAM)
-        self.lab.wait(lambda: "n2" not in rabbitmq.serving(self.lab), 10, "the kill is not felt", every=0.05)
+        self.lab.wait(lambda: "n2" not in rabbitmq.serving(self.lab), 10, "the broker of n2 still serves after SIGKILL", every=0.05)
         return self.after(CASES["kill_one"], side, began) and self.members(side, "SIGKILL of one")
 
     def kill_all(self, side):
@@ -151,25 +151,25 @@ class Bench:
         return self.after(CASES["power_all"], side, began)
 
     def one_off(self, side):
-        """All lose their power and n3 stays off: the two wait for what it may know, until the operator says otherwise."""
+        """All lose their power and n3 stays off: the other two wait for it, until the operator overrides that."""
         rest = self.lab.node_names[:2]
         self.lab.power_cut(*self.lab.node_names, stay_off=True)
         began = time.monotonic()
         self.lab.power_on(*rest)
         if side is OURS:
-            command = self.lab.wait(lambda: self.typed(rest[0]), LIMIT, "nobody says what to type", every=0.5)
-            self.remark(side, "one stays off: after %.1f s it says what to type: %s" % (time.monotonic() - began, command))
+            command = self.lab.wait(lambda: self.shown_command(rest[0]), LIMIT, "quorate explain shows no command", every=0.5)
+            self.remark(side, "one stays off: after %.1f s it shows what to type: %s" % (time.monotonic() - began, command))
             began = time.monotonic()
             self.lab.check(rest[0], command.split())
         seconds = until_whole(self.lab, began, rest)
-        gone = ["not looked: it does not serve"] if seconds is None else rabbitmq.missing(self.lab, rest[0])
+        gone = ["not checked: it does not serve"] if seconds is None else rabbitmq.missing(self.lab, rest[0])
         fine = self.note(CASES["one_off"], side, seconds, gone)
         began = time.monotonic()
         self.lab.power_on()
         return self.after("the third is back", side, began) and fine
 
-    def typed(self, node):
-        """The command that explain shows for going on, None as long as it shows none."""
+    def shown_command(self, node):
+        """The command that `quorate explain` shows to go on; None while it shows none."""
         try:
             words = self.lab.run(node, ["quorate", "explain"], 20).out.partition("to go on: ")[2].splitlines()
         except LabError:
@@ -177,17 +177,17 @@ class Bench:
         return words[0] if words else None
 
     def replace(self, side):
-        """A machine is replaced by one of the same name with an empty disk. The lab keeps the old data."""
+        """A node is replaced by one of the same name with an empty disk. The lab keeps the old data."""
         began = time.monotonic()
         self.lab.run("n2", "d=%s/$(date +%%s%%N); mkdir -p $d; kill -KILL $(pidof %s); sleep 0.3; mv %s/* $d/" % (
             ASIDE, BEAM, rabbitmq.BASE))
-        self.lab.wait(lambda: "n2" not in rabbitmq.serving(self.lab), 10, "the kill is not felt", every=0.05)
+        self.lab.wait(lambda: "n2" not in rabbitmq.serving(self.lab), 10, "the broker of n2 still serves after SIGKILL", every=0.05)
         return self.after(CASES["replace"], side, began) and self.members(side, "an empty disk")
 
     def members(self, side, what):
         began = time.monotonic()
         wait_for(lambda: self.count_members() == 3, 20, 1)
-        self.remark(side, "after %s the quorum queue has %d members (looked for %.0f s)" % (
+        self.remark(side, "after %s the quorum queue has %d members (waited for %.0f s)" % (
             what, self.count_members(), time.monotonic() - began))
         return True
 
@@ -198,21 +198,22 @@ class Bench:
             return 0
 
     def round(self, side, cases):
-        """A cold start and all cases. One that fails is noted, and the next one begins with a cold start."""
+        """A cold start and all cases. A case that fails is recorded, and the next one begins with a cold start."""
         self.number += 1
         self.random = random.Random("%d %d" % (self.seed, (self.number + 1) // 2))
-        begun = not self.over and self.tried("cold start, all serve", side, lambda: self.cold(side))
+        begun = not self.over and self.attempt("cold start, all serve", side, lambda: self.cold(side))
         for case in cases if begun else ():
             if self.over:
                 return
             self.settle()
-            if not self.tried(CASES[case], side, lambda case=case: getattr(self, case)(side)):
+            if not self.attempt(CASES[case], side, lambda case=case: getattr(self, case)(side)):
                 self.lab.power_on()
                 self.lab.wait_online()
                 if not self.cold(side, noted=False):
                     return
 
-    def tried(self, name, side, action):
+    def attempt(self, name, side, action):
+        """The value of action(); False after an error, which is recorded."""
         try:
             return action()
         except (LabError, ValueError) as error:

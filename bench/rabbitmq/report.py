@@ -28,7 +28,7 @@ def text(versions, command, costs, bench):
 
 
 def _cells(mine):
-    """How long one case took under one side, and what was left."""
+    """Two cells: how long one case took under one side, and what was kept."""
     took = [timing.seconds for timing in mine if timing.seconds is not None]
     gone = {one for timing in mine for one in timing.gone or ()}
     times = "-" if not mine else "not within %.0f s" % LIMIT if not took else "%.1f s (%sn=%d%s)" % (
