@@ -38,12 +38,11 @@ class Result(namedtuple("Result", "argv rc out err timed_out")):
 class Commands:
     """Runs commands. trace: called with a text for each; None: not called."""
 
-    __slots__ = ("trace", "_environ", "_running")
+    __slots__ = ("trace", "_environ")
 
     def __init__(self, environ=None, trace=None):
         self.trace = trace
         self._environ = environ
-        self._running = None
 
     def run(self, argv, timeout, stdin=None, env=None):
         """Run `argv` for at most `timeout` seconds and return its Result. Raises nothing for what the program does.

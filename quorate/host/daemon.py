@@ -2,7 +2,7 @@
 """A daemon that an agent launched: it is recognised, with every process of it, and its stop is proved.
 
 A pid file proves nothing: it is missing while a daemon starts, and its pid may have been used again. What the agent
-launched is known by pid and start time, from a state file; what somebody else started is recognised by the service's
+launched is known by pid and start time, from a state file; a daemon that the agent did not start is recognised by the service's
 own `is_one`, a function of a Process.
 """
 
@@ -31,7 +31,7 @@ def is_ending(process):
 
 
 def find(context, state_files, is_one):
-    """The Process of the daemon, whoever started it, or None."""
+    """The Process of the daemon, no matter who started it, or None."""
     process = launched_process(context, state_files)
     if process:
         return process

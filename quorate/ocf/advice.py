@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be said about parameters and a machine that are not wrong. For validate-all; no other action spends time on
-it."""
+"""Warnings about parameters that are valid. Only validate-all spends time on them."""
 
 # Set by the cluster or its tools for every agent: these are no parameters of an agent.
 _NOT_OURS = ("CRM_meta_", "crm_feature_set", "trace_ra", "trace_file", "__")
@@ -22,11 +21,11 @@ def advice(agent, environ):
 
 
 def warn(context, warnings):
-    """Tell them to whoever validates: the log has them, and pcs shows what an agent writes to stderr."""
+    """Log warnings, and write them to stderr, since pcs shows what validate-all writes there."""
     from quorate.ocf.log import to_stderr
     for warning in warnings:
         context.log.warning(warning)
-        if not context.interactive:  # then the log goes there
+        if not context.interactive:  # else the log is written to stderr
             to_stderr("WARNING: %s\n" % warning)
 
 

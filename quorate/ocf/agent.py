@@ -79,8 +79,8 @@ def _perform(agent, name, environ, log):
         return Outcome(codes.ERR_CONFIGURED, problems[0] + more)
     if name == "validate-all":
         from quorate.ocf.advice import advice
-        for sentence in advice(agent, environ):
-            log.warning(sentence)
+        for warning in advice(agent, environ):
+            log.warning(warning)
     context = Context(
         values, name, environ, log, Commands(environ, log.debug if log.tracer else None), Processes(), clock,
         Deadline(clock, action_seconds(environ.get("OCF_RESKEY_CRM_meta_timeout"))), log.interactive)
