@@ -138,7 +138,7 @@ def apply_policy(participant):
     except policy.Unclear as error:
         problem = str(error)
     if not problem:
-        fingerprint = _fingerprint("\0".join(wanted.words()))
+        fingerprint = _fingerprint("\0".join(wanted.arguments()))
         # A cluster that is founded anew has none, whatever was set in the one before.
         founded = state_files.read("launched-for").get("action") == facts.FOUND
         if founded or participant.published.policy() != fingerprint:

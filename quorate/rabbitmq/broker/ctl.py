@@ -18,14 +18,14 @@ class Tools:
         self._context = context
         self._layout = layout
 
-    def run(self, tool, *words, limit=30.0, node=None):
+    def run(self, tool, *arguments, limit=30.0, node=None):
         """The Result of one tool. node: the Erlang name of another node, to ask that one."""
         path = next((os.path.join(directory, tool) for directory in DIRECTORIES
                      if os.access(os.path.join(directory, tool), os.X_OK)), tool)
         env = dict(self._layout.environment(), LC_ALL="C.UTF-8")
         if self._context.parameters.datadir:
             env["RABBITMQ_MNESIA_BASE"] = self._layout.base
-        argv = [path] + (["-n", node] if node else []) + list(words)
+        argv = [path] + (["-n", node] if node else []) + list(arguments)
         return self._context.commands.run(argv, self._context.deadline.limit(limit), env=env)
 
     def forget(self, name, node):
@@ -43,7 +43,7 @@ class Tools:
 
     def set_policy(self, policy):
         """Set the policy: (done, message)."""
-        result = self.run("rabbitmqctl", *policy.words())
+        result = self.run("rabbitmqctl", *policy.arguments())
         return result.ok, "" if result.ok else "The policy %s was not set: %s" % (policy.name, why(result))
 
     def force_boot(self):

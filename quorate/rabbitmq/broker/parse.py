@@ -156,18 +156,18 @@ def last_error(text):
     none."""
     best, boot = None, False
     for line in text.splitlines():
-        words = line.strip()
-        if "[error]" in words:
-            words = words.partition("[error]")[2].strip()
-            words = words.partition(">")[2].strip() if words.startswith("<") else words
-        elif not words.startswith(("Error:", "ERROR:", "error:", "Failed to", "{error", "init terminating")):
+        error = line.strip()
+        if "[error]" in error:
+            error = error.partition("[error]")[2].strip()
+            error = error.partition(">")[2].strip() if error.startswith("<") else error
+        elif not error.startswith(("Error:", "ERROR:", "error:", "Failed to", "{error", "init terminating")):
             continue
-        if words == "BOOT FAILED":
+        if error == "BOOT FAILED":
             boot = True
-        elif words and not words.endswith(":") and not any(word in words for word in _NOT_A_CAUSE):
+        elif error and not error.endswith(":") and not any(word in error for word in _NOT_A_CAUSE):
             if boot is True:
-                return words[:200]  # the rest is background and diagnostics
-            best = words
+                return error[:200]  # the rest is background and diagnostics
+            best = error
     return None if best is None else best[:200]
 
 

@@ -12,11 +12,11 @@ _VALUED = ("-p", "--vhost", "--priority", "--apply-to")
 
 
 class Policy(namedtuple("Policy", "name pattern definition options", defaults=((),))):
-    """definition: JSON text; options: tuple of words for rabbitmqctl, such as '-p', '/'."""
+    """definition: JSON text; options: tuple of arguments for rabbitmqctl, such as '-p', '/'."""
 
     __slots__ = ()
 
-    def words(self):
+    def arguments(self):
         """The arguments for rabbitmqctl."""
         return ("set_policy",) + self.options + (self.name, self.pattern, self.definition)
 

@@ -44,14 +44,15 @@ def test_clients_are_sent_only_to_a_broker_that_answered(broker):
 
 @given(BROKERS)
 def test_down_is_proven(broker):
-    """There is no process, and nobody listens. Not to know is something else."""
+    """There is no process, and nothing listens. Unknown is something else."""
     if health.classify(broker).code == health.DOWN:
         assert broker.process is None and broker.listening is False
 
 
 @given(BROKERS, some.sets(some.sampled_from(OPTIONAL)))
 def test_to_know_less_never_makes_it_worse_or_down(broker, forgotten):
-    """A failing API or CLI is unknown: a broker that serves does not stop serving because nobody can be asked more."""
+    """A failing API or CLI is unknown: a broker that serves does not stop serving because nothing more can be found
+    out."""
     known, less = health.classify(broker), health.classify(broker._replace(**{name: None for name in forgotten}))
 
     assert less.ok or not known.ok
@@ -78,8 +79,8 @@ def seen_by(node, states, unreachable=frozenset()):
 
 
 @given(REPORTS)
-def test_never_do_all_that_are_booted_give_way(states):
-    """One that gives way is restarted: somebody stays to whom it comes back."""
+def test_never_are_all_booted_brokers_restarted(states):
+    """A restarted broker needs one that stays, to come back to."""
     booted = [node for node in states if states[node] in facts.BOOTED]
     leaving = [node for node in booted if decide.cluster_elsewhere(seen_by(node, states))]
 
@@ -90,7 +91,7 @@ def test_never_do_all_that_are_booted_give_way(states):
 
 
 @given(REPORTS, some.data())
-def test_nobody_starts_beside_brokers_of_which_it_reaches_none(states, data):
+def test_no_node_starts_beside_brokers_of_which_it_reaches_none(states, data):
     node = data.draw(some.sampled_from(sorted(states)))
     states = dict(states, **{node: facts.DOWN})
     booted = frozenset("rabbit@" + one for one in states if states[one] in facts.BOOTED)
@@ -105,7 +106,7 @@ def test_nobody_starts_beside_brokers_of_which_it_reaches_none(states, data):
 
 @given(some.lists(some.sampled_from([text for text, _ in parse.STAGE_LINES] + ["something else", ""])),
        some.none() | some.floats(0, 1000))
-def test_stage_of_any_log(lines, silent):
+def test_boot_stage_of_any_log(lines, silent):
     found = parse.boot_stage("\n".join("2026-11-21 [info] <0.1.0> " + line for line in lines), silent)
 
     assert found is None or found in facts.STATES or found == facts.STOPPED_APP

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""quorate rabbitmq forget ends when the others say whom they count since, so that a start at once is not a start too
-early."""
+"""quorate rabbitmq forget ends when the running brokers report their new members, so that a start directly afterwards
+is not too early."""
 
 import pytest
 
@@ -15,11 +15,11 @@ def report(node, state, members):
 
 
 @pytest.mark.parametrize("second, expected", [
-    (report("n2", facts.RUNNING, ALL), False),    # its monitor has not come yet
+    (report("n2", facts.RUNNING, ALL), False),    # its monitor has not run yet
     (report("n2", facts.RUNNING, REST), True),
-    (report("n2", facts.DOWN, ALL), True),        # what stands on the disk of one that does not run decides nothing
+    (report("n2", facts.DOWN, ALL), True),        # the disk of a node that does not run decides nothing
     (report("n2", facts.RUNNING, None), True)])
-def test_told(second, expected):
+def test_is_forgotten(second, expected):
     reports = {"n1": report("n1", facts.RUNNING, REST), "n2": second, "n3": report("n3", facts.DOWN, ALL)}
 
     assert is_forgotten(reports, "rabbit@n3") is expected

@@ -70,7 +70,7 @@ def test_weight_of_a_node_with_an_alarm():
     assert 50 == check.weight(Fact(ALARM, health.classify(ALARM)))
 
 
-def test_options_are_where_it_asks(tmp_path):
+def test_options_change_the_endpoint(tmp_path):
     path = tmp_path / "rabbitmq.cnf"
     path.write_text("[client]\nuser=u\npassword=p\nport=5555\n")
     path.chmod(0o600)

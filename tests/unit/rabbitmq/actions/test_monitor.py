@@ -8,7 +8,7 @@ from tests.unit.rabbitmq.actions.nodes import Node, other
 
 
 def test_beside_a_cluster_that_it_cannot_reach_a_node_is_not_launched(tmp_path):
-    """It saw the others go, so it would wait for nobody and serve beside them."""
+    """It saw the others stop, so it would wait for no node and serve beside them."""
     node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill(running="rabbit@n1")
     node.unreachable = {"rabbit@n2", "rabbit@n3"}
     assert wait(node.participant).code == codes.SUCCESS

@@ -25,7 +25,7 @@ def test_a_disk_with_data(tmp_path):
 
 
 def test_data_that_were_served_from_and_are_not_there_are_lost(tmp_path):
-    """As with a file system that is not mounted. The note is on another one, and is about one directory only."""
+    """As with a file system that is not mounted. The state file is on another one, and is about one directory only."""
     node = Node(tmp_path).fill()
     assert not node.participant.from_disk().lost
     handle_serving(node.participant, Observation(facts.RUNNING, None, None, "It runs."))
@@ -40,8 +40,8 @@ def test_data_that_were_served_from_and_are_not_there_are_lost(tmp_path):
 
 
 @contextlib.contextmanager
-def nobody_special():
-    """Root may read every directory; somebody else may not."""
+def another_user():
+    """Root may read every directory; another user may not."""
     was = os.geteuid()
     try:
         if was == 0:
@@ -55,17 +55,17 @@ def test_a_disk_that_cannot_be_read_is_unknown():
     with tempfile.TemporaryDirectory() as home:  # pytest's own directory is closed to others
         os.chmod(home, 0o755)
         node = Node(pathlib.Path(home)).fill()
-        with nobody_special():
+        with another_user():
             assert node.participant.from_disk().data is True
         node.directory.chmod(0)
-        with nobody_special():
+        with another_user():
             assert node.participant.from_disk().data is None
         node.directory.chmod(0o755)
 
 
-def test_who_waits_looks_again_when_another_says_something_new_or_a_moment_has_passed(tmp_path):
+def test_a_waiting_node_decides_again_when_a_report_changed_or_a_moment_has_passed(tmp_path):
     node = Node(tmp_path, [other("n2", facts.STARTING, members=names("n2"))])
-    assert node.participant.reports_changed(), "it has not looked yet"
+    assert node.participant.reports_changed(), "it has not decided yet"
     assert node.participant.decide_and_publish().action == facts.WAIT
     assert not node.participant.reports_changed()
     node.published.others["n2"] = other("n2", facts.RUNNING, members=names("n2"))
@@ -77,7 +77,7 @@ def test_who_waits_looks_again_when_another_says_something_new_or_a_moment_has_p
 
 
 def test_a_command_can_be_typed_as_it_is_shown(tmp_path):
-    """DATADIR stood there, and no shell knows that."""
+    """It once contained DATADIR, which no shell knows."""
     from quorate.rabbitmq.explain import table
     node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2", "n3"))]).fill()
     moves = "mv %s/mnesia/rabbit@n1 %s/mnesia/rabbit@n1.old" % (tmp_path, tmp_path)
@@ -85,7 +85,7 @@ def test_a_command_can_be_typed_as_it_is_shown(tmp_path):
     assert "to go on: " + moves in table(node.published.snapshot(), 0, data_root=node.participant.data_root())
 
 
-def test_who_explains_from_a_node_without_a_broker_is_told_as_well(tmp_path):
+def test_explain_works_on_a_node_without_a_broker(tmp_path):
     node = Node(tmp_path, parameters={"binary": "/no/such/program"})
     node.participant._layout = None
     assert node.participant.data_root() == "DATADIR"

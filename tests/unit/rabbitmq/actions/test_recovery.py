@@ -41,15 +41,15 @@ def test_who_is_alone_because_the_others_are_stopped_does_not_fail(tmp_path):
         node.clock.sleep(10)
 
 
-def test_a_minority_does_not_fail_because_somebody_set_the_clock(tmp_path):
+def test_a_minority_does_not_fail_because_the_clock_was_set(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
     monitor_partitioned(node.participant, PAUSED)
     node.clock.step(3600)
     assert monitor_partitioned(node.participant, PAUSED).code == codes.DEGRADED
 
 
-def test_what_the_others_reported_has_to_be_newer_than_what_was_seen(tmp_path):
-    """All may have paused at once; each learns it of the others only by their next monitor."""
+def test_the_others_reports_must_be_newer_than_the_first_observation(tmp_path):
+    """All may have paused at once; the others report that only with their next monitor."""
     node = Node(tmp_path, [other("n2", facts.RUNNING)], parameters={"minority_wait": "3s",
                                                                     "CRM_meta_interval": "10000"}).fill()
     monitor_partitioned(node.participant, PAUSED)
@@ -59,16 +59,16 @@ def test_what_the_others_reported_has_to_be_newer_than_what_was_seen(tmp_path):
     assert monitor_partitioned(node.participant, PAUSED).code == codes.ERR_GENERIC
 
 
-@pytest.mark.parametrize("running, beside, told, state", [
+@pytest.mark.parametrize("running, beside, api, state", [
     ("rabbit@n1", facts.RUNNING, None, facts.PARTITIONED),
     ("rabbit@n1,rabbit@n3", facts.RUNNING, None, facts.RUNNING),
     ("rabbit@n1", facts.DOWN, None, facts.RUNNING),
     ("rabbit@n1", facts.RUNNING, names("n1", "n2", "n3"), facts.RUNNING),
     ("not a term", facts.RUNNING, None, facts.RUNNING),
 ], ids=["two clusters", "a majority", "alone", "it was asked", "unknown"])
-def test_two_clusters_are_found_without_credentials(tmp_path, running, beside, told, state):
+def test_two_clusters_are_found_without_credentials(tmp_path, running, beside, api, state):
     node = Node(tmp_path, [other("n2", beside)]).fill(running=running)
-    serves = Observation(facts.RUNNING, None, facts.Broker(answered=True, running_nodes=told), "It serves.")
+    serves = Observation(facts.RUNNING, None, facts.Broker(answered=True, running_nodes=api), "It serves.")
     seen = partitioned_by_files(node.participant, serves)
     assert seen.state == state
     assert (seen == serves) == (state == facts.RUNNING) and (state == facts.RUNNING
@@ -119,7 +119,7 @@ def test_a_boot_beside_a_running_cluster_that_does_nothing_is_restarted(tmp_path
     assert codes_seen == [codes.SUCCESS] * 6 + [codes.ERR_GENERIC] * 2
 
 
-def test_a_boot_that_works_is_not_idle_because_somebody_set_the_clock(tmp_path):
+def test_a_boot_that_works_is_not_idle_because_the_clock_was_set(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
     seen = booting(node)
     for cpu in (1.0, 6.0):
@@ -129,21 +129,21 @@ def test_a_boot_that_works_is_not_idle_because_somebody_set_the_clock(tmp_path):
         node.clock.step(3600)
 
 
-@pytest.mark.parametrize("reports, cpu, moved, said", [
+@pytest.mark.parametrize("reports, cpu, moved, logs", [
     ([other("n2", facts.RUNNING)], 5.0, 0, 0), ([other("n2", facts.RUNNING)], 0.1, 1 << 22, 0),
     ([other("n2", facts.RUNNING)], 0.1, 0, 1), ([other("n2", facts.RUNNING)], None, 0, 0),
     ([other("n2", facts.STARTING)], 0.1, 0, 0),
 ], ids=["it computes", "it reads its disk", "it writes into its log", "it cannot be known",
-        "nobody runs: all wait for each other"])
-def test_a_boot_that_takes_long_is_left_alone(tmp_path, reports, cpu, moved, said):
+        "none runs: all wait for each other"])
+def test_a_boot_that_takes_long_is_left_alone(tmp_path, reports, cpu, moved, logs):
     node = Node(tmp_path, reports).fill()
     seen, done = booting(node), [0.0, 0]
     for _ in range(20):
         if cpu is not None:
             done = [done[0] + cpu, done[1] + moved]
             node.context.processes.works[400] = tuple(done)
-        if said:
+        if logs:
             with open(node.layout.log, "a", encoding="ascii") as file:
-                file.write("2026-11-21 [info] a word\n")
+                file.write("2026-11-21 [info] a line\n")
         assert monitor_startup(node.participant, seen).code != codes.ERR_GENERIC
         node.clock.sleep(10)

@@ -9,8 +9,8 @@ from quorate.rabbitmq.broker.observe import Observation
 from tests.unit.rabbitmq.actions.nodes import Node, names, other
 
 
-def test_what_was_seen_before_a_launch_counts_until_the_broker_served(tmp_path):
-    """While it boots RabbitMQ writes down only who else boots: two could then prove that nobody is missing."""
+def test_what_the_disk_said_before_a_launch_counts_until_the_broker_served(tmp_path):
+    """While it boots, RabbitMQ records only the other booting nodes: two could then prove that none is missing."""
     node = Node(tmp_path).fill()
     node.participant.disk.keep_evidence()
     node.fill(running="rabbit@n1,rabbit@n2")
@@ -46,7 +46,7 @@ def test_a_cluster_that_is_founded_anew_gets_its_policy(tmp_path):
 
 
 def test_queues_are_extended_to_a_node_that_lost_its_power_while_it_joined(tmp_path):
-    """The note was in /run: after a reboot quorum queues stayed with two members, and nobody said so."""
+    """The state file was in /run: after a reboot quorum queues stayed with two members, without a message."""
     node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"))])
     launch_as_decided(node.participant, node.participant.decide_and_publish())
     rebooted = Node(tmp_path).fill()
@@ -75,7 +75,7 @@ def test_a_policy_that_could_not_be_set_is_tried_again(tmp_path):
     assert len(node.commands.calls) == 2 and not node.state_files.has("complaint")
 
 
-def test_mirroring_on_4_is_a_complaint_and_no_reason_not_to_serve(tmp_path):
+def test_mirroring_on_4_is_a_problem_and_no_reason_not_to_serve(tmp_path):
     node = Node(tmp_path, parameters={"set_policy": 'ha-all ^ {"ha-mode":"all"}'})
     node.participant._layout = node.layout._replace(version="4.0.5")
     serving.apply_policy(node.participant)

@@ -74,7 +74,7 @@ def waiting(node):
     return Observation(facts.WAITING, process, None, "It waits.")
 
 
-def test_a_wait_is_said_at_once_and_shown_when_it_lasts(tmp_path):
+def test_a_wait_is_published_at_once_and_degraded_when_it_lasts(tmp_path):
     node = Node(tmp_path, [other("n2", facts.WAITING)]).fill()
     seen = waiting(node)
     assert monitor_startup(node.participant, seen).code == codes.SUCCESS
@@ -84,9 +84,9 @@ def test_a_wait_is_said_at_once_and_shown_when_it_lasts(tmp_path):
     assert outcome.code == codes.DEGRADED and "n3" in outcome.reason
 
 
-def test_the_operators_word_boots_a_broker_that_waits(tmp_path):
-    word = facts.Override("n1", "root", 1)
-    node = Node(tmp_path, [other("n2", facts.WAITING)], override=word).fill()
+def test_an_override_boots_a_broker_that_waits(tmp_path):
+    override = facts.Override("n1", "root", 1)
+    node = Node(tmp_path, [other("n2", facts.WAITING)], override=override).fill()
     node.commands.allow("rabbitmqctl", ...)
     for path in ("/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
         node.commands.allow(path, ...)
@@ -100,8 +100,8 @@ def test_the_operators_word_boots_a_broker_that_waits(tmp_path):
 
 
 def test_a_forced_boot_is_on_record_before_rabbitmq_has_the_order(tmp_path):
-    """Killed or cut off between the two, the order would wait on the disk for any later start, whatever others did
-    meanwhile."""
+    """If the agent is killed or loses the cluster between the two, the order waits on the disk for any later start,
+    whatever others did meanwhile."""
     node = Node(tmp_path, override=facts.Override("n1", "root", 1)).fill()
     orders = []
     for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
@@ -120,7 +120,7 @@ def test_a_forced_boot_is_on_record_before_rabbitmq_has_the_order(tmp_path):
     assert orders == [1]
 
 
-def test_without_proof_or_word_nothing_is_forced(tmp_path):
+def test_without_proof_or_override_nothing_is_forced(tmp_path):
     node = Node(tmp_path, [other("n2", facts.WAITING)]).fill()
     waiting(node)
     node.participant.report(facts.WAITING)
@@ -157,12 +157,12 @@ def test_how_long_start_stays_with_a_boot(tmp_path, state, least, most):
 RACE = "error:{case_clause,{error,{node_not_running,rabbit@n1}}}"
 
 
-@pytest.mark.parametrize("words, crashes, launches, code", [
+@pytest.mark.parametrize("error, crashes, launches, code", [
     (RACE, 1, 2, codes.SUCCESS), (RACE, 2, 3, codes.SUCCESS), (RACE, 99, 3, codes.ERR_GENERIC),
     (None, 4, 5, codes.SUCCESS),
     ("inconsistent_cluster: Node rabbit@n1 thinks it is in a cluster", 1, 1, codes.ERR_GENERIC)],
     ids=["once", "twice", "always", "killed", "excluded"])
-def test_a_broker_that_ends_while_it_starts_is_launched_again(tmp_path, words, crashes, launches, code):
+def test_a_broker_that_ends_while_it_starts_is_launched_again(tmp_path, error, crashes, launches, code):
     """A start that failed would keep the node out, and the others wait for it: seen after a power cut of all, with
     4.0.5."""
     node, started = Node(tmp_path, [other("n2", facts.STARTING), other("n3", facts.STARTING)]).fill(), []
@@ -177,15 +177,15 @@ def test_a_broker_that_ends_while_it_starts_is_launched_again(tmp_path, words, c
 
     def end(pid):
         node.context.processes.remove(pid)
-        if words:
+        if error:
             with open(tmp_path / "log", "a", encoding="ascii") as log:
-                log.write("2026-11-21 18:01:40.291378+00:00 [error] <0.216.0> %s\n" % words)
+                log.write("2026-11-21 18:01:40.291378+00:00 [error] <0.216.0> %s\n" % error)
 
     node.commands.on_spawn = spawn
     decision = node.participant.decide_and_publish()
     outcome = wait_until_serving(node.participant, launch_as_decided(node.participant, decision), decision, 90)
     assert (outcome.code, len(started)) == (code, launches)
-    assert code == codes.SUCCESS or words[:30] in outcome.reason
+    assert code == codes.SUCCESS or error[:30] in outcome.reason
 
 
 def test_exit_reason_of_a_broker_that_ended_while_it_started():

@@ -7,16 +7,16 @@ from quorate.rabbitmq.broker import amqp
 from tests.unit.rabbitmq.broker.ports import GREETING, closed_port
 
 
-@pytest.mark.parametrize("data, answered, word", [
+@pytest.mark.parametrize("data, answered, text", [
     (GREETING, True, None), (b"AMQP\0\0\x09\x01", None, "does not speak"),
     (b"HTTP/1.1 400 Bad Request\r\n", None, "does not speak"),
     (b"", None, "without an answer"),
 ])
-def test_greeting(serve, data, answered, word):
+def test_greeting(serve, data, answered, text):
     found = amqp.handshake("127.0.0.1", serve(data), 5)
 
     assert (True, answered) == (found.listening, found.answered)
-    assert (word or "") in (found.error or "")
+    assert (text or "") in (found.error or "")
     assert found.error is None or found.error.endswith(".")
 
 
@@ -42,10 +42,11 @@ class StreamLostError(Exception):
     (StreamLostError("gone"), None, False, False),
     (ConnectionRefusedError(111, "Connection refused"), None, False, False),
 ])
-def test_what_a_session_met(error, answered, refused, full):
-    word = amqp.session_result(error, 5672, 1)
+def test_the_error_of_a_session(error, answered, refused, full):
+    result = amqp.session_result(error, 5672, 1)
 
-    assert (answered, refused, full) == (word.handshake.answered if word.handshake else None, word.refused, word.full)
+    assert answered == (result.handshake.answered if result.handshake else None)
+    assert (refused, full) == (result.refused, result.full)
 
 
 def test_silence_is_not_a_closed_port(serve):

@@ -14,13 +14,12 @@ def test_epmd(serve):
     assert epmd.knows(None, port=serve(b"\0\0\x11\x11"), timeout=5) is None
 
 
-def test_whether_the_brokers_of_others_can_be_reached(serve):
-    """A broker that died is told from one to which there is no way: its machine's epmd answers, and does not know
-    it."""
+def test_whether_other_brokers_are_reachable(serve):
+    """A broker that died differs from one that is unreachable: its machine's epmd answers, and does not know it."""
     there = serve(b"")
-    told = b"\0\0\x11\x11name rabbit at port %d\n"
-    assert epmd.is_reachable("rabbit@localhost", port=serve(told % there), timeout=5) is True
-    assert epmd.is_reachable("rabbit@localhost", port=serve(told % closed_port()), timeout=5) is False
+    names = b"\0\0\x11\x11name rabbit at port %d\n"
+    assert epmd.is_reachable("rabbit@localhost", port=serve(names % there), timeout=5) is True
+    assert epmd.is_reachable("rabbit@localhost", port=serve(names % closed_port()), timeout=5) is False
     assert epmd.is_reachable("rabbit@localhost", port=serve(b"\0\0\x11\x11"), timeout=5) is None
     assert epmd.is_reachable("rabbit@localhost", port=closed_port(), fallback=closed_port(), timeout=5) is False
     assert epmd.is_reachable("rabbit@localhost", port=closed_port(), fallback=serve(b""), timeout=5) is True

@@ -71,7 +71,7 @@ def test_sentences_say_what_to_type():
         "4 quorum queues (a, b, c, ...) are without a majority")
 
 
-def test_a_parted_node_comes_before_an_alarm():
+def test_a_partition_comes_before_an_alarm():
     assert "partitioned" == classify(WELL._replace(partitions=frozenset(("rabbit@n3",)), alarms=("disk",))).code
 
 

@@ -23,7 +23,7 @@ def test_a_cookie_that_others_can_read_is_named(tmp_path):
     assert "quorate rabbitmq cookie" in layout.cookie_problems(node.layout, os.getuid())[0]
 
 
-def test_a_cookie_is_made_once_and_by_nobody_else_readable(tmp_path):
+def test_a_cookie_is_made_once_and_readable_by_its_owner_only(tmp_path):
     node = Node(tmp_path)
     os.unlink(node.layout.cookie)
     layout.create_cookie(node.layout)
@@ -32,17 +32,18 @@ def test_a_cookie_is_made_once_and_by_nobody_else_readable(tmp_path):
         layout.create_cookie(node.layout)
 
 
-def test_the_mark_of_a_cookie_tells_nothing_of_it(tmp_path):
+def test_the_fingerprint_of_a_cookie_does_not_show_it(tmp_path):
     node = Node(tmp_path)
-    mark = layout.cookie_fingerprint(node.layout, "mq")
-    assert mark == layout.cookie_fingerprint(node.layout, "mq") != layout.cookie_fingerprint(node.layout, "other")
-    assert "secret" not in mark
+    fingerprint = layout.cookie_fingerprint(node.layout, "mq")
+    assert fingerprint == layout.cookie_fingerprint(node.layout, "mq")
+    assert fingerprint != layout.cookie_fingerprint(node.layout, "other")
+    assert "secret" not in fingerprint
 
 
-def test_the_layout_survives_its_note(tmp_path):
+def test_the_layout_survives_its_state_file(tmp_path):
     layout = Node(tmp_path).layout
-    note = {key: str(value) for key, value in encode_layout(layout).items()}
-    assert decode_layout(note) == layout
+    values = {key: str(value) for key, value in encode_layout(layout).items()}
+    assert decode_layout(values) == layout
     assert decode_layout({}) is None
 
 
@@ -50,7 +51,7 @@ def test_the_layout_survives_its_note(tmp_path):
     (None, {}, "rabbit@n1"), ("mq", {}, "mq@n1"), ("mq@x", {}, "mq@x"), (None, {"NODENAME": "r@y"}, "r@y"),
     (None, {"USE_LONGNAME": "true"}, "rabbit@n1.example.org"),
 ])
-def test_the_name_of_a_node(wanted, env, name):
+def test_name_of_the_node_for_the_agent(wanted, env, name):
     assert layout.nodename(wanted, env, "n1.example.org") == name
 
 
@@ -64,14 +65,14 @@ def test_a_name_that_only_a_shell_knows():
     ("", "rabbit@n1"), ("#NODENAME=bunny\n", "rabbit@n1"), ("NODENAME=bunny\n", "bunny@n1"),
     ("export RABBITMQ_NODENAME='hare@other'\n", "hare@other"), ("USE_LONGNAME=true\n", "rabbit@n1.example.org"),
 ])
-def test_name_of_the_node(tmp_path, text, wanted):
+def test_name_of_the_node_for_the_check(tmp_path, text, wanted):
     path = tmp_path / "env"
     path.write_text(text)
 
     assert wanted == check_nodename(str(path), "n1.example.org")
 
 
-def test_name_of_the_node_without_settings():
+def test_name_of_the_node_for_the_check_without_settings():
     assert "rabbit@" + os.uname().nodename.partition(".")[0] == check_nodename("/nonexistent")
     expected = "/var/log/rabbitmq/%s.log" % check_nodename()
     assert expected == credentials.default_endpoint().log or os.path.exists(layout.ENV)

@@ -23,8 +23,8 @@ LAYOUT = SimpleNamespace(nodename="rabbit@n1", directory="/nonexistent/rabbit@n1
                          log="/nonexistent/log")
 
 
-class NoNotes:
-    """A memory in which nothing was written."""
+class NoStateFiles:
+    """State files in which nothing was written."""
 
     @staticmethod
     def read(_name):
@@ -32,7 +32,7 @@ class NoNotes:
 
 
 def test_no_process_is_down_and_nothing_is_asked():
-    seen = observe.observe(context(), NoNotes, LAYOUT)
+    seen = observe.observe(context(), NoStateFiles, LAYOUT)
 
     assert (facts.DOWN, None, "down") == (seen.state, seen.process, seen.code)
 
@@ -40,7 +40,7 @@ def test_no_process_is_down_and_nothing_is_asked():
 def test_a_stopped_process_is_hung_and_nothing_is_asked():
     processes = FakeProcesses()
     processes.add(BEAM, pid=os.getpid(), state="T")
-    seen = observe.observe(context(processes=processes), NoNotes, LAYOUT)
+    seen = observe.observe(context(processes=processes), NoStateFiles, LAYOUT)
 
     assert (facts.HUNG, "hung") == (seen.state, seen.code)
     assert "kill -CONT" in seen.sentence
@@ -71,7 +71,7 @@ def test_diagnostics_with_an_alarm():
     assert ("alarm", ("memory",)) == (found.code, found.broker.alarms)
 
 
-def test_a_virtual_host_that_is_down_is_said():
+def test_a_virtual_host_that_is_down_is_named():
     assert "A virtual host is down" in cli((0, "", 1), (69, "Error:\nSome virtual hosts are down: nova", 1)).sentence
 
 
@@ -103,12 +103,12 @@ def test_the_log_of_an_earlier_process_says_nothing_of_this_one(tmp_path):
 
 @pytest.mark.parametrize("words, wanted", [(BEAM, None), (BEAM + " -epmd_port 14369 --", 14369),
                                            (BEAM + " -epmd_port", None)])
-def test_port_of_epmd_that_the_machine_was_told(words, wanted):
+def test_port_of_epmd_on_the_command_line(words, wanted):
     assert wanted == observe.epmd_port(Process(7, 1, 5, "S", tuple(words.split())))
     assert observe.epmd_port(None) is None
 
 
-def test_stage_of_a_log_that_is_not_there(tmp_path):
+def test_boot_stage_of_a_log_that_is_not_there(tmp_path):
     assert observe.boot_stage(None) is None
     assert observe.boot_stage(str(tmp_path / "none")) is None
     (tmp_path / "log").write_text("x" * 100000 + "\n [info] <0.1.0> Server startup complete; 3 plugins started.\n")
@@ -127,7 +127,7 @@ print(" ".join(sorted(name for name in set(sys.modules) - before if not name.sta
 """
 
 
-def test_a_healthy_look_imports_nothing_that_costs(serve):
+def test_observing_a_healthy_broker_imports_nothing_that_costs(serve):
     """With the management API asked, and in a fresh interpreter, as each monitor is."""
     listener, api = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
     answers = [b'{"status":"ok"}', nodes(node("rabbit@n1"), node("rabbit@n2")).body]

@@ -50,7 +50,7 @@ def test_a_directory_with_tables_was_used():
     assert not parse.used(["coordination", "msg_stores", "quorum"])
 
 
-def test_the_members_by_the_brokers_own_word():
+def test_the_members_by_cluster_status():
     assert parse.cluster_members('{"disk_nodes":["rabbit@n1"],"ram_nodes":["rabbit@n2"]}') == {"rabbit@n1", "rabbit@n2"}
     assert parse.cluster_members("Error: no") is None
     assert parse.cluster_members('{"disk_nodes":[]}') is None
@@ -137,5 +137,5 @@ KHEPRI = "2026-11-21 07:25:07+00:00 [info] <0.2.0> starting Ra system: coordinat
     (BOOT + UP + DRAIN + REVIVED, 9, facts.RUNNING),
     (BOOT + UP + DRAIN + BOOT, 9, facts.STARTING),  # a restart ends it
 ])
-def test_stage_by_the_log(log, silent, wanted):
+def test_boot_stage_by_the_log(log, silent, wanted):
     assert wanted == parse.boot_stage(log, silent)

@@ -19,7 +19,7 @@ def test_a_policy_is_understood_with_and_without_quotes(text):
 
 def test_options_of_a_policy():
     found = policy.parse("-p /one --priority 2 --apply-to queues ttl ^a '{\"message-ttl\":1}'")
-    assert found.words() == ("set_policy", "-p", "/one", "--priority", "2", "--apply-to", "queues", "ttl", "^a",
+    assert found.arguments() == ("set_policy", "-p", "/one", "--priority", "2", "--apply-to", "queues", "ttl", "^a",
                              '{"message-ttl":1}')
 
 
@@ -31,7 +31,7 @@ def test_an_empty_pattern_is_a_pattern():
     ("ha-all", "found 1 words"), ("a b {}", "object"), ("a b {x}", "not JSON"), ("a ( {\"x\":1}", "regular expression"),
     ("a 'b {\"x\":1}", "quote"), ("--frob a b {\"x\":1}", "no option"), ("a b c {\"x\":1}", "found 4 words"),
 ])
-def test_an_unclear_policy_is_one_sentence(text, words):
+def test_an_unclear_policy_gives_one_message(text, words):
     with pytest.raises(policy.Unclear) as unclear:
         policy.parse(text)
     assert words in str(unclear.value)

@@ -32,7 +32,7 @@ def test_a_frozen_one_is_woken_and_killed_within_its_time(tmp_path):
     assert node.clock.elapsed <= daemon.SHORT_GRACE + 1
 
 
-def test_one_that_does_not_even_die_is_told(tmp_path):
+def test_one_that_survives_sigkill_is_returned(tmp_path):
     node = Node(tmp_path, state="D", dies_of=())
     left = node.stop()
     assert [process.pid for process in left] == [400, 401]
@@ -48,7 +48,7 @@ def test_no_broker_is_no_work(tmp_path):
 
 def test_the_broker_of_another_name_is_left_alone():
     process = fakes.FakeProcesses().add(BEAM, pid=os.getpid())
-    assert is_broker(process, "rabbit@n1"), "it was told no name"
+    assert is_broker(process, "rabbit@n1"), "its environment has no name"
     assert not is_broker(process._replace(argv=("/usr/bin/beam.smp", "-s", "couch", "boot")), "rabbit@n1")
     assert not is_broker(process._replace(argv=()), "rabbit@n1")
 
@@ -66,7 +66,7 @@ def test_what_is_a_broker(words, wanted):
 
 @pytest.fixture
 def broker():
-    """A process of this machine, so that it has an environment and a root; its words are a broker's."""
+    """A process of this machine, so that it has an environment and a root; its command line is a broker's."""
     processes = fakes.FakeProcesses()
     return processes, processes.add(BEAM, pid=os.getpid())
 
@@ -82,7 +82,7 @@ def test_found_by_its_pid_file_and_without(tmp_path, broker):
     assert find_by_pid_file(fakes.FakeProcesses(), "rabbit@n1") is None
 
 
-def test_a_pid_that_is_somebody_elses_now(tmp_path):
+def test_a_pid_that_another_process_has_now(tmp_path):
     processes = fakes.FakeProcesses()
     other = processes.add("/usr/bin/sleep 100", pid=os.getpid())
     (tmp_path / "pid").write_text("%d\n" % other.pid)

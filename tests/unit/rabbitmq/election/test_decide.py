@@ -35,7 +35,7 @@ def empty(node, **more):
 
 # -- the first cluster ever
 
-def test_the_first_one_founds_when_all_say_that_they_have_nothing():
+def test_the_first_node_founds_when_all_report_that_they_have_no_data():
     seen = snapshot(empty("n1"), empty("n2"), empty("n3"))
     assert decide(seen).action == FOUND
     assert decide(seen._replace(me="n2")).action == WAIT
@@ -43,21 +43,21 @@ def test_the_first_one_founds_when_all_say_that_they_have_nothing():
 
 
 def test_the_first_one_that_was_started_founds():
-    """A probe spoke for n1, and it may never be started there."""
+    """n1 was reported by a probe, and may never be started there."""
     assert decide(snapshot(empty("n2"), empty("n1", launched=False), empty("n3"))).action == FOUND
 
 
-def test_nobody_founds_while_a_node_is_silent():
+def test_no_node_founds_while_one_is_silent():
     decision = decide(snapshot(empty("n1"), empty("n2")))
     assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), True)
     assert decision.command == "quorate rabbitmq boot n1"
 
 
-def test_nobody_founds_while_one_does_not_know():
+def test_no_node_founds_while_one_does_not_know():
     assert decide(snapshot(empty("n1"), empty("n2"), report("n3", data=None))).action == WAIT
 
 
-def test_nobody_founds_an_empty_cluster_where_one_had_data():
+def test_no_node_founds_an_empty_cluster_where_one_had_data():
     """All file systems unmounted, and the founder's claim of the first time still stands."""
     seen = snapshot(empty("n1"), empty("n2", lost=True), empty("n3"), founder="n1")
     for node in ALL:
@@ -74,11 +74,11 @@ def test_the_claim_of_another_holds():
     assert decide(seen._replace(me="n2")).action == FOUND
 
 
-def test_founding_by_the_operators_word():
-    word = facts.Override("n1", "root", 1)
-    assert decide(snapshot(empty("n1"), empty("n2"), override=word)).action == FOUND
-    assert decide(snapshot(empty("n1"), report("n2"), override=word)).action == WAIT
-    assert decide(snapshot(empty("n1"), report("n2"), override=word._replace(forced=True))).action == FOUND
+def test_founding_as_ordered():
+    override = facts.Override("n1", "root", 1)
+    assert decide(snapshot(empty("n1"), empty("n2"), override=override)).action == FOUND
+    assert decide(snapshot(empty("n1"), report("n2"), override=override)).action == WAIT
+    assert decide(snapshot(empty("n1"), report("n2"), override=override._replace(forced=True))).action == FOUND
 
 
 # -- joining
@@ -125,14 +125,14 @@ def test_a_node_does_not_start_beside_a_cluster_that_it_cannot_reach(cut, action
     assert action == START or decision.urgent and decision.missing == ("n2", "n3") and "25672" in decision.reason
 
 
-def test_what_is_explained_of_a_node_that_is_cut_off():
+def test_explain_of_a_node_that_cannot_connect():
     seen = snapshot(report("n1"), report("n2", RUNNING), report("n3", DOWN), unreachable=erlang("n2"))
     lines = table(seen, 0)
     assert any(line.startswith("n1: wait (n2 runs, but n1 cannot connect") for line in lines), lines
     assert any(line.startswith("n3: start") for line in lines), "what n1 cannot reach says nothing of n3"
 
 
-def test_what_another_node_says_of_itself_is_shown_where_the_reports_say_something_else():
+def test_the_status_of_another_node_is_shown_where_it_does_not_follow_from_the_reports():
     seen = snapshot(report("n1", RUNNING), report("n2"), report("n3"))
     follows = dict(conclusion(seen))["n2"].reason
     lines = table(seen, 0,
@@ -149,7 +149,7 @@ def test_what_another_node_says_of_itself_is_shown_where_the_reports_say_somethi
     ((facts.PARTITIONED,) * 3, {"n2": ("n1",), "n3": ("n1", "n2")}),
     ((facts.PARTITIONED, facts.PAUSED, DOWN), {}),
 ])
-def test_who_gives_way(states, who):
+def test_who_is_restarted_after_a_partition(states, who):
     seen = snapshot(*(report(node, state) for node, state in zip(ALL, states)))
     assert {node: cluster_elsewhere(seen._replace(me=node)) for node in ALL
             if cluster_elsewhere(seen._replace(me=node))} == who
@@ -172,7 +172,7 @@ def test_of_two_clusters_the_larger_one_starts():
 
 
 def test_beside_a_cluster_whose_members_are_not_known():
-    """With Khepri they stand in no file. RabbitMQ itself refuses who does not belong."""
+    """With Khepri they are in no file. RabbitMQ itself refuses a node that is no member."""
     unknown = report("n2", RUNNING)._replace(members=None)
     assert decide(snapshot(report("n1"), unknown)).action == START
     assert decide(snapshot(report("n1")._replace(members=None), unknown)).action == START
@@ -216,7 +216,7 @@ def test_all_there_and_still_waiting_the_first_boots_alone():
     assert [decide_waiting(seen._replace(me=node)).action for node in ALL] == [FORCE, WAIT, WAIT]
 
 
-def test_who_saw_the_missing_one_go_goes_on_without_it():
+def test_who_saw_the_missing_one_stop_goes_on_without_it():
     """Experiments: one killed 12 s before the other two died together; RabbitMQ lets those two wait for each other."""
     seen = snapshot(waits("n1", ("n1", "n2")), waits("n2", ("n1", "n2")))
     assert [decide_waiting(seen._replace(me=node)).action for node in ("n1", "n2")] == [FORCE, WAIT]
@@ -235,7 +235,7 @@ def test_the_last_one_boots_first():
     assert [decide_waiting(seen._replace(me=node)).action for node in ALL] == [WAIT, WAIT, FORCE]
 
 
-def test_two_that_saw_each_other_go_were_parted():
+def test_two_that_saw_each_other_stop_were_partitioned():
     assert decide_waiting(snapshot(waits("n1", ("n1",)), waits("n2", ("n2",)))).action == WAIT
 
 
@@ -273,20 +273,20 @@ def test_nothing_is_forced_beside_a_cluster_that_runs():
     assert [decide_waiting(seen._replace(me=node)).action for node in ("n1", "n2")] == [WAIT, WAIT]
 
 
-def test_the_operators_word_is_refused_when_another_stopped_later():
-    word = facts.Override("n1", "root", 1)
-    seen = snapshot(waits("n1"), waits("n2", ("n2", "n3")), override=word)
+def test_an_override_is_refused_when_another_node_stopped_later():
+    override = facts.Override("n1", "root", 1)
+    seen = snapshot(waits("n1"), waits("n2", ("n2", "n3")), override=override)
     assert decide_waiting(seen).action == REFUSE
     shown = decide_waiting(seen._replace(override=None)).command
     assert shown == "quorate rabbitmq boot n2", "the command that is shown is one that is obeyed"
-    assert decide_waiting(seen._replace(override=word._replace(forced=True))).action == FORCE
-    assert decide_waiting(seen._replace(me="n2", override=word._replace(node="n2"))).action == FORCE
+    assert decide_waiting(seen._replace(override=override._replace(forced=True))).action == FORCE
+    assert decide_waiting(seen._replace(me="n2", override=override._replace(node="n2"))).action == FORCE
 
 
-def test_the_operators_word_to_a_node_that_runs_no_broker():
-    word = facts.Override("n1", "root", 1)
-    assert decide(snapshot(report("n1"), override=word)).action == FORCE
-    refused = decide(snapshot(report("n1"), report("n2", saw=("n2", "n3")), override=word))
+def test_an_override_for_a_node_that_runs_no_broker():
+    override = facts.Override("n1", "root", 1)
+    assert decide(snapshot(report("n1"), override=override)).action == FORCE
+    refused = decide(snapshot(report("n1"), report("n2", saw=("n2", "n3")), override=override))
     assert refused.action == REFUSE and refused.command == "quorate rabbitmq boot n2"
 
 
@@ -299,7 +299,7 @@ def test_who_may_stop():
     assert stop_impact(snapshot(run[0], report("n2", facts.STOPPING), report("n3", facts.STOPPING))) == (True, True)
 
 
-def test_explain_says_who_waits_for_whom():
+def test_explain_names_the_awaited_nodes():
     text = "\n".join(table(snapshot(waits("n1"), waits("n2")), 10))
     assert "n1: wait (Waits for n3" in text and "to go on: quorate rabbitmq boot n1" in text
     assert "n3    no      no report" in text
@@ -310,11 +310,11 @@ def test_explain_of_a_cluster_that_runs_short():
     assert "running: 2 of 3 members; away: n3" in text and "quorum-critical: n1, n2" in text
 
 
-def test_the_command_that_is_said_is_one_that_is_taken():
-    """Seen on the lab: the node that said it was refused, because another one had stopped later."""
+def test_the_command_that_is_shown_is_one_that_is_obeyed():
+    """Seen in the lab: the node that showed it was refused, because another one had stopped later."""
     for saws in ((ALL, ("n2", "n3")), (("n1", "n3"), ALL), (ALL, ALL)):
         seen = snapshot(waits("n1", saws[0]), waits("n2", saws[1]))
         for me in ("n1", "n2"):
             node = decide_waiting(seen._replace(me=me)).command.split()[-1]
-            word = facts.Override(node, "root", 1)
-            assert decide_waiting(seen._replace(me=node, override=word)).action == FORCE
+            override = facts.Override(node, "root", 1)
+            assert decide_waiting(seen._replace(me=node, override=override)).action == FORCE

@@ -45,6 +45,6 @@ def test_garbage_is_no_report(wrong):
 
 
 def test_an_override_comes_back_as_it_was():
-    word = facts.Override("n2", "operator", 1700000000, True)
-    assert published.decode_override(published.encode_override(word)) == word
+    override = facts.Override("n2", "operator", 1700000000, True)
+    assert published.decode_override(published.encode_override(override)) == override
     assert published.decode_override("v1,node:n2,end") is None
