@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `quorate`: show the control plane, explain what the cluster decides and why, overrule it by name."""
+"""The command `quorate`: show the control plane, explain what the cluster decides and why, override it by name."""
 
 import sys
 
@@ -16,22 +16,24 @@ usage: quorate status [--watch | --json]
        quorate diff FILE
        quorate handover COMMAND ...
 
-status     the whole control plane on one screen: nodes, VIPs, who is promoted, each service in a word, what is wrong, why,
-           and what to type; --watch draws it again every 2 s. Ends with 0: all is well, 1: something is not, 2: the cluster
-           cannot be asked
-explain    every node's data, state and age of its report; the decision, why it waits, and the next command. Of an OpenStack
-           service: what this node sees of it, where it runs, whether the nodes agree on names, and what will hurt later
-bootstrap  the operator's one-shot word: NODE opens a new primary component although the election would wait.
-           It is refused when a better node has reported; --force NODE (the name once more) overrules that too,
-           and gives up what the better node alone has.
-rabbitmq   boot: the same for RabbitMQ: NODE boots without those that are missing. forget: a node that is gone for good is no
-           member any more; queues that had their only home there are deleted. cookie: make an Erlang cookie on this node
-           where there is none
-plan       check a description of the control plane, and render it for HAProxy, Pacemaker and others; see quorate plan --help
-diff       where the running cluster, and this node's HAProxy, differ from the description FILE; each with the command that
-           mends it. Ends with 0: nowhere, 1: somewhere, 2: it could not be compared
-handover   run COMMAND, which moves this node's VIPs (such as pcs node standby), when no request is under way; new connections
-           wait meanwhile; see quorate handover --help
+status     the whole control plane on one screen: nodes, VIPs, services in a word each, what is wrong and why, and
+           what to type; --watch draws it again every 2 s. Exit code 0: all is well, 1: something is not, 2: the
+           cluster cannot be asked
+explain    of a database or broker: the data and state of every node and the age of its report; the decision, why it
+           waits, and the next command. Of an OpenStack service: its state on this node, where it runs, whether the
+           nodes use the same names, and what will cause trouble later
+bootstrap  order NODE to start a new primary component although the election would wait. What only the missing nodes
+           hold is given up; the order is used once. It is refused while a better node has reported: --force NODE
+           (the same name again) overrides that too, and gives up what only the better node holds
+rabbitmq   boot: the same for RabbitMQ: NODE boots without the missing nodes. forget: remove a node that is gone for
+           good from the cluster; queues with their only replica there are deleted. cookie: create an Erlang cookie
+           on this node where there is none
+plan       check a description of the control plane, and render it for HAProxy, Pacemaker and others; see quorate
+           plan --help
+diff       where the running cluster, and this node's HAProxy, differ from the description FILE; each difference
+           with the command that removes it. Exit code 0: no difference, 1: differences, 2: it could not be compared
+handover   run COMMAND, which moves this node's VIPs (such as crm_resource --move), when no request is under way;
+           new connections wait meanwhile; see quorate handover --help
 """
 
 

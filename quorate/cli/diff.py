@@ -10,7 +10,8 @@ SECONDS = 30.0  # one limit for all that is asked
 
 
 def main(words, ask=None, out=None):
-    """Run `quorate diff WORDS`. Returns the exit code: 0 no difference, 1 differences, 2 could not compare. Raises Usage.
+    """Run `quorate diff WORDS`. Returns the exit code: 0 no difference, 1 differences, 2 could not compare. Raises
+    Usage.
 
     ask (function that gives a cib.Configuration, and the proxies of HAProxy or None) and out: for tests.
     """
@@ -33,7 +34,8 @@ def main(words, ask=None, out=None):
     if proxies is None and any(service.endpoints for service in plan.services):
         sys.stderr.write("quorate: no HAProxy runs on this node, so its listeners were not compared.\n")
     for one in found:
-        out.write(one.text + "\n" + ("    -> %s\n" % one.command.replace(" FILE ", " %s " % words[0]) if one.command else ""))
+        out.write(one.text + "\n" + ("    -> %s\n" % one.command.replace(" FILE ", " %s " % words[0]) if one.command
+                                     else ""))
     if not found:
         out.write("The cluster is as %s describes it.\n" % words[0])
     return 1 if found else 0

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Manual pages, made from the declarations: `python3 -m quorate.cli.manual build/man`.
 
-An agent has a page in section 7, as pcs and crmsh users expect it (ocf_quorate_galera.7); a command has one in section 8: how
-it is called comes from its own usage text, the rest of a check's page from its class.
-README.md and docs/ have the same parameters as tables, between two comments: `python3 -m quorate.cli.manual --tables FILE`
-prints such a page anew.
+An agent has a page in section 7, as users of pcs and crmsh expect it (ocf_quorate_galera.7). A command has one in
+section 8: its synopsis comes from its usage text, the rest of a check's page from its class. README.md and docs/ have
+the same parameters as tables, between two comments: `python3 -m quorate.cli.manual --tables FILE` prints such a page
+with its tables brought up to date.
 """
 
 import os
@@ -19,7 +19,8 @@ PROVIDER = "quorate"
 
 
 class Page(NamedTuple):
-    """A manual page before it is roff. Text is plain; an empty line ends a paragraph, an indented line stays as it is."""
+    """A manual page before it is roff. Text is plain; an empty line ends a paragraph, an indented line stays as it
+    is."""
 
     name: str
     section: int
@@ -53,7 +54,7 @@ def example(agent):
 
 
 def check_page(check):
-    """The page of a Check's class."""
+    """The page of a check. check: its class."""
     text = usage(check)
     summary = " ".join(check.__doc__.split("\n\n")[0].split()).partition(": ")[2].rstrip(".")
     return Page(
@@ -64,15 +65,15 @@ def check_page(check):
              ("/metrics", "the same for Prometheus"))),
          ("ANSWERS", (
              ("200", "Fit."),
-             ("404", "Fit, and draining: with http-check disable-on-404 HAProxy sends no new connections and keeps the open "
-                     "ones. Also a role that does not exist."),
+             ("404", "Fit, and draining: with http-check disable-on-404 HAProxy sends no new connections and keeps the "
+                     "open ones. Also a role that does not exist."),
              ("503", "Not fit; the reason is the body, one line."))),
          ("EXIT STATUS", (
              ("0", "Fit; or done."),
              ("1", "Not fit, or it could not be done; the reason is printed."),
              ("2", "The command line was not understood.")) + check.exit_texts),
          ("FILES", check.files + (
-             (check.drain_directory(), "Marks of a drain; only root writes there."),))),
+             (check.drain_directory(), "Flags of a drain; only root writes there."),))),
         check.see_also)
 
 
@@ -81,19 +82,21 @@ def quorate_page():
     from quorate.cli import USAGE
     from quorate.cli.plan import USAGE as PLAN
     return Page(
-        "quorate", 8, "explain what a cluster decides and why, and overrule it by name", synopsis(USAGE),
-        "Shows on any node of a Pacemaker cluster what the resource agents of the provider quorate know and decide, and takes "
-        "the operator's word where they may not decide alone. RESOURCE is needed only where there is more than one.",
+        "quorate", 8, "explain what a cluster decides and why, and override it by name", synopsis(USAGE),
+        "Shows on any node of a Pacemaker cluster what the resource agents of the provider quorate know and decide, "
+        "and takes the operator's order where they may not decide alone. RESOURCE is needed only where there is more "
+        "than one.",
         (("COMMANDS", terms(USAGE)),
-         ("QUORATE PLAN", "A plan is a TOML file that describes a control plane: nodes and their roles, networks, virtual "
-          "addresses, services. From it come the files and commands that are otherwise written by hand, as text to read and "
-          "then apply, the same from run to run, with the reasons as comments. Nothing is applied. Examples are in "
-          "/usr/share/doc/quorate/examples.\n\n" + "\n".join("    " + line for line in synopsis(PLAN))),
+         ("QUORATE "
+          "PLAN", "A plan is a TOML file that describes a control plane: nodes and their roles, networks, virtual "
+          "addresses, services. The files and commands that are otherwise written by hand are made from it, as text to "
+          "read and then apply, the same in each run, with the reasons as comments. Nothing is applied. Examples are "
+          "in /usr/share/doc/quorate/examples.\n\n" + "\n".join("    " + line for line in synopsis(PLAN))),
          ("QUORATE PLAN VERBS", terms(PLAN)),
          ("EXIT STATUS", (
              ("0", "Done. status: all is well. diff: no difference."),
-             ("1", "It could not be done; the reason is on standard error in one sentence. status: something is not well, or is "
-              "in standby, maintenance, disabled or drained. diff: something differs."),
+             ("1", "It could not be done; the reason is on standard error in one sentence. status: something is not "
+              "well, or is in standby, maintenance, disabled or drained. diff: there are differences."),
              ("2", "The command line was not understood. status, diff: the cluster could not be asked.")))),
         ("ocf_quorate_galera(7)", "pcs(8)", "crm_mon(8)"))
 
@@ -107,7 +110,8 @@ def synopsis(usage):
 
 
 def terms(usage):
-    """What stands below them, as (term, text): a term is indented by two blanks at most, its text stands behind it."""
+    """The rest of a usage text, a tuple of (term, text). A term is indented by two blanks at most; its text follows
+    it."""
     found = []
     for line in usage.partition("\n\n")[2].splitlines():
         if line.strip() and len(line) - len(line.lstrip()) <= 2:
@@ -129,7 +133,8 @@ def parameter_table(agent):
 
 
 def _parameter_term(parameter):
-    facts = [{"select": "one of " + ", ".join(parameter.options), "seconds": "time"}.get(parameter.kind, parameter.kind)]
+    facts = [{"select": "one of " + ", ".join(parameter.options), "seconds": "time"}.get(parameter.kind,
+                                                                                         parameter.kind)]
     if parameter.required:
         facts.append("required")
     elif parameter.default:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`quorate plan`: one description of the control plane, checked, and rendered as text to read and apply.
 
-A rendering is a module of quorate.plan.render with `render(plan)` or, where it is for one machine, `render(plan, node)`. That
-for pcs can also be run on a copy of the configuration.
+A rendering is a module of quorate.plan.render with `render(plan)`, or `render(plan, node)` where it is for one machine.
+That for pcs can also be run on a copy of the configuration.
 """
 
 import os
@@ -23,10 +23,11 @@ check       whether the description is right; a line for each mistake, with what
 schema      every key that a description can have, as Markdown
 haproxy     haproxy.cfg: every service at its VIP; the same on all nodes that run HAProxy
 keepalived  keepalived.conf of an endpoint node, where keepalived moves the VIPs
-systemd     commands for a node: kernel settings, the check services, what starts at boot and what the cluster starts
+systemd     commands for a node: kernel settings, the check services, what starts at boot and what the cluster
+            starts
 xinetd      the check service of a node as a file for xinetd, where systemd's sockets are not wanted
-pcs         the Pacemaker cluster, as a script of pcs commands with their reasons; with --shadow they are run on the file
-            CIB (made from the running cluster, else empty), so that crm_simulate can show what would happen
+pcs         the Pacemaker cluster, as a script of pcs commands with their reasons; with --shadow they are run on the
+            file CIB (made from the running cluster, else empty), so that crm_simulate can show what would happen
 """
 # Name of a rendering -> (module, whether it is for one node). The module is imported by its command alone.
 RENDERINGS = {
@@ -103,7 +104,7 @@ def _checked(path):
 
 
 def _rendered(verb, path, *node):
-    """The text of one rendering. Raises Refused where the plan has no such node, and where there is nothing to render."""
+    """The text of one rendering. Raises Refused where the plan has no such node, or there is nothing to render."""
     import importlib
     plan = load(path)
     for name in node:
@@ -155,14 +156,15 @@ def installed_version(commands):
 def shadow(plan, path, version, commands):
     """Make the file at `path`, a CIB, what the plan wants. Returns a text that says how to go on. Raises Refused.
 
-    A file that exists is changed; else the configuration of the running cluster is copied, if there is one, else an empty one
-    is made. The running cluster is not changed.
+    A file that exists is changed; else the configuration of the running cluster is copied, if there is one, else an
+    empty one is made. The running cluster is not changed.
     """
     from quorate.plan.render.pcs import line, sections
     from quorate.plan.resources import wanted
     want = wanted(plan)
     if want.unfenced:
-        raise Refused("quorate: the plan has no fence device for %s, and without one the cluster would start nothing; write "
+        raise Refused("quorate: the plan has no fence device for %s, and without one the cluster would start nothing; "
+                      "write "
                       "fence = { agent = \"...\" } into [nodes.%s]." % (", ".join(want.unfenced), want.unfenced[0]))
     empty = _create_cib(path, want.nodes, commands)
     for section in sections(plan, version):

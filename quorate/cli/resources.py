@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The resources of one agent, as a command at the prompt sees them: each as the Context in which its agent would run."""
+"""The resources of one agent, as a command at the prompt sees them: each as the Context in which its agent would
+run."""
 
 import os
 
@@ -9,8 +10,8 @@ SECONDS = 60.0  # one limit for all that a command asks the cluster
 
 
 def contexts(agent, parameters, resource=None):
-    """A Context for each resource of `agent` ('ocf:quorate:galera') in the cluster, or for the named one. parameters: of its
-    declaration. Raises NoSuchResource when there is none."""
+    """A Context for each resource of `agent` ('ocf:quorate:galera') in the cluster, or for the named one. parameters:
+    of its declaration. Raises NoSuchResource when there is none."""
     from quorate.host.clock import Clock
     from quorate.host.command import Commands
     from quorate.host.process import Processes
@@ -23,7 +24,8 @@ def contexts(agent, parameters, resource=None):
     deadline = Deadline(clock, SECONDS)
     found = cib.find(cib.resources(commands, deadline), resource, agent)
     if not found:
-        raise NoSuchResource("There is no resource %s%s in this cluster." % (agent, " named " + resource if resource else ""))
+        raise NoSuchResource("There is no resource %s%s in this cluster."
+                             % (agent, " named " + resource if resource else ""))
     result = []
     for one in found:
         environ = dict(os.environ, OCF_RESOURCE_INSTANCE=one.id)
@@ -32,7 +34,8 @@ def contexts(agent, parameters, resource=None):
         if problems:
             raise Refused("%s: %s" % (one.id, problems[0]))
         # Commands and log as when a person runs the agent itself.
-        result.append(Context(values, "explain", environ, Log("quorate", environ, True, False), commands, Processes(), clock,
+        result.append(Context(values, "explain", environ, Log("quorate", environ, True, False), commands, Processes(),
+                              clock,
                               deadline, True))
     return result
 

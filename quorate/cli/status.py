@@ -15,7 +15,8 @@ WAITING = ("wait", "refuse")  # decisions after which somebody else has to do so
 
 
 def main(words, out=None, observe=None, clock=None, environ=None):
-    """Run `quorate status WORDS`. Returns the exit code: 0 all is well, 1 something is not, 2 could not ask. Raises Usage.
+    """Run `quorate status WORDS`. Returns the exit code: 0 all is well, 1 something is not, 2 could not ask. Raises
+    Usage.
 
     out, observe (function that gives an Observation), clock and environ: for tests.
     """
@@ -141,8 +142,9 @@ def _whole(cluster, service):
 
 
 def explanations_of(name, data, nodes, starting=frozenset()):
-    """Explanations from what `quorate explain --json` says of a resource: of one decision, or of one for each of `nodes`; each
-    sentence once. starting: nodes on which a start is under way; it may not have published yet what it does."""
+    """Explanations from what `quorate explain --json` says of a resource: of one decision, or of one for each of
+    `nodes`; each sentence once. starting: nodes on which a start is under way; it may not have published yet what it
+    does."""
     from quorate.rabbitmq.explain import NOT_STARTED
     from quorate.status.facts import MOVES, Explanation
     decisions = data["decisions"] if "decisions" in data else {None: data["decision"]}

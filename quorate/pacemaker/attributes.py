@@ -8,7 +8,8 @@ answers: the second is the exception Unavailable and never looks like the first.
 A dead peer's transient attribute stays readable for a while. Count it only while the peer is a member
 (quorate.pacemaker.tools).
 
-Exit codes are those of tools/attrd_updater.c and tools/crm_attribute.c, include/crm/common/results.h (Pacemaker 2.1, 3.0).
+Exit codes are those of tools/attrd_updater.c and tools/crm_attribute.c, include/crm/common/results.h (Pacemaker 2.1,
+3.0).
 """
 
 from quorate.pacemaker import tools
@@ -29,8 +30,8 @@ EVERY_NODE = {"OCF_RESKEY_CRM_meta_" + name: None for name in ("on_node", "on_no
 class Attributes:
     """Attributes of the nodes, and properties of the cluster. Every method raises Unavailable when it cannot ask.
 
-    own: the node that ours belong to, where it is not the one that the tools would take. In a bundle attrd_updater takes the
-    guest, also with container-attribute-target=host (seen with Pacemaker 2.1.5).
+    own: the node that ours belong to, where it is not the one that the tools would take. In a bundle attrd_updater
+    takes the guest, also with container-attribute-target=host (seen with Pacemaker 2.1.5).
     """
 
     def __init__(self, commands, deadline, own=None):
@@ -93,7 +94,8 @@ class Attributes:
         self._ask("attrd_updater", "-R")
 
     def await_written(self, name, node):
-        """Wait until the configuration has this transient attribute of the node, as the scheduler will see it. Whether."""
+        """Wait until the configuration has this transient attribute of the node, as the scheduler will see it.
+        Whether."""
         path = "//node_state[@uname='%s']/transient_attributes//nvpair[@name='%s']" % (node, _checked_name(name))
 
         def there():
@@ -140,7 +142,8 @@ class Attributes:
 
 
 def parse_values(text, name):
-    """Node and value from lines of the form  name="N" host="H" value="V"  (attrd_updater -Q). An empty value is unset."""
+    """Node and value from lines of the form  name="N" host="H" value="V"  (attrd_updater -Q). An empty value is
+    unset."""
     head = 'name="%s" host="' % name
     values = {}
     for line in text.splitlines():
@@ -154,7 +157,8 @@ def parse_values(text, name):
 
 
 def plain(text):
-    """The text in the form that an attribute can hold: one line of printable ASCII, without quotes that would confuse."""
+    """The text in the form that an attribute can hold: one line of printable ASCII, without quotes that would
+    confuse."""
     words = " ".join(str(text).split()).replace('"', "'").replace("\\", "/")
     return "".join(letter if " " <= letter <= "~" else "?" for letter in words)[:VALUE_MOST]
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The state of the whole cluster at one moment, as crm_mon sees it: nodes, services and their instances, failures.
 
-For commands and for the rare moments of an action: the cluster evaluates its complete configuration for it, which takes a
-substantial part of a second on a large one, and parsing XML takes 10 ms. Never in a monitor of a healthy service.
+For commands and for the rare moments of an action: the cluster evaluates its complete configuration for it, which takes
+a substantial part of a second on a large one, and parsing XML takes 10 ms. Never in a monitor of a healthy service.
 
 The form is that of crm_mon's schema (xml/api/crm_mon-2.*.rng of Pacemaker 2.1 and 3.0); captured examples are in
 tests/unit/pacemaker/crm_mon/. What is missing is None or empty, and what is new is passed over.
@@ -29,8 +29,8 @@ class Node(namedtuple("Node", "name type online standby maintenance unclean pend
 
 
 class Instance(namedtuple("Instance", "role pending nodes active failed blocked managed")):
-    """One instance of a service. role: the name of OCF 1.1; pending: one of MOVING that an action under way leads through, or
-    None; nodes: tuple of names."""
+    """One instance of a service. role: the name of OCF 1.1; pending: one of MOVING that an action under way leads
+    through, or None; nodes: tuple of names."""
 
     __slots__ = ()
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Facts as values of node attributes, and back. Pure.
 
-One line such as 'v1,st:down,d:1,n:rabbit@n1,end' that no tool on the way has to quote. A fact that is unknown is left out. A
-reader skips keys that it does not know, so that a newer node may say more, and takes a value that it cannot understand, or a
-text without its end mark, for *nothing at all*: half a report must not look like a whole one.
+One line such as 'v1,st:down,d:1,n:rabbit@n1,end' that no tool on the way has to quote. A fact that is unknown is left
+out. A reader skips keys that it does not know, so that a newer node may say more, and takes a value that it cannot
+understand, or a text without its end mark, for *nothing at all*: half a report must not look like a whole one.
 
-What is told is a table of (key in the text, field, value to text, text to value). The last raises ValueError or KeyError for
-a text that it cannot understand; the one before returns None for a value that is not worth a word.
+What is told is a table of (key in the text, field, value to text, text to value). The last raises ValueError or
+KeyError for a text that it cannot understand; the one before returns None for a value that is not worth a word.
 """
 
 VERSION = "v1"
@@ -37,7 +37,8 @@ def values(text, end=None):
 
 
 def parts(fields, record):
-    """What the record (its attributes) has to tell, as 'key:value'. What cannot be told is left out, so it is unknown."""
+    """What the record (its attributes) has to tell, as 'key:value'. What cannot be told is left out, so it is
+    unknown."""
     told = []
     for key, field, to_text, from_text in fields:
         value = getattr(record, field)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the nodes tell each other what they know about one resource: node attributes of the cluster, and properties of it.
+"""Where the nodes tell each other what they know about one resource: node attributes of the cluster, and properties of
+it.
 
     RESOURCE-report      transient, private: the report of a node, encoded
     RESOURCE-status      transient, public: one live sentence for people (pcs status --full)
@@ -67,8 +68,8 @@ class PublishedState:
         return found
 
     def received(self):
-        """(dict node -> report, frozenset of nodes) of those that are there. A dead peer's attribute stays readable for a
-        while, so only members count."""
+        """(dict node -> report, frozenset of nodes) of those that are there. A dead peer's attribute stays readable for
+        a while, so only members count."""
         present = members(self._context.commands, self._context.deadline)
         everything = self.reports()
         present |= self._remotes(everything, present)

@@ -19,7 +19,8 @@ class Unavailable(Exception):
 
 
 def ask(commands, deadline, argv, accept=(), env=None):
-    """Run a tool of the cluster. Its Result, if it succeeded or ended with a code of `accept`; else raises Unavailable."""
+    """Run a tool of the cluster. Its Result, if it succeeded or ended with a code of `accept`; else raises
+    Unavailable."""
     if deadline.expired:
         raise Unavailable("No time was left to ask the cluster (%s)." % argv[0])
     result = commands.run(argv, deadline.limit(TIMEOUT), env=env)
@@ -62,7 +63,8 @@ def local_node(commands, deadline):
 
 
 def this_node(context):
-    """The name of the node that this instance's attributes belong to: as the environment tells it, else as the cluster does.
+    """The name of the node that this instance's attributes belong to: as the environment tells it, else as the cluster
+    does.
 
     The cluster is asked once for each context. Raises Unavailable when it cannot be asked.
     """

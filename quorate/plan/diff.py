@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a running cluster differs from a Plan: a sentence for each difference, with the command that removes it. Pure.
 
-Resources are matched by id; else a virtual address by its address, and another resource by its agent if the cluster has it once.
-So a cluster that was made by hand, with other ids, is compared for what it does.
+Resources are matched by id; else a virtual address by its address, and another resource by its agent if the cluster has
+it once. So a cluster that was made by hand, with other ids, is compared for what it does.
 """
 
 from collections import namedtuple
@@ -25,8 +25,8 @@ def differences(plan, cluster, proxies=None, version=None):
     """Tuple of Difference.
 
     cluster   quorate.pacemaker.cib.Configuration
-    proxies   the backends of HAProxy on this node: tuple of what has a `name`, and `servers` with a `name` each; None: not
-              asked
+    proxies   the backends of HAProxy on this node: tuple of what has a `name`, and `servers` with a `name` each; None:
+              not asked
     version   of Pacemaker, '2.1' or '3.0', for the commands; else the plan's own
     """
     want = wanted(plan)
@@ -91,7 +91,8 @@ def _settings(want, cluster):
         yield Difference("The cluster is in maintenance mode.", "pcs property set maintenance-mode=false")
     now = cluster.defaults.get("resource-stickiness")
     if now != want.stickiness:
-        yield Difference("The default resource-stickiness is %s, the plan has %s." % (now or "not set", want.stickiness),
+        yield Difference("The default resource-stickiness is %s, the plan has %s."
+                         % (now or "not set", want.stickiness),
                          pcs.line(pcs.defaults_words(want)))
 
 
@@ -118,7 +119,7 @@ def _covered(node, devices):
     for one in devices:
         named = one.parameters.get("pcmk_host_list", "").replace(",", " ").split()
         mapped = [pair.partition(":")[0] for pair in one.parameters.get("pcmk_host_map", "").replace(";", " ").split()]
-        if node in named + mapped or not named and not mapped:  # without either, the device itself tells which nodes it can fence
+        if node in named + mapped or not named and not mapped:  # without either, the device itself tells whom it can fence
             return True
     return False
 
@@ -267,7 +268,8 @@ def _places(want, cluster, here, version):
             if may is None or may == should:
                 continue
             if should:
-                text, command = "%s may not run on %s; in the plan it runs there." % (top, node), "pcs resource clear " + top
+                text, command = "%s may not run on %s; in the plan it runs there." % (top,
+                                                                                      node), "pcs resource clear " + top
                 if not cluster.was_moved(top):
                     command = "pcs constraint location config resources %s" % top
             else:
@@ -300,4 +302,5 @@ def _haproxy(plan, proxies):
             if node not in have[service.name]:
                 yield Difference("HAProxy on this node has no server %s behind %s." % (node, service.name), command)
         for node in sorted(have[service.name].difference(service.nodes)):
-            yield Difference("HAProxy on this node has %s behind %s, the plan does not." % (node, service.name), command)
+            yield Difference("HAProxy on this node has %s behind %s, the plan does not." % (node, service.name),
+                             command)

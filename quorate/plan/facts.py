@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan as values: what the operator wrote, checked, with every default filled in and in an order of its own.
 
-quorate.plan.parse makes them. Nothing here has to be parsed again: addresses are written the way `ipaddress` writes them, node
-names are in natural order (n2 before n10), services in the order of quorate.plan.services. So the same plan has the same values
-however its tables were ordered.
+quorate.plan.parse makes them. Nothing here has to be parsed again: addresses are written the way `ipaddress` writes
+them, node names are in natural order (n2 before n10), services in the order of quorate.plan.services. So the same plan
+has the same values however its tables were ordered.
 """
 
 from collections import namedtuple
@@ -71,7 +71,8 @@ class Service(namedtuple("Service", (
 
     @property
     def redirects(self):
-        """Whether people reach it with a browser: where there is a certificate it is at HTTPS, and its own port leads there."""
+        """Whether people reach it with a browser: where there is a certificate it is at HTTPS, and its own port leads
+        there."""
         return self.name == "dashboard" and self.port == 80 and self.tls
 
 
@@ -138,8 +139,8 @@ def _named(values, name):
 class Problem(namedtuple("Problem", "line key text remedy")):
     """Something that is wrong with a plan.
 
-    line: int from 1; None: the file as a whole. key: dotted, as in the file. text, what is wrong, and remedy, what to write, are
-    sentences.
+    line: int from 1; None: the file as a whole. key: dotted, as in the file. text, what is wrong, and remedy, what to
+    write, are sentences.
     """
     __slots__ = ()
 
@@ -164,5 +165,6 @@ def natural(name):
 
 
 def is_secret(name):
-    """Whether a parameter of this name holds a password, a secret or a token: such a value is neither accepted nor shown."""
+    """Whether a parameter of this name holds a password, a secret or a token: such a value is neither accepted nor
+    shown."""
     return any(word in name.lower() for word in ("pass", "secret", "token"))

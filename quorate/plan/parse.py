@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text of a plan to a Plan, or to everything that is wrong with it.
 
-    plan, problems = read(text)     # problems: a tuple of facts.Problem in the order of lines; plan is None if there are any
+    plan, problems = read(text)     # problems: a tuple of facts.Problem in the order of lines; plan is None if there
+                                    are any
 
-Two steps: the keys of quorate.plan.schema with their types (here), then what they mean together (quorate.plan.validate).
-A problem that only follows from another one is left out.
+Two steps: the keys of quorate.plan.schema with their types (here), then what they mean together
+(quorate.plan.validate). A problem that only follows from another one is left out.
 """
 
 import difflib
@@ -53,12 +54,14 @@ def _syntax(message, text):
     number = where.partition("line ")[2].partition(",")[0]
     line = int(number) if number.isdigit() else text.count("\n") + 1
     return Problem(line, "", "This is not TOML: %s." % (what or message).rstrip("."),
-                   "Write texts in quotes, and each table name in brackets on a line of its own; no key may occur twice.")
+                   "Write texts in quotes, and each table name in brackets on a line of its own; no key may occur "
+                   "twice.")
 
 
 def _table(problems, table, found):
     if not isinstance(found, dict):
-        problems.add((table.name,), "This has to be a table.", "Write [%s%s]." % (table.name, ".NAME" if table.named else ""))
+        problems.add((table.name,), "This has to be a table.", "Write [%s%s]."
+                     % (table.name, ".NAME" if table.named else ""))
         return {}
     if not table.named:
         return _keys(problems, table, (table.name,), found)
@@ -67,7 +70,8 @@ def _table(problems, table, found):
         path = (table.name, name)
         if not isinstance(entry, dict):
             near = _near(name, [key.name for key in table.keys])
-            problems.add(path, "This has to be a table%s." % (", and '%s' is one of its keys" % near if near == name else ""),
+            problems.add(path, "This has to be a table%s." % (", and '%s' is one of its keys" % near if near == name
+                                                              else ""),
                          "Write [%s.%s] and the keys below it." % (table.name, "NAME" if near == name else name))
         elif table is schema.SERVICES and name not in BY_NAME:
             unknown(problems, path[:1], {name: entry}, list(BY_NAME), "service")
@@ -85,7 +89,8 @@ def _keys(problems, table, path, found):
     for key in table.keys:
         if key.name not in found:
             if key.required and key.name not in meant:
-                problems.add(path + (key.name,), "This key is missing.", "Write for example: %s = %s" % (key.name, key.example))
+                problems.add(path + (key.name,), "This key is missing.", "Write for example: %s = %s"
+                             % (key.name, key.example))
             continue
         try:
             values[key.name] = _READERS[key.kind](key, found[key.name], problems, path + (key.name,))
@@ -95,13 +100,15 @@ def _keys(problems, table, path, found):
 
 
 def unknown(problems, path, found, known, what):
-    """Add a problem for everything in `found` that is not one of `known`. Returns the set of the known ones that were meant."""
+    """Add a problem for everything in `found` that is not one of `known`. Returns the set of the known ones that were
+    meant."""
     meant = set()
     for name in found:
         if name not in known:
             near = _near(name, known)
             meant.add(near)
-            problems.add(path + (name,), "There is no %s '%s'%s." % (what, name, " in [%s]" % dotted(path) if path else ""),
+            problems.add(path + (name,), "There is no %s '%s'%s."
+                         % (what, name, " in [%s]" % dotted(path) if path else ""),
                          "Did you mean '%s'?" % near if near else "Use one of: %s." % ", ".join(known))
     return meant
 
@@ -121,7 +128,8 @@ def _text(key, value, allowed, what):
         raise Invalid("%s is not a text." % shown(value), "Write for example: %s = %s" % (key.name, key.example))
     plain = all(character.isprintable() and character not in " \"'\\#" for character in value)
     if not value or not plain or not allowed(value):
-        raise Invalid("'%s' is not %s %s." % (value, "an" if what[0] in "aeiou" else "a", what), "Write for example: %s = %s" % (key.name, key.example))
+        raise Invalid("'%s' is not %s %s." % (value, "an" if what[0] in "aeiou" else "a", what),
+                      "Write for example: %s = %s" % (key.name, key.example))
     return value
 
 
@@ -130,7 +138,8 @@ def _name(key, value, problems, path):
 
 
 def _label(key, value, problems, path):
-    return _text(key, value, lambda text: len(text) <= 15 and text.isascii() and "/" not in text, "name of an interface")
+    return _text(key, value, lambda text: len(text) <= 15 and text.isascii() and "/" not in text,
+                 "name of an interface")
 
 
 def _host(key, value, problems, path):
@@ -147,7 +156,8 @@ def _address(key, value, problems, path):
             return str(ipaddress.ip_address(value))
         except ValueError:
             pass
-    raise Invalid("%s is not an address." % shown(value), "Write IPv4 or IPv6 without a prefix, for example: \"192.0.2.10\"")
+    raise Invalid("%s is not an address." % shown(value),
+                  "Write IPv4 or IPv6 without a prefix, for example: \"192.0.2.10\"")
 
 
 def _cidr(key, value, problems, path):
@@ -160,7 +170,8 @@ def _cidr(key, value, problems, path):
             if str(network).partition("/")[0] != str(ipaddress.ip_interface(value).ip):
                 raise Invalid("'%s' is an address, not a network." % value, 'Write "%s".' % network)
             return str(network)
-    raise Invalid("%s is not a network." % shown(value), 'Write the address and the length of the prefix, for example: "192.0.2.0/24"')
+    raise Invalid("%s is not a network." % shown(value),
+                  'Write the address and the length of the prefix, for example: "192.0.2.0/24"')
 
 
 def _number(highest):
@@ -209,7 +220,8 @@ def _list(key, value):
     if isinstance(value, str):
         raise Invalid("'%s' is not a list." % value, 'Write in brackets: %s = ["%s"]' % (key.name, value))
     if not isinstance(value, list) or not value:
-        raise Invalid("A list with at least one entry is expected.", "Write for example: %s = %s" % (key.name, key.example))
+        raise Invalid("A list with at least one entry is expected.", "Write for example: %s = %s"
+                      % (key.name, key.example))
     twice = [one for index, one in enumerate(value) if one in value[:index]]
     if twice:
         raise Invalid("%s occurs twice." % shown(twice[0]), "Write it once.")
@@ -244,7 +256,8 @@ def _texts(key, value, problems, path):
             problems.add(path + (name,), "%s cannot be the value of a parameter." % shown(one),
                          "Write a text of one line, a number, true or false.")
         if not is_name(name):
-            problems.add(path + (name,), "'%s' is not a name of a parameter." % name, "Use letters, digits, '-' and '_'.")
+            problems.add(path + (name,), "'%s' is not a name of a parameter." % name,
+                         "Use letters, digits, '-' and '_'.")
     return found
 
 

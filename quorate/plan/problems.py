@@ -27,11 +27,12 @@ class Problems:
         return any(one.key == name or one.key.startswith((name + ".", name + "[")) for one in self.found)
 
     def add_secrets(self, path, parameters, remedy):
-        """A problem for each of the parameters below `path` whose value nobody should find in a file that is passed around.
-        remedy: with %(name)s where it needs the parameter's name."""
+        """A problem for each of the parameters below `path` whose value nobody should find in a file that is passed
+        around. remedy: with %(name)s where it needs the parameter's name."""
         for name in sorted(parameters):
             if is_secret(name) and not name.endswith(_SECRET_FINE):
-                self.add(path + (name,), "A password does not belong in a file that is passed around.", remedy % {"name": name})
+                self.add(path + (name,), "A password does not belong in a file that is passed around.", remedy
+                         % {"name": name})
 
 
 def dotted(path):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a Pacemaker cluster has to hold for a Plan: resources, constraints, properties, each with its reason.
 
-quorate.plan.render.pcs writes it as commands, quorate.plan.diff compares a running cluster with it. Timeouts and intervals of
-our own agents are those that they declare; of other agents, those that they advise or that a unit of systemd needs.
+quorate.plan.render.pcs writes it as commands, quorate.plan.diff compares a running cluster with it. Timeouts and
+intervals of our own agents are those that they declare; of other agents, those that they advise or that a unit of
+systemd needs.
 """
 
 from collections import namedtuple
@@ -18,7 +19,8 @@ PLACEHOLDER = "FILL-IN"      # stands for the fence device that a plan does not 
 
 
 class Operation(namedtuple("Operation", "name interval timeout role level", defaults=(None, None))):
-    """An operation of a resource. interval, timeout: whole seconds; interval 0: it does not recur; level: check level."""
+    """An operation of a resource. interval, timeout: whole seconds; interval 0: it does not recur; level: check
+    level."""
     __slots__ = ()
 
 
@@ -27,10 +29,11 @@ class Resource(namedtuple("Resource", "id agent parameters operations clone grou
 
     agent        'ocf:quorate:galera', 'systemd:haproxy', 'stonith:fence_ipmilan'
     parameters   tuple of (name, value)
-    clone        tuple of meta attributes of the clone (name, value), with promotable=true in front for a promotable one;
-                 None: it is not cloned
+    clone        tuple of meta attributes of the clone (name, value), with promotable=true in front for a promotable
+                 one; None: it is not cloned
     group        id of its group, or None
-    nodes        tuple of names of nodes that may run it; why: tuple of sentences; meta: its meta attributes, (name, value)
+    nodes        tuple of names of nodes that may run it; why: tuple of sentences; meta: its meta attributes, (name,
+                 value)
     """
     __slots__ = ()
 
@@ -71,11 +74,12 @@ class Wanted(namedtuple("Wanted", (
     __slots__ = ()
 
 
-# Of agents that are not ours: what their own meta-data advise (resource-agents 4.12), or what a unit of systemd needs to stop.
+# Of agents that are not ours: what their own meta-data advise (resource-agents 4.12), or what a unit of systemd needs
+# to stop.
 _ADDRESS = (Operation("start", 0, 20), Operation("stop", 0, 20), Operation("monitor", 5, 20))
-# Every client waits for HAProxy. When it was killed with SIGKILL, clients missed it for 10 to 12 s with a monitor every 10 s and a
-# restart in place, for 4 to 6.6 s with a monitor every 2 s, and for 0.8 to 1.9 s where the address leaves at once
-# (Pacemaker 2.1.5, two runs each on the lab, 2026-11-21).
+# Every client waits for HAProxy. When it was killed with SIGKILL, clients missed it for 10 to 12 s with a monitor every
+# 10 s and a restart in place, for 4 to 6.6 s with a monitor every 2 s, and for 0.8 to 1.9 s where the address leaves at
+# once (Pacemaker 2.1.5, two runs each on the lab, 2026-11-21).
 _PROXY = (Operation("start", 0, 60), Operation("stop", 0, 100), Operation("monitor", 2, 20))
 _LEAVE = (("failure-timeout", "60s"), ("migration-threshold", "1"))
 _UNIT = (Operation("start", 0, 60), Operation("stop", 0, 100), Operation("monitor", 10, 20))
@@ -91,7 +95,8 @@ def _declared(actions):
 _INTERLEAVE = (("interleave", "true"),)
 # Services that run once in the whole cluster: (service of the plan, resource and its agent, group, reason).
 _SINGLE = (
-    ("cinder_volume", "cinder-volume", None, "One at a time: two instances with the same host= write to the same volumes."),
+    ("cinder_volume", "cinder-volume", None,
+     "One at a time: two instances with the same host= write to the same volumes."),
     ("heat_engine", "heat-engine", None, "One at a time, with its workers."),
     ("nova_consoleauth", "nova-consoleauth", "console", "It keeps the tokens in its memory, so there is only one."),
     ("nova_novncproxy", "nova-novncproxy", "console", "In one group with nova-consoleauth, where that is used."),
@@ -122,10 +127,10 @@ def _front(plan):
         return
     nodes = tuple(one.name for one in plan.front_nodes)
     yield Resource("haproxy", "systemd:haproxy", (), _PROXY, _INTERLEAVE, None, nodes, (
-        "HAProxy runs on all these nodes and binds the VIPs even where they are not (net.ipv4.ip_nonlocal_bind=1), so that a "
-        "VIP that moves finds one that is ready.",
-        "migration-threshold=1: when an HAProxy dies, its VIPs move at once to a node where one runs, which takes less time than a "
-        "restart; after failure-timeout it is started again."), _LEAVE)
+        "HAProxy runs on all these nodes and binds the VIPs even where they are not (net.ipv4.ip_nonlocal_bind=1), so "
+        "that a VIP that moves finds one that is ready.",
+        "migration-threshold=1: when an HAProxy dies, its VIPs move at once to a node where one runs, which takes less "
+        "time than a restart; after failure-timeout it is started again."), _LEAVE)
     for vip in plan.vips:
         network = plan.network(vip.network)
         parameters = [("ip", vip.address), ("cidr_netmask", str(network.prefix))]
@@ -142,11 +147,12 @@ def _servers(plan, nodes):
         own = dict({"wsrep_cluster_address": "gcomm://" + ",".join(galera.nodes)}, **galera.options)
         yield Resource("galera", "ocf:quorate:galera", _pairs(own), _declared(GALERA),
                        (("promotable", "true"), ("promoted-max", str(len(galera.nodes)))), None, galera.nodes, (
-                           "Every node of the database cluster accepts writes, so all are promoted; HAProxy chooses the one that "
-                           "clients write to.",))
+                           "Every node of the database cluster accepts writes, so all are promoted; HAProxy chooses "
+                           "the one that clients write to.",))
     rabbitmq = plan.service("rabbitmq")
     if rabbitmq is not None:
-        yield Resource("rabbitmq", "ocf:quorate:rabbitmq", _pairs(rabbitmq.options), _declared(RABBITMQ), _INTERLEAVE, None,
+        yield Resource("rabbitmq", "ocf:quorate:rabbitmq", _pairs(rabbitmq.options), _declared(RABBITMQ), _INTERLEAVE,
+                       None,
                        rabbitmq.nodes, ("Clients name all nodes in transport_url, so it needs no VIP.",))
     memcached = plan.service("memcached")
     if memcached is not None:
@@ -161,8 +167,8 @@ def _servers(plan, nodes):
                 "Serves %s." % " and ".join(text for text, named in (
                     ("Keystone", any(one.name.startswith("keystone") for one in web)),
                     ("the dashboard", plan.service("dashboard") is not None)) if named),) + (
-                        ("Debian starts Keystone as a service of its own, which has to be disabled; Apache needs a site for it "
-                         "(docs/plan.md).",) if unit == "apache2" and any(
+                        ("Debian starts Keystone as a service of its own, which has to be disabled; Apache needs a "
+                         "site for it (docs/plan.md).",) if unit == "apache2" and any(
                              one.name.startswith("keystone") for one in web) else ()))
 
 
@@ -170,7 +176,8 @@ def _singles(plan, nodes):
     for name, resource, group, why in _SINGLE:
         service = plan.service(name)
         if service is not None:
-            yield Resource(resource, "ocf:quorate:" + resource, _pairs(service.options), _declared(OPENSTACK), None, group,
+            yield Resource(resource, "ocf:quorate:" + resource, _pairs(service.options), _declared(OPENSTACK), None,
+                           group,
                            service.nodes, (why,))
 
 
@@ -200,8 +207,8 @@ def _orders(plan, resources):
     for one in resources:
         if one.id.startswith("vip-"):
             yield Order("start", "haproxy-clone", "start", one.id, "Optional", (
-                "HAProxy listens before the VIP comes. Optional, because an HAProxy that ends on another node does not concern the "
-                "VIP; where the VIP is, the colocation moves it."))
+                "HAProxy listens before the VIP comes. Optional, because an HAProxy that ends on another node does not "
+                "concern the VIP; where the VIP is, the colocation moves it."))
     # A server that is lost must not take its clients with it: they reconnect by themselves.
     clients_of = (("galera", "promote", ("httpd", "cinder-volume", "heat-engine", "console")),
             ("rabbitmq", "start", ("cinder-volume", "heat-engine", "console")),
@@ -211,8 +218,8 @@ def _orders(plan, resources):
         for client in clients:
             if server in tops and client in present:
                 yield Order(action, tops[server], "start", tops.get(client, client), "Optional", (
-                    "What uses %s is started after it. Optional: what uses it reconnects by itself, so a later loss of it "
-                    "restarts nothing." % server))
+                    "What uses %s is started after it. Optional: what uses it reconnects by itself, so a later loss of "
+                    "it restarts nothing." % server))
 
 
 def _locations(plan, nodes, resources):
@@ -227,10 +234,12 @@ def _locations(plan, nodes, resources):
         avoids = tuple(name for name in nodes if name not in may)
         role = next((role for role in facts.ROLES if avoids and
                      [node.name for node in plan.cluster_nodes if role in node.roles] == may), None)
-        ordered = one.nodes if one.clone is None and list(one.nodes) != [name for name in nodes if name in one.nodes] else ()
+        ordered = one.nodes if one.clone is None and list(one.nodes) != [name for name in nodes
+                                                                         if name in one.nodes] else ()
         prefers = tuple((name, str(10 * (len(ordered) - place))) for place, name in enumerate(ordered))
         if role:
-            yield Location(one.top, role, (), prefers, "Runs on the nodes with the role %s; the others need not have it "
+            yield Location(one.top, role, (), prefers,
+                           "Runs on the nodes with the role %s; the others need not have it "
                                                        "installed, and are not probed for it." % role)
         elif avoids or prefers:
             yield Location(one.top, None, avoids, prefers, "By its placement in the plan.")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values of the right types to a Plan: what they mean together, with every default filled in.
 
-A function that finds something wrong adds it to `problems` (quorate.plan.problems.Problems) and goes on, so that an operator
-sees all mistakes at once. What depends on a value that was refused is not examined: one mistake, one sentence.
+A function that finds something wrong adds it to `problems` (quorate.plan.problems.Problems) and goes on, so that an
+operator sees all mistakes at once. What depends on a value that was refused is not examined: one mistake, one sentence.
 """
 
 import ipaddress
@@ -13,8 +13,8 @@ from quorate.plan.validate_services import check_ports, find_services
 
 
 def plan_of(values, problems, meant=()):
-    """The Plan, or None where something is wrong, which `problems` holds then. values: dict table -> its values; meant: names of
-    tables that are only spelt wrongly."""
+    """The Plan, or None where something is wrong, which `problems` holds then. values: dict table -> its values; meant:
+    names of tables that are only spelt wrongly."""
     head = values["plan"]
     for table in ("networks", "vips", "nodes", "services"):
         if not values[table] and table not in meant and not problems.under(table):
@@ -26,7 +26,8 @@ def plan_of(values, problems, meant=()):
     vips = _vips(values["vips"], networks, vip_manager, problems)
     nodes = _nodes(values["nodes"], networks, management, problems)
     _addresses_once(vips, nodes, networks, problems)
-    plan = Plan(head.get("name", ""), vip_manager, head.get("system", "debian"), head.get("pacemaker", "2.1"), management,
+    plan = Plan(head.get("name", ""), vip_manager, head.get("system", "debian"), head.get("pacemaker", "2.1"),
+                management,
                 networks, vips, nodes, ())
     if nodes and not problems.under("nodes"):
         _front(plan, problems)
@@ -88,7 +89,8 @@ def _vips(found, networks, vip_manager, problems):
         return ()
     vips = _with_endpoints(vips, problems)
     _router_ids(vips, problems)
-    return tuple(sorted(vips, key=lambda one: ([ENDPOINTS.index(each) for each in one.endpoints] or [9], natural(one.name))))
+    return tuple(sorted(vips, key=lambda one: ([ENDPOINTS.index(each) for each in one.endpoints] or [9],
+                                               natural(one.name))))
 
 
 def _network_of(path, entry, networks, problems):
@@ -114,13 +116,15 @@ def _inside(path, address, network, problems):
     if address not in whole:
         problems.add(path, "%s is not in the network %s (%s)." % (address, network.name, network.cidr),
                      "Write an address of that network.")
-    elif whole.num_addresses > 2 and address in (whole.network_address, whole.broadcast_address) and address.version == 4:
+    elif whole.num_addresses > 2 and address in (whole.network_address,
+                                                 whole.broadcast_address) and address.version == 4:
         problems.add(path, "%s is the first or last address of %s, which a host cannot have." % (address, network.cidr),
                      "Write an address between them.")
 
 
 def _with_endpoints(vips, problems):
-    """The VIPs with each endpoint at exactly one: where the plan says so, else at the VIP of that name, else at that of internal."""
+    """The VIPs with each endpoint at exactly one: where the plan says so, else at the VIP of that name, else at that of
+    internal."""
     names = {one.name for one in vips}
     claimed = {}
     for one in vips:
@@ -135,11 +139,13 @@ def _with_endpoints(vips, problems):
     if INTERNAL not in claimed and len(vips) == 1:
         claimed[INTERNAL] = vips[0].name
     if INTERNAL not in claimed:
-        problems.add(("vips",), "No VIP serves the endpoint internal.", 'Write at one of them: endpoints = ["internal"]')
+        problems.add(("vips",), "No VIP serves the endpoint internal.",
+                     'Write at one of them: endpoints = ["internal"]')
     else:
         for endpoint in ENDPOINTS:
             claimed.setdefault(endpoint, claimed[INTERNAL])
-    result = [one._replace(endpoints=tuple(each for each in ENDPOINTS if claimed.get(each) == one.name)) for one in vips]
+    result = [one._replace(endpoints=tuple(each for each in ENDPOINTS if claimed.get(each) == one.name))
+              for one in vips]
     for one in result:
         if not one.endpoints and not problems.under("vips"):
             problems.add(("vips", one.name, "endpoints"), "This VIP serves no endpoint.",
@@ -151,7 +157,8 @@ def _router_ids(vips, problems):
     seen = {}
     for one in sorted(vips, key=lambda vip: natural(vip.name)):
         if one.router_id is not None and (one.network, one.router_id) in seen:
-            problems.add(("vips", one.name, "router_id"), "%d is also the router_id of the VIP %s, in the same network." % (
+            problems.add(("vips", one.name, "router_id"), "%d is also the router_id of the VIP %s, in the same network."
+                         % (
                 one.router_id, seen[one.network, one.router_id]), "Write another number: router_id = 51")
         seen.setdefault((one.network, one.router_id), one.name)
 
@@ -180,14 +187,16 @@ def _fence(path, fence, problems):
         return
     if "agent" not in fence:
         problems.add(path, "The fence agent is not named.", 'Write for example: agent = "fence_ipmilan"')
-    problems.add_secrets(path, fence, "Write %(name)s_script = \"/etc/quorate/...\": a program on the nodes that prints it.")
+    problems.add_secrets(path, fence,
+                         "Write %(name)s_script = \"/etc/quorate/...\": a program on the nodes that prints it.")
 
 
 def _addresses_once(vips, nodes, networks, problems):
     seen = {one.address: "the VIP %s" % one.name for one in vips}
     if len(seen) < len(vips):
         twice = sorted(vips, key=lambda vip: natural(vip.name))[-1]
-        problems.add(("vips", twice.name, "address"), "Two VIPs have the address %s." % twice.address, "Give each its own.")
+        problems.add(("vips", twice.name, "address"), "Two VIPs have the address %s." % twice.address,
+                     "Give each its own.")
     for node in nodes:
         for network, address in sorted(node.addresses.items()):
             if address in seen:
@@ -204,13 +213,17 @@ def _front(plan, problems):
     for vip in plan.vips:
         for node in front:
             if vip.network not in node.addresses:
-                problems.add(("nodes", node.name, "addresses"), "%s can carry the VIP %s, but has no address in its network %s."
+                problems.add(("nodes", node.name, "addresses"),
+                             "%s can carry the VIP %s, but has no address in its network %s."
                              % (node.name, vip.name, vip.network), 'Add it: %s = "..."' % vip.network)
     if plan.vip_manager == KEEPALIVED and not plan.with_role(ENDPOINT):
-        problems.add(("plan", "vip_manager"), "keepalived moves the VIPs between nodes with the role endpoint, and there is "
+        problems.add(("plan", "vip_manager"),
+                     "keepalived moves the VIPs between nodes with the role endpoint, and there is "
                      "none.", 'Give two nodes roles = ["endpoint"], or write vip_manager = "pacemaker".')
     if plan.vip_manager == KEEPALIVED:
         for node in plan.with_role(ENDPOINT):
             if CONTROLLER in node.roles:
-                problems.add(("nodes", node.name, "roles"), "An endpoint with keepalived is not in the cluster, so it cannot "
-                             "be a controller too.", 'Write roles = ["endpoint"], or vip_manager = "pacemaker" in [plan].')
+                problems.add(("nodes", node.name, "roles"),
+                             "An endpoint with keepalived is not in the cluster, so it cannot "
+                             "be a controller too.",
+                             'Write roles = ["endpoint"], or vip_manager = "pacemaker" in [plan].')

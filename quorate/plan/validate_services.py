@@ -13,11 +13,13 @@ def find_services(found, plan, balance, problems):
 def _service(kind, entry, plan, balance, problems):
     path = ("services", kind.name)
     _useless(kind, entry, path, problems)
-    problems.add_secrets(path + ("options",), entry.get("options", {}), "Use the agent's own file of credentials on the nodes.")
+    problems.add_secrets(path + ("options",), entry.get("options", {}),
+                         "Use the agent's own file of credentials on the nodes.")
     port = entry.get("port", kind.port)
     backend_port = entry.get("backend_port", port)
     return Service(
-        kind.name, _placed(kind, entry, plan, path, problems), port, backend_port, entry.get("endpoints", kind.endpoints),
+        kind.name, _placed(kind, entry, plan, path, problems), port, backend_port,
+        entry.get("endpoints", kind.endpoints),
         entry.get("balance", balance) if kind.spread == BALANCED else None,
         entry.get("check_path", kind.check.path) if kind.check else None,
         kind.check.port if kind.check else None, entry.get("tls", True) and kind.mode == "http",
@@ -60,7 +62,8 @@ def _placed(kind, entry, plan, path, problems):
         here = [place] if place in names else [one.name for one in plan.nodes if place in one.roles]
         if not here:
             problems.add(path + ("placement", index), (
-                "'%s' is not a node, and no node has that role." if place in ROLES else "'%s' is neither a node nor a role.") % place,
+                "'%s' is not a node, and no node has that role." if place in ROLES
+                else "'%s' is neither a node nor a role.") % place,
                 "Name nodes or roles: %s." % ", ".join(sorted(names, key=natural)))
         found += [name for name in here if name not in found]
     for name in found:

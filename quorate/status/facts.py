@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a running control plane at one moment, and what the screen says of it. Unknown is None, never False."""
+"""What is known of a running control plane at one moment, and what the screen says of it. Unknown is None, never
+False."""
 
 from collections import namedtuple
 
@@ -75,6 +76,7 @@ class Problem(namedtuple("Problem", "level text command", defaults=(None,))):
 
 
 class Summary(namedtuple("Summary", "level headline title nodes services proxies problems")):
-    """What the screen says. level: the worst; title: about the cluster as a whole; then tuples of Row and of Problem."""
+    """What the screen says. level: the worst; title: about the cluster as a whole; then tuples of Row and of
+    Problem."""
 
     __slots__ = ()

@@ -12,12 +12,12 @@ from quorate.text import one_line
 
 
 def observe(commands, deadline, proxies=None, drained=None, explain=None):
-    """The Observation. Raises Unavailable when the cluster itself cannot be asked; what else cannot be asked is a sentence in
-    `gaps`.
+    """The Observation. Raises Unavailable when the cluster itself cannot be asked; what else cannot be asked is a
+    sentence in `gaps`.
 
     proxies: function that gives a tuple of Proxy, None where there is no HAProxy; may raise Unavailable.
-    drained: function that gives the reason of a drain or None. explain: function(cluster) that gives Explanations; may raise
-    Unavailable.
+    drained: function that gives the reason of a drain or None. explain: function(cluster) that gives Explanations; may
+    raise Unavailable.
     """
     gaps = []
 

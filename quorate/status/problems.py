@@ -22,11 +22,11 @@ def find_problems(observed, rows):
 
 def _of_cluster(cluster):
     if cluster.dc is None:
-        yield Problem(BAD, "No node is elected as designated controller (DC): the cluster is starting, or its nodes do not reach "
-                           "each other.", "corosync-cfgtool -s")
+        yield Problem(BAD, "No node is elected as designated controller (DC): the cluster is starting, or its nodes do "
+                           "not reach each other.", "corosync-cfgtool -s")
     if cluster.quorate is False:
-        yield Problem(BAD, "This part of the cluster has no quorum, so it starts nothing: more than half of the nodes are "
-                           "needed.", "pcs quorum status")
+        yield Problem(BAD, "This part of the cluster has no quorum, so it starts nothing: more than half of the nodes "
+                           "are needed.", "pcs quorum status")
     if cluster.fencing is False:
         yield Problem(BAD, "Fencing is disabled: the cluster cannot recover from a node that hangs.",
                       "pcs property set stonith-enabled=true")
@@ -54,8 +54,8 @@ def _of_fencing(cluster, fencing):
 def _of_nodes(cluster):
     for node in cluster.nodes:
         if node.unclean and cluster.fencing is not False:
-            yield Problem(BAD, "%s is unclean: until it is fenced, what ran there is started nowhere else. If you are sure that "
-                               "it is off:" % node.name, "pcs stonith confirm " + node.name)
+            yield Problem(BAD, "%s is unclean: until it is fenced, what ran there is started nowhere else. If you are "
+                               "sure that it is off:" % node.name, "pcs stonith confirm " + node.name)
         elif node.online and node.standby:
             yield Problem(PLANNED, "%s is in standby and runs nothing." % node.name, "pcs node unstandby " + node.name)
         elif node.online and node.maintenance and not cluster.maintenance:

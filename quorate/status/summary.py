@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is well and what is not: an Observation as the Summary that the screen shows. Pure.
 
-A node that is off, a service that runs on fewer nodes than it should, an instance that is degraded: bad. What an operator
-ordered (standby, maintenance, disabled, unmanaged, drained): planned. A failed action of a service that is well again: past.
+A node that is off, a service that runs on fewer nodes than it should, an instance that is degraded: bad. What an
+operator ordered (standby, maintenance, disabled, unmanaged, drained): planned. A failed action of a service that is
+well again: past.
 """
 
 from collections import namedtuple
@@ -217,7 +218,8 @@ def _statuses(observed, service, well):
 # -- HAProxy
 
 def _own_backends(proxies):
-    """The backends without those that only follow one server of another one: our own haproxy.cfg calls them SERVICE.NODE."""
+    """The backends without those that only follow one server of another one: our own haproxy.cfg calls them
+    SERVICE.NODE."""
     members = {"%s.%s" % (one.name, server.name) for one in proxies for server in one.servers}
     return [one for one in proxies if one.name not in members]
 

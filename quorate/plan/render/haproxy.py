@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """haproxy.cfg from a plan: a listener for each service at its VIPs. For HAProxy 2.2 and later; tested with 2.6 and 3.0.
 
-Where it is not obvious what works, it was measured (docs/front-door.md): with a hash that is not consistent, clients of a dead
-server are refused; a stick table of size 1 that may not purge never learns; and a stick table that is asked without a condition
-goes on sending new connections to a server that drains.
+Where it is not obvious what works, it was measured (docs/front-door.md): with a hash that is not consistent, clients of
+a dead server are refused; a stick table of size 1 that may not purge never learns; and a stick table that is asked
+without a condition goes on sending new connections to a server that drains.
 """
 
 from quorate.plan.facts import HTTPS
@@ -49,20 +49,22 @@ def socket(address, port):
 def _head(plan):
     nodes = ", ".join(one.name for one in plan.front_nodes)
     lines = ["# /etc/haproxy/haproxy.cfg of the control plane %s, the same on %s." % (plan.name, nodes),
-             "# Made by `quorate plan haproxy`: change the plan and make it anew. Check it with: haproxy -c -f FILE", "#",
-             "# Every HAProxy binds the VIPs, whether its node carries them or not, so that it is ready before they move:",
+             "# Made by `quorate plan haproxy`: change the plan and make it anew. Check it with: haproxy -c -f FILE",
+             "#",
+             "# Every HAProxy binds the VIPs, also where its node does not carry them, so that it is ready before they "
+             "move:",
              "#     echo net.ipv4.ip_nonlocal_bind=1 >/etc/sysctl.d/60-quorate.conf && sysctl --system"]
     if any(":" in vip.address for vip in plan.vips):
         lines.append("#     echo net.ipv6.ip_nonlocal_bind=1 >>/etc/sysctl.d/60-quorate.conf && sysctl --system")
-    return lines + comment("The services themselves have to bind their node's own address: one that binds all addresses also "
-                           "takes the ports of the VIPs.")
+    return lines + comment("The services themselves have to bind their node's own address: one that binds all "
+                           "addresses also takes the ports of the VIPs.")
 
 
 def _global(plan):
     lines = ["global", "    log stdout format short daemon", "    chroot /var/lib/haproxy", "    user haproxy",
              "    group haproxy", "    # For haproxy-check and `quorate status`.",
              "    stats socket %s mode 600 level admin" % SOCKETS[plan.system],
-             "    # A process that a reload has replaced does not check servers any more, so its last sessions get a time limit.",
+             "    # A process that a reload has replaced checks no servers, so its last sessions get a time limit.",
              "    hard-stop-after 15m"]
     if any(vip.tls for vip in plan.vips):
         lines.append("    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets")
@@ -89,7 +91,7 @@ def _defaults():
     timeout queue 30s
     timeout client 5m
     timeout server 5m
-    # An API whose workers are all busy answers late, and taking it out would not help; one that hangs must be taken out.
+    # An API whose workers are all busy answers late, and taking it out would not help; one that hangs has to go.
     timeout check 3s""".splitlines()
 
 
@@ -105,7 +107,8 @@ def _sticks(service):
 
 
 def _peers_section(plan):
-    return comment("Where one node serves, all HAProxys know which one, also after a reload. The names are those of `uname -n`."
+    return comment("Where one node serves, all HAProxys know which one, also after a reload. The names are those of "
+                   "`uname -n`."
                    ) + ["peers quorate"] + [
         "    peer %s %s" % (one.name, socket(plan.address(one.name), PEERS_PORT)) for one in plan.front_nodes]
 
@@ -151,8 +154,8 @@ def _http(plan, service):
     if service.redirects:
         lines += ["    http-request redirect scheme https code 301 if !{ ssl_fc } { dst %s }" % vip.address
                   for vip in secured]
-    lines += why("A read that failed with its server is sent to another one. A write may have happened, so the client has to "
-                 "decide.")
+    lines += why("A read that failed with its server is sent to another one. A write may have happened, so the client "
+                 "has to decide.")
     lines += ["    retry-on conn-failure empty-response",
               "    http-request disable-l7-retry if !{ method GET HEAD OPTIONS }"]
     if service.name == "nova_vncproxy":
@@ -163,7 +166,8 @@ def _http(plan, service):
 def _check(plan, service):
     check = BY_NAME[service.name].check
     if service.check_port is not None:
-        return why("galera-check knows what an open port does not show: a donor, a joiner, a node outside the cluster.") + [
+        return why("galera-check sees what an open port does not show: a donor, a joiner, a node outside the "
+                   "cluster.") + [
             "    option httpchk GET " + service.check_path] + why(
             "A node that will be stopped answers 404: it gets no new connections and keeps the open ones.") + [
             "    http-check disable-on-404"] + why(
@@ -181,8 +185,8 @@ def _check(plan, service):
     if len(service.nodes) < 2:  # three attempts at the only server, a second apart, serve its clients better
         return lines + ["    default-server " + CHECKED]
     return lines + why(
-        "A server that refuses two connections is taken out before its checks fail: one that is started again at once opens its "
-        "port long before it answers, and clients would wait there.") + [
+        "A server that refuses two connections is taken out before its checks fail: one that is started again at once "
+        "opens its port long before it answers, and clients would wait there.") + [
         "    default-server " + CHECKED + OBSERVED]
 
 
@@ -192,18 +196,20 @@ def _spread(plan, service):
         return ["    balance " + service.balance]
     if not _sticks(service):
         return ["    # The first node serves whenever it can: when it returns, it gets all new sessions again."]
-    lines = why("The table records which node serves, so that no client is moved a second time when the former one returns. It is "
-                "larger than its one entry: a table that is full and may not purge takes no new entry.") + [
+    lines = why("The table records which node serves, so that no client is moved a second time when the former one "
+                "returns. "
+                "It is larger than its one entry: a table that is full and may not purge takes no new entry.") + [
              "    stick-table type integer size 10 peers quorate", "    stick store-request int(1)"]
     if kind.spread != WRITER:
         return lines + ["    stick match int(1)"]
-    lines += why("After a start the table is filled by the other HAProxys, after a reload by the process that ends. A client that "
-                 "comes earlier waits a second: it could choose a second writer. (A process whose peers do not answer passes its "
-                 "table on to nobody in its first ten seconds: do not reload it then.)")
+    lines += why("After a start the table is filled by the other HAProxys, after a reload by the process that ends. A "
+                 "client that comes earlier waits a second: it could choose a second writer. (A process whose peers do "
+                 "not answer passes its table on to nobody in its first ten seconds: do not reload it then.)")
     lines += ["    tcp-request inspect-delay 1s",
               "    tcp-request content accept if { int(1),in_table(%s) }" % service.name,
               "    tcp-request content accept if WAIT_END"]
-    lines += why("The table counts only while that node takes connections: by itself it would send new ones to a node that drains.")
+    lines += why("The table counts only while that node takes connections: by itself it would send new ones to a node "
+                 "that drains.")
     return lines + ["    stick match int(1) if { int(1),table_server_id(%s) %d } { nbsrv(%s) gt 0 }" % (
         service.name, number, member(service, name)) for number, name in enumerate(service.nodes, 1)]
 
@@ -226,10 +232,11 @@ def _members(plan, service):
         return []
     blocks = []
     for number, name in enumerate(service.nodes):
-        blocks.append((["# Whether a node takes connections, for the conditions above; the state is that of the server there."]
+        blocks.append((["# Whether a node takes connections, for the conditions above: the state of the server there."]
                        if not number else []) + [
             "backend " + member(service, name), "    mode tcp", "    option httpchk", "    http-check disable-on-404",
-            "    server %s %s track %s/%s" % (name, socket(plan.address(name), service.backend_port), service.name, name)])
+            "    server %s %s track %s/%s" % (name, socket(plan.address(name), service.backend_port), service.name,
+                                              name)])
     return blocks
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """keepalived.conf of one endpoint node from a plan: the VIPs without Pacemaker. For keepalived 2.0 and later.
 
-Which node has a VIP, in VRRP's terms: all nodes have the same priority, and one whose HAProxy does not serve has a lower one.
-A node of *equal* priority never preempts (RFC 5798, 6.4.2), so nothing moves back when a node returns; one of lower priority is
-preempted at once; and where no HAProxy serves, the VIP stays where it is, so that clients get an answer that says so.
+Which node has a VIP, in VRRP's terms: all nodes have the same priority, and one whose HAProxy does not serve has a
+lower one. A node of *equal* priority never preempts (RFC 5798, 6.4.2), so nothing moves back when a node returns; one
+of lower priority is preempted at once; and where no HAProxy serves, the VIP stays where it is, so that clients get an
+answer that says so.
 """
 
 import ipaddress
@@ -17,7 +18,8 @@ PRIORITY, PENALTY = 100, 50
 
 
 def render(plan, node):
-    """The text for the node of that name. Raises ValueError, with a sentence, where there is nothing for keepalived to do."""
+    """The text for the node of that name. Raises ValueError, with a sentence, where there is nothing for keepalived to
+    do."""
     if plan.vip_manager != KEEPALIVED:
         raise ValueError("Pacemaker moves the VIPs of this plan; keepalived is used with vip_manager = \"keepalived\".")
     front = [one.name for one in plan.front_nodes]
@@ -29,16 +31,19 @@ def render(plan, node):
 
 def _head(plan, node):
     return ["# /etc/keepalived/keepalived.conf of %s, an endpoint of the control plane %s." % (node, plan.name),
-            "# Made by `quorate plan keepalived`: change the plan and make it anew. Check it with: keepalived -t -f FILE",
+            "# Made by `quorate plan keepalived`: change the plan and make it anew. Check it with: keepalived -t -f "
+            "FILE",
             "#"] + comment(
-                "All nodes have the same priority; one whose HAProxy does not serve has %d less and loses the VIP at once. Nodes "
-                "with the same priority never take it from each other, so nothing moves back when a node returns. Where no HAProxy "
-                "serves, the VIP stays, so that clients get an error instead of no answer." % PENALTY)
+                "All nodes have the same priority; one whose HAProxy does not serve has %d less and loses the VIP at "
+                "once. Nodes with the same priority never take it from each other, so nothing moves back when a node "
+                "returns. "
+                "Where no HAProxy serves, the VIP stays, so that clients get an error instead of no answer." % PENALTY)
 
 
 def _global(node, plan):
     return ["global_defs {", "    router_id " + node] + why(
-        "The check reads HAProxy's command socket, which belongs to root. No script that others can write to is run.") + [
+        "The "
+        "check reads HAProxy's command socket, which belongs to root. No script that others can write to is run.") + [
         "    script_user root", "    enable_script_security", "    vrrp_version 3"] + why(
         "The address is announced again, for switches and hosts that missed that it moved.") + [
         "    vrrp_garp_master_refresh 30", "}"]
@@ -58,7 +63,8 @@ def _instance(plan, vip, node):
         "All begin as BACKUP: a node that starts takes no VIP away from another.") + [
         "    state BACKUP", "    interface " + network.interface, "    virtual_router_id %d" % vip.router_id,
         "    priority %d" % PRIORITY] + why(
-        "A node counts as lost when a little more than three of these are missing: a busy machine is not taken for a dead one.") + [
+        "A node counts as lost when a little more than three of these are missing: a busy machine is not taken for a "
+        "dead one.") + [
         "    advert_int 0.5"] + why("Unicast, because many networks carry no multicast.") + [
         "    unicast_src_ip " + plan.node(node).addresses[vip.network], "    unicast_peer {"]
     lines += ["        " + address for address in others]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Plan as commands of pcs, with their reasons: a script to read and apply.
 
-The rule of a location is several words for pcs 0.11 (Pacemaker 2.1) and one word for 0.12 (3.0), as found with 0.11.5 and
-0.12.0. `promotable promoted-max=3` without the word meta is intended: with it both releases put the option on the primitive,
-where it has no effect (0.12 warns that a future release will change that).
+The rule of a location is several words for pcs 0.11 (Pacemaker 2.1) and one word for 0.12 (3.0), as found with 0.11.5
+and 0.12.0. `promotable promoted-max=3` without the word meta is intended: with it both releases put the option on the
+primitive, where it has no effect (0.12 warns that a future release will change that).
 """
 
 import shlex
@@ -123,7 +123,8 @@ def location_steps(one, version):
         yield Step(("constraint", "location", one.resource, "avoids") + one.avoids, why)
         why = ()
     if one.prefers:
-        yield Step(("constraint", "location", one.resource, "prefers") + tuple("%s=%s" % pair for pair in one.prefers), why)
+        yield Step(("constraint", "location", one.resource, "prefers") + tuple("%s=%s" % pair for pair in one.prefers),
+                   why)
 
 
 def line(words):
@@ -135,13 +136,14 @@ def line(words):
 
 _HEAD = """\
 #!/bin/sh
-# The Pacemaker cluster "%(name)s", for Pacemaker %(pacemaker)s (pcs %(pcs)s). Made by `quorate plan pcs`: change the plan
-# and make it anew.
+# The Pacemaker cluster "%(name)s", for Pacemaker %(pacemaker)s (pcs %(pcs)s).
+# Made by `quorate plan pcs`: change the plan and make it anew.
 #
 #   sh FILE          changes a copy of the configuration, and shows what the cluster would do with it
-#   sh FILE apply    does the same, and then applies the copy in one step, so that nothing starts before its constraints exist
+#   sh FILE apply    does the same, and then applies the copy in one step: nothing starts before its constraints exist
 #
-# It is for a cluster without these resources. For one that has them, `quorate diff` names each difference with its command.
+# It is for a cluster without these resources. For one that has them, `quorate diff` names each difference.
+#
 # Create the cluster itself before, once, on one node (it asks for the password of hacluster):
 #
 #   pcs host auth -u hacluster %(hosts)s
@@ -177,8 +179,8 @@ _PLACEHOLDERS = """
 %(variables)s
 check_device() {
     case "$2" in *%(placeholder)s*)
-        echo "$0: the fence device of $1 is not filled in; without it the cluster cannot recover from a node that hangs." \\
-            "Nothing was done." >&2
+        echo "$0: the fence device of $1 is not filled in, and the cluster cannot recover from a node that hangs" \\
+            "without one. Nothing was done." >&2
         exit 1;;
     esac
 }
@@ -211,8 +213,8 @@ def render(plan, version=None):
 def _filled_in(node):
     """The commands for a fence device that the operator filled in."""
     return ("\n# shellcheck disable=SC2086\n"
-            "pcs stonith create fence-%s $fence_%s pcmk_host_list=%s pcmk_host_check=static-list op monitor interval=60s "
-            "timeout=60s\n"
+            "pcs stonith create fence-%s $fence_%s pcmk_host_list=%s pcmk_host_check=static-list "
+            "op monitor interval=60s timeout=60s\n"
             "pcs constraint location fence-%s avoids %s\n") % (node, _variable(node), node, node, node)
 
 

@@ -12,7 +12,8 @@ RESTART = 3  # seconds: more than HAProxy needs to notice that nobody listens (q
 # The unit that serves a listener, in the packages of Debian and of RDO.
 APIS = {
     "keystone_public": ("keystone", "httpd"), "keystone_admin": ("keystone", "httpd"),
-    "glance_api": ("glance-api", "openstack-glance-api"), "glance_registry": ("glance-registry", "openstack-glance-registry"),
+    "glance_api": ("glance-api", "openstack-glance-api"), "glance_registry": ("glance-registry",
+                                                                              "openstack-glance-registry"),
     "placement": ("placement-api", "httpd"), "nova_compute": ("nova-api", "openstack-nova-api"),
     "nova_metadata": ("nova-api-metadata", "openstack-nova-metadata-api"), "nova_ec2": ("ec2-api", "openstack-ec2-api"),
     "nova_vncproxy": ("nova-novncproxy", "openstack-nova-novncproxy"), "neutron_api": ("neutron-api", "neutron-server"),
@@ -29,7 +30,8 @@ def render(plan, node):
     if not parts:
         raise ValueError("%s runs nothing that is served or checked from outside, so there is nothing to do." % node)
     head = ["#!/bin/sh", "# Settings of systemd and the kernel for %s, in the control plane %s." % (node, plan.name),
-            "# Made by `quorate plan systemd`. Read it, then run it on %s as root; a second run changes nothing." % node,
+            "# Made by `quorate plan systemd`. Read it, then run it on %s as root; a second run changes nothing."
+            % node,
             "set -eu"]
     return "\n\n".join("\n".join(part) for part in [head] + parts) + "\n"
 
@@ -39,15 +41,17 @@ def _front(plan, node):
     if node not in [one.name for one in plan.front_nodes]:
         return []
     versions = sorted({"6" if ":" in vip.address else "4" for vip in plan.vips})
-    parts = [comment("HAProxy binds the VIPs even while another node carries them, so that it serves as soon as they move "
-                     "here.")
-             + _file("/etc/sysctl.d/60-quorate.conf", ["net.ipv%s.ip_nonlocal_bind = 1" % version for version in versions])
+    parts = [comment("HAProxy binds the VIPs even while another node carries them, so that it serves as soon as they "
+                     "move here.")
+             + _file("/etc/sysctl.d/60-quorate.conf", ["net.ipv%s.ip_nonlocal_bind = 1" % version
+                                                       for version in versions])
              + ["sysctl -q -p /etc/sysctl.d/60-quorate.conf"],
-             comment("systemd and Pacemaker see that HAProxy runs, not that it answers. This service ends an HAProxy that hangs. "
+             comment("systemd and Pacemaker see that HAProxy runs, not that it answers. This service ends an HAProxy "
+                     "that hangs. "
                      "It starts and stops with HAProxy.") + ["systemctl daemon-reload", "systemctl enable " + WATCH]]
     if plan.vip_manager == KEEPALIVED:
-        parts.append(comment("Only systemd can start them again here. An address that a killed keepalived left behind is "
-                             "removed by the next one when it starts.")
+        parts.append(comment("Only systemd can start them again here. An address that a killed keepalived left behind "
+                             "is removed by the next one when it starts.")
                      + _file("/etc/systemd/system/haproxy.service.d/quorate.conf", _RESTART_ALWAYS)
                      + _file("/etc/systemd/system/keepalived.service.d/quorate.conf", _RESTART_ALWAYS)
                      + ["systemctl daemon-reload", "systemctl enable --now haproxy.service keepalived.service"])
@@ -67,15 +71,17 @@ def _database(plan, node):
 
 
 def _apis(plan, node):
-    """Units behind HAProxy of which another node has one as well. Those that Pacemaker starts are not restarted by systemd."""
+    """Units behind HAProxy of which another node has one as well. Those that Pacemaker starts are not restarted by
+    systemd."""
     others = _cluster_units(plan, node) + _keystone(plan, node)
     units = [APIS[one.name][plan.system != "debian"] + ".service" for one in plan.services
              if one.name in APIS and node in one.nodes and len(one.nodes) > 1]
     units = [one for one in dict.fromkeys(units) if one not in others]
     if not units:
         return []
-    return [comment("An API that is started again opens its port at once and answers seconds later, when it has loaded: clients "
-                    "would wait there. With this delay HAProxy notices first, and sends no client before the API answers.")
+    return [comment("An API that is started again opens its port at once and answers seconds later, when it has "
+                    "loaded: clients would wait there. With this delay HAProxy notices first, and sends no client "
+                    "before the API answers.")
             + _each(units, [
                 "install -d /etc/systemd/system/$unit.d",
                 "printf '[Service]\\nRestartSec=%ds\\n' >/etc/systemd/system/$unit.d/quorate.conf" % RESTART])
@@ -86,8 +92,9 @@ def _cluster(plan, node):
     """Units that Pacemaker starts must not be started by systemd as well."""
     parts = []
     if _keystone(plan, node):
-        parts.append(comment("Pacemaker starts Keystone as a site of Apache (the resource httpd). Debian's package also starts it "
-                             "as a service of its own, at the same port.") + _each(_keystone(plan, node), [
+        parts.append(comment("Pacemaker starts Keystone as a site of Apache (the resource httpd). Debian's package "
+                             "also "
+                             "starts it as a service of its own, at the same port.") + _each(_keystone(plan, node), [
                                  "if systemctl cat $unit >/dev/null 2>&1; then",
                                  "    systemctl disable $unit",
                                  "    if systemctl is-active --quiet $unit; then",
@@ -96,9 +103,9 @@ def _cluster(plan, node):
                                  "fi"]))
     units = _cluster_units(plan, node)
     if units:
-        parts.append(comment("Pacemaker starts these services, and systemd must not: a database that starts at boot has not asked "
-                             "the other nodes whether it may, and of some services only one may run in the whole cluster. What "
-                             "runs now goes on running.") + _each(units, [
+        parts.append(comment("Pacemaker starts these services, and systemd must not: a database that starts at boot "
+                             "has not asked the other nodes whether it may, and of some services only one may run in "
+                             "the whole cluster. What runs now goes on running.") + _each(units, [
                                  "if systemctl cat $unit >/dev/null 2>&1; then",
                                  "    systemctl disable $unit",
                                  "else",
@@ -134,7 +141,8 @@ def _each(units, commands):
 
 
 def unit(agent, system):
-    """The unit of systemd that would start what a resource runs; None: none would. Names as Debian and Red Hat have them."""
+    """The unit of systemd that would start what a resource runs; None: none would. Names as Debian and Red Hat have
+    them."""
     kind, _, name = agent.partition(":")
     name = name.rpartition(":")[2]
     if kind == "systemd":

@@ -8,7 +8,8 @@ def render(plan, node):
     """The text for the node of that name. Raises ValueError, with a sentence, where nothing is checked this way."""
     galera = plan.service("galera_cluster")
     if galera is None or node not in galera.nodes:
-        raise ValueError("%s runs no database, and HAProxy checks all other services by itself: xinetd has nothing to do there."
+        raise ValueError("%s runs no database, and HAProxy checks all other services by itself: xinetd has nothing to "
+                         "do there."
                          % node)
     lines = ["# /etc/xinetd.d/quorate-galera-check of %s in the control plane %s." % (node, plan.name),
              "# Made by `quorate plan xinetd`. Use either this or quorate-galera-check.socket of systemd, not both.",
@@ -20,7 +21,8 @@ def render(plan, node):
     address = plan.address(node)
     lines += ["    %-15s = %s" % pair for pair in (("bind", address), ("flags", "IPv6" if ":" in address else "IPv4"))]
     lines += why("One resident process gets the listening socket and answers all requests.")
-    lines += ["    %-15s = %s" % pair for pair in (("wait", "yes"), ("user", "mysql"), ("server", "/usr/bin/galera-check"))]
+    lines += ["    %-15s = %s" % pair for pair in (("wait", "yes"), ("user", "mysql"),
+                                                   ("server", "/usr/bin/galera-check"))]
     lines += ["    %-15s += USERID" % "log_on_failure",
               "    # The default of 50 connections a second would close the port for ten seconds."]
     lines += ["    %-15s = %s" % pair

@@ -37,7 +37,8 @@ class World:
         return self.code
 
     def hand_over(self, addresses=(VIP,), wait=5.0, ask=None):
-        return Handover(self.commands, self.clock, ask or self.ask, self.run, self.said.append).hand_over(addresses, wait)
+        return Handover(self.commands, self.clock, ask or self.ask, self.run, self.said.append).hand_over(addresses,
+                                                                                                          wait)
 
     @property
     def nft(self):

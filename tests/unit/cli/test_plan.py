@@ -97,7 +97,9 @@ def test_a_text_goes_to_standard_output():
 # -- pcs
 
 def test_pcs_prints_the_script():
-    assert run("pcs", path_of("five-dedicated"), "--pacemaker", "2.1") == (0, pcs.render(plan_of("five-dedicated"), "2.1"), "")
+    assert run("pcs", path_of("five-dedicated"), "--pacemaker", "2.1") == (0,
+                                                                           pcs.render(plan_of("five-dedicated"), "2.1"),
+                                                                           "")
 
 
 @pytest.mark.parametrize("words", [[], ["a", "b"], ["--what", "a"], ["a", "--pacemaker"], ["a", "--pacemaker", "1.1"],
@@ -126,12 +128,14 @@ def test_shadow_of_a_running_cluster_and_of_a_file(tmp_path):
     assert "--node-up" not in plan.shadow(three, path, "2.1", commands)
     with open(path, encoding="utf-8") as file:
         assert file.read() == "<cib/>"
-    plan.shadow(three, path, "2.1", FakeCommands().allow("pcs", "-f", path, ...))  # the file is there: the cluster is not asked
+    plan.shadow(three, path, "2.1", FakeCommands().allow("pcs", "-f", path,
+                                                         ...))  # the file is there: the cluster is not asked
 
 
 def test_shadow_says_what_pcs_says(tmp_path):
     path = str(tmp_path / "cib.xml")
-    commands = FakeCommands().allow("cibadmin", ..., rc=127).allow("pcs", "-f", path, ..., then=lambda argv, _stdin: Result(
+    commands = FakeCommands().allow("cibadmin", ..., rc=127).allow("pcs", "-f", path, ..., then=lambda argv,
+                                                                   _stdin: Result(
         argv, 1, "", "Error: Agent 'ocf:quorate:x' is not installed\nError: Errors have occurred, therefore pcs is unable to "
         "continue\n", False))
     with pytest.raises(Refused, match="pcs -f .*property set.*: Error: Agent 'ocf:quorate:x' is not installed"):

@@ -42,13 +42,17 @@ def test_no_difference():
     ('name="nic" value="eth0" />', 'name="nic" value="eth0" /><nvpair id="x" name="check_passwd" value="geheim" />',
      "check_passwd of vip-internal is (secret), the plan does not have it.",
      "pcs resource update vip-internal check_passwd="),
-    ('name="promoted-max" value="3"', 'name="promoted-max" value="1"', "promoted-max of galera-clone is '1', the plan has '3'.",
+    ('name="promoted-max" value="3"', 'name="promoted-max" value="1"',
+     "promoted-max of galera-clone is '1', the plan has '3'.",
      "pcs resource meta galera-clone promoted-max=3"),
-    ('name="migration-threshold" value="1"', 'name="x" value="1"', "migration-threshold of haproxy is not set, the plan has '1'.",
+    ('name="migration-threshold" value="1"', 'name="x" value="1"',
+     "migration-threshold of haproxy is not set, the plan has '1'.",
      "pcs resource meta haproxy migration-threshold=1"),
     ('name="promote" interval="0s" timeout="300s"', 'name="promote" interval="0s" timeout="20s"',
-     "The timeout of promote of galera is 20 s, the plan has 300 s.", "pcs resource update galera op promote timeout=300s"),
-    ('name="monitor" interval="5s" timeout="30s" role="Promoted"', 'name="monitor" interval="50s" timeout="30s" role="Master"',
+     "The timeout of promote of galera is 20 s, the plan has 300 s.",
+     "pcs resource update galera op promote timeout=300s"),
+    ('name="monitor" interval="5s" timeout="30s" role="Promoted"',
+     'name="monitor" interval="50s" timeout="30s" role="Master"',
      "The interval of monitor (Promoted) of galera is 50 s, the plan has 5 s.",
      "pcs resource update galera op monitor interval=5s timeout=30s role=Promoted"),
     ('name="monitor" interval="61s" timeout="30s"', 'name="reload" interval="0s" timeout="30s"',
@@ -68,14 +72,18 @@ def test_no_difference():
     ('name="ip" value="203.0.113.12"', 'name="ip" value="203.0.113.99"',
      "ip of fence-n2 is '203.0.113.99', the plan has '203.0.113.12'.", "pcs stonith update fence-n2 ip=203.0.113.12"),
     ('<constraints>', '<constraints><rsc_location id="cli-ban-heat-engine-on-n2" rsc="heat-engine" node="n2" '
-     'score="-INFINITY" />', "heat-engine may not run on n2; in the plan it runs there.", "pcs resource clear heat-engine"),
+     'score="-INFINITY" />', "heat-engine may not run on n2; in the plan it runs there.",
+     "pcs resource clear heat-engine"),
     ('<constraints>', '<constraints><rsc_location id="mine" rsc="heat-engine" node="n2" score="-INFINITY" />',
-     "heat-engine may not run on n2; in the plan it runs there.", "pcs constraint location config resources heat-engine"),
+     "heat-engine may not run on n2; in the plan it runs there.",
+     "pcs constraint location config resources heat-engine"),
     ('<resources>', '<resources><primitive id="d" class="ocf" provider="heartbeat" type="Dummy" />',
      "d (ocf:heartbeat:Dummy) is in the cluster and not in the plan.", None),
-    ('name="interleave" value="true" />', 'name="interleave" value="true" /><nvpair id="t" name="target-role" value="Stopped" />',
+    ('name="interleave" value="true" />',
+     'name="interleave" value="true" /><nvpair id="t" name="target-role" value="Stopped" />',
      "haproxy-clone is disabled.", "pcs resource enable haproxy-clone"),
-    ('name="interleave" value="true" />', 'name="interleave" value="true" /><nvpair id="t" name="is-managed" value="false" />',
+    ('name="interleave" value="true" />',
+     'name="interleave" value="true" /><nvpair id="t" name="is-managed" value="false" />',
      "haproxy-clone is unmanaged.", "pcs resource manage haproxy-clone"),
 ])
 def test_a_difference_is_named_with_what_mends_it(old, new, text, mend):
@@ -180,7 +188,8 @@ def test_haproxy():
 
 def run(text, words=None, listeners=()):
     out = io.StringIO()
-    code = diff.main([path_of("three-controllers")] if words is None else words, lambda: (Configuration(text), listeners), out)
+    code = diff.main([path_of("three-controllers")] if words is None else words,
+                     lambda: (Configuration(text), listeners), out)
     return code, out.getvalue()
 
 

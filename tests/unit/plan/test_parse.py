@@ -53,7 +53,8 @@ def test_examples_are_right(name):
 def test_defaults_are_filled_in():
     plan = right(SMALL)
 
-    assert ("pacemaker", "debian", "2.1", "management") == (plan.vip_manager, plan.system, plan.pacemaker, plan.management)
+    assert ("pacemaker", "debian", "2.1", "management") == (plan.vip_manager, plan.system, plan.pacemaker,
+                                                            plan.management)
     assert [("cloud", ("internal", "public", "admin"))] == [(vip.name, vip.endpoints) for vip in plan.vips]
     (galera,) = plan.services
     assert (("n1", "n2"), 3306, 3306, 9200, "stick-table") == (
@@ -85,8 +86,10 @@ MISTAKES = [
     ('name = "cloud"', 'nam = "cloud"', 2, "plan.nam", ("no key 'nam'", "Did you mean 'name'?")),
     ('name = "cloud"', 'name = "cloud"\nbalance = "roundrobbin"', 3, "plan.balance", ('Did you mean "roundrobin"?',)),
     ('name = "cloud"', 'name = "a b"', 2, "plan.name", ("'a b' is not a name", 'name = "cloud"')),
-    ('name = "cloud"', 'name = "cloud"\nmanagement = "mgmt"', 3, "plan.management", ("no network 'mgmt'", "management")),
-    ('name = "cloud"', 'name = "cloud"\nvip_manager = "keepalived"', 3, "plan.vip_manager", ("role endpoint", "pacemaker")),
+    ('name = "cloud"', 'name = "cloud"\nmanagement = "mgmt"', 3, "plan.management",
+     ("no network 'mgmt'", "management")),
+    ('name = "cloud"', 'name = "cloud"\nvip_manager = "keepalived"', 3, "plan.vip_manager",
+     ("role endpoint", "pacemaker")),
     ('name = "cloud"', '', 1, "plan.name", ("missing", 'name = "cloud"')),
     ('"192.0.2.0/24"', '"192.0.2.1/24"', 5, "networks.management.cidr", ('Write "192.0.2.0/24"',)),
     ('"192.0.2.0/24"', '"192.0.2.0"', 5, "networks.management.cidr", ("not a network",)),
@@ -98,7 +101,8 @@ MISTAKES = [
     ('"192.0.2.10"', '"192.0.2.11"', 12, "nodes.n1.addresses.management", ("also the address of the VIP cloud",)),
     ('"192.0.2.10"', '"192.0.2.10"\nendpoints = ["public"]\n[vips.b]\naddress = "192.0.2.9"', 7, "vips",
      ("No VIP serves the endpoint internal",)),
-    ('"192.0.2.10"', '"192.0.2.10"\n[vips.internal]\naddress = "192.0.2.9"', 7, "vips.cloud.endpoints", ("serves no endpoint",)),
+    ('"192.0.2.10"', '"192.0.2.10"\n[vips.internal]\naddress = "192.0.2.9"', 7, "vips.cloud.endpoints",
+     ("serves no endpoint",)),
     ('"192.0.2.10"', '"192.0.2.10"\ntls = "public.pem"', 9, "vips.cloud.tls", ("absolute path",)),
     ('["controller"]', '"controller"', 11, "nodes.n1.roles", ('in brackets: roles = ["controller"]',)),
     ('["controller"]', '["controller", "controller"]', 11, "nodes.n1.roles", ("twice",)),
@@ -118,7 +122,8 @@ MISTAKES = [
     ('[services.galera_cluster]', '[service.galera_cluster]', 18, "service", ("Did you mean 'services'?",)),
     ('[services.galera_cluster]', '[services.galera_cluster]\nwriter = "backup"', 19, "services.galera_cluster.writer",
      ('"backups"',)),
-    ('[services.galera_cluster]', '[services.galera_cluster]\nbalance = "source"', 19, "services.galera_cluster.balance",
+    ('[services.galera_cluster]', '[services.galera_cluster]\nbalance = "source"', 19,
+     "services.galera_cluster.balance",
      ("One node at a time", "Leave the key out")),
     ('[services.galera_cluster]', '[services.galera_cluster]\nport = 0', 19, "services.galera_cluster.port",
      ("1 to 65535",)),
@@ -152,7 +157,8 @@ def test_one_mistake_is_one_sentence(old, new, line, key, words):
     """What only follows from it is left out."""
     found = wrong(SMALL.replace(old, new, 1))
 
-    assert [key] == [name for _, name, _ in found if name == key or not name.startswith("services.galera_cluster")], found
+    assert [key] == [name for _, name, _ in found if name == key
+                     or not name.startswith("services.galera_cluster")], found
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_lines():

@@ -13,7 +13,8 @@ from quorate.galera.declaration import ACTIONS
 from quorate.plan.render import pcs
 from quorate.plan.resources import wanted
 from tests import ROOT
-from tests.unit.plan.examples import EXAMPLES, path_of, plan_of
+from tests.unit.plan.examples import EXAMPLES, plan_of
+
 
 def lines(plan, version=None):
     return [pcs.line(step.words) for section in pcs.sections(plan, version) for step in section.steps]
@@ -46,7 +47,8 @@ def run_script(text, tmp_path, *words):
         tool.chmod(0o755)
     (tmp_path / "log").write_text("")
     (tmp_path / "script").write_text(text)
-    done = subprocess.run(["sh", str(tmp_path / "script")] + list(words), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    done = subprocess.run(["sh", str(tmp_path / "script")] + list(words), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE,
                           env={"PATH": "%s:/usr/bin:/bin" % (tmp_path / "bin")}, universal_newlines=True)
     return done, (tmp_path / "log").read_text().splitlines()
 
@@ -87,7 +89,8 @@ def test_timeouts_are_those_that_the_agent_declares():
         if action.name in ("start", "stop", "promote", "demote"):
             assert " op %s timeout=%ds " % (action.name, action.timeout) in create
         elif action.name == "monitor":
-            assert " op monitor interval=%ds timeout=%ds role=%s " % (action.interval, action.timeout, action.role) in create
+            assert " op monitor interval=%ds timeout=%ds role=%s " % (action.interval, action.timeout,
+                                                                      action.role) in create
     assert create.endswith(" promotable promoted-max=3")  # with the word meta it would have no effect
 
 

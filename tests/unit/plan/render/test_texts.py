@@ -137,7 +137,8 @@ def test_the_dashboard_fails_over_and_is_not_balanced():
 
     assert [] == [line for line in lines if line.startswith("balance")]
     assert ["server ctl2 192.0.2.12:80 id 1", "server ctl1 192.0.2.11:80 id 2 backup"] == lines[-2:]
-    assert {"bind 192.0.2.10:80", "bind 192.0.2.10:443 ssl crt /etc/haproxy/tls/cloud.pem alpn h2,http/1.1"} < set(lines)
+    assert {"bind 192.0.2.10:80",
+            "bind 192.0.2.10:443 ssl crt /etc/haproxy/tls/cloud.pem alpn h2,http/1.1"} < set(lines)
 
 
 def test_a_reason_stands_once():
@@ -159,7 +160,8 @@ def test_keepalived_gives_all_nodes_one_priority_so_that_nothing_moves_back():
     plan = plan_of("two-endpoints")
     texts = [keepalived.render(plan, node) for node in ("edge1", "edge2")]
 
-    assert [["    priority 100"] * 2] * 2 == [[line for line in text.splitlines() if "priority " in line and "#" not in line]
+    assert [["    priority 100"] * 2] * 2 == [[line for line in text.splitlines() if "priority " in line
+                                               and "#" not in line]
                                               for text in texts]
     assert all("    weight -50" in text for text in texts)
     assert all("state MASTER" not in text and "nopreempt" not in text for text in texts)
@@ -202,7 +204,8 @@ def test_keystone_is_not_served_twice():
     text, plan = rendered("three-controllers.n1.systemd.sh"), plan_of("three-controllers")
 
     assert "    systemctl disable keystone.service\n" in text
-    assert not [line for line in text.splitlines() if line.strip().startswith("systemctl stop")], "only the operator stops it"
+    assert not [line for line in text.splitlines()
+                if line.strip().startswith("systemctl stop")], "only the operator stops it"
     assert "keystone.service" not in systemd.render(plan._replace(system="redhat"), "n1")
     assert "keystone.service" not in systemd.render(plan._replace(services=tuple(
         one for one in plan.services if not one.name.startswith("keystone"))), "n1")
