@@ -15,7 +15,8 @@ from quorate.pacemaker.tools import Unavailable
 
 
 class FakeClock:
-    """Stands still until somebody sleeps. `at(seconds, effect)` makes something happen once that much time has passed."""
+    """Stands still until somebody sleeps. `at(seconds, effect)` makes something happen once that much time has
+    passed."""
 
     def __init__(self, unix=1_700_000_000.0):
         self._unix = unix
@@ -303,5 +304,6 @@ def context(action="monitor", parameters=(), environ=None, seconds=20.0, clock=N
     environ.update({"OCF_RESKEY_" + name: str(value) for name, value in values.items()})
     typed, problems = read_all(parameters, environ)
     assert not problems, problems
-    return Context(typed, action, environ, FakeLog(), commands or FakeCommands(clock), processes or FakeProcesses(clock),
+    return Context(typed, action, environ, FakeLog(), commands or FakeCommands(clock), processes
+                   or FakeProcesses(clock),
                    clock, Deadline(clock, seconds), interactive)

@@ -141,7 +141,8 @@ def test_the_standard_streams_may_be_closed(machine):
 
 
 def test_nobody_reading_stderr_does_not_change_the_code(machine):
-    ran = machine.run("monitor", machine.bare(PCMK_service="crm_resource"), prefix=["sh", "-c", 'exec "$0" "$@" 2>/dev/full'])
+    ran = machine.run("monitor", machine.bare(PCMK_service="crm_resource"),
+                      prefix=["sh", "-c", 'exec "$0" "$@" 2>/dev/full'])
     assert ran.code in PROBE_ANSWERS
 
 
@@ -159,7 +160,8 @@ def test_the_sequence_of_ocf_tester(sample):
 OCF_TESTER = "/usr/sbin/ocf-tester"
 
 
-@pytest.mark.skipif(not os.path.exists(OCF_TESTER), reason="ocf-tester is not installed: apt-get install resource-agents")
+@pytest.mark.skipif(not os.path.exists(OCF_TESTER),
+                    reason="ocf-tester is not installed: apt-get install resource-agents")
 def test_ocf_tester_itself(sample):
     """Its one check that cannot be kept is replaced: it validates meta-data against the DTD of OCF 1.0."""
     schema = Path(__file__).resolve().parents[1] / "golden" / "schema" / "ra-api-1.1.rng"

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the monitor of a healthy service and a single look of a check import of ours: it is paid every few seconds for years.
+"""What the monitor of a healthy service and a single look of a check import of ours: it is paid every few seconds for
+years.
 
-Each runs in a fresh interpreter, with a service that is made up of a process, sockets and a stub of PyMySQL. A module costs
-0.08 ms of CPU. Version 0.1.0 loaded 28, 49, 29 and 15; its 15 took as long as today's 16, as one of them was a parser.
+Each runs in a fresh interpreter, with a service that is made up of a process, sockets and a stub of PyMySQL. A module
+costs 0.08 ms of CPU. Version 0.1.0 loaded 28, 49, 29 and 15; its 15 took as long as today's 16, as one of them was a
+parser.
 """
 
 import contextlib
@@ -53,8 +55,9 @@ class Cursor:
     def __exit__(self, *_): return None
     def execute(self, sql): pass
     def fetchall(self):
-        return (("wsrep_local_state", "4"), ("wsrep_local_state_comment", "Synced"), ("wsrep_cluster_status", "Primary"),
-                ("wsrep_ready", "ON"), ("wsrep_connected", "ON"), ("wsrep_cluster_size", "3"), ("read_only", "OFF"))
+        return (("wsrep_local_state", "4"), ("wsrep_local_state_comment", "Synced"), ("wsrep_ready", "ON"),
+                ("wsrep_cluster_status", "Primary"), ("wsrep_connected", "ON"), ("wsrep_cluster_size", "3"),
+                ("read_only", "OFF"))
 class Connection:
     def cursor(self): return Cursor()
     def close(self): pass
@@ -144,10 +147,12 @@ def test_rabbitmq(machine):
     epmd = machine.listener(b"\0\0\x11\x11name rabbit at port 25672\n")
     broker = machine.process("beam.smp", "-c", "import sys; sys.stdin.read()", "-epmd_port", str(epmd))
     directory = str(machine.directory)
-    layout = Layout(server="/bin/true", nodename="rabbit@n1", base=directory, directory=directory, log=directory + "/log",
+    layout = Layout(server="/bin/true", nodename="rabbit@n1", base=directory, directory=directory, log=directory
+                    + "/log",
                     user="root", group="root", cookie=directory + "/cookie", config="", port=amqp, tls=False,
                     version="3.10.8", home=directory)._asdict()
-    machine.state("rabbitmq", "layout", **{name: "" if value in (None, False) else value for name, value in layout.items()})
+    machine.state("rabbitmq", "layout", **{name: "" if value in (None, False) else value for name,
+                                           value in layout.items()})
     machine.state("rabbitmq", "server", pid=broker.pid, start=broker.start)
     machine.state("rabbitmq", "policy", set=1)
     machine.state("rabbitmq", "serving", mark="%s - -" % RUNNING, verified=int(time.monotonic()))
@@ -163,7 +168,8 @@ def test_openstack(machine):
     config = machine.directory / "nova.conf"
     config.write_text("[DEFAULT]\ntransport_url = rabbit://nova:x@127.0.0.1:%d//\nhost = n1\n" % amqp)
     program = machine.directory / "nova-consoleauth"
-    program.write_text("import socket, sys\none = socket.create_connection(('127.0.0.1', %d))\nsys.stdin.read()\n" % amqp)
+    program.write_text("import socket, sys\none = socket.create_connection(('127.0.0.1', %d))\nsys.stdin.read()\n"
+                       % amqp)
     service = machine.process("/usr/bin/python3", str(program), "--config-file", str(config))
     machine.state("nova-consoleauth", "service", pid=service.pid, start=service.start, workers=1, linked=1)
 

@@ -30,7 +30,8 @@ def group_members(group):
 
 
 def begin(machine, action, environ):
-    return subprocess.Popen([str(machine.path), action], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    return subprocess.Popen([str(machine.path), action], env=environ, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL,
                             stderr=subprocess.PIPE, start_new_session=True)
 
 

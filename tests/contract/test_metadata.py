@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The meta-data of every agent: valid for OCF 1.1 and for pcs, the same everywhere, and as we last looked at it.
 
-After a change of a declaration that is meant:  QUORATE_REFRESH=1 /usr/bin/python3 -m pytest -q tests/contract/test_metadata.py
+After an intended change of a declaration, type
+    QUORATE_REFRESH=1 /usr/bin/python3 -m pytest -q tests/contract/test_metadata.py
 and read the difference before you commit it.
 """
 

@@ -10,7 +10,8 @@ from quorate.web.request import Request
 
 CODES = st.sampled_from(["serving", "degraded", "down", "hung", "unknown", "refused", "maintenance", "error"])
 FACTS = st.builds(Fact, st.none() | st.builds(lambda value: value, st.just((1, 2))),
-                  st.builds(Health, CODES, st.booleans(), st.text(min_size=1, max_size=50)), st.none() | st.text(min_size=1, max_size=30))
+                  st.builds(Health, CODES, st.booleans(), st.text(min_size=1, max_size=50)), st.none()
+                  | st.text(min_size=1, max_size=30))
 PATHS = st.sampled_from(["/", "/ready", "/live", "/nonsense", "/status"])
 
 
@@ -50,7 +51,8 @@ def test_lengths_are_exact_and_no_text_becomes_a_header(fact, path, method, keep
     lines = head.decode("latin-1").split("\r\n")
     length = next(int(line.partition(":")[2]) for line in lines if line.startswith("Content-Length:"))
     assert len(body) == (0 if method == "HEAD" else length)
-    assert {line.partition(":")[0] for line in lines[1:]} <= {"Content-Type", "Connection", "Content-Length", "Cache-Control", "Allow"}
+    assert {line.partition(":")[0] for line in lines[1:]} <= {"Content-Type", "Connection", "Content-Length",
+                                                              "Cache-Control", "Allow"}
 
 
 @given(FACTS)
@@ -61,8 +63,10 @@ def test_agent_line_is_one_line_that_agrees_with_the_answer(fact):
         assert 200 == role_answer(CHECK, fact, "/")[0]
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.tuples(inner, inner)
-                    | st.frozensets(st.text()) | st.dictionaries(st.text(), inner) | st.builds(Health, inner, inner, inner), max_leaves=8))
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner)
+                    | st.tuples(inner, inner)
+                    | st.frozensets(st.text()) | st.dictionaries(st.text(), inner)
+                    | st.builds(Health, inner, inner, inner), max_leaves=8))
 def test_whatever_is_known_becomes_json(value):
     import json
     assert json.loads(json.dumps(plain(value))) is not None or value is None

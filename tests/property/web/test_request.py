@@ -9,7 +9,8 @@ from quorate.web.request import MOST, Request, answer, parse
 from quorate.web.server import Server
 
 LINES = some.sampled_from([
-    b"GET / HTTP/1.0\r\n\r\n", b"GET /writer HTTP/1.1\r\nHost: x\r\n\r\n", b"HEAD / HTTP/1.1\n\n", b"\r\n", b"\n", b"\r",
+    b"GET / HTTP/1.0\r\n\r\n", b"GET /writer HTTP/1.1\r\nHost: x\r\n\r\n", b"HEAD / HTTP/1.1\n\n", b"\r\n", b"\n",
+    b"\r",
     b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", b"A: b\r\n", b"x" * 3000])
 
 
@@ -30,14 +31,16 @@ def heads(pieces):
 
 
 @settings(print_blob=True, deadline=None)
-@given(some.lists(LINES | some.binary(max_size=20), max_size=8).map(b"".join), some.lists(some.integers(1, MOST), max_size=6))
+@given(some.lists(LINES | some.binary(max_size=20), max_size=8).map(b"".join),
+       some.lists(some.integers(1, MOST), max_size=6))
 @example(b"GET / HTTP/1.0\n\nGET / HTTP/1.0\r\n\r\n", [16])
 @example(b"x" * 9000 + b"\r\n\r\n", [8192])
 def test_any_pieces_are_the_same_requests(data, cuts):
     places = [0] + sorted(cut for cut in cuts if cut < len(data)) + [len(data)]
     pieces = [data[begin:end] for begin, end in zip(places, places[1:])]
 
-    assert heads([data]) == heads(pieces) == heads([data[at:at + 1] for at in range(len(data))] if len(data) < 500 else pieces)
+    assert heads([data]) == heads(pieces) == heads([data[at:at + 1] for at in range(len(data))] if len(data) < 500
+                                                   else pieces)
 
 
 @settings(print_blob=True, deadline=None, max_examples=50)

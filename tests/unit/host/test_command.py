@@ -100,7 +100,8 @@ def test_the_end_by_a_signal_is_negative(commands):
 
 def test_at_the_limit_the_whole_group_is_killed(commands):
     mark = "31415.%d" % os.getpid()
-    result = commands.run(["sh", "-c", "trap '' TERM; echo before; sleep %s & sleep %s; echo after" % (mark, mark)], 0.5)
+    result = commands.run(["sh", "-c", "trap '' TERM; echo before; sleep %s & sleep %s; echo after" % (mark, mark)],
+                          0.5)
     assert result.rc is None and result.timed_out and result.out == "before\n"
     assert within(10, lambda: not sleepers(mark))
 

@@ -41,7 +41,8 @@ def test_ipv6_and_states_that_come_and_go(tmp_path):
     os.symlink("/dev/null", process / "fd" / "8")
     head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
     line = "   0: %s:1F90 %s:1628 %s 00000000:00000000 00:00000000 00000000     0        0 %d 1 0000 100 0 0 10 0\n"
-    (process / "net" / "tcp").write_text(head + line % ("0100007F", "0100007F", "01", 11) + line % ("0" * 8, "0" * 8, "06", 12))
+    (process / "net" / "tcp").write_text(head + line % ("0100007F", "0100007F", "01", 11) + line
+                                         % ("0" * 8, "0" * 8, "06", 12))
     (process / "net" / "tcp6").write_text(head + line % ("0" * 32, "0" * 32, "0A", 13))
 
     assert (Socket(ESTABLISHED, 8080, 5672, 11), Socket(LISTEN, 8080, 5672, 13)) == Connections(str(tmp_path)).of(7)

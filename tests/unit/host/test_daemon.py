@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon that an agent launched: stopped with all that belongs to it, within its time, and told truly when it is not."""
+"""A daemon that an agent launched: stopped with all that belongs to it, within its time, and told truly when it is
+not."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mark of a drain: root's alone, and gone when it is taken back."""
+"""The flags of a drain: only those of root count, and each is removed on its own."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 
 from quorate.host import drain
 
-root = pytest.mark.skipif(os.geteuid() != 0, reason="a mark counts only when it is root's: run as root")
+root = pytest.mark.skipif(os.geteuid() != 0, reason="a flag counts only when it is of root: run as root")
 
 
 @root
@@ -35,7 +35,7 @@ def test_who_else_drains_keeps_it_drained(tmp_path):
 
 
 @root
-def test_a_mark_is_one_line(tmp_path):
+def test_a_flag_is_one_line(tmp_path):
     where = str(tmp_path / "drain")
     drain.set("db", "a\r\nb\n" + "c" * 1000, where)
 
@@ -44,7 +44,7 @@ def test_a_mark_is_one_line(tmp_path):
 
 
 @root
-def test_a_mark_of_somebody_else_does_not_count(tmp_path):
+def test_a_flag_of_another_user_does_not_count(tmp_path):
     where = str(tmp_path / "drain")
     drain.set("db", "x", where)
     os.chown(os.path.join(where, "db"), 65534, 65534)
@@ -61,7 +61,7 @@ def test_a_directory_that_others_can_write_does_not_count(tmp_path, spoil):
 
 
 @root
-def test_a_half_written_mark_is_not_seen(tmp_path):
+def test_a_half_written_flag_is_not_seen(tmp_path):
     """set() was killed between its write and its rename."""
     where = str(tmp_path / "drain")
     drain.set("db", "x", where)

@@ -11,8 +11,10 @@ import pytest
 from quorate.host.names import Unresolved, connect, lookup, numeric
 from tests import ROOT
 
-# Where a name may be looked up without a limit: nobody waits for the thread, the machine itself, a number that one listens on.
-WITHOUT_LIMIT = {"galera/writer.py": {"getaddrinfo"}, "host/drain.py": {"create_connection"}, "host/names.py": {"getaddrinfo"}}
+# Where a name may be looked up without a limit: nobody waits for the thread, the machine itself, a number that one
+# listens on.
+WITHOUT_LIMIT = {"galera/writer.py": {"getaddrinfo"}, "host/drain.py": {"create_connection"},
+                 "host/names.py": {"getaddrinfo"}}
 
 
 def test_a_silent_name_server():

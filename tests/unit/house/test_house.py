@@ -128,7 +128,8 @@ PACKAGES = {
 
 
 def test_what_a_machine_has_does_not_change_what_the_tests_find():
-    """A test or a check that is left out without a program is left out nowhere where scripts/test has set the machine up."""
+    """A test or a check that is left out without a program is left out nowhere where scripts/test has set the machine
+    up."""
     text = "\n".join(_read(path) for path in _walk("tests") if path.endswith(".py"))
     wanted = set(re.findall(r'\bwhich\("([^"]+)"', text)) | set(re.findall(r"\bif has (\S+)", _read("scripts/lint")))
     lists = "\n".join(_read("scripts/packages." + name) for name in ("build", "test")).splitlines()

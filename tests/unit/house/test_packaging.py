@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checkout, `make install` and pip install the same modules. tests/lab/house/test_package.py looks at the Debian package."""
+"""The checkout, `make install` and pip install the same modules. tests/lab/house/test_package.py looks at the Debian
+package."""
 
 import configparser
 import os
@@ -30,7 +31,8 @@ def test_every_folder_is_a_package():
 
 
 def test_pip_installs_what_the_checkout_has():
-    setuptools = pytest.importorskip("setuptools", reason="setuptools is not installed: apt-get install python3-setuptools")
+    setuptools = pytest.importorskip("setuptools",
+                                     reason="setuptools is not installed: apt-get install python3-setuptools")
     config = configparser.ConfigParser()
     config.read(os.path.join(ROOT, "setup.cfg"))
     assert "find:" == config["options"]["packages"]
@@ -76,7 +78,8 @@ def test_make_installs_the_units_with_their_drop_ins(install, tmp_path):
     install()
 
     top = os.path.join(ROOT, "systemd")
-    expected = sorted(os.path.relpath(os.path.join(folder, name), top) for folder, _, names in os.walk(top) for name in names)
+    expected = sorted(os.path.relpath(os.path.join(folder, name), top) for folder, _, names in os.walk(top)
+                      for name in names)
     units = tmp_path / "root/usr/lib/systemd/system"
     assert expected == sorted(str(path.relative_to(units)) for path in units.rglob("*") if path.is_file())
     assert {0o644} == {path.stat().st_mode & 0o777 for path in units.rglob("*") if path.is_file()}

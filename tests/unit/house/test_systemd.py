@@ -12,8 +12,10 @@ from tests import ROOT
 UNITS = os.path.join(ROOT, "systemd")
 SERVICES = sorted(name for name in os.listdir(UNITS) if name.endswith(".service"))
 HARDENING = {
-    "NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes", "PrivateDevices": "yes",
-    "ProtectKernelTunables": "yes", "ProtectKernelModules": "yes", "ProtectKernelLogs": "yes", "ProtectControlGroups": "yes",
+    "NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes",
+    "PrivateDevices": "yes",
+    "ProtectKernelTunables": "yes", "ProtectKernelModules": "yes", "ProtectKernelLogs": "yes",
+    "ProtectControlGroups": "yes",
     "ProtectClock": "yes", "ProtectHostname": "yes", "RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6",
     "RestrictNamespaces": "yes", "RestrictRealtime": "yes", "RestrictSUIDSGID": "yes", "LockPersonality": "yes",
     "SystemCallArchitectures": "native", "SystemCallFilter": "@system-service", "UMask": "0077",
@@ -22,8 +24,8 @@ CAPABILITIES = {"quorate-haproxy-check.service": "CAP_SYS_PTRACE CAP_DAC_READ_SE
 
 
 def drop_ins(unit):
-    """Paths of the drop-ins of a unit in the order in which systemd reads them (systemd.unit(5)): by file name, and of two
-    with one name only that of the longer prefix."""
+    """Paths of the drop-ins of a unit in the order in which systemd reads them (systemd.unit(5)): by file name, and of
+    two with one name only that of the longer prefix."""
     stem, dot, kind = unit.partition(".")
     found, prefix = {}, stem
     while prefix:
@@ -78,11 +80,13 @@ def test_systemd_understands_every_line(tmp_path):
     for unit in SERVICES:
         path = tmp_path / "units" / unit
         lines = path.read_text().replace("\\\n", " ").splitlines()
-        path.write_text("\n".join("ExecStart=/bin/true" if line.startswith("ExecStart=") else line for line in lines) + "\n")
+        path.write_text("\n".join("ExecStart=/bin/true" if line.startswith("ExecStart=") else line for line in lines)
+                        + "\n")
     (tmp_path / "units/haproxy.service").write_text("[Service]\nExecStart=/bin/true\n")
 
     names = [str(tmp_path / "units" / unit.replace("@.", "@9210.")) for unit in SERVICES]
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no"] + names, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no"] + names, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
                           text=True)
 
     ours = [line for line in done.stdout.splitlines() if "quorate-" in line]

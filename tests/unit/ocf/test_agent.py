@@ -159,7 +159,8 @@ def test_failed_ends_an_action_with_its_code(capsys):
     assert "Not yours." in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("error", [SystemExit(2), SystemExit("text"), KeyboardInterrupt(), MemoryError(), RecursionError()])
+@pytest.mark.parametrize("error", [SystemExit(2), SystemExit("text"), KeyboardInterrupt(), MemoryError(),
+                                   RecursionError()])
 def test_no_exception_becomes_an_ocf_code_by_accident(error, capsys):
     assert run(raiser(error)) == 1
     assert "ocf-exit-reason:" in capsys.readouterr().err

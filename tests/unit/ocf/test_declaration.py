@@ -45,7 +45,8 @@ def test_seconds(text, value):
     assert parameter("seconds").read(text) == pytest.approx(value)
 
 
-@pytest.mark.parametrize("text", ["s", "5 parsecs", "-1", "1..5", ".", "", "1,5s", "10s20", "inf", "nan", "\u0665s", "soon", "3 weeks"])
+@pytest.mark.parametrize("text", ["s", "5 parsecs", "-1", "1..5", ".", "", "1,5s", "10s20", "inf", "nan", "\u0665s",
+                                  "soon", "3 weeks"])
 def test_not_a_time(text):
     with pytest.raises(Invalid):
         parameter("seconds").read(text)

@@ -87,7 +87,8 @@ def test_an_old_fact_is_no_fact_and_says_how_old():
     patient.timeout = 4.0
 
     assert (503, "The pump has not answered for more than a second.\r\n") == role_answer(CHECK, WELL, "/", fresh=False)
-    assert (503, "The pump has not answered for more than 4 seconds.\r\n") == role_answer(patient, WELL, "/", fresh=False)
+    assert (503, "The pump has not answered for more than 4 seconds.\r\n") == role_answer(patient, WELL, "/",
+                                                                                          fresh=False)
 
 
 @pytest.mark.parametrize("words, expected", [
@@ -103,7 +104,8 @@ def test_words_become_options(words, expected):
 
 
 @pytest.mark.parametrize("words, complaint", [
-    (["--nonsense"], "unknown option --nonsense"), (["-x"], "unknown option -x"), (["--socket"], "--socket needs a value"),
+    (["--nonsense"], "unknown option --nonsense"), (["-x"], "unknown option -x"),
+    (["--socket"], "--socket needs a value"),
     (["--fast=yes"], "--fast takes no value"), (["a", "b"], "too many arguments"), (["--"], "unknown option --"),
 ])
 def test_words_that_nobody_understands(words, complaint):
@@ -120,23 +122,23 @@ def run(capsys, finds, *words):
 
 
 @pytest.fixture
-def marks(tmp_path):
-    return str(tmp_path / "marks")
+def flags(tmp_path):
+    return str(tmp_path / "flags")
 
 
 @pytest.mark.parametrize("finds, code, said", [
     (WELL, 0, "The pump moves water.\n"), (DRY, 1, "The pump runs dry.\n"), (GONE, 1, "Nobody listens.\n"),
     (BLIND, 3, "May not ask.\n"),
 ])
-def test_one_look_is_a_sentence_and_an_exit_code(capsys, marks, finds, code, said):
-    assert (code, said, "") == run(capsys, finds, "--drain-directory", marks)
+def test_one_look_is_a_sentence_and_an_exit_code(capsys, flags, finds, code, said):
+    assert (code, said, "") == run(capsys, finds, "--drain-directory", flags)
 
 
-def test_one_look_as_json_and_with_a_role(capsys, marks):
-    _, said, _ = run(capsys, WELL, "--json", "--drain-directory", marks)
+def test_one_look_as_json_and_with_a_role(capsys, flags):
+    _, said, _ = run(capsys, WELL, "--json", "--drain-directory", flags)
     assert {"ok": True, "fresh": True, "code": "pumping", "sentence": "The pump moves water.", "draining": None,
             "facts": {"level": 7, "parts": []}} == json.loads(said)
-    assert 0 == run(capsys, DRY, "--role", "/live", "--drain-directory", marks)[0]
+    assert 0 == run(capsys, DRY, "--role", "/live", "--drain-directory", flags)[0]
     code, _, complaint = run(capsys, WELL, "--role", "/nonsense")
     assert (2, True) == (code, "no role /nonsense" in complaint)
 
@@ -149,10 +151,10 @@ def test_what_is_not_understood_ends_with_2_and_the_usage(capsys):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root drains")
-def test_drain_and_undrain_have_their_own_directory(capsys, marks):
-    where = "--drain-directory=" + marks
+def test_drain_and_undrain_have_their_own_directory(capsys, flags):
+    where = "--drain-directory=" + flags
     assert (0, "Draining: new pipe\n", "") == run(capsys, WELL, "drain", where, "new", "pipe")
-    assert "new pipe" == drain.active(marks)
+    assert "new pipe" == drain.active(flags)
     assert (1, "Draining: new pipe\n", "") == run(capsys, WELL, where)
     assert (0, "Not draining.\n", "") == run(capsys, WELL, "undrain", where)
     assert "/run/quorate/drain-pump" == PumpCheck.drain_directory() != drain.DIRECTORY
@@ -189,7 +191,7 @@ def test_poller_makes_answers_anew_when_what_decides_them_changes():
     assert [1, 1, 2, 3] == seen
 
 
-def test_poller_sees_the_mark():
+def test_poller_sees_the_flag():
     reasons = [None, "new pipe"]
     poller = Poller(PumpCheck({}), lambda: reasons[0])
     poller.observe()

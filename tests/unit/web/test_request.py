@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes of HTTP in, a request or the right refusal out; never an exception, and never another answer for other pieces."""
+"""Bytes of HTTP in, a request or the right refusal out; never an exception, and never another answer for other
+pieces."""
 
 from hypothesis import given, settings, strategies as st
 import pytest
@@ -62,7 +63,8 @@ def fed(data, cuts):
     return None
 
 
-LINES = st.lists(st.sampled_from([b"GET / HTTP/1.1", b"HEAD /x HTTP/1.0", b"Host: a", b"Connection: close", b"", b"\r", b"bad",
+LINES = st.lists(st.sampled_from([b"GET / HTTP/1.1", b"HEAD /x HTTP/1.0", b"Host: a", b"Connection: close", b"", b"\r",
+                                  b"bad",
                                   b"Content-Length: 3", b"X: " + b"y" * 3000]), max_size=12)
 BYTES = st.one_of(st.binary(max_size=200),
                   st.builds(lambda lines, end: end.join(lines) + end + end, LINES, st.sampled_from([b"\r\n", b"\n"])))
@@ -90,3 +92,46 @@ def test_length_is_that_of_the_body_in_bytes(method):
     assert b"HTTP/1.1 503 Service Unavailable" == head.split(b"\r\n")[0]
     assert b"Content-Length: 9" in head.split(b"\r\n")
     assert (b"" if method == "HEAD" else "Größe\r\n".encode()) == body
+
+
+@pytest.mark.parametrize("data, expected", [
+    (b"GET / HTTP/1.0\r\n\r\n", Request("GET", "/", False)),
+    (b"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", Request("GET", "/", True)),
+    (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", Request("GET", "/", True)),
+    (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", Request("GET", "/", False)),
+    (b"\r\n\r\nGET / HTTP/1.0\n\n", Request("GET", "/", False)),
+    (b"HEAD /writer?x=1 HTTP/1.1\n\n", Request("HEAD", "/writer", True)),
+    (b"GET http://node/reader HTTP/1.1\r\n\r\n", Request("GET", "/reader", True)),
+    (b"OPTIONS * HTTP/1.0\r\n\r\n", Request("OPTIONS", "*", False)),
+    (b"GET /\r\n\r\n", BadRequest(400)),
+    (b"GET / HTTP/2.0\r\n\r\n", BadRequest(400)),
+    (b"GET x HTTP/1.0\r\n\r\n", BadRequest(400)),
+    (b"GET / HTTP/1.0\r\nno colon\r\n\r\n", BadRequest(400)),
+    (b"GET / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello", BadRequest(400)),
+    (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", BadRequest(400)),
+    (b"GET / HTTP/1.1\r\nContent-Length: 20\r\nContent-Length: 0\r\n\r\nGET /live HTTP/1.1\r\n\r\n",
+     BadRequest(400)),  # no second request
+    (b"GET / HTTP/1.1\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n", Request("GET", "/", False)),
+    (b"x" * MOST, BadRequest(414)),
+    (b"GET / HTTP/1.0\r\nA: " + b"x" * MOST, BadRequest(431)),
+])
+def test_a_request_or_its_refusal(data, expected):
+    assert (expected, len(data)) == parse(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"GET / HTTP/1.0", b"GET / HTTP/1.0\r\n", b"\r\n\r\n", b"x" * (MOST - 1)])
+def test_an_incomplete_request_is_waited_for(data):
+    assert (None, 0) == parse(data)
+
+
+def test_what_follows_a_request_stays():
+    first = b"GET / HTTP/1.0\n\n"
+
+    assert (Request("GET", "/", False), len(first)) == parse(first + b"GET /live HTTP/1.0\r\n\r\n")
+
+
+def test_answer_has_its_exact_length_and_head_has_no_body():
+    head, _, body = answer(503, "Not fit: \u00fc\r\n").partition(b"\r\n\r\n")
+
+    assert b"Content-Length: %d\r\n" % len(body) in head
+    assert head + b"\r\n\r\n" == answer(503, "Not fit: \u00fc\r\n", "HEAD")
