@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""galera-check on a real MariaDB with Galera, behind a real HAProxy, under a real xinetd: on this machine, no cluster."""
+"""galera-check on a real MariaDB with Galera, behind a real HAProxy, under a real xinetd: on this machine, no
+cluster."""
 
 import json
 import os
@@ -34,7 +35,7 @@ def server():
 
 @pytest.fixture
 def marks(tmp_path_factory):
-    """A directory for marks of a drain, of our own: the machine's is not ours."""
+    """A directory for flags of a drain, of our own: the machine's is not ours."""
     return str(tmp_path_factory.mktemp("marks") / "drain")
 
 
@@ -51,7 +52,8 @@ def check(server, marks):
 def once(server, *options):
     """(exit code, what it printed) of one look on the command line."""
     done = subprocess.run([CHECK, "--defaults-file", server.credentials, "--socket", server.socket] + list(options),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=20)
     return done.returncode, done.stdout
 
 
@@ -199,7 +201,8 @@ def test_ten_thousand_connections_harm_nothing(check):
 @pytest.mark.parametrize("options", [[], ["--http1.0"], ["--head"], ["-X", "OPTIONS"]])
 def test_curl(check, options):
     done = subprocess.run(["curl", "-sS", "--max-time", "5", "-o", "/dev/null", "-w", "%{http_code}"] + options
-                          + ["http://127.0.0.1:%d/" % check.port] * 2, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                          + ["http://127.0.0.1:%d/" % check.port] * 2, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True)
     assert (0, "", "200") == (done.returncode, done.stderr, done.stdout[:3])
 
 
@@ -229,7 +232,8 @@ def haproxy(server, marks, tmp_path):
     check = Check(server, "--agent", "127.0.0.1:%d" % agent, "--drain-directory", marks)
     config = tmp_path / "haproxy.cfg"
     config.write_text(HAPROXY.format(home=tmp_path, listen=listen, mysql=server.port, check=check.port, agent=agent))
-    process = subprocess.Popen(["haproxy", "-db", "-f", str(config)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    process = subprocess.Popen(["haproxy", "-db", "-f", str(config)], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
     try:
         until(lambda: os.path.exists(str(tmp_path / "haproxy.sock")), 10, "HAProxy")
@@ -258,7 +262,8 @@ def test_haproxy_drains_and_keeps_what_is_open(server, haproxy, marks):
     until(lambda: row()["status"] == "UP", 10, "UP")
 
     def connect():
-        return pymysql.connect(host="127.0.0.1", port=listen, user="app", password="app", connect_timeout=3, read_timeout=5)
+        return pymysql.connect(host="127.0.0.1", port=listen, user="app", password="app", connect_timeout=3,
+                               read_timeout=5)
 
     held = connect()
     drain.set("operator", "new disk", marks)
@@ -295,7 +300,8 @@ def test_xinetd(server, tmp_path, wait):
     text = text.replace("}", "    bind = 127.0.0.1\n    server_args = --defaults-file %s --socket %s\n}"
                         % (server.credentials, server.socket))
     config.write_text(text)
-    process = subprocess.Popen(["xinetd", "-dontfork", "-f", str(config), "-pidfile", str(pidfile)], stdin=subprocess.DEVNULL,
+    process = subprocess.Popen(["xinetd", "-dontfork", "-f", str(config), "-pidfile", str(pidfile)],
+                               stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     seen = set()
     try:
@@ -334,7 +340,8 @@ def by_systemd(server, notify, *options):
     if pid == 0:
         try:
             os.dup2(listener.fileno(), 3, inheritable=True)
-            environ = dict(os.environ, LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", NOTIFY_SOCKET=notify, WATCHDOG_USEC="5000000")
+            environ = dict(os.environ, LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", NOTIFY_SOCKET=notify,
+                           WATCHDOG_USEC="5000000")
             os.execve(CHECK, argv, environ)
         finally:
             os._exit(127)
@@ -350,7 +357,8 @@ def test_systemd_hands_over_a_socket_and_hears_of_it(server, tmp_path):
         pid, port = by_systemd(server, path)
         try:
             words = ""
-            while not ("READY=1" in words and "WATCHDOG=1" in words and "STATUS=Galera cluster node is synced." in words):
+            while not ("READY=1" in words and "WATCHDOG=1" in words
+                       and "STATUS=Galera cluster node is synced." in words):
                 words += heard.recv(4096).decode() + "\n"
             assert exchange(port, check_load.REQUEST).startswith(b"HTTP/1.1 200 OK")
         finally:
@@ -363,7 +371,8 @@ def test_inetd_with_a_silent_client_ends_in_time_and_well(server):
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
         accepted, _ = listener.accept()
         with accepted:
-            process = subprocess.Popen([CHECK, "--defaults-file", server.credentials, "--socket", server.socket], stdin=accepted,
+            process = subprocess.Popen([CHECK, "--defaults-file", server.credentials, "--socket", server.socket],
+                                       stdin=accepted,
                                        stdout=accepted)
         begin = time.monotonic()
         assert 0 == process.wait(30), "after %.1f s" % (time.monotonic() - begin)
