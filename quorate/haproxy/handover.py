@@ -14,7 +14,7 @@ under way.
 from collections import namedtuple
 
 from quorate.errors import Refused
-from quorate.haproxy.parse import STATISTICS, cells, whole
+from quorate.haproxy.parse import INTERNAL, STATISTICS, cells, whole
 
 TABLE = "quorate_handover"
 MOVE_SECONDS = 15.0  # that the addresses may take to leave, once the command was run; then the hold ends
@@ -37,7 +37,7 @@ def parse_busy(table):
         if len(row) < len(names) - 1:
             continue
         values = dict(zip(names, row))
-        if values.get("svname") == "BACKEND" and values.get("pxname") not in ("GLOBAL", "MASTER"):
+        if values.get("svname") == "BACKEND" and values.get("pxname") not in INTERNAL:
             number = whole(values.get("scur")) or 0
             if values.get("mode") == "tcp":
                 sessions += number
@@ -53,9 +53,9 @@ def hold_text(addresses, seconds):
     for family, name, kind in ((4, "ip", "ipv4_addr"), (6, "ip6", "ipv6_addr")):
         own = [one for one in addresses if (":" in one) == (family == 6)]
         if own:
-            lines += ["  set held%d {" % family, "    type %s; flags timeout;" % kind, "    elements = { %s "
-                      "}" % ", ".join(
-                "%s timeout %ds" % (one, seconds) for one in own), "  }"]
+            elements = ", ".join("%s timeout %ds" % (one, seconds) for one in own)
+            lines += ["  set held%d {" % family, "    type %s; flags timeout;" % kind,
+                      "    elements = { %s }" % elements, "  }"]
             rules.append("    %s daddr @held%d tcp flags & (syn | ack) == syn drop" % (name, family))
     return "\n".join(lines + ["  chain hold {", "    type filter hook input priority -300; policy accept;"] + rules
                      + ["  }", "}"]) + "\n"
@@ -153,8 +153,7 @@ class Handover:
                 self._say("%s left after %.1f s." % (", ".join(ours), self._clock.monotonic() - began))
                 return 0
             if self._clock.monotonic() - began >= MOVE_SECONDS:
-                self._say("%s did not leave within %.0f s; this node accepts new connections again. See: quorate "
-                          "status" % (
-                    ", ".join(left), MOVE_SECONDS))
+                self._say("%s did not leave within %.0f s; this node accepts new connections again. "
+                          "See: quorate status" % (", ".join(left), MOVE_SECONDS))
                 return 1
             self._clock.sleep(EVERY)

@@ -38,9 +38,9 @@ def _listeners(state, policy):
     closed = [(name, known[name]) for name in policy.listeners or known if known[name] not in OPEN]
     if closed:
         name, status = closed[0]
-        return Health("closed", False, "HAProxy's listener %s is not open (%s): echo 'enable frontend %s' | socat - "
-                      "%s" % (
-            some([name for name, _ in closed]), status, name, policy.socket))
+        return Health("closed", False, "HAProxy's listener %s is not open (%s): "
+                      "echo 'enable frontend %s' | socat - %s" % (
+                          some([name for name, _ in closed]), status, name, policy.socket))
     return None
 
 
@@ -74,8 +74,7 @@ def _no_answer(state, policy):
                       "the check as its owner or in its group." % (policy.socket, state.detail))
     if state.error == FOREIGN:
         return Health("unknown", False, "%s is not HAProxy's stats socket (a worker's, not the master's): it answers "
-                      "'%s'." % (
-            policy.socket, state.detail))
+                      "'%s'." % (policy.socket, state.detail))
     if state.error == ABSENT:
         if running:
             return Health("unknown", False, "HAProxy cannot be asked: %s, but there is no stats socket %s. Add 'stats "
@@ -88,8 +87,8 @@ def _no_answer(state, policy):
     stopped = [each.pid for each in running if each.state in STOPPED]
     if state.error in (SILENT, BUSY):
         if stopped:
-            return Health("hung", False, "HAProxy is stopped by a signal. To resume it: kill -CONT "
-                          "%s" % " ".join(map(str, stopped)))
+            return Health("hung", False,
+                          "HAProxy is stopped by a signal. To resume it: kill -CONT %s" % " ".join(map(str, stopped)))
         if state.clients_wait is False:
             return Health("unknown", False, "HAProxy cannot be asked: it accepts its clients, but the connections to "
                           "%s are all in use (stats maxconn). End the programs that hold them." % policy.socket)

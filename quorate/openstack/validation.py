@@ -34,8 +34,7 @@ def of_settings(service, settings, config):
             found.append("%s has no enabled_backends: cinder-volume does not start without (since Ocata)." % config)
         if settings.cluster:
             found.append("%s sets cluster = %s, which means active/active: remove it, or remove the active/passive "
-                         "resource."
-                         % (config, settings.cluster))
+                         "resource." % (config, settings.cluster))
     if service.amqp and not settings.brokers:
         found.append("%s has no transport_url of RabbitMQ (rabbit://...), so a lost broker cannot be distinguished "
                      "from a fault of the service, and no RPC call can be made." % config)
@@ -84,18 +83,17 @@ def apart(resources, cluster, constraints, name, other):
     ids that a colocation of INFINITY joins; name, other: of the two agents. Without a nova-consoleauth there is no
     pair: releases since Train have none.
     """
-    mine = [one for one in resources if one.agent == "ocf:quorate:%s" % name]
-    others = [one for one in resources if one.agent == "ocf:quorate:%s" % other]
-    if not mine or not others:
+    one = next((each for each in resources if each.agent == "ocf:quorate:%s" % name), None)
+    two = next((each for each in resources if each.agent == "ocf:quorate:%s" % other), None)
+    if one is None or two is None:
         return []
     found = []
-    one, two = mine[0], others[0]
     joined = (one.parent is not None and one.parent == two.parent) or any(
         frozenset((a, b)) in constraints for a in (one.id, one.parent) for b in (two.id, two.parent) if a and b)
     if not joined:
+        first, second = (one, two) if name == "nova-consoleauth" else (two, one)
         found.append("%s and %s are not kept on one node: pcs resource group add consoles %s %s" % (
-            one.id, two.id, *sorted((one.id, two.id), key=lambda id: id != (one.id if name == "nova-consoleauth"
-                                                                            else two.id))))
+            one.id, two.id, first.id, second.id))
     where = {}
     for service in cluster.services:
         for instance in service.instances:

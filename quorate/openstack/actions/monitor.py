@@ -16,8 +16,8 @@ OBSERVE_AGAIN = 0.5  # seconds after which what a fork or a respawn may explain 
 
 def monitor(context, service, sources=None, state_files=None):
     """The Outcome: what is true on this node."""
-    sources, state_files = sources or Sources(context.commands), state_files or StateFiles(service.name,
-                                                                                           context.instance)
+    sources = sources or Sources(context.commands)
+    state_files = state_files or StateFiles(service.name, context.instance)
     observed = observe.observe(context, service, state_files, sources, context.check_level)
     found = detect.symptoms(service, observed)
     if any(one.kind == facts.FATAL or one.key in ("workers", "port") for one in found) and not context.deadline.expired:
@@ -67,10 +67,10 @@ def outcome(context, state_files, diagnosis):
         return Outcome(codes.SUCCESS)
     if diagnosis.state == facts.STOPPED:
         context.log.say(diagnosis.message)
-        if state_files.read(SERVICE_FILE).get("pid") and not context.is_probe:
-            return Outcome(codes.NOT_RUNNING, "%s It was started as pid %s and has died; see its log and 'journalctl "
-                           "-k'." % (
-                diagnosis.message, state_files.read(SERVICE_FILE)["pid"]))
+        pid = state_files.read(SERVICE_FILE).get("pid")
+        if pid and not context.is_probe:
+            return Outcome(codes.NOT_RUNNING, "%s It was started as pid %s and has died; see its log and "
+                           "'journalctl -k'." % (diagnosis.message, pid))
         return Outcome(codes.NOT_RUNNING)
     return Outcome(codes.DEGRADED if diagnosis.state == facts.DEGRADED else codes.ERR_GENERIC, diagnosis.message)
 
@@ -107,13 +107,14 @@ def _narrate(context, service, observed):
         sockets = observed.sockets.get(one.pid)
         role = ("parent" if one == observed.tree.parent else "worker" if one in observed.tree.workers else
                 "orphan" if one in observed.tree.orphans else "second copy")
-        context.log.say("%s: pid %d, state %s, user id %s%s" % (role, one.pid, one.state, context.processes.owner(one),
-                                                                (
-            ", %d connections to RabbitMQ, %d to the database" % (sockets.amqp, sockets.sql)
-            if sockets and sockets.amqp is not None else "")))
+        connections = ""
+        if sockets and sockets.amqp is not None:
+            connections = ", %d connections to RabbitMQ, %d to the database" % (sockets.amqp, sockets.sql)
+        context.log.say("%s: pid %d, state %s, user id %s%s" % (
+            role, one.pid, one.state, context.processes.owner(one), connections))
     if not observed.tree.all:
         context.log.say("Searched for processes that run %s with %s." % (service.name, context.parameters.config))
     for row in observed.rows.rows if observed.rows else ():
-        context.log.say("row %s: updated %s s ago" % (row.name, row.age))
+        context.log.say("Heartbeat row %s: updated %s s ago" % (row.name, row.age))
     for reply in observed.replies:
-        context.log.say("call to %s: %s, %s consumers" % (reply.target, reply.outcome, reply.consumers))
+        context.log.say("RPC call to %s: %s, %s consumers" % (reply.target, reply.outcome, reply.consumers))

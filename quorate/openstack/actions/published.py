@@ -56,6 +56,6 @@ def differing(values):
     """The message when the nodes have not published the same, None when they have. values: node to text."""
     if len(set(values.values())) < 2:
         return None
-    return ("The nodes have different names for the same volumes, so none would manage them after a failover: %s. Set the "
-            "same host (or backend_host) and enabled_backends in cinder.conf on every node." % "; ".join(
+    return ("The nodes have different names for the same volumes, so none would manage them after a failover: %s. Set "
+            "the same host (or backend_host) and enabled_backends in cinder.conf on every node." % "; ".join(
                 "%s has %s" % item for item in sorted(values.items())))

@@ -18,8 +18,8 @@ PATIENCE = 30.0      # seconds to wait for a backend without a worker while othe
 
 def start(context, service, sources=None, state_files=None):
     """Start it where nothing of it is alive, and wait until every worker is connected. An Outcome."""
-    sources, state_files = sources or Sources(context.commands), state_files or StateFiles(service.name,
-                                                                                           context.instance)
+    sources = sources or Sources(context.commands)
+    state_files = state_files or StateFiles(service.name, context.instance)
     error = process.installation_error(context, service, sources)
     if error:
         return Outcome(codes.ERR_INSTALLED, error)
@@ -46,8 +46,8 @@ def record_start(context, service, state_files, observed, **known):
     if context.parameters.pid:
         from quorate.host.state_files import replace
         try:
-            replace(context.parameters.pid, "%d\n"
-                    % parent.pid)  # its directory may be the service's: no link is followed
+            # The directory may belong to the service, so no link is followed.
+            replace(context.parameters.pid, "%d\n" % parent.pid)
         except OSError as error:
             context.log.warning("The pid file %s cannot be written: %s." % (context.parameters.pid, error.strerror))
 
@@ -58,11 +58,10 @@ def _already_there(context, service, state_files, sources, observed):
     if tree.parent is not None and not tree.orphans and not tree.copies:
         return _wait_until_serving(context, service, state_files, sources)
     left = tree.orphans + tree.copies + ((tree.parent,) if tree.parent else ())
+    shown = ", ".join("pid %d (state %s)" % (one.pid, one.state) for one in left)
     return Outcome(codes.ERR_GENERIC, "Not started: processes of an earlier %s still run: %s. The cluster's stop ends "
-                   "them; to do it by hand: kill %s" % (service.name,
-                                                        ", ".join("pid %d (state %s)" % (one.pid, one.state)
-                                                                  for one in left),
-                                            " ".join(str(one.pid) for one in left)))
+                   "them; to do it by hand: kill %s" % (
+                       service.name, shown, " ".join(str(one.pid) for one in left)))
 
 
 def _answers_elsewhere(context, service, sources, settings):
@@ -108,9 +107,9 @@ def _wait_until_serving(context, service, state_files, sources):
     observed, found = last
     if observed.tree.parent is None:
         return Outcome(codes.ERR_GENERIC, _why_it_ended(service, state_files))
+    message = found[0].message if found else "no worker is connected."
     return Outcome(codes.ERR_GENERIC, "%s runs (pid %d), but is not ready: %s See its log in /var/log/%s." % (
-        service.name, observed.tree.parent.pid, found[0].message if found else "no worker is "
-        "connected.", service.project))
+        service.name, observed.tree.parent.pid, message, service.project))
 
 
 def _seconds_since_launch(context, state_files):

@@ -28,12 +28,11 @@ def classify(state, title):
             where, "refuses the %s of the check" % state.asked_as if state.asked_as else
             "requires a token. Give --credentials, or a --path that needs no token"))
     if status == 403 and state.asked_as:
-        return Health("serving", True, "%s answers 403: it accepts the token, and a policy forbids the "
+        return Health("serving", True, "%s answers 403: it accepts the token, but a policy forbids the "
                       "request." % where)
     if status in ABSENT:
         return Health("missing", False, "%s answers %d: there is nothing at this path. Is it the port of another "
-                      "service?" % (
-            where, status))
+                      "service?" % (where, status))
     if status in REDIRECTS:
         return Health("redirected", False, "%s redirects its clients to %s; check its configuration." % (
             where, shown(answer.location or "nowhere")))
@@ -66,8 +65,8 @@ def _no_answer(answer, where):
     if error == facts.UNREACHABLE:
         return Health("down", False, "%s cannot be reached: %s." % (where, detail))
     if error == facts.NAME:
-        return Health("unknown", False, "%s cannot be asked: its host name does not resolve here "
-                      "(%s)." % (where, detail))
+        return Health("unknown", False, "%s cannot be asked: its host name does not resolve here (%s)." % (
+            where, detail))
     if error == facts.TLS:
         return Health("tls", False, "%s: TLS error: %s." % (where, detail))
     if error == facts.TIMEOUT:

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The heartbeat that a service writes into its own database, read with its own account and timed by the database's
-clock.
+"""The heartbeat that a service writes into its database, read with its own account and timed by the database's clock.
 
 Tables and columns: cinder/db/sqlalchemy/models.py (Service), heat/db/models.py (Service), nova/db/main/models.py
 (Service); times are UTC. Only names and ages are read.
@@ -17,7 +16,7 @@ QUERIES = {
     "heat": "SELECT engine_id, " + _AGES % "updated_at, created_at" + " FROM service WHERE `binary` = 'heat-engine' "
             "AND deleted_at IS NULL AND (host IN ({names}) OR hostname IN ({names}))",
 }
-REFUSED = (1044, 1045, 1049, 1142, 1146, 1698)  # access, no such schema or table: it answers, and not this question
+REFUSED = (1044, 1045, 1049, 1142, 1146, 1698)  # access, no such schema or table: it answers, but not this question
 
 
 def read(service, address, names, seconds):

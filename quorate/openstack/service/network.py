@@ -52,8 +52,8 @@ def page(host, port, path, seconds, tls=False):
             # The question is whether it answers, not who it is.
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             connection = context.wrap_socket(connection)
-        connection.sendall(("GET %s HTTP/1.0\r\nHost: %s:%d\r\nUser-Agent: "
-                            "quorate\r\n\r\n" % (path, host, port)).encode())
+        request = "GET %s HTTP/1.0\r\nHost: %s:%d\r\nUser-Agent: quorate\r\n\r\n" % (path, host, port)
+        connection.sendall(request.encode())
         received = b""
         while b"\r\n" not in received and len(received) < 1000:
             connection.settimeout(max(0.05, end - monotonic()))

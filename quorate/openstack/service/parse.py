@@ -7,7 +7,7 @@ transport URLs is oslo.messaging's (transport.py): several hosts with credential
 Heat 19 and Nova 26 (common/config.py and conf/ of each).
 """
 
-from quorate.openstack.facts import Address, Settings
+from quorate.openstack.facts import Address, Settings, Sockets, Tree
 
 AMQP_PORT, AMQPS_PORT, SQL_PORT = 5672, 5671, 3306
 TRUE = ("true", "1", "yes", "on")
@@ -170,8 +170,7 @@ def split_url(text):
 
 
 def unquoted(text):
-    """Text with %40 and the like decoded (importing urllib.parse would cost more than all else that the monitor
-    does)."""
+    """Text with %40 and the like decoded. Importing urllib.parse costs more than all else that the monitor does."""
     if "%" not in text:
         return text
     out, raw = bytearray(), text.encode("utf-8")
@@ -220,8 +219,7 @@ def is_agent(argv, runs):
 
 
 def is_service(argv, service, config, binary=None):
-    """Whether a process runs this service with this configuration. binary: the parameter, where it names another
-    program.
+    """Whether a process runs this service with this configuration. binary: the parameter, if it names another program.
 
     A process with another configuration file belongs to another instance. Its user does not matter: a copy that
     somebody started as root is a copy.
@@ -243,7 +241,6 @@ def tree(found, first=None, leaders=frozenset(), alone=False):
     first: pid of the parent if it is known; leaders: pids that lead their process group; alone: the service has no
     workers, so its forks serve connections. What a worker forks is neither parent nor worker.
     """
-    from quorate.openstack.facts import Tree
     by_pid = {one.pid: one for one in found}
     children = {}
     for one in found:
@@ -263,7 +260,6 @@ def tree(found, first=None, leaders=frozenset(), alone=False):
 def count(sockets, amqp_ports, sql_port):
     """The Sockets of one process, from those that the kernel lists (quorate.host.connections.Socket); None: they could
     not be observed."""
-    from quorate.openstack.facts import Sockets
     if sockets is None:
         return Sockets()
     established = [one.remote_port for one in sockets if one.state == "established"]

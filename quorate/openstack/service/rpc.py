@@ -9,14 +9,12 @@ import json
 
 from quorate.openstack.facts import ANSWERED, MISSING, PING, SILENT, UNKNOWN, UNREACHABLE, Reply
 
-CONTEXT = {"_context_read_deleted": "no", "_context_user_id": None, "_context_project_id": None,
-           "_context_is_admin": True,
-           "_context_roles": []}  # Cinder's context requires the first
+CONTEXT = {"_context_read_deleted": "no",  # Cinder's context requires it
+           "_context_user_id": None, "_context_project_id": None, "_context_is_admin": True, "_context_roles": []}
 
 
 def call(brokers, exchange, targets, seconds, method=PING):
-    """A Reply for each target ('cinder-volume.host@backend': topic and server), a tuple. Ends within about
-    `seconds`."""
+    """A tuple of a Reply for each target ('cinder-volume.host@backend': topic and server), in about `seconds`."""
     try:
         import logging
         import pika
@@ -65,8 +63,7 @@ def _connect(pika, broker, seconds):
         return pika.BlockingConnection(pika.ConnectionParameters(
             host=broker.host, port=broker.port, virtual_host=broker.name, ssl_options=options, socket_timeout=seconds,
             credentials=pika.PlainCredentials(broker.user or "guest", broker.password or "guest"),
-            connection_attempts=1,
-            stack_timeout=seconds, blocked_connection_timeout=seconds, heartbeat=0,
+            connection_attempts=1, stack_timeout=seconds, blocked_connection_timeout=seconds, heartbeat=0,
             client_properties={"connection_name": "quorate monitor"})), None
     except (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError) as error:
         return None, Reply("", UNKNOWN, None, "RabbitMQ at %s refuses the account of the service (%s)." % (
@@ -76,8 +73,7 @@ def _connect(pika, broker, seconds):
 
 
 def _reason(error, depth=6):
-    """The text of an exception. pika wraps the cause in several layers (workflow, connector, phase) and prints none of
-    them."""
+    """The text of an exception. pika wraps the cause in layers (workflow, connector, phase) and prints none of them."""
     inner = [one for one in list(getattr(error, "args", ())) + [getattr(error, "exception", None)]
              if isinstance(one, BaseException)]
     if inner and depth:
@@ -95,7 +91,7 @@ def _calls(pika, connection, exchange, targets, method, end):
     # Services up to Stein reply through an exchange of that name, later ones through the default exchange.
     channel.exchange_declare(queue, "direct", auto_delete=True)
     channel.queue_bind(queue, queue, queue)
-    for number, target in enumerate(targets):
+    for target in targets:
         consumers = _consumers(pika, connection, target)
         if consumers is None:
             replies[target] = Reply(target, MISSING)
@@ -121,8 +117,7 @@ def _calls(pika, connection, exchange, targets, method, end):
 
 
 def _consumers(pika, connection, queue):
-    """The number of consumers of a queue; None: there is no such queue. On a channel of its own: a missing queue closes
-    it."""
+    """The number of consumers of a queue; None: there is no such queue, which closes the channel: it has its own."""
     channel = connection.channel()
     try:
         count = channel.queue_declare(queue, passive=True).method.consumer_count

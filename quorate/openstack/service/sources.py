@@ -10,6 +10,7 @@ import os
 
 from quorate.host.connections import Connections
 from quorate.host.units import Units
+from quorate.openstack.facts import Settings
 from quorate.openstack.service import parse
 
 
@@ -62,7 +63,6 @@ def read_settings(service, config):
     read."""
     options = _options(service, config)
     if options is None:
-        from quorate.openstack.facts import Settings
         return Settings()
     return parse.settings(options, service, os.uname().nodename)
 
