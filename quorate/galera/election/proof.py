@@ -51,7 +51,8 @@ def find_electorate(snapshot):
             voters.append(report)
         else:
             outdated.append(report)
-    return Electorate(reports, tuple(voters), tuple(outdated), tuple(blank), tuple(lost), generation, linked)
+    return Electorate(reports=reports, voters=tuple(voters), outdated=tuple(outdated), blank=tuple(blank),
+                      lost=tuple(lost), generation=generation, linked=linked)
 
 
 def last_view(report):

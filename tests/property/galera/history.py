@@ -28,7 +28,7 @@ class Harm(AssertionError):
 
 
 class Lost(Harm):
-    """An acknowledged commit is gone and no operator gave it up."""
+    """An acknowledged commit is gone, and no operator discarded it."""
 
 
 class Split(Harm):
@@ -77,7 +77,7 @@ class Node:
 
 
 class World:
-    """size data nodes and, if asked for, one arbitrator. play() steps; look at .decisions afterwards."""
+    """size data nodes and, if asked for, one arbitrator. play() steps; .decisions holds the result."""
 
     def __init__(self, size=3, arbitrator=False, two_node=False, change_has_seqno=False):
         self.nodes = [Node("n%d" % number) for number in range(1, size + 1)]
@@ -90,10 +90,10 @@ class World:
         self.base = 0               # how many of them came before its view
         self.generation = 0
         self.generation_starts = []
-        self.acknowledged = set()   # and not given up by an operator
+        self.acknowledged = set()   # and not discarded by an operator
         self.count = 0
         self.decisions = []         # (Snapshot, Decision) of every election held
-        self.told = False           # the arbitrator is known by name to the agents
+        self.known_arbitrator = False  # whether the agents have recognised the arbitrator
 
     # Helpers
 
@@ -189,12 +189,12 @@ class World:
             node.disk = node.disk + behind[:max(1, len(behind) * progress // PARTS)]
 
     def monitor(self, number, _):
-        """The agent of one node looks: stale reports go, what it sees of a synced node is recorded."""
+        """The agent of one node runs its monitor: stale reports go, what it observes of a synced node is recorded."""
         node = self.nodes[number % len(self.nodes)]
         node.stale = False
         if node.state == SYNCED and node.on:
             node.generation = self.generation
-            self.told = True
+            self.known_arbitrator = True
             node.remembered = node.view
             if len(node.disk) >= self.base:
                 node.settled = self.view
@@ -321,7 +321,7 @@ class World:
                 report = node.report()
                 if report.state == NONPRIMARY and state_of_alive % 3:
                     report = report._replace(state=(HUNG, UNKNOWN)[state_of_alive % 3 - 1])
-                if self.told:
+                if self.known_arbitrator:
                     report = report._replace(arbitrators=self.arbitrators)
                 reports[node.name] = report
         return Snapshot(
@@ -335,7 +335,7 @@ class World:
         self._carry_out(self.snapshot(silent if silent % 4 == 0 else 0, state_of_alive=how), how)
 
     def order(self, number, how):
-        """An operator names one node, and may insist. He has made sure that no mysqld runs out of sight."""
+        """An operator orders a bootstrap, or forces it, after making sure that no mysqld runs out of sight."""
         node = self.nodes[number % len(self.nodes)]
         if all(other.state == DOWN for other in self.nodes):
             self._carry_out(self.snapshot(override=Override(node.name, "op", 0, how % 2 == 1)), how)
@@ -386,7 +386,7 @@ class World:
         node.received = list(node.disk)
 
     def _join(self, node, keeps_view):
-        """mysqld starts, to join. What the agent does before is told in decide.py."""
+        """mysqld starts, to join. decide.py says what the agent does before."""
         full = decide.needs_full_transfer(node.report(), self.generation_starts) or not node.history
         node.saved = node.view, node.member
         if not keeps_view:

@@ -149,8 +149,8 @@ def all_down(world):
 @quickly
 @given(worlds())
 def test_all_have_reported_so_it_goes_on(world):
-    """No configured node is missing: whatever happened before, nobody waits. An operator is asked only after he, or a
-    server of unknown standing, has made two histories of one."""
+    """No configured node is missing: whatever happened before, nobody waits. An operator is asked only after an
+    override, or a server of unknown standing, has made two histories of one."""
     decision = decide(all_down(world))
     assert decision.action in (BOOTSTRAP, RECOVER, REFUSE)
     if decision.action == REFUSE:

@@ -37,7 +37,7 @@ def safe_flag_of_any_age(snapshot, electorate):
 
 
 def lone_node_goes_on(snapshot, electorate):
-    """Two nodes, the other one fenced: no word of whether this one survived it."""
+    """Two nodes, the other one fenced: it does not matter whether this one survived it."""
     two = snapshot.two_node and len(electorate.voters) == 1 and len(snapshot.configured) == 2
     return "the other one is off" if two and snapshot.lost_confirmed else None
 

@@ -84,7 +84,7 @@ class World:
 
     def step(self, one):
         for entry in [entry for entry in one.pending if entry[0] <= self.now]:
-            one.pending = one.pending[one.pending.index(entry) + 1:]   # it looks at what is, and never goes back
+            one.pending = one.pending[one.pending.index(entry) + 1:]   # it observes the newest one, and never goes back
             one.view = entry[1]
         if not one.up:
             return
@@ -109,9 +109,9 @@ class World:
             if other is not one:
                 member = known.get(other.name, Member(False, self.now))._replace(lower=place is not None
                                                                                  and index < place)
-                word = one.heard.get(other.name)
-                if word is not None:
-                    member = member._replace(heard=self.now, asked=one.asked, fit=word[0], state=word[1])
+                said = one.heard.get(other.name)
+                if said is not None:
+                    member = member._replace(heard=self.now, asked=one.asked, fit=said[0], state=said[1])
                 one.members[other.name] = member
         one.role = writer.next_role(one.role, one.fit and place is not None, list(one.members.values()), self.now)
         one.decided = self.now
