@@ -4,8 +4,8 @@
 
     bench/check_bench.py [--quick] [--clustercheck PATH]
 
-It starts a MariaDB of its own with Galera, on the loopback only. With --clustercheck the peer is measured in the same run, under
-xinetd without limits. It prints Markdown.
+It starts a MariaDB of its own with Galera, on the loopback only. With --clustercheck the peer is measured in the same
+run, under xinetd without limits. It prints Markdown.
 """
 
 import argparse
@@ -38,7 +38,8 @@ def load_row(name, port, pid, requests, children=False):
     before = cpu(pid, children)
     load = check_load.run(port, CLIENTS, requests)
     spent = cpu(pid, children) - before
-    failed = ", ".join("%d %s" % (count, word) for word, count in list(zip(check_load.OUTCOMES, load.outcomes))[1:] if count)
+    failed = ", ".join("%d %s" % (count, word) for word, count in list(zip(check_load.OUTCOMES, load.outcomes))[1:]
+                       if count)
     return "| %s | %d | %.0f/s | %.2f ms | %.2f ms | %.1f ms | %.1f us | %s |" % (
         name, load.total, load.rate, load.quantile(0.5) * 1e3, load.quantile(0.99) * 1e3, load.latencies[-1] * 1e3,
         spent / load.total * 1e6, failed or "none")
@@ -71,7 +72,8 @@ def loads(server, check, options, requests):
     pid = check.process.pid
     lines.append(load_row("galera-check", check.port, pid, requests))
     nuisance = Nuisance(check.port)
-    lines.append(load_row("the same, beside 770 clients that send nothing, half a request, or no end", check.port, pid, requests // 5))
+    lines.append(load_row("the same, beside 770 clients that send nothing, half a request, or no end", check.port, pid,
+                          requests // 5))
     nuisance.end()
     if options.clustercheck:
         with Peer(server, options.clustercheck) as peer:
@@ -108,7 +110,8 @@ class Peer:
 
 
 def frozen(server, check, rounds):
-    """SIGSTOP of the server: after how long the answer is 503, the longest request meanwhile, after how long it is 200 again."""
+    """SIGSTOP of the server: after how long the answer is 503, the longest request meanwhile, after how long it is 200
+    again."""
     refused, longest, back = [], 0.0, []
     for _ in range(rounds):
         until(lambda: check.get() == 200, 10, "a node that serves")

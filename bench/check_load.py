@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The load generator for a check: each client sends a request, reads to the end, closes, and begins again, as HAProxy does."""
+"""The load generator for a check: each client sends a request, reads to the end, closes, and begins again, as HAProxy
+does."""
 
 import os
 import socket
@@ -14,7 +15,8 @@ OUTCOMES = ("ok", "reset", "refused", "empty", "not 200", "timed out")
 
 
 class Load(NamedTuple):
-    """The clients' results. latencies: seconds, sorted; outcomes: counts in the order of OUTCOMES; seconds: wall time."""
+    """The clients' results. latencies: seconds, sorted; outcomes: counts in the order of OUTCOMES; seconds: wall
+    time."""
 
     latencies: array
     outcomes: tuple
@@ -38,7 +40,8 @@ def ask(port, timeout=5):
     begin = time.perf_counter()
     one = socket.socket()
     try:
-        # The kernel's timeout: Python's own costs a poll() before each call, and the generator shares the cores with the server.
+        # The kernel's timeout: Python's own costs a poll() before each call, and the generator shares the cores with
+        # the server.
         for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             one.setsockopt(socket.SOL_SOCKET, limit, struct.pack("ll", int(timeout), 0))
         one.connect(("127.0.0.1", port))

@@ -17,8 +17,8 @@ SETTLE = 0.05  # seconds before each run
 
 
 class Cost(NamedTuple):
-    """Medians in ms: wall, cpu (with all children), server (CPU of the database or broker). execs: programs executed; spread:
-    min..max of CPU."""
+    """Medians in ms: wall, cpu (with all children), server (CPU of the database or broker). execs: programs executed;
+    spread: min..max of CPU."""
 
     side: str
     wall: float
@@ -29,7 +29,8 @@ class Cost(NamedTuple):
 
 
 def agent(side, wanted, **more):
-    """A side's monitor, which has to end with `wanted`, for `measure`; more: parameters that an operator need not give."""
+    """A side's monitor, which has to end with `wanted`, for `measure`; more: parameters that an operator need not
+    give."""
     return {"label": side.label, "provider": side.provider, "type": side.type, "wanted": wanted,
             "parameters": dict(side.parameters, **more)}
 
@@ -45,7 +46,8 @@ def measure(lab, node, agents, runs, instance, timeout, settle=SETTLE, server=()
     with open(_SCRIPT, encoding="utf-8") as file:
         script = file.read()
     rows = json.loads(lab.check(node, ["/usr/bin/python3", "-I", "-", json.dumps(spec)], timeout, stdin=script))
-    return [summary(one["label"], [row for row in rows if row["label"] == one["label"]], executed(lab, node, spec, one, script))
+    return [summary(one["label"], [row for row in rows if row["label"] == one["label"]],
+                    executed(lab, node, spec, one, script))
             for one in agents]
 
 
@@ -64,11 +66,15 @@ def executed(lab, node, spec, measured, script):
     if strace is None:
         return None
     one = dict(spec, agents=[measured], runs=0)
-    argv = machine.entry(lab.name, node, machine.pid_of(lab.name, node), ["/usr/bin/python3", "-I", "-c", script, json.dumps(one)])
-    done = subprocess.run([strace, "-f", "-qq", "-e", "trace=execve", "-e", "signal=none"] + argv, env=machine.ENVIRONMENT,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd="/", timeout=120)
+    argv = machine.entry(lab.name, node, machine.pid_of(lab.name, node),
+                         ["/usr/bin/python3", "-I", "-c", script, json.dumps(one)])
+    done = subprocess.run([strace, "-f", "-qq", "-e", "trace=execve", "-e", "signal=none"] + argv,
+                          env=machine.ENVIRONMENT,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                          cwd="/", timeout=120)
     lines = [line for line in done.stderr.splitlines() if "execve(" in line or "execve resumed" in line]
-    start = next((at for at, line in enumerate(lines) if "resource.d/%s/%s" % (measured["provider"], measured["type"]) in line), None)
+    start = next((at for at, line in enumerate(lines) if "resource.d/%s/%s"
+                  % (measured["provider"], measured["type"]) in line), None)
     if done.returncode or start is None:
         raise LabError("strace of %s failed: %s" % (measured["label"], done.stderr.strip()[-300:]))
     return sum(1 for line in lines[start:] if re.search(r"= 0$", line))

@@ -27,17 +27,19 @@ def of_process(name):
 
 
 def environment(agent, node, instance):
-    """The environment of the recurring monitor of a promoted instance: pacemaker-execd's own, and what Pacemaker adds (recorded
-    from an operation of Pacemaker 2.1.5)."""
+    """The environment of the recurring monitor of a promoted instance: pacemaker-execd's own, and what Pacemaker adds
+    (recorded from an operation of Pacemaker 2.1.5)."""
     with open("/proc/%d/environ" % of_process("pacemaker-execd"), "rb") as file:
         own = dict(item.split(b"=", 1) for item in file.read().split(b"\0") if b"=" in item)
     env = {name.decode(): value.decode() for name, value in own.items()}
     meta = {"clone": "0", "clone_max": "3", "clone_node_max": "1", "globally_unique": "false", "interval": "10000",
             "name": "monitor", "notify": "false", "on_node": node, "on_node_uuid": node[1:], "promoted_max": "3",
             "promoted_node_max": "1", "master_max": "3", "master_node_max": "1", "role": "Promoted", "timeout": "30000"}
-    env.update(OCF_ROOT="/usr/lib/ocf", OCF_RA_VERSION_MAJOR="1", OCF_RA_VERSION_MINOR="1", OCF_EXIT_REASON_PREFIX="ocf-exit-reason:",
+    env.update(OCF_ROOT="/usr/lib/ocf", OCF_RA_VERSION_MAJOR="1", OCF_RA_VERSION_MINOR="1",
+               OCF_EXIT_REASON_PREFIX="ocf-exit-reason:",
                OCF_RESOURCE_INSTANCE=instance, OCF_RESOURCE_PROVIDER=agent["provider"], OCF_RESOURCE_TYPE=agent["type"],
-               OCF_RESKEY_crm_feature_set="3.16.1", OCF_OUTPUT_FORMAT="text", LC_ALL="C", PCMK_service="pacemaker-execd",
+               OCF_RESKEY_crm_feature_set="3.16.1", OCF_OUTPUT_FORMAT="text", LC_ALL="C",
+               PCMK_service="pacemaker-execd",
                PWD="/var/lib/pacemaker/cores")
     env.update({"OCF_RESKEY_CRM_meta_" + name: value for name, value in meta.items()})
     env.update({"OCF_RESKEY_" + name: value for name, value in agent["parameters"].items()})

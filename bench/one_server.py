@@ -58,7 +58,8 @@ def free_port():
 
 
 def until(condition, seconds=30, what="it"):
-    """Wait until condition() is true; its value. AssertionError after `seconds`. what: of the condition, for the error."""
+    """Wait until condition() is true; its value. AssertionError after `seconds`. what: of the condition, for the
+    error."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -91,7 +92,8 @@ class Server:
 
     @staticmethod
     def _run(argv):
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True,
                               timeout=120, check=False)
         if done.returncode:
             raise RuntimeError("%s: %s" % (argv[0], done.stdout[-500:]))
@@ -99,12 +101,14 @@ class Server:
     def start(self):
         """Start it and wait until it is synced."""
         self._may_bootstrap()
-        self.process = subprocess.Popen([found(SERVERS), "--defaults-file=" + self.config, "--wsrep-new-cluster"] + self._user,
+        self.process = subprocess.Popen([found(SERVERS), "--defaults-file=" + self.config, "--wsrep-new-cluster"]
+                                        + self._user,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: self.value("wsrep_local_state_comment") == "Synced", 60, "a synced server")
 
     def _may_bootstrap(self):
-        """Allow a bootstrap: a killed server does not know that it was alone, and would refuse it. Here it always was."""
+        """Allow a bootstrap: a killed server does not know that it was alone, and would refuse it. Here it always
+        was."""
         path = os.path.join(self.home, "data", "grastate.dat")
         if os.path.exists(path):
             with open(path, "r+", encoding="ascii") as file:
@@ -115,7 +119,8 @@ class Server:
     def connect(self):
         """A PyMySQL connection as root."""
         import pymysql
-        return pymysql.connect(unix_socket=self.socket, user="root", autocommit=True, connect_timeout=5, read_timeout=10)
+        return pymysql.connect(unix_socket=self.socket, user="root", autocommit=True, connect_timeout=5,
+                               read_timeout=10)
 
     def sql(self, text):
         """The rows of one statement."""
@@ -164,7 +169,8 @@ class Check:
 
     def __init__(self, server, *options):
         self.port = free_port()
-        self.process = subprocess.Popen([CHECK, "--listen", "127.0.0.1:%d" % self.port, "--defaults-file", server.credentials,
+        self.process = subprocess.Popen([CHECK, "--listen", "127.0.0.1:%d" % self.port, "--defaults-file",
+                                         server.credentials,
                                          "--socket", server.socket] + list(options), stdin=subprocess.DEVNULL)
         until(lambda: self.get() is not None, 15, "an answer of the check")
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the monitor of level 0 of each OpenStack service costs while it is healthy, on a lab that runs the real services.
+"""What the monitor of level 0 of each healthy OpenStack service costs, on a lab that runs the real services.
 
-    python3 -m bench.openstack --name LAB [--runs 20]      after `lab openstack prepare` and lab.services.openstack.deployment.create
+    python3 -m bench.openstack --name LAB [--runs 20]
+
+The lab needs `lab openstack prepare` and lab.services.openstack.deployment.create.
 """
 
 import argparse

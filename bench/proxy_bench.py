@@ -4,8 +4,8 @@
 
     bench/proxy_bench.py [--looks N]
 
-It starts an HAProxy of its own on the loopback with 20 listeners of three servers each, as a control plane has, and prints
-Markdown.
+It starts an HAProxy of its own on the loopback with 20 listeners of three servers each, as a control plane has, and
+prints Markdown.
 """
 
 import argparse
@@ -29,7 +29,8 @@ LISTENERS = 20
 
 def config(home):
     """The text of haproxy.cfg."""
-    lines = ["global", "    stats socket %s/admin.sock level user" % home, "defaults", "    mode http", "    timeout connect 1s",
+    lines = ["global", "    stats socket %s/admin.sock level user" % home, "defaults", "    mode http",
+             "    timeout connect 1s",
              "    timeout client 5s", "    timeout server 5s"]
     back = free_port()
     for number in range(LISTENERS):
@@ -39,11 +40,13 @@ def config(home):
 
 
 def runs(argv, number):
-    """(wall of each run, sorted; average CPU of one) of a command, in seconds; it is run `number` times, one after the other."""
+    """(wall of each run, sorted; average CPU of one) of a command, in seconds; it is run `number` times, one after the
+    other."""
     found, before = [], resource.getrusage(resource.RUSAGE_CHILDREN)
     for _ in range(number):
         began = time.perf_counter()
-        subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                       check=False)
         found.append(time.perf_counter() - began)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return sorted(found), (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / number
@@ -70,7 +73,8 @@ def main():
             file.write(config(home))
         pidfile = os.path.join(home, "pid")
         process = subprocess.Popen([program, "-W", "-db", "-f", path, "-p", pidfile], stdin=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # master and worker, as systemd has it
+                                   stderr=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL)  # master and worker, as systemd has it
         words = [CHECK, "--socket", control, "--pidfile", pidfile]
         try:
             until(lambda: subprocess.run(words, stdout=subprocess.DEVNULL, check=False).returncode == 0, 20, "HAProxy")
@@ -78,7 +82,8 @@ def main():
                 busy = file.read().split()[0]
             version = subprocess.run([program, "-v"], stdout=subprocess.PIPE, text=True, check=False).stdout.split()[2]
             print("HAProxy %s, Python %s, %d cores (load %s before), %s.\n" % (
-                version, subprocess.run(["/usr/bin/python3", "-V"], stdout=subprocess.PIPE, text=True, check=False).stdout.split()[1],
+                version, subprocess.run(["/usr/bin/python3", "-V"], stdout=subprocess.PIPE, text=True,
+                                        check=False).stdout.split()[1],
                 os.cpu_count(), busy, time.strftime("%Y-%m-%d")))
             print("| %d times | shortest | median | nine of ten | CPU |\n|---|---|---|---|---|" % options.looks)
             print(row("`python3 -I -c pass`, for comparison", ["/usr/bin/python3", "-I", "-c", "pass"], options.looks))

@@ -15,7 +15,8 @@ def say(text):
 
 def package():
     """Build our package; its path. LabError if that fails."""
-    done = subprocess.run(["make", "--silent", "deb"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(["make", "--silent", "deb"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True)
     if done.returncode != 0:
         raise LabError("make deb failed: %s" % (done.stderr.strip().splitlines() or ["no output"])[-1])
     return os.path.join(ROOT, done.stdout.split()[-1])

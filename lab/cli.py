@@ -50,8 +50,9 @@ def parser():
     one.add_argument("--disk", action="store_true", help="give each node a disk of its own for its data, for fill-disk")
     one.add_argument("--owner", type=int, default=0, help="pid of a process; when it ends, the lab is removed")
     one.add_argument("--openstack", choices=("services", "consoleauth"), nargs="?", const="services",
-                     help="add Debian's keystone, cinder, heat and console proxy; consoleauth: the last nova-consoleauth as well")
-    one.add_argument("--foreground", action="store_true", help="do not return; the end of this command, or Ctrl-C, removes the lab")
+                     help="add Debian's keystone, cinder, heat and console proxy; consoleauth: also nova-consoleauth")
+    one.add_argument("--foreground", action="store_true",
+                     help="do not return; the end of this command, or Ctrl-C, removes the lab")
     verb("down", do_down, "shut the nodes down in good order, keep their disks")
     verb("destroy", do_destroy, "cut the power and remove all that the lab made")
     verb("prune", do_prune, "remove what is left of labs that ended without down or destroy")
@@ -76,7 +77,8 @@ def parser():
     one.add_argument("step", choices=("prepare", "create", "wait", "users", "status"))
     one.add_argument("--sst", default="rsync", choices=("rsync", "mariabackup"))
     one.add_argument("--agent", default="ocf:quorate:galera")
-    one = verb("openstack", do_openstack, "keystone, cinder and heat on the lab's database and broker (needs lab up --openstack)")
+    one = verb("openstack", do_openstack,
+               "keystone, cinder and heat on the lab's database and broker (needs lab up --openstack)")
     one.add_argument("step", choices=("prepare", "status"))
     verb("haproxy", do_haproxy, "HAProxy on every node, and a VIP")
     verbs.add(verb)
@@ -117,7 +119,8 @@ def do_up(options):
 
 
 def _up_and_leave(lab, given):
-    """Bring it up and return. Interrupted or killed it leaves nothing. A lab that does not get ready stays, for diagnosis."""
+    """Bring it up and return. Interrupted or killed it leaves nothing. A lab that does not get ready stays, for
+    diagnosis."""
     new = state.read(lab.name) is None
     if new and not given["owner"]:
         given = dict(given, owner=os.getpid())
@@ -193,7 +196,8 @@ def do_status(options):
 
 def do_shell(options):
     """lab shell"""
-    return _in_node(cluster.Lab(options.name), options.node, ["/bin/bash", "-l"], {"TERM": os.environ.get("TERM", "dumb")})
+    return _in_node(cluster.Lab(options.name), options.node, ["/bin/bash", "-l"],
+                    {"TERM": os.environ.get("TERM", "dumb")})
 
 
 def do_run(options):

@@ -29,7 +29,8 @@ def directory(name: str) -> str:
 
 
 def read(name: str) -> Optional[Dict[str, Any]]:
-    """The record of lab `name`, None if there is no such lab. An incomplete record counts as an empty one: there is a lab."""
+    """The record of lab `name`, None if there is no such lab. An incomplete record counts as an empty one: there is a
+    lab."""
     try:
         with open(os.path.join(directory(name), "state.json"), encoding="utf-8") as file:
             found = json.load(file)
@@ -59,7 +60,8 @@ def names() -> List[str]:
 
 
 class Lock:
-    """Held by whoever makes or removes a lab: between choosing a free network and recording it nobody else may choose."""
+    """Held by whoever makes or removes a lab: between choosing a free network and recording it nobody else may
+    choose."""
 
     def __enter__(self):
         os.makedirs(root(), mode=0o711, exist_ok=True)
@@ -72,7 +74,8 @@ class Lock:
 
 
 def process_start(pid: int) -> Optional[int]:
-    """When `pid` started, in clock ticks since boot. Together with the pid it identifies a process. None: it has ended."""
+    """When `pid` started, in clock ticks since boot. Together with the pid it identifies a process. None: it has
+    ended."""
     try:
         with open("/proc/%d/stat" % pid, "rb") as file:
             fields = file.read().rpartition(b")")[2].split()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is run in a test by somebody who is not root, who may not enter every checkout (one in /root, as the README has it)."""
+"""What is run in a test by somebody who is not root, who may not enter every checkout (one in /root, as the README has
+it)."""
 
 import atexit
 import functools
@@ -34,5 +35,6 @@ def _copy():
     atexit.register(shutil.rmtree, home)
     os.chmod(home, 0o755)
     for part in PARTS:
-        shutil.copytree(os.path.join(ROOT, part), os.path.join(home, part), ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(os.path.join(ROOT, part), os.path.join(home, part),
+                        ignore=shutil.ignore_patterns("__pycache__"))
     return home

@@ -23,16 +23,19 @@ PARTS = ("monitor", "recovery", "killall", "check")
 
 def parser():
     """The command line."""
-    top = argparse.ArgumentParser(prog="scripts/bench", description="Measure this suite beside ocf:heartbeat:galera, on a lab.")
+    top = argparse.ArgumentParser(prog="scripts/bench",
+                                  description="Measure this suite beside ocf:heartbeat:galera, on a lab.")
     top.add_argument("--quick", action="store_true", help="measure less: few runs, two seeds, in about five minutes")
     top.add_argument("--long", action="store_true", help="measure also what takes the peer more than five minutes")
     top.add_argument("--only", choices=PARTS, action="append", help="this part only; can be given more than once")
     top.add_argument("--runs", type=int, help="pairs of monitors (default 30)")
     top.add_argument("--rounds", type=int, help="rounds of bootstrap, restart, SIGKILL and SIGSTOP (default 3)")
-    top.add_argument("--kills", type=int, help="SIGKILLs of one in a round (default 3); the time depends mostly on when the next monitor comes")
+    top.add_argument("--kills", type=int,
+                     help="SIGKILLs of one in a round (default 3); the time depends mostly on when the next monitor comes")
     top.add_argument("--seeds", type=int, help="kills of all three under our agent (default 20)")
     top.add_argument("--peer-seeds", type=int, default=2, help="the same under the peer, with --long (default 2)")
-    top.add_argument("--seed", type=int, default=None, help="seed of the random moments (default: a new one, which is printed)")
+    top.add_argument("--seed", type=int, default=None,
+                     help="seed of the random moments (default: a new one, which is printed)")
     top.add_argument("--suite", default="bookworm", choices=("bookworm", "trixie"))
     top.add_argument("--name", default="bench", help="name of the lab")
     top.add_argument("--deb", help="our package (default: built from this checkout)")
@@ -90,7 +93,8 @@ def check_table(options):
     if not os.path.exists(CHECK):
         return None
     say("the check on port 9200: bench/check_bench.py")
-    done = subprocess.run(["/usr/bin/python3", CHECK] + (["--quick"] if options.quick else []), cwd=ROOT, stdout=subprocess.PIPE,
+    done = subprocess.run(["/usr/bin/python3", CHECK] + (["--quick"] if options.quick else []), cwd=ROOT,
+                          stdout=subprocess.PIPE,
                           text=True, check=False)
     return done.stdout if done.returncode == 0 else done.stdout + "\n(bench/check_bench.py ended with %d)\n" % done.returncode
 

@@ -37,7 +37,8 @@ class Bench:
 
     def note(self, case, side, seconds, note="", limit=LIMIT):
         self.timings.append(Timing(case, side.label, seconds, limit, note))
-        self.say("%-34s %-9s %s %s" % (case, side.label, "more than %.0f s" % limit if seconds is None else "%.1f s" % seconds, note))
+        self.say("%-34s %-9s %s %s" % (case, side.label, "more than %.0f s" % limit if seconds is None else "%.1f s"
+                                       % seconds, note))
         return seconds is not None
 
     def settle(self):
@@ -72,7 +73,8 @@ class Bench:
         if not self.lab.nodes:  # raises as well: a lab that is gone is no result of an agent
             raise LabError("lab %s has no nodes" % self.lab.name)
         cut = [name for name, _ in self.watcher.cuts[fenced:]]
-        return self.note(case, side, seconds, "went off (fenced): " + ", ".join(cut) if cut else "" if seconds is not None else self.watcher.text())
+        return self.note(case, side, seconds, "went off (fenced): " + ", ".join(cut) if cut else ""
+                         if seconds is not None else self.watcher.text())
 
     def kill_one(self, side):
         return self._hit("SIGKILL of one", side, signal.SIGKILL, [self.random.choice(self.lab.node_names)])
@@ -85,7 +87,8 @@ class Bench:
         return self._hit("SIGSTOP of one", side, signal.SIGSTOP, [self.random.choice(self.lab.node_names)])
 
     def round(self, side, plan):
-        """A new cluster under `side`, and the cases of `plan` on it, names of methods. Ends at the first that is given up."""
+        """A new cluster under `side`, and the cases of `plan` on it, names of methods. Ends at the first that is given
+        up."""
         try:
             sides.take_down(self.lab, self.watcher)
             if self.cold(side):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs inside a node: queries the node's own database server twenty times a second and prints each change.
 
-Lines on standard output: `state MONOTONIC STATE`, where STATE is synced-N (N members), another state in lower case, silent, or
-down. The monotonic clock is the kernel's, so the times of all nodes and of the host compare.
-Lines on standard input: `signal NUMBER` sends that signal to every mariadbd of the node, answered by
-`sent MONOTONIC NUMBER COUNT`. Started by `python3 -c`, with nothing of this project on the node.
+Lines on standard output: `state MONOTONIC STATE`, where STATE is synced-N (N members), another state in lower case,
+silent, or down. The monotonic clock is the kernel's, so the times of all nodes and of the host compare. Lines on
+standard input: `signal NUMBER` sends that signal to every mariadbd of the node, answered by `sent MONOTONIC NUMBER
+COUNT`. Started by `python3 -c`, with nothing of this project on the node.
 """
 
 import glob

@@ -24,17 +24,19 @@ SIDES = (OURS, PEER)
 
 
 def prepare(lab):
-    """Prepare a lab, once: write the configuration, and copy the empty databases as the distribution's package made them."""
+    """Prepare a lab, once: write the configuration, and copy the empty databases as the distribution's package made
+    them."""
     galera.prepare(lab)
-    # Pacemaker starts fewer actions at once on a loaded machine, by /proc/loadavg, which the nodes share with this machine
-    # and everything else on it: SIGKILL of all three took 34 and 36 s under a foreign load of 7.
+    # Pacemaker starts fewer actions at once on a loaded machine, by /proc/loadavg, which the nodes share with this
+    # machine and everything else on it: SIGKILL of all three took 34 and 36 s under a foreign load of 7.
     lab.check(lab.node_names[0], ["pcs", "property", "set", "load-threshold=0%"])
     for node in lab.node_names:
         lab.check(node, "test -e %s || cp -a /var/lib/mysql %s" % (PRISTINE, PRISTINE))
 
 
 def take_down(lab, watcher):
-    """Remove the resource, the servers and all their state, and restore the empty databases. LabError if the servers do not stop."""
+    """Remove the resource, the servers and all their state, and restore the empty databases. LabError if the servers do
+    not stop."""
     first = lab.node_names[0]
     if lab.run(first, ["pcs", "resource", "config", galera.RESOURCE]).rc == 0:
         lab.run(first, ["pcs", "resource", "disable", galera.RESOURCE], 60)
@@ -63,7 +65,8 @@ def create(lab, side):
 
 
 def settle(lab, watcher, condition, limit=SETTLE_LIMIT):
-    """Wait until condition(states) holds and the cluster has nothing more to do; clean up failures. LabError after `limit` seconds."""
+    """Wait until condition(states) holds and the cluster has nothing more to do; clean up failures. LabError after
+    `limit` seconds."""
     began, first = time.monotonic(), lab.node_names[0]
     if watcher.until(condition, began, limit) is None:
         raise LabError("not settled after %.0f s: %s" % (limit, watcher.text()))

@@ -8,7 +8,8 @@ import time
 
 from bench.galera.sides import OURS, PEER
 
-PACKAGES = ("quorate", "resource-agents", "pacemaker", "corosync", "mariadb-server", "galera-4", "python3", "python3-pymysql")
+PACKAGES = ("quorate", "resource-agents", "pacemaker", "corosync", "mariadb-server", "galera-4", "python3",
+            "python3-pymysql")
 
 
 def versions(lab):
@@ -44,7 +45,8 @@ class Report:
             "Machine: %d processors, Linux %s; load average %.1f at the start, %.1f at the end." % (
                 os.cpu_count(), platform.release(), self.load[0], os.getloadavg()[0])]
         if self.versions:
-            lines.append("Nodes: %s, %s." % (self.options.suite, ", ".join("%s %s" % pair for pair in self.versions.items())))
+            lines.append("Nodes: %s, %s." % (self.options.suite,
+                                             ", ".join("%s %s" % pair for pair in self.versions.items())))
         return "\n".join(lines) + "\n"
 
     def monitors(self):
@@ -54,19 +56,22 @@ class Report:
                  "starts." % self.options.runs, "",
                  "| agent | wall | CPU (min..max) | CPU of the server | programs executed |", "|---|---|---|---|---|"]
         lines += ["| %s | %.1f ms | %.1f ms (%s) | %.1f ms | %s |" % (
-            cost.side, cost.wall, cost.cpu, cost.spread, cost.server, "not counted: no strace" if cost.execs is None else cost.execs)
+            cost.side, cost.wall, cost.cpu, cost.spread, cost.server, "not counted: no strace" if cost.execs is None
+            else cost.execs)
             for cost in self.costs]
         by_side = {cost.side: cost for cost in self.costs}
         if len(by_side) == 2:
             ours, peer = by_side[OURS.label], by_side[PEER.label]
             lines += ["", "Less than the peer by: wall %.0f %%, CPU %.0f %%, CPU with the server's %.0f %%." % (
-                less(ours.wall, peer.wall), less(ours.cpu, peer.cpu), less(ours.cpu + ours.server, peer.cpu + peer.server))]
+                less(ours.wall, peer.wall), less(ours.cpu, peer.cpu),
+                less(ours.cpu + ours.server, peer.cpu + peer.server))]
         return "\n".join(lines) + "\n"
 
     def cases(self):
         """The times of recovery."""
         names = list(dict.fromkeys(timing.case for timing in self.timings))
-        lines = ["## Start and recovery", "", "Seconds until the nodes' own servers say that all three are synced (wsrep_local_state 4, "
+        lines = ["## Start and recovery", "",
+                 "Seconds until the nodes' own servers say that all three are synced (wsrep_local_state 4, "
                  "three members of a primary component): median (min..max) of n.", "",
                  "| case | %s | %s |" % (OURS.label, PEER.label), "|---|---|---|"]
         lines += ["| %s | %s | %s |" % (name, self._of(name, OURS), self._of(name, PEER)) for name in names]
@@ -81,7 +86,8 @@ class Report:
         never = len(found) - len(ended)
         words = []
         if ended:
-            words.append("%.1f" % statistics.median(ended) + (" (%.1f..%.1f)" % (ended[0], ended[-1]) if len(ended) > 1 else ""))
+            words.append("%.1f" % statistics.median(ended) + (" (%.1f..%.1f)" % (ended[0], ended[-1]) if len(ended) > 1
+                                                              else ""))
             words.append("of %d" % len(ended))
         if never:
             words.append("%d times not within %.0f s" % (never, max(one.limit for one in found)))

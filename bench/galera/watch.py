@@ -68,7 +68,8 @@ class Watcher:
             self._changed.notify_all()
 
     def signal(self, number, *nodes):
-        """Send a signal to the servers of `nodes`; the monotonic time of the first. LabError if a node has no server."""
+        """Send a signal to the servers of `nodes`; the monotonic time of the first. LabError if a node has no
+        server."""
         with self._changed:
             self._sent.clear()
             for name in nodes:

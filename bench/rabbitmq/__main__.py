@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """scripts/bench --service rabbitmq: the RabbitMQ agent beside ocf:heartbeat:rabbitmq-cluster, on one lab in one run.
 
-Times are from the command (or the fault) until all three brokers answer a client and see each other running. What was put
-into the cluster is counted after each case: users, permissions, vhosts, exchanges, bindings, policies, and 1,000 persistent
-messages in a durable classic and in a quorum queue. The seed chooses the moments of the kills between two monitors; they are the
-same for both sides.
+Times are from the command (or the fault) until all three brokers answer a client and see each other running. What was
+put into the cluster is counted after each case: users, permissions, vhosts, exchanges, bindings, policies, and 1,000
+persistent messages in a durable classic and in a quorum queue. The seed chooses the moments of the kills between two
+monitors; they are the same for both sides.
 """
 
 import argparse
@@ -26,12 +26,14 @@ PACKAGES = ("quorate", "resource-agents", "pacemaker", "corosync", "rabbitmq-ser
 
 
 def monitors(lab, runs):
-    """[Cost] of the recurring monitor of both agents, in turn, on one node of a cluster that the peer could have made."""
+    """[Cost] of the recurring monitor of both agents, in turn, on one node of a cluster that the peer could have
+    made."""
     node = lab.node_names[0]
     # The peer's monitor does something else unless its own node attribute says who is a member.
     lab.check(node, "for n in %s; do crm_attribute -N $n -l reboot -n rmq-node-attr-%s -v rabbit@$n; done; mkdir -p /run/rabbitmq"
               % (" ".join(lab.node_names), rabbitmq.RESOURCE))
-    costs = monitor.measure(lab, node, [monitor.agent(side, 0) for side in SIDES], runs, rabbitmq.RESOURCE, 120 + runs * 60,
+    costs = monitor.measure(lab, node, [monitor.agent(side, 0) for side in SIDES], runs, rabbitmq.RESOURCE, 120
+                            + runs * 60,
                             settle=0.3, server=[BEAM])
     for name in lab.node_names:
         lab.run(node, ["crm_attribute", "-N", name, "-l", "reboot", "-n", "rmq-node-attr-" + rabbitmq.RESOURCE, "-D"])
@@ -43,11 +45,14 @@ def options_of(argv):
     parser = argparse.ArgumentParser(prog="scripts/bench --service rabbitmq", description=__doc__.splitlines()[0])
     parser.add_argument("--service", default="rabbitmq", choices=("rabbitmq",))
     parser.add_argument("--runs", type=int, default=20, help="pairs of monitors")
-    parser.add_argument("--rounds", type=int, default=1, help="rounds of all cases under both (default 1: about 12 minutes)")
+    parser.add_argument("--rounds", type=int, default=1,
+                        help="rounds of all cases under both (default 1: about 12 minutes)")
     parser.add_argument("--until", help="begin no case after HH:MM")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10 ** 6), help="seed of the random moments")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10 ** 6),
+                        help="seed of the random moments")
     parser.add_argument("--only", choices=("monitor", "recovery"), action="append")
-    parser.add_argument("--case", choices=tuple(CASES), action="append", help="only this case; can be given more than once")
+    parser.add_argument("--case", choices=tuple(CASES), action="append",
+                        help="only this case; can be given more than once")
     parser.add_argument("--side", choices=[side.label for side in SIDES], help="only under this side")
     parser.add_argument("--suite", default="bookworm", choices=("bookworm", "trixie"))
     parser.add_argument("--name", default="bench", help="name of the lab")
@@ -91,7 +96,8 @@ def main(argv):
         lab.up(options.suite, deb=None if there else package(), say=say)
         if not there:
             rabbitmq.prepare(lab)
-        versions = lab.run(lab.node_names[0], ["dpkg-query", "-W", "-f", "${Package} ${Version}, "] + list(PACKAGES)).out
+        versions = lab.run(lab.node_names[0], ["dpkg-query", "-W", "-f", "${Package} ${Version}, "]
+                           + list(PACKAGES)).out
         measure(lab, options, bench, costs)
     except (LabError, KeyboardInterrupt, subprocess.SubprocessError, ValueError) as error:
         say("ended early: %s" % (error or type(error).__name__))

@@ -25,7 +25,8 @@ SIDES = (OURS, PEER)
 
 
 class Timing(NamedTuple):
-    """One measurement. seconds None: not within LIMIT. gone: what of the furniture was gone afterwards, None: not checked."""
+    """One measurement. seconds None: not within LIMIT. gone: what of the furniture was gone afterwards, None: not
+    checked."""
 
     case: str
     side: str
@@ -51,8 +52,9 @@ def take_down(lab):
 
 
 def until_whole(lab, began, nodes=None):
-    """Seconds since `began` until `nodes` (default: all) serve as one cluster; None when that takes too long. The time of the last
-    poll that found them serving counts: asking whether they are one cluster takes a second or more, which is not counted."""
+    """Seconds since `began` until `nodes` (default: all) serve as one cluster; None when that takes too long. The time
+    of the last poll that found them serving counts: asking whether they are one cluster takes a second or more, which
+    is not counted."""
     try:
         rabbitmq.wait_serving(lab, nodes, LIMIT - (time.monotonic() - began))
         seconds = time.monotonic() - began
@@ -80,8 +82,10 @@ class Bench:
 
     def note(self, case, side, seconds, gone=None):
         self.timings.append(Timing(case, side.label, seconds, gone))
-        say("%-46s %-9s %s%s" % (case, side.label, "not within %.0f s" % LIMIT if seconds is None else "%.1f s" % seconds,
-                                 "" if gone is None else ", all kept" if not gone else ", GONE: " + "; ".join(gone[:6])))
+        say("%-46s %-9s %s%s" % (case, side.label, "not within %.0f s" % LIMIT if seconds is None else "%.1f s"
+                                 % seconds,
+                                 "" if gone is None else ", all kept" if not gone else ", GONE: "
+                                 + "; ".join(gone[:6])))
         return seconds is not None
 
     def remark(self, side, text):
@@ -99,7 +103,8 @@ class Bench:
 
     def refurnish(self):
         first = self.lab.node_names[0]
-        self.lab.run(first, "for v in / /one /two; do rabbitmqctl -q delete_vhost $v; done; rabbitmqctl -q add_vhost /", 60)
+        self.lab.run(first, "for v in / /one /two; do rabbitmqctl -q delete_vhost $v; done; rabbitmqctl -q add_vhost /",
+                     60)
         rabbitmq.furnish(self.lab)
 
     def settle(self):
@@ -134,7 +139,8 @@ class Bench:
         time.sleep(self.random.uniform(0, INTERVAL))
         began = time.monotonic()
         machine.kill(self.lab, "n2", BEAM)
-        self.lab.wait(lambda: "n2" not in rabbitmq.serving(self.lab), 10, "the broker of n2 still serves after SIGKILL", every=0.05)
+        self.lab.wait(lambda: "n2" not in rabbitmq.serving(self.lab), 10, "the broker of n2 still serves after SIGKILL",
+                      every=0.05)
         return self.after(CASES["kill_one"], side, began) and self.members(side, "SIGKILL of one")
 
     def kill_all(self, side):
@@ -157,8 +163,10 @@ class Bench:
         began = time.monotonic()
         self.lab.power_on(*rest)
         if side is OURS:
-            command = self.lab.wait(lambda: self.shown_command(rest[0]), LIMIT, "quorate explain shows no command", every=0.5)
-            self.remark(side, "one stays off: after %.1f s it shows what to type: %s" % (time.monotonic() - began, command))
+            command = self.lab.wait(lambda: self.shown_command(rest[0]), LIMIT, "quorate explain shows no command",
+                                    every=0.5)
+            self.remark(side, "one stays off: after %.1f s it shows what to type: %s"
+                        % (time.monotonic() - began, command))
             began = time.monotonic()
             self.lab.check(rest[0], command.split())
         seconds = until_whole(self.lab, began, rest)
@@ -181,7 +189,8 @@ class Bench:
         began = time.monotonic()
         self.lab.run("n2", "d=%s/$(date +%%s%%N); mkdir -p $d; kill -KILL $(pidof %s); sleep 0.3; mv %s/* $d/" % (
             ASIDE, BEAM, rabbitmq.BASE))
-        self.lab.wait(lambda: "n2" not in rabbitmq.serving(self.lab), 10, "the broker of n2 still serves after SIGKILL", every=0.05)
+        self.lab.wait(lambda: "n2" not in rabbitmq.serving(self.lab), 10, "the broker of n2 still serves after SIGKILL",
+                      every=0.05)
         return self.after(CASES["replace"], side, began) and self.members(side, "an empty disk")
 
     def members(self, side, what):

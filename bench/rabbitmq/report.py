@@ -14,8 +14,10 @@ def text(versions, command, costs, bench):
     lines = ["Command: `%s`, %s UTC; %d processors, load average %.1f at the end." % (
         command, time.strftime("%Y-%m-%d %H:%M", time.gmtime()), os.cpu_count(), os.getloadavg()[0]), versions, ""]
     if costs:
-        lines += ["| monitor | wall | CPU (min..max) | CPU of the server | programs executed |", "|---|---|---|---|---|"]
-        lines += ["| %s | %.0f ms | %.1f ms (%s) | %.1f ms | %s |" % (cost.side, cost.wall, cost.cpu, cost.spread, cost.server,
+        lines += ["| monitor | wall | CPU (min..max) | CPU of the server | programs executed |",
+                  "|---|---|---|---|---|"]
+        lines += ["| %s | %.0f ms | %.1f ms (%s) | %.1f ms | %s |"
+                  % (cost.side, cost.wall, cost.cpu, cost.spread, cost.server,
                                                                     cost.execs) for cost in costs] + [""]
     if timings:
         lines += ["| case | %s | kept | %s | kept |" % (OURS.label, PEER.label), "|---|---|---|---|---|"]

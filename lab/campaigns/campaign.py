@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seeded random campaign of faults against a real cluster: rounds, evidence, repair, report. The subclasses in galera and
-rabbitmq know the service.
+"""A seeded random campaign of faults against a real cluster: rounds, evidence, repair, report. The subclasses in galera
+and rabbitmq know the service.
 
-After each fault the cluster must be whole again within the fault's limit. The seed, which is printed, chooses faults, nodes and
-offsets. However a campaign ends, its results are reported.
+After each fault the cluster must be whole again within the fault's limit. The seed, which is printed, chooses faults,
+nodes and offsets. However a campaign ends, its results are reported.
 """
 
 import argparse
@@ -75,7 +75,8 @@ class Campaign:
         """Start the clients, and what watches the cluster."""
 
     def inject(self, fault, mistakes):
-        """Inject the fault and end it; what was done to whom. LabError if it could not be injected. Adds to `mistakes`."""
+        """Inject the fault and end it; what was done to whom. LabError if it could not be injected. Adds to
+        `mistakes`."""
         raise NotImplementedError
 
     def await_whole(self, seconds):
@@ -143,8 +144,9 @@ class Campaign:
         return None
 
     def _help(self, helped):
-        """Do what an operator would do at once: switch on a node that nothing has switched on, and start a Pacemaker that ended
-        because it learned of its own fencing (the lab switches a node on faster than that message arrives)."""
+        """Do what an operator would do at once: switch on a node that nothing has switched on, and start a Pacemaker
+        that ended because it learned of its own fencing (the lab switches a node on faster than that message
+        arrives)."""
         for node in self.lab.node_names:
             try:
                 if not self.lab.is_on(node):
@@ -161,7 +163,8 @@ class Campaign:
         path = os.path.join(self.output, "round-%d.txt" % number)
         with open(path, "w", encoding="utf-8") as file:
             for node in self.lab.node_names:
-                for argv in (["quorate", "explain"], ["crm_mon", "-1Afr"], "journalctl -b --no-pager | tail -300", self.log):
+                for argv in (["quorate", "explain"], ["crm_mon", "-1Afr"], "journalctl -b --no-pager | tail -300",
+                             self.log):
                     try:
                         done = self.lab.run(node, argv, 30)
                         file.write("== %s: %s\n%s%s\n" % (node, argv, done.out, done.err))
@@ -170,8 +173,8 @@ class Campaign:
         self.say("   evidence: %s" % path)
 
     def repair(self):
-        """Bring the cluster back after a failed round, so that the next one starts from a whole cluster. What helped; None: nothing
-        did."""
+        """Bring the cluster back after a failed round, so that the next one starts from a whole cluster. What helped;
+        None: nothing did."""
         for name, way in self.ways():
             self.say("   repair: " + name)
             try:
@@ -189,10 +192,12 @@ class Campaign:
 
     def choose(self, options):
         """The faults of a campaign, which depend on its seed alone; with limits times options.patience."""
-        known = [fault._replace(limit=fault.limit * options.patience) for fault in self.faults if options.only in fault.name]
+        known = [fault._replace(limit=fault.limit * options.patience) for fault in self.faults
+                 if options.only in fault.name]
         if not known:
             raise LabError("no fault has '%s' in its name" % options.only)
-        return random.Random("faults %d" % options.seed).choices(known, [fault.weight for fault in known], k=options.faults)
+        return random.Random("faults %d" % options.seed).choices(known, [fault.weight for fault in known],
+                                                                 k=options.faults)
 
     def run(self, options):
         """Run the campaign on a cluster that is whole. The exit code: 0 only if nothing was wrong."""
@@ -238,7 +243,8 @@ class Campaign:
         lines = ["%s, seed %d, %d faults in %.0f min, %d with something wrong; %s." % (
             datetime.date.today(), seed, len(self.rounds), minutes, len(wrong), account.sentence), tested, ""]
         lines += self.table()
-        lines += ["- round %d, %s, %s: %s" % (one.number, one.fault, one.what, "; ".join(one.mistakes)) for one in wrong]
+        lines += ["- round %d, %s, %s: %s" % (one.number, one.fault, one.what, "; ".join(one.mistakes))
+                  for one in wrong]
         lines += account.lines + (() if ended is None else ("- " + ended,))
         return "\n".join(lines) + "\n"
 
@@ -258,7 +264,8 @@ class Campaign:
 def main(kind, document):
     """The command of a kind of campaign. document: its first line is the description."""
     parser = argparse.ArgumentParser(prog=kind.title, description=document.splitlines()[0])
-    parser.add_argument("--service", help="rabbitmq or openstack: which campaign scripts/faults runs (default: Galera's)")
+    parser.add_argument("--service",
+                        help="rabbitmq or openstack: which campaign scripts/faults runs (default: Galera's)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1000000))
     parser.add_argument("--faults", type=int, default=kind.count)
     parser.add_argument("--until", help="begin no fault after HH:MM")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seeded random campaign of faults against a real Galera cluster, with clients that write to all three nodes all the time.
+"""A seeded random campaign of faults against a real Galera cluster, with clients that write to all three nodes.
 
     scripts/faults [--seed N] [--faults 200] [--until HH:MM] [--only TEXT] [--name LAB] [--here]
 
-After each fault the cluster must be whole again within the fault's limit (every server says that it is synced), and every
-acknowledged write must be on every node. There must never be two primary components, or two histories. Ends with 0 only if
-nothing was wrong.
+After each fault the cluster must be whole again within the fault's limit (every server says that it is synced), and
+every acknowledged write must be on every node. There must never be two primary components, or two histories. Ends with
+0 only if nothing was wrong.
 """
 
 import os
@@ -30,7 +30,8 @@ class Campaign(campaign.Campaign):
 
     def __init__(self, lab, seed, say, output):
         campaign.Campaign.__init__(self, lab, seed, say, output)
-        self.watch = Watch(lab, galera.USER, galera.password_file(lab), open(os.path.join(output, "servers.jsonl"), "w"))
+        self.watch = Watch(lab, galera.USER, galera.password_file(lab),
+                           open(os.path.join(output, "servers.jsonl"), "w"))
         self.clients = []
         for node in lab.nodes:
             directory = os.path.join(output, "client-" + node.name)
@@ -89,14 +90,16 @@ class Campaign(campaign.Campaign):
             written.update(galera.acknowledged(client.record))
         for node in self.lab.node_names:
             try:
-                held = set(galera.sql(self.lab, node, "SET SESSION wsrep_sync_wait = 1; SELECT id FROM quorate_lab.ledger;",
+                held = set(galera.sql(self.lab, node,
+                                      "SET SESSION wsrep_sync_wait = 1; SELECT id FROM quorate_lab.ledger;",
                                       60).split())
             except LabError as error:
                 self.say("   the rows of %s could not be read: %s" % (node, error))
                 continue
             lost = written - held
             if lost:
-                done.mistakes.append("%d acknowledged writes are not on %s, such as %s" % (len(lost), node, sorted(lost)[:3]))
+                done.mistakes.append("%d acknowledged writes are not on %s, such as %s"
+                                     % (len(lost), node, sorted(lost)[:3]))
 
     def ways(self):
         return (("power cut of all", self._power_cut),)

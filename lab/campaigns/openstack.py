@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each fault once on the real services under Pacemaker, on all of them at the same time, with clients that call all the time.
+"""Each fault once on the real OpenStack services under Pacemaker, on all of them at the same time, with clients.
 
     scripts/faults --service openstack [--name LAB] [--only TEXT] [--use] [--consoleauth] [--output DIR]
 
-It reports for each fault and service: after how long the cluster knew (a monitor that is not ok, or a decision of the scheduler,
-from the journals), by which signal, and what it cost a client. A fault that the expected signal did not notice is an error. Ten
-times a second it reads from the kernel which service runs where: one on two nodes is an error, for whatever reason. After each
-fault it manages through the API a volume that was made before the first fault, and opens a console with a token that was made
-before the first fault. Ends with 0 only if nothing was wrong.
+It reports for each fault and service: after how long the cluster knew (a monitor that is not ok, or a decision of the
+scheduler, from the journals), by which signal, and what it cost a client. A fault that the expected signal did not
+notice is an error. Ten times a second it reads from the kernel which service runs where: one on two nodes is an error,
+for whatever reason. After each fault it manages through the API a volume that was made before the first fault, and
+opens a console with a token that was made before the first fault. Ends with 0 only if nothing was wrong.
 """
 
 import argparse
@@ -46,12 +46,14 @@ class Campaign:
         self.far = console.far_end(lab)
 
     def well(self):
-        """Whether every service is started on one node, database and broker are whole, and for a while all calls were answered."""
+        """Whether every service is started on one node, database and broker are whole, and for a while all calls were
+        answered."""
         nodes = [name for name in self.lab.node_names if name not in self.standby]
         if not galera.synced(self.lab, nodes) or not set(nodes) <= set(rabbitmq.serving(self.lab)):
             return False  # the next fault must not come on top of this one
         at = deployment.where(self.lab)
-        if not set(self.services) <= set(at) or any(at[name] not in self.watch.now().get(name, {}) for name in self.services):
+        if not set(self.services) <= set(at) or any(at[name] not in self.watch.now().get(name, {})
+                                                    for name in self.services):
             return False
         since = time.time() - CALM
         for name in self.services:
@@ -72,7 +74,8 @@ class Campaign:
     def one(self, name, inject):
         """Inject a fault; its round, a dict."""
         scene, mistakes = Scene(self.lab, self.watch, self.services), []
-        doubles, began, self.standby = len(self.watch.doubles), time.time(), (scene.node,) if inject is planned_move else ()
+        doubles, began, self.standby = len(self.watch.doubles), time.time(), (scene.node,
+                                                                              ) if inject is planned_move else ()
         try:
             inject(scene)
         except LabError as error:
@@ -87,7 +90,8 @@ class Campaign:
         if inject is planned_move:
             self.lab.check(deployment.api_node(self.lab), ["pcs", "node", "unstandby", scene.node])
             self.standby = ()
-        for what, act in (("the nodes", lambda: self.lab.wait_online(timeout=LIMIT)), ("the volume made before", self._manage),
+        for what, act in (("the nodes", lambda: self.lab.wait_online(timeout=LIMIT)),
+                          ("the volume made before", self._manage),
                           ("the console made before", self.console)):
             try:
                 act()
@@ -99,7 +103,8 @@ class Campaign:
         return self._record(done, mistakes)
 
     def _reported(self, name, inject, scene, began, mistakes):
-        """What cluster and clients reported of a fault, a dict. Adds to `mistakes` the services whose signal did not notice it."""
+        """What cluster and clients reported of a fault, a dict. Adds to `mistakes` the services whose signal did not
+        notice it."""
         ended, found = time.time(), signals.journal(self.lab, self.services, began)
         expected = EXPECTED.get(inject)
         if expected and (scene.lasted is None or scene.lasted >= CERTAIN.get(expected[0], 0.0)):
@@ -116,10 +121,12 @@ class Campaign:
     def _clean(self):
         """Whether no failed monitor is left: Pacemaker does not report an unchanged result a second time."""
         status = self.lab.cluster_xml()
-        return status is not None and not [one for one in status.iter("failure") if one.get("op_key", "").startswith(self.services)]
+        return status is not None and not [one for one in status.iter("failure")
+                                           if one.get("op_key", "").startswith(self.services)]
 
     def _replaced(self, service, since):
-        """[seconds from `since` until its processes were gone, seconds until there were as many as before again]; None: never."""
+        """[seconds from `since` until its processes were gone, seconds until there were as many as before again]; None:
+        never."""
         before = [sample.get(service, {}) for at, sample in self.watch.changes if at < since][-1:]
         wanted = sum(before[0].values()) if before else 0
         gone = back = None
@@ -149,7 +156,8 @@ class Campaign:
         return self.rounds[-1]
 
     def console(self):
-        """Open the console whose token was made before the first fault, through the node of the proxy; the screen's name."""
+        """Open the console whose token was made before the first fault, through the node of the proxy; the screen's
+        name."""
         end = time.monotonic() + CONSOLE
         while True:
             try:
@@ -168,7 +176,8 @@ class Campaign:
 
 def versions(lab):
     """What was tested, in one line."""
-    return lab.run(lab.node_names[0], "dpkg-query -W -f '${Package} ${Version}, ' quorate pacemaker corosync mariadb-server galera-4 "
+    return lab.run(lab.node_names[0],
+                   "dpkg-query -W -f '${Package} ${Version}, ' quorate pacemaker corosync mariadb-server galera-4 "
                    "rabbitmq-server cinder-volume heat-engine nova-consoleproxy; cat /etc/debian_version").out.strip()
 
 
@@ -213,7 +222,8 @@ def run(lab, options, say):
         say("interrupted; results so far:")
     finally:
         campaign.close()
-    text = "\n".join([tested, ""] + signals.table(campaign.rounds) + ["", "%d samples, longest pause %.2f s; on two nodes at once: %d times" % (
+    text = "\n".join([tested, ""] + signals.table(campaign.rounds)
+                     + ["", "%d samples, longest pause %.2f s; on two nodes at once: %d times" % (
         campaign.watch.samples, campaign.watch.slowest, len(campaign.watch.doubles))] + campaign.mistakes) + "\n"
     with open(os.path.join(options.output, "report.md"), "w", encoding="utf-8") as file:
         file.write(text)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seeded random campaign of faults against a real RabbitMQ cluster, with a client that publishes with confirms and
-consumes with acknowledgements all the time.
+"""A seeded random campaign of faults against a real RabbitMQ cluster, with a client that publishes and consumes.
 
-    scripts/faults --service rabbitmq [--seed N] [--faults 100] [--until HH:MM] [--only TEXT] [--name LAB] [--suite SUITE]
+    scripts/faults --service rabbitmq [--seed N] [--faults 100] [--until HH:MM] [--only TEXT] [--name LAB]
+                   [--suite SUITE]
 
-After each fault all brokers must serve again as one cluster within the fault's limit, and at the end every confirmed message must
-have been delivered. Ends with 0 only if nothing was wrong.
+The client publishes with confirms and consumes with acknowledgements, all the time. After each fault all brokers must
+serve again as one cluster within the fault's limit, and at the end every confirmed message must have been delivered.
+Ends with 0 only if nothing was wrong.
 """
 
 import json
@@ -67,7 +68,8 @@ class Campaign(campaign.Campaign):
     @staticmethod
     def set_up(lab, say):
         rabbitmq.prepare(lab)
-        rabbitmq.create(lab, say=say, minority_wait="10s")  # less than a partition of 45 s, so that the failure is tested as well
+        rabbitmq.create(lab, say=say,
+                        minority_wait="10s")  # less than a partition of 45 s, so that the failure is tested as well
         say("whole after %.1f s" % rabbitmq.wait_whole(lab))
         rabbitmq.furnish(lab)
 
@@ -93,7 +95,8 @@ class Campaign(campaign.Campaign):
 
     def owed(self, done):
         """The client's queue has three members. (Confirmed messages are checked at the end.)"""
-        if done.took is not None and not wait_for(lambda: members(self.lab) == len(self.lab.node_names), MEMBERS_WITHIN, 1):
+        if done.took is not None and not wait_for(lambda: members(self.lab) == len(self.lab.node_names), MEMBERS_WITHIN,
+                                                  1):
             done.mistakes.append("the quorum queue has %d members" % members(self.lab))
 
     def ways(self):
@@ -120,7 +123,8 @@ class Campaign(campaign.Campaign):
     def stop(self):
         gone = self._gone()
         lines = ("", "Of the furniture from before the first fault (%d disks were lost since): %s." % (
-            sum(one.fault == "disk of one lost" for one in self.rounds), "all is there" if not gone else "gone: " + "; ".join(gone)))
+            sum(one.fault == "disk of one lost" for one in self.rounds), "all is there" if not gone else "gone: "
+            + "; ".join(gone)))
         try:
             figures, lost = self.client.stop()
         except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -130,7 +134,8 @@ class Campaign(campaign.Campaign):
         if lost:
             lines += ("- confirmed and never delivered: %s" % lost[:20],)
         return campaign.Account("%s messages confirmed, %d of them lost, %s publishes failed, %s delivered again" % (
-            figures.get("confirmed", "?"), len(lost), figures.get("failed", "?"), figures.get("again", "?")), not lost, lines)
+            figures.get("confirmed", "?"), len(lost), figures.get("failed", "?"), figures.get("again", "?")), not lost,
+                                lines)
 
     def _gone(self):
         """What of the furniture is gone."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which signal noticed a fault, from the exit reasons of the monitors in Pacemaker's journal. Pure, except `journal`."""
+"""Which signal noticed a fault, from the exit reasons of the monitors in Pacemaker's journal. Pure, except
+`journal`."""
 
 from typing import List, NamedTuple
 
@@ -7,13 +8,16 @@ from lab import LabError
 
 # (signal, parts of messages of quorate.openstack.symptoms.detect that it causes); the first that matches counts.
 PARTS = (
-    ("process", ("(SIGSTOP)", "parent process of", "A second copy", "of an earlier", "worker processes", "came up at its start",
+    ("process", ("(SIGSTOP)", "parent process of", "A second copy", "of an earlier", "worker processes",
+                 "came up at its start",
                  "runs on this node.", "not running")),
-    ("rpc", ("RPC call", "has no queue", "has no consumer", "could not be called", "RabbitMQ does not answer this node (",
+    ("rpc", ("RPC call", "has no queue", "has no consumer", "could not be called",
+             "RabbitMQ does not answer this node (",
              " consumers instead of ")),
     ("asked again", ("has not noticed yet",)),
     ("amqp", ("connection to RabbitMQ", "not connected to RabbitMQ", "RabbitMQ (")),
-    ("row", ("The database of", "has not reported for", "reported within", "heartbeat", "has reported since", "not yet reported")),
+    ("row", ("The database of", "has not reported for", "reported within", "heartbeat", "has reported since",
+             "not yet reported")),
     ("page", ("HTTP request", "on port", "listen on port", "holds port")),
 )
 
@@ -80,8 +84,8 @@ def by_signal(found, service):
 
 
 def restarted_for_another(found, service):
-    """Whether the scheduler decided about a service because of another one, before a monitor noticed anything: in a group what
-    comes after a failed resource is restarted at once."""
+    """Whether the scheduler decided about a service because of another one, before a monitor noticed anything: in a
+    group what comes after a failed resource is restarted at once."""
     sign = first(found, service)
     return sign is not None and sign.by == "scheduler" and "due to " in sign.text
 
@@ -90,7 +94,8 @@ def blind(expected, found, services):
     """Texts about services whose fault the expected signal did not notice. expected: (signal, services), or None."""
     signal, wanted = expected or (None, ())
     return ["%s: the signal %s did not notice it, but %s" % (name, signal, by_signal(found, name) or "nothing did")
-            for name in wanted if name in services and signal not in by_signal(found, name) and not restarted_for_another(found, name)]
+            for name in wanted if name in services and signal not in by_signal(found, name)
+            and not restarted_for_another(found, name)]
 
 
 def table(rounds):
@@ -110,7 +115,8 @@ def table(rounds):
 
 def sentence(one):
     """What a fault cost the client of one service, as a text."""
-    known = "known after %.1f s by %s" % (one["known"][0], one["known"][2]) if one["known"] else "not noticed by the cluster"
+    known = "known after %.1f s by %s" % (one["known"][0],
+                                          one["known"][2]) if one["known"] else "not noticed by the cluster"
     if not one["failed"]:
         return "%s, no call failed, longest silence %.1f s" % (known, one["silence"])
     return "%s, %d of %d calls failed, answers again after %s" % (

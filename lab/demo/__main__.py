@@ -65,7 +65,8 @@ class Demo:
         return max(0, acked - before) / max(0.1, now - then)
 
     def watch(self, done, limit, least=3.0):
-        """Print a line each second until done(nodes), at least `least` seconds; the seconds it took. LabError after `limit` seconds."""
+        """Print a line each second until done(nodes), at least `least` seconds; the seconds it took. LabError after
+        `limit` seconds."""
         began = time.monotonic()
         while True:
             turn = time.monotonic()

@@ -67,7 +67,8 @@ class Alone:
         return environ
 
     def act(self, action, timeout=60, recurring=False, interactive=False, **parameters):
-        """(exit code, exit reason or '', stderr) of one action. recurring: as a recurring monitor; interactive: by an operator."""
+        """(exit code, exit reason or '', stderr) of one action. recurring: as a recurring monitor; interactive: by an
+        operator."""
         environ = self.environment(timeout, **parameters)
         if recurring:
             environ["OCF_RESKEY_CRM_meta_interval"] = "10000"

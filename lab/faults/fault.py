@@ -6,8 +6,8 @@ from typing import Callable, NamedTuple
 
 
 class Fault(NamedTuple):
-    """One kind of fault. weight: how often, among all; limit: seconds in which the cluster must be whole again; inject: does it,
-    ends it, and returns what was done to whom."""
+    """One kind of fault. weight: how often, among all; limit: seconds in which the cluster must be whole again; inject:
+    does it, ends it, and returns what was done to whom."""
 
     name: str
     weight: int

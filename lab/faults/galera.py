@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults of the campaign on Galera and of the lab's tests: each function injects one in a World, ends it, and returns a text
-that says what was done to whom. Afterwards the cluster must come back by itself within the fault's limit.
+"""The faults of the campaign on Galera and of the lab's tests: each function injects one in a World, ends it, and
+returns a text that says what was done to whom. Afterwards the cluster must come back by itself within the fault's
+limit.
 """
 
 import random
@@ -18,8 +19,8 @@ DATADIR = "/var/lib/mysql"
 
 
 class World(NamedTuple):
-    """What a fault works on. random: every choice that is left to chance comes from it, in one thread; mistakes: what a fault
-    itself observed and must not be."""
+    """What a fault works on. random: every choice that is left to chance comes from it, in one thread; mistakes: what a
+    fault itself observed and must not be."""
 
     lab: object
     watch: object
@@ -138,7 +139,8 @@ def power_all_evicted_off(world):
     node = world.pick()
     rest = without(world, node)
     world.lab.power_cut(node, stay_off=True)
-    if world.watch.wait_until(lambda observed: synced(observed, rest) and all(observed[one].size == 2 for one in rest), 60) is None:
+    if world.watch.wait_until(lambda observed: synced(observed, rest) and all(observed[one].size == 2 for one in rest),
+                              60) is None:
         world.lab.power_on(node)
         raise NotInjected("the two did not go on without %s" % node)
     time.sleep(world.random.uniform(12, 20))  # long enough for both to have published the view
@@ -146,7 +148,8 @@ def power_all_evicted_off(world):
     world.lab.power_on(*rest)
     took = world.watch.wait_until(lambda observed: synced(observed, rest), 120)
     if took is None:
-        world.mistake("%s did not come back without %s, which had been evicted: %s" % (" ".join(rest), node, reasons(world)))
+        world.mistake("%s did not come back without %s, which had been evicted: %s"
+                      % (" ".join(rest), node, reasons(world)))
     else:
         world.say("  %s back alone after %.1f s" % (" ".join(rest), took))
     world.lab.power_on(node)
@@ -204,7 +207,8 @@ def slow_disk_kill(world):
 
 
 def transfer(world):
-    """A node loses its data; during the state transfer its server is killed, or its donor's, or the transfer, or its power is cut."""
+    """A node loses its data; during the state transfer its server is killed, or its donor's, or the transfer, or its
+    power is cut."""
     node = world.pick()
     victim = world.random.choice(("joiner", "donor", "rsync", "power of the joiner"))
     wait_for(lambda: synced(world.watch.observed, world.nodes), 30)
@@ -240,7 +244,8 @@ def pacemaker_dies(world):
     except LabError as error:
         raise NotInjected(str(error)) from error
     time.sleep(3)
-    # The DC may wait 90 s (cluster-delay and more) for an answer of the controller that was killed, and does nothing meanwhile.
+    # The DC may wait 90 s (cluster-delay and more) for an answer of the controller that was killed, and does nothing
+    # meanwhile.
     world.lab.run(without(world, node)[0], ["crm_resource", "--wait", "-T", "120"], 130)
     return node
 

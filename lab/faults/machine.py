@@ -3,9 +3,10 @@
 
     machine.kill(lab, "n1", "mariadbd")          machine.partition(lab, "n1")       machine.fill_disk(lab, "n1")
     machine.stop(lab, "n1", "mariadbd")          machine.heal(lab)                  machine.free_disk(lab, "n1")
-    machine.cont(lab, "n1", "mariadbd")          machine.slow_net(lab, "n1", 0.1)   machine.slow_disk(lab, "n1", 1 << 20)
+    machine.cont(lab, "n1", "mariadbd")          machine.slow_net(lab, "n1", 0.1)   machine.slow_disk(lab, "n1")
 
-Each lasts until its counterpart or undo_all is called; slow_net, stop and slow_disk end also when the node loses its power.
+Each lasts until its counterpart or undo_all is called; slow_net, stop and slow_disk end also when the node loses its
+power.
 """
 
 import errno
@@ -85,7 +86,8 @@ def _parent(pid):
 # -- the network
 
 def partition(lab, *nodes):
-    """Cut `nodes` off from all others and from the client, but not from each other. Lasts until heal, also over reboots."""
+    """Cut `nodes` off from all others and from the client, but not from each other. Lasts until heal, also over
+    reboots."""
     for node in nodes:
         lab.address(node)  # raises where there is no such node, before anything is moved
     for number in range(1, 100):
@@ -170,7 +172,8 @@ def fast_net(lab, node):
     pid = _wire(lab, node)
     if pid:
         os.kill(pid, signal.SIGTERM)  # it plugs the node in again
-        lab.wait(lambda: _wire(lab, node) is None, 5, "the relay of the slow network of %s does not end" % node, every=0.02)
+        lab.wait(lambda: _wire(lab, node) is None, 5, "the relay of the slow network of %s does not end" % node,
+                 every=0.02)
 
 
 # -- the disk
@@ -269,8 +272,9 @@ def _devices(lab, node):
 def clock(lab, node, seconds):
     """Set the clock of `node` ahead (or back) by `seconds`, for processes started from now on; 0 ends it.
 
-    Containers share the machine's wall clock: the kernel separates only the monotonic one. So this is libfaketime, loaded into
-    every process that starts: agents and tools at once, a server when it is restarted. Running processes are not affected.
+    Containers share the machine's wall clock: the kernel separates only the monotonic one. So this is libfaketime,
+    loaded into every process that starts: agents and tools at once, a server when it is restarted. Running processes
+    are not affected.
     """
     if not seconds:
         lab.check(node, "rm -f /etc/ld.so.preload /etc/faketimerc")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults of the campaign on OpenStack's services. Each function injects one in a Scene, and ends it where it does not end by
-itself. EXPECTED says which signal must notice it, and on which services."""
+"""The faults of the campaign on OpenStack's services. Each function injects one in a Scene, and ends it where it does
+not end by itself. EXPECTED says which signal must notice it, and on which services."""
 
 import os
 import signal
@@ -24,8 +24,8 @@ nft add rule inet fault out tcp sport 5672 drop
 
 
 class Scene:
-    """One fault: the lab, the watch, where each service runs; the node is that of cinder-volume. lasted: seconds that the fault
-    lasted, None: until the services were recovered."""
+    """One fault: the lab, the watch, where each service runs; the node is that of cinder-volume. lasted: seconds that
+    the fault lasted, None: until the services were recovered."""
 
     def __init__(self, lab, watch, services):
         self.lab, self.watch, self.services = lab, watch, services
@@ -198,8 +198,8 @@ FAULTS = (
     ("power cut while another database joins", power_cut_while_one_joins),
 )
 
-# {fault: (the signal that must notice it (lab/campaigns/signals.py), on which services)}. Not for a child that is killed, which is
-# replaced within 0.1 s, nor for a move or a power cut, which the cluster knows of before any monitor.
+# {fault: (the signal that must notice it (lab/campaigns/signals.py), on which services)}. Not for a child that is
+# killed, which is replaced within 0.1 s, nor for a move or a power cut, which the cluster knows of before any monitor.
 FORKING, CONNECTED = ("cinder-volume", "heat-engine"), ("cinder-volume", "heat-engine", "nova-consoleauth")
 EVERY = CONNECTED + ("nova-novncproxy",)
 EXPECTED = {

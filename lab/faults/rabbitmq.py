@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults of the campaign on RabbitMQ: each function injects one in a World, ends it, and returns a text that says what was
-done to whom. Afterwards the cluster must come back by itself within the fault's limit.
+"""The faults of the campaign on RabbitMQ: each function injects one in a World, ends it, and returns a text that says
+what was done to whom. Afterwards the cluster must come back by itself within the fault's limit.
 """
 
 import random
@@ -109,8 +109,8 @@ def standby(world):
 
 
 class Fewest:
-    """Watches inside `with` how many brokers serve. number: the fewest at one time; a single reading does not count, since it can
-    fail."""
+    """Watches inside `with` how many brokers serve. number: the fewest at one time; a single reading does not count,
+    since it can fail."""
 
     def __init__(self, lab):
         self._lab, self._end, self.number = lab, threading.Event(), len(lab.node_names)
@@ -137,8 +137,8 @@ def drained(lab, node):
 
 
 def rolling(world):
-    """One node after the other goes to standby and back, as for an upgrade. The next stop is requested as soon as the node before
-    is asked to come back: the agent has to wait for it."""
+    """One node after the other goes to standby and back, as for an upgrade. The next stop is requested as soon as the
+    node before is asked to come back: the agent has to wait for it."""
     nodes = world.random.sample(world.lab.node_names, len(world.lab.node_names))
     patient = world.random.choice((["--wait=100"], []))
     with Fewest(world.lab) as fewest:

@@ -12,12 +12,14 @@ def add(verb):
         one = verb(name, _signal, text)
         one.set_defaults(what=name)
         one.add_argument("node")
-        one.add_argument("pattern", nargs=None if name == "kill" else "?", help="name of a program, or part of its arguments")
+        one.add_argument("pattern", nargs=None if name == "kill" else "?",
+                         help="name of a program, or part of its arguments")
     one = verb("partition", _partition, "cut nodes off from all others, but not from each other, until heal")
     one.add_argument("nodes", nargs="+")
     one = verb("heal", _heal, "end partition")
     one.add_argument("nodes", nargs="*")
-    for name, function, text in (("fill-disk", _fill_disk, "use up all space on the disk with the node's data (needs lab up --disk)"),
+    for name, function, text in (("fill-disk", _fill_disk,
+                                  "use up all space on the disk with the node's data (needs lab up --disk)"),
                                  ("free-disk", _free_disk, "end fill-disk"),
                                  ("fast-net", _fast_net, "end slow-net"),
                                  ("fast-disk", _fast_disk, "end slow-disk")):

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clients of every listener notice when something of the front door fails: scripts/front-door
+"""What clients of every listener notice when something of the front door fails.
 
     scripts/front-door [--vip-manager pacemaker|keepalived|both] [--only WORDS] [--repeat N] [--rate N] [--suite S]
                        [--name LAB] [--report FILE] [--keep] [--real]
 
-The front door is made from a plan alone. Clients connect to every listener --rate times a second, each time anew; an attempt has
-failed when it is refused, answered with an error, or not answered within five seconds. `out` is the longest time in which no
-attempt at a listener succeeded. Ends with 0 only if clients were well again after each case.
+The front door is made from a plan alone. Clients connect to every listener --rate times a second, each time anew; an
+attempt has failed when it is refused, answered with an error, or not answered within five seconds. `out` is the longest
+time in which no attempt at a listener succeeded. Ends with 0 only if clients were well again after each case.
 """
 
 import argparse
@@ -34,7 +34,8 @@ def main(argv):
     parser.add_argument("--deb", help="our package (default: the newest in build/)")
     parser.add_argument("--report", help="file for all attempts, as JSON lines")
     parser.add_argument("--keep", action="store_true", help="keep the lab until Enter is pressed")
-    parser.add_argument("--real", action="store_true", help="with Debian's own OpenStack behind it, and VIPs managed by Pacemaker; "
+    parser.add_argument("--real", action="store_true",
+                        help="with Debian's own OpenStack behind it, and VIPs managed by Pacemaker; "
                         "before the cases every service is stopped and hung, and a user works through the VIP")
     options = parser.parse_args(argv)
     if options.real:
@@ -57,7 +58,8 @@ def main(argv):
         with open(options.report, "w", encoding="ascii") as file:
             for vip_manager, name, number, result, begin, attempts in results:
                 file.write(json.dumps({"manager": vip_manager, "case": name, "run": number, "impact": result._asdict(),
-                                       "attempts": [[one[0], round(one[1] - begin, 3), one[2], one[3]] for one in attempts]})
+                                       "attempts": [[one[0], round(one[1] - begin, 3), one[2], one[3]]
+                                                    for one in attempts]})
                            + "\n")
     print("\n" + table(results) + ("\n" + by_listener(results) if options.real else ""))
     return 0 if whole and results else 1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cases of the front door: what happens on purpose, and what an operator does afterwards. Each takes the front door under
-test (deployment.Front) and the name of the node with the internal VIP, the holder.
+"""The cases of the front door: what happens on purpose, and what an operator does afterwards. Each takes the front door
+under test (deployment.Front) and the name of the node with the internal VIP, the holder.
 """
 
 from typing import Callable, NamedTuple
@@ -10,9 +10,9 @@ from lab.faults import machine
 
 
 class Case(NamedTuple):
-    """One case. managers: with whom as manager of the VIPs it is run; 'real': with real services. inject(front, holder): makes it
-    happen; fix(front, holder): what the operator does afterwards; through_holder: whether only connections through the holder's
-    VIPs count."""
+    """One case. managers: with whom as manager of the VIPs it is run; 'real': with real services. inject(front,
+    holder): makes it happen; fix(front, holder): what the operator does afterwards; through_holder: whether only
+    connections through the holder's VIPs count."""
 
     name: str
     managers: tuple
@@ -79,7 +79,8 @@ def reload_haproxy(front, holder):
 
 
 def move(front, holder):
-    """Move the VIPs as an operator does: the check is drained on the node that is to be worked on, or Pacemaker moves them."""
+    """Move the VIPs as an operator does: the check is drained on the node that is to be worked on, or Pacemaker moves
+    them."""
     if front.plan.vip_manager == "keepalived":
         front.lab.check(holder, ["haproxy-check", "drain", "planned"])
     else:
@@ -89,13 +90,15 @@ def move(front, holder):
 
 
 def hand_over(front, holder):
-    """The same by `quorate handover`, which waits for requests that are under way on the node that is left; one VIP after the other."""
+    """The same by `quorate handover`, which waits for requests that are under way on the node that is left; one VIP
+    after the other."""
     target = [name for name in front.fronts if name != holder][0]
     held = [vip for vip in front.plan.vips if front.holders().get(vip.name) == holder]
     if front.plan.vip_manager == "keepalived":
         commands = [(held, ["haproxy-check", "drain", "planned"])]
     else:
-        commands = [([vip], ["crm_resource", "--resource", "vip-" + vip.name, "--move", "--node", target]) for vip in held]
+        commands = [([vip], ["crm_resource", "--resource", "vip-" + vip.name, "--move", "--node", target])
+                    for vip in held]
     for vips, command in commands:
         words = ["quorate", "handover"] + [word for vip in vips for word in ("--address", vip.address)] + command
         done = front.lab.run(holder, words, 60)

@@ -63,8 +63,8 @@ class Part:
 
 
 class Front:
-    """The front door that a plan describes, on a lab. rest: most seconds until all is well before the next case; returns: whether
-    systemd or Pacemaker restarts an instance that was killed."""
+    """The front door that a plan describes, on a lab. rest: most seconds until all is well before the next case;
+    returns: whether systemd or Pacemaker restarts an instance that was killed."""
 
     rest, returns = 120.0, False
 
@@ -80,7 +80,8 @@ class Front:
     # -- set it up
 
     def set_up(self, say=quiet):
-        """Set up the database first, since HAProxy checks it; then what the plan renders, on each node by the plan's own commands."""
+        """Set up the database first, since HAProxy checks it; then what the plan renders, on each node by the plan's
+        own commands."""
         self._database(say)
         certificate = _certificate()
         for node in self.lab.node_names:
@@ -103,7 +104,8 @@ class Front:
         self.lab.wait(self.all_up, STARTED, "HAProxy does not see every server up")
         for node in self.lab.node_names:  # a second run must change nothing
             self.lab.check(node, "sh /root/quorate-systemd.sh")
-        self.lab.wait(self.all_up, 30, "HAProxy does not see every server up after the second run of quorate-systemd.sh")
+        self.lab.wait(self.all_up, 30,
+                      "HAProxy does not see every server up after the second run of quorate-systemd.sh")
 
     def cluster_commands(self):
         """The commands of `quorate plan pcs` for what the lab does not have yet: the words after pcs, a list each."""
@@ -182,7 +184,8 @@ class Front:
             for vip in self.plan.vips_of(service) if kind.proxied else ():
                 tls = vip.tls and kind.mode == "http"
                 port = 443 if tls and service.name == "dashboard" else service.port
-                if vip.name == "internal" or service.name in ("keystone_public", "dashboard", "nova_vncproxy", "nova_ec2"):
+                if vip.name == "internal" or service.name in ("keystone_public", "dashboard", "nova_vncproxy",
+                                                              "nova_ec2"):
                     found.append("%s%s=%s:%d" % (service.name, "+tls" if tls else "", vip.address, port))
         return found
 
@@ -208,7 +211,8 @@ class Front:
         return {}
 
     def clients(self, rate=10, seconds=5):
-        """Clients at work, a context manager: attempts a second at each listener, seconds after which one has failed."""
+        """Clients at work, a context manager: attempts a second at each listener, seconds after which one has
+        failed."""
         return Clients(self.lab, self.places(), rate, seconds, self.requests())
 
 
@@ -219,14 +223,16 @@ def servers(text):
 
 
 def servers_up(text):
-    """Whether HAProxy has checked every server and all are up: after its start it reports servers as up before the first check."""
+    """Whether HAProxy has checked every server and all are up: after its start it reports servers as up before the
+    first check."""
     found = servers(text)
     return bool(found) and all(status in ("UP", "no check") and not checked.endswith("INI")
                                for _, _, status, checked, _ in found)
 
 
 def web_commands(plan):
-    """The commands of `quorate plan pcs` for Apache, for the lab's cluster, where the database is db and memcached no resource."""
+    """The commands of `quorate plan pcs` for Apache, for the lab's cluster, where the database is db and memcached no
+    resource."""
     found = [list(step.words) for section in pcs.sections(plan) for step in section.steps]
     found = [[word.replace("galera-clone", "db-clone") for word in words] for words in found
              if "httpd" in words or "httpd-clone" in words]
@@ -234,8 +240,8 @@ def web_commands(plan):
 
 
 def vip_commands(plan):
-    """The commands of `quorate plan pcs` for HAProxy and the VIPs: the words after pcs, a list each. The lab has its own fencing, and
-    its database is made before."""
+    """The commands of `quorate plan pcs` for HAProxy and the VIPs: the words after pcs, a list each. The lab has its
+    own fencing, and its database is made before."""
     found = [step.words for section in pcs.sections(plan) for step in section.steps]
     return [list(words) for words in found if words[:2] in (("resource", "defaults"), ("node", "attribute"))
             or any(word.startswith(("haproxy", "vip-")) for word in words)]
@@ -254,7 +260,8 @@ class Clients:
 
     def __init__(self, lab, places, rate, seconds, requests):
         self._requests, self._window = json.dumps(requests), max(3.0, 3 / rate)
-        self._argv = lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", os.path.join(PROGRAMS, "knocker.py"),
+        self._argv = lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3",
+                                 os.path.join(PROGRAMS, "knocker.py"),
                                  "--rate", str(rate), "--seconds", str(seconds), "--user", galera.USER,
                                  "--password-file", galera.password_file(lab)] + places)
         self.attempts, self._process, self._places = [], None, len(places)
@@ -276,8 +283,8 @@ class Clients:
         self._process.wait()
 
     def well(self):
-        """Whether all attempts that ended in the last seconds were ok, and at least one at each listener was begun in them: attempts
-        that hang do not count."""
+        """Whether all attempts that ended in the last seconds were ok, and at least one at each listener was begun in
+        them: attempts that hang do not count."""
         since = time.monotonic() - self._window
         last = [one for one in self.attempts[-4000:] if one[1] + one[2] > since]
         return all(one[3] == "ok" for one in last) and self._places == len({one[0] for one in last if one[1] > since})

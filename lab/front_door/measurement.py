@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a case of the front door costs clients: they connect to every listener all the time, and each attempt is counted."""
+"""What a case of the front door costs clients: they connect to every listener all the time, and each attempt is
+counted."""
 
 import statistics
 import time
@@ -12,8 +13,8 @@ BACK = 120.0   # most seconds until clients are well again
 
 class Impact(NamedTuple):
     """What a case cost the clients. failed, attempts: numbers; out: longest seconds without a success at one listener;
-    listeners: how many had a failure; slowest: seconds of the slowest attempt that succeeded; moved: who had the VIP and
-    who has it; seconds: how long the clients were watched."""
+    listeners: how many had a failure; slowest: seconds of the slowest attempt that succeeded; moved: who had the VIP
+    and who has it; seconds: how long the clients were watched."""
 
     failed: int
     attempts: int
@@ -79,7 +80,8 @@ class Measurement:
         begin = time.monotonic()
         case.inject(self.front, holder)
         back = self._wait_well(clients)
-        if case.inject is cases.kill_instance and self.front.returns:  # clients must be well while it starts, and when it is up
+        if case.inject is cases.kill_instance and self.front.returns:
+            # Clients must be well while the instance starts, and when it is up.
             back = self._wait_back(clients) and back
         end = time.monotonic()
         moved = self.front.holders().get("internal", "nowhere")
@@ -89,7 +91,8 @@ class Measurement:
         result = impact(attempts, begin, end, "%s -> %s" % (holder, moved))
         self.results.append((self.front.plan.vip_manager, case.name, number, result, begin, attempts))
         self.say("%-10s %-36s %d: %d of %d failed at %d listeners, out for %.2f s, slowest %.2f s, VIP %s %s" % (
-            self.front.plan.vip_manager, case.name, number, result.failed, result.attempts, result.listeners, result.out,
+            self.front.plan.vip_manager, case.name, number, result.failed, result.attempts, result.listeners,
+            result.out,
             result.slowest, result.moved, result.errors or ""))
         case.fix(self.front, holder)
         if not back:
@@ -106,7 +109,8 @@ class Measurement:
         return False
 
     def _wait_well(self, clients):
-        """Wait until clients were well for three seconds (three attempts), at least six after the fault: a hang shows only later."""
+        """Wait until clients were well for three seconds (three attempts), at least six after the fault: a hang shows
+        only later."""
         begin = time.monotonic()
         while time.monotonic() - begin < BACK:
             time.sleep(0.25)

@@ -7,7 +7,8 @@
 import json
 import sys
 
-SECONDS, SCALE, LEFT, ROW, LANE = 14.0, 46, 370, 40, 28   # time shown; pixels: a second, the names, a row, its lines together
+SECONDS = 14.0  # of each case that are shown
+SCALE, LEFT, ROW, LANE = 46, 370, 40, 28  # pixels: a second, the names, a row, its lines together
 OK, FAILED, AXIS, TEXT = "#9bb8d3", "#c0392b", "#bbbbbb", "#222222"
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's own OpenStack APIs behind the front door of a plan: scripts/front-door --real
 
-A Front whose listeners lead to real services on two of three nodes, each bound to its node's own address. It shows whether the
-plan's checks ask what these services answer, and what clients notice. The EC2 API and Glance's registry are not packaged any more;
-those two listeners have stand-ins.
+A Front whose listeners lead to real services on two of three nodes, each bound to its node's own address. It shows
+whether the plan's checks ask what these services answer, and what clients notice. The EC2 API and Glance's registry are
+not packaged any more; those two listeners have stand-ins.
 """
 
 import base64
@@ -23,8 +23,8 @@ from lab.services.openstack.broker import put
 IMAGE = b"not much of an image " * 1000
 VIP = "vip"         # its name in /etc/hosts of every node
 KEYS = ("etc/keystone/fernet-keys", "etc/keystone/credential-keys")
-# Keystone is one application today. Glance keeps images in files of its node here, so a client has to stay with one node. At / Apache
-# answers without the dashboard, whose first page takes seconds in a new process.
+# Keystone is one application today. Glance keeps images in files of its node here, so a client has to stay with one
+# node. At / Apache answers without the dashboard, whose first page takes seconds in a new process.
 MORE = {"dashboard": ', check_path = "/horizon/auth/login/"',
         "keystone_admin": ", backend_port = 5000", "glance_api": ', balance = "source"'}
 
@@ -65,7 +65,8 @@ class Real(Front):
         keys = base64.b64decode(lab.check(api, "tar -C / -c %s | base64" % " ".join(KEYS)))
         for node in self.api_nodes:
             lab.check(node, ["tar", "-C", "/", "-x"], stdin=keys)
-        galera.sql(lab, galera.any_synced(lab), "UPDATE keystone.endpoint SET url = REPLACE(url, '//%s:', '//%s:');\n" % (
+        galera.sql(lab, galera.any_synced(lab), "UPDATE keystone.endpoint SET url = REPLACE(url, '//%s:', '//%s:');\n"
+                   % (
             api, VIP))
         for name in ("vip", "haproxy"):  # needed until here; the plan has its own
             lab.check(first, ["pcs", "resource", "delete", name], 120)
@@ -163,7 +164,8 @@ class Real(Front):
     # -- try it
 
     def use(self, say):
-        """Work as a user through the VIP, from the lab's network. Each step is tried up to three times; failed answers are printed."""
+        """Work as a user through the VIP, from the lab's network. Each step is tried up to three times; failed answers
+        are printed."""
         self._log_in()
         say("a token through the VIP")
         made = json.loads(self._ask("POST", 9292, "/v2/images", say, json.dumps(
@@ -174,7 +176,8 @@ class Real(Front):
             raise LabError("the image that was read through the VIP is not the one that was stored")
         say("an image of %d bytes stored and read again through the VIP" % len(IMAGE))
         for name, port, path in (("placement", 8778, "/resource_providers"), ("nova", 8774, "/v2.1/flavors"),
-                                 ("neutron", 9696, "/v2.0/networks"), ("cinder", 8776, "/v3/%s/volumes" % self._project)):
+                                 ("neutron", 9696, "/v2.0/networks"),
+                                 ("cinder", 8776, "/v3/%s/volumes" % self._project)):
             say("%s: %s" % (name, self._ask("GET", port, path, say).strip()[:70]))
         page = self._curl(["-k", "-L", "-o", "/dev/null", "-w", "%{http_code} %{url_effective}", "https://%s/" % (
             self.plan.vip("public").address)])
@@ -186,7 +189,8 @@ class Real(Front):
         return self.lab.check("n1", ["curl", "-s", "-S", "-m", "30"] + words, 40, stdin=stdin)
 
     def _ask(self, method, port, path, say, body=None, kind="application/json"):
-        words = ["-i", "-X", method, "-H", "X-Auth-Token: " + self._token, "http://%s:%d%s" % (self.lab.vip, port, path)]
+        words = ["-i", "-X", method, "-H", "X-Auth-Token: " + self._token, "http://%s:%d%s"
+                 % (self.lab.vip, port, path)]
         if body is not None:
             words += ["-H", "Content-Type: " + kind, "-H", "Expect:", "--data-binary", "@-"]
         for _ in range(3):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration of the real APIs behind the lab's front door, each bound to its node's own address. Pure.
 
-Debian's units start uwsgi on all addresses, so that HAProxy on the same node cannot bind the VIPs' ports. Their scripts read
-/etc/default afterwards, which overrides that.
+Debian's units start uwsgi on all addresses, so that HAProxy on the same node cannot bind the VIPs' ports. Their scripts
+read /etc/default afterwards, which overrides that.
 """
 
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from lab.services.openstack import configuration
 
 
 class Service(NamedTuple):
-    """unit, package, project: as Debian names them; listeners: of the plan; port, program: of uwsgi, no program: it is not served
-    by uwsgi; script: name of its script, if it is not the unit's; greenlets: it is patched by eventlet (see
+    """unit, package, project: as Debian names them; listeners: of the plan; port, program: of uwsgi, no program: it is
+    not served by uwsgi; script: name of its script, if it is not the unit's; greenlets: it is patched by eventlet (see
     lab/services/openstack/configuration.py, uwsgi)."""
 
     unit: str
@@ -77,7 +77,8 @@ mechanism_drivers = openvswitch
 vni_ranges = 1:1000
 """
 
-# Debian's own site serves the dashboard only at /, but its settings (WEBROOT) redirect to /horizon, where it has no login page.
+# Debian's own site serves the dashboard only at /, but its settings (WEBROOT) redirect to /horizon, where it has no
+# login page.
 _SITES = """\
 Listen %(address)s:80
 Listen %(address)s:5000
@@ -117,16 +118,19 @@ PYARGV=
 
 
 def cache_tokens(files):
-    """The same files, changed so that services cache accepted tokens in the memcached of their node: otherwise every request of
-    every service causes another one to Keystone."""
-    return {path: (text.replace("[keystone_authtoken]\n", "[keystone_authtoken]\nmemcached_servers = 127.0.0.1:11211\n"), group)
+    """The same files, changed so that services cache accepted tokens in the memcached of their node: otherwise every
+    request of every service causes another one to Keystone."""
+    return {path: (text.replace("[keystone_authtoken]\n",
+                                "[keystone_authtoken]\nmemcached_servers = 127.0.0.1:11211\n"), group)
             for path, (text, group) in files.items()}
 
 
 def texts(nodes, vip, secret, address):
-    """{path: (text, group)} of the node with this address, in addition to or instead of lab/services/openstack/configuration.py."""
+    """{path: (text, group)} of the node with this address, in addition to or instead of
+    lab/services/openstack/configuration.py."""
     def given(name, vhost="nova"):
-        return {"sql": configuration.sql(name, secret), "auth": configuration.auth_text(vip, name, secret), "address": address,
+        return {"sql": configuration.sql(name, secret), "auth": configuration.auth_text(vip, name, secret),
+                "address": address,
                 "rabbit": configuration.rabbit(vhost, secret, nodes)}
 
     nova = configuration.files(nodes, vip, secret, "")["/etc/nova/nova.conf"][0].replace(

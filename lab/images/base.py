@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The root file system of a suite: made once with debootstrap, cached, and never written to afterwards.
 
-A cached image is named by its suite and a digest of its recipe (the constants below; moving this file changes nothing). It is
-built under another name and renamed when it is complete, so that an interrupted build leaves nothing that looks like an image.
+A cached image is named by its suite and a digest of its recipe (the constants below; moving this file changes nothing).
+It is built under another name and renamed when it is complete, so that an interrupted build leaves nothing that looks
+like an image.
 """
 
 import fcntl
@@ -27,7 +28,8 @@ PACKAGES = (
     "python3-pymysql", "python3-pika", "python3-psutil", "python3-requests",
     "curl", "iputils-ping", "nftables", "strace", "less", "libfaketime",
 )
-# Services that Pacemaker is to manage; below, what would fetch or clean up unasked, and what configures the network as well.
+# Services that Pacemaker is to manage; below, what would fetch or clean up unasked, and what configures the network as
+# well.
 DISABLED = (
     "mariadb.service", "rabbitmq-server.service", "haproxy.service", "memcached.service", "keepalived.service",
     "xinetd.service", "garb.service", "epmd.service", "epmd.socket", "rsync.service", "pcsd.service",
@@ -150,7 +152,8 @@ def _debootstrap(suite, uri, root):
 
 
 def prepare_apt(root, chosen):
-    """Have apt in `root` fetch from the sources `chosen` as this machine's does, install as little as possible and start no service."""
+    """Have apt in `root` fetch from the sources `chosen` as this machine's does, install as little as possible and
+    start no service."""
     write(root, "etc/apt/sources.list", sources.as_list(chosen))
     dump = subprocess.run(["apt-config", "dump"], stdout=subprocess.PIPE, text=True).stdout
     write(root, "etc/apt/apt.conf.d/90lab-build", sources.acquire_settings(dump))
@@ -194,8 +197,8 @@ def settle(root):
 
 
 def stream(command, log, say=None, what=None):
-    """Run `command` with its output in `log`; the progress of its apt or pip goes to `say`, every 60 steps. what: its name in an
-    error. LabError if it fails."""
+    """Run `command` with its output in `log`; the progress of its apt or pip goes to `say`, every 60 steps. what: its
+    name in an error. LabError if it fails."""
     with open(log, "ab") as file:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, start_new_session=True)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A layer of more Debian packages over the image, for labs that need them; cached like the image. The caller names it by its
-recipe and by the layers below it. No service in it is enabled.
+"""A layer of more Debian packages over the image, for labs that need them; cached like the image. The caller names it
+by its recipe and by the layers below it. No service in it is enabled.
 """
 
 import fcntl
@@ -15,7 +15,8 @@ from lab.images import base, sources
 
 NETWORK_FILES = ("etc/hosts", "etc/resolv.conf")
 
-# volatile: apt syncs at each of its steps, here the files are synced once, at the end. Such a work directory can be mounted once.
+# volatile: apt syncs at each of its steps, here the files are synced once, at the end. Such a work directory can be
+# mounted once.
 _ENTER = r"""
 set -e
 lower=$1 dir=$2; shift 2
@@ -32,10 +33,11 @@ exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FR
 
 
 def ensure(kind, target, below, build, say):
-    """The path `target` of the layer over the layers `below` (topmost first, the image last); it is built unless it is cached.
+    """The path `target` of the layer over the layers `below` (topmost first, the image last); it is built unless it is
+    cached.
 
-    build(upper, shared, inside, say) builds it: inside(script) runs a shell script in the layer, the directory `shared` is /mnt
-    there, and `upper` is the layer's own directory. LabError if that fails; the log is beside the image.
+    build(upper, shared, inside, say) builds it: inside(script) runs a shell script in the layer, the directory `shared`
+    is /mnt there, and `upper` is the layer's own directory. LabError if that fails; the log is beside the image.
     """
     with open(os.path.join(base.cache_dir(), ".build-%s.lock" % kind), "w") as lock:
         try:
@@ -79,8 +81,9 @@ def apt(upper, chosen):
             shutil.copyfile("/" + name, os.path.join(upper, name))
 
 
-# Each Python package compiles its own files at the end of its installation, tests included, one package after the other: more than
-# half of the time that hundreds of packages take. Here it is done once, on all cores. Cinder's fake driver is among its tests.
+# Each Python package compiles its own files at the end of its installation, tests included, one package after the
+# other: more than half of the time that hundreds of packages take. Here it is done once, on all cores. Cinder's fake
+# driver is among its tests.
 _INSTALL = r"""
 PATH=/mnt/bin:$PATH %s
 apt-get clean
@@ -90,7 +93,8 @@ find /usr/lib/python3/dist-packages -name '*.py' \( -path '*/cinder/tests/*' -o 
 
 
 def packages(kind, names, suite):
-    """A `build` for `ensure` that installs the Debian packages `names`. It raises Unreachable where they cannot be fetched."""
+    """A `build` for `ensure` that installs the Debian packages `names`. It raises Unreachable where they cannot be
+    fetched."""
     install = "apt-get install -y -q --no-install-recommends %s " + " ".join(names)
 
     def build(upper, shared, inside, say):

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layers over the bookworm image that hold OpenStack: Debian's own services, and the last release of nova-consoleauth.
 
-`services` is Debian's keystone, cinder, heat and console proxy with apt, from the machine's own sources. `consoleauth` is
-nova 19.3.2 (Stein, 2019: the last release with nova-consoleauth) from the machine's Python package index, in a virtual
-environment below /opt/nova19, run by the oldest interpreter that is available for the image: bullseye's Python 3.9, beside
-bookworm's own. `apis` is what has an API and no agent: glance, placement, nova, neutron, heat's CloudFormation, the dashboard
-behind Apache; `control` is nova's scheduler and conductor over it. All are cached like the image: named by their recipe (the
-constants below; moving this file changes nothing) and by the layers below them. No service in them is enabled.
+`services` is Debian's keystone, cinder, heat and console proxy with apt, from the machine's own sources. `consoleauth`
+is nova 19.3.2 (Stein, 2019: the last release with nova-consoleauth) from the machine's Python package index, in a
+virtual environment below /opt/nova19, run by the oldest interpreter that is available for the image: bullseye's Python
+3.9, beside bookworm's own. `apis` is what has an API and no agent: glance, placement, nova, neutron, heat's
+CloudFormation, the dashboard behind Apache; `control` is nova's scheduler and conductor over it. All are cached like
+the image: named by their recipe (the constants below; moving this file changes nothing) and by the layers below them.
+No service in them is enabled.
 """
 
 import configparser
@@ -23,11 +24,13 @@ SUITE = "bookworm"
 BELOW = {"services": (), "consoleauth": ("services",), "apis": ("services",), "control": ("services", "apis")}
 PACKAGES = ("keystone", "cinder-volume", "cinder-api", "cinder-scheduler", "heat-engine", "heat-api",
             "nova-consoleproxy", "python3-memcache")
-API_PACKAGES = ("glance-api", "placement-api", "openstack-dashboard-apache", "nova-api", "neutron-server", "heat-api-cfn")
+API_PACKAGES = ("glance-api", "placement-api", "openstack-dashboard-apache", "nova-api", "neutron-server",
+                "heat-api-cfn")
 CONTROL_PACKAGES = ("nova-scheduler", "nova-conductor")
 OLD_SUITE = "bullseye"
 OLD_PACKAGES = ("python3.9", "libpython3.9-stdlib")
-OLD_MODULES = ("python3-distutils", "python3-lib2to3")  # both interpreters' packages share one directory: unpacked, not installed
+OLD_MODULES = ("python3-distutils",
+               "python3-lib2to3")  # both interpreters' packages share one directory: unpacked, not installed
 NOVA = "nova==19.3.2"
 # Versions that nova 19.3.2 does not limit although it does not work with later ones.
 CONSTRAINTS = """\

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The layer with our package, which is installed once with apt and shared by all nodes.
 
-A layer is the upper directory of an overlay in which the package was installed. It is cached by the image below it and by the
-checksum of the package, so that a second `lab up` with the same package takes no time.
+A layer is the upper directory of an overlay in which the package was installed. It is cached by the image below it and
+by the checksum of the package, so that a second `lab up` with the same package takes no time.
 """
 
 import hashlib
@@ -42,8 +42,8 @@ def digest(deb):
 
 
 def of_package(suite, deb, say, over=()):
-    """The path of the layer with package `deb`, over the image of `suite` and the layers `over` (topmost first); it is made unless
-    it is cached."""
+    """The path of the layer with package `deb`, over the image of `suite` and the layers `over` (topmost first); it is
+    made unless it is cached."""
     below = list(over) + [path(suite)]
     base = below[0]
     target = "%s-deb-%s" % (base, digest(deb))
@@ -83,8 +83,8 @@ def forget_old(base, keep):
 
 
 def disk_template(base):
-    """The path of a file system for a node's own disk, with what the image has in the directories that are on it. LabError where
-    there are no loop devices."""
+    """The path of a file system for a node's own disk, with what the image has in the directories that are on it.
+    LabError where there are no loop devices."""
     if not os.path.exists("/dev/loop-control"):
         raise LabError("--disk needs loop devices, which this machine does not have")
     target = base + "-disk.img"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A layer for Pacemaker Remote nodes and bundles: pacemaker-remoted and podman.
 
-Debian installs pacemaker-remote only where pacemaker is not installed, so its two files are unpacked beside it; neither is enabled.
+Debian installs pacemaker-remote only where pacemaker is not installed, so its two files are unpacked beside it; neither
+is enabled.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where packages come from: this machine's apt sources, reduced to Debian's, for another suite. Pure.
 
-Mirrors differ from machine to machine, so none is named here: an image is made from the mirrors that the machine itself uses.
+Mirrors differ from machine to machine, so none is named here: an image is made from the mirrors that the machine itself
+uses.
 """
 
 from typing import List, NamedTuple, Tuple
@@ -84,7 +85,8 @@ def is_debian(source: Source) -> bool:
 
 
 def for_suite(sources: List[Source], suite: str) -> List[Source]:
-    """The Debian sources among `sources`, with `suite` as their suite: main only, the archive itself first, no backports."""
+    """The Debian sources among `sources`, with `suite` as their suite: main only, the archive itself first, no
+    backports."""
     chosen = []
     for source in sources:
         if not is_debian(source):
@@ -105,7 +107,8 @@ def as_list(sources: List[Source], keyring: str = KEYRING) -> str:
 
 
 def acquire_settings(dump: str) -> str:
-    """The lines of `apt-config dump` on how to fetch (proxy, validity of dates): the image needs those of this machine."""
+    """The lines of `apt-config dump` on how to fetch (proxy, validity of dates): the image needs those of this
+    machine."""
     keep = []
     for line in dump.splitlines():
         if not line.startswith("Acquire::") or line.startswith("Acquire::IndexTargets") or '"";' in line:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A control group for each node, in every hierarchy of this machine: v1, v2 or both at once.
 
-Without one of its own, a node's systemd would share a group with the others', and they would kill each other's services. The
-group also tells the CPU and memory of the whole node.
+Without one of its own, a node's systemd would share a group with the others', and they would kill each other's
+services. The group also tells the CPU and memory of the whole node.
 """
 
 import os
@@ -12,7 +12,8 @@ _V1 = ("cpuacct", "memory", "blkio", "pids", "freezer", "name=systemd")
 
 
 def hierarchies(mounts=None):
-    """Where control groups are mounted: {controller: path}, v2 under the key ''. mounts: the text of /proc/mounts, unless given."""
+    """Where control groups are mounted: {controller: path}, v2 under the key ''. mounts: the text of /proc/mounts,
+    unless given."""
     if mounts is None:
         with open("/proc/mounts", encoding="utf-8") as file:
             mounts = file.read()
@@ -41,7 +42,8 @@ def create(group):
 
 
 def _pass_on_controllers(group):
-    """On v2, give the groups below the lab's the controllers that the lab's has. The root group is not ours and stays as it is."""
+    """On v2, give the groups below the lab's the controllers that the lab's has. The root group is not ours and stays
+    as it is."""
     top = hierarchies().get("")
     if not top:
         return
@@ -108,7 +110,8 @@ def cpu_seconds(group):
 
 
 def memory_bytes(group):
-    """Bytes of memory of the processes in `group`, without page cache where the kernel tells them apart; None if unknown."""
+    """Bytes of memory of the processes in `group`, without page cache where the kernel tells them apart; None if
+    unknown."""
     found = hierarchies()
     for controller, name in (("memory", "memory.stat"), ("", "memory.stat")):
         try:

@@ -22,8 +22,8 @@ _STUB = os.path.join(ROOT, "lab", "lab")
 
 
 class Lab:
-    """Lab `name`, which may not exist yet. As a context manager it removes at the end what it made, whatever happens; then `up`
-    refuses a lab that existed before, so that nobody's work is removed by mistake."""
+    """Lab `name`, which may not exist yet. As a context manager it removes at the end what it made, whatever happens;
+    then `up` refuses a lab that existed before, so that nobody's work is removed by mistake."""
 
     def __init__(self, name="lab"):
         self.name = names.check_name(name)
@@ -80,7 +80,8 @@ class Lab:
 
     def up(self, suite="bookworm", count=3, deb=None, owner=None, fencing=True, say=quiet, timeout=UP_TIMEOUT,
            disk=False, layers=()):
-        """Make the lab unless it exists, switch on the nodes that are off, and wait until Pacemaker has all of them online.
+        """Make the lab unless it exists, switch on the nodes that are off, and wait until Pacemaker has all of them
+        online.
 
         `deb`: path of our package. `owner`: pid of a process whose end removes the lab (this one's inside `with`).
         `disk`: each node gets a disk of its own for /var/lib/mysql and /var/lib/rabbitmq, which can then be full.
@@ -115,7 +116,8 @@ class Lab:
             subnet = names.subnet_of(self.name, taken)
             members = names.nodes(subnet, count)
             if network.exists(self.namespace):
-                raise LabError("network namespace %s exists and no lab has it on record; see `ip netns`" % self.namespace)
+                raise LabError("network namespace %s exists and no lab has it on record; see `ip netns`"
+                               % self.namespace)
             if any(os.path.exists(path) for path in cgroups.paths(names.cgroup(self.name))):
                 raise LabError("control group %s exists and no lab has it on record" % names.cgroup(self.name))
             base = state.directory(self.name)
@@ -192,7 +194,8 @@ class Lab:
     # -- at work
 
     def run(self, node, argv, timeout=60.0, stdin=None, env=None):
-        """Run `argv` (a list, or a text for the shell) in `node` as root; machine.Result (rc None: killed at the timeout)."""
+        """Run `argv` (a list, or a text for the shell) in `node` as root; machine.Result (rc None: killed at the
+        timeout)."""
         if isinstance(argv, str):
             argv = ["/bin/sh", "-c", argv]
         return machine.run(self.name, node, argv, timeout, stdin, env)
@@ -253,7 +256,8 @@ class Lab:
     # -- the cluster
 
     def cluster_xml(self, node=None, timeout=15.0):
-        """What crm_mon prints on `node`, or on the first node that answers, as an ElementTree element; None if no node does."""
+        """What crm_mon prints on `node`, or on the first node that answers, as an ElementTree element; None if no node
+        does."""
         for name in [node] if node else self.node_names:
             if machine.pid_of(self.name, name) is None:
                 continue

@@ -17,7 +17,8 @@ def in_network(lab, function):
         try:
             with open("/run/netns/" + lab.namespace) as file:
                 if libc.setns(file.fileno(), 0x40000000) != 0:  # CLONE_NEWNET
-                    raise LabError("cannot enter the network of lab %s: %s" % (lab.name, os.strerror(ctypes.get_errno())))
+                    raise LabError("cannot enter the network of lab %s: %s"
+                                   % (lab.name, os.strerror(ctypes.get_errno())))
             result.append((function(), None))
         except BaseException as error:  # goes to the caller
             result.append((None, error))

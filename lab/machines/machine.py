@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One node: its own files, its start, and commands in it.
 
-Its root is an overlay of the image, the layers, and its own directory. The overlay is mounted in a mount namespace of the
-node, so that nothing stays mounted when it dies, however it dies.
+Its root is an overlay of the image, the layers, and its own directory. The overlay is mounted in a mount namespace of
+the node, so that nothing stays mounted when it dies, however it dies.
 """
 
 import os
@@ -153,8 +153,8 @@ def set_bridge(lab, node, bridge):
 
 
 def await_disk(base, deadline=20.0):
-    """Wait until the node's disk is not in use. The kernel still writes data of a node that has just died; if its file system
-    were mounted a second time before that is done, it would be destroyed."""
+    """Wait until the node's disk is not in use. The kernel still writes data of a node that has just died; if its file
+    system were mounted a second time before that is done, it would be destroyed."""
     image = os.path.join(base, "disk.img")
     if not os.path.exists(image):
         return
@@ -205,7 +205,8 @@ def pid_of(lab, node):
 
 
 def entry(lab, node, pid, argv):
-    """The command line that runs `argv` in the node and in its control groups, so that it counts for the node and dies with it."""
+    """The command line that runs `argv` in the node and in its control groups, so that it counts for the node and dies
+    with it."""
     joined = " ".join(os.path.join(path, "cgroup.procs") for path in _own_groups(pid))
     script = "for p in %s; do echo $$ > $p; done 2>/dev/null; exec nsenter -t %d -a \"$@\"" % (joined, pid)
     return ["/bin/sh", "-c", script, "sh"] + list(argv)

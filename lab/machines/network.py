@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lab's network: one namespace with a bridge, separate from the rest of the machine.
 
-The nodes' interfaces (vb-n1, made by systemd-nspawn) are ports of br0, which carries the client's address; those of nodes that
-are cut off are ports of another bridge. Labs reach neither each other nor the host's network.
+The nodes' interfaces (vb-n1, made by systemd-nspawn) are ports of br0, which carries the client's address; those of
+nodes that are cut off are ports of another bridge. Labs reach neither each other nor the host's network.
 """
 
 import subprocess
@@ -14,7 +14,8 @@ BRIDGE = "br0"
 
 
 def ip(*words, namespace=None, check=True):
-    """Run ip(8), in `namespace` if given; its output. LabError with its error message if it fails, unless not `check`."""
+    """Run ip(8), in `namespace` if given; its output. LabError with its error message if it fails, unless not
+    `check`."""
     command = ["ip"] + (["-n", namespace] if namespace else []) + list(words)
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if check and done.returncode != 0:

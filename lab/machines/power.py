@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The power daemon of a lab: the parent of every node; it serves the nodes' fence agents and the operator.
 
-There is one process for each lab. When the process that owns the lab ends, in whatever way, the daemon removes the lab. Its
-nodes do not outlive it: a node whose power nobody can cut must not go on running.
+There is one process for each lab. When the process that owns the lab ends, in whatever way, the daemon removes the lab.
+Its nodes do not outlive it: a node whose power nobody can cut must not go on running.
 
-A request is one line, an answer is text that ends with a line that holds a dot. On the nodes' socket: on, off, reboot, status
-NODE, list. On the operator's also: stay-off NODE, hold on|off, refuse on|off, shutdown NODE, pid, disown, quit, destroy.
+A request is one line, an answer is text that ends with a line that holds a dot. On the nodes' socket: on, off, reboot,
+status NODE, list. On the operator's also: stay-off NODE, hold on|off, refuse on|off, shutdown NODE, pid, disown, quit,
+destroy.
 """
 
 import os
@@ -20,8 +21,8 @@ from lab.machines import cgroups, machine, names, network, teardown
 
 ASK_TIMEOUT = 60.0
 SHUTDOWN_TIMEOUT = 60.0
-# A node that is reset stays off for a while, as a real machine does. If it were back before corosync noticed (token timeout: 3.65 s
-# for three nodes), Pacemaker 2.1.5 might leave it OFFLINE and UNCLEAN ("allegedly just fenced").
+# A node that is reset stays off for a while, as a real machine does. If it were back before corosync noticed (token
+# timeout: 3.65 s for three nodes), Pacemaker 2.1.5 might leave it OFFLINE and UNCLEAN ("allegedly just fenced").
 RESET_PAUSE = 5.0  # seconds
 _ON_FENCE_SOCKET = frozenset(("on", "off", "reboot", "status", "list"))
 
@@ -81,8 +82,8 @@ class Daemon:
             pass
 
     def reap(self):
-        """Notice nodes that went off by themselves, find the pid 1 of those that have just started, and switch on those whose pause
-        after a reset is over."""
+        """Notice nodes that went off by themselves, find the pid 1 of those that have just started, and switch on those
+        whose pause after a reset is over."""
         for node in [node for node, until in self.resetting.items() if time.monotonic() >= until]:
             del self.resetting[node]
             try:
@@ -227,8 +228,9 @@ def listen(path, mode):
 
 
 def guard(name, nodes, owner):
-    """Fork a process that cuts the nodes' power if this one is killed (a node's systemd outlives its systemd-nspawn), and that
-    removes the lab when `owner` has ended too. A file; a byte in it tells that process that nothing is left to do."""
+    """Fork a process that cuts the nodes' power if this one is killed (a node's systemd outlives its systemd-nspawn),
+    and that removes the lab when `owner` has ended too. A file; a byte in it tells that process that nothing is left to
+    do."""
     reading, writing = os.pipe()
     if os.fork():
         os.close(reading)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration that makes the nodes a cluster: corosync, Pacemaker, pcs, fencing. From the members to the text of the files.
+"""The configuration that makes the nodes a cluster: corosync, Pacemaker, pcs, fencing. From the members to the text of
+the files.
 
 The files are there before the first boot, so a node joins the cluster by itself, also at its first start.
 """

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client that publishes with confirms and consumes with acknowledgements, all the time, whatever happens to the brokers.
+"""A client that publishes with confirms and consumes with acknowledgements, all the time, whatever happens to the
+brokers.
 
     confirming.py HOST,HOST,... USER PASSWORD_FILE DIRECTORY RATE
 
-It writes to DIRECTORY/confirmed the number of each message that the broker confirmed, and to DIRECTORY/received that of each
-message that was delivered and then acknowledged, a line each. A message may be delivered twice; one that was confirmed and is
-never delivered is lost. On SIGTERM it stops publishing, consumes until nothing has come for a while, and prints its figures as
-JSON.
+It writes to DIRECTORY/confirmed the number of each message that the broker confirmed, and to DIRECTORY/received that of
+each message that was delivered and then acknowledged, a line each. A message may be delivered twice; one that was
+confirmed and is never delivered is lost. On SIGTERM it stops publishing, consumes until nothing has come for a while,
+and prints its figures as JSON.
 """
 
 import json
@@ -37,7 +38,8 @@ class Client:
         import pika
         self.figures["connections"] += 1
         return pika.BlockingConnection(pika.ConnectionParameters(
-            self.hosts[number % len(self.hosts)], credentials=pika.PlainCredentials(self.user, self.password), heartbeat=6,
+            self.hosts[number % len(self.hosts)], credentials=pika.PlainCredentials(self.user, self.password),
+            heartbeat=6,
             socket_timeout=3, stack_timeout=4, blocked_connection_timeout=6, connection_attempts=1))
 
     def publish(self):
@@ -53,7 +55,8 @@ class Client:
                         channel.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
                         channel.confirm_delivery()
                     number += 1
-                    channel.basic_publish("", QUEUE, b"%d" % number, pika.BasicProperties(delivery_mode=2), mandatory=True)
+                    channel.basic_publish("", QUEUE, b"%d" % number, pika.BasicProperties(delivery_mode=2),
+                                          mandatory=True)
                     record.write("%d\n" % number)
                     self.figures["confirmed"] += 1
                 except Exception:  # whatever happened, this message was not confirmed

@@ -3,9 +3,9 @@
 
     console_end.py PORT HOST
 
-The instance's row and the token are made by nova's own objects, so the token is a real one; it is printed. Then this process
-is the compute host (an RPC server that confirms the console's port) and the screen (a TCP server that implements the beginning of
-RFB 3.8, without a password, under the name NAME). It runs until it is killed.
+The instance's row and the token are made by nova's own objects, so the token is a real one; it is printed. Then this
+process is the compute host (an RPC server that confirms the console's port) and the screen (a TCP server that
+implements the beginning of RFB 3.8, without a password, under the name NAME). It runs until it is killed.
 """
 
 import socket
@@ -82,9 +82,11 @@ def main(argv):
     rpc.init(conf.CONF)
     objects.register_all()
     admin = context.get_admin_context()
-    instance = objects.Instance(admin, uuid=str(uuid.uuid4()), user_id="lab", project_id="lab", host=host, display_name="lab",
+    instance = objects.Instance(admin, uuid=str(uuid.uuid4()), user_id="lab", project_id="lab", host=host,
+                                display_name="lab",
                                 flavor=objects.Flavor(flavorid="lab", name="lab", memory_mb=1, vcpus=1, root_gb=0, id=1,
-                                                      ephemeral_gb=0, swap=0, rxtx_factor=1.0, vcpu_weight=0, disabled=False,
+                                                      ephemeral_gb=0, swap=0, rxtx_factor=1.0, vcpu_weight=0,
+                                                      disabled=False,
                                                       is_public=True, extra_specs={}),
                                 old_flavor=None, new_flavor=None)
     instance.create()

@@ -5,10 +5,11 @@
     knocker.py --rate 10 --seconds 5 NAME=ADDRESS:PORT ...      NAME+tls: with TLS;  galera...: a login and a query
 
 The requests come as JSON on standard input: {NAME: {"ask": [[request, body or null, [codes that are answers]], ...],
-"token": TOKEN or null}}; they are made in turn. Other names get GET /v2 and every third time POST /v2, and 200 is an answer.
+"token": TOKEN or null}}; they are made in turn. Other names get GET /v2 and every third time POST /v2, and 200 is an
+answer.
 
-It prints a line for each attempt: name, when it began (seconds of the monotonic clock, which is the same for all processes of this
-machine), how long it took, `ok` or what went wrong.
+It prints a line for each attempt: name, when it began (seconds of the monotonic clock, which is the same for all
+processes of this machine), how long it took, `ok` or what went wrong.
 """
 
 import argparse
@@ -26,7 +27,8 @@ ANYTHING = [["POST /v2", "{}", ["200"]], ["GET /v2", None, ["200"]], ["GET /v2",
 
 
 def ask_database(host, port, user, password, limit):
-    """Log in and run a query. Without the login the server would count an error, and block the host after max_connect_errors."""
+    """Log in and run a query. Without the login the server would count an error, and block the host after
+    max_connect_errors."""
     import pymysql
     try:
         connection = pymysql.connect(host=host, port=port, user=user, password=password, connect_timeout=limit,

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls a service through the broker all the time and records the results; runs in a node, with OpenStack's own library.
+"""Calls a service through the broker all the time and records the results; runs in a node, with OpenStack's own
+library.
 
     openstack_caller.py CONFIG EXCHANGE TOPIC SERVER[,SERVER...]|- METHOD RECORD [TIMEOUT] [VERSION]
 
-Several servers are called in turn. It appends a line for each call to RECORD: unix seconds when it began, seconds it took, "ok" or
-the name of the exception. It ends at SIGTERM.
+Several servers are called in turn. It appends a line for each call to RECORD: unix seconds when it began, seconds it
+took, "ok" or the name of the exception. It ends at SIGTERM.
 """
 
 import signal
@@ -26,7 +27,8 @@ def main(argv):
     conf([], project="caller", default_config_files=[config])
     transport = oslo_messaging.get_rpc_transport(conf)
     clients = [oslo_messaging.RPCClient(transport, oslo_messaging.Target(
-        topic=topic, server=None if one == "-" else one, version=version)).prepare(timeout=timeout) for one in server.split(",")]
+        topic=topic, server=None if one == "-" else one, version=version)).prepare(timeout=timeout)
+               for one in server.split(",")]
     ended = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     with open(record, "a", buffering=1, encoding="ascii") as file:

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for the APIs behind the front door of a lab: it answers checks and clients as OpenStack's APIs do, and names its node.
+"""A stand-in for the APIs behind the front door of a lab: it answers checks and clients as OpenStack's APIs do, and
+names its node.
 
     standin.py ADDRESS PORT ...
 """

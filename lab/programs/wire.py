@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A slow and lossy network: relays the frames between a node's interface and its bridge, for kernels without tc's netem.
+"""A slow and lossy network: relays the frames between a node's interface and its bridge, for kernels without tc's
+netem.
 
     wire.py PORT OUTER INNER BRIDGE DELAY LOSS     frames between PORT and OUTER-INNER (made here, OUTER in BRIDGE)
 
-It runs in the lab's network namespace until SIGTERM, and then makes PORT a port of the bridge again; or until PORT is gone.
-DELAY in seconds, LOSS in per cent. Frames keep the kernel's virtio header, so that segments whose checksum or segmentation is left
-to the hardware pass unchanged.
+It runs in the lab's network namespace until SIGTERM, and then makes PORT a port of the bridge again; or until PORT is
+gone. DELAY in seconds, LOSS in per cent. Frames keep the kernel's virtio header, so that segments whose checksum or
+segmentation is left to the hardware pass unchanged.
 """
 
 import heapq

@@ -4,9 +4,10 @@
 
     writer.py --host VIP --port 3306 --user app --password-file F --record FILE [--workers N] [--rate PER_SECOND]
 
-Every acknowledged row is a line in the record, flushed before the next write: these rows must be in the database afterwards. A
-write whose connection broke during the commit may or may not have happened: it counts as unknown, and the row may be there or not.
-SIGUSR1 begins a new scene, which is counted separately. At SIGTERM or SIGINT it ends and prints its figures as JSON.
+Every acknowledged row is a line in the record, flushed before the next write: these rows must be in the database
+afterwards. A write whose connection broke during the commit may or may not have happened: it counts as unknown, and the
+row may be there or not. SIGUSR1 begins a new scene, which is counted separately. At SIGTERM or SIGINT it ends and
+prints its figures as JSON.
 """
 
 import argparse
@@ -130,7 +131,8 @@ def main():
     with open(options.password_file, encoding="utf-8") as file:
         password = file.read().strip()
     ended, new_scene = threading.Event(), threading.Event()
-    signal.signal(signal.SIGUSR1, lambda *_: new_scene.set())  # nothing else: the handler may interrupt code that holds the lock
+    signal.signal(signal.SIGUSR1,
+                  lambda *_: new_scene.set())  # nothing else: the handler may interrupt code that holds the lock
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     with open(options.record, "a", encoding="ascii") as record:

@@ -49,8 +49,8 @@ wsrep_sst_method = %(sst)s
 """
 
 class Server(NamedTuple):
-    """What a node's own database server answers. state: off (no power), down (no answer, or none in time), non-primary, joining,
-    donor, joined, synced."""
+    """What a node's own database server answers. state: off (no power), down (no answer, or none in time), non-primary,
+    joining, donor, joined, synced."""
 
     state: str
     size: int = 0      # members of its primary component
@@ -91,7 +91,8 @@ def password_file(lab):
 
 
 def users(lab, node=None):
-    """Make the application's user and the table that lab/programs/writer.py writes to, on `node` or on any node that is synced."""
+    """Make the application's user and the table that lab/programs/writer.py writes to, on `node` or on any node that is
+    synced."""
     password = secrets.token_hex(16)
     with os.fdopen(os.open(password_file(lab), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(password + "\n")
@@ -106,7 +107,8 @@ GRANT ALL ON quorate_lab.* TO '%s'@'%%';
 # -- ask
 
 def sql(lab, node, text, timeout=30.0):
-    """Run statements on `node`'s own server as root, through its socket; the rows, a line each, with tabs between values."""
+    """Run statements on `node`'s own server as root, through its socket; the rows, a line each, with tabs between
+    values."""
     return lab.check(node, ["mariadb", "--batch", "--skip-column-names", "--connect-timeout=5"], timeout, stdin=text)
 
 
@@ -165,13 +167,15 @@ def any_synced(lab):
 
 
 def writer_node(lab) -> Optional[str]:
-    """The node to which HAProxy sends the writes: the one with most sessions of the application. None if it has none."""
+    """The node to which HAProxy sends the writes: the one with most sessions of the application. None if it has
+    none."""
     found = [(server.sessions, name) for name, server in ask_all(lab).items() if server.sessions]
     return max(found)[1] if found else None
 
 
 def wait_synced(lab, nodes=None, timeout=SYNC_TIMEOUT, every=0.2):
-    """Wait until the servers of `nodes` (default: all) are synced; the seconds it took. LabError after `timeout` seconds."""
+    """Wait until the servers of `nodes` (default: all) are synced; the seconds it took. LabError after `timeout`
+    seconds."""
     began = time.monotonic()
     while not synced(lab, nodes):
         if time.monotonic() - began > timeout:
@@ -209,7 +213,8 @@ class Client:
         self.stop()
 
     def figures(self):
-        """Its figures so far, at most half a second old: a dict as lab/programs/writer.py writes it. {} before the first."""
+        """Its figures so far, at most half a second old: a dict as lab/programs/writer.py writes it. {} before the
+        first."""
         try:
             with open(self._state, encoding="ascii") as file:
                 return json.load(file)

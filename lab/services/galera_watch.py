@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the database servers themselves answer, all the time, for the campaign and the lab's tests; Pacemaker and our agent
-are not asked.
+"""What the database servers themselves answer, all the time, for the campaign and the lab's tests; Pacemaker and our
+agent are not asked.
 
     python3 -m lab.services.galera_watch USER PASSWORD_FILE n1=ADDRESS n2=ADDRESS ...
 
-Runs in the lab's network and asks each server four times a second, each in a thread of its own: one that hangs delays no
-other. Prints a line of JSON whenever an answer differs from the one before.
+Runs in the lab's network and asks each server four times a second, each in a thread of its own: one that hangs delays
+no other. Prints a line of JSON whenever an answer differs from the one before.
 """
 
 import json
@@ -62,7 +62,8 @@ def split(observed):
     """
     found = {node: one for node, one in observed.items() if one.status == "Primary"}
     if len({one.uuid for one in found.values()}) > 1 or any((one.size or 0) < len(found) for one in found.values()):
-        return ", ".join("%s: %s of %s" % (node, one.size, (one.uuid or "?")[:8]) for node, one in sorted(found.items()))
+        return ", ".join("%s: %s of %s" % (node, one.size, (one.uuid or "?")[:8]) for node,
+                         one in sorted(found.items()))
     return None
 
 
@@ -75,7 +76,8 @@ class Watch:
         self.changed = threading.Condition()
         targets = ["%s=%s" % (node.name, node.address) for node in lab.nodes]
         self.process = subprocess.Popen(
-            lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", "-m", "lab.services.galera_watch", user, password_file]
+            lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", "-m", "lab.services.galera_watch", user,
+                        password_file]
                        + targets),
             stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
         threading.Thread(target=self._read, daemon=True).start()
@@ -113,7 +115,8 @@ class Watch:
 def ask(pymysql, connection, user, password, address):
     """(connection, the server's answer as a dict)."""
     if connection is None:
-        connection = pymysql.connect(host=address, user=user, password=password, connect_timeout=LIMIT, read_timeout=LIMIT,
+        connection = pymysql.connect(host=address, user=user, password=password, connect_timeout=LIMIT,
+                                     read_timeout=LIMIT,
                                      write_timeout=LIMIT, autocommit=True)
     with connection.cursor() as cursor:
         cursor.execute(_QUERY)
@@ -156,7 +159,8 @@ def main(argv):
     with open(password_file, encoding="utf-8") as file:
         password = file.read().strip()
     lock = threading.Lock()
-    threads = [threading.Thread(target=poll, args=tuple(target.split("=")) + (user, password, lock)) for target in argv[2:]]
+    threads = [threading.Thread(target=poll, args=tuple(target.split("=")) + (user, password, lock))
+               for target in argv[2:]]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HAProxy in front of the lab's Galera cluster: on every node, with our check on port 9200 where the package brings it, and a VIP
-where one of them runs.
+"""HAProxy in front of the lab's Galera cluster: on every node, with our check on port 9200 where the package brings it,
+and a VIP where one of them runs.
 """
 
 import os
@@ -13,9 +13,9 @@ from lab.services import galera
 CONFIG_PATH = "/etc/haproxy/haproxy.cfg"
 CHECK_SOCKET = "quorate-galera-check.socket"
 
-# One node takes the writes; the stick table keeps them there when the first node comes back, so that a recovery interrupts clients
-# only once. The table has room for a new entry beside the old one (with 'size 1 nopurge' it never learns), and is not used for a
-# node that drains: without the condition HAProxy would go on sending new sessions there.
+# One node takes the writes; the stick table keeps them there when the first node comes back, so that a recovery
+# interrupts clients only once. The table has room for a new entry beside the old one (with 'size 1 nopurge' it never
+# learns), and is not used for a node that drains: without the condition HAProxy would go on sending new sessions there.
 CONFIG = """\
 global
     log /dev/log local0
@@ -42,7 +42,8 @@ listen galera
     default-server check inter 1s fastinter 250ms fall 2 rise 2 on-marked-down shutdown-sessions%(port)s
 %(servers)s
 %(members)s"""
-# Tells the condition above whether a node takes connections: it follows the state of the server above and asks nothing itself.
+# Tells the condition above whether a node takes connections: it follows the state of the server above and asks nothing
+# itself.
 _MEMBER = """
 backend galera.%(name)s
     option httpchk
@@ -61,7 +62,8 @@ def has_check(lab):
 def config(lab):
     """haproxy.cfg, the same on every node."""
     http = has_check(lab)
-    servers = "\n".join("    server %s %s:3306 id %d%s" % (node.name, node.address, number, " backup" if number > 1 else "")
+    servers = "\n".join("    server %s %s:3306 id %d%s" % (node.name, node.address, number, " backup" if number > 1
+                                                           else "")
                         for number, node in enumerate(lab.nodes, 1))
     matches = ["    stick match int(1) if { int(1),table_server_id(galera) %d } { nbsrv(galera.%s) gt 0 }"
                % (number, node.name) for number, node in enumerate(lab.nodes, 1)]
@@ -81,7 +83,8 @@ constraint order haproxy-clone then vip""" % lab.vip
 
 
 def set_up(lab, say=quiet, timeout=60.0):
-    """HAProxy on all nodes, each listening on the VIP whether the node has it or not; the check on port 9200; the VIP."""
+    """HAProxy on all nodes, each listening on the VIP whether the node has it or not; the check on port 9200; the
+    VIP."""
     text, http = config(lab), has_check(lab)
     for name in lab.node_names:
         lab.check(name, "cat >%s && echo net.ipv4.ip_nonlocal_bind=1 >/etc/sysctl.d/60-haproxy.conf && "
@@ -101,6 +104,7 @@ def answers(lab):
     """Whether the application reaches a database through the VIP."""
     script = ("import sys,pymysql; pymysql.connect(host=sys.argv[1], user=sys.argv[2], "
               "password=open(sys.argv[3]).read().strip(), connect_timeout=2, read_timeout=2).query('SELECT 1')")
-    done = subprocess.run(lab.client(["/usr/bin/python3", "-c", script, lab.vip, galera.USER, galera.password_file(lab)]),
+    done = subprocess.run(lab.client(["/usr/bin/python3", "-c", script, lab.vip, galera.USER,
+                                      galera.password_file(lab)]),
                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return done.returncode == 0

@@ -28,7 +28,8 @@ FURNITURE = os.path.join(PROGRAMS, "furniture.py")
 
 OTHERS = ("nova", "cinder", "heat", "neutron")
 VHOSTS = ("/one", "/two")
-POLICIES = (("/one", "ttl", "^ttl\\.", {"message-ttl": 86400000}), ("/", "limit", "^limited\\.", {"max-length": 1000000}))
+POLICIES = (("/one", "ttl", "^ttl\\.", {"message-ttl": 86400000}),
+            ("/", "limit", "^limited\\.", {"max-length": 1000000}))
 
 CONFIG = """\
 loopback_users = none
@@ -50,8 +51,8 @@ def prepare(lab, cookie=None):
 
 
 def create_command(lab, agent="ocf:quorate:rabbitmq", **parameters):
-    """The pcs command that creates the resource, a list. The peer's agent needs ordered=true, or each of its instances makes a
-    cluster of its own, and notify=true, to learn of the others' stop."""
+    """The pcs command that creates the resource, a list. The peer's agent needs ordered=true, or each of its instances
+    makes a cluster of its own, and notify=true, to learn of the others' stop."""
     peer = ["ordered=true", "notify=true"] if "heartbeat" in agent else []
     return (["pcs", "resource", "create", RESOURCE, agent] + ["%s=%s" % pair for pair in parameters.items()]
             + ["clone", "interleave=true"] + peer)
@@ -89,7 +90,8 @@ for word in sys.argv[1:]:
 def serving(lab):
     """Names of the nodes whose broker answers the AMQP header of a client in the lab's network."""
     targets = ["%s=%s" % (node.name, node.address) for node in lab.nodes]
-    done = subprocess.run(lab.client(["/usr/bin/python3", "-I", "-S", "-c", _GREET] + targets), stdin=subprocess.DEVNULL,
+    done = subprocess.run(lab.client(["/usr/bin/python3", "-I", "-S", "-c", _GREET] + targets),
+                          stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, text=True)
     return done.stdout.split()
 
@@ -103,15 +105,16 @@ def ctl(lab, node, *words, timeout=60.0):
 def running(lab, node):
     """The nodes that run according to the broker of `node`, by the lab's names; [] when it does not answer."""
     try:
-        found = json.loads(lab.run(node, ["rabbitmqctl", "cluster_status", "--formatter", "json"], 30).out)["running_nodes"]
+        found = json.loads(lab.run(node, ["rabbitmqctl", "cluster_status", "--formatter", "json"],
+                                   30).out)["running_nodes"]
     except (ValueError, KeyError, LabError):  # LabError: the node has no power
         return []
     return sorted(name.partition("@")[2] for name in found)
 
 
 def one_cluster(lab, nodes=None):
-    """Whether all of `nodes` (default: all) run according to each of them. They are asked at the same time: an answer takes a second
-    of CPU."""
+    """Whether all of `nodes` (default: all) run according to each of them. They are asked at the same time: an answer
+    takes a second of CPU."""
     wanted = set(nodes or lab.node_names)
     with ThreadPoolExecutor(len(wanted)) as pool:
         return all(wanted <= set(found) for found in pool.map(lambda node: running(lab, node), sorted(wanted)))
@@ -134,7 +137,8 @@ def wait_whole(lab, nodes=None, timeout=LIMIT):
     wait_serving(lab, wanted, timeout)
     while not one_cluster(lab, wanted):
         if time.monotonic() - began > timeout:
-            raise LabError("not one cluster after %.0f s: %s" % (timeout, {node: running(lab, node) for node in wanted}))
+            raise LabError("not one cluster after %.0f s: %s"
+                           % (timeout, {node: running(lab, node) for node in wanted}))
         time.sleep(0.5)
     return time.monotonic() - began
 
@@ -147,8 +151,8 @@ def wait_silent(lab, timeout=LIMIT):
 # -- the furniture: what an operator and an application put into a broker
 
 def furnish(lab, node=None):
-    """Five users with permissions, three vhosts, exchanges, bindings, policies; a durable classic and a quorum queue with
-    1,000 persistent messages each, all confirmed. Into the cluster of `node`."""
+    """Five users with permissions, three vhosts, exchanges, bindings, policies; a durable classic and a quorum queue
+    with 1,000 persistent messages each, all confirmed. Into the cluster of `node`."""
     node = node or lab.node_names[0]
     if not os.path.exists(password_file(lab)):
         with os.fdopen(os.open(password_file(lab), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -178,7 +182,8 @@ def missing(lab, node=None):
     have = {
         "user": {one["name"] for one in exported["users"]}, "vhost": {one["name"] for one in exported["vhosts"]},
         "permission": {"%s in %s" % (one["user"], one["vhost"]) for one in exported["permissions"]},
-        "policy": {one["name"] for one in exported["policies"]}, "exchange": {one["name"] for one in exported["exchanges"]},
+        "policy": {one["name"] for one in exported["policies"]},
+        "exchange": {one["name"] for one in exported["exchanges"]},
         "binding": {"%s to %s" % (one["source"], one["destination"]) for one in exported["bindings"]}}
     users = (USER,) + OTHERS
     wanted = {"user": users, "vhost": VHOSTS, "permission": ["%s in %s" % (user, vhost) for user in users
@@ -189,7 +194,8 @@ def missing(lab, node=None):
         found += ["%s %s" % (kind, name) for name in names if name not in have[kind]]
     if not found:
         counts = json.loads(_furniture(lab, "count", lab.address(node)))
-        found = ["%s: %s of %d messages" % (name, count, MESSAGES) for name, count in counts.items() if count != MESSAGES]
+        found = ["%s: %s of %d messages" % (name, count, MESSAGES) for name, count in counts.items()
+                 if count != MESSAGES]
     return found
 
 
@@ -202,10 +208,12 @@ def quorum_members(lab, node, queue="quorum"):
 def _furniture(lab, verb, host):
     argv = ["/usr/bin/python3", FURNITURE, verb, host, USER, password_file(lab), str(MESSAGES)]
     try:
-        done = subprocess.run(lab.client(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        done = subprocess.run(lab.client(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE,
                               text=True, timeout=120)
     except subprocess.TimeoutExpired:
         raise LabError("furniture.py %s at %s took more than 120 s" % (verb, host)) from None
     if done.returncode != 0:
-        raise LabError("furniture.py %s at %s failed: %s" % (verb, host, " ".join(done.stderr.strip().splitlines()[-1:])))
+        raise LabError("furniture.py %s at %s failed: %s" % (verb, host,
+                                                             " ".join(done.stderr.strip().splitlines()[-1:])))
     return done.stdout

@@ -19,8 +19,8 @@ LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests 
 
 @contextmanager
 def serving(name, nodes=None, before=None, create=galera.create, after=None, parameters=(), suite=SUITE, **how):
-    """A World whose cluster serves. nodes: those that hold data (default: all); before(lab), whose result are more parameters,
-    create(lab, **parameters) and after(lab) make the resource; how: for Lab.up."""
+    """A World whose cluster serves. nodes: those that hold data (default: all); before(lab), whose result are more
+    parameters, create(lab, **parameters) and after(lab) make the resource; how: for Lab.up."""
     deb = package()
     with cluster.Lab("%s-%d" % (name, os.getpid() % 1000000)) as lab:
         lab.up(suite=suite, deb=deb, **how)

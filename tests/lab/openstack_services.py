@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenStack's services of a lab under test: a lab with Debian's own on it, and our agents, called by hand as Pacemaker would."""
+"""OpenStack's services of a lab under test: a lab with Debian's own on it, and our agents, called by hand as Pacemaker
+would."""
 
 import os
 import threading
@@ -17,15 +18,16 @@ from tests.packaged import package
 
 AGENTS = ("cinder-volume", "heat-engine", "nova-novncproxy")
 OLD = "nova-consoleauth"
-PARAMETERS = {OLD: {"OCF_RESKEY_config": "/etc/nova19/nova.conf", "OCF_RESKEY_binary": "/opt/nova19/bin/nova-consoleauth"}}
+PARAMETERS = {OLD: {"OCF_RESKEY_config": "/etc/nova19/nova.conf",
+                    "OCF_RESKEY_binary": "/opt/nova19/bin/nova-consoleauth"}}
 OK, GENERIC, NOT_RUNNING, DEGRADED = 0, 1, 7, 190
 LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests look for
 
 
 @contextmanager
 def prepared(name, progress, kind="services", count=3):
-    """A Lab with database, broker and APIs, with the layer `kind`; none of what has an agent runs. progress: a `say` for what
-    takes minutes. Skips where there can be no lab, or no OpenStack."""
+    """A Lab with database, broker and APIs, with the layer `kind`; none of what has an agent runs. progress: a `say`
+    for what takes minutes. Skips where there can be no lab, or no OpenStack."""
     deb = package()
     try:
         layers = openstack.ensure(kind, progress)
@@ -46,7 +48,8 @@ class World:
     def act(self, agent, action, level=0):
         """The agent as Pacemaker would call it; recurring, so that it keeps in mind what it saw."""
         environment = {"OCF_ROOT": "/usr/lib/ocf", "OCF_RESOURCE_INSTANCE": agent, "OCF_CHECK_LEVEL": str(level),
-                       "OCF_RESKEY_CRM_meta_timeout": "90000", "OCF_RESOURCE_TYPE": agent, "OCF_RESOURCE_PROVIDER": "quorate"}
+                       "OCF_RESKEY_CRM_meta_timeout": "90000", "OCF_RESOURCE_TYPE": agent,
+                       "OCF_RESOURCE_PROVIDER": "quorate"}
         if action == "monitor":
             environment["OCF_RESKEY_CRM_meta_interval"] = "10000"
         environment.update(PARAMETERS.get(agent, {}))
@@ -69,7 +72,8 @@ class World:
     def expect(self, code, action, level=0, agents=None):
         """The same; each of them has to end with `code`."""
         found = self.all(action, level, agents)
-        assert dict.fromkeys(agents or self.agents, code) == {agent: done.rc for agent, done in found.items()}, "\n".join(
+        assert dict.fromkeys(agents or self.agents, code) == {agent: done.rc for agent,
+                                                              done in found.items()}, "\n".join(
             "%s: %s %s" % (agent, done.rc, done.err[-600:]) for agent, done in found.items())
         return found
 

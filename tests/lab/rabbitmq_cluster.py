@@ -17,8 +17,8 @@ MARK = "mark-of-the-test"
 
 @contextmanager
 def furnished(name, suite="bookworm", before=None, agent="ocf:quorate:rabbitmq", **parameters):
-    """A Lab whose cluster serves, with furniture and a mark beside each data directory. before(lab): between the first start
-    and the furniture."""
+    """A Lab whose cluster serves, with furniture and a mark beside each data directory. before(lab): between the first
+    start and the furniture."""
     deb = package()
     with cluster.Lab("%s-%d" % (name, os.getpid() % 1000000)) as lab:
         lab.up(suite=suite, deb=deb)
@@ -29,7 +29,8 @@ def furnished(name, suite="bookworm", before=None, agent="ocf:quorate:rabbitmq",
         except LabError:
             if "heartbeat" not in agent:
                 raise
-            lab.check("n1", ["pcs", "resource", "cleanup", rabbitmq.RESOURCE])  # on a busy machine its start runs out of time
+            lab.check("n1", ["pcs", "resource", "cleanup",
+                             rabbitmq.RESOURCE])  # on a busy machine its start runs out of time
             rabbitmq.wait_whole(lab, timeout=LIMIT)
         if before:
             before(lab)
@@ -64,7 +65,8 @@ def said(lab, node, argv, *words):
 def monitor(lab, node, level=0):
     """The Result of the agent's monitor by hand."""
     return lab.run(node, ["/usr/lib/ocf/resource.d/quorate/rabbitmq", "monitor"], 60, env=dict(
-        os.environ, PATH="/usr/sbin:/usr/bin:/sbin:/bin", OCF_ROOT="/usr/lib/ocf", OCF_RESOURCE_INSTANCE=rabbitmq.RESOURCE,
+        os.environ, PATH="/usr/sbin:/usr/bin:/sbin:/bin", OCF_ROOT="/usr/lib/ocf",
+        OCF_RESOURCE_INSTANCE=rabbitmq.RESOURCE,
         OCF_CHECK_LEVEL=str(level), OCF_RESKEY_CRM_meta_timeout="50000"))
 
 

@@ -24,8 +24,8 @@ def definitions(secret, vhosts=configuration.VHOSTS):
 
 
 def prepare(lab, secret, vhosts=configuration.VHOSTS):
-    """Write configuration and cookie on every node, and the users and virtual hosts, which each broker loads when it starts. Nothing
-    where the resource exists: with another cookie its brokers would refuse each other."""
+    """Write configuration and cookie on every node, and the users and virtual hosts, which each broker loads when it
+    starts. Nothing where the resource exists: with another cookie its brokers would refuse each other."""
     if lab.run(lab.node_names[0], ["pcs", "resource", "config", rabbitmq.RESOURCE]).rc == 0:
         return
     rabbitmq.prepare(lab)

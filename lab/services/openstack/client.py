@@ -31,8 +31,9 @@ class Call(NamedTuple):
 
 
 class Impact(NamedTuple):
-    """What a fault cost a client. silence: longest time without an answer, seconds; last: seconds from `since` to the first answer
-    after the last failure, None: no call failed, or the last one did; whole: whether the last call was answered."""
+    """What a fault cost a client. silence: longest time without an answer, seconds; last: seconds from `since` to the
+    first answer after the last failure, None: no call failed, or the last one did; whole: whether the last call was
+    answered."""
 
     calls: int
     failed: int
@@ -68,7 +69,8 @@ def parse(text: str) -> List[Call]:
 
 
 class Callers:
-    """Runs an RPC client for each service on the node with the APIs; and asks for the console's page, from this machine."""
+    """Runs an RPC client for each service on the node with the APIs; and asks for the console's page, from this
+    machine."""
 
     def __init__(self, lab, services):
         self._lab, self._node, self._pages = lab, deployment.api_node(lab), []
@@ -80,7 +82,8 @@ class Callers:
             if name in CALLS:
                 lab.run(self._node, ["rm", "-f", self._record(name)])
                 self._processes[name] = lab.popen(
-                    self._node, ["setpriv", "--pdeathsig", "TERM", "/usr/bin/python3", "-W", "ignore", "/var/lib/openstack_caller.py"] + list(CALLS[name])
+                    self._node, ["setpriv", "--pdeathsig", "TERM", "/usr/bin/python3", "-W", "ignore",
+                                 "/var/lib/openstack_caller.py"] + list(CALLS[name])
                     + ["oslo_rpc_server_ping", self._record(name)], stdout=-3, stderr=-3)
         self._thread = threading.Thread(target=lambda: inside.in_network(lab, self._browse), daemon=True)
         self._thread.start()

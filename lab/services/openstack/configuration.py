@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration of the lab's OpenStack services, as an operator of an active/passive control plane writes it. Pure.
 
-It has host names, not addresses, so that the texts are the same in every lab: n1, n2, ... are the nodes, `vip` is the database.
+It has host names, not addresses, so that the texts are the same in every lab: n1, n2, ... are the nodes, `vip` is the
+database.
 """
 
 REGION = "RegionOne"
@@ -26,7 +27,8 @@ username = %(user)s
 password = %(secret)s
 """
 
-# Services without an agent of ours; for lab/services/openstack/control_plane.py and lab/front_door/real_configuration.py.
+# Services without an agent of ours; for lab/services/openstack/control_plane.py and
+# lab/front_door/real_configuration.py.
 GLANCE = """\
 [DEFAULT]
 log_dir = /var/log/glance
@@ -158,8 +160,8 @@ wsgi-file = %(program)s
 
 
 def uwsgi(project, name, program, greenlets=True, processes=2):
-    """The .ini of an API. greenlets: it uses eventlet; then more than one thread ends in "cannot switch to a different thread" and
-    a process that accepts connections and never answers, so it gets processes instead."""
+    """The .ini of an API. greenlets: it uses eventlet; then more than one thread ends in "cannot switch to a different
+    thread" and a process that accepts connections and never answers, so it gets processes instead."""
     return _UWSGI % {"project": project, "name": name, "program": program, "processes": processes,
                      "threads": 1 if greenlets else 4}
 
@@ -191,7 +193,8 @@ def files(nodes, api, secret, key, nova19=False):
     nova = dict(given, sql=sql("nova", secret), api_sql=sql("nova_api", secret), rabbit=rabbit("nova", secret, nodes))
     found = {
         "/etc/keystone/keystone.conf": (_KEYSTONE % {"sql": sql("keystone", secret)}, "keystone"),
-        "/etc/cinder/cinder.conf": (_CINDER % cinder + "".join(_BACKEND % {"name": name} for name in BACKENDS), "cinder"),
+        "/etc/cinder/cinder.conf": (_CINDER % cinder + "".join(_BACKEND % {"name": name} for name in BACKENDS),
+                                    "cinder"),
         "/etc/heat/heat.conf": (_HEAT % heat, "heat"),
         "/etc/nova/nova.conf": (_NOVA % nova, "nova"),
         # Without this Debian's unit of nova-novncproxy ends at once, successfully.
@@ -202,7 +205,8 @@ def files(nodes, api, secret, key, nova19=False):
                        ("heat/heat-api", uwsgi("heat", "heat-api", "/usr/bin/heat-wsgi-api"))):
         found["/etc/%s-uwsgi.ini" % name] = (text, "root")
     if nova19:
-        old = dict(nova, sql=sql("nova19", secret), api_sql=sql("nova19_api", secret), rabbit=rabbit("nova19", secret, nodes),
+        old = dict(nova, sql=sql("nova19", secret), api_sql=sql("nova19_api", secret),
+                   rabbit=rabbit("nova19", secret, nodes),
                    port=CONSOLE_PORT + 1)
         found["/etc/nova19/nova.conf"] = (_NOVA19 % old, "nova")
     return found

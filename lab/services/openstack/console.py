@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A viewer of a console: a real WebSocket (RFC 6455) through nova-novncproxy with a real token, up to the name of the screen.
+"""A viewer of a console: a real WebSocket (RFC 6455) through nova-novncproxy with a real token, up to the name of the
+screen.
 
 lab/programs/console_end.py runs on a node and is the screen; connect() is the browser.
 """
@@ -126,5 +127,6 @@ def far_end(lab, port=5900):
     token = process.stdout.readline().strip()
     if not token:
         process.kill()
-        raise LabError("console_end.py gave no token: %s" % " / ".join(process.communicate()[1].strip().splitlines()[-3:]))
+        raise LabError("console_end.py gave no token: %s"
+                       % " / ".join(process.communicate()[1].strip().splitlines()[-3:]))
     return FarEnd(process, token)

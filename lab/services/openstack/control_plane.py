@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rest of a control plane, on the node with the APIs of a lab: glance, placement, nova's API, scheduler and conductor, and
-neutron, as Debian packages them, under systemd.
+"""The rest of a control plane, on the node with the APIs of a lab: glance, placement, nova's API, scheduler and
+conductor, and neutron, as Debian packages them, under systemd.
 
     lab.up(deb=..., layers=openstack.ensure("control", say))    # lab/images/openstack.py
     deployment.prepare(lab, say)
@@ -60,35 +60,30 @@ mechanism_drivers =
 """
 
 
-def glance(api, secret):
-    """(path, text) of glance's configuration."""
-    return "/etc/glance/glance-api.conf", configuration.GLANCE % {"sql": configuration.sql("glance", secret),
-                                                                  "auth": configuration.auth_text(api, "glance", secret)}
-
-
-def placement(api, secret):
-    """(path, text) of placement's configuration."""
-    return "/etc/placement/placement.conf", configuration.PLACEMENT % {"sql": configuration.sql("placement", secret),
-                                                                         "auth": configuration.auth_text(api, "placement", secret)}
+def _own(template, name, api, secret):
+    return template % {"sql": configuration.sql(name, secret), "auth": configuration.auth_text(api, name, secret)}
 
 
 def files(nodes, api, secret, key):
     """{path: (text, group)} of the node with the APIs. Pure."""
     auth = {name: configuration.auth_text(api, name, secret) for name in USERS}
     nova = configuration.files(nodes, api, secret, key)["/etc/nova/nova.conf"][0] + _NOVA % {
-        "api": api, "region": configuration.REGION, "auth": auth["nova"], "placement": auth["placement"], "neutron": auth["neutron"]}
-    neutron = _NEUTRON % {"rabbit": configuration.rabbit("neutron", secret, nodes), "sql": configuration.sql("neutron", secret),
+        "api": api, "region": configuration.REGION, "auth": auth["nova"], "placement": auth["placement"],
+        "neutron": auth["neutron"]}
+    neutron = _NEUTRON % {"rabbit": configuration.rabbit("neutron", secret, nodes),
+                          "sql": configuration.sql("neutron", secret),
                           "auth": auth["neutron"]}
     found = {"/etc/nova/nova.conf": (nova, "nova"), "/etc/neutron/neutron.conf": (neutron, "neutron"),
              "/etc/neutron/plugins/ml2/ml2_conf.ini": (_ML2, "neutron")}
-    for name, (path, text) in (("glance", glance(api, secret)), ("placement", placement(api, secret))):
-        found[path] = (text, name)
+    for name, path, template in (("glance", "/etc/glance/glance-api.conf", configuration.GLANCE),
+                                 ("placement", "/etc/placement/placement.conf", configuration.PLACEMENT)):
+        found[path] = (_own(template, name, api, secret), name)
     return found
 
 
 def sync_commands(secret):
-    """Tuples of (user, shell command) that make the schemas. The commands of one tuple run one after the other, the tuples in
-    parallel."""
+    """Tuples of (user, shell command) that make the schemas. The commands of one tuple run one after the other, the
+    tuples in parallel."""
     cell = "nova-manage cell_v2 map_cell0 --database_connection '%s'" % configuration.sql("nova_cell0", secret)
     return ((("nova", "nova-manage api_db sync"), ("nova", cell), ("nova", "nova-manage db sync"),
              ("nova", "nova-manage cell_v2 create_cell --name cell1")),

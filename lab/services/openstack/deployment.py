@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's OpenStack on a lab: keystone, cinder and heat with their databases and queues on our own Galera and RabbitMQ.
+"""Debian's OpenStack on a lab: keystone, cinder and heat with their databases and queues on our own Galera and
+RabbitMQ.
 
     lab.up(deb=..., layers=openstack.ensure("services", say))   # lab/images/openstack.py
     deployment.prepare(lab, say=print)                  # database, broker, configuration, schemas, users, APIs
     deployment.create(lab, say=print)                   # cinder-volume, heat-engine, nova-novncproxy under Pacemaker
     deployment.rest(lab).create_volume("one")           # as a user, over HTTP
 
-The APIs, cinder-scheduler and memcached run on the last node, under systemd: a fault of another node then hits the services there
-and not the APIs that clients call. Schemas and users are made once and kept beside the image as a dump.
+The APIs, cinder-scheduler and memcached run on the last node, under systemd: a fault of another node then hits the
+services there and not the APIs that clients call. Schemas and users are made once and kept beside the image as a dump.
 """
 
 import base64
@@ -79,7 +80,8 @@ def secret(lab):
         with open(secret_file(lab), encoding="ascii") as file:
             return file.read().strip()
     except OSError:
-        raise LabError("lab %s has no OpenStack; `lab openstack prepare --name %s` sets it up" % (lab.name, lab.name)) from None
+        raise LabError("lab %s has no OpenStack; `lab openstack prepare --name %s` sets it up"
+                       % (lab.name, lab.name)) from None
 
 
 # -- set it up
@@ -217,11 +219,12 @@ def start_apis(lab, timeout=120.0):
 # -- under Pacemaker
 
 def create_commands(lab):
-    """The pcs commands for the active/passive services, each a list: on the first two nodes, the first one if it can be, and
-    they stay where they are; the console pair together."""
+    """The pcs commands for the active/passive services, each a list: on the first two nodes, the first one if it can
+    be, and they stay where they are; the console pair together."""
     old = has_consoleauth(lab)
     words = ["resource defaults update resource-stickiness=1000",  # or all moves a second time when a node comes back
-             "resource create cinder-volume ocf:quorate:cinder-volume", "resource create heat-engine ocf:quorate:heat-engine"]
+             "resource create cinder-volume ocf:quorate:cinder-volume",
+             "resource create heat-engine ocf:quorate:heat-engine"]
     if old:
         words.append("resource create nova-consoleauth ocf:quorate:nova-consoleauth config=/etc/nova19/nova.conf "
                      "binary=/opt/nova19/bin/nova-consoleauth --group console")
@@ -229,7 +232,8 @@ def create_commands(lab):
     for name in RESOURCES[:2] + (("console",) if old else RESOURCES[2:]):
         words.append("constraint location %s prefers %s=200 %s=100" % ((name,) + tuple(lab.node_names[:2])))
         words.append("constraint location %s avoids %s" % (name, api_node(lab)))
-    # Not the console proxy: it needs the database only when a token is checked, and would wait for the last one to be promoted.
+    # Not the console proxy: it needs the database only when a token is checked, and would wait for the last one to be
+    # promoted.
     for name in RESOURCES[:2] + (("nova-consoleauth",) if old else ()):
         words.append("constraint order promote %s-clone then start %s kind=Optional" % (galera.RESOURCE, name))
         words.append("constraint order %s-clone then %s kind=Optional" % (rabbitmq.RESOURCE, name))
@@ -274,7 +278,8 @@ def status(lab):
         found = lab.run(name, "systemctl is-active %s rabbitmq-server cinder-volume heat-engine nova-novncproxy"
                         % " ".join(API_UNITS), 20).out.split()
         units = list(API_UNITS) + ["rabbitmq-server"] + list(RESOURCES)
-        lines.append("%-3s %s" % (name, " ".join(unit for unit, answer in zip(units, found) if answer == "active") or "-"))
+        lines.append("%-3s %s" % (name, " ".join(unit for unit, answer in zip(units, found) if answer == "active")
+                                  or "-"))
     for host, answer in sorted(rest(lab).volume_services().items()):
         lines.append("    cinder-volume %-24s %s" % (host, answer))
     return lines

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keystone, Cinder and Heat over HTTP, as a user's client calls them; the OpenStack commands take a second each to start.
+"""Keystone, Cinder and Heat over HTTP, as a user's client calls them; the OpenStack commands take a second each to
+start.
 
 Documented in the API references of Keystone v3, Block Storage v3 and Orchestration v1.
 """
@@ -15,7 +16,8 @@ SERVICES = (("volumev3", "http://%s:8776/v3/%%(project_id)s"), ("orchestration",
 
 
 class Rest:
-    """A session as the admin of project admin. address: of the node with the APIs; the caller must be able to reach it."""
+    """A session as the admin of project admin. address: of the node with the APIs; the caller must be able to reach
+    it."""
 
     def __init__(self, address, secret, timeout=20.0):
         import requests
@@ -43,7 +45,8 @@ class Rest:
         """The decoded answer; {} where it is empty. LabError unless the status is 2xx; with missing_ok None for 404."""
         path = path.replace("PROJECT", self.project or "")
         headers = {"OpenStack-API-Version": "volume 3.70"} if service == "cinder" else {}
-        answer = self._session.request(method, self._url(service, path), json=body, headers=headers, timeout=self._timeout)
+        answer = self._session.request(method, self._url(service, path), json=body, headers=headers,
+                                       timeout=self._timeout)
         if missing_ok and answer.status_code == 404:
             return None
         if answer.status_code // 100 != 2:
@@ -83,7 +86,8 @@ class Rest:
     # -- cinder
 
     def create_volume(self, name):
-        """Request a volume of 1 GB; its id. Cinder's fake driver calls every backend `fake`, so the scheduler chooses one."""
+        """Request a volume of 1 GB; its id. Cinder's fake driver calls every backend `fake`, so the scheduler chooses
+        one."""
         return self.ask("POST", "cinder", "/v3/PROJECT/volumes", {"volume": {"name": name, "size": 1}})["volume"]["id"]
 
     def volume(self, volume, kind="volume"):
@@ -122,7 +126,8 @@ class Rest:
 
     def create_stack(self, name, seconds=0):
         """Request a stack of one resource that takes `seconds` to make; its id."""
-        resource = {"type": "OS::Heat::TestResource", "properties": {"value": name, "action_wait_secs": {"create": seconds}}}
+        resource = {"type": "OS::Heat::TestResource", "properties": {"value": name,
+                                                                     "action_wait_secs": {"create": seconds}}}
         template = {"heat_template_version": "2018-08-31", "resources": {"one": resource}}
         body = {"stack_name": name, "template": template, "timeout_mins": 5}
         return self.ask("POST", "heat", "/v1/PROJECT/stacks", body)["stack"]["id"]

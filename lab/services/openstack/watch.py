@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which service runs on which node, ten times a second, read from the kernel: neither Pacemaker nor our agent is asked."""
+"""Which service runs on which node, ten times a second, read from the kernel: neither Pacemaker nor our agent is
+asked."""
 
 import os
 import threading
@@ -21,9 +22,9 @@ def service_of(argv, names):
 
 
 class Watch:
-    """Takes samples until close(). samples: how many; slowest: the longest pause between two, seconds; changes: each sample that
-    differs from the one before, as (unix seconds, {service: {node: number of processes}}); doubles: those of them with a service
-    on two nodes."""
+    """Takes samples until close(). samples: how many; slowest: the longest pause between two, seconds; changes: each
+    sample that differs from the one before, as (unix seconds, {service: {node: number of processes}}); doubles: those
+    of them with a service on two nodes."""
 
     def __init__(self, lab, names):
         self._lab, self._names, self._known = lab, frozenset(names), {}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ocf:quorate:galera in a Pacemaker bundle: podman containers with the host's network and data, attributes on the host."""
+"""ocf:quorate:galera in a Pacemaker bundle: podman containers with the host's network and data, attributes on the
+host."""
 
 import pytest
 
@@ -9,8 +10,9 @@ from lab.services import galera
 from tests.lab.galera_cluster import SUITE, assert_lost, assert_whole, eventually, serving
 from tests.packaged import package
 
-# The containers get the node's own programs and a copy of its configuration. libqb has to keep its sockets apart from those of
-# the host: with the host's network they share the abstract ones. The rest is for a container within the lab's container.
+# The containers get the node's own programs and a copy of its configuration. libqb has to keep its sockets apart from
+# those of the host: with the host's network they share the abstract ones. The rest is for a container within the lab's
+# container.
 IMAGE = r"""
 set -e
 printf '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n' \
@@ -27,7 +29,8 @@ tar -c . | podman import - localhost/node:1
 BUNDLE = """pcs resource bundle create db-bundle container podman image=localhost/node:1 replicas=3 replicas-per-host=1
 promoted-max=3 network=host run-command=/usr/sbin/pacemaker-remoted""".split() + [
     "options=--cgroups=disabled --user=root --log-driver=k8s-file", "network", "control-port=3121"]
-SHARED = ("/usr", "/var/lib/mysql", "/var/log/mysql", "/var/lib/quorate", "/run/mysqld")  # the last one for clients on the host
+SHARED = ("/usr", "/var/lib/mysql", "/var/log/mysql", "/var/lib/quorate",
+          "/run/mysqld")  # the last one for clients on the host
 
 
 def create(lab, **parameters):
@@ -38,7 +41,8 @@ def create(lab, **parameters):
     for number, path in enumerate(SHARED):
         words += ["storage-map", "id=shared-%d" % number, "source-dir=" + path, "target-dir=" + path, "options=rw"]
     lab.check("n1", words + ["--disabled"])
-    lab.check("n1", ["pcs", "resource", "create", galera.RESOURCE, "ocf:quorate:galera", "wsrep_cluster_address=gcomm://n1,n2,n3",
+    lab.check("n1", ["pcs", "resource", "create", galera.RESOURCE, "ocf:quorate:galera",
+                     "wsrep_cluster_address=gcomm://n1,n2,n3",
                      "meta", "container-attribute-target=host", "bundle", "db-bundle"])
     lab.check("n1", ["pcs", "resource", "enable", "db-bundle"])
 
@@ -52,7 +56,8 @@ def world():
 
 def test_the_attributes_are_the_hosts(world):
     assert_whole(world)
-    shown = eventually(world, "n1", ["attrd_updater", "-Q", "-A", "-n", "master-db"], 'host="n1"', 'host="n2"', 'host="n3"')
+    shown = eventually(world, "n1", ["attrd_updater", "-Q", "-A", "-n", "master-db"], 'host="n1"', 'host="n2"',
+                       'host="n3"')
     assert "db-bundle" not in shown
     eventually(world, "n1", ["quorate", "explain", "db"], "n1", "n2", "n3", "synced")
 

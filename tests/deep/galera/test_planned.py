@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clients feel of planned work on the node that HAProxy writes to: nothing. A client writes through the VIP all the time.
+"""What clients feel of planned work on the node that HAProxy writes to: nothing. A client writes through the VIP all
+the time.
 
-Each way several times, since the moment within the intervals of HAProxy's checks and of the monitors decides most of it.
+Each way several times, since the moment within the intervals of HAProxy's checks and of the monitors decides most of
+it.
 """
 
 from contextlib import contextmanager
@@ -41,14 +43,16 @@ def cluster_stop(lab, by, node):
 
 @contextmanager
 def address_elsewhere(lab, node):
-    """The virtual address, with the sessions open through it, is not what these tests are about: it stays off that node."""
+    """The virtual address, with the sessions open through it, is not what these tests are about: it stays off that
+    node."""
     by = next(one for one in lab.node_names if one != node)
     lab.check(by, ["pcs", "resource", "ban", "vip", node, "--wait=60"], 90)
     yield by
     lab.check(by, ["pcs", "resource", "clear", "vip", node])
 
 
-@pytest.mark.parametrize("act", [ban, standby, cluster_stop], ids=["moved away", "standby", "cluster stopped on the node"])
+@pytest.mark.parametrize("act", [ban, standby, cluster_stop],
+                         ids=["moved away", "standby", "cluster stopped on the node"])
 def test_no_transaction_fails(world, act, tmp_path):
     felt = []
     with galera.Client(world.lab, str(tmp_path)) as client:
@@ -56,7 +60,8 @@ def test_no_transaction_fails(world, act, tmp_path):
             writer = world.lab.wait(lambda: galera.writer_node(world.lab), LIMIT, "HAProxy writes nowhere")
             with address_elsewhere(world.lab, writer) as by:
                 client.scene()
-                world.lab.wait(lambda: client.figures().get("scene", {}).get("acked", 0) > 20, LIMIT, "nothing is written")
+                world.lab.wait(lambda: client.figures().get("scene", {}).get("acked", 0) > 20, LIMIT,
+                               "nothing is written")
                 client.scene()
                 act(world.lab, by, writer)
                 assert_whole(world)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ocf:quorate:galera with a member on a Pacemaker Remote node, whose name in Pacemaker is not the one that Galera knows."""
+"""ocf:quorate:galera with a member on a Pacemaker Remote node, whose name in Pacemaker is not the one that Galera
+knows."""
 
 import pytest
 
@@ -32,7 +33,8 @@ def world():
 
 def test_it_is_promoted_there_too(world):
     assert_whole(world)
-    assert wait_for(lambda: world.lab.promoted("db") == ["n1", "n2", REMOTE], LIMIT), text(world, "n1", ["crm_mon", "-1A"])
+    assert wait_for(lambda: world.lab.promoted("db") == ["n1", "n2", REMOTE], LIMIT), text(world, "n1",
+                                                                                           ["crm_mon", "-1A"])
     eventually(world, "n1", ["quorate", "explain", "db"], REMOTE, "synced")
 
 

@@ -56,7 +56,8 @@ def haproxys_word(world, node):
               "s.sendall(b'show stat\\n'); f=s.makefile(); rows=csv.DictReader(f); "
               "[print(r['svname'], r['status'], r['check_status'], r['check_code']) for r in rows "
               "if r['# pxname']=='galera' and r['svname'] not in ('FRONTEND','BACKEND')]")
-    return {line.split()[0]: tuple(line.split()[1:]) for line in text(world, node, ["python3", "-c", script]).splitlines()}
+    return {line.split()[0]: tuple(line.split()[1:]) for line in text(world, node,
+                                                                      ["python3", "-c", script]).splitlines()}
 
 
 def test_haproxy_3_0_has_all_three_up_by_the_check(world):
@@ -72,7 +73,8 @@ def test_clients_through_the_vip_go_on_when_the_writer_is_killed(world, tmp_path
         kill(world.lab, writer)
         assert_lost(world, [writer])
         client.scene()  # what counts from here was written to another node
-        world.lab.wait(lambda: client.figures().get("scene", {}).get("acked", 0) > 20, LIMIT, "nothing is written any more")
+        world.lab.wait(lambda: client.figures().get("scene", {}).get("acked", 0) > 20, LIMIT,
+                       "nothing is written any more")
         assert_whole(world)
         assert client.stop()["acked"] > 0
     assert galera.verify(world.lab, client.record) == {node: [] for node in world.nodes}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node with an older version of the package and two with this one form one cluster, fail and come back; then the node is
-upgraded while its server runs. The older version is built from this checkout's history: $QUORATE_OLD, a commit.
+"""A node with an older version of the package and two with this one form one cluster, fail and come back; then the node
+is upgraded while its server runs. The older version is built from this checkout's history: $QUORATE_OLD, a commit.
 """
 
 import base64
@@ -23,7 +23,8 @@ OLD = os.environ.get("QUORATE_OLD", "2f49ab3")  # the last commit before modules
 @pytest.fixture(scope="module")
 def old(tmp_path_factory):
     """The older version's package, a path."""
-    known = subprocess.run(["git", "cat-file", "-e", OLD + "^{commit}"], cwd=ROOT, stderr=subprocess.DEVNULL, check=False)
+    known = subprocess.run(["git", "cat-file", "-e", OLD + "^{commit}"], cwd=ROOT, stderr=subprocess.DEVNULL,
+                           check=False)
     if known.returncode:
         pytest.skip("commit %s is not in this checkout's history; name one in QUORATE_OLD" % OLD)
     tree = tmp_path_factory.mktemp("old")
@@ -41,7 +42,8 @@ def install(lab, node, path):
 
 def version(lab, node):
     """Which of the two layouts is installed."""
-    return "new" if lab.run(node, "test -d /usr/lib/python3/dist-packages/quorate/galera/election", 10).rc == 0 else "old"
+    return "new" if lab.run(node, "test -d /usr/lib/python3/dist-packages/quorate/galera/election",
+                            10).rc == 0 else "old"
 
 
 def kill_all(lab, name):
@@ -72,7 +74,8 @@ def test_galera(old):
         assert_whole(world)
         for node in lab.node_names:
             explained = lab.check(node, ["quorate", "explain", galera.RESOURCE], 30)
-            assert all(name in explained for name in lab.node_names) and "?" not in explained.split("decision")[0], explained
+            assert all(name in explained
+                       for name in lab.node_names) and "?" not in explained.split("decision")[0], explained
         before, after = upgraded(lab, "n1", "mariadbd", package())
         assert (before, "new") == (after, version(lab, "n1"))
         assert_whole(world)

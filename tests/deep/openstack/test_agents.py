@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The console pair: nova-consoleauth of nova 19, the last that had it, with nova-novncproxy; by hand on one node, then with the
-other services under Pacemaker, where a node loses its power.
+"""The console pair: nova-consoleauth of nova 19, the last that had it, with nova-novncproxy; by hand on one node, then
+with the other services under Pacemaker, where a node loses its power.
 
-The rest by hand: tests/lab/openstack/test_agents.py. Every other fault under Pacemaker: scripts/faults --service openstack.
+The rest by hand: tests/lab/openstack/test_agents.py. Every other fault under Pacemaker: scripts/faults --service
+openstack.
 """
 
 import os
@@ -90,6 +91,7 @@ def test_a_console_opens_with_its_token_after_the_node_lost_its_power(world):
         world.lab.wait(lambda: deployment.where(world.lab).get("nova-novncproxy") not in (None, before), FAILOVER,
                        "no failover", every=2)
         after = deployment.where(world.lab)["nova-novncproxy"]
-        assert within(LIMIT, lambda: screen(world, after, far.token) == "quorate console"), screen(world, after, far.token)
+        assert within(LIMIT, lambda: screen(world, after, far.token) == "quorate console"), screen(world, after,
+                                                                                                   far.token)
     finally:
         far.close()

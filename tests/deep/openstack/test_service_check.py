@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""service-check in front of Debian's own services of a control plane, each on its real unit: it works, it is frozen, it goes on,
-it is stopped, it is back; without its broker and its database; and over HTTP, as HAProxy asks it.
+"""service-check in front of Debian's own services of a control plane, each on its real unit: it works, it is frozen, it
+goes on, it is stopped, it is back; without its broker and its database; and over HTTP, as HAProxy asks it.
 """
 
 import pytest
@@ -92,7 +92,8 @@ def test_an_outage_of_broker_or_database_is_told_and_takes_no_node_out(world, po
 
 
 def test_haproxy_hears_of_it(world):
-    world.lab.check(world.node, ["systemd-run", "--quiet", "--unit=asked", "service-check", "--listen", "0.0.0.0:%d" % PORT, "nova-api"])
+    world.lab.check(world.node, ["systemd-run", "--quiet", "--unit=asked", "service-check", "--listen", "0.0.0.0:%d"
+                                 % PORT, "nova-api"])
 
     def status():
         return world.lab.run(world.lab.node_names[0], ["curl", "-s", "-o", "/dev/null", "-m", "5", "-w", "%{http_code}",

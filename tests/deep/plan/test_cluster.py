@@ -21,7 +21,8 @@ PLAN = "/root/plan.toml"
 
 
 def example(lab, node, name, path):
-    """Put an example into a node, with the lab's own fence device for each node, and a unit for Apache, which is not there."""
+    """Put an example into a node, with the lab's own fence device for each node, and a unit for Apache, which is not
+    there."""
     with open(os.path.join(ROOT, "examples", "plan-%s.toml" % name), encoding="utf-8") as file:
         lines = [line for line in file.read().splitlines() if not line.startswith("fence = ")]
     lab.check(node, "cat >%s" % path, stdin="\n".join(
@@ -103,9 +104,11 @@ def test_the_full_example_as_a_shadow(lab):
     """Every resource there is, on a copy of this cluster's configuration; crm_simulate then shows that all start."""
     example(lab, "n1", "three-controllers", "/root/full.toml")
     said = lab.check("n1", "quorate plan pcs /root/full.toml --shadow /root/full.xml", LIMIT * 2)
-    command = next(line.partition(":")[2].strip() for line in said.splitlines() if line.startswith("What the cluster would"))
+    command = next(line.partition(":")[2].strip() for line in said.splitlines()
+                   if line.startswith("What the cluster would"))
     shown = lab.check("n1", command)
-    for name in ("haproxy:2", "vip-public", "galera:2", "rabbitmq:2", "memcached:2", "httpd:2", "cinder-volume", "heat-engine",
+    for name in ("haproxy:2", "vip-public", "galera:2", "rabbitmq:2", "memcached:2", "httpd:2", "cinder-volume",
+                 "heat-engine",
                  "nova-novncproxy", "fence-n3"):
         assert any(line.split()[1:3] == ["Start", name] for line in shown.splitlines()), (name, shown)
     assert "galera" not in lab.check("n1", ["cibadmin", "-Q", "-o", "resources"]), "the running cluster was changed"
@@ -113,7 +116,8 @@ def test_the_full_example_as_a_shadow(lab):
 
 
 def shadow_differs(lab):
-    """quorate diff of /root/full.toml, against the shadow: Pacemaker's tools take it for the cluster's configuration."""
+    """quorate diff of /root/full.toml, against the shadow: Pacemaker's tools take it for the cluster's
+    configuration."""
     done = lab.run("n1", "CIB_file=/root/full.xml quorate diff /root/full.toml", 60)
     return done.rc, done.out
 
@@ -121,7 +125,8 @@ def shadow_differs(lab):
 def test_the_commands_build_a_cluster_that_is_as_described(built):
     data = well(built)
     assert words(data) == dict(dict.fromkeys(
-        ("haproxy", "vip-internal", "galera", "rabbitmq", "memcached", "fence", "fence-n1", "fence-n2", "fence-n3"), "well"))
+        ("haproxy", "vip-internal", "galera", "rabbitmq", "memcached", "fence", "fence-n1", "fence-n2", "fence-n3"),
+        "well"))
     assert data["addresses"] == {"vip-internal": built.vip}
     assert {one["name"] for one in data["haproxy"]} >= {"galera_cluster"}
     galera.users(built)

@@ -45,7 +45,8 @@ def test_the_page_makes_a_control_plane_of_three_bare_machines(lab):
     said = []
     for words in deployment.documented("on one node"):
         if words.endswith("--watch"):  # it ends when the reader has seen enough
-            lab.wait(lambda: lab.run("n1", words.replace(" --watch", ""), 60).rc == 0, LIMIT, "not well: %s" % status(lab))
+            lab.wait(lambda: lab.run("n1", words.replace(" --watch", ""), 60).rc == 0, LIMIT, "not well: %s"
+                     % status(lab))
             words = "timeout --preserve-status -s INT 5 " + words
             said.append(lab.run("n1", words, 60).out)
         else:
@@ -74,7 +75,8 @@ def status(lab):
 
 def test_the_vip_leaves_a_node_before_work_on_it(lab):
     def holder():
-        return next(one["nodes"][0] for one in status(lab)["instances"] if one["service"] == "vip-internal" and one["nodes"])
+        return next(one["nodes"][0] for one in status(lab)["instances"] if one["service"] == "vip-internal"
+                    and one["nodes"])
 
     before = holder()
     other = next(name for name in lab.node_names if name != before)

@@ -25,7 +25,8 @@ def brokers(lab):
 
 def test_a_live_resource_moves_over():
     """No broker stops, nothing is gone, and the new agent then keeps what the old one would have wiped."""
-    with furnished("tmqmove", agent="ocf:heartbeat:rabbitmq-cluster", set_policy='ha-all ^ha\\. {"ha-mode":"all"}') as lab:
+    with furnished("tmqmove", agent="ocf:heartbeat:rabbitmq-cluster",
+                   set_policy='ha-all ^ha\\. {"ha-mode":"all"}') as lab:
         before = brokers(lab)
         client = Client(lab, rate=50)
         assert wait_for(lambda: len(client.numbers("confirmed")) > 50, LIMIT)

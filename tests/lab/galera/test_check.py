@@ -101,7 +101,8 @@ def take_apart(data):
 
 
 def length(head):
-    return int(next(line.partition(":")[2] for line in head.split("\r\n") if line.lower().startswith("content-length:")))
+    return int(next(line.partition(":")[2] for line in head.split("\r\n")
+                    if line.lower().startswith("content-length:")))
 
 
 @pytest.fixture
@@ -171,7 +172,8 @@ def test_lengths_are_exact(check):
     status, head, body = check.ask()
     assert (200, len(body)) == (status, length(head))
     assert b"synced" in body
-    assert (200, length(head), b"") == (check.ask(method="HEAD")[0], length(check.ask(method="HEAD")[1]), check.ask(method="HEAD")[2])
+    assert (200, length(head), b"") == (check.ask(method="HEAD")[0], length(check.ask(method="HEAD")[1]),
+                                        check.ask(method="HEAD")[2])
     status, head, body = check.ask("*", "OPTIONS")
     assert (200, len(body)) == (status, length(head))
     assert 405 == check.ask(method="POST")[0]
@@ -180,7 +182,8 @@ def test_lengths_are_exact(check):
 
 def test_curl_keeps_its_connection(check):
     url = "http://127.0.0.1:%d/" % check.port
-    done = subprocess.run(["curl", "-sS", "-o", "/dev/null", "-o", "/dev/null", "-w", "%{http_code} %{num_connects}\n", url, url],
+    done = subprocess.run(["curl", "-sS", "-o", "/dev/null", "-o", "/dev/null", "-w", "%{http_code} %{num_connects}\n",
+                           url, url],
                           stdout=subprocess.PIPE, universal_newlines=True, timeout=30)
     assert "200 1\n200 0\n" == done.stdout
 
@@ -283,7 +286,8 @@ def test_desynced_node_by_policy(check, database):
 
 
 def sql(database, text):
-    subprocess.run(["mariadb", "--no-defaults", "-S", database.path("run", "my.sock"), "-e", text], check=True, timeout=30)
+    subprocess.run(["mariadb", "--no-defaults", "-S", database.path("run", "my.sock"), "-e", text], check=True,
+                   timeout=30)
 
 
 # As a command

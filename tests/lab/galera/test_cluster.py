@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ocf:quorate:galera on a real cluster: what is killed, frozen, cut or broken comes back, or says for whom it waits.
 
-The quick, deterministic core of scripts/faults, in the order written here, each test from a whole cluster. Clients write
-to all three nodes all the time; after each test every acknowledged write must be on every node.
+The quick, deterministic core of scripts/faults, in the order written here, each test from a whole cluster. Clients
+write to all three nodes all the time; after each test every acknowledged write must be on every node.
 """
 
 import os
@@ -47,7 +47,8 @@ def whole(quiet, tmp_path):
     clients = []
     for node in quiet.lab.nodes:
         (tmp_path / node.name).mkdir()
-        clients.append(galera.Client(quiet.lab, str(tmp_path / node.name), node.address, rate=10, workers=1).__enter__())
+        clients.append(galera.Client(quiet.lab, str(tmp_path / node.name), node.address, rate=10,
+                                     workers=1).__enter__())
     yield quiet
     assert_whole(quiet)
     for client in clients:
@@ -94,7 +95,8 @@ def test_garbage_in_grastate_and_an_empty_gvwstate(whole):
 @pytest.mark.parametrize("break_it, mend_it, words", [
     ("mv %s %s.away" % (LOGS, LOGS), "rm -rf %s; mv %s.away %s" % (LOGS, LOGS, LOGS), (LOGS, "missing")),
     ("chown root /var/lib/mysql", "chown mysql /var/lib/mysql", ("/var/lib/mysql belongs to uid 0",)),
-    ("printf '[mysqld]\\nno_such_option=1\\n' >/etc/mysql/mariadb.conf.d/99-bad.cnf", "rm /etc/mysql/mariadb.conf.d/99-bad.cnf",
+    ("printf '[mysqld]\\nno_such_option=1\\n' >/etc/mysql/mariadb.conf.d/99-bad.cnf",
+     "rm /etc/mysql/mariadb.conf.d/99-bad.cnf",
      ("no_such_option",)),
 ], ids=["no log directory", "wrong owner", "bad option"])
 def test_a_broken_installation_is_named(whole, break_it, mend_it, words):
@@ -132,7 +134,8 @@ class Writers:
     def __init__(self, world):
         self.nodes = world.nodes
         self.seen = []  # a tuple of the names that answered 200, each time
-        self.process = subprocess.Popen(world.lab.client(["/usr/bin/python3", "-c", ASK] + [one.address for one in world.lab.nodes]),
+        self.process = subprocess.Popen(world.lab.client(["/usr/bin/python3", "-c", ASK]
+                                                         + [one.address for one in world.lab.nodes]),
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -142,7 +145,8 @@ class Writers:
 
     def one(self, *others_than):
         """The writer, once there is one that is none of those."""
-        assert wait_for(lambda: self.seen and self.seen[-1] and self.seen[-1][0] not in others_than, LIMIT, 0.05), self.seen[-5:]
+        assert wait_for(lambda: self.seen and self.seen[-1] and self.seen[-1][0] not in others_than, LIMIT,
+                        0.05), self.seen[-5:]
         return self.seen[-1][0]
 
     def end(self):
@@ -184,7 +188,8 @@ def test_a_stop_that_cannot_succeed_says_so_and_the_node_is_fenced(quiet):
     freezer = Freezer(lab, "n3")
     try:
         freezer.freeze()
-        eventually(quiet, "n1", ["crm_mon", "-1fr"], "stop on n3 returned 'error' (Not stopped: ", "still there after SIGKILL")
+        eventually(quiet, "n1", ["crm_mon", "-1fr"], "stop on n3 returned 'error' (Not stopped: ",
+                   "still there after SIGKILL")
     finally:
         freezer.thaw()  # or not even the lab's power could end it
     assert wait_for(lambda: power_log(quiet).count("by the cluster") > before, LIMIT, 0.5)

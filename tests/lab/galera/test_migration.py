@@ -31,7 +31,8 @@ def _servers(lab):
 
 def _journal(lab):
     """What HAProxy and the check said on each node."""
-    return "\n".join(lab.run(name, "journalctl -q -o short-precise -u haproxy -u 'quorate-galera-check*' | grep -v -e ' 0/0/' | tail -40").out
+    return "\n".join(lab.run(name,
+                             "journalctl -q -o short-precise -u haproxy -u 'quorate-galera-check*' | grep -v -e ' 0/0/' | tail -40").out
                      for name in lab.node_names)
 
 

@@ -38,7 +38,8 @@ def missing(where):
 
 
 class Proxy:
-    """HAProxy with the proxies of a text; {name} in it is a free port, the same for the same name. Master and worker."""
+    """HAProxy with the proxies of a text; {name} in it is a free port, the same for the same name. Master and
+    worker."""
 
     def __init__(self, home, proxies, where="here", **ports):
         self.home, self.ports = str(home), ports
@@ -55,7 +56,8 @@ class Proxy:
             os.chmod(self.home, 0o755)
             argv = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", _IN_IMAGE, "inside",
                     base.path(where), self.home, empty]
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
         until(self._ready, 20, "HAProxy")
 
     def _ready(self):

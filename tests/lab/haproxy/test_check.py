@@ -37,7 +37,8 @@ listen page
     bind 127.0.0.1:{page}
     stats enable
 """
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="signals processes of another user and mounts images: run as root")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0,
+                                reason="signals processes of another user and mounts images: run as root")
 
 
 @pytest.fixture(params=["here", "trixie"])
@@ -52,7 +53,8 @@ def proxy(request, tmp_path):
         one = Proxy(tmp_path, PROXIES, request.param, live=live.getsockname()[1])
         one.live = live
         try:
-            until(lambda: "app,BACKEND" in one.tell("show stat") and column(one, "app", "BACKEND") == "DOWN", 20, "DOWN")
+            until(lambda: "app,BACKEND" in one.tell("show stat") and column(one, "app", "BACKEND") == "DOWN", 20,
+                  "DOWN")
             yield one
         finally:
             one.end()
@@ -69,7 +71,8 @@ def check(proxy, *words, user=None):
     argv = [CHECK, "--socket", proxy.socket, "--pidfile", proxy.pidfile] + list(words)
     if user is not None:
         argv = ["setpriv", "--reuid=%d" % user, "--regid=%d" % user, "--clear-groups", by_others(CHECK)] + argv[1:]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20)
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=20)
     assert "" == done.stderr
     assert 1 == len(done.stdout.splitlines())
     return done.returncode, done.stdout.strip()
@@ -85,7 +88,8 @@ def test_it_serves_and_says_what_it_lacks(proxy):
 
 
 def test_named_ones_are_needed(proxy):
-    assert (1, "HAProxy has no listener called nix; it has: database, web and page.") == check(proxy, "--require", "nix")
+    assert (1, "HAProxy has no listener called nix; it has: database, web and page.") == check(proxy, "--require",
+                                                                                               "nix")
     assert (1, "HAProxy has no server that is up in the backend app.") == check(proxy, "--backend", "app")
     assert 0 == check(proxy, "--backend", "database")[0]
 
@@ -147,7 +151,8 @@ def test_no_answer_for_another_reason_ends_in_time(proxy):
 
 
 def test_one_that_hangs_awake_is_known_by_its_clients(proxy):
-    """No signal stopped it, as far as can be seen, and who connects waits. (It is stopped; what says so is left out.)"""
+    """No signal stopped it, as far as can be seen, and who connects waits. (It is stopped; what says so is left
+    out.)"""
     class Awake(Processes):
         def get(self, pid):
             process = Processes.get(self, pid)
@@ -174,7 +179,8 @@ def test_without_rights_it_is_unknown(proxy):
     for path in (os.path.dirname(proxy.home), os.path.dirname(os.path.dirname(proxy.home))):
         os.chmod(path, 0o755)
     code, sentence = check(proxy, user=65534)
-    assert (3, True) == (code, "no permission to use its stats socket" in sentence and "owner root, group root, mode 600" in sentence)
+    assert (3, True) == (code, "no permission to use its stats socket" in sentence
+                         and "owner root, group root, mode 600" in sentence)
 
 
 def test_without_a_stats_socket_it_is_unknown_while_a_process_runs(proxy):
@@ -197,7 +203,8 @@ def test_a_soft_stop_is_no_service(proxy):
 
 def test_resident_it_answers_http(proxy):
     port = free_port()
-    process = subprocess.Popen([CHECK, "--listen", "127.0.0.1:%d" % port, "--socket", proxy.socket, "--pidfile", proxy.pidfile],
+    process = subprocess.Popen([CHECK, "--listen", "127.0.0.1:%d" % port, "--socket", proxy.socket, "--pidfile",
+                                proxy.pidfile],
                                stdin=subprocess.DEVNULL)
 
     def says(code, path="/"):
@@ -205,7 +212,8 @@ def test_resident_it_answers_http(proxy):
 
     try:
         until(lambda: says(200), 20, "200")
-        assert b'quorate_haproxy_backend_servers_up{name="database"} 1' in exchange(port, b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert b'quorate_haproxy_backend_servers_up{name="database"} 1' in exchange(port,
+                                                                                    b"GET /metrics HTTP/1.0\r\n\r\n")
         proxy.signal(signal.SIGSTOP)
         until(lambda: says(503), 20, "503")
         proxy.signal(signal.SIGCONT)
@@ -228,19 +236,22 @@ def test_keepalived_accepts_the_example(tmp_path):
         text = file.read()
     config = tmp_path / "keepalived.conf"
     config.write_text(text.replace("/usr/bin/haproxy-check", "/bin/true").replace("eth0", interfaces[0]))
-    done = subprocess.run([KEEPALIVED, "-t", "-f", str(config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run([KEEPALIVED, "-t", "-f", str(config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
     assert (0, "") == (done.returncode, done.stdout)
 
 
 def test_half_an_answer_and_somebody_else_are_unknown(tmp_path):
     """A stand-in, since no HAProxy does it on demand: it closes in the middle, or is another program."""
     for said, words in ((b"Name: HAProxy\nPid: 7\n\n# pxname,svname,status\nweb,FRONT", "an incomplete answer"),
-                        (b"", "an incomplete answer"), (b"220 mail.example ESMTP\r\n", "is not HAProxy's stats socket")):
+                        (b"", "an incomplete answer"), (b"220 mail.example ESMTP\r\n",
+                                                        "is not HAProxy's stats socket")):
         path = str(tmp_path / "stand-in")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path)
             listener.listen(1)
-            process = subprocess.Popen([CHECK, "--socket", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+            process = subprocess.Popen([CHECK, "--socket", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       text=True)
             one, _ = listener.accept()
             one.recv(1000)
             one.sendall(said)

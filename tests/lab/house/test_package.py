@@ -37,8 +37,10 @@ def inside(request, deb, tmp_path_factory):
     def run(command):
         empty = str(tmp_path_factory.mktemp("root"))
         done = subprocess.run(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "/bin/sh", "-c", _INSIDE,
-             "inside", lower, empty, command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "/bin/sh", "-c",
+             _INSIDE,
+             "inside", lower, empty, command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"})
         assert done.returncode == 0, done.stdout
         return done.stdout
@@ -51,7 +53,8 @@ def test_agents_are_what_the_checkout_has(inside):
     assert agents == inside("ls /usr/lib/ocf/resource.d/quorate").split()
     assert agents == inside("crm_resource --list-agents ocf:quorate").split()
     for agent in agents:
-        here = subprocess.run([os.path.join(ROOT, "agents", agent), "meta-data"], stdout=subprocess.PIPE, text=True, check=True)
+        here = subprocess.run([os.path.join(ROOT, "agents", agent), "meta-data"], stdout=subprocess.PIPE, text=True,
+                              check=True)
         assert here.stdout == inside("/usr/lib/ocf/resource.d/quorate/%s meta-data" % agent)
 
 

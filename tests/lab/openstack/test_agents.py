@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agents of cinder-volume, heat-engine and nova-novncproxy on Debian's own services, with the lab's Galera and RabbitMQ: by
-hand, in this order.
+"""The agents of cinder-volume, heat-engine and nova-novncproxy on Debian's own services, with the lab's Galera and
+RabbitMQ: by hand, in this order.
 
-nova-consoleauth and a node without power: tests/deep/openstack/test_agents.py. Every fault under Pacemaker, while clients call:
-scripts/faults --service openstack.
+nova-consoleauth and a node without power: tests/deep/openstack/test_agents.py. Every fault under Pacemaker, while
+clients call: scripts/faults --service openstack.
 """
 
 import os
@@ -81,7 +81,8 @@ def test_a_stopped_child_is_seen_and_named(world):
 
 
 def test_without_its_parent_it_is_never_called_stopped(world):
-    """Children live 5 s longer, and for good where they are stopped: "not running" would have a second copy beside them."""
+    """Children live 5 s longer, and for good where they are stopped: "not running" would have a second copy beside
+    them."""
     for agent in FORKING:
         first = world.parent(agent)
         for pid in set(world.processes(agent)) - {first}:
@@ -95,7 +96,8 @@ def test_without_its_parent_it_is_never_called_stopped(world):
 
 
 def test_after_a_move_a_volume_made_before_is_managed_and_a_console_opens(world):
-    """Only the backend that holds a volume can make a snapshot of it; a console needs a real token and a real WebSocket."""
+    """Only the backend that holds a volume can make a snapshot of it; a console needs a real token and a real
+    WebSocket."""
     world.expect(OK, "stop")
     world.node = world.lab.node_names[1]
     world.expect(OK, "start")

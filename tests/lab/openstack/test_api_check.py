@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""api-check in front of servers that misbehave, on real sockets and with real TLS. Whatever they do, it ends, and says what
-it was."""
+"""api-check in front of servers that misbehave, on real sockets and with real TLS. Whatever they do, it ends, and says
+what it was."""
 
 import contextlib
 import json
@@ -22,7 +22,8 @@ TOKEN = json.dumps({"token": {"expires_at": "2099-01-01T00:00:00Z", "project": {
 
 
 def answer(status, body=b"", *headers):
-    return b"\r\n".join((b"HTTP/1.1 %d Something" % status, b"Content-Length: %d" % len(body), b"Connection: close") + headers
+    return b"\r\n".join((b"HTTP/1.1 %d Something" % status, b"Content-Length: %d" % len(body), b"Connection: close")
+                        + headers
                         + (b"", body))
 
 
@@ -147,7 +148,8 @@ def endless(server, one):
     (says(answer(200, b'{"versions":')), 1, "which is not JSON"),
     (says(answer(401)), 3, "requires a token"),
     (says(answer(404)), 1, "nothing at this path"),
-    (says(answer(301, b"", b"Location: https://elsewhere.invalid/")), 1, "sends its clients to https://elsewhere.invalid/"),
+    (says(answer(301, b"", b"Location: https://elsewhere.invalid/")), 1,
+     "sends its clients to https://elsewhere.invalid/"),
 ], ids=lambda value: getattr(value, "__name__", None))
 def test_what_servers_do(serve, behave, code, words):
     found, sentence = run("%s/v3" % serve(behave).url, timeout="1" if "within 1 s" in words else "20")
@@ -157,7 +159,8 @@ def test_what_servers_do(serve, behave, code, words):
 
 
 def test_nobody_listens_and_a_name_that_nobody_knows():
-    assert (1, True) == (lambda code, text: (code, "nothing listens" in text))(*run("http://127.0.0.1:%d/" % free_port()))
+    assert (1, True) == (lambda code, text: (code, "nothing listens" in text))(*run("http://127.0.0.1:%d/"
+                                                                                    % free_port()))
     assert (3, True) == (lambda code, text: (code, "cannot be asked" in text))(*run("http://nobody.invalid/"))
 
 
@@ -184,7 +187,8 @@ def test_a_proxy_of_the_environment_is_not_asked(serve):
     """The node's own service is meant, and a proxy would answer for it."""
     server = serve(says(answer(200, VERSIONS)))
     done = subprocess.run([CHECK, server.url], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=30,
-                          env={"PATH": "/usr/bin", "http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"})
+                          env={"PATH": "/usr/bin", "http_proxy": "http://127.0.0.1:9",
+                               "HTTP_PROXY": "http://127.0.0.1:9"})
     assert 0 == done.returncode, done.stdout
 
 
@@ -195,7 +199,8 @@ def certificate(tmp_path_factory):
     if not shutil.which("openssl"):
         pytest.skip("openssl is not installed: apt-get install openssl")
     home = tmp_path_factory.mktemp("tls")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "2", "-addext",
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "2",
+                    "-addext",
                     "subjectAltName=IP:127.0.0.1", "-keyout", str(home / "key"), "-out", str(home / "pem")], check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return str(home / "pem"), str(home / "key")
@@ -266,7 +271,8 @@ def test_with_credentials(serve, tmp_path):
     keystone = serve(by_path(v3_auth_tokens=answer(201, TOKEN, b"X-Subject-Token: t0k")))
     glance = serve(by_path(v2_images=answer(200, b"{}"), healthcheck=answer(200, b"OK")))
     path = tmp_path / "openrc"
-    path.write_text("export OS_AUTH_URL=%s/v3\nOS_USERNAME=check\nOS_PASSWORD='pa$$word'\nOS_PROJECT_NAME=service\n" % keystone.url)
+    path.write_text("export OS_AUTH_URL=%s/v3\nOS_USERNAME=check\nOS_PASSWORD='pa$$word'\nOS_PROJECT_NAME=service\n"
+                    % keystone.url)
     path.chmod(0o600)
     words = ["--port", str(glance.port), "--credentials", str(path), "glance"]
 
@@ -289,7 +295,8 @@ def test_resident_it_answers_at_once_whatever_the_service_does(serve, misbehave)
     state = {"behave": says(answer(200, VERSIONS))}
     server = serve(lambda server, one: state["behave"](server, one))
     port = free_port()
-    process = subprocess.Popen([CHECK, "--listen", "127.0.0.1:%d" % port, "--timeout", "0.5", server.url], stdin=subprocess.DEVNULL)
+    process = subprocess.Popen([CHECK, "--listen", "127.0.0.1:%d" % port, "--timeout", "0.5", server.url],
+                               stdin=subprocess.DEVNULL)
 
     def status(path="/"):
         got = exchange(port, b"GET %s HTTP/1.0\r\n\r\n" % path.encode(), timeout=5)
@@ -311,7 +318,8 @@ def test_resident_leaves_nothing_behind(serve):
     """Looks that ran out of time must not pile up as threads and connections."""
     server = serve(drip_body)
     port = free_port()
-    process = subprocess.Popen([CHECK, "--listen", "127.0.0.1:%d" % port, "--timeout", "0.1", server.url], stdin=subprocess.DEVNULL)
+    process = subprocess.Popen([CHECK, "--listen", "127.0.0.1:%d" % port, "--timeout", "0.1", server.url],
+                               stdin=subprocess.DEVNULL)
     try:
         until(lambda: len(server.heads) >= 6, 30, "six looks")
         until(lambda: len(os.listdir("/proc/%d/task" % process.pid)) <= 3, 10, "the end of the threads of old looks")

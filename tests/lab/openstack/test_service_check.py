@@ -27,9 +27,11 @@ class Stand:
         self.own = free_port()
         config.write_text("[DEFAULT]\nhost=n1\ntransport_url = rabbit://u:p@127.0.0.1:%d/v\nenabled_backends=%s\n[test]\nlinger=0\n%s" % (
             broker.port, "" if name in APIS else "a,b", "listen=%d\n" % self.own if name in APIS else ""))
-        self.process = subprocess.Popen([sys.executable, str(program), "--config-file=%s" % config], stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen([sys.executable, str(program), "--config-file=%s" % config],
+                                        stdin=subprocess.DEVNULL)
         self.port = free_port()
-        words = [CHECK, "--listen", "127.0.0.1:%d" % self.port, "--config", str(config), "--drain-directory", str(directory / "drain")]
+        words = [CHECK, "--listen", "127.0.0.1:%d" % self.port, "--config", str(config), "--drain-directory",
+                 str(directory / "drain")]
         words += ["--port", str(self.own), "--host", "127.0.0.1"] if name in APIS else []
         self.check = subprocess.Popen(words + [name], stdin=subprocess.DEVNULL)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The front door on a real cluster, made from a plan alone by the commands of docs/plan.md, with clients on every listener.
+"""The front door on a real cluster, made from a plan alone by the commands of docs/plan.md, with clients on every
+listener.
 
 How long things take is measured by scripts/front-door; here is what must not happen, and that all comes back.
 """
@@ -44,10 +45,12 @@ def impact(measured, name):
     return measurement.results[-1][3]
 
 
-@pytest.mark.parametrize("name", ["an instance of the APIs is killed", "HAProxy is reloaded", "the VIPs are handed over",
+@pytest.mark.parametrize("name", ["an instance of the APIs is killed", "HAProxy is reloaded",
+                                  "the VIPs are handed over",
                                   "the database with the writes drains"])
 def test_no_new_request_fails(measured, name):
-    """A timeout alone is forgiven: it says that this machine is busy. Nobody is refused, cut off or answered with an error."""
+    """A timeout alone is forgiven: it says that this machine is busy. Nobody is refused, cut off or answered with an
+    error."""
     result = impact(measured, name)
 
     assert result.attempts

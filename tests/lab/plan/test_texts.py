@@ -66,7 +66,8 @@ def test_keepalived_accepts_the_text_of_each_endpoint(tmp_path):
         path.write_text(keepalived.render(plan, node.name).replace(keepalived.CHECK, str(check)))
         check.write_text("#!/bin/sh\n")
         check.chmod(0o755)
-        own = " && ".join("ip link add %s type veth peer name p%s && ip address add %s/24 dev %s && ip link set %s up" % (
+        own = " && ".join("ip link add %s type veth peer name p%s && ip address add %s/24 dev %s && ip link set %s up"
+                          % (
             (interface, interface, node.addresses[network], interface, interface))
             for network, interface in (("management", "eth0"), ("public", "eth1")))
         done = subprocess.run(["unshare", "--net", "sh", "-c", "%s && exec %s -t -f %s" % (own, KEEPALIVED, path)],
@@ -157,7 +158,8 @@ class Front:
         for name in self.nodes:
             self.start(name)
         with open(str(self.home / "log"), "w") as log:
-            self.processes["haproxy"] = subprocess.Popen([HAPROXY, "-W", "-L", "a", "-f", str(self.home / "haproxy.cfg")],
+            self.processes["haproxy"] = subprocess.Popen([HAPROXY, "-W", "-L", "a", "-f",
+                                                          str(self.home / "haproxy.cfg")],
                                                          stdout=log, stderr=log)
         assert within(30, lambda: self.states() == {"a": "UP", "b": "UP", "c": "UP"})
 
@@ -209,15 +211,15 @@ class Front:
         return next((line for line in self.tell("show info") if line.startswith("Pid: ")), None)
 
     def can_teach(self):
-        """Whether its peers have told it all they know, or it has given up to ask them. Only then it teaches its successor.
-        The two lowest of the flags say so (PEERS_RESYNC_FINISHED, src/peers.c)."""
+        """Whether its peers have told it all they know, or it has given up to ask them. Only then it teaches its
+        successor. The two lowest of the flags say so (PEERS_RESYNC_FINISHED, src/peers.c)."""
         flags = [word for line in self.tell("show peers") if "id=quorate" in line for word in line.split()
                  if word.startswith("flags=")]
         return bool(flags) and int(flags[0][len("flags="):], 16) & 3 == 3
 
     def reload(self):
-        """As `systemctl reload haproxy` does; returns as soon as the new worker answers. A master that has not yet seen the
-        end of the worker before takes no signal."""
+        """As `systemctl reload haproxy` does; returns as soon as the new worker answers. A master that has not yet seen
+        the end of the worker before takes no signal."""
         assert within(30, lambda: (self.home / "log").read_text().count("Former worker") == self.reloads)
         before = self.worker()
         self.processes["haproxy"].send_signal(signal.SIGUSR2)

@@ -43,7 +43,8 @@ class Epmd:
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen(["epmd", "-port", str(self.port), "-address", "127.0.0.1"], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen(["epmd", "-port", str(self.port), "-address", "127.0.0.1"],
+                                        stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self):
@@ -68,7 +69,8 @@ class Broker:
             PATH="/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL="C.UTF-8", HOME=os.path.join(self.home, "home"),
             ERL_EPMD_PORT=str(epmd.port), ERL_EPMD_ADDRESS="127.0.0.1", RABBITMQ_NODENAME=self.node,
             RABBITMQ_DIST_PORT=str(free_port()), RABBITMQ_MNESIA_BASE=os.path.join(self.home, "mnesia"),
-            RABBITMQ_LOG_BASE=os.path.join(self.home, "log"), RABBITMQ_CONFIG_FILE=os.path.join(self.home, "rabbitmq.conf"),
+            RABBITMQ_LOG_BASE=os.path.join(self.home, "log"),
+            RABBITMQ_CONFIG_FILE=os.path.join(self.home, "rabbitmq.conf"),
             RABBITMQ_ENABLED_PLUGINS_FILE=os.path.join(self.home, "enabled"), RABBITMQ_CONF_ENV_FILE="/dev/null",
             RABBITMQ_PID_FILE=os.path.join(self.home, "pid"), RUNNING_UNDER_SYSTEMD="true")
 
@@ -81,8 +83,10 @@ class Broker:
     def launch(self):
         """Start it and do not wait."""
         with open(os.path.join(self.home, "output"), "ab") as output:
-            self.process = subprocess.Popen([os.path.join(scripts(), "rabbitmq-server")], env=self.environment, cwd=self.home,
-                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+            self.process = subprocess.Popen([os.path.join(scripts(), "rabbitmq-server")], env=self.environment,
+                                            cwd=self.home,
+                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                            start_new_session=True)
 
     def answers(self):
         """Whether it greets in AMQP."""
@@ -97,8 +101,10 @@ class Broker:
 
     def tool(self, program, *words, timeout=60):
         """The output of a tool; it has to end with 0."""
-        done = subprocess.run([os.path.join(scripts(), program), "-q"] + list(words), env=self.environment, timeout=timeout,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.home)
+        done = subprocess.run([os.path.join(scripts(), program), "-q"] + list(words), env=self.environment,
+                              timeout=timeout,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              cwd=self.home)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
@@ -117,7 +123,8 @@ class Broker:
 
     def options(self, credentials=True):
         """The words that lead a check here."""
-        words = ["--port", self.amqp, "--management-port", self.management, "--epmd-port", self.epmd.port, "--node", self.node,
+        words = ["--port", self.amqp, "--management-port", self.management, "--epmd-port", self.epmd.port, "--node",
+                 self.node,
                  "--log", self.log, "--pid-file", os.path.join(self.home, "pid")]
         return [str(word) for word in words] + (["--credentials", self.credentials] if credentials else [])
 

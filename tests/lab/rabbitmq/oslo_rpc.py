@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A service of OpenStack in small: `server CONFIG` answers calls, `client CONFIG` makes one after the other until it is ended
-and prints a line for each: seconds since it began, the number it sent, the attempts it took."""
+"""A service of OpenStack in small: `server CONFIG` answers calls, `client CONFIG` makes one after the other until it is
+ended and prints a line for each: seconds since it began, the number it sent, the attempts it took."""
 
 import sys
 import time
@@ -37,7 +37,8 @@ def main(role, path):
             try:
                 answer = client.call({}, "double", number=number)
                 break
-            except (oslo_messaging.MessagingTimeout, oslo_messaging.MessageDeliveryFailure, oslo_messaging.MessageUndeliverable):
+            except (oslo_messaging.MessagingTimeout, oslo_messaging.MessageDeliveryFailure,
+                    oslo_messaging.MessageUndeliverable):
                 continue  # OpenStack's callers repeat, or fail the one request
         assert answer == 2 * number, answer
         print("%.3f %d %d" % (time.monotonic() - began, number, attempt), flush=True)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""rabbitmq-check in front of real brokers on this machine: each state of a broker, made for real, and what is said of it."""
+"""rabbitmq-check in front of real brokers on this machine: each state of a broker, made for real, and what is said of
+it."""
 
 import json
 import os
@@ -67,7 +68,8 @@ def test_a_broker_that_serves(broker, check, bare):
 def test_what_is_known_with_an_account_and_without(broker):
     known = json.loads(broker.once("--json")[1])["broker"]
     assert ([broker.node], [broker.node], [], [], True, broker.process.pid) == (
-        known["all_nodes"], known["running_nodes"], known["partitions"], known["alarms"], known["epmd"], known["process"])
+        known["all_nodes"], known["running_nodes"], known["partitions"], known["alarms"], known["epmd"],
+        known["process"])
 
     known = json.loads(broker.once("--json", credentials=False)[1])["broker"]
     assert (True, None, None, None) == (known["answered"], known["all_nodes"], known["partitions"], known["alarms"])
@@ -75,14 +77,16 @@ def test_what_is_known_with_an_account_and_without(broker):
 
 def test_metrics(check):
     lines = check.get("/metrics")[1].splitlines()
-    assert {"quorate_rabbitmq_fit 1", "quorate_rabbitmq_members_running 1", 'quorate_rabbitmq_alarm{resource="memory"} 0'} <= set(lines)
+    assert {"quorate_rabbitmq_fit 1", "quorate_rabbitmq_members_running 1",
+            'quorate_rabbitmq_alarm{resource="memory"} 0'} <= set(lines)
 
 
 def test_the_resident_check_keeps_its_connection(broker, check):
     """Each new one would be three lines in the broker's log."""
     def connections():
         """process of the connection -> octets that it received so far, of the checks' connections."""
-        rows = (line.split("\t", 2) for line in broker.ctl("list_connections", "pid", "recv_oct", "client_properties").splitlines())
+        rows = (line.split("\t", 2) for line in broker.ctl("list_connections", "pid", "recv_oct",
+                                                           "client_properties").splitlines())
         return {row[0]: int(row[1]) for row in rows if len(row) == 3 and "quorate rabbitmq-check" in row[2]}
 
     until(lambda: len(connections()) == 1, 15, "one connection of the check")
@@ -111,7 +115,8 @@ def test_silence_is_hung_as_well(broker):
     """Asked in AMQP only, as where the process cannot be seen."""
     broker.signal(signal.SIGSTOP)
     try:
-        bare, session = amqp.handshake("127.0.0.1", broker.amqp, 0.3), amqp.Session(Endpoint(port=broker.amqp, user="guest", password="guest"))
+        bare, session = amqp.handshake("127.0.0.1", broker.amqp,
+                                       0.3), amqp.Session(Endpoint(port=broker.amqp, user="guest", password="guest"))
         assert (True, False) == (bare.listening, bare.answered)
         assert False is session.ask(0.5).handshake.answered
     finally:

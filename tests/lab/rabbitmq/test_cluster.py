@@ -2,8 +2,8 @@
 """ocf:quorate:rabbitmq on a real cluster: what was put into it is still there, and no data directory is ever removed.
 
 The quick, deterministic core of scripts/faults --service rabbitmq, in the order written here, each test from a whole
-cluster. Five users, three vhosts, exchanges, bindings, policies and 2,000 persistent messages are there from the beginning,
-and a mark in each data directory.
+cluster. Five users, three vhosts, exchanges, bindings, policies and 2,000 persistent messages are there from the
+beginning, and a mark in each data directory.
 """
 
 import os
@@ -76,7 +76,8 @@ def test_a_broker_that_lost_only_the_other_brokers_fails_once_and_comes_back(who
 
 
 def test_two_clusters_are_found_without_credentials_and_become_one(whole):
-    """A broker started by hand while it was cut off serves beside the others, and goes on doing so once it reaches them."""
+    """A broker started by hand while it was cut off serves beside the others, and goes on doing so once it reaches
+    them."""
     whole.check("n1", ["pcs", "resource", "update", "mq", "minority_wait=3s"])
     part_brokers(whole, "n3")
     try:

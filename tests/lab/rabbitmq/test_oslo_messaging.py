@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenStack's messaging library on a real cluster of three brokers, with the examples' settings, while a node is killed."""
+"""OpenStack's messaging library on a real cluster of three brokers, with the examples' settings, while a node is
+killed."""
 
 import os
 import select
@@ -50,8 +51,8 @@ def brokers(tmp_path_factory):
 
 
 class Address:
-    """Stands in for a VIP: one address that leads to the first broker whose check says that it is fit, and cuts those that
-    are connected when it moves (a moved VIP does so with a reset)."""
+    """Stands in for a VIP: one address that leads to the first broker whose check says that it is fit, and cuts those
+    that are connected when it moves (a moved VIP does so with a reset)."""
 
     def __init__(self, brokers, checks):
         self.brokers, self.checks = brokers, checks
@@ -100,8 +101,10 @@ class Pair:
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "oslo_rpc.py")
         self.calls = []
         with open(os.path.join(str(home), "words"), "wb") as words:  # what to read when this fails
-            self.server, self.client = (subprocess.Popen([PYTHON, script, role, path], stdin=subprocess.DEVNULL, text=True,
-                                                         stdout=subprocess.PIPE, stderr=words) for role in ("server", "client"))
+            self.server, self.client = (subprocess.Popen([PYTHON, script, role, path], stdin=subprocess.DEVNULL,
+                                                         text=True,
+                                                         stdout=subprocess.PIPE, stderr=words)
+                                        for role in ("server", "client"))
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
@@ -137,7 +140,8 @@ def test_all_hosts_listed(brokers, tmp_path):
                                                   for number, one in enumerate(brokers, 1)])
     try:
         pair.go_on(20, 60)
-        kinds = dict(line.split() for line in brokers[0].ctl("list_queues", "--no-table-headers", "name", "type").splitlines())
+        kinds = dict(line.split() for line in brokers[0].ctl("list_queues", "--no-table-headers", "name",
+                                                             "type").splitlines())
         assert "quorum" == kinds["quorate-test"] == kinds["quorate-test.here"]
 
         victim = serving(pair, brokers)

@@ -9,14 +9,18 @@ from quorate.haproxy.health import OPEN, Policy, classify
 NAMES = st.sampled_from("abcde")
 FRONTENDS = st.lists(st.builds(Frontend, NAMES, st.sampled_from(["OPEN", "FULL", "PAUSED", "STOP"])),
                      unique_by=lambda each: each.name).map(tuple)
-BACKENDS = st.lists(st.builds(Backend, NAMES, st.sampled_from(["UP", "UP 1/3", "DOWN", "DOWN 1/2", "MAINT"]), st.just(1), st.just(2)),
+BACKENDS = st.lists(st.builds(Backend, NAMES, st.sampled_from(["UP", "UP 1/3", "DOWN", "DOWN 1/2", "MAINT"]),
+                              st.just(1), st.just(2)),
                     unique_by=lambda each: each.name).map(tuple)
-ANSWERED = st.builds(State, st.none(), st.none(), st.just(7), st.just("2.6"), st.just(1), st.sampled_from([None, False, True]),
+ANSWERED = st.builds(State, st.none(), st.none(), st.just(7), st.just("2.6"), st.just(1),
+                     st.sampled_from([None, False, True]),
                      st.just(0), FRONTENDS, BACKENDS)
-SILENT = st.builds(State, st.sampled_from(["absent", "refused", "denied", "busy", "silent", "cut", "foreign", "failed"]),
+SILENT = st.builds(State,
+                   st.sampled_from(["absent", "refused", "denied", "busy", "silent", "cut", "foreign", "failed"]),
                    st.just("x"),
                    processes=st.lists(st.builds(Process, st.integers(2, 9), st.sampled_from("STDR"))).map(tuple))
-POLICIES = st.builds(Policy, st.lists(NAMES, unique=True).map(tuple), st.lists(NAMES, unique=True).map(tuple), st.just("/s"))
+POLICIES = st.builds(Policy, st.lists(NAMES, unique=True).map(tuple), st.lists(NAMES, unique=True).map(tuple),
+                     st.just("/s"))
 
 
 def fit(state, policy):
@@ -53,10 +57,12 @@ def test_worse_never_makes_it_fit(state, policy, data):
     worse = state
     if state.frontends:
         hit = data.draw(st.sampled_from(state.frontends))
-        worse = worse._replace(frontends=tuple(each._replace(status="STOP") if each == hit else each for each in state.frontends))
+        worse = worse._replace(frontends=tuple(each._replace(status="STOP") if each == hit else each
+                                               for each in state.frontends))
     if state.backends:
         hit = data.draw(st.sampled_from(state.backends))
-        worse = worse._replace(backends=tuple(each._replace(status="DOWN") if each == hit else each for each in state.backends))
+        worse = worse._replace(backends=tuple(each._replace(status="DOWN") if each == hit else each
+                                              for each in state.backends))
     assert fit(state, policy) or not fit(worse, policy)
 
 

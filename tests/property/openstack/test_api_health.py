@@ -7,9 +7,11 @@ from quorate.openstack.api import facts, parse
 from quorate.openstack.api.facts import Reply, State
 from quorate.openstack.api.health import classify
 
-ERRORS = [facts.REFUSED, facts.UNREACHABLE, facts.NAME, facts.TLS, facts.TIMEOUT, facts.CLOSED, facts.RESET, facts.GARBAGE,
+ERRORS = [facts.REFUSED, facts.UNREACHABLE, facts.NAME, facts.TLS, facts.TIMEOUT, facts.CLOSED, facts.RESET,
+          facts.GARBAGE,
           facts.HALF, facts.LONG, facts.FAILED]
-BODIES = st.binary(max_size=300) | st.sampled_from([b"OK", b"{}", b'{"versions": []}', b"<html>", b"[[[[", b'{"a": 1e999}'])
+BODIES = st.binary(max_size=300) | st.sampled_from([b"OK", b"{}", b'{"versions": []}', b"<html>", b"[[[[",
+                                                    b'{"a": 1e999}'])
 REPLIES = st.builds(Reply, st.none(), st.none(), st.integers(100, 599),
                     st.dictionaries(st.sampled_from(["location", "content-type"]), st.text(max_size=20)), BODIES)
 BROKEN = st.builds(Reply, st.sampled_from(ERRORS), st.just("x"), st.none() | st.integers(100, 599))
@@ -31,7 +33,8 @@ def test_fit_is_an_answer_of_the_kind_that_was_wanted(reply, wanted, who):
     if found.ok:
         assert answer.error is None
         assert answer.status in (200, 300) or (answer.status == 403 and who)
-        assert answer.status == 403 or wanted in (facts.ANY, answer.kind) or (wanted, answer.kind) == (facts.JSON, facts.VERSIONS)
+        assert answer.status == 403 or wanted in (facts.ANY, answer.kind) or (wanted, answer.kind) == (facts.JSON,
+                                                                                                       facts.VERSIONS)
 
 
 @given(BROKEN, WANTED, WHO)

@@ -15,7 +15,8 @@ CALM = settings(settings.get_profile("calm"))
 SERVICES = (catalog.CINDER_VOLUME, catalog.HEAT_ENGINE, catalog.NOVA_CONSOLEAUTH, catalog.NOVA_NOVNCPROXY)
 BOLDNESS = {facts.STOPPED: 2, facts.HEALTHY: 0, facts.DEGRADED: 0, facts.FAILED: 1}
 KEYS = ("orphans", "copies", "frozen", "workers", "amqp", "broker", "port", "database", "heartbeat", "heartbeat-part",
-        "heartbeat-never", "heartbeat-unknown", "clock", "rpc", "rpc-waiting", "queue", "queue-part", "linking", "rpc-unknown", "consumers", "page", "page-missing")
+        "heartbeat-never", "heartbeat-unknown", "clock", "rpc", "rpc-waiting", "queue", "queue-part", "linking",
+        "rpc-unknown", "consumers", "page", "page-missing")
 NUMBERS = some.one_of(some.none(), some.integers(-100, 5000))
 
 
@@ -35,7 +36,8 @@ def trees(draw):
     workers = processes(draw(some.integers(0, 3)), 10) if parent else ()
     if parent and not workers:
         workers = (parent,)
-    return Tree(parent, workers, processes(draw(some.integers(0, 2)), 1), processes(draw(some.integers(0, 2)), 1) if parent else ())
+    return Tree(parent, workers, processes(draw(some.integers(0, 2)), 1), processes(draw(some.integers(0, 2)), 1)
+                if parent else ())
 
 
 @some.composite
@@ -50,8 +52,10 @@ def observations(draw):
     row = some.builds(Row, some.sampled_from(("ha@a", "ha@b", "ha", "id")), NUMBERS, NUMBERS)
     outcome = some.sampled_from((facts.ANSWERED, facts.SILENT, facts.UNREACHABLE, facts.MISSING, facts.UNKNOWN))
     return Observation(
-        tree, sockets, configured, draw(some.floats(0, 5000)), draw(maybe(some.integers(1, 3))), draw(maybe(some.integers(1, 3))),
-        draw(maybe(some.integers(0, 3))), draw(maybe(some.booleans())), draw(some.sampled_from((None, "ours", "other", "nobody"))),
+        tree, sockets, configured, draw(some.floats(0, 5000)), draw(maybe(some.integers(1, 3))),
+        draw(maybe(some.integers(1, 3))),
+        draw(maybe(some.integers(0, 3))), draw(maybe(some.booleans())),
+        draw(some.sampled_from((None, "ours", "other", "nobody"))),
         draw(maybe(some.builds(Rows, outcome, some.lists(row, max_size=4).map(tuple), some.just("why")))),
         tuple(draw(some.lists(some.builds(Reply, some.just("q"), outcome, maybe(some.integers(0, 5))), max_size=2))),
         draw(maybe(some.builds(Page, outcome, maybe(some.sampled_from((200, 404, 503)))))))
@@ -76,7 +80,8 @@ def test_alive_is_never_stopped_and_nothing_alive_is_nothing_else(service, obser
 def test_every_trouble_has_a_sentence_and_health_has_none(service, observed, durations, limits):
     diagnosis = diagnosed(service, observed, durations, limits)
 
-    assert (diagnosis.state == facts.HEALTHY) == (diagnosis.message == "") == (not diagnosis.symptoms and bool(observed.tree.all))
+    assert (diagnosis.state == facts.HEALTHY) == (diagnosis.message == "") == (not diagnosis.symptoms
+                                                                               and bool(observed.tree.all))
     assert "None" not in diagnosis.message
 
 
@@ -87,7 +92,8 @@ def test_more_unknowns_never_make_it_bolder(service, observed, durations, limits
     which = data.draw(some.sampled_from(("sockets", "expected", "broker", "port_owner", "rows", "replies", "page")))
     less = observed._replace(**{which: {"sockets": {}, "replies": (), "rows": Rows(facts.UNKNOWN)}.get(which)})
 
-    assert BOLDNESS[diagnosed(service, less, durations, limits).state] <= BOLDNESS[diagnosed(service, observed, durations, limits).state]
+    assert BOLDNESS[diagnosed(service, less, durations, limits).state] <= BOLDNESS[diagnosed(service, observed,
+                                                                                             durations, limits).state]
 
 
 @CALM
@@ -114,4 +120,5 @@ def test_what_was_just_seen_for_the_first_time_fails_only_where_waiting_is_point
     found = detect.symptoms(service, observed)
     diagnosis = diagnose(service, observed, found, {}, limits)
 
-    assert (diagnosis.state == facts.FAILED) == (bool(observed.tree.all) and any(one.kind == facts.FATAL for one in found))
+    assert (diagnosis.state == facts.FAILED) == (bool(observed.tree.all)
+                                                 and any(one.kind == facts.FATAL for one in found))

@@ -17,7 +17,8 @@ from tests.fakes import FakeClock, FakeCommands, FakeProcesses, context
 
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25)
 CINDER = catalog.CINDER_VOLUME
-SETTINGS = Settings(True, (Address("n1", 5672, "u", "p", "/"),), Address("n1", 3306), "ha", (("a", "ha"),), exchange="openstack")
+SETTINGS = Settings(True, (Address("n1", 5672, "u", "p", "/"),), Address("n1", 3306), "ha", (("a", "ha"),),
+                    exchange="openstack")
 INTERVALS = {0: 10.0, 10: 31.0, 20: 61.0}
 TOLERANCE = 60.0
 OUTAGES = ("cut off", "taken and not served", "database")  # of broker and database
@@ -45,7 +46,8 @@ class World:
         """The exit code of the monitor of a level at a moment, or when the one before is done."""
         self.clock.sleep(max(0.0, at - self.clock.elapsed))
         found = context("monitor", parameters(CINDER), {
-            "OCF_RESKEY_CRM_meta_interval": "%d" % (INTERVALS[level] * 1000), "OCF_CHECK_LEVEL": str(level)}, 60.0, self.clock,
+            "OCF_RESKEY_CRM_meta_interval": "%d" % (INTERVALS[level] * 1000), "OCF_CHECK_LEVEL": str(level)}, 60.0,
+                        self.clock,
             FakeCommands(self.clock), self.processes, tolerance="%d" % TOLERANCE, outage_tolerance="%d" % self.outage)
         return monitor.monitor(found, CINDER, self, self.state_files).code
 

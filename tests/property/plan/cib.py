@@ -61,7 +61,8 @@ def _constraints(place, want):
             location = SubElement(place, "rsc_location", {"id": "l-%d" % number, "rsc": one.resource,
                                                           "resource-discovery": "exclusive"})
             rule = SubElement(location, "rule", id="r-%d" % number, score="0")
-            SubElement(rule, "expression", id="e-%d" % number, attribute="role-" + one.role, operation="eq", value="true")
+            SubElement(rule, "expression", id="e-%d" % number, attribute="role-" + one.role, operation="eq",
+                       value="true")
         for node in one.avoids:
             SubElement(place, "rsc_location", id="a-%d-%s" % (number, node), rsc=one.resource, node=node,
                        score="-INFINITY")

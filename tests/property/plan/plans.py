@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from quorate.plan.facts import ENDPOINTS
 from quorate.plan.services import BALANCED, BY_NAME, WRITER
 
-NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_.", min_size=1, max_size=12).filter(lambda name: name[0] not in "-_.")
+NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_.", min_size=1,
+                max_size=12).filter(lambda name: name[0] not in "-_.")
 
 
 @st.composite
@@ -24,7 +25,8 @@ def documents(draw):
         else:
             roles = draw(st.lists(st.sampled_from(["controller", "database", "messaging"]), min_size=1, unique=True))
         nodes[name] = {"roles": roles, "addresses": {"inner": "192.0.2.%d" % (number + 11),
-                                                     "outer": ("2001:db8::%x" if six else "198.51.100.%d") % (number + 11)}}
+                                                     "outer": ("2001:db8::%x" if six else "198.51.100.%d")
+                                                     % (number + 11)}}
     vips = {"in": {"address": "192.0.2.10", "endpoints": ["internal"]}}
     outer = draw(st.sampled_from([None, ["public"], ["public", "admin"]]))
     if outer:

@@ -47,7 +47,8 @@ def test_order_in_the_file_changes_nothing(document, chance, version):
 def test_each_command_is_read_by_a_shell_as_it_was_meant(document, version):
     plan = plan_of(document)
     text = pcs.render(plan, version).replace("\\\n", " ")
-    lines = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("pcs ") and "before.xml" not in line]
+    lines = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("pcs ")
+             and "before.xml" not in line]
     for section in pcs.sections(plan, version):
         for step in section.steps:
             assert list(step.words) in lines
@@ -85,7 +86,8 @@ def test_whatever_is_taken_away_is_missed(document, chance):
     wanted_of = {node.get("uname") for node in root.iter("node")}
     gone = chance.choice([one for one in above if one.tag in ("primitive", "op", "rsc_colocation", "rsc_order")
                           or one.tag == "rsc_location" and not one.get("rsc").startswith("fence-")
-                          and (one.get("score") or "-").startswith("-") or one.tag == "nvpair" and one.get("name") not in ("stonith-enabled", "pcmk_host_check")])
+                          and (one.get("score") or "-").startswith("-") or one.tag == "nvpair"
+                          and one.get("name") not in ("stonith-enabled", "pcmk_host_check")])
     # A fence device without a list of nodes is one that knows by itself whom it can fence.
     assume(gone.get("name") != "pcmk_host_list" and wanted_of)
     above[gone].remove(gone)

@@ -153,7 +153,8 @@ def test_braces_of_keepalived_are_balanced_and_the_nodes_agree(document):
 @MANY
 def test_whatever_is_written_there_is_a_sentence_or_a_plan(document, data):
     """A value of any kind at any key: the reader never fails, and every problem has a line and a remedy."""
-    anything = st.one_of(st.none(), st.integers(), st.booleans(), st.text(max_size=8).filter(str.isprintable), st.just([]),
+    anything = st.one_of(st.none(), st.integers(), st.booleans(), st.text(max_size=8).filter(str.isprintable),
+                         st.just([]),
                          st.just({}), st.just([1, "a"]), st.just({"a": 1})).filter(lambda one: one is not None)
     tables = [document["plan"]] + [entry for table in ("networks", "vips", "nodes", "services")
                                    for entry in document[table].values()]
@@ -203,7 +204,8 @@ def layout_key(key):
     return key if key and set(key) <= set("abc-_1") else value_text(key)
 
 
-@given(st.dictionaries(KEYS, st.one_of(VALUES, st.dictionaries(KEYS, VALUES, max_size=3)), max_size=5), st.integers(0, 9999))
+@given(st.dictionaries(KEYS, st.one_of(VALUES, st.dictionaries(KEYS, VALUES, max_size=3)), max_size=5),
+       st.integers(0, 9999))
 @MANY
 def test_each_key_is_found_in_the_line_where_it_stands(content, seed):
     """Written in any of TOML's ways; where each key stands is counted as it is written."""

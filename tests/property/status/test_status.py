@@ -16,12 +16,14 @@ from quorate.text import one_line, wrapped
 from tests import ROOT
 
 HERE = os.path.join(ROOT, "tests", "unit", "pacemaker", "crm_mon")
-FILES = sorted(name for name in os.listdir(HERE) if name.endswith(".xml") and name not in ("configuration.xml", "down.xml"))
+FILES = sorted(name for name in os.listdir(HERE) if name.endswith(".xml")
+               and name not in ("configuration.xml", "down.xml"))
 TREES = {name: ElementTree.parse(os.path.join(HERE, name)).getroot() for name in FILES}
 with open(os.path.join(HERE, "configuration.xml"), encoding="utf-8") as _file:
     CONFIGURATION = Configuration(_file.read())
 TEXTS = st.one_of(st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=300), st.sampled_from([
-    "", "true", "false", "-1", "190", "191", "Promoted", "Stopped", "Demoting", "n1", "n9", "db", "x" * 200, "a b " * 90,
+    "", "true", "false", "-1", "190", "191", "Promoted", "Stopped", "Demoting", "n1", "n9", "db", "x" * 200,
+    "a b " * 90,
     "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 60, "db_monitor_10000", "_", "INFINITY", "9" * 30]))
 
 
@@ -52,7 +54,8 @@ def test_no_answer_breaks_the_screen_or_its_width(text, width, configured, colou
     except crm_mon.Garbled:
         return
     names = [node.name for node in cluster.nodes]
-    seen = Observation(names[0] if names else None, cluster, observe.configured(CONFIGURATION, names) if configured else None, None,
+    seen = Observation(names[0] if names else None, cluster, observe.configured(CONFIGURATION, names) if configured
+                       else None, None,
                 drained or None, (), (drained,))
     summary = summarise(seen)
     assert summary.level in LEVELS and exit_code(summary) in (0, 1)

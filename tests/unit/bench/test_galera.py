@@ -73,8 +73,10 @@ class LabOfOthers:
 
 
 def test_it_leaves_a_lab_alone_that_it_did_not_make(tmp_path):
-    # Seen: a run of the check alone destroyed the lab under the peer's five minutes, and the table called that the peer's failure.
+    # Seen: a run of the check alone destroyed the lab under the peer's five minutes, and the table called that the
+    # peer's failure.
     lab = LabOfOthers()
-    code = __main__.main(["--only", "check", "--output", str(tmp_path / "out.md")], lambda name: lab, lambda options: "fast")
+    code = __main__.main(["--only", "check", "--output", str(tmp_path / "out.md")], lambda name: lab,
+                         lambda options: "fast")
     assert (code, lab.destroyed) == (0, False)
     assert "fast" in (tmp_path / "out.md").read_text()

@@ -44,7 +44,8 @@ def test_a_listener_that_never_answers_is_out_to_the_end():
 
 def test_table_has_a_row_for_each_case():
     one, other = (impact([("a", 0.0, took, "ok")], 0.0, 9.0, "") for took in (1.0, 4.0))
-    text = table([("keepalived", "x", 1, one, 0, []), ("keepalived", "x", 2, other, 0, []), ("pacemaker", "x", 1, one, 0, [])])
+    text = table([("keepalived", "x", 1, one, 0, []), ("keepalived", "x", 2, other, 0, []),
+                  ("pacemaker", "x", 1, one, 0, [])])
 
     assert ["| keepalived | x | 2 | 0 of 2 | 0 | 6.5 s (8.0) |", "| pacemaker | x | 1 | 0 of 1 | 0 | 8.0 s |"
             ] == text.splitlines()[2:]
@@ -54,7 +55,8 @@ def test_table_has_a_row_for_each_case():
     ("UP", "L7OK", True), ("UP", "* L7OK", True), ("UP", "", True), ("no check", "", True),
     ("UP", "INI", False), ("UP 1/2", "L7TOUT", False), ("DOWN", "L4CON", False)])
 def test_a_server_is_up_when_it_was_asked(status, checked, up):
-    """HAProxy calls a server UP before its first check; a lab that believed that sent an image to a Glance that was not there."""
+    """HAProxy calls a server UP before its first check; a lab that believed that sent an image to a Glance that was not
+    there."""
     row = ["p", "n1"] + [""] * 15 + [status] + [""] * 18 + [checked, "200"]
 
     assert up == servers_up("# names\n" + ",".join(row) + "\n")
@@ -95,7 +97,8 @@ def test_a_real_service_binds_the_address_of_its_node():
     for service in SERVICES:
         assert {service.unit} == {systemd.APIS[name][0] for name in service.listeners}
         if service.program:
-            assert "--http-socket 10.1.2.13:%d " % service.port in found["/etc/default/" + (service.script or service.unit)][0]
+            assert "--http-socket 10.1.2.13:%d " % service.port in found["/etc/default/"
+                                                                         + (service.script or service.unit)][0]
     assert "\nListen 10.1.2.13:5000\n" in found[APACHE][0] and "application-group=%{GLOBAL}" in found[APACHE][0]
     assert "threads = 1\n" in found["/etc/nova/nova-api-uwsgi.ini"][0]
     assert "bind_host = 10.1.2.13" in found["/etc/glance/glance-api.conf"][0]

@@ -59,7 +59,8 @@ class Campaign(campaign.Campaign):
 
 
 def options(**change):
-    return SimpleNamespace(**dict({"seed": 7, "faults": 3, "until": None, "only": "SIGKILL", "patience": 1.0}, **change))
+    return SimpleNamespace(**dict({"seed": 7, "faults": 3, "until": None, "only": "SIGKILL", "patience": 1.0},
+                                  **change))
 
 
 @pytest.fixture

@@ -60,4 +60,5 @@ def test_each_service_is_hit_where_it_is(monkeypatch):
     watch = SimpleNamespace(processes=lambda node, name: there.get((node, name), {}))
     scene = openstack.Scene(None, watch, ("cinder-volume", "heat-engine"))
 
-    assert ({"cinder-volume": 21, "heat-engine": 11}, {"cinder-volume": 20, "heat-engine": 10}) == (scene.children(), scene.parents())
+    assert ({"cinder-volume": 21, "heat-engine": 11}, {"cinder-volume": 20, "heat-engine": 10}) == (scene.children(),
+                                                                                                    scene.parents())

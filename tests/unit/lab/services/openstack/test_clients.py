@@ -47,6 +47,7 @@ def test_a_call_that_was_read_and_refused_is_an_answer():
 def test_an_agent_or_an_init_script_is_not_the_service():
     assert "cinder-volume" == service_of(["/usr/bin/python3", "/usr/bin/cinder-volume", "--config-file=x"], NAMES)
     assert "heat-engine" == service_of(["/usr/bin/heat-engine"], NAMES)
-    assert None is service_of(["/usr/bin/python3", "-I", "/usr/lib/ocf/resource.d/quorate/cinder-volume", "monitor"], NAMES)
+    assert None is service_of(["/usr/bin/python3", "-I", "/usr/lib/ocf/resource.d/quorate/cinder-volume", "monitor"],
+                              NAMES)
     assert None is service_of(["/bin/sh", "/etc/init.d/cinder-volume", "systemd-start"], NAMES)
     assert None is service_of([], NAMES)

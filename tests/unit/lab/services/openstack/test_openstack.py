@@ -24,7 +24,8 @@ def read(path, **more):
 
 
 def test_every_broker_is_named():
-    for path, vhost in (("/etc/cinder/cinder.conf", "cinder"), ("/etc/heat/heat.conf", "heat"), ("/etc/nova/nova.conf", "nova")):
+    for path, vhost in (("/etc/cinder/cinder.conf", "cinder"), ("/etc/heat/heat.conf", "heat"),
+                        ("/etc/nova/nova.conf", "nova")):
         url = read(path)["DEFAULT"]["transport_url"]
 
         assert ["openstack:s3cret@%s:5672" % name for name in NODES] == url[len("rabbit://"):].split("/")[0].split(",")
@@ -104,7 +105,8 @@ def test_what_cannot_be_fetched_is_not_what_cannot_be_installed(tmp_path, monkey
 
     monkeypatch.setattr(extra, "apt", lambda upper, chosen: None)
     built()
-    with pytest.raises(Unreachable, match="apt sources do not have what the lab needs: layer one failed: no such package"):
+    with pytest.raises(Unreachable,
+                       match="apt sources do not have what the lab needs: layer one failed: no such package"):
         built("--download-only")
     with pytest.raises(LabError) as found:
         built("compileall")
@@ -113,7 +115,8 @@ def test_what_cannot_be_fetched_is_not_what_cannot_be_installed(tmp_path, monkey
 
 def test_an_api_with_greenlets_has_one_thread_a_process():
     """Seen on the lab: "cannot switch to a different thread", and from then on an API that answers nobody."""
-    found = {path: text for path, (text, _group) in configuration.files(NODES, "n3", "s", "k").items() if path.endswith("-uwsgi.ini")}
+    found = {path: text for path, (text, _group) in configuration.files(NODES, "n3", "s", "k").items()
+             if path.endswith("-uwsgi.ini")}
 
     assert {"keystone": "4", "cinder": "1", "heat": "1"} == {
         path.split("/")[2]: text.partition("\nthreads = ")[2].split()[0] for path, text in found.items()}
