@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service's state means, in a word and a sentence: what every room's `health` gives and every check answers from."""
+"""The meaning of a service's state: a code and a sentence. Every `health` module returns it, every check answers with it."""
 
 from collections import namedtuple
 

@@ -18,7 +18,7 @@ def one_line(text, most=MOST_TEXT):
 
 
 def wrapped(text, width, cut=False):
-    """The text in lines of at most `width`, a list; none for an empty text. A longer word has a line of its own, or is cut."""
+    """A list of lines of at most `width`, [] for an empty text. A longer word has a line of its own, or is cut."""
     words = text.split()
     if cut:
         words = [word[start:start + width] for word in words for start in range(0, len(word), width)]

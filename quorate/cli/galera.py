@@ -69,7 +69,8 @@ def set_override(participant, node, force):
         participant.published.set_override(None)
         raise Refused("Not done: a primary component runs by now, and %s joins it." % node)
     if running:
-        # Its server waits for members that do not come. Without its score the cluster demotes it; it then decides again.
+        # Its server waits for members that do not come. Without its score the cluster demotes it; it then decides
+        # again.
         participant.published.withdraw_of(node)
         sys.stdout.write("%s stops waiting and bootstraps. Follow it with: quorate explain\n" % node)
     else:

@@ -2,8 +2,8 @@
 """A daemon that an agent launched: it is recognised, with every process of it, and its stop is proved.
 
 A pid file proves nothing: it is missing while a daemon starts, and its pid may have been used again. What the agent
-launched is known by pid and start time, from a state file; a daemon that the agent did not start is recognised by the service's
-own `is_one`, a function of a Process.
+launched is known by pid and start time, from a state file; a daemon that the agent did not start is recognised by the
+service's own `is_one`, a function of a Process.
 """
 
 import os

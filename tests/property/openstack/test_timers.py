@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever trouble begins and ends whenever, and monitors of whatever level look in whatever order: how long it may last holds."""
+"""Any problem that begins and ends at any time, and monitors of any level in any order: the limit of a symptom holds."""
 
 import tempfile
 from collections import namedtuple
@@ -93,7 +93,7 @@ def troubles(draw, kinds=TROUBLES):
 
 @some.composite
 def schedules(draw):
-    """[(moment, level)]: every level at its interval, each begun at a moment of its own; some are late or are missed."""
+    """[(moment, level)]: every level at its interval, each begun at its own moment; some are late or missing."""
     found, late = [], draw(some.sampled_from((0.0, 2.0)))
     for level, interval in INTERVALS.items():
         at = draw(tenths(0, int(interval)))

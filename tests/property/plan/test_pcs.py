@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever the plan: stable text that a shell reads, constraints on what exists, and a cluster that is as it is described."""
+"""Whatever the plan: stable text that a shell reads, constraints on what exists, and a cluster that is as it is
+described."""
 
 import shlex
 from xml.etree import ElementTree

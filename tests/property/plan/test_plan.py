@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds of every plan: the reader finds its way, the texts are whole, and order does not matter where it must not."""
+"""What holds of every plan: the reader finds its way, the texts are whole, and order does not matter where it must
+not."""
 
 import ipaddress
 import random
@@ -74,7 +75,7 @@ def test_every_endpoint_is_served_by_exactly_one_vip(document):
 @given(documents())
 @SOME
 def test_who_died_is_noticed_before_he_is_back(document):
-    """systemd waits longer than two checks and a half; only what has no second server is restarted and asked at once."""
+    """systemd waits longer than two and a half checks; only what has no second server is restarted at once."""
     plan = right(toml(document))
     assert systemd.RESTART >= 2 * haproxy.NOTICED
     text = haproxy.render(plan)

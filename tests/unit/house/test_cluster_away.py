@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cluster that cannot be asked, or credentials that cannot be read, say nothing of the service: a monitor that failed over
-them would restart databases and brokers that are well, on every node at once."""
+"""A cluster that cannot be asked, or credentials that cannot be read, say nothing of the service: a monitor that failed
+over them would restart databases and brokers that are well, on every node at once."""
 
 import os
 import socket
@@ -111,13 +111,15 @@ class Short:
 def broker(tmp_path):
     context = fakes.context(parameters=MQ_PARAMETERS, environ={"OCF_RESKEY_CRM_meta_interval": "10000"}, seconds=36)
     away(context.commands)
-    layout = Layout("/bin/true", "rabbit@n1", str(tmp_path), str(tmp_path / "rabbit@n1"), str(tmp_path / "log"), "rabbitmq",
+    layout = Layout("/bin/true", "rabbit@n1", str(tmp_path), str(tmp_path / "rabbit@n1"), str(tmp_path / "log"),
+                    "rabbitmq",
                     "rabbitmq", str(tmp_path / "cookie"), "/nonexistent", 1, False, "3.10.8", str(tmp_path))
     return context, StateFiles("rabbitmq", "mq", str(tmp_path / "run"), str(tmp_path / "lasting")), layout
 
 
 @pytest.mark.parametrize("state, code", [
-    (facts.RUNNING, codes.SUCCESS), (facts.STARTING, codes.SUCCESS), (facts.WAITING, codes.SUCCESS), (facts.PAUSED, codes.DEGRADED),
+    (facts.RUNNING, codes.SUCCESS), (facts.STARTING, codes.SUCCESS), (facts.WAITING, codes.SUCCESS),
+    (facts.PAUSED, codes.DEGRADED),
     (facts.PARTITIONED, codes.DEGRADED), (facts.DRAINING, codes.DEGRADED)])
 def test_a_broker_whose_state_cannot_be_told_goes_on(tmp_path, state, code):
     context, state_files, layout = broker(tmp_path)

@@ -22,8 +22,8 @@ LAYERS = (
     ("cli",),
 )
 SERVICES = LAYERS[4]
-# Inside a service, lowest first; what is not named here is a face (agent, check, explain, ...) and may import all of it.
-# Two of one step never import each other.
+# Inside a service, lowest first; what is not named here is a face (agent, check, explain, ...) and may import all of
+# it. Two of one step never import each other.
 STEPS = {
     "galera": (("facts",), ("election", "server"), ("actions",)),
     "rabbitmq": (("facts",), ("election", "broker"), ("actions",)),
@@ -116,7 +116,8 @@ def _stubs(directory):
 def test_the_test_sees_the_modules():
     assert {"quorate.galera.facts", "quorate.galera.election.decide", "quorate.galera.agent"} <= set(MODULES)
     assert "quorate.ocf.agent" in IMPORTS["quorate.galera.agent"]
-    assert {"quorate.galera.server.parse", "quorate.openstack.symptoms.timers", "quorate.plan.render.pcs"} <= set(PURE_MODULES)
+    assert {"quorate.galera.server.parse", "quorate.openstack.symptoms.timers",
+            "quorate.plan.render.pcs"} <= set(PURE_MODULES)
 
 
 def test_every_module_has_its_layer():
@@ -135,7 +136,8 @@ def test_imports_go_down(name):
 @pytest.mark.parametrize("service", sorted(STEPS))
 def test_imports_inside_a_service_go_down(service):
     def step(name):
-        return next((place for place, names in enumerate(STEPS[service]) if _part(name, 2) in names), len(STEPS[service]))
+        return next((place for place, names in enumerate(STEPS[service]) if _part(name, 2) in names),
+                    len(STEPS[service]))
 
     wrong = []
     for name in MODULES:
@@ -225,7 +227,8 @@ def test_agents_import_no_other_agent_and_no_server(path):
 
 def test_packages_hold_a_docstring_only():
     """A package's __init__ is loaded with each of its modules, so a monitor pays for what stands in it."""
-    full = [name for name, path in MODULES.items() if path.endswith("__init__.py") and name not in ("quorate", "quorate.cli")
+    full = [name for name, path in MODULES.items() if path.endswith("__init__.py")
+            and name not in ("quorate", "quorate.cli")
             and len(_tree(path).body) > 1]
 
     assert [] == full

@@ -57,7 +57,8 @@ def test_paragraph_of_a_parameter_keeps_its_indentation():
 
 
 def test_example_has_the_required_parameters():
-    assert ["pcs resource create pump ocf:quorate:pump \\", "    pipe=... \\", "    promotable"] == manual.example(AGENT)
+    assert ["pcs resource create pump ocf:quorate:pump \\", "    pipe=... \\",
+            "    promotable"] == manual.example(AGENT)
 
 
 def test_table_escapes_what_would_end_a_cell():

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node of the released version and one of this version form one cluster, and an upgrade finds the state files of before.
+"""A node of the released version and one of this version form one cluster, and an upgrade finds the state files of
+before.
 
-tests/golden/released/VERSION.json was written by that version's own code: encoded reports and overrides beside their fields,
-the fields of every namedtuple (they are JSON keys), the state files with the keys that are written into them. A change of any
-of them needs a note in CHANGELOG.md and a reader for both forms.
+tests/golden/released/VERSION.json was written by that version's own code: encoded reports and overrides beside their
+fields, the fields of every namedtuple (they are JSON keys), the state files with the keys that are written into them. A
+change of any of them needs a note in CHANGELOG.md and a reader for both forms.
 """
 
 import ast
@@ -30,7 +31,8 @@ PUBLISHED = {"galera": galera_published, "rabbitmq": rabbitmq_published}
 READS = ("read", "write", "number", "has", "elapsed")
 # Frozen names of fields; classes may be renamed, and fields may be added at the end.
 FROZEN = {
-    "galera Report": galera_facts.Report, "galera Decision": galera_facts.Decision, "galera Override": galera_facts.Override,
+    "galera Report": galera_facts.Report, "galera Decision": galera_facts.Decision,
+    "galera Override": galera_facts.Override,
     "galera ServerStatus": galera_facts.ServerStatus, "galera View": galera_facts.View,
     "rabbitmq Report": rabbitmq_facts.Report, "rabbitmq Decision": rabbitmq_facts.Decision,
     "rabbitmq Override": rabbitmq_facts.Override,
@@ -121,7 +123,8 @@ def _state_files(room):
 
 def _names_a_state_file(node):
     """Whether this is a call such as state_files.write("started", {...})."""
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READS and node.args
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READS
+            and node.args
             and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)):
         return False
     owner = node.func.value

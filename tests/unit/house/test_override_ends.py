@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An override is for one outage. It ends once the cluster serves: otherwise it would be obeyed months later, after the next
-power cut, and no node would be waited for."""
+"""An override is for one outage. It ends once the cluster serves: otherwise it would be obeyed months later, after the
+next power cut, and no node would be waited for."""
 
 import os
 
