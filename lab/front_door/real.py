@@ -65,9 +65,8 @@ class Real(Front):
         keys = base64.b64decode(lab.check(api, "tar -C / -c %s | base64" % " ".join(KEYS)))
         for node in self.api_nodes:
             lab.check(node, ["tar", "-C", "/", "-x"], stdin=keys)
-        galera.sql(lab, galera.any_synced(lab), "UPDATE keystone.endpoint SET url = REPLACE(url, '//%s:', '//%s:');\n"
-                   % (
-            api, VIP))
+        galera.sql(lab, galera.any_synced(lab),
+                   "UPDATE keystone.endpoint SET url = REPLACE(url, '//%s:', '//%s:');\n" % (api, VIP))
         for name in ("vip", "haproxy"):  # needed until here; the plan has its own
             lab.check(first, ["pcs", "resource", "delete", name], 120)
 

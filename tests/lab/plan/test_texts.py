@@ -26,6 +26,8 @@ pytestmark = pytest.mark.skipif(not os.path.exists(HAPROXY),
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
     """A file with certificate and key."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed: apt-get install openssl")
     home = tmp_path_factory.mktemp("tls")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=cloud",
                     "-keyout", str(home / "key"), "-out", str(home / "crt")], check=True, stderr=subprocess.DEVNULL)
@@ -66,10 +68,9 @@ def test_keepalived_accepts_the_text_of_each_endpoint(tmp_path):
         path.write_text(keepalived.render(plan, node.name).replace(keepalived.CHECK, str(check)))
         check.write_text("#!/bin/sh\n")
         check.chmod(0o755)
-        own = " && ".join("ip link add %s type veth peer name p%s && ip address add %s/24 dev %s && ip link set %s up"
-                          % (
-            (interface, interface, node.addresses[network], interface, interface))
-            for network, interface in (("management", "eth0"), ("public", "eth1")))
+        own = " && ".join("ip link add {0} type veth peer name p{0} && ip address add {1}/24 dev {0} && ip link set {0} up"
+                          .format(interface, node.addresses[network])
+                          for network, interface in (("management", "eth0"), ("public", "eth1")))
         done = subprocess.run(["unshare", "--net", "sh", "-c", "%s && exec %s -t -f %s" % (own, KEEPALIVED, path)],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, check=False)
 
