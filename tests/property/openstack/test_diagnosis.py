@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds of every verdict on an OpenStack service, whatever was seen."""
+"""What holds of every diagnosis of an OpenStack service, whatever was observed."""
 
 from hypothesis import HealthCheck, given, settings, strategies as some
 
@@ -61,7 +61,7 @@ def observations(draw):
         draw(maybe(some.builds(Page, outcome, maybe(some.sampled_from((200, 404, 503)))))))
 
 
-LASTING = some.dictionaries(some.sampled_from(KEYS), some.floats(0, 10000))
+DURATIONS = some.dictionaries(some.sampled_from(KEYS), some.floats(0, 10000))
 LIMITS = some.builds(Limits, some.floats(0, 300), some.floats(0, 300))
 
 
@@ -70,14 +70,14 @@ def diagnosed(service, observed, durations, limits):
 
 
 @CALM
-@given(some.sampled_from(SERVICES), observations(), LASTING, LIMITS)
+@given(some.sampled_from(SERVICES), observations(), DURATIONS, LIMITS)
 def test_alive_is_never_stopped_and_nothing_alive_is_nothing_else(service, observed, durations, limits):
     assert (diagnosed(service, observed, durations, limits).state == facts.STOPPED) == (not observed.tree.all)
 
 
 @CALM
-@given(some.sampled_from(SERVICES), observations(), LASTING, LIMITS)
-def test_every_trouble_has_a_sentence_and_health_has_none(service, observed, durations, limits):
+@given(some.sampled_from(SERVICES), observations(), DURATIONS, LIMITS)
+def test_every_problem_has_a_message_and_health_has_none(service, observed, durations, limits):
     diagnosis = diagnosed(service, observed, durations, limits)
 
     assert (diagnosis.state == facts.HEALTHY) == (diagnosis.message == "") == (not diagnosis.symptoms
@@ -86,7 +86,7 @@ def test_every_trouble_has_a_sentence_and_health_has_none(service, observed, dur
 
 
 @CALM
-@given(some.sampled_from(SERVICES), observations(), LASTING, LIMITS, some.data())
+@given(some.sampled_from(SERVICES), observations(), DURATIONS, LIMITS, some.data())
 def test_more_unknowns_never_make_it_bolder(service, observed, durations, limits, data):
     """Forgetting a fact never turns a service that is left alone into one that is restarted."""
     which = data.draw(some.sampled_from(("sockets", "expected", "broker", "port_owner", "rows", "replies", "page")))
@@ -97,7 +97,7 @@ def test_more_unknowns_never_make_it_bolder(service, observed, durations, limits
 
 
 @CALM
-@given(some.sampled_from(SERVICES), observations(), LASTING, LIMITS)
+@given(some.sampled_from(SERVICES), observations(), DURATIONS, LIMITS)
 def test_the_longer_it_lasts_the_worse_and_never_the_better(service, observed, durations, limits):
     longer = {key: value + 100 for key, value in durations.items()}
 
@@ -106,7 +106,7 @@ def test_the_longer_it_lasts_the_worse_and_never_the_better(service, observed, d
 
 
 @CALM
-@given(some.sampled_from(SERVICES), observations(), LASTING, some.floats(0, 300))
+@given(some.sampled_from(SERVICES), observations(), DURATIONS, some.floats(0, 300))
 def test_an_outage_alone_never_fails_a_service(service, observed, durations, tolerance):
     """With the default, a broker or database that is away restarts nothing."""
     found = detect.symptoms(service, observed)
@@ -116,7 +116,7 @@ def test_an_outage_alone_never_fails_a_service(service, observed, durations, tol
 
 @CALM
 @given(some.sampled_from(SERVICES), observations(), LIMITS)
-def test_what_was_just_seen_for_the_first_time_fails_only_where_waiting_is_pointless(service, observed, limits):
+def test_a_symptom_observed_for_the_first_time_fails_only_when_it_is_fatal(service, observed, limits):
     found = detect.symptoms(service, observed)
     diagnosis = diagnose(service, observed, found, {}, limits)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any problem that begins and ends at any time, and monitors of any level in any order: the limit of a symptom holds."""
+"""Any problem that begins and ends at any time, and monitors of any level in any order: the limit of a symptom
+holds."""
 
 import tempfile
 from collections import namedtuple
@@ -26,13 +27,13 @@ TROUBLES = OUTAGES + ("silent", "stale")
 
 
 class Trouble(namedtuple("Trouble", "kind begins ends unnoticed")):
-    """From `begins` to `ends`; connections look whole for `unnoticed` seconds of it."""
+    """From `begins` to `ends`; connections look established for `unnoticed` seconds of it."""
 
     __slots__ = ()
 
 
 class World:
-    """One service, one trouble, a clock: the eyes of engine.monitor."""
+    """One service, one trouble, a clock: the sources of monitor()."""
 
     def __init__(self, trouble, outage, directory):
         self.trouble, self.outage, self.clock = trouble, outage, FakeClock()
@@ -54,7 +55,7 @@ class World:
     def now(self, *kinds):
         return self.trouble.kind in kinds and self.trouble.begins <= self.clock.elapsed < self.trouble.ends
 
-    # -- eyes
+    # -- sources
 
     def settings(self, _service, _config):
         return SETTINGS
@@ -113,7 +114,7 @@ def played(trouble, outage, moments):
 
 @CALM
 @given(troubles(), schedules(), some.integers(0, 200))
-def test_it_never_fails_before_the_trouble_has_lasted_as_long_as_it_may(trouble, moments, outage):
+def test_it_never_fails_before_the_problem_has_lasted_as_long_as_it_may(trouble, moments, outage):
     limit = outage if trouble.kind in OUTAGES else TOLERANCE
     for code, at, _level in played(trouble, outage, moments)[0]:
         if code == codes.ERR_GENERIC:
@@ -122,14 +123,14 @@ def test_it_never_fails_before_the_trouble_has_lasted_as_long_as_it_may(trouble,
 
 @CALM
 @given(troubles(OUTAGES), schedules())
-def test_an_outage_restarts_nothing_unless_it_was_told_to(trouble, moments):
+def test_an_outage_restarts_nothing_unless_its_limit_is_set(trouble, moments):
     assert codes.ERR_GENERIC not in [code for code, _at, _level in played(trouble, 0, moments)[0]]
 
 
 @CALM
 @given(troubles(), schedules(), some.integers(1, 200))
-def test_looks_that_see_less_make_nobody_forget(trouble, moments, outage):
-    """What fails with the deep looks alone fails at the same looks with all the others between them."""
+def test_shallower_monitors_end_no_timer(trouble, moments, outage):
+    """What fails with monitors of level 20 alone fails at the same ones with all the others between them."""
     alone = {at for code, at, _level in played(trouble, outage, [one for one in moments if one[1] == 20])[0]
              if code == codes.ERR_GENERIC}
     together = {at for code, at, level in played(trouble, outage, moments)[0] if code == codes.ERR_GENERIC}
@@ -140,7 +141,7 @@ def test_looks_that_see_less_make_nobody_forget(trouble, moments, outage):
 @CALM
 @given(troubles(), schedules(), some.integers(1, 200))
 def test_an_outage_that_lasts_fails_within_its_limit_and_two_intervals(trouble, moments, outage):
-    """By the second deep look after the limit at the latest."""
+    """By the second monitor of level 20 after the limit at the latest."""
     limit = outage if trouble.kind in OUTAGES else TOLERANCE
     found, _lines = played(trouble, outage, moments)
     deep = [(code, at) for code, at, level in found if level == 20 and trouble.begins <= at < trouble.ends]
@@ -152,5 +153,5 @@ def test_an_outage_that_lasts_fails_within_its_limit_and_two_intervals(trouble, 
 
 @CALM
 @given(troubles(), schedules(), some.integers(0, 200))
-def test_after_it_is_over_one_deep_look_forgets_it(trouble, moments, outage):
+def test_after_it_is_over_one_deep_monitor_ends_the_timer(trouble, moments, outage):
     assert {} == played(trouble, outage, moments + [(600.0, 20)])[1]

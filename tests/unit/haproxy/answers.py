@@ -7,5 +7,6 @@ from tests import ROOT
 
 
 def captured(version):
-    with open(os.path.join(ROOT, "tests", "unit", "haproxy", "captured", "haproxy-%s.txt" % version), encoding="ascii") as file:
+    with open(os.path.join(ROOT, "tests", "unit", "haproxy", "captured", "haproxy-%s.txt" % version),
+              encoding="ascii") as file:
         return file.read()

@@ -35,7 +35,8 @@ DEAD = Backend("api", "DOWN", 0, 3)
     (WELL, POLICY._replace(listeners=("nix",)), "missing", False),
     (WELL._replace(frontends=()), POLICY, "missing", False),
     (WELL._replace(frontends=WELL.frontends + (Frontend("x", "PAUSED"),)), POLICY, "closed", False),
-    (WELL._replace(frontends=WELL.frontends + (Frontend("x", "STOP"),)), POLICY._replace(listeners=("web",)), "serving", True),
+    (WELL._replace(frontends=WELL.frontends + (Frontend("x", "STOP"),)), POLICY._replace(listeners=("web",)), "serving",
+     True),
     (WELL._replace(stopping=True), POLICY, "stopping", False),
     (WELL._replace(stopping=None), POLICY, "serving", True),
     (State("absent", processes=()), POLICY, "down", False),
@@ -92,7 +93,8 @@ class Stats:
 
 def observed(said, processes=None, pidfile="/nonexistent"):
     stats = Stats(said)
-    return observe.observe(stats, 1.0, lambda: processes or FakeProcesses(), pidfile, lambda pid: None, lambda seconds: None), stats
+    return observe.observe(stats, 1.0, lambda: processes or FakeProcesses(), pidfile, lambda pid: None,
+                           lambda seconds: None), stats
 
 
 def haproxy(state="S", master=True):
@@ -154,7 +156,8 @@ def checked(options, said):
 def test_check_of_a_captured_answer():
     assert ("closed", False) == checked({}, captured("2.6")).health[:2]
     assert ("degraded", True) == checked({"require": ["galera_cluster,page"]}, captured("2.6")).health[:2]
-    assert ("no-server", False) == checked({"require": ["page"], "backend": ["app", "gone"]}, captured("3.0")).health[:2]
+    assert ("no-server", False) == checked({"require": ["page"], "backend": ["app", "gone"]},
+                                           captured("3.0")).health[:2]
 
 
 @pytest.mark.parametrize("samples, expected", [
@@ -172,7 +175,8 @@ def test_only_the_process_of_the_pid_file_is_a_witness(tmp_path):
     processes, worker = haproxy("S", master=False)
     (tmp_path / "pid").write_text("%d\n" % worker.pid)
     for pidfile, expected in ((str(tmp_path / "pid"), False), ("/nonexistent", None)):
-        state = observe.observe(Stats(TimeoutError), 1.0, lambda: processes, pidfile, lambda pid: {1: 0}, lambda seconds: None)
+        state = observe.observe(Stats(TimeoutError), 1.0, lambda: processes, pidfile, lambda pid: {1: 0},
+                                lambda seconds: None)
         assert expected is state.clients_wait
 
 
@@ -185,7 +189,8 @@ STOPPING = captured("3.0").replace("\nStopping: 0\n", "\nStopping: 1\n")
 
 
 @pytest.mark.parametrize("second, stopping", [
-    (captured("3.0"), False), (STOPPING, True), (ConnectionRefusedError(errno.ECONNREFUSED, "x"), True), (TimeoutError(), True),
+    (captured("3.0"), False), (STOPPING, True), (ConnectionRefusedError(errno.ECONNREFUSED, "x"), True),
+    (TimeoutError(), True),
     ("half", True)])
 def test_a_reload_is_no_stop(second, stopping):
     """Seen with 2.6 and 3.0: a connection that waited at the old process is answered by it after it was told to stop."""
@@ -200,10 +205,12 @@ def test_metrics_and_json():
     assert ("backend_servers_up", {"name": "gone"}, 0) in check.metrics(fact)
     assert ("listener_open", {"name": "web"}, False) in check.metrics(fact)
     assert () == check.metrics(NOTHING_YET) == check.metrics(fact._replace(status=State("silent")))
-    assert {"name": "app", "status": "UP", "up": 1, "servers": 3} in json.loads(json.dumps(check.known(fact)))["facts"]["backends"]
+    assert {"name": "app", "status": "UP", "up": 1,
+            "servers": 3} in json.loads(json.dumps(check.known(fact)))["facts"]["backends"]
 
 
-@pytest.mark.parametrize("options", [{"timeout": "soon"}, {"timeout": "0"}, {"timeout": "nan"}, {"socket": "admin.sock"}])
+@pytest.mark.parametrize("options", [{"timeout": "soon"}, {"timeout": "0"}, {"timeout": "nan"},
+                                     {"socket": "admin.sock"}])
 def test_a_wrong_command_line(options):
     with pytest.raises(Usage):
         HaproxyCheck(options)
@@ -230,4 +237,5 @@ def test_one_check_imports_nothing_expensive():
                   "keyword operator reprlib types".split())
 
     assert [] == [name for name in found if name not in allowed and not name.startswith("quorate")]
-    assert not any(name.startswith("quorate.web.") and name not in ("quorate.web.check", "quorate.web.command") for name in found)
+    assert not any(name.startswith("quorate.web.") and name not in ("quorate.web.check", "quorate.web.command")
+                   for name in found)

@@ -19,7 +19,8 @@ def test_captured_answer(version):
     assert (None, False, True) == (state.error, state.stopping, state.version.startswith(version + "."))
     assert state.pid > 1 and state.uptime >= 0 and state.sessions >= 0
     assert (Frontend("galera_cluster", "OPEN"), Frontend("web", "PAUSED"), Frontend("page", "OPEN")) == state.frontends
-    assert (Backend("galera_cluster", "UP", 1, 2), Backend("app", "UP", 1, 3), Backend("gone", "DOWN", 0, 1)) == state.backends
+    assert (Backend("galera_cluster", "UP", 1, 2), Backend("app", "UP", 1, 3),
+            Backend("gone", "DOWN", 0, 1)) == state.backends
 
 
 @pytest.mark.parametrize("version", ["2.6", "3.0"])
@@ -37,7 +38,8 @@ def test_other_answers(text, error):
 
 
 @pytest.mark.parametrize("status, expected", [
-    ("UP", True), ("UP 1/3", True), ("no check", True), ("DOWN", False), ("DOWN 1/2", False), ("NOLB", False), ("MAINT", False),
+    ("UP", True), ("UP 1/3", True), ("no check", True), ("DOWN", False), ("DOWN 1/2", False), ("NOLB", False),
+    ("MAINT", False),
     ("MAINT (via app/a)", False), ("MAINT (resolution)", False), ("DRAIN", False), ("DRAIN (agent)", False),
     ("DOWN (agent)", False), ("", False)])
 def test_which_servers_take_new_connections(status, expected):

@@ -20,7 +20,8 @@ class Net:
 
     def of(self, _pid):
         from quorate.host.connections import Socket
-        return tuple([Socket("established", 4000, 5672, 1)] * self.amqp + [Socket("listen", port, 0, 2) for port in self.ports])
+        return tuple([Socket("established", 4000, 5672, 1)] * self.amqp
+                     + [Socket("listen", port, 0, 2) for port in self.ports])
 
     def listeners(self, _pid, port):
         return port in self.ports
@@ -110,7 +111,8 @@ def test_what_takes_a_node_out(name, changes, code, ok):
 def test_the_other_half_of_neutron_is_not_the_one_with_the_port():
     """Debian's workers of neutron-rpc-server rename themselves to neutron-server."""
     table = FakeProcesses()
-    table.add(("neutron-server: rpc worker (/usr/bin/python3 /usr/bin/neutron-rpc-server --config-file=/etc/neutron/neutron.conf)",))
+    table.add(("neutron-server: rpc worker (/usr/bin/python3 /usr/bin/neutron-rpc-server "
+               "--config-file=/etc/neutron/neutron.conf)",))
     sources = FakeSources(Page(MISSING), ports=())
     sources.units = Systemd()
     fact = ServiceCheck(parse(ServiceCheck, ["neutron-server"]), sources, table).observe(1.0, NOTHING_YET)
@@ -119,8 +121,10 @@ def test_the_other_half_of_neutron_is_not_the_one_with_the_port():
 
 
 @pytest.mark.parametrize("name", [
-    "nova-api", "nova-scheduler", "nova-conductor", "glance", "glance-api", "neutron", "neutron-server", "keystone", "heat-api",
-    "cinder-api", "cinder-scheduler", "neutron-rpc-server", "cinder-volume", "heat-engine", "nova-novncproxy", "nova-consoleauth", "placement-api"])
+    "nova-api", "nova-scheduler", "nova-conductor", "glance", "glance-api", "neutron", "neutron-server", "keystone",
+    "heat-api",
+    "cinder-api", "cinder-scheduler", "neutron-rpc-server", "cinder-volume", "heat-engine", "nova-novncproxy",
+    "nova-consoleauth", "placement-api"])
 def test_every_service_of_a_control_plane_has_a_name(name, capsys):
     check = ServiceCheck(parse(ServiceCheck, [name]))
     assert 0 == main(ServiceCheck, ["--list"])
@@ -139,13 +143,15 @@ def test_the_list_says_how_each_is_asked(capsys):
 
 
 @pytest.mark.parametrize("name, words", [
-    ("scheduler", "did you mean cinder-scheduler or nova-scheduler?"), ("mariadb", "--list"), ("", "name of a service is missing")])
+    ("scheduler", "did you mean cinder-scheduler or nova-scheduler?"), ("mariadb", "--list"),
+    ("", "name of a service is missing")])
 def test_a_name_that_is_none_gets_the_nearest_ones(name, words, capsys):
     assert 2 == main(ServiceCheck, [name] if name else [])
     assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [[], ["mariadb"], ["nova-api", "--port", "x"], ["nova-api", "--level", "5"], ["a", "b"],
+@pytest.mark.parametrize("words", [[], ["mariadb"], ["nova-api", "--port", "x"], ["nova-api", "--level", "5"],
+                                   ["a", "b"],
                                    ["nova-api", "--timeout", "soon"]])
 def test_what_cannot_be_understood(words):
     with pytest.raises(Usage):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What validate-all and explain say beforehand: names that differ, a cluster that is set, a console pair that is apart."""
+"""What validate-all and explain say beforehand: names that differ, a cluster that is set, a console pair that is
+apart."""
 
 from quorate.openstack import catalog, explain, facts, validation
 from quorate.openstack.actions import published
@@ -18,7 +19,8 @@ STATUS = """<pacemaker-result><nodes><node name="n1" online="true"/></nodes><res
 
 
 def apart(resources, node="n1", constraints="<constraints/>"):
-    return validation.apart(parse_resources(PRIMITIVES % resources), crm_mon.parse(STATUS % node), parse_colocations(constraints),
+    return validation.apart(parse_resources(PRIMITIVES % resources), crm_mon.parse(STATUS % node),
+                            parse_colocations(constraints),
                             "nova-novncproxy", "nova-consoleauth")
 
 
@@ -84,7 +86,8 @@ def test_the_screen_of_explain():
     observed = Observation(Tree(), age=5.0)
     diagnosis = Diagnosis(facts.DEGRADED, "RabbitMQ is away.", ("broker",))
     found = [facts.Symptom("broker", facts.OUTAGE, "RabbitMQ is away."), facts.Symptom("x", facts.NOTICE, "And this.")]
-    text = "\n".join(explain.lines(crm_mon.parse(STATUS % "n1"), {"n1": "Started"}, {"n1": "ha@a"}, diagnosis, found, observed, ["Mind."]))
+    text = "\n".join(explain.lines(crm_mon.parse(STATUS % "n1"), {"n1": "Started"}, {"n1": "ha@a"}, diagnosis, found,
+                                   observed, ["Mind."]))
 
     assert "n1    Started  ha@a" in text and "here:     degraded: RabbitMQ is away." in text
     assert 1 == text.count("RabbitMQ is away") and "also:     And this." in text and "warning:  Mind." in text

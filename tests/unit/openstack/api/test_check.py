@@ -37,7 +37,8 @@ def said(reply, wanted="any", asked_as=None, identity=None):
     (Reply(status=200, body=b"1.0\n2007-01-19\nlatest"), "text", "serving", True, ""),
     (Reply(status=503, body=b"DISABLED BY FILE"), "any", "maintenance", False, "disable_by_file"),
     (Reply(status=503, body=b"<html>Service Unavailable</html>"), "any", "error", False, "answers 503; see its log"),
-    (Reply(status=500, body=b'{"message": "no\x1b[2J database"}'), "any", "error", False, 'no [2J database"}; see its log'),
+    (Reply(status=500, body=b'{"message": "no\x1b[2J database"}'), "any", "error", False,
+     'no [2J database"}; see its log'),
     (Reply(status=401), "any", "refused", False, "requires a token"),
     (Reply(status=403), "any", "error", False, "answers 403"),
     (Reply(status=404), "any", "missing", False, "nothing at this path"),
@@ -49,7 +50,8 @@ def said(reply, wanted="any", asked_as=None, identity=None):
     (Reply("name", "Name or service not known"), "any", "unknown", False, "name does not resolve"),
     (Reply("tls", "certificate has expired"), "any", "tls", False, "TLS error: certificate has expired."),
     (Reply("timeout", "no answer within 3 s"), "any", "hung", False, "hangs: no answer within 3 s."),
-    (Reply("closed"), "any", "closed", False, "closes the connection"), (Reply("reset"), "any", "closed", False, "resets"),
+    (Reply("closed"), "any", "closed", False, "closes the connection"),
+    (Reply("reset"), "any", "closed", False, "resets"),
     (Reply("garbage", "SSH-2.0"), "any", "garbled", False, "not HTTP: SSH-2.0"),
     (Reply("half", "3 of 9 bytes", 200), "any", "half", False, "incomplete answer: 3 of 9 bytes"),
     (Reply("long", "more than 4 MB", 200), "any", "garbled", False, "more than 4 MB"),
@@ -67,7 +69,8 @@ def test_with_a_token():
     assert ("serving", True) == said(Reply(status=403), asked_as="token")[:2]  # policy is an answer
     assert ("refused", False) == said(Reply(status=401), asked_as="credentials")[:2]
     found = said(OK, identity="Keystone gave no token: it hangs.")
-    assert ("degraded", True) == found[:2] and found.sentence.endswith("was not asked: Keystone gave no token: it hangs.")
+    assert ("degraded", True) == found[:2] and found.sentence.endswith("was not asked: Keystone gave no token: it "
+                                                                       "hangs.")
 
 
 class Client:
@@ -116,7 +119,8 @@ def test_redirects_are_followed_at_home_only():
 
 
 @pytest.mark.parametrize("url, location, expected", [
-    ("http://a:1/x/y?z=1", "/b", "http://a:1/b"), ("http://a:1/x/y", "b", "http://a:1/x/b"), ("http://a:1", "b", "http://a:1/b"),
+    ("http://a:1/x/y?z=1", "/b", "http://a:1/b"), ("http://a:1/x/y", "b", "http://a:1/x/b"),
+    ("http://a:1", "b", "http://a:1/b"),
     ("https://a/", "//c/d", "https://c/d"), ("http://a/", "https://c/", "https://c/"),
     ("http://a/", "/login?next=http://a/", "http://a/login?next=http://a/")])
 def test_where_a_redirect_leads(url, location, expected):
@@ -155,7 +159,8 @@ def test_openrc_is_read_and_not_executed():
 
 
 @pytest.mark.parametrize("text, complaint", [
-    ("", "OS_AUTH_URL is missing"), ("OS_AUTH_URL=keystone", "OS_AUTH_URL"), ("OS_AUTH_URL=http://k\nOS_USERNAME=a", "OS_PASSWORD"),
+    ("", "OS_AUTH_URL is missing"), ("OS_AUTH_URL=keystone", "OS_AUTH_URL"),
+    ("OS_AUTH_URL=http://k\nOS_USERNAME=a", "OS_PASSWORD"),
     ("OS_AUTH_URL=http://k\nOS_PASSWORD=a", "OS_USERNAME"), ("OS_AUTH_URL=http://k\nOS_PASSWORD=$(pass os)", "shell"),
     ("OS_AUTH_URL=http://k\nOS_PASSWORD=`pass`", "shell")])
 def test_openrc_that_cannot_be_used(text, complaint):
@@ -167,14 +172,17 @@ def test_openrc_that_cannot_be_used(text, complaint):
 def test_what_keystone_is_asked():
     assert {"auth": {"identity": {"methods": ["password"], "password": {"user": {
         "password": SECRET + " $HOME # ok", "name": "check", "domain": {"id": "default"}}}},
-        "scope": {"project": {"name": "service", "domain": {"id": "default"}}}}} == parse.token_request(parse.openrc(OPENRC))
-    assert {"methods": ["application_credential"], "application_credential": {"id": "a", "secret": "b"}} == parse.token_request(
+        "scope": {"project": {"name": "service",
+                              "domain": {"id": "default"}}}}} == parse.token_request(parse.openrc(OPENRC))
+    assert {"methods": ["application_credential"], "application_credential": {"id": "a",
+                                                                              "secret": "b"}} == parse.token_request(
         {"OS_APPLICATION_CREDENTIAL_ID": "a", "OS_APPLICATION_CREDENTIAL_SECRET": "b"})["auth"]["identity"]
     assert ["http://k/v3/auth/tokens"] * 2 == [parse.token_url("http://k/v3/"), parse.token_url("http://k")]
     assert (1795255200, 0, 0) == (parse.token(TOKEN).expires, parse.seconds("soon"), parse.seconds(None))
 
 
-@pytest.mark.parametrize("reply", [OK, Reply(status=201, body=TOKEN.body), TOKEN._replace(body=b"[]"), TOKEN._replace(body=b"{"),
+@pytest.mark.parametrize("reply", [OK, Reply(status=201, body=TOKEN.body), TOKEN._replace(body=b"[]"),
+                                   TOKEN._replace(body=b"{"),
                                    TOKEN._replace(body=b'{"token": 1}'), TOKEN._replace(status=401), Reply("timeout")])
 def test_what_is_no_token(reply):
     assert parse.token(reply) is None
@@ -202,7 +210,8 @@ def test_a_token_near_its_end_is_renewed(secret):
 
 
 def test_a_revoked_token_is_got_anew_once(secret):
-    client = Client(**{"v3/auth/tokens": TOKEN, "v2/images?limit=1": [Reply(status=401), OK, Reply(status=401), Reply(status=401)]})
+    client = Client(**{"v3/auth/tokens": TOKEN, "v2/images?limit=1": [Reply(status=401), OK, Reply(status=401),
+                                                                      Reply(status=401)]})
     check = ApiCheck({"target": "glance", "credentials": str(secret)}, client)
     check._identity._clock = lambda: 1795255100.0
 
@@ -256,7 +265,8 @@ def test_project_in_the_path(secret, target, path):
     client = Client(**{"v3/auth/tokens": TOKEN})
     checked(client, target=target, credentials=str(secret))
     assert path == client.paths()[1]
-    unscoped = Client(**{"v3/auth/tokens": TOKEN._replace(body=b'{"token": {"expires_at": "2026-11-21T10:00:00Z"}}'), "healthcheck": OK})
+    unscoped = Client(**{"v3/auth/tokens": TOKEN._replace(body=b'{"token": {"expires_at": "2026-11-21T10:00:00Z"}}'),
+                         "healthcheck": OK})
     assert "OS_PROJECT_NAME" in checked(unscoped, target=target, credentials=str(secret)).health.sentence
 
 
@@ -307,13 +317,16 @@ def test_target(options, base, paths, deep):
 @pytest.mark.parametrize("options, complaint", [
     ({}, "name a URL or one of: keystone"), ({"target": "swift"}, "no service called swift"),
     ({"target": "ftp://a/"}, "not an http"), ({"target": "http://"}, "not an http"),
-    ({"target": "http://u:p@a/"}, "readable for every user"), ({"target": "http://a/", "port": "1"}, "--port does not go"),
+    ({"target": "http://u:p@a/"}, "readable for every user"),
+    ({"target": "http://a/", "port": "1"}, "--port does not go"),
     ({"target": "nova", "port": "http"}, "--port is a number"), ({"target": "nova", "port": "0"}, "--port is a number"),
     ({"target": "nova", "host": "a/b"}, "--host"), ({"target": "nova", "path": "x"}, "begins with /"),
     ({"target": "nova", "expect": "xml"}, "--expect"), ({"target": "nova", "timeout": "0"}, "--timeout"),
     ({"target": "nova", "cacert": "/nonexistent"}, "No such file"),
-    ({"target": "nova", "credentials": "a", "token_file": "b"}, "not both"), ({"target": "horizon", "credentials": "a"}, "no request with a token"),
-    ({"target": "http://a", "credentials": "a"}, "no request with a token"), ({"target": "heat", "token_file": "a"}, "id of a project"),
+    ({"target": "nova", "credentials": "a", "token_file": "b"}, "not both"),
+    ({"target": "horizon", "credentials": "a"}, "no request with a token"),
+    ({"target": "http://a", "credentials": "a"}, "no request with a token"),
+    ({"target": "heat", "token_file": "a"}, "id of a project"),
 ])
 def test_what_is_not_understood(options, complaint):
     with pytest.raises(Usage, match=complaint):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mechanics of a service on oslo.service, in a hundred lines: a parent that forks a worker for each backend, replaces
-those that die, hands SIGTERM on; workers that connect to a broker and live on for a while without their parent.
-
-Run as `python3 .../cinder-volume --config-file=FILE` (the tests write it under that name). Options in the file's section
-[test]: stubborn = true (SIGTERM is ignored), linger = seconds that a worker lives without its parent, listen = port of the
+"""The mechanics of a service on oslo.service, in a hundred lines: a parent that forks a worker for each backend,
+replaces those that die, hands SIGTERM on; workers that connect to a broker and live on for a while without their
 parent.
+
+Run as `python3 .../cinder-volume --config-file=FILE` (the tests write it under that name). Options in the file's
+section [test]: stubborn = true (SIGTERM is ignored), linger = seconds that a worker lives without its parent, listen =
+port of the parent.
 """
 
 import configparser

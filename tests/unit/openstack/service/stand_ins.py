@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in for a service and for its broker: a program that forks (forking_service.py), a socket that accepts."""
+"""Stand-ins for a service and its broker: a program that forks (forking_service.py), a socket that accepts."""
 
 import os
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration files, URLs, command lines and process lists of OpenStack services, read."""
+"""Configuration files, URLs, command lines and process lists of OpenStack services, parsed."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def settings(text, service=catalog.CINDER_VOLUME, hostname="n1"):
     return parse.settings(parse.ini(text), service, hostname)
 
 
-def test_what_cinder_says():
+def test_settings_of_cinder():
     found = settings(CINDER)
 
     assert ("ha-10.0.0.1", (("fast", "ha-10.0.0.1"), ("slow", "other"))) == (found.host, found.backends)
@@ -43,19 +43,20 @@ def test_no_password_is_shown():
     assert "s#cret" not in repr(found) and "p:w" not in repr(found)
 
 
-def test_the_host_is_the_machines_name_when_nothing_else_is_said():
+def test_the_host_is_the_machines_name_by_default():
     assert "n1" == settings("[DEFAULT]\n").host
     assert "n7" == settings("[DEFAULT]\nhost = \n", hostname="n7").host
 
 
-def test_later_files_go_before_earlier_ones():
+def test_later_files_override_earlier_ones():
     pairs = parse.ini("[DEFAULT]\nhost = a\n")
     parse.ini("[DEFAULT]\nhost = b\n[x]\nhost = c\n", pairs)
 
     assert "b" == parse.option(pairs, "host")
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "[", "[]\n=\n", "   x\n", "[DEFAULT]\nhost = $host\n", "a=$b\nb=$a\n", "a=${\n",
+@pytest.mark.parametrize("text", ["", "nonsense", "[", "[]\n=\n", "   x\n", "[DEFAULT]\nhost = $host\n", "a=$b\nb=$a\n",
+                                  "a=${\n",
                                   "a = $$5\n", "\x00=\x00", "[DEFAULT\nhost"])
 def test_nonsense_is_never_an_error(text):
     assert settings(text) is not None
@@ -72,7 +73,8 @@ def test_other_transports_have_no_brokers(url):
 
 def test_defaults_of_a_transport_url():
     assert ((None, None, "h", None),) == parse.split_url("rabbit://h/")[1]
-    assert [5672] == [one.port for one in parse.brokers("rabbit://u:p@h/")] and "/" == parse.brokers("rabbit://h")[0].name
+    assert [5672] == [one.port
+                      for one in parse.brokers("rabbit://u:p@h/")] and "/" == parse.brokers("rabbit://h")[0].name
     assert [5671] == [one.port for one in parse.brokers("rabbit://u:p@h/?ssl=true")]
 
 
@@ -93,7 +95,8 @@ def test_engines():
 
 
 def test_the_proxy():
-    found = settings("[DEFAULT]\nssl_only=true\n[vnc]\nnovncproxy_port = 6090\nnovncproxy_host=10.0.0.9", catalog.NOVA_NOVNCPROXY)
+    found = settings("[DEFAULT]\nssl_only=true\n[vnc]\nnovncproxy_port = 6090\nnovncproxy_host=10.0.0.9",
+                     catalog.NOVA_NOVNCPROXY)
 
     assert (("10.0.0.9", 6090), True) == (found.listen, found.tls)
 
@@ -114,11 +117,11 @@ def test_the_proxy():
     ("/usr/bin/python3 /usr/bin/cinder-volume monitor", False),
     ("mariadbd", False),
     ("", False)])
-def test_who_runs_it(line, answer):
+def test_which_processes_run_it(line, answer):
     assert answer == parse.is_service(tuple(line.split()), catalog.CINDER_VOLUME, "/etc/cinder/cinder.conf")
 
 
-def test_one_that_has_renamed_itself():
+def test_a_process_that_has_renamed_itself():
     assert parse.is_service(("cinder-volume: worker (x)",), catalog.CINDER_VOLUME, "/etc/cinder/cinder.conf")
 
 

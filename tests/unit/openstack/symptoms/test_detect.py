@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what was seen to a verdict, fault by fault."""
+"""From an observation to its symptoms and the diagnosis, fault by fault."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def diagnosed(service=CINDER, durations=None, limits=Limits(), **changes):
     return diagnosis.diagnose(service, observed, found, durations or {}, limits)
 
 
-def test_well():
+def test_healthy():
     assert (facts.HEALTHY, "", ()) == diagnosed()
 
 
@@ -31,7 +31,7 @@ def test_nothing_left():
     (Tree(None, (), (ONE, TWO)), "parent process"),
     (Tree(PARENT, (ONE, TWO), (process(9),)), "earlier"),
     (Tree(PARENT, (ONE, TWO), (), (process(20),)), "second copy")])
-def test_processes_that_only_a_restart_mends(tree, word):
+def test_processes_that_only_a_restart_fixes(tree, word):
     found = diagnosed(tree=tree)
 
     assert facts.FAILED == found.state and word in found.message
@@ -51,7 +51,8 @@ def test_a_backend_that_never_came_up_is_no_reason_to_restart_the_others():
 
 
 def test_a_backend_that_met_a_database_on_its_way_down_is_started_again():
-    """Cinder tries it once. Where the start was over before the workers were there, what came up since is no measure."""
+    """Cinder tries it once. Where the start was over before the workers were there, what came up since is no
+    measure."""
     tree = Tree(PARENT, (ONE,))
 
     assert facts.DEGRADED == diagnosed(tree=tree, baseline=1, connected=1, early=1, durations={"workers": 59.0}).state
@@ -68,7 +69,7 @@ def test_a_queue_that_the_missing_worker_left_behind_is_no_reason_to_restart_the
     assert facts.FAILED == diagnosed(replies=replies, durations=forever).state
 
 
-def test_what_one_depth_has_called_failed_is_not_degraded_at_another():
+def test_what_one_level_found_failed_is_not_degraded_at_another():
     failed, degraded = {"key": "rpc", "sentence": "no answer"}, facts.Diagnosis(facts.DEGRADED, "x", ("workers",))
 
     assert (facts.FAILED, "no answer") == diagnosis.keep_failed(degraded, failed, {"workers": 5.0, "rpc": 70.0})[:2]
@@ -91,7 +92,7 @@ def test_a_lost_broker_fails_after_the_parameter():
     assert facts.FAILED == diagnosed(broker=False, durations={"broker": 11.0}, limits=Limits(60, 10), **LOST).state
 
 
-def test_one_that_does_not_connect_to_a_broker_that_answers():
+def test_no_connection_to_a_broker_that_answers():
     assert facts.DEGRADED == diagnosed(broker=True, durations={"amqp": 59.0}, **LOST).state
     assert facts.FAILED == diagnosed(broker=True, durations={"amqp": 61.0}, **LOST).state
 
@@ -112,7 +113,7 @@ def test_whether_the_broker_answers_is_not_known():
     assert facts.DEGRADED == diagnosed(durations={"broker": 999.0, "amqp": 999.0}, **LOST).state
 
 
-def test_a_broker_that_is_cut_off_while_the_connections_look_whole():
+def test_a_broker_that_is_cut_off_while_its_connections_look_established():
     found = diagnosed(broker=False, durations={"broker": 99999.0})
 
     assert facts.DEGRADED == found.state and "has not noticed yet" in found.message
@@ -120,15 +121,16 @@ def test_a_broker_that_is_cut_off_while_the_connections_look_whole():
 
 
 @pytest.mark.parametrize("outcome", [facts.MISSING, facts.SILENT])
-def test_one_without_its_database_is_not_blamed_for_answering_no_call(outcome):
+def test_without_its_database_an_unanswered_call_is_no_failure(outcome):
     """One that was started without it serves no queue, and its restart would end the same way."""
     durations = {"queue": 999.0, "queue-part": 999.0, "rpc": 999.0, "rpc-waiting": 999.0}
 
-    assert facts.DEGRADED == diagnosed(rows=Rows(facts.UNREACHABLE, (), "x"), replies=(Reply("q", outcome),), durations=durations).state
+    assert facts.DEGRADED == diagnosed(rows=Rows(facts.UNREACHABLE, (), "x"), replies=(Reply("q", outcome),),
+                                       durations=durations).state
     assert facts.FAILED == diagnosed(rows=rows(5, 5), replies=(Reply("q", outcome),), durations=durations).state
 
 
-def test_sockets_that_could_not_be_seen_are_no_lost_connection():
+def test_sockets_that_could_not_be_observed_are_no_lost_connection():
     assert facts.HEALTHY == diagnosed(sockets={11: Sockets(), 12: Sockets()}).state
 
 
@@ -139,7 +141,8 @@ def test_sockets_that_could_not_be_seen_are_no_lost_connection():
     (rows(70, 80), 61, facts.FAILED, "has not reported for"),
     (rows(5, 80), 999, facts.DEGRADED, "the others have"),
     (rows(5, 1500), 999, facts.DEGRADED, "ha@b of cinder-volume has not yet reported since"),
-    (rows(960, 960), 999, facts.DEGRADED, "not initialised"),  # written at its start, by a service whose driver never came up
+    (rows(960, 960), 999, facts.DEGRADED,
+     "not initialised"),  # written at its start, by a service whose driver never came up
     (rows(1500, 1500), 999, facts.DEGRADED, "not initialised"),
     (rows(5), 999, facts.DEGRADED, "ha@b"),
     (rows(5, None), 999, facts.DEGRADED, "ha@b"),
@@ -147,19 +150,21 @@ def test_sockets_that_could_not_be_seen_are_no_lost_connection():
     (Rows(facts.UNREACHABLE, (), "n1:3306: refused"), 99999, facts.DEGRADED, "n1:3306: refused"),
     (Rows(facts.UNKNOWN, (), "denied"), 99999, facts.DEGRADED, "cannot be read: denied")])
 def test_heartbeats_of_cinder(found, durations, state, word):
-    durations = dict.fromkeys(("heartbeat", "heartbeat-part", "heartbeat-never", "database", "clock", "heartbeat-unknown"), durations)
+    durations = dict.fromkeys(("heartbeat", "heartbeat-part", "heartbeat-never", "database", "clock",
+                               "heartbeat-unknown"), durations)
     answer = diagnosed(rows=found, durations=durations)
 
     assert state == answer.state and word in answer.message
 
 
-def test_rows_are_not_judged_before_they_can_be_there():
+def test_rows_are_not_expected_right_after_the_start():
     assert facts.HEALTHY == diagnosed(rows=rows(), age=20.0).state
 
 
 def test_of_two_rows_of_one_name_the_fresher_counts():
     """A service that was deleted and made again leaves the old row behind."""
-    found = Rows(facts.ANSWERED, (Row("ha@a", 9000, 9000), Row("ha@a", 3, 900), Row("ha@b", 3, 900), Row("ha@b", None, 1)))
+    found = Rows(facts.ANSWERED, (Row("ha@a", 9000, 9000), Row("ha@a", 3, 900), Row("ha@b", 3, 900),
+                                  Row("ha@b", None, 1)))
 
     assert facts.HEALTHY == diagnosed(rows=found).state
 
@@ -168,7 +173,8 @@ ENGINE = SETTINGS._replace(interval=60.0, down=120.0, workers=2)
 
 
 def engines(*pairs):
-    return Rows(facts.ANSWERED, tuple(Row("id%d" % number, age, created) for number, (age, created) in enumerate(pairs)))
+    return Rows(facts.ANSWERED, tuple(Row("id%d" % number, age, created) for number,
+                                      (age, created) in enumerate(pairs)))
 
 
 @pytest.mark.parametrize("found, state", [
@@ -178,8 +184,9 @@ def engines(*pairs):
     (engines((5, 990), (130, 990)), facts.FAILED),
     (engines((3, 5000), (3, 5000)), facts.DEGRADED),                         # none of its own: it did not get that far
     (engines(), facts.DEGRADED)])
-def test_rows_of_dead_engines_fool_nobody(found, state):
-    assert state == diagnosed(HEAT, settings=ENGINE, rows=found, durations={"heartbeat": 61.0, "heartbeat-never": 61.0}).state
+def test_rows_of_dead_engines_do_not_count(found, state):
+    assert state == diagnosed(HEAT, settings=ENGINE, rows=found,
+                              durations={"heartbeat": 61.0, "heartbeat-never": 61.0}).state
 
 
 def test_a_dead_engine_is_not_called():
@@ -189,7 +196,8 @@ def test_a_dead_engine_is_not_called():
 
     assert (("engine.ha",), facts.PING) == observe.call_targets(HEAT, observed)
     observed = observed._replace(rows=engines((1, 220), (1, 4), (1, 3)))
-    assert (("heat-engine-listener.id2", "heat-engine-listener.id1"), facts.HEAT_LISTENING) == observe.call_targets(HEAT, observed)
+    assert (("heat-engine-listener.id2", "heat-engine-listener.id1"),
+            facts.HEAT_LISTENING) == observe.call_targets(HEAT, observed)
 
 
 @pytest.mark.parametrize("reply, durations, state, word", [
@@ -201,7 +209,8 @@ def test_a_dead_engine_is_not_called():
     (Reply("q", facts.UNKNOWN, None, "no pika"), 99999, facts.DEGRADED, "no pika"),
     (Reply("q", facts.ANSWERED, 4), 99999, facts.DEGRADED, "4 consumers")])
 def test_calls(reply, durations, state, word):
-    answer = diagnosed(replies=(reply,), durations=dict.fromkeys(("rpc", "queue", "broker", "rpc-unknown", "consumers"), durations))
+    answer = diagnosed(replies=(reply,), durations=dict.fromkeys(("rpc", "queue", "broker", "rpc-unknown", "consumers"),
+                                                                 durations))
 
     assert state == answer.state and word in answer.message
 
@@ -232,13 +241,13 @@ def test_a_connection_of_the_proxy_that_outlives_it_is_failed():
     assert facts.FAILED == diagnosed(PROXY, settings=LISTENING, tree=Tree(None, (), (ONE,))).state
 
 
-def test_what_fails_goes_before_what_does_not():
+def test_a_failure_comes_before_what_is_degraded():
     found = diagnosed(rows=rows(5, 80), replies=(Reply("q", facts.MISSING),), durations={"queue": 99.0})
 
     assert facts.FAILED == found.state and "no queue q" in found.message
 
 
-def test_one_without_its_database_is_not_blamed_for_having_no_workers():
+def test_without_its_database_missing_workers_are_no_failure():
     away = Rows(facts.UNREACHABLE, (), "n1:3306: refused")
     durations = {"workers": 999.0, "amqp": 999.0, "database": 999.0}
 

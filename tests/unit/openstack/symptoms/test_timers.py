@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a symptom lasts when looks of different depth take turns."""
+"""How long a symptom lasts when monitors of different levels take turns."""
 
 import pytest
 
@@ -24,47 +24,48 @@ def timed(*found, at=0.0, interval=60.0):
     return timers.update({}, SHALLOW, found, at, interval)
 
 
-def test_what_only_a_call_saw_is_not_forgotten_by_a_look_that_called_nobody():
+def test_the_timer_of_what_only_a_call_showed_runs_on_without_a_call():
     """A network that cuts a broker off leaves the connections as they were for a minute or two."""
     running = timers.update(timed(AWAY), SHALLOW, (), 10.0, 10.0)
 
     assert 61.0 == timers.durations(timers.update(running, DEEP, (AWAY,), 61.0, 60.0), 61.0)["broker"]
 
 
-def test_one_outage_has_one_beginning_whichever_look_sees_it():
+def test_one_outage_has_one_beginning_whichever_source_shows_it():
     lost = symptom("broker", facts.REACHABILITY, facts.OUTAGE)
     running = timers.update(timed(AWAY), SHALLOW._replace(broker=False), (lost,), 70.0, 10.0)
 
     assert 70.0 == timers.durations(running, 70.0)["broker"]
 
 
-@pytest.mark.parametrize("source, key, blind, sees", [
+@pytest.mark.parametrize("source, key, without, asked", [
     (facts.RPC, "broker", SHALLOW._replace(broker=True), DEEP),  # it takes connections, and then says nothing
     (facts.RPC, "rpc", SHALLOW, DEEP),
     (facts.RPC, "rpc", SHALLOW._replace(replies=(Reply("q", facts.UNKNOWN),)), DEEP),
     (facts.DATABASE, "database", SHALLOW, DEEP),
     (facts.DATABASE, "heartbeat", SHALLOW._replace(rows=Rows(facts.UNKNOWN)), DEEP),
-    (facts.DATABASE, "heartbeat", SHALLOW, SHALLOW._replace(rows=Rows(facts.UNREACHABLE))),  # its own time begins after that
+    (facts.DATABASE, "heartbeat", SHALLOW,
+     SHALLOW._replace(rows=Rows(facts.UNREACHABLE))),  # its own time begins after that
     (facts.HTTP, "page", SHALLOW._replace(page=Page(facts.UNKNOWN)), SHALLOW._replace(page=Page(facts.ANSWERED, 200))),
     (facts.REACHABILITY, "broker", SHALLOW, SHALLOW._replace(broker=True)),
     (facts.KERNEL, "amqp", SHALLOW._replace(sockets={}), SHALLOW),
     (facts.KERNEL, "amqp", SHALLOW._replace(sockets={11: Sockets()}), SHALLOW),
     (facts.KERNEL, "port", SHALLOW, SHALLOW._replace(port_owner="ours"))])
-def test_only_who_could_have_seen_it_says_that_it_is_over(source, key, blind, sees):
+def test_only_the_same_source_ends_a_timer(source, key, without, asked):
     running = timed(symptom(key, source))
 
-    assert {key} == set(timers.update(running, blind, (), 10.0))
-    assert {} == timers.update(running, sees, (), 10.0)
+    assert {key} == set(timers.update(running, without, (), 10.0))
+    assert {} == timers.update(running, asked, (), 10.0)
 
 
-def test_what_a_restart_mends_leaves_no_time_for_other_looks():
+def test_a_fatal_symptom_keeps_all_other_timers():
     fatal = symptom("frozen", facts.KERNEL, facts.FATAL)
 
     assert {"amqp", "frozen"} == set(timers.update(timed(symptom("amqp", facts.KERNEL)), SHALLOW, (fatal,), 10.0))
 
 
-def test_where_nobody_looked_for_long_it_begins_anew():
-    """Monitors that an operator switched off for an hour: what lay between two sights is not known."""
+def test_after_a_long_time_without_observation_it_begins_anew():
+    """Monitors that an operator switched off for an hour: what was in between is unknown."""
     running = timers.update(timed(AWAY), DEEP, (AWAY,), 3600.0, 60.0)
 
     assert 0.0 == timers.durations(running, 3600.0)["broker"]
@@ -80,11 +81,11 @@ def test_the_end_of_an_outage_is_a_beginning_for_what_waited_for_it():
     assert {"database"} == set(timers.update(waiting, SHALLOW, (away,), 10.0))
 
 
-def test_of_a_service_that_is_gone_nothing_is_remembered():
+def test_a_service_that_is_gone_has_no_timers():
     assert {} == timers.update(timed(AWAY), Observation(Tree()), (), 1.0)
 
 
-def test_a_file_is_read_as_it_was_written_and_a_torn_line_is_none():
+def test_timers_are_decoded_as_they_were_encoded_and_a_malformed_line_is_left_out():
     running = timed(AWAY, symptom("amqp", facts.KERNEL), at=1234.5)
 
     assert running == timers.decode(timers.encode(running))

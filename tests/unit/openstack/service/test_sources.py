@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking brokers, databases and pages that are not there, silent or something else. What they say when they are well is tried
-in the lab, on the real ones."""
+"""Queries to brokers, databases and pages that are absent, silent or something else. Their answers when they work are
+tried in the lab, on the real ones."""
 
 import socket
 import threading
@@ -17,7 +17,7 @@ SECONDS = 1.0
 
 @pytest.fixture
 def silent():
-    """A port that accepts (in its queue) and never says a word."""
+    """A port that accepts (in its queue) and never answers."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(20)
@@ -26,7 +26,7 @@ def silent():
 
 @pytest.fixture
 def nobody():
-    """A port where nobody listens."""
+    """A port where nothing listens."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -34,7 +34,7 @@ def nobody():
 
 
 def saying(data):
-    """A port whose every connection is told `data` and closed."""
+    """A port that answers every connection with `data` and closes it."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(20)
@@ -64,12 +64,12 @@ def took(function):
     return found
 
 
-def test_a_broker_that_is_not_there_or_silent(silent, nobody):
+def test_a_broker_that_is_absent_or_silent(silent, nobody):
     assert took(lambda: network.any_broker_answers((at(nobody), at(silent)), SECONDS)) is False
     assert network.any_broker_answers((), SECONDS) is None
 
 
-def test_a_balancer_without_a_broker_behind_it_is_none():
+def test_a_balancer_without_a_broker_behind_it_does_not_count():
     """It accepts and closes."""
     with saying(b"") as listener:
         assert network.any_broker_answers((at(listener.getsockname()[1]),), SECONDS) is False
@@ -80,13 +80,13 @@ def test_a_broker_that_speaks():
         assert network.any_broker_answers((at(1), at(listener.getsockname()[1])), SECONDS) is True
 
 
-def test_a_call_where_nobody_is(nobody):
+def test_a_call_where_nothing_listens(nobody):
     found = took(lambda: rpc.call((at(nobody),), "openstack", ("q",), SECONDS))
 
     assert (UNREACHABLE, "127.0.0.1:%d: Connection refused" % nobody) == (found[0].outcome, found[0].reason)
 
 
-def test_a_call_to_one_that_is_silent(silent):
+def test_a_call_to_a_silent_broker(silent):
     found = took(lambda: rpc.call((at(silent),), "openstack", ("q", "r"), SECONDS))
 
     assert [UNREACHABLE] * 2 == [one.outcome for one in found] and "hunter2" not in repr(found)
@@ -96,7 +96,7 @@ def test_a_call_without_a_broker():
     assert UNREACHABLE == rpc.call((), "openstack", ("q",), SECONDS)[0].outcome
 
 
-def test_a_database_that_is_not_there_or_silent(silent, nobody):
+def test_a_database_that_is_absent_or_silent(silent, nobody):
     for port in (silent, nobody):
         found = took(lambda port=port: heartbeat.read(catalog.CINDER_VOLUME, at(port), ("ha@a",), SECONDS))
         assert UNREACHABLE == found.outcome and str(port) in found.reason and "hunter2" not in found.reason

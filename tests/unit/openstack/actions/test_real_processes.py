@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine on a real process tree with real sockets: a forking program stands in for the service, a listening socket for
-the broker. What the real services do is tried in the lab."""
+"""start, monitor and stop on a real process tree with real sockets: a forking program stands in for the service, a
+listening socket for the broker. What the real services do is tried in the lab."""
 
 import os
 import pwd
@@ -55,8 +55,8 @@ class Service:
         self.write(**test)
 
     def write(self, backends="a,b", **test):
-        self.config.write_text("[DEFAULT]\nhost=ha\ntransport_url = rabbit://u:p@127.0.0.1:%d/v\nenabled_backends=%s\n[vnc]\n"
-                               "novncproxy_port=%s\n[test]\n%s" % (
+        self.config.write_text("[DEFAULT]\nhost=ha\ntransport_url = "
+                               "rabbit://u:p@127.0.0.1:%d/v\nenabled_backends=%s\n[vnc]\nnovncproxy_port=%s\n[test]\n%s" % (
                                    self.broker.port, backends, test.get("listen", 0),
                                    "".join("%s=%s\n" % item for item in test.items())))
 
@@ -68,7 +68,8 @@ class Service:
         typed, problems = read_all(parameters(self.service), environ)
         assert not problems
         clock = Clock()
-        return Context(typed, action, environ, FakeLog(), Commands(environ), Processes(), clock, Deadline(clock, seconds))
+        return Context(typed, action, environ, FakeLog(), Commands(environ), Processes(), clock,
+                       Deadline(clock, seconds))
 
     def run(self, action, seconds=60.0, **values):
         context = self.context(action, seconds, **values)
@@ -202,7 +203,7 @@ def test_a_second_copy_is_failed_named_and_stopped(service):
         second.kill()
 
 
-def test_a_copy_that_was_told_another_configuration_is_not_ours(service, tmp_path):
+def test_a_copy_with_another_configuration_is_not_ours(service, tmp_path):
     service.run("start")
     other = tmp_path / "other.conf"
     other.write_text(service.config.read_text())
@@ -216,7 +217,7 @@ def test_a_copy_that_was_told_another_configuration_is_not_ours(service, tmp_pat
         foreign.wait()
 
 
-def test_a_wrong_pid_file_is_nobodys_proof(service, tmp_path):
+def test_a_wrong_pid_file_is_ignored(service, tmp_path):
     """It holds the pid of init, which runs; the old agent took it for the service."""
     pid = tmp_path / "service.pid"
     pid.write_text("1\n")
@@ -229,7 +230,7 @@ def test_a_wrong_pid_file_is_nobodys_proof(service, tmp_path):
     assert [] == service.processes() and not pid.exists()
 
 
-def test_a_killed_worker_is_replaced_and_no_fault(service):
+def test_a_killed_worker_is_replaced_and_no_failure(service):
     service.run("start")
     victim = service.children()[0]
     kill(victim)
@@ -257,7 +258,7 @@ def test_one_that_ignores_sigterm_is_killed(tmp_path, broker):
         service.clean()
 
 
-def test_a_program_that_ends_at_once_is_told_with_its_last_words(service):
+def test_a_program_that_ends_at_once_is_reported_with_its_last_line(service):
     service.program.write_text("#!/bin/sh\necho 'no such driver' >&2\nexit 3\n")
     outcome = service.run("start", seconds=12)
 
@@ -276,7 +277,8 @@ def test_a_listener_without_workers(tmp_path, broker):
         assert service.run("monitor").code == codes.SUCCESS
         context = service.context("monitor")
         context.check_level = 10
-        assert monitor.monitor(context, service.service, NoUnits(context.commands), service.state_files).code == codes.SUCCESS
+        assert monitor.monitor(context, service.service, NoUnits(context.commands),
+                               service.state_files).code == codes.SUCCESS
         assert service.run("stop").code == codes.SUCCESS
         with socket.socket() as again:
             again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

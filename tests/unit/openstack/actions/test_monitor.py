@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""monitor: symptoms timed over levels, failures that hold, the baseline of workers."""
+
+from quorate.ocf import codes
+from quorate.openstack import facts
+from quorate.openstack.actions import monitor
+from quorate.openstack.facts import SERVICE_FILE, Reply
+from tests.unit.openstack.fakes import CINDER, LINE, FakeSources, add_tree, world
+
+
+def test_a_symptom_is_timed_from_its_first_observation_until_it_is_over(config, state_files):
+    found = world("monitor", config)
+    add_tree(found, config)
+    sources = FakeSources(amqp=0)
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
+    found.clock.sleep(61)
+    outcome = monitor.monitor(found, CINDER, sources, state_files)
+    assert codes.ERR_GENERIC == outcome.code and "It has lasted 61 s" in outcome.reason
+    assert codes.SUCCESS == monitor.monitor(found, CINDER, FakeSources(), state_files).code
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
+
+
+def test_a_level_that_cannot_observe_a_symptom_keeps_its_timer(config, state_files):
+    """An outage that only the call sees lasts from the first call on, and the looks between ask the broker
+    themselves."""
+    found, sources = world("monitor", config, outage_tolerance="60"), FakeSources(broker=True)
+    add_tree(found, config)
+    away = (Reply("cinder-volume.ha@a", facts.UNREACHABLE, None, "no answer"),)
+    codes_of = []
+    for level, replies, broker in ((20, away, True), (0, (), True), (0, (), False), (20, away, True), (0, (), True),
+                                   (20, (), True)):
+        found.check_level, sources._replies, sources.answers = level, replies or (Reply("q", facts.ANSWERED, 2),
+                                                                                  ), broker
+        codes_of.append(monitor.monitor(found, CINDER, sources, state_files).code)
+        found.clock.sleep(30.5)
+
+    assert [codes.DEGRADED, codes.SUCCESS, codes.ERR_GENERIC, codes.ERR_GENERIC, codes.SUCCESS,
+            codes.SUCCESS] == codes_of
+    assert {} == state_files.read("symptoms")
+
+
+def test_a_failure_that_a_call_showed_holds_at_each_level_until_a_call_is_answered(config, state_files):
+    """Pacemaker keeps the last result that is not ok: with a degraded one after it no failure is ever mended."""
+    found, sources = world("monitor", config), FakeSources(broker=True)
+    add_tree(found, config)
+    silent, answered = ((Reply("cinder-volume.ha@a", one, 2),) for one in (facts.SILENT, facts.ANSWERED))
+    said = []
+    for level, replies, amqp in ((20, silent, 2), (20, silent, 2), (0, silent, 0), (0, silent, 2), (20, answered, 0),
+                                 (0, silent, 0)):
+        found.check_level, sources._replies, sources.amqp = level, replies, amqp
+        said.append(monitor.monitor(found, CINDER, sources, state_files).code)
+        found.clock.sleep(61 if len(said) == 1 else 1)
+
+    assert [codes.DEGRADED, codes.ERR_GENERIC, codes.ERR_GENERIC, codes.SUCCESS, codes.DEGRADED, codes.DEGRADED] == said
+    assert {} == state_files.read("failed")
+
+
+def test_a_database_that_was_away_is_asked_again_by_the_next_monitor(config, state_files):
+    found, sources = world("monitor", config), FakeSources(rows=facts.UNREACHABLE)
+    add_tree(found, config)
+    assert codes.SUCCESS == monitor.monitor(found, CINDER, sources, state_files).code
+    found.check_level = 10
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
+    found.check_level = 0
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
+    sources._rows = facts.ANSWERED
+    monitor.monitor(found, CINDER, sources, state_files)
+
+    assert "database" not in state_files.read("symptoms")
+
+
+def test_an_interactive_monitor_writes_no_timers(config, state_files):
+    found = world("monitor", config)
+    found.interactive = True
+    monitor.update_timers(found, state_files, facts.Observation(facts.Tree(1)),
+                          [facts.Symptom("amqp", facts.PASSING, "x")])
+
+    assert {} == state_files.read("symptoms")
+
+
+def test_without_its_workers_although_the_database_answers_it_has_failed(config, state_files):
+    found = world("monitor", config)
+    parent = found.processes.add(LINE.format(config=config))
+    state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 0})
+    monitor.monitor(found, CINDER, FakeSources(), state_files)
+    found.clock.sleep(9)
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, FakeSources(),
+                                             state_files).code, "it may have waited for its database"
+    state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 1})
+
+    assert codes.ERR_GENERIC == monitor.monitor(found, CINDER, FakeSources(), state_files).code
+
+
+def test_workers_that_come_later_raise_the_baseline(config, state_files):
+    found = world("monitor", config)
+    parent, _worker = add_tree(found, config)
+    state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 0})
+    monitor.monitor(found, CINDER, FakeSources(), state_files)
+
+    assert ("1", "1") == tuple(state_files.read(SERVICE_FILE)[key] for key in ("workers", "linked"))

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fakes for the tests of the agents: scripted systemd and sources, processes, contexts."""
+
+import os
+
+from quorate.host.command import Result
+from quorate.host.connections import Socket
+from quorate.host.units import Unit
+from quorate.openstack import catalog, facts
+from quorate.openstack.declaration import parameters
+from quorate.openstack.facts import Address, Page, Settings
+from tests.fakes import FakeClock, FakeCommands, FakeProcesses, context
+
+CINDER, AUTH = catalog.CINDER_VOLUME, catalog.NOVA_CONSOLEAUTH
+SETTINGS = Settings(True, (Address("n1", 5672, "u", "p", "/"),), Address("n1", 3306), "ha", (("a", "ha"),),
+                    exchange="openstack")
+LINE = "python3 /usr/bin/cinder-volume --config-file={config}"
+
+
+class FakeUnits:
+    """systemd with one unit, whose start runs `effect`."""
+
+    def __init__(self, unit=Unit("cinder-volume.service", "/lib/x", False), effect=None, enabled=False, rc=0):
+        self.unit, self.effect, self.on, self.rc, self.done = unit, effect or (lambda: None), enabled, rc, []
+        self.inside = set()
+
+    def managed(self):
+        return self.unit is not None
+
+    def find(self, _names):
+        return self.unit
+
+    def enabled(self, _unit):
+        return self.on
+
+    def of(self, pid):
+        return self.unit.name if pid in self.inside else None
+
+    def adopt(self, _unit, _timeout):
+        return None
+
+    def start(self, unit, _timeout):
+        self.done.append("start")
+        self.effect()
+        return Result(("systemctl",), self.rc, "", "Job failed.", False)
+
+    def stop(self, unit, _timeout):
+        self.done.append("stop")
+        return Result(("systemctl",), self.rc, "", "", False)
+
+    def forget_failure(self, _unit, _timeout):
+        self.done.append("reset")
+
+
+class FakeSources:
+    """Scripted sources of an observation."""
+
+    def __init__(self, units=None, replies=(), amqp=2, rows=facts.ANSWERED, broker=True):
+        self.answers = broker
+        self.units, self._replies, self.amqp, self.asked, self._rows = units or FakeUnits(), replies, amqp, [], rows
+
+    def rows(self, *_words):
+        return facts.Rows(self._rows, (facts.Row("ha@a", 5, 900),) if self._rows == facts.ANSWERED else (),
+                          "n1:3306: refused")
+
+    def settings(self, _service, _config):
+        return SETTINGS
+
+    def connections(self):
+        return self
+
+    def of(self, _pid):
+        return (Socket("established", 4000, 5672, 1),) * self.amqp
+
+    def listeners(self, _pid, _port):
+        return False
+
+    def broker(self, _brokers, _seconds):
+        return self.answers
+
+    def replies(self, _brokers, _exchange, targets, _seconds, _call):
+        self.asked.append(targets)
+        return self._replies
+
+    def page(self, *_words):
+        return Page(facts.ANSWERED, 200)
+
+    def user(self, name):
+        return None if name == "nobody-there" else (os.geteuid(), os.getegid())
+
+
+def world(action, config, service=CINDER, **more):
+    clock = FakeClock()
+    processes = FakeProcesses(clock)
+    values = dict({"config": str(config)}, **more)
+    return context(action, parameters(service), {"OCF_RESKEY_CRM_meta_interval": "10000"}, 60.0, clock,
+                   FakeCommands(clock).allow("attrd_updater", ..., rc=102), processes, **values)
+
+
+def add_tree(context, config):
+    parent = context.processes.add(LINE.format(config=config), after=0.5)
+    return parent, context.processes.add(LINE.format(config=config), ppid=parent.pid, after=0.5)
+
+
+def service_at(config):
+    """The service with this file as its usual configuration, so that its unit is used."""
+    return CINDER._replace(config=str(config))
