@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The meaning of a service's state: a code and a sentence. Every `health` module returns it, every check answers with it."""
+"""The meaning of a service's state: a code and a sentence. The modules `health` give it, the checks answer with it."""
 
 from collections import namedtuple
 
 
 class Health(namedtuple("Health", "code ok sentence")):
-    """code: a word of the room's own (down: nobody there; hung: no answer in time; refused: our credentials are;
-    maintenance: the operator's; unknown: it could not be asked, which is not a no). ok: clients may come. sentence: for
-    people, what is wrong and what to type."""
+    """code: one of the service's own words (down: it does not run; hung: no answer in time; refused: it refused our
+    credentials; maintenance: by the operator; unknown: it could not be asked, which is not a no). ok: clients may come.
+    sentence: for the operator, what is wrong and what to type."""
 
     __slots__ = ()

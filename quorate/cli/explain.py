@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`quorate explain`: one screen for each resource that decides anything."""
+"""`quorate explain`: one screen for each resource of ours."""
 
 import sys
 
@@ -8,11 +8,11 @@ from quorate.errors import NoSuchResource
 
 
 def explain(resource, as_json):
-    """Print all of them, or the named one. Raises NoSuchResource when there is none."""
+    """Print the screens of all resources, or of the named one. Raises NoSuchResource when there is none."""
     views = []
-    for room in (galera, rabbitmq, openstack):
+    for module in (galera, rabbitmq, openstack):
         try:
-            views += room.views(resource)
+            views += module.views(resource)
         except NoSuchResource:
             pass
     if not views:

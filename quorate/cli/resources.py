@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The resources of one agent, as a command at the prompt sees them: each as the Context in which its agent would
-run."""
+"""The resources of an agent, for commands of an operator: each as the Context in which its agent would run."""
 
 import os
 
@@ -10,22 +9,21 @@ SECONDS = 60.0  # one limit for all that a command asks the cluster
 
 
 def contexts(agent, parameters, resource=None):
-    """A Context for each resource of `agent` ('ocf:quorate:galera') in the cluster, or for the named one. parameters:
-    of its declaration. Raises NoSuchResource when there is none."""
-    from quorate.host.clock import Clock
+    """A Context for each resource of `agent` ('ocf:quorate:galera') in the cluster, or for the named one. Raises
+    NoSuchResource when there is none, Refused for parameters that are not valid. parameters: of the agent's declaration."""
+    from quorate.host.clock import Clock, Deadline
     from quorate.host.command import Commands
     from quorate.host.process import Processes
     from quorate.ocf.context import Context
-    from quorate.host.clock import Deadline
-    from quorate.ocf.log import Log
     from quorate.ocf.declaration import read_all
+    from quorate.ocf.log import Log
     from quorate.pacemaker import cib
     clock, commands = Clock(), Commands(dict(os.environ))
     deadline = Deadline(clock, SECONDS)
     found = cib.find(cib.resources(commands, deadline), resource, agent)
     if not found:
-        raise NoSuchResource("There is no resource %s%s in this cluster."
-                             % (agent, " named " + resource if resource else ""))
+        raise NoSuchResource("There is no resource %s%s in this cluster." % (
+            agent, " named " + resource if resource else ""))
     result = []
     for one in found:
         environ = dict(os.environ, OCF_RESOURCE_INSTANCE=one.id)
@@ -33,15 +31,14 @@ def contexts(agent, parameters, resource=None):
         values, problems = read_all(parameters, environ)
         if problems:
             raise Refused("%s: %s" % (one.id, problems[0]))
-        # Commands and log as when a person runs the agent itself.
-        result.append(Context(values, "explain", environ, Log("quorate", environ, True, False), commands, Processes(),
-                              clock,
-                              deadline, True))
+        # Commands and log are as when an operator runs the agent itself.
+        log = Log("quorate", environ, interactive=True, narrate=False)
+        result.append(Context(values, "explain", environ, log, commands, Processes(), clock, deadline, interactive=True))
     return result
 
 
 def plain(value):
-    """A value of facts as JSON has it; unknown is null."""
+    """A value of facts in the form that JSON has; unknown is null."""
     if isinstance(value, frozenset):
         return sorted(value)
     if hasattr(value, "_asdict"):
@@ -50,5 +47,5 @@ def plain(value):
 
 
 def who():
-    """Who says it, for the audit: the login behind sudo, else the user."""
+    """Who gives an order, for the audit: the login behind sudo, else the user."""
     return os.environ.get("SUDO_USER") or os.environ.get("LOGNAME") or os.environ.get("USER") or "root"

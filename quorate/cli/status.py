@@ -134,7 +134,7 @@ def _starting(service):
 
 def _whole(cluster, service):
     """Whether it is in its best role on all nodes that are to run services, or is disabled."""
-    from quorate.status.facts import DEGRADED
+    from quorate.pacemaker.crm_mon import DEGRADED
     best = {node for one in service.instances if one.shown_role == WHOLE_ROLE[service.agent] for node in one.nodes}
     degraded = any(name == service.name and one.code in DEGRADED
                    for (name, _node), latest in cluster.latest.items() for one in latest)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cluster as Pacemaker knows it: node attributes, promotion scores, members, configuration."""
+"""The cluster as Pacemaker knows it: node attributes, promotion scores, members, status, configuration."""

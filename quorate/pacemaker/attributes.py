@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Node attributes: what the nodes tell each other by way of Pacemaker.
+"""Node attributes, by which the nodes exchange what they publish, and properties of the cluster.
 
 Transient attributes live in pacemaker-attrd on every node and end when the node leaves; permanent ones live in the
-cluster configuration, replicated and on disk. 'Nobody ever set it' and 'the cluster could not be asked' are different
-answers: the second is the exception Unavailable and never looks like the first.
+cluster configuration, replicated and on disk. 'It was never set' and 'the cluster could not be asked' are different
+answers: the second is the exception Unavailable.
 
 A dead peer's transient attribute stays readable for a while. Count it only while the peer is a member
 (quorate.pacemaker.tools).
@@ -15,14 +15,13 @@ Exit codes are those of tools/attrd_updater.c and tools/crm_attribute.c, include
 from quorate.pacemaker import tools
 from quorate.pacemaker.tools import EX_CONFIG, EX_NOSUCH, EX_NOSUCH_OLD, EX_USAGE, TIMEOUT, Unavailable
 
-PROPERTY_SET = "quorate"   # our own set of properties in the configuration, so that we never touch the administrator's
-VALUE_MOST = 4096
+PROPERTY_SET = "quorate"   # our own set of properties in the configuration, so that we never change the administrator's
+VALUE_MOST = 4096          # characters
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _FORBIDDEN = frozenset('"\\')  # the tools print values between quotes and do not all escape them
 
-
-# attrd_updater takes the node of the action it runs in for its -N, also with -A (seen with Pacemaker 2.1.5): a question
-# about all nodes is asked as if by nobody.
+# attrd_updater takes the node of the action that it runs in as its -N, also with -A (seen with Pacemaker 2.1.5): a
+# question about all nodes is asked without this part of the environment.
 EVERY_NODE = {"OCF_RESKEY_CRM_meta_" + name: None for name in ("on_node", "on_node_uuid", "physical_host",
                                                                  "container_attribute_target")}
 
@@ -43,17 +42,13 @@ class Attributes:
     # Transient attributes
 
     def all(self, name):
-        """Values of a transient attribute: dict of node name to value. {} when it is set nowhere."""
+        """Values of a transient attribute: dict of node name to value. {} when no node has it."""
         result = self._ask("attrd_updater", "-Q", "-A", "-n", _checked_name(name), accept=(EX_CONFIG, EX_NOSUCH),
                            env=EVERY_NODE)
         return parse_values(result.out, name) if result.rc == 0 else {}
 
-    def get(self, name, node):
-        """The value on one node, None when it is not set."""
-        return self.all(name).get(node)
-
     def set(self, name, value, node=None, private=False, wait=None):
-        """Set a transient attribute, of this node unless `node` says another.
+        """Set a transient attribute, of this node unless `node` names another.
 
         A private one never reaches the configuration, so it costs no run of the scheduler, and status displays do not
         show it; that is decided when the attribute is created. wait: None, 'local' (until it can be read here) or
@@ -72,13 +67,13 @@ class Attributes:
 
     def _await(self, name, value, node):
         """Read back until the value is there, for releases that cannot wait by themselves."""
-        def there():
+        def is_there():
             values = self.all(name)
-            where = node or self._own
-            return value in values.values() if where is None else values.get(where) == value
-        if not self._deadline.poll(there, every=0.05, up_to=TIMEOUT):
-            raise Unavailable("The cluster does not show node attribute %s after it was set; is pacemaker-attrd well? "
-                              "Ask 'crm_mon -1' and the system log." % name)
+            owner = node or self._own
+            return value in values.values() if owner is None else values.get(owner) == value
+        if not self._deadline.poll(is_there, every=0.05, up_to=TIMEOUT):
+            raise Unavailable("The cluster does not show node attribute %s after it was set; does pacemaker-attrd "
+                              "work? See 'crm_mon -1' and the system log." % name)
 
     def delete(self, name, node=None):
         """Unset a transient attribute."""
@@ -88,19 +83,21 @@ class Attributes:
         """Have all transient attributes written to the configuration again.
 
         When a node's controller dies and is started anew, the DC erases the node's transient attributes from the
-        configuration, and pacemaker-attrd, which lived on, keeps them and takes setting the same value for no change
-        (seen with Pacemaker 2.1.5): the scheduler then sees no promotion score, for good.
+        configuration. pacemaker-attrd, which went on running, keeps them and ignores that the same value is set again
+        (seen with Pacemaker 2.1.5): without this the scheduler would never see the promotion score.
         """
         self._ask("attrd_updater", "-R")
 
     def await_written(self, name, node):
-        """Wait until the configuration has this transient attribute of the node, as the scheduler will see it.
-        Whether."""
+        """Wait until the configuration has this transient attribute of the node, where the scheduler reads it.
+
+        Whether it has.
+        """
         path = "//node_state[@uname='%s']/transient_attributes//nvpair[@name='%s']" % (node, _checked_name(name))
 
-        def there():
+        def is_there():
             return self._commands.run(("cibadmin", "-Q", "-A", path), self._deadline.limit(TIMEOUT)).rc == 0
-        return self._deadline.poll(there, every=0.1, up_to=TIMEOUT)
+        return self._deadline.poll(is_there, every=0.1, up_to=TIMEOUT)
 
     # Permanent attributes of a node
 
@@ -124,7 +121,7 @@ class Attributes:
 
     def _query(self, *options):
         result = self._ask("crm_attribute", *options + ("-G", "-q"), accept=(EX_NOSUCH, EX_NOSUCH_OLD))
-        if "Could not map" in result.err:  # the same code as for an attribute that is not set, and another fact
+        if "Could not map" in result.err:  # the same code as for an attribute that is not set
             raise Unavailable("The cluster knows no node of that name (crm_attribute: %s)." % result.err.strip())
         return result.out.rstrip("\n") or None if result.rc == 0 else None
 
@@ -157,14 +154,13 @@ def parse_values(text, name):
 
 
 def plain(text):
-    """The text in the form that an attribute can hold: one line of printable ASCII, without quotes that would
-    confuse."""
+    """The text as an attribute can hold it: one line of printable ASCII without double quotes and backslashes."""
     words = " ".join(str(text).split()).replace('"', "'").replace("\\", "/")
     return "".join(letter if " " <= letter <= "~" else "?" for letter in words)[:VALUE_MOST]
 
 
 def checked_value(value):
-    """The value, if an attribute can hold it; raises ValueError otherwise."""
+    """The value, if an attribute can hold it. Raises ValueError otherwise."""
     text = str(value)
     if not text or len(text) > VALUE_MOST or text != text.strip():
         raise ValueError("an attribute value has 1 to %d characters and no blanks around it: %r"

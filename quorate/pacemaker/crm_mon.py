@@ -11,9 +11,11 @@ tests/unit/pacemaker/crm_mon/. What is missing is None or empty, and what is new
 from collections import namedtuple
 from xml.etree import ElementTree
 
+from quorate.ocf import codes
 from quorate.pacemaker.tools import STANDARD_ROLES, Unavailable, ask
 from quorate.text import one_line
 
+DEGRADED = (codes.DEGRADED, codes.DEGRADED_PROMOTED)  # of a monitor
 MOVING = ("Starting", "Stopping", "Promoting", "Demoting", "Migrating")  # roles on the way to another one
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 

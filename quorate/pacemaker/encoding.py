@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Facts as values of node attributes, and back. Pure.
+"""Reports as values of node attributes, and back. Pure.
 
 One line such as 'v1,st:down,d:1,n:rabbit@n1,end' that no tool on the way has to quote. A fact that is unknown is left
-out. A reader skips keys that it does not know, so that a newer node may say more, and takes a value that it cannot
-understand, or a text without its end mark, for *nothing at all*: half a report must not look like a whole one.
+out. A reader skips keys that it does not know, so that a newer node may publish more. A text with a value that it
+cannot understand, or without its end mark, counts as *nothing at all*: half a report must not look like a whole one.
 
-What is told is a table of (key in the text, field, value to text, text to value). The last raises ValueError or
-KeyError for a text that it cannot understand; the one before returns None for a value that is not worth a word.
+What is written is a table of (key in the text, field, value to text, text to value). The last raises ValueError or
+KeyError for a text that it cannot understand; the one before returns None for a value that need not be written.
 """
 
 VERSION = "v1"
@@ -19,7 +19,7 @@ def line(parts, end=None):
 
 
 def values(text, end=None):
-    """dict of key to text; None when the version is not ours, the end mark is missing, or a key stands twice."""
+    """dict of key to text; None when the version is not ours, the end mark is missing, or a key occurs twice."""
     version, _, rest = (text or "").partition(",")
     if version != VERSION:
         return None
@@ -37,9 +37,9 @@ def values(text, end=None):
 
 
 def parts(fields, record):
-    """What the record (its attributes) has to tell, as 'key:value'. What cannot be told is left out, so it is
+    """The record's attributes as 'key:value', a list. A value that could not be read back is left out: it is
     unknown."""
-    told = []
+    found = []
     for key, field, to_text, from_text in fields:
         value = getattr(record, field)
         text = None if value is None else to_text(value)
@@ -49,12 +49,12 @@ def parts(fields, record):
             from_text(text)
         except (ValueError, KeyError):
             continue
-        told.append("%s:%s" % (key, text))
-    return told
+        found.append("%s:%s" % (key, text))
+    return found
 
 
 def read(fields, found):
-    """dict of field to value, of what values() gave. Raises ValueError or KeyError for what cannot be understood."""
+    """dict of field to value, from what values() gave. Raises ValueError or KeyError for what cannot be understood."""
     return {field: from_text(found[key]) for key, field, _, from_text in fields if key in found}
 
 
@@ -63,10 +63,17 @@ def plain(text):
     return "".join(letter if letter in PLAIN else "_" for letter in text)
 
 
+def generation(text):
+    """A generation as the configuration holds it: 0 when it is not set, None when it is garbage."""
+    if text is None:
+        return 0
+    return int(text) if text.isdigit() and text.isascii() else None
+
+
 # Text to value
 
 def one_of(*allowed):
-    """A reader for these words only."""
+    """A function from text to value that accepts these words only."""
     def read_one(text):
         if text not in allowed:
             raise ValueError(text)
@@ -85,13 +92,6 @@ def number(text):
     if not (digits.isdigit() and digits.isascii()):
         raise ValueError(text)
     return int(text)
-
-
-def generation(text):
-    """A generation as the configuration holds it: 0 when it is not set, None when it is garbage."""
-    if text is None:
-        return 0
-    return int(text) if text.isdigit() and text.isascii() else None
 
 
 def flag(text):

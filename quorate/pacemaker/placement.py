@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the configuration lets a resource run: location constraints and their rules, as far as they can be read.
 
-Pure: the configuration section of the CIB in, True, False or None (it depends on something that is not evaluated here,
-such as dates) out. What counts is whether a node is ruled out, not which one is preferred. Semantics: Pacemaker
-Explained, 'Deciding Which Nodes a Resource Can Run On' and 'Rules'.
+Pure. The answer is True, False, or None where it depends on something that is not evaluated here, such as dates. It is
+about which nodes are ruled out, not about which ones are preferred. Semantics: Pacemaker Explained, 'Deciding Which
+Nodes a Resource Can Run On' and 'Rules'.
 """
 
 import re
@@ -15,7 +15,7 @@ MEANS_PROMOTED = ("Promoted", "Master")
 
 
 class Placement:
-    """The location constraints of one configuration, an ElementTree element."""
+    """The location constraints of a configuration. root: an ElementTree element of its XML."""
 
     def __init__(self, root):
         self._constraints = root.findall(".//constraints/rsc_location")
@@ -31,7 +31,7 @@ class Placement:
 
     def allowed(self, names, node):
         """Whether a resource may run on `node`. names: its id and those of the clone or group around it."""
-        opted, exclusive, exclusive_here, unknown = self._symmetric, False, False, False
+        allowed, exclusive, exclusive_here, unknown = self._symmetric, False, False, False
         for constraint in self._constraints:
             if not _concerns(constraint, names) or constraint.get("role") in MEANS_PROMOTED:
                 continue
@@ -45,14 +45,15 @@ class Placement:
                 elif applies and score in NEVER:
                     return False
                 elif applies:
-                    opted = opted or not (score or "").startswith("-")
+                    allowed = allowed or not (score or "").startswith("-")
                     exclusive_here = exclusive_here or only
         if unknown:
             return None
-        return opted and (exclusive_here or not exclusive)
+        return allowed and (exclusive_here or not exclusive)
 
     def _scores(self, constraint, node):
-        """(does it apply to the node: True, False, None; score; is it about promotion only?) of each part."""
+        """(whether it applies to the node: True, False, None; score; whether it is about promotion only) of each
+        part."""
         if constraint.get("node") is not None:
             yield constraint.get("node").lower() == (node or "").lower(), constraint.get("score"), False
         for rule in constraint.findall("rule"):
@@ -69,10 +70,10 @@ class Placement:
                 found.append(None)
         if not found:
             return None
-        decisive = rule.get("boolean-op") == "or"
-        if decisive in found:
-            return decisive
-        return None if None in found else not decisive
+        deciding = rule.get("boolean-op") == "or"  # one part with this value decides the whole rule
+        if deciding in found:
+            return deciding
+        return None if None in found else not deciding
 
     def _expression(self, part, node):
         if node not in self._attributes:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Promotion scores: how an instance says that it may be promoted, and how gladly.
+"""Promotion scores: whether an instance may be promoted, and with which preference.
 
-No score or a negative one: never promoted. Deleting the score of a promoted instance demotes it. The score is the
-transient attribute master-RESOURCE (the name did not change with OCF 1.1), so attrd_updater is the cheapest way to it
-(lib/pacemaker/pcmk_sched_promotable.c).
+An instance without a score or with a negative one is never promoted. Deleting the score of a promoted instance demotes
+it. The score is the transient attribute master-RESOURCE (the name did not change with OCF 1.1), so attrd_updater is the
+cheapest way to set it (lib/pacemaker/pcmk_sched_promotable.c).
 """
 
 
@@ -13,7 +13,7 @@ def name(instance):
 
 
 def scores(attributes, instance):
-    """Scores of all nodes: dict of node name to int. What is not a number counts as no score."""
+    """Scores of all nodes: dict of node name to int. A text that is not a number counts as no score."""
     found = {}
     for node, text in attributes.all(name(instance)).items():
         score = _score(text)

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the nodes tell each other what they know about one resource: node attributes of the cluster, and properties of
-it.
+"""What the nodes publish about one resource: node attributes, and properties of the cluster.
 
     RESOURCE-report      transient, private: the report of a node, encoded
-    RESOURCE-status      transient, public: one live sentence for people (pcs status --full)
+    RESOURCE-status      transient, public: its live status, a sentence for operators (pcs status --full)
     RESOURCE-generation  permanent, of a node: the generation in which it last took part
-    RESOURCE-generation  property of the cluster: the current generation, begun by a decision that leaves nodes behind
-    RESOURCE-override    property of the cluster: the operator's one-shot word
+    RESOURCE-generation  property of the cluster: the current generation; a decision that leaves nodes behind begins one
+    RESOURCE-override    property of the cluster: the operator's one-shot override
 """
 
 from quorate.ocf.context import host_of_bundle
@@ -18,9 +17,9 @@ STATUS_MOST = 255  # characters
 
 
 class PublishedState:
-    """One resource's attributes, seen from one node. All methods raise quorate.pacemaker.attributes.Unavailable.
+    """The published state of one resource, for one node. All methods raise quorate.pacemaker.tools.Unavailable.
 
-    A subclass says how its reports and overrides are written: encode_report(report), decode_report(node, text),
+    A subclass defines how its reports and overrides are written: encode_report(report), decode_report(node, text),
     encode_override(override), decode_override(text).
     """
 
@@ -33,25 +32,26 @@ class PublishedState:
         self._name = context.instance
 
     def publish(self, report):
-        """Tell the others, if it is not what they know already. Returns whether it was new."""
-        # Readable everywhere before we look at the others': of two that report at once, at least one then sees both.
+        """Publish the report of this node, if it changed. Returns whether it did."""
+        # Readable everywhere before we read the others': of two nodes that publish at once, at least one then sees
+        # both.
         return self._set_changed("report", self.encode_report(report), private=True, wait="cluster")
 
     def set_status(self, sentence):
-        """Show the live sentence; each new one costs a run of the scheduler, the same one nothing."""
+        """Publish the live status of this node, if it changed: each change costs a run of the scheduler."""
         return self._set_changed("status", plain(sentence)[:STATUS_MOST] or "-")
 
     def statuses(self):
-        """dict node -> its live sentence."""
+        """dict node -> its live status."""
         return self._attributes.all(self._name + "-status")
 
     def _set_changed(self, what, value, **options):
-        note = self._state_files.read("published")
-        if note.get(what) == value and not self._context.is_probe:
+        published = self._state_files.read("published")
+        if published.get(what) == value and not self._context.is_probe:
             return False
         self._attributes.set("%s-%s" % (self._name, what), value, **options)
-        note[what] = value
-        self._state_files.write("published", note)
+        published[what] = value
+        self._state_files.write("published", published)
         return True
 
     def last_published(self):
@@ -59,7 +59,7 @@ class PublishedState:
         return self.decode_report(this_node(self._context), self._state_files.read("published").get("report", ""))
 
     def reports(self):
-        """dict node -> report, of all that can be read; what is garbled is left out."""
+        """dict node -> report, of all that can be read and decoded."""
         found = {}
         for node, value in self._attributes.all(self._name + "-report").items():
             report = self.decode_report(node, value)
@@ -68,15 +68,15 @@ class PublishedState:
         return found
 
     def received(self):
-        """(dict node -> report, frozenset of nodes) of those that are there. A dead peer's attribute stays readable for
-        a while, so only members count."""
+        """(dict node -> report, frozenset of nodes) of the nodes that are members. The attribute of a dead peer stays
+        readable for a while, so it is left out."""
         present = members(self._context.commands, self._context.deadline)
         everything = self.reports()
         present |= self._remotes(everything, present)
         return {node: report for node, report in everything.items() if node in present}, present
 
     def _remotes(self, everything, present):
-        """Remote and bundle nodes have no membership of their own: ask for them only when one of them has spoken."""
+        """Remote and bundle nodes have no membership of their own: ask for them only when one of them has published."""
         others = [node for node in everything if node not in present]
         if not others:
             return frozenset()
@@ -86,19 +86,19 @@ class PublishedState:
                          and node.name in others)
 
     def generation(self):
-        """The current generation. 0: there was none; None: garbage, and then nobody acts on it."""
+        """The current generation. 0: there was none; None: garbage, on which no decision may rest."""
         return encoding.generation(self._attributes.cluster_property(self._name + "-generation"))
 
     def own_generation(self):
-        """The generation in which this node last took part."""
+        """The generation in which this node last took part; 0 and None as above."""
         return encoding.generation(self._attributes.permanent(self._name + "-generation", this_node(self._context)))
 
     def override(self):
-        """The operator's word, None when there is none."""
+        """The operator's override, None when there is none."""
         text = self._attributes.cluster_property(self._name + "-override")
         return self.decode_override(text) if text else None
 
     def set_override(self, override):
-        """Leave the operator's word (None: it was used, or taken back)."""
+        """Set the operator's override (None: it was used, or taken back)."""
         value = None if override is None else self.encode_override(override)
         self._attributes.set_cluster_property(self._name + "-override", value)

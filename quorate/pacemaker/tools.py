@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is in the cluster at this moment, as crm_node knows it."""
+"""Pacemaker's command line tools: how they are run, and what crm_node tells of members and of this node's name."""
 
 EX_USAGE = 64        # CRM_EX_USAGE: an option this release does not know
-EX_CONFIG = 78       # CRM_EX_CONFIG: attrd_updater says it for an attribute that nobody ever set
-EX_DISCONNECT = 102  # CRM_EX_DISCONNECT: no cluster here
-EX_NOSUCH = 105      # CRM_EX_NOSUCH: crm_attribute says it for an attribute that is not there (before 2.1: 6, ENXIO)
-EX_NOSUCH_OLD = 6
-TIMEOUT = 10.0             # seconds for one question; they normally take some milliseconds
-STANDARD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # releases before OCF 1.1 call them so
+EX_CONFIG = 78       # CRM_EX_CONFIG: of attrd_updater, for an attribute that was never set
+EX_DISCONNECT = 102  # CRM_EX_DISCONNECT: Pacemaker does not run here
+EX_NOSUCH = 105      # CRM_EX_NOSUCH: of crm_attribute, for an attribute that does not exist
+EX_NOSUCH_OLD = 6    # the same before 2.1 (ENXIO)
+TIMEOUT = 10.0       # seconds for one question; it normally takes some milliseconds
+STANDARD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # what releases before OCF 1.1 call them
 
 
 class Unavailable(Exception):
@@ -26,14 +26,14 @@ def ask(commands, deadline, argv, accept=(), env=None):
     result = commands.run(argv, deadline.limit(TIMEOUT), env=env)
     if result.rc == 0 or result.rc in accept:
         return result
-    raise Unavailable(_why(result))
+    raise Unavailable(_failure(result))
 
 
-def _why(result):
-    """A sentence about a tool that failed."""
+def _failure(result):
+    """Why a tool failed, a sentence with what to type."""
     tool = result.argv[0]
     if result.timed_out:
-        return "The cluster did not answer %s in time; is Pacemaker well on this node? Ask 'crm_mon -1'." % tool
+        return "The cluster did not answer %s in time; does Pacemaker work on this node? See 'crm_mon -1'." % tool
     if result.rc == EX_DISCONNECT:
         return "Pacemaker does not run on this node; start it with 'pcs cluster start'."
     if result.rc == 127:
@@ -48,9 +48,9 @@ def members(commands, deadline):
     Remote and bundle nodes are not among them: they have no membership of their own.
     """
     names = ask(commands, deadline, ("crm_node", "-p")).out.split()
-    found = frozenset(name for name in names if name != "(null)")  # a node that just joined may not have told its name
+    found = frozenset(name for name in names if name != "(null)")  # a node that just joined may not have a name yet
     if not found:
-        raise Unavailable("crm_node -p names no members; is Pacemaker well on this node? Ask 'crm_mon -1'.")
+        raise Unavailable("crm_node -p names no members; does Pacemaker work on this node? See 'crm_mon -1'.")
     return found
 
 
@@ -58,7 +58,7 @@ def local_node(commands, deadline):
     """The name of this node in the cluster. Raises Unavailable. (The host name need not be the same.)"""
     name = ask(commands, deadline, ("crm_node", "-n")).out.strip()
     if not name or name == "(null)":
-        raise Unavailable("crm_node -n does not know the name of this node; is Pacemaker started?")
+        raise Unavailable("crm_node -n does not know the name of this node; is Pacemaker started? See 'crm_mon -1'.")
     return name
 
 

@@ -119,7 +119,8 @@ def _covered(node, devices):
     for one in devices:
         named = one.parameters.get("pcmk_host_list", "").replace(",", " ").split()
         mapped = [pair.partition(":")[0] for pair in one.parameters.get("pcmk_host_map", "").replace(";", " ").split()]
-        if node in named + mapped or not named and not mapped:  # without either, the device itself tells whom it can fence
+        # Without either the device itself tells which nodes it can fence.
+        if node in named + mapped or not named and not mapped:
             return True
     return False
 

@@ -4,9 +4,6 @@ False."""
 
 from collections import namedtuple
 
-from quorate.ocf import codes
-
-DEGRADED = (codes.DEGRADED, codes.DEGRADED_PROMOTED)  # of a monitor
 ADDRESSES = ("ocf:heartbeat:IPaddr2", "ocf:heartbeat:IPaddr", "ocf:heartbeat:IPv6addr")  # agents of virtual addresses
 
 # How well something is. The worst one decides the exit code.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is wrong with a control plane, and the command that fixes it. Pure."""
 
-from quorate.status.facts import BAD, DEGRADED, MOVES, PAST, PLANNED, WELL, Problem
+from quorate.pacemaker.crm_mon import DEGRADED
+from quorate.status.facts import BAD, MOVES, PAST, PLANNED, WELL, Problem
 
 
 def find_problems(observed, rows):

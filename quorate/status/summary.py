@@ -8,8 +8,8 @@ well again: past.
 
 from collections import namedtuple
 
-from quorate.pacemaker.crm_mon import MOVING
-from quorate.status.facts import ADDRESSES, BAD, DEGRADED, LEVELS, MOVES, PAST, PLANNED, WELL, Row, Summary
+from quorate.pacemaker.crm_mon import DEGRADED, MOVING
+from quorate.status.facts import ADDRESSES, BAD, LEVELS, MOVES, PAST, PLANNED, WELL, Row, Summary
 from quorate.status.problems import find_problems
 
 PROXY_UP, PROXY_ORDERED = ("UP", "OPEN", "no check"), ("MAINT", "DRAIN",

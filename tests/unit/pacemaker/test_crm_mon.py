@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of the cluster, from what crm_mon prints. What it printed on real clusters is in crm_mon/, for `quorate status`."""
+"""The state of the cluster, from what crm_mon prints. What it printed on real clusters is in crm_mon/, for `quorate
+status`."""
 
 import pytest
 

@@ -20,7 +20,8 @@ def test_members():
     commands.done()
 
 
-@pytest.mark.parametrize("ask, option, out", [(members, "-p", ""), (members, "-p", "(null)\n"), (local_node, "-n", "\n")])
+@pytest.mark.parametrize("ask, option, out", [(members, "-p", ""), (members, "-p", "(null)\n"),
+                                              (local_node, "-n", "\n")])
 def test_an_empty_answer_is_no_answer(ask, option, out):
     with pytest.raises(Unavailable):
         ask(FakeCommands().expect("crm_node", option, out=out), deadline())
@@ -49,6 +50,7 @@ def test_no_name_at_all_is_an_error_and_not_a_guess():
         this_node(context(environ={ON_NODE: ""}, commands=commands))
 
 
-@pytest.mark.parametrize("text, true", [("true", True), ("YES", True), ("1", True), ("false", False), ("0", False), ("", False)])
+@pytest.mark.parametrize("text, true", [("true", True), ("YES", True), ("1", True), ("false", False), ("0", False),
+                                        ("", False)])
 def test_a_boolean_of_the_configuration(text, true):
     assert is_true(text) is true
