@@ -5,8 +5,6 @@ import os
 import random
 from contextlib import contextmanager
 
-from lab import state
-from lab.faults.fault import wait_for
 from lab.faults.galera import World, reasons
 from lab.machines import cluster
 from lab.services import galera
@@ -14,7 +12,7 @@ from lab.services.galera_watch import Watch, synced
 from tests.packaged import package
 
 SUITE = "bookworm"
-LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests look for
+LIMIT = 120  # seconds; the tests look for a broken guarantee, not for a slow machine
 
 
 @contextmanager
@@ -45,28 +43,5 @@ def assert_whole(world, nodes=None, limit=LIMIT):
 
 
 def assert_lost(world, nodes):
-    """Wait until what was done to the servers of `nodes` shows: whole is not whole any more."""
+    """Wait until the servers of `nodes` are not synced any more: what was done to them has taken effect."""
     assert world.watch.wait_until(lambda observed: not synced(observed, nodes), LIMIT) is not None
-
-
-def text(world, node, argv):
-    """What a command on `node` prints, whatever its exit code."""
-    done = world.lab.run(node, argv, 30)
-    return done.out + done.err
-
-
-def eventually(world, node, argv, *words):
-    """Wait until the output of a command contains all words; the output."""
-    found = [""]
-
-    def there():
-        found[0] = text(world, node, argv)
-        return all(word in found[0] for word in words)
-
-    assert wait_for(there, LIMIT, 1), "%s does not show %s:\n%s" % (argv, words, found[0])
-    return found[0]
-
-
-def power_log(world):
-    with open(os.path.join(state.directory(world.lab.name), "power.log"), encoding="utf-8") as file:
-        return file.read()

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenStack's services of a lab under test: a lab with Debian's own on it, and our agents, called by hand as Pacemaker
-would."""
+"""A lab with Debian's own OpenStack services, and our agents, called by hand as Pacemaker would call them."""
 
 import os
 import threading
@@ -21,7 +20,7 @@ OLD = "nova-consoleauth"
 PARAMETERS = {OLD: {"OCF_RESKEY_config": "/etc/nova19/nova.conf",
                     "OCF_RESKEY_binary": "/opt/nova19/bin/nova-consoleauth"}}
 OK, GENERIC, NOT_RUNNING, DEGRADED = 0, 1, 7, 190
-LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests look for
+LIMIT = 120  # seconds; the tests look for a broken guarantee, not for a slow machine
 
 
 @contextmanager
@@ -46,7 +45,7 @@ class World:
         self.lab, self.node, self.agents = lab, lab.node_names[0], tuple(agents)
 
     def act(self, agent, action, level=0):
-        """The agent as Pacemaker would call it; recurring, so that it keeps in mind what it saw."""
+        """The agent as Pacemaker would call it; recurring, so that it keeps its state files."""
         environment = {"OCF_ROOT": "/usr/lib/ocf", "OCF_RESOURCE_INSTANCE": agent, "OCF_CHECK_LEVEL": str(level),
                        "OCF_RESKEY_CRM_meta_timeout": "90000", "OCF_RESOURCE_TYPE": agent,
                        "OCF_RESOURCE_PROVIDER": "quorate"}

@@ -7,7 +7,8 @@ import pytest
 from lab.faults.galera import kill
 from lab.images import remote
 from lab.services import galera
-from tests.lab.galera_cluster import SUITE, assert_lost, assert_whole, eventually, serving
+from tests.lab.galera_cluster import SUITE, assert_lost, assert_whole, serving
+from tests.lab.output import eventually
 from tests.packaged import package
 
 # The containers get the node's own programs and a copy of its configuration. libqb has to keep its sockets apart from
@@ -56,10 +57,10 @@ def world():
 
 def test_the_attributes_are_the_hosts(world):
     assert_whole(world)
-    shown = eventually(world, "n1", ["attrd_updater", "-Q", "-A", "-n", "master-db"], 'host="n1"', 'host="n2"',
+    shown = eventually(world.lab, "n1", ["attrd_updater", "-Q", "-A", "-n", "master-db"], 'host="n1"', 'host="n2"',
                        'host="n3"')
     assert "db-bundle" not in shown
-    eventually(world, "n1", ["quorate", "explain", "db"], "n1", "n2", "n3", "synced")
+    eventually(world.lab, "n1", ["quorate", "explain", "db"], "n1", "n2", "n3", "synced")
 
 
 def test_a_server_is_killed_and_then_all(world):

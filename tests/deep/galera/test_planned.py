@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clients feel of planned work on the node that HAProxy writes to: nothing. A client writes through the VIP all
+"""Clients do not notice planned work on the node that gets the writes. A client writes through the VIP all
 the time.
 
 Each way several times, since the moment within the intervals of HAProxy's checks and of the monitors decides most of

@@ -8,7 +8,8 @@ from lab.faults.fault import wait_for
 from lab.faults.galera import kill
 from lab.services import galera
 from lab.services.galera_watch import synced
-from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, eventually, serving, text
+from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, serving
+from tests.lab.output import eventually, text
 
 
 def test_the_survivor_of_two_goes_on_once_the_other_is_known_to_be_off():
@@ -24,7 +25,7 @@ def test_without_that_mode_the_survivor_of_two_waits_and_says_for_whom():
     with serving("tpair", count=2) as world:
         world.lab.power_cut("n2", stay_off=True)
         assert_lost(world, ["n1"])
-        eventually(world, "n1", ["crm_mon", "-1A"], "not in a primary component (missing: n2)", "quorate bootstrap n1")
+        eventually(world.lab, "n1", ["crm_mon", "-1A"], "not in a primary component (missing: n2)", "quorate bootstrap n1")
         assert not synced(world.watch.observed, ["n1"])
         world.lab.power_on("n2")
         assert_whole(world)
@@ -50,11 +51,11 @@ def test_an_arbitrator_votes_and_is_not_waited_for():
         lab, data = world.lab, ["n1", "n2"]
         lab.check("n3", GARBD % lab.name)
         assert wait_for(lambda: size(world, "n1") == 3, LIMIT, 0.5), "the arbitrator is no member"
-        eventually(world, "n1", "cat /var/lib/quorate/galera-db/view", "arbitrators ")
+        eventually(world.lab, "n1", "cat /var/lib/quorate/galera-db/view", "arbitrators ")
         lab.power_cut("n2", stay_off=True)
         assert wait_for(lambda: size(world, "n1") == 2, LIMIT, 0.5), "n2 is not evicted"
         assert synced(world.watch.observed, ["n1"])
-        eventually(world, "n1", SETTLED, "2 members, settled")  # from then on n2 provably has nothing that n1 lacks
+        eventually(world.lab, "n1", SETTLED, "2 members, settled")  # from then on n2 provably has nothing that n1 lacks
         machine.kill(lab, "n1", "mariadbd")
         assert_lost(world, ["n1"])
         assert_whole(world, ["n1"])
@@ -73,7 +74,7 @@ def test_a_full_disk_is_named_and_the_others_go_on(three):
     machine.fill_disk(three.lab, "n2")
     try:
         kill(three.lab, "n2")
-        eventually(three, "n1", ["crm_mon", "-1fr"], "The file system of /var/lib/mysql is full")
+        eventually(three.lab, "n1", ["crm_mon", "-1fr"], "The file system of /var/lib/mysql is full")
         assert_whole(three, ["n1", "n3"])
     finally:
         machine.free_disk(three.lab, "n2")
@@ -91,10 +92,10 @@ def test_a_state_transfer_outlives_promote_and_is_shown(three):
     machine.slow_disk(lab, "n3", 2 << 20, 200)
     try:
         lab.check("n1", ["pcs", "node", "unstandby", "n3"])
-        assert wait_for(lambda: "n3" in lab.promoted("db"), LIMIT, 0.5), text(three, "n1", ["crm_mon", "-1A"])
-        eventually(three, "n1", ["crm_mon", "-1A"], "receives a state transfer")
+        assert wait_for(lambda: "n3" in lab.promoted("db"), LIMIT, 0.5), text(three.lab, "n1", ["crm_mon", "-1A"])
+        eventually(three.lab, "n1", ["crm_mon", "-1A"], "receives a state transfer")
         assert not synced(three.watch.observed, ["n3"])
-        assert_whole(three, ["n1"])  # rsync holds up its donor, and nobody else
+        assert_whole(three, ["n1"])  # rsync blocks its donor, and no other node
     finally:
         machine.fast_disk(lab, "n3")
     assert_whole(three)

@@ -7,7 +7,8 @@ import pytest
 from lab.faults import galera
 from lab.faults.fault import wait_for
 from lab.images import remote
-from tests.lab.galera_cluster import LIMIT, SUITE, assert_lost, assert_whole, eventually, power_log, serving, text
+from tests.lab.galera_cluster import LIMIT, SUITE, assert_lost, assert_whole, serving
+from tests.lab.output import eventually, power_log, text
 from tests.packaged import needs_a_lab
 
 REMOTE, HOST = "r3", "n3"
@@ -33,9 +34,9 @@ def world():
 
 def test_it_is_promoted_there_too(world):
     assert_whole(world)
-    assert wait_for(lambda: world.lab.promoted("db") == ["n1", "n2", REMOTE], LIMIT), text(world, "n1",
+    assert wait_for(lambda: world.lab.promoted("db") == ["n1", "n2", REMOTE], LIMIT), text(world.lab, "n1",
                                                                                            ["crm_mon", "-1A"])
-    eventually(world, "n1", ["quorate", "explain", "db"], REMOTE, "synced")
+    eventually(world.lab, "n1", ["quorate", "explain", "db"], REMOTE, "synced")
 
 
 def test_its_server_killed_and_then_all(world):
@@ -50,16 +51,16 @@ def test_its_server_killed_and_then_all(world):
 
 def test_asked_on_the_remote_node_itself(world):
     assert_whole(world)
-    assert "promoted" in text(world, HOST, ["crm_resource", "--force-check", "-r", "db"]).lower()
-    eventually(world, HOST, ["quorate", "explain", "db"], "n1", "n2", REMOTE)
+    assert "promoted" in text(world.lab, HOST, ["crm_resource", "--force-check", "-r", "db"]).lower()
+    eventually(world.lab, HOST, ["quorate", "explain", "db"], "n1", "n2", REMOTE)
 
 
 def test_its_power_is_cut(world):
-    before = power_log(world).count("by the cluster")
+    before = power_log(world.lab).count("by the cluster")
     world.lab.power_cut(HOST)
     assert_lost(world, [HOST])
     assert_whole(world)
-    assert power_log(world).count("by the cluster") > before
+    assert power_log(world.lab).count("by the cluster") > before
 
 
 def test_disable_and_enable(world):

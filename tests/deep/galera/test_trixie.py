@@ -7,7 +7,8 @@ from lab.faults.fault import wait_for
 from lab.faults.galera import kill
 from lab.machines import names
 from lab.services import galera, haproxy
-from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, eventually, serving, text
+from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, serving
+from tests.lab.output import eventually, text
 
 SECOND = 101  # host part of the address that keepalived has
 # The check asks with its exit code: the address is where the database is fit for clients.
@@ -56,12 +57,12 @@ def haproxys_word(world, node):
               "s.sendall(b'show stat\\n'); f=s.makefile(); rows=csv.DictReader(f); "
               "[print(r['svname'], r['status'], r['check_status'], r['check_code']) for r in rows "
               "if r['# pxname']=='galera' and r['svname'] not in ('FRONTEND','BACKEND')]")
-    return {line.split()[0]: tuple(line.split()[1:]) for line in text(world, node,
+    return {line.split()[0]: tuple(line.split()[1:]) for line in text(world.lab, node,
                                                                       ["python3", "-c", script]).splitlines()}
 
 
 def test_haproxy_3_0_has_all_three_up_by_the_check(world):
-    version = text(world, "n1", ["haproxy", "-v"])
+    version = text(world.lab, "n1", ["haproxy", "-v"])
     assert "version 3." in version, version
     up = {node: ("UP", "L7OK", "200") for node in world.nodes}
     assert wait_for(lambda: haproxys_word(world, "n1") == up, LIMIT), haproxys_word(world, "n1")
@@ -102,12 +103,12 @@ def test_keepalived_moves_its_address_to_a_node_that_is_fit(world):
                         "systemctl restart keepalived", stdin=KEEPALIVED % {
                             "priority": priority, "own": lab.address(node), "other": lab.address(other), "vip": vip})
     holds = ["ip", "-o", "address", "show", "to", vip]
-    eventually(world, "n1", holds, vip)
+    eventually(world.lab, "n1", holds, vip)
     lab.check("n1", ["pcs", "node", "standby", "n1"])
     try:
-        eventually(world, "n2", holds, vip)
-        assert "" == text(world, "n1", holds)
+        eventually(world.lab, "n2", holds, vip)
+        assert "" == text(world.lab, "n1", holds)
     finally:
         lab.check("n1", ["pcs", "node", "unstandby", "n1"])
-    eventually(world, "n1", holds, vip)
+    eventually(world.lab, "n1", holds, vip)
     assert_whole(world)

@@ -70,7 +70,7 @@ def test_stop_leaves_nothing(world):
 
 
 def screen(world, node, token):
-    """What the screen calls itself that a browser sees through the proxy of `node`; the reason where it sees none."""
+    """The name of the screen that a browser gets through the proxy of `node`; the error where it gets none."""
     try:
         return inside.in_network(world.lab, lambda: console.greet(world.lab.address(node), token))
     except (LabError, OSError) as error:

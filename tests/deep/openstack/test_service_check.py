@@ -9,7 +9,7 @@ from lab.services.openstack import control_plane, deployment
 from tests.lab.openstack_services import prepared
 from tests.waiting import within
 
-LIMIT = 120  # seconds; a broken promise, not a slow machine, is what the tests look for
+LIMIT = 120  # seconds; the tests look for a broken guarantee, not for a slow machine
 PORT = 9274
 CALLERS = ("nova-scheduler", "nova-conductor", "cinder-scheduler", "neutron-rpc-server")
 WITH_ROWS = ("nova-scheduler", "nova-conductor", "cinder-scheduler")

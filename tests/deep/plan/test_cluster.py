@@ -16,7 +16,7 @@ from tests import ROOT
 from tests.deep.plan.lab_plan import FENCE, plan_text
 from tests.packaged import package
 
-LIMIT = 240  # seconds; a broken promise, not a slow machine, is what the tests look for
+LIMIT = 240  # seconds; the tests look for a broken guarantee, not for a slow machine
 PLAN = "/root/plan.toml"
 
 
@@ -56,7 +56,7 @@ def built(lab):
 
 
 def status(lab, node="n1"):
-    """(exit code, what --json says) of quorate status."""
+    """(exit code, JSON) of quorate status."""
     done = lab.run(node, ["quorate", "status", "--json"], 60)
     return done.rc, json.loads(done.out) if done.out else {}
 

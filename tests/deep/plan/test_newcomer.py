@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/plan.md, "From three bare machines", followed word for word: nodes without a cluster become one.
 
-What the page leaves to the reader is done here as he would: the password of hacluster, and the services' own settings.
+What the page leaves to the reader is done here as well: the password of hacluster, and the services' own settings.
 """
 
 import json
@@ -16,7 +16,7 @@ from lab.services import galera, haproxy, rabbitmq
 from tests.deep.plan.lab_plan import plan_text
 from tests.packaged import package
 
-LIMIT = 300  # seconds; a broken promise, not a slow machine, is what the test looks for
+LIMIT = 300  # seconds; the tests look for a broken guarantee, not for a slow machine
 
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
@@ -44,7 +44,7 @@ def test_the_page_makes_a_control_plane_of_three_bare_machines(lab):
 
     said = []
     for words in deployment.documented("on one node"):
-        if words.endswith("--watch"):  # it ends when the reader has seen enough
+        if words.endswith("--watch"):  # the reader ends it with Ctrl-C
             lab.wait(lambda: lab.run("n1", words.replace(" --watch", ""), 60).rc == 0, LIMIT, "not well: %s"
                      % status(lab))
             words = "timeout --preserve-status -s INT 5 " + words
@@ -69,7 +69,7 @@ def test_a_later_change_is_compared_and_loaded(lab):
 
 
 def status(lab):
-    """What `quorate status --json` says on n1."""
+    """The output of `quorate status --json` on n1."""
     return json.loads(lab.run("n1", ["quorate", "status", "--json"], 60).out or "{}")
 
 

@@ -6,7 +6,8 @@ import pytest
 from lab.faults import machine
 from lab.faults.fault import wait_for
 from lab.services import rabbitmq
-from tests.lab.rabbitmq_cluster import BEAM, LIMIT, assert_kept, furnished, monitor, said
+from tests.lab.rabbitmq_cluster import BEAM, LIMIT, assert_kept, furnished, monitor
+from tests.lab.output import eventually
 
 CREDENTIALS = "[client]\nuser = watch\npassword = watch\n"
 
@@ -63,13 +64,13 @@ def test_an_empty_disk_joins_as_a_new_member(whole):
 def test_a_mirroring_policy_is_refused_in_a_sentence(whole):
     whole.check("n1", ["pcs", "resource", "update", "mq", 'set_policy=ha-all ^ha {"ha-mode":"all"}'])
     try:
-        said(whole, "n1", ["crm_mon", "-1"], "use quorum queues")
+        eventually(whole, "n1", ["crm_mon", "-1"], "use quorum queues")
     finally:
         whole.check("n1", "pcs resource update mq set_policy=; crm_resource --wait; pcs resource cleanup mq", 100)
 
 
 def test_the_check_and_the_monitor_at_its_levels(whole):
-    """An alarm, maintenance, a hang and a stop, each told by its name; with credentials and the management API."""
+    """An alarm, maintenance, a hang and a stop, each reported by its name; with credentials and the management API."""
     whole.check("n2", "rabbitmq-plugins -q enable rabbitmq_management", 90)
     whole.check("n2", "rabbitmqctl -q add_user watch watch && rabbitmqctl -q set_user_tags watch monitoring && "
                       "rabbitmqctl -q set_permissions watch '^$' '^$' '^$'", 60)

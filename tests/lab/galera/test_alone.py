@@ -123,7 +123,7 @@ def test_refused_credentials_do_not_stop_a_database(running):
     (lambda node: os.chown(node.path("data"), 0, 0), "chown -R mysql"),
     (lambda node: _append(node.config, "no_such_option=1\n"), "no_such_option"),
 ])
-def test_what_is_wrong_on_this_node_is_one_sentence(node, damage, words):
+def test_an_error_on_this_node_is_one_sentence(node, damage, words):
     damage(node)
 
     code, reason, _ = node.act("start")
@@ -161,7 +161,7 @@ def _append(path, text):
 
 
 def test_a_container_with_the_same_words_on_its_command_line_is_left_alone(node, tmp_path):
-    """Seen in the lab: a stop on the host ended the servers of all containers."""
+    """Found in the lab: a stop on the host ended the servers of all containers."""
     root = tmp_path / "root"
     (root / "usr").mkdir(parents=True)
     for name in ("bin", "lib", "lib64"):

@@ -58,7 +58,7 @@ def database(tmp_path_factory):
 
 
 class Check:
-    """A galera-check that somebody started."""
+    """A galera-check that was started by hand."""
 
     def __init__(self, process, port, words):
         self.process, self.port, self.words = process, port, words
@@ -206,7 +206,7 @@ def test_a_megabyte_gets_a_clear_answer(check):
         try:
             one.sendall(b"GET /" + b"x" * (1 << 20) + b" HTTP/1.0\r\n\r\n")
         except OSError:
-            pass  # we may be told before we have said it all
+            pass  # the check may answer before the whole request is sent
         assert 414 == take_apart(read_all(one))[0]
     assert 200 == check.ask()[0]
 
@@ -259,7 +259,7 @@ def test_one_alone_is_the_writer_and_keeps_its_sessions_while_it_drains(check, t
     assert b"Draining" in check.says(404, "/writer")
 
 
-def test_a_single_look_does_not_decide_who_is_the_writer(words):
+def test_one_check_does_not_decide_who_is_the_writer(words):
     done = run(*words, "--role=/writer", "--checks-port=1")
     assert 1 == done.returncode and "resident checks" in done.stdout
 
@@ -292,7 +292,7 @@ def sql(database, text):
 
 # As a command
 
-def test_one_look(words, frozen):
+def test_one_check_on_the_command_line(words, frozen):
     done = run(*words)
     assert (0, "Galera cluster node is synced.\n", "") == (done.returncode, done.stdout, done.stderr)
     assert json.loads(run("--json", *words).stdout)["ok"] is True
@@ -309,7 +309,7 @@ def test_one_look(words, frozen):
     (["--socket", "/nonexistent/sock"], 1, "accepts no connection"),
     (["nobody", "wrong-secret"], 1, "refuses the credentials"),
 ])
-def test_what_is_wrong_is_a_sentence_and_an_exit_code(words, extra, code, text):
+def test_an_error_is_a_message_and_an_exit_code(words, extra, code, text):
     done = run(*(words + extra))
     assert code == done.returncode
     assert text in done.stdout + done.stderr
@@ -344,7 +344,7 @@ def test_under_sshd_the_standard_input_is_a_socket_too(words):
         assert "Galera cluster node is synced.\n" == run(*words, stdin=theirs).stdout
 
 
-# Sockets that others hand over
+# Sockets that are passed in
 
 @pytest.fixture
 def listener():
@@ -354,7 +354,7 @@ def listener():
         yield one
 
 
-def test_inetd_answers_its_connection_and_ends_well(words, listener):
+def test_inetd_answers_its_connection_and_succeeds(words, listener):
     with socket.create_connection(listener.getsockname(), 20) as client:
         one, _ = listener.accept()
         with one:
@@ -365,7 +365,7 @@ def test_inetd_answers_its_connection_and_ends_well(words, listener):
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT"])
-def test_inetd_with_a_silent_client_ends_well_by_itself(words, listener, sent):
+def test_inetd_with_a_silent_client_ends_by_itself(words, listener, sent):
     with socket.create_connection(listener.getsockname(), 20) as client:
         one, _ = listener.accept()
         with one:

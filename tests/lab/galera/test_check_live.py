@@ -50,7 +50,7 @@ def check(server, marks):
 
 
 def once(server, *options):
-    """(exit code, what it printed) of one look on the command line."""
+    """(exit code, output) of one check on the command line."""
     done = subprocess.run([CHECK, "--defaults-file", server.credentials, "--socket", server.socket] + list(options),
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           timeout=20)
@@ -104,7 +104,7 @@ def test_rejected_queries(server, check):
 
 
 def test_out_of_connections_is_not_down(server):
-    """Whoever asks anew gets no connection and says so; the resident check has kept its own and sees a well server."""
+    """A new check gets no connection and says so; the resident check has kept its own and finds a healthy server."""
     check, crowd = Check(server), []
     try:
         with pytest.raises(Exception, match="1040"):
@@ -367,7 +367,7 @@ def test_systemd_hands_over_a_socket_and_hears_of_it(server, tmp_path):
 
 
 def test_inetd_with_a_silent_client_ends_in_time_and_well(server):
-    """systemd's Accept=yes: a client that says nothing must not leave a process, and never a failed unit."""
+    """systemd's Accept=yes: a client that sends nothing must not leave a process, and never a failed unit."""
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
         accepted, _ = listener.accept()
         with accepted:
@@ -381,7 +381,7 @@ def test_inetd_with_a_silent_client_ends_in_time_and_well(server):
 
 
 def test_a_connection_that_was_closed_is_no_outage(server, check):
-    """An operator's KILL, or a server that was restarted between two looks: no answer but 200."""
+    """An operator's KILL, or a server that was restarted between two checks: every answer is 200."""
     for _ in range(3):
         for number, in server.sql("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'root' AND ID <> CONNECTION_ID()"):
             server.sql("KILL %d" % number)

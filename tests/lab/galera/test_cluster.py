@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ocf:quorate:galera on a real cluster: what is killed, frozen, cut or broken comes back, or says for whom it waits.
+"""ocf:quorate:galera on a real cluster: what is killed, frozen, cut off or broken recovers, or names whom it waits for.
 
 The quick, deterministic core of scripts/faults, in the order written here, each test from a whole cluster. Clients
 write to all three nodes all the time; after each test every acknowledged write must be on every node.
@@ -17,7 +17,8 @@ from lab.faults.galera import disable_enable, kill, power_all_evicted_off
 from lab.machines import cgroups
 from lab.services import galera, haproxy
 from lab.services.galera_watch import primaries
-from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, eventually, power_log, serving
+from tests.lab.galera_cluster import LIMIT, assert_lost, assert_whole, serving
+from tests.lab.output import eventually, power_log
 
 LOGS = "/var/log/mysql"
 
@@ -71,13 +72,13 @@ def test_sigkill_of_all(whole):
 
 def test_sigstop_is_recovered_without_fencing(whole):
     """Waits for another process: woken by the agent's stop, the old one may say for a moment that it is synced."""
-    before = power_log(whole).count("by the cluster")
+    before = power_log(whole.lab).count("by the cluster")
     frozen = set(machine.processes(whole.lab, "n3", "mariadbd"))
     machine.stop(whole.lab, "n3", "mariadbd")
     assert_lost(whole, ["n3"])
     assert wait_for(lambda: frozen.isdisjoint(machine.processes(whole.lab, "n3", "mariadbd")), LIMIT, 0.1)
     assert_whole(whole)
-    assert power_log(whole).count("by the cluster") == before
+    assert power_log(whole.lab).count("by the cluster") == before
 
 
 def test_disable_and_enable(whole):
@@ -92,21 +93,21 @@ def test_garbage_in_grastate_and_an_empty_gvwstate(whole):
     assert_whole(whole)
 
 
-@pytest.mark.parametrize("break_it, mend_it, words", [
+@pytest.mark.parametrize("break_it, fix_it, words", [
     ("mv %s %s.away" % (LOGS, LOGS), "rm -rf %s; mv %s.away %s" % (LOGS, LOGS, LOGS), (LOGS, "missing")),
     ("chown root /var/lib/mysql", "chown mysql /var/lib/mysql", ("/var/lib/mysql belongs to uid 0",)),
     ("printf '[mysqld]\\nno_such_option=1\\n' >/etc/mysql/mariadb.conf.d/99-bad.cnf",
      "rm /etc/mysql/mariadb.conf.d/99-bad.cnf",
      ("no_such_option",)),
 ], ids=["no log directory", "wrong owner", "bad option"])
-def test_a_broken_installation_is_named(whole, break_it, mend_it, words):
+def test_a_broken_installation_is_named(whole, break_it, fix_it, words):
     whole.lab.check("n3", break_it)
     try:
         kill(whole.lab, "n3")
-        eventually(whole, "n1", ["crm_mon", "-1fr"], *words)
+        eventually(whole.lab, "n1", ["crm_mon", "-1fr"], *words)
         assert_whole(whole, ["n1", "n2"])
     finally:
-        whole.lab.check("n3", mend_it)
+        whole.lab.check("n3", fix_it)
     whole.lab.check("n1", ["pcs", "resource", "cleanup"])
     assert_whole(whole)
 
@@ -133,7 +134,7 @@ class Writers:
 
     def __init__(self, world):
         self.nodes = world.nodes
-        self.seen = []  # a tuple of the names that answered 200, each time
+        self.answering = []  # a tuple of the names that answered 200, each time
         self.process = subprocess.Popen(world.lab.client(["/usr/bin/python3", "-c", ASK]
                                                          + [one.address for one in world.lab.nodes]),
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
@@ -141,13 +142,13 @@ class Writers:
 
     def _read(self):
         for line in self.process.stdout:
-            self.seen.append(tuple(node for node, code in zip(self.nodes, line.split()) if code == "200"))
+            self.answering.append(tuple(node for node, code in zip(self.nodes, line.split()) if code == "200"))
 
     def one(self, *others_than):
         """The writer, once there is one that is none of those."""
-        assert wait_for(lambda: self.seen and self.seen[-1] and self.seen[-1][0] not in others_than, LIMIT,
-                        0.05), self.seen[-5:]
-        return self.seen[-1][0]
+        assert wait_for(lambda: self.answering and self.answering[-1] and self.answering[-1][0] not in others_than, LIMIT,
+                        0.05), self.answering[-5:]
+        return self.answering[-1][0]
 
     def end(self):
         self.process.kill()
@@ -164,7 +165,7 @@ def test_one_writer_never_two_and_it_stays(quiet):
         second = writers.one(first)
         assert_lost(quiet, [first])
         assert_whole(quiet)
-        came_back = len(writers.seen)
+        came_back = len(writers.answering)
         quiet.lab.check(second, ["galera-check", "drain"])
         third = writers.one(second)
         quiet.lab.check(second, ["galera-check", "undrain"])
@@ -176,7 +177,7 @@ def test_one_writer_never_two_and_it_stays(quiet):
         writers.end()
         for node in quiet.nodes:
             quiet.lab.run(node, ["systemctl", "stop", haproxy.CHECK_SOCKET, "quorate-galera-check.service"])
-    assert max(map(len, writers.seen)) == 1
+    assert max(map(len, writers.answering)) == 1
     assert came_back > 10
 
 
@@ -184,15 +185,15 @@ def test_a_stop_that_cannot_succeed_says_so_and_the_node_is_fenced(quiet):
     """A server that not even SIGKILL ends, as one that waits for a dead disk: here frozen by its control group."""
     lab = quiet.lab
     lab.check("n1", ["pcs", "resource", "update", "db", "op", "demote", "timeout=20s", "op", "stop", "timeout=20s"])
-    before = power_log(quiet).count("by the cluster")
+    before = power_log(quiet.lab).count("by the cluster")
     freezer = Freezer(lab, "n3")
     try:
         freezer.freeze()
-        eventually(quiet, "n1", ["crm_mon", "-1fr"], "stop on n3 returned 'error' (Not stopped: ",
+        eventually(quiet.lab, "n1", ["crm_mon", "-1fr"], "stop on n3 returned 'error' (Not stopped: ",
                    "still there after SIGKILL")
     finally:
         freezer.thaw()  # or not even the lab's power could end it
-    assert wait_for(lambda: power_log(quiet).count("by the cluster") > before, LIMIT, 0.5)
+    assert wait_for(lambda: power_log(quiet.lab).count("by the cluster") > before, LIMIT, 0.5)
     lab.check("n1", ["pcs", "resource", "update", "db", "op", "demote", "timeout=120s", "op", "stop", "timeout=120s"])
     assert_whole(quiet)
 
@@ -228,15 +229,15 @@ def test_two_come_back_without_the_evicted_one(whole):
 
 
 def test_two_wait_for_a_member_and_go_on_by_one_command(quiet):
-    """Without clients: what only the absent one had on its disk is what the operator's word gives up."""
+    """Without clients: the operator's override gives up what only the absent node had on its disk."""
     whole = quiet
     rest = ["n1", "n2"]
     whole.lab.power_cut(*whole.nodes, stay_off=True)
     whole.lab.power_on(*rest)
     whole.lab.wait_online(rest)
-    eventually(whole, "n1", ["pcs", "status", "--full"], "db-status", "aiting for n3")
-    eventually(whole, "n1", ["pcs", "status"], "Waits for n3; an operator is needed: quorate explain db")
-    explained = eventually(whole, "n2", ["quorate", "explain"], "quorate bootstrap n")
+    eventually(whole.lab, "n1", ["pcs", "status", "--full"], "db-status", "aiting for n3")
+    eventually(whole.lab, "n1", ["pcs", "status"], "Waits for n3; an operator is needed: quorate explain db")
+    explained = eventually(whole.lab, "n2", ["quorate", "explain"], "quorate bootstrap n")
     assert primaries(whole.watch.observed) == []
     node = explained.split("quorate bootstrap ")[1].split()[0].rstrip(".)")
     whole.lab.check("n2", ["quorate", "bootstrap", node])

@@ -30,7 +30,7 @@ def _servers(lab):
 
 
 def _journal(lab):
-    """What HAProxy and the check said on each node."""
+    """The journals of HAProxy and of the check on each node."""
     return "\n".join(lab.run(name,
                              "journalctl -q -o short-precise -u haproxy -u 'quorate-galera-check*' | grep -v -e ' 0/0/' | tail -40").out
                      for name in lab.node_names)

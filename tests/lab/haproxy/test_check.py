@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""haproxy-check in front of a real HAProxy that is disabled, stopped by a signal, killed, or has nobody behind it."""
+"""haproxy-check in front of a real HAProxy that is disabled, stopped by a signal, killed, or has no server."""
 
 import json
 import os
@@ -190,7 +190,7 @@ def test_without_a_stats_socket_it_is_unknown_while_a_process_runs(proxy):
 
 
 def test_a_soft_stop_is_no_service(proxy):
-    """A connection that stays open keeps the worker alive after it was told to stop."""
+    """A connection that stays open keeps the worker alive after it was asked to stop."""
     held = socket.create_connection(("127.0.0.1", proxy["database"]), 5)
     server_side, _ = proxy.live.accept()
     try:

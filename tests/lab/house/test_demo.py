@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo: what it says of a bad end, what it leaves behind, and the part that needs no cluster, for real."""
+"""The demo: how it reports a failure, what it leaves behind, and for real the part that needs no cluster."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ PYTHON = "/usr/bin/python3"
 
 
 class Lines(list):
-    """A Show that keeps what it is told."""
+    """A Show that keeps its lines."""
 
     def __call__(self, text=""):
         self.append(text)

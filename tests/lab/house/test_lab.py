@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab itself, for real: power and fencing, the wire, processes, two side by side, and nothing left behind."""
+"""The lab itself, for real: power and fencing, network, processes, two at the same time, and nothing left behind."""
 
 import os
 import signal
@@ -77,7 +77,7 @@ def test_a_command_in_a_node(whole):
 
 
 def test_power_cut_comes_back_through_fencing(whole):
-    """Nobody but the cluster's fencing switches it on again."""
+    """Only the cluster's fencing switches it on again."""
     before, lines = machine.pid_of(whole.name, "n2"), log(whole)
     whole.power_cut("n2")
 
@@ -111,7 +111,7 @@ def test_partition_lasts_over_fencing_until_healed(whole):
     whole.wait_online(timeout=LIMIT)
 
 
-def test_stop_and_kill_find_what_they_are_told(whole):
+def test_stop_and_kill_find_processes_by_name(whole):
     """By name first; what only mentions the name is left alone."""
     whole.check("n1", "setsid -f sleep 1234 >/dev/null 2>&1; setsid -f tail -f /dev/null --pid=1 sleep >/dev/null 2>&1")
     whole.wait(lambda: processes(whole, "n1", "sleep"), 10, "sleep does not start")
@@ -124,10 +124,10 @@ def test_stop_and_kill_find_what_they_are_told(whole):
         kill(whole, "n1", "no-such-program")
 
 
-def test_slow_wire_delays_and_passes_everything(whole):
+def test_a_slow_network_delays_and_passes_everything(whole):
     """Both directions take longer; large segments arrive as they were sent."""
     slow_net(whole, "n1", 0.05)
-    out = whole.check("n2", ["ping", "-c3", "-W5", "n1"])  # the first may be lost while the relay takes its place
+    out = whole.check("n2", ["ping", "-c3", "-W5", "n1"])  # the first may be lost while the relay starts
     digest = whole.check("n2", "head -c 3000000 /dev/urandom >/tmp/data; sha256sum </tmp/data")
     receiver = whole.popen("n1", ["/bin/sh", "-c", "socat -u TCP-LISTEN:999 STDOUT | sha256sum"],
                            stdout=subprocess.PIPE, text=True)
@@ -150,7 +150,7 @@ def test_full_disk_is_full_and_free_again(whole):
 
 
 def test_clock_of_one_node(whole):
-    """What starts from now on sees it; the other nodes do not."""
+    """Processes that start from now on have it; other nodes do not."""
     clock(whole, "n1", 86400)
     ahead, plain = (int(whole.check(node, ["date", "+%s"])) for node in ("n1", "n2"))
     clock(whole, "n1", 0)
@@ -182,7 +182,7 @@ def test_a_lab_that_exists_is_not_taken_over(whole):
 
 
 def leftovers(name):
-    """What of lab `name` is still on this machine, in words."""
+    """What of lab `name` is still on this machine, as texts."""
     found = [path for path in cgroups.paths(names.cgroup(name)) if os.path.exists(path)]
     if network.exists(names.network_namespace(name)):
         found.append("namespace")
@@ -194,7 +194,7 @@ def leftovers(name):
 
 
 def test_the_owner_is_killed(able, tmp_path):
-    """SIGKILL of the process that made the lab: all of it goes, with nobody's help."""
+    """After SIGKILL of the process that made the lab everything of it is removed."""
     name = own_name("c")
     owner = subprocess.Popen([sys.executable, "-c", OWNER, name, SUITE], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:

@@ -67,7 +67,7 @@ def test_library_is_byte_compiled(inside):
 
 
 def test_modes(inside):
-    """Agents and commands can be run, modules cannot, and nobody but root can write any of it."""
+    """Agents and commands can be run, modules cannot, and only root can write any of it."""
     listing = inside("dpkg -L quorate | while read path; do [ -f \"$path\" ] && stat -c '%a %U:%G %n' \"$path\"; done; true")
 
     for line in listing.splitlines():

@@ -65,7 +65,7 @@ def test_a_user_gets_a_volume_and_a_stack(world):
 
 
 def test_a_stopped_child_is_seen_and_named(world):
-    """SIGSTOP: connections and rows look well for minutes."""
+    """SIGSTOP: connections and rows seem healthy for minutes."""
     victims = {agent: world.child(agent) for agent in world.agents}
     for pid in victims.values():
         os.kill(pid, signal.SIGSTOP)

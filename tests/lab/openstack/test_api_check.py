@@ -315,7 +315,7 @@ def test_resident_it_answers_at_once_whatever_the_service_does(serve, misbehave)
 
 
 def test_resident_leaves_nothing_behind(serve):
-    """Looks that ran out of time must not pile up as threads and connections."""
+    """Checks that timed out must not pile up as threads and connections."""
     server = serve(drip_body)
     port = free_port()
     process = subprocess.Popen([CHECK, "--listen", "127.0.0.1:%d" % port, "--timeout", "0.1", server.url],

@@ -36,12 +36,12 @@ class Stand:
         self.check = subprocess.Popen(words + [name], stdin=subprocess.DEVNULL)
 
     def get(self, path="/", method="GET"):
-        """(status, text); (0, '') when nobody answers."""
+        """(status, text); (0, '') without an answer."""
         said = exchange(self.port, ("%s %s HTTP/1.0\r\n\r\n" % (method, path)).encode()).decode()
         return (int(said.split()[1]), said.partition("\r\n\r\n")[2].strip()) if said.startswith("HTTP/1.") else (0, "")
 
     def says(self, status, word, path="/", method="GET"):
-        """Wait for such an answer: on a busy machine one look may come late, and then it is 503."""
+        """Wait for such an answer: on a busy machine one observation may come late, and then it is 503."""
         until(lambda: (lambda said: said[0] == status and word in said[1])(self.get(path, method)), 20,
               "%d with %r for %s %s" % (status, word, method, path))
 

@@ -36,7 +36,7 @@ def certificate(tmp_path_factory):
 
 
 def complaints(plan, certificate, path):
-    """What `haproxy -c` says against the text of a plan, run as the plan's first node with HAProxy."""
+    """What `haproxy -c` reports about the text of a plan, run as the plan's first node with HAProxy."""
     plan = plan._replace(vips=tuple(vip._replace(tls=certificate if vip.tls else None) for vip in plan.vips))
     path.write_text(haproxy.render(plan))
     done = subprocess.run([HAPROXY, "-c", "-L", plan.front_nodes[0].name, "-f", str(path)], stdout=subprocess.PIPE,
@@ -95,7 +95,7 @@ def test_shellcheck_finds_nothing_in_the_commands_for_systemd(name, node, tmp_pa
     assert (0, "") == (done.returncode, done.stdout)
 
 
-# -- what HAProxy does with it: the parts that are not obvious, against servers that answer as told
+# -- what HAProxy does with it: the parts that are not obvious, against servers whose answers the test sets
 
 SERVER = """
 import http.server, os, sys, time
@@ -165,7 +165,7 @@ class Front:
         assert within(30, lambda: self.states() == {"a": "UP", "b": "UP", "c": "UP"})
 
     def start(self, name, loads=False):
-        """Start a server. loads: its port is open, and it answers nobody until `loaded`."""
+        """Start a server. loads: its port is open, and it does not answer until `loaded`."""
         if loads:
             (self.home / (name + ".loads")).write_text("")
         self.processes[name] = subprocess.Popen(
@@ -311,7 +311,7 @@ def test_no_client_notices_that_an_api_was_killed(front):
 
 
 def test_no_client_waits_for_an_api_that_is_started_again_at_once(front):
-    """Its port is open before it answers. Two requests that were refused have told HAProxy."""
+    """Its port is open before it answers. HAProxy notices by two requests that were refused."""
     port, sources = front.ports[1], ["127.77.1.%d" % number for number in range(1, 40)]
     assert "b" in {front.ask(port, source)[1] for source in sources}
 

@@ -122,14 +122,14 @@ class Broker:
             self.process = None
 
     def options(self, credentials=True):
-        """The words that lead a check here."""
+        """The options with which a check finds this broker."""
         words = ["--port", self.amqp, "--management-port", self.management, "--epmd-port", self.epmd.port, "--node",
                  self.node,
                  "--log", self.log, "--pid-file", os.path.join(self.home, "pid")]
         return [str(word) for word in words] + (["--credentials", self.credentials] if credentials else [])
 
     def once(self, *more, credentials=True):
-        """(exit code, what it printed) of one look on the command line."""
+        """(exit code, output) of one check on the command line."""
         done = subprocess.run([CHECK] + self.options(credentials) + list(more), stdin=subprocess.DEVNULL, timeout=20,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         return done.returncode, done.stdout.strip()
@@ -145,7 +145,7 @@ class Check:
         until(lambda: self.get()[0] is not None, 15, "an answer of the check")
 
     def get(self, path="/", timeout=5):
-        """(HTTP status, body) of a path; (None, '') when nobody answers."""
+        """(HTTP status, body) of a path; (None, '') without an answer."""
         answer = exchange(self.port, b"GET %s HTTP/1.0\r\n\r\n" % path.encode(), timeout)
         head, _, body = answer.partition(b"\r\n\r\n")
         return (int(head.split(b" ")[1]), body.decode().strip()) if head.startswith(b"HTTP/1.") else (None, "")

@@ -20,7 +20,7 @@ class Endpoint:
 
 
 def main(role, path):
-    config = cfg.CONF  # the one that its metrics look at as well
+    config = cfg.CONF  # the one that its metrics read as well
     config([], project="quorate", default_config_files=[path])
     transport = oslo_messaging.get_rpc_transport(config)
     if role == "server":

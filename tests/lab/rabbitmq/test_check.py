@@ -112,7 +112,7 @@ def test_a_stopped_process_is_hung_for_everybody_in_time(broker, check, bare):
 
 
 def test_silence_is_hung_as_well(broker):
-    """Asked in AMQP only, as where the process cannot be seen."""
+    """Asked by AMQP only, as where the process is not visible."""
     broker.signal(signal.SIGSTOP)
     try:
         bare, session = amqp.handshake("127.0.0.1", broker.amqp,
@@ -264,7 +264,7 @@ def test_a_pair_pauses_waits_and_loses_majorities(tmp_path_factory, epmd):
         left.kill()
         check.turns(503, "does not run")
 
-        right.launch()  # it saw the other running when it died, so it waits for it
+        right.launch()  # the other was running when it died, so it waits for it
         until(lambda: "waits for other nodes" in right.once()[1], 90, "a boot that waits")
         left.launch()
         check.turns(200, seconds=90)

@@ -15,7 +15,8 @@ from lab.faults import machine
 from lab.faults.fault import wait_for
 from lab.faults.rabbitmq import Fewest, drained, join_brokers, kill, part_brokers
 from lab.services import rabbitmq
-from tests.lab.rabbitmq_cluster import BEAM, LIMIT, assert_kept, furnished, monitor, power_log, said
+from tests.lab.rabbitmq_cluster import BEAM, LIMIT, assert_kept, furnished, monitor
+from tests.lab.output import eventually, power_log
 
 SUITE = os.environ.get("QUORATE_SUITE", "bookworm")
 
@@ -29,7 +30,7 @@ def lab():
 
 @pytest.fixture
 def whole(lab):
-    """A whole cluster before and after, with everything in it and every data directory in its place."""
+    """A whole cluster before and after, with all furniture and every data directory."""
     rabbitmq.wait_whole(lab, timeout=LIMIT)
     yield lab
     assert_kept(lab)
@@ -57,13 +58,13 @@ def test_a_frozen_broker_is_stopped_and_started_without_fencing(whole):
 
 
 def test_a_broker_that_lost_only_the_other_brokers_fails_once_and_comes_back(whole):
-    """Its restart must not make a second cluster: the last it saw is that the others went."""
+    """Its restart must not make a second cluster: the last event that it recorded is that the others went."""
     whole.check("n1", ["pcs", "resource", "update", "mq", "minority_wait=3s"])
     before = power_log(whole).count("by the cluster")
     part_brokers(whole, "n3")
     try:
-        said(whole, "n1", ["crm_mon", "-1"], "Partitioned from the cluster on n1, n2")
-        said(whole, "n1", ["pcs", "status", "--full"], "does not get through to the broker there")
+        eventually(whole, "n1", ["crm_mon", "-1"], "Partitioned from the cluster on n1, n2")
+        eventually(whole, "n1", ["pcs", "status", "--full"], "does not get through to the broker there")
         assert set(rabbitmq.serving(whole)) == {"n1", "n2"}
         assert whole.run("n3", ["pidof", BEAM]).out == ""
     finally:
@@ -83,12 +84,12 @@ def test_two_clusters_are_found_without_credentials_and_become_one(whole):
     try:
         assert wait_for(lambda: set(rabbitmq.serving(whole)) == {"n1", "n2"}, LIMIT, 0.5), "n3 does not pause"
         kill(whole, "n3")
-        said(whole, "n1", ["pcs", "status", "--full"], "does not get through to the broker there")
+        eventually(whole, "n1", ["pcs", "status", "--full"], "does not get through to the broker there")
         whole.check("n3", "setsid -f rabbitmq-server >/dev/null 2>&1 </dev/null")
         assert wait_for(lambda: "n3" in rabbitmq.serving(whole), LIMIT, 0.5)
     finally:
         join_brokers(whole, "n3")
-    said(whole, "n1", ["crm_mon", "-1"], "monitor on n3 returned 'error' (Partitioned from the cluster on n1, n2")
+    eventually(whole, "n1", ["crm_mon", "-1"], "monitor on n3 returned 'error' (Partitioned from the cluster on n1, n2")
     rabbitmq.wait_whole(whole, timeout=LIMIT)
     whole.check("n1", ["pcs", "resource", "update", "mq", "minority_wait="])
     whole.check("n1", ["pcs", "resource", "cleanup", "mq"])
@@ -109,7 +110,7 @@ def test_a_rolling_restart_under_load(whole):
     assert fewest.number >= 2
 
 
-def test_the_deepest_monitor_asks_the_brokers_own_tools(whole):
+def test_the_deepest_monitor_runs_the_brokers_own_tools(whole):
     """Level 20 needs no credentials to see an alarm."""
     assert monitor(whole, "n1", 20).rc == 0
     rabbitmq.ctl(whole, "n1", "set_vm_memory_high_watermark", "0.00001")
@@ -138,8 +139,8 @@ def test_two_wait_for_the_third_and_go_on_by_one_command(whole):
     whole.power_cut(*whole.node_names, stay_off=True)
     whole.power_on(*rest)
     whole.wait_online(rest)
-    said(whole, "n1", ["pcs", "status", "--full"], "mq-status", "aits for n3")
-    explained = said(whole, "n2", ["quorate", "explain"], "to go on: quorate rabbitmq boot n")
+    eventually(whole, "n1", ["pcs", "status", "--full"], "mq-status", "aits for n3")
+    explained = eventually(whole, "n2", ["quorate", "explain"], "to go on: quorate rabbitmq boot n")
     assert rabbitmq.serving(whole) == []
     refused = whole.run("n2", ["quorate", "rabbitmq", "boot", "n3"])
     assert refused.rc == 1 and "Not done" in refused.err

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of scripts/bench that no lab is needed for: what a table says, and what counts as recovered."""
+"""The parts of scripts/bench that need no lab: the tables, and what counts as recovered."""
 
 import pytest
 

@@ -17,7 +17,7 @@ class Lab:
 
 
 class Bench(cases.Bench):
-    """Cases that only note that they were asked for."""
+    """Cases that only record that they were run."""
 
     def __init__(self, broken=()):
         super().__init__(Lab(), 1)

@@ -145,7 +145,7 @@ def test_record_is_replaced_whole_and_torn_ones_still_count(tmp_path, monkeypatc
 
 
 def test_a_recorded_process_is_that_very_one():
-    """The same pid with another start, or from another boot, is somebody else."""
+    """The same pid with another start, or from another boot, is another process."""
     me = state.identify(os.getpid())
 
     assert state.alive(me)

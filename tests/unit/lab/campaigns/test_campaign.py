@@ -24,7 +24,7 @@ class Lab:
 
 
 class Campaign(campaign.Campaign):
-    """Faults that end as they are told: seconds until it is whole, None: never, or an exception."""
+    """Faults that end as the test says: seconds until the cluster is whole, None: never, or an exception."""
 
     faults = (Fault("SIGKILL of all", 3, 60, None), Fault("power cut of all", 1, 120, None))
     mercy = 0.0

@@ -40,7 +40,7 @@ def test_all_databases_and_brokers_are_wanted(lab):
 
 
 def test_a_node_in_standby_owes_none(lab):
-    """Seen on the lab: a planned move was waited for until its limit, since the node in standby has no database."""
+    """Found on the lab: a planned move was waited for until its limit, since the node in standby has no database."""
     lab.there.remove("n1")
 
     assert of(lab, ("n1",)).well()
@@ -54,7 +54,7 @@ def test_a_client_that_was_not_answered_is_not_well(lab):
 
 
 def test_each_service_is_hit_where_it_is(monkeypatch):
-    """Seen on the lab: heat-engine was on another node than cinder-volume, and its worker was never stopped."""
+    """Found on the lab: heat-engine was on another node than cinder-volume, and its worker was never stopped."""
     monkeypatch.setattr(deployment, "where", lambda _lab: {"cinder-volume": "n2", "heat-engine": "n1"})
     there = {("n2", "cinder-volume"): {20: 1, 21: 20}, ("n1", "heat-engine"): {10: 1, 11: 10}}
     watch = SimpleNamespace(processes=lambda node, name: there.get((node, name), {}))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which signal saw a fault, as the campaign reads it from the journal."""
+"""Which signal noticed a fault, as the campaign reads it from the journal."""
 
 import pytest
 
@@ -42,7 +42,7 @@ of cinder-volume does not answer (vip:3306: no answer within 5 s). The service r
     ("rpc", {"replies": (Reply("q", facts.UNREACHABLE, None, "n1:5672: no answer"),)}),
     ("rpc", {"replies": (Reply("q", facts.UNKNOWN, None, "no pika"),)}),
     ("rpc", {"replies": (Reply("q", facts.ANSWERED, 4),)})])
-def test_every_sentence_of_the_agents_belongs_to_a_signal(signal, changes):
+def test_every_message_of_the_agents_belongs_to_a_signal(signal, changes):
     found = detect.symptoms(CINDER, OBSERVED._replace(**changes))
 
     assert [signal] == [signals.signal_of(one.message) for one in found]
@@ -73,7 +73,7 @@ def test_the_journal_says_who_saw_it_and_when():
     assert {"process": 4.0} == signals.by_signal(found, "heat-engine")
 
 
-def test_a_fault_that_the_wrong_signal_saw_is_told():
+def test_a_fault_that_the_wrong_signal_noticed_is_reported():
     found = signals.signs(JOURNAL, NAMES, 1700000010.0)
 
     assert [] == signals.blind(("row", ("cinder-volume", "nova-consoleauth")), found, NAMES)

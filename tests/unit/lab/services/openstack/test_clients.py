@@ -18,7 +18,7 @@ def test_the_first_answer_after_the_last_failure_counts():
 
 
 def test_silence_is_from_answer_to_answer():
-    """Also when no call failed: one that took long was felt."""
+    """Also when no call failed: a call that took long counts."""
     seen = impact([Call(100.0, 0.1, True), Call(100.2, 7.0, True), Call(107.3, 0.1, True)], 100.0)
 
     assert 0 == seen.failed

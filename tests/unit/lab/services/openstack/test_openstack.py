@@ -83,7 +83,7 @@ def test_only_the_suite_that_was_tried():
 
 
 def test_services_start_after_database_and_broker_where_all_start_at_once():
-    """Seen on the lab: cinder-volume waits for its database in its start, and Pacemaker's transition waits for that."""
+    """Found on the lab: cinder-volume waits for its database in its start, and Pacemaker's transition waits for that."""
     lab = SimpleNamespace(node_names=NODES, record={"lower": []})
     lines = [" ".join(argv) for argv in deployment.create_commands(lab)]
 
@@ -114,7 +114,7 @@ def test_what_cannot_be_fetched_is_not_what_cannot_be_installed(tmp_path, monkey
 
 
 def test_an_api_with_greenlets_has_one_thread_a_process():
-    """Seen on the lab: "cannot switch to a different thread", and from then on an API that answers nobody."""
+    """Found on the lab: "cannot switch to a different thread", and after that an API that does not answer."""
     found = {path: text for path, (text, _group) in configuration.files(NODES, "n3", "s", "k").items()
              if path.endswith("-uwsgi.ini")}
 
