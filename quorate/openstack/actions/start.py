@@ -78,8 +78,8 @@ def _answers_elsewhere(context, service, sources, settings):
     replies = sources.replies(settings.brokers, settings.exchange, targets, limit, service.call)
     alive = [reply for reply in replies if reply.outcome == facts.ANSWERED]
     if alive:
-        return ("Not started: another %s answers calls to %s. It runs on another node that uses this broker, unknown "
-                "to the cluster if the cluster wants this one. Find it (ps -C %s) and stop it." % (
+        return ("Not started: another %s answers calls to %s. It runs on another node that uses this broker, outside "
+                "the cluster's control. Find it there (ps -C %s) and stop it." % (
                     service.name, alive[0].target, service.name))
     lingering = [reply for reply in replies if reply.consumers]
     if lingering:

@@ -141,7 +141,7 @@ def stop(context, service, state_files, sources, budget):
     unit = unit_of(context, service, sources)
     left = daemon.stop(context, lambda: all_processes(context, service),
                        lambda first: _terminate(context, service, sources, unit, first), service.name, budget)
-    if unit is not None and not left and state_files.read("service").get("unit"):
+    if unit is not None and not left and state_files.read(SERVICE_FILE).get("unit"):
         sources.units.forget_failure(unit, context.deadline.limit(5))
     return left
 

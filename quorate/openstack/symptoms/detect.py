@@ -73,7 +73,7 @@ def _processes(service, observed):
     """A parent, no orphans, no copies, no process stopped by a signal."""
     tree = observed.tree
     if tree.parent is None:
-        yield Symptom("orphans", facts.FATAL, "The parent process of %s is gone, but others of it still run (%s)." % (
+        yield Symptom("orphans", facts.FATAL, "The parent process of %s is gone, but its workers still run (%s)." % (
             service.name, _pids(tree.orphans)))
         return
     if tree.copies:

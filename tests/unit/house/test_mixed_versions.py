@@ -15,6 +15,7 @@ import pytest
 
 from quorate.galera import facts as galera_facts
 from quorate.galera.election import published as galera_published
+from quorate.openstack import facts as openstack_facts
 from quorate.openstack.actions import published as openstack_published
 from quorate.openstack.symptoms import timers
 from quorate.rabbitmq import facts as rabbitmq_facts
@@ -112,8 +113,9 @@ def _state_files(room):
             with open(path, encoding="utf-8") as source:
                 tree = ast.parse(source.read(), path)
             for node in ast.walk(tree):
-                if _names_a_state_file(node):
-                    keys = found.setdefault(node.args[0].value, set())
+                file_name = _state_file(node)
+                if file_name:
+                    keys = found.setdefault(file_name, set())
                     if len(node.args) > 1 and isinstance(node.args[1], ast.Dict):
                         keys.update(key.value for key in node.args[1].keys if isinstance(key, ast.Constant))
                     if node.func.attr == "elapsed":
@@ -121,12 +123,16 @@ def _state_files(room):
     return {name: sorted(keys) for name, keys in sorted(found.items())}
 
 
-def _names_a_state_file(node):
-    """Whether this is a call such as state_files.write("started", {...})."""
+def _state_file(node):
+    """The name in a call such as state_files.write("started", {...}) or state_files.read(SERVICE_FILE), else None."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READS
-            and node.args
-            and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)):
-        return False
-    owner = node.func.value
+            and node.args):
+        return None
+    owner, argument = node.func.value, node.args[0]
     name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
-    return name in ("state_files", "_state_files") and not node.args[0].value.endswith(".dat")
+    if name not in ("state_files", "_state_files"):
+        return None
+    if isinstance(argument, ast.Name):
+        return getattr(openstack_facts, argument.id, None) if argument.id.endswith("_FILE") else None
+    value = argument.value if isinstance(argument, ast.Constant) else None
+    return value if isinstance(value, str) and not value.endswith(".dat") else None
