@@ -9,8 +9,11 @@ SECONDS = 60.0  # one limit for all that a command asks the cluster
 
 
 def contexts(agent, parameters, resource=None):
-    """A Context for each resource of `agent` ('ocf:quorate:galera') in the cluster, or for the named one. Raises
-    NoSuchResource when there is none, Refused for parameters that are not valid. parameters: of the agent's declaration."""
+    """A Context for each resource of `agent` ('ocf:quorate:galera') in the cluster, or for the named one.
+
+    parameters: of the agent's declaration. Raises NoSuchResource when there is none, Refused for parameters that are
+    not valid.
+    """
     from quorate.host.clock import Clock, Deadline
     from quorate.host.command import Commands
     from quorate.host.process import Processes
@@ -33,7 +36,8 @@ def contexts(agent, parameters, resource=None):
             raise Refused("%s: %s" % (one.id, problems[0]))
         # Commands and log are as when an operator runs the agent itself.
         log = Log("quorate", environ, interactive=True, narrate=False)
-        result.append(Context(values, "explain", environ, log, commands, Processes(), clock, deadline, interactive=True))
+        result.append(Context(values, "explain", environ, log, commands, Processes(), clock, deadline,
+                              interactive=True))
     return result
 
 

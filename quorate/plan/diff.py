@@ -15,7 +15,6 @@ from quorate.plan.resources import ROLE_ATTRIBUTE, wanted
 from quorate.plan.services import BY_NAME
 
 
-
 class Difference(namedtuple("Difference", "text command", defaults=(None,))):
     """text: what differs, a sentence; command: what to type, or None."""
     __slots__ = ()
@@ -91,9 +90,8 @@ def _settings(want, cluster):
         yield Difference("The cluster is in maintenance mode.", "pcs property set maintenance-mode=false")
     now = cluster.defaults.get("resource-stickiness")
     if now != want.stickiness:
-        yield Difference("The default resource-stickiness is %s, the plan has %s."
-                         % (now or "not set", want.stickiness),
-                         pcs.line(pcs.defaults_words(want)))
+        yield Difference("The default resource-stickiness is %s, the plan has %s." % (
+            now or "not set", want.stickiness), pcs.line(pcs.defaults_words(want)))
 
 
 def _fencing(want, cluster):
@@ -269,10 +267,9 @@ def _places(want, cluster, here, version):
             if may is None or may == should:
                 continue
             if should:
-                text, command = "%s may not run on %s; in the plan it runs there." % (top,
-                                                                                      node), "pcs resource clear " + top
-                if not cluster.was_moved(top):
-                    command = "pcs constraint location config resources %s" % top
+                text = "%s may not run on %s; in the plan it runs there." % (top, node)
+                command = ("pcs resource clear %s" if cluster.was_moved(top)
+                           else "pcs constraint location config resources %s") % top
             else:
                 text = "%s may run on %s; in the plan it does not run there." % (top, node)
                 steps = pcs.location_steps(wishes[wish.top]._replace(resource=top), version)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text of a plan to a Plan, or to everything that is wrong with it.
 
-    plan, problems = read(text)     # problems: a tuple of facts.Problem in the order of lines; plan is None if there
-                                    are any
+    plan, problems = read(text)     # problems: a tuple of facts.Problem in the order of lines; plan is None if any
 
 Two steps: the keys of quorate.plan.schema with their types (here), then what they mean together
 (quorate.plan.validate). A problem that only follows from another one is left out.
@@ -60,8 +59,8 @@ def _syntax(message, text):
 
 def _table(problems, table, found):
     if not isinstance(found, dict):
-        problems.add((table.name,), "This has to be a table.", "Write [%s%s]."
-                     % (table.name, ".NAME" if table.named else ""))
+        problems.add((table.name,), "This has to be a table.",
+                     "Write [%s%s]." % (table.name, ".NAME" if table.named else ""))
         return {}
     if not table.named:
         return _keys(problems, table, (table.name,), found)
@@ -70,8 +69,8 @@ def _table(problems, table, found):
         path = (table.name, name)
         if not isinstance(entry, dict):
             near = _near(name, [key.name for key in table.keys])
-            problems.add(path, "This has to be a table%s." % (", and '%s' is one of its keys" % near if near == name
-                                                              else ""),
+            problems.add(path, "This has to be a table%s." % (
+                ", and '%s' is one of its keys" % near if near == name else ""),
                          "Write [%s.%s] and the keys below it." % (table.name, "NAME" if near == name else name))
         elif table is schema.SERVICES and name not in BY_NAME:
             unknown(problems, path[:1], {name: entry}, list(BY_NAME), "service")
@@ -89,8 +88,8 @@ def _keys(problems, table, path, found):
     for key in table.keys:
         if key.name not in found:
             if key.required and key.name not in meant:
-                problems.add(path + (key.name,), "This key is missing.", "Write for example: %s = %s"
-                             % (key.name, key.example))
+                problems.add(path + (key.name,), "This key is missing.",
+                             "Write for example: %s = %s" % (key.name, key.example))
             continue
         try:
             values[key.name] = _READERS[key.kind](key, found[key.name], problems, path + (key.name,))

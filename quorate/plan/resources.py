@@ -13,14 +13,13 @@ from quorate.openstack.declaration import ACTIONS as OPENSTACK
 from quorate.plan import facts
 from quorate.rabbitmq.declaration import ACTIONS as RABBITMQ
 
-STICKINESS = "100"  # of all resources: what runs stays where it is
+STICKINESS = "100"          # of all resources: what runs stays where it is
 ROLE_ATTRIBUTE = "role-%s"  # attribute of the nodes with a role, for rules
-PLACEHOLDER = "FILL-IN"      # stands for the fence device that a plan does not have
+PLACEHOLDER = "FILL-IN"     # stands for a fence device that the plan does not have
 
 
 class Operation(namedtuple("Operation", "name interval timeout role level", defaults=(None, None))):
-    """An operation of a resource. interval, timeout: whole seconds; interval 0: it does not recur; level: check
-    level."""
+    """An operation of a resource. interval (0: it does not recur) and timeout: whole seconds; level: check level."""
     __slots__ = ()
 
 
@@ -32,8 +31,9 @@ class Resource(namedtuple("Resource", "id agent parameters operations clone grou
     clone        tuple of meta attributes of the clone (name, value), with promotable=true in front for a promotable
                  one; None: it is not cloned
     group        id of its group, or None
-    nodes        tuple of names of nodes that may run it; why: tuple of sentences; meta: its meta attributes, (name,
-                 value)
+    nodes        tuple of names of the nodes that may run it
+    why          tuple of sentences
+    meta         tuple of its meta attributes, (name, value)
     """
     __slots__ = ()
 
@@ -68,7 +68,7 @@ class Wanted(namedtuple("Wanted", (
     nodes         names of the cluster's members
     attributes    tuple of (node, attribute): set to true
     properties    tuple of (name, value)
-    resources     tuple of Resource; fencing: the fence devices, tuple of Resource, one a node
+    resources     tuple of Resource; fencing: the fence devices, tuple of Resource, one for each node
     unfenced      names of nodes for which the plan has no fence device
     """
     __slots__ = ()
@@ -152,8 +152,7 @@ def _servers(plan, nodes):
     rabbitmq = plan.service("rabbitmq")
     if rabbitmq is not None:
         yield Resource("rabbitmq", "ocf:quorate:rabbitmq", _pairs(rabbitmq.options), _declared(RABBITMQ), _INTERLEAVE,
-                       None,
-                       rabbitmq.nodes, ("Clients name all nodes in transport_url, so it needs no VIP.",))
+                       None, rabbitmq.nodes, ("Clients name all nodes in transport_url, so it needs no VIP.",))
     memcached = plan.service("memcached")
     if memcached is not None:
         yield Resource("memcached", "systemd:memcached", (), _UNIT, _INTERLEAVE, None, memcached.nodes, (
@@ -177,8 +176,7 @@ def _singles(plan, nodes):
         service = plan.service(name)
         if service is not None:
             yield Resource(resource, "ocf:quorate:" + resource, _pairs(service.options), _declared(OPENSTACK), None,
-                           group,
-                           service.nodes, (why,))
+                           group, service.nodes, (why,))
 
 
 def _pairs(parameters):
@@ -211,8 +209,8 @@ def _orders(plan, resources):
                 "concern the VIP; where the VIP is, the colocation moves it."))
     # A server that is lost must not take its clients with it: they reconnect by themselves.
     clients_of = (("galera", "promote", ("httpd", "cinder-volume", "heat-engine", "console")),
-            ("rabbitmq", "start", ("cinder-volume", "heat-engine", "console")),
-            ("memcached", "start", ("httpd", "console")))
+                  ("rabbitmq", "start", ("cinder-volume", "heat-engine", "console")),
+                  ("memcached", "start", ("httpd", "console")))
     present = set(tops.values()) | set(tops)
     for server, action, clients in clients_of:
         for client in clients:
@@ -234,12 +232,11 @@ def _locations(plan, nodes, resources):
         avoids = tuple(name for name in nodes if name not in may)
         role = next((role for role in facts.ROLES if avoids and
                      [node.name for node in plan.cluster_nodes if role in node.roles] == may), None)
-        ordered = one.nodes if one.clone is None and list(one.nodes) != [name for name in nodes
-                                                                         if name in one.nodes] else ()
+        usual = [name for name in nodes if name in one.nodes]
+        ordered = one.nodes if one.clone is None and list(one.nodes) != usual else ()
         prefers = tuple((name, str(10 * (len(ordered) - place))) for place, name in enumerate(ordered))
         if role:
-            yield Location(one.top, role, (), prefers,
-                           "Runs on the nodes with the role %s; the others need not have it "
-                                                       "installed, and are not probed for it." % role)
+            yield Location(one.top, role, (), prefers, "Runs on the nodes with the role %s; the others need not have "
+                           "it installed, and are not probed for it." % role)
         elif avoids or prefers:
             yield Location(one.top, None, avoids, prefers, "By its placement in the plan.")

@@ -44,15 +44,14 @@ PLAN = Table("plan", "The control plane as a whole.", (
         "What moves the VIPs. With keepalived the nodes with the role endpoint need no Pacemaker.",
         PACEMAKER, options=(PACEMAKER, KEEPALIVED), example='"pacemaker"'),
     Key("system", CHOICE, "The distribution whose names of units, users and paths are used.", "debian",
-        options=("debian", "redhat"),
-        example='"debian"'),
+        options=("debian", "redhat"), example='"debian"'),
     Key("pacemaker", CHOICE, "Version of Pacemaker that commands are written for.", "2.1", options=("2.1", "3.0"),
         example='"3.0"'),
     Key("management", NAME, "Network on which HAProxy reaches the services, and the nodes each other.",
         "(the network called management, or the only one)", example='"management"'),
     Key("balance", CHOICE,
-        "How clients are spread over the nodes of an API: each client stays with a node (source), or each request goes "
-        "to the next one (roundrobin).",
+        "How clients are spread over the nodes of an API: each client stays with a node (source), "
+        "or requests go to the nodes in turn (roundrobin).",
         "source", options=("source", "roundrobin"), example='"source"'),
 ))
 NETWORKS = Table("networks", "A network that nodes or VIPs are in.", (
@@ -65,8 +64,8 @@ VIPS = Table("vips", "A virtual address: at any time on one of the nodes that ru
     Key("endpoints", CHOICES, "The endpoints that it serves, in the terms of Keystone's catalogue.",
         "(the endpoint it is named after; what no VIP serves goes to the VIP for internal)", options=ENDPOINTS,
         example='["internal", "admin"]'),
-    Key("tls", PATH, "Certificate with its chain and key in one PEM file on each node with HAProxy, which ends TLS "
-                     "with it.",
+    Key("tls", PATH,
+        "Certificate with its chain and key in one PEM file on each node with HAProxy, which ends TLS with it.",
         "(clear text)", example='"/etc/haproxy/tls/public.pem"'),
     Key("router_id", NUMBER,
         "Its number in VRRP, which may not be used by anything else in that network. Only for keepalived.",
@@ -76,8 +75,7 @@ NODES = Table("nodes", "A machine, named as `uname -n` and Pacemaker name it.", 
     Key("roles", CHOICES,
         "What it is used for. A service runs on the nodes of its own role (database, messaging) if there "
         "are any, else on the controllers; HAProxy and the VIPs on the endpoints, else on the controllers.",
-        required=True,
-        options=ROLES, example='["controller"]'),
+        required=True, options=ROLES, example='["controller"]'),
     Key("addresses", ADDRESSES, "Its address in each of its networks.", required=True,
         example='{ management = "192.0.2.11" }'),
     Key("fence", TEXTS, "How it is fenced: 'agent' and the agent's parameters. No passwords here: use the agent's "

@@ -27,8 +27,7 @@ def plan_of(values, problems, meant=()):
     nodes = _nodes(values["nodes"], networks, management, problems)
     _addresses_once(vips, nodes, networks, problems)
     plan = Plan(head.get("name", ""), vip_manager, head.get("system", "debian"), head.get("pacemaker", "2.1"),
-                management,
-                networks, vips, nodes, ())
+                management, networks, vips, nodes, ())
     if nodes and not problems.under("nodes"):
         _front(plan, problems)
     services = find_services(values["services"], plan, head.get("balance", "source"), problems)
@@ -116,8 +115,8 @@ def _inside(path, address, network, problems):
     if address not in whole:
         problems.add(path, "%s is not in the network %s (%s)." % (address, network.name, network.cidr),
                      "Write an address of that network.")
-    elif whole.num_addresses > 2 and address in (whole.network_address,
-                                                 whole.broadcast_address) and address.version == 4:
+    elif address.version == 4 and whole.num_addresses > 2 and address in (
+            whole.network_address, whole.broadcast_address):
         problems.add(path, "%s is the first or last address of %s, which a host cannot have." % (address, network.cidr),
                      "Write an address between them.")
 
@@ -157,9 +156,9 @@ def _router_ids(vips, problems):
     seen = {}
     for one in sorted(vips, key=lambda vip: natural(vip.name)):
         if one.router_id is not None and (one.network, one.router_id) in seen:
-            problems.add(("vips", one.name, "router_id"), "%d is also the router_id of the VIP %s, in the same network."
-                         % (
-                one.router_id, seen[one.network, one.router_id]), "Write another number: router_id = 51")
+            problems.add(("vips", one.name, "router_id"),
+                         "%d is also the router_id of the VIP %s, in the same network." % (
+                             one.router_id, seen[one.network, one.router_id]), "Write another number: router_id = 51")
         seen.setdefault((one.network, one.router_id), one.name)
 
 
@@ -218,12 +217,11 @@ def _front(plan, problems):
                              % (node.name, vip.name, vip.network), 'Add it: %s = "..."' % vip.network)
     if plan.vip_manager == KEEPALIVED and not plan.with_role(ENDPOINT):
         problems.add(("plan", "vip_manager"),
-                     "keepalived moves the VIPs between nodes with the role endpoint, and there is "
-                     "none.", 'Give two nodes roles = ["endpoint"], or write vip_manager = "pacemaker".')
+                     "keepalived moves the VIPs between nodes with the role endpoint, and there is none.",
+                     'Give two nodes roles = ["endpoint"], or write vip_manager = "pacemaker".')
     if plan.vip_manager == KEEPALIVED:
         for node in plan.with_role(ENDPOINT):
             if CONTROLLER in node.roles:
                 problems.add(("nodes", node.name, "roles"),
-                             "An endpoint with keepalived is not in the cluster, so it cannot "
-                             "be a controller too.",
+                             "An endpoint with keepalived is not in the cluster, so it cannot be a controller too.",
                              'Write roles = ["endpoint"], or vip_manager = "pacemaker" in [plan].')

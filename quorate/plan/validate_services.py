@@ -19,8 +19,7 @@ def _service(kind, entry, plan, balance, problems):
     backend_port = entry.get("backend_port", port)
     return Service(
         kind.name, _placed(kind, entry, plan, path, problems), port, backend_port,
-        entry.get("endpoints", kind.endpoints),
-        entry.get("balance", balance) if kind.spread == BALANCED else None,
+        entry.get("endpoints", kind.endpoints), entry.get("balance", balance) if kind.spread == BALANCED else None,
         entry.get("check_path", kind.check.path) if kind.check else None,
         kind.check.port if kind.check else None, entry.get("tls", True) and kind.mode == "http",
         entry.get("writer", "stick-table") if kind.spread == WRITER else None, entry.get("options", {}),
@@ -74,7 +73,7 @@ def _placed(kind, entry, plan, path, problems):
 
 
 def check_ports(plan, problems):
-    """Note services that want the same address and port."""
+    """Add a problem where two services want the same address and port."""
     taken = {}
     for service in plan.services:
         kind = BY_NAME[service.name]

@@ -51,8 +51,7 @@ def _head(plan):
     lines = ["# /etc/haproxy/haproxy.cfg of the control plane %s, the same on %s." % (plan.name, nodes),
              "# Made by `quorate plan haproxy`: change the plan and make it anew. Check it with: haproxy -c -f FILE",
              "#",
-             "# Every HAProxy binds the VIPs, also where its node does not carry them, so that it is ready before they "
-             "move:",
+             "# Every HAProxy binds the VIPs, also where its node does not carry them, so that it is ready for them:",
              "#     echo net.ipv4.ip_nonlocal_bind=1 >/etc/sysctl.d/60-quorate.conf && sysctl --system"]
     if any(":" in vip.address for vip in plan.vips):
         lines.append("#     echo net.ipv6.ip_nonlocal_bind=1 >>/etc/sysctl.d/60-quorate.conf && sysctl --system")
@@ -108,8 +107,7 @@ def _sticks(service):
 
 def _peers_section(plan):
     return comment("Where one node serves, all HAProxys know which one, also after a reload. The names are those of "
-                   "`uname -n`."
-                   ) + ["peers quorate"] + [
+                   "`uname -n`.") + ["peers quorate"] + [
         "    peer %s %s" % (one.name, socket(plan.address(one.name), PEERS_PORT)) for one in plan.front_nodes]
 
 
@@ -197,8 +195,7 @@ def _spread(plan, service):
     if not _sticks(service):
         return ["    # The first node serves whenever it can: when it returns, it gets all new sessions again."]
     lines = why("The table records which node serves, so that no client is moved a second time when the former one "
-                "returns. "
-                "It is larger than its one entry: a table that is full and may not purge takes no new entry.") + [
+                "returns. It is larger than its one entry: a full table that may not purge takes no new one.") + [
              "    stick-table type integer size 10 peers quorate", "    stick store-request int(1)"]
     if kind.spread != WRITER:
         return lines + ["    stick match int(1)"]

@@ -24,26 +24,26 @@ def render(plan, node):
         raise ValueError("Pacemaker moves the VIPs of this plan; keepalived is used with vip_manager = \"keepalived\".")
     front = [one.name for one in plan.front_nodes]
     if node not in front:
-        raise ValueError("%s is no endpoint, so it carries no VIP; the endpoints are: %s." % (node, ", ".join(front)))
+        raise ValueError("%s is not an endpoint, so it carries no VIP; the endpoints are: %s." % (
+            node, ", ".join(front)))
     blocks = [_head(plan, node), _global(node, plan), _script(plan)] + [_instance(plan, vip, node) for vip in plan.vips]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
 def _head(plan, node):
     return ["# /etc/keepalived/keepalived.conf of %s, an endpoint of the control plane %s." % (node, plan.name),
-            "# Made by `quorate plan keepalived`: change the plan and make it anew. Check it with: keepalived -t -f "
-            "FILE",
-            "#"] + comment(
+            "# Made by `quorate plan keepalived`: change the plan and make it anew.",
+            "# Check it with: keepalived -t -f FILE", "#"] + comment(
                 "All nodes have the same priority; one whose HAProxy does not serve has %d less and loses the VIP at "
                 "once. Nodes with the same priority never take it from each other, so nothing moves back when a node "
-                "returns. "
-                "Where no HAProxy serves, the VIP stays, so that clients get an error instead of no answer." % PENALTY)
+                "returns. Where no HAProxy serves, the VIP stays, so that clients get an error instead of no answer."
+                % PENALTY)
 
 
 def _global(node, plan):
     return ["global_defs {", "    router_id " + node] + why(
-        "The "
-        "check reads HAProxy's command socket, which belongs to root. No script that others can write to is run.") + [
+        "The check reads HAProxy's command socket, which belongs to root. Scripts that others can write to are not "
+        "run.") + [
         "    script_user root", "    enable_script_security", "    vrrp_version 3"] + why(
         "The address is announced again, for switches and hosts that missed that it moved.") + [
         "    vrrp_garp_master_refresh 30", "}"]
@@ -75,5 +75,5 @@ def _instance(plan, vip, node):
 
 
 def _prefix(vip, network):
-    """The network's: with that of a host, a node without another address there could not answer."""
+    """The network's for IPv4: with a host's, a node without another address there could not answer."""
     return network.prefix if ipaddress.ip_address(vip.address).version == 4 else 128
