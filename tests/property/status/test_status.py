@@ -2,7 +2,6 @@
 """Whatever crm_mon prints: a summary, and a screen that fits."""
 
 import copy
-import os
 from xml.etree import ElementTree
 
 from hypothesis import given, settings, strategies as st
@@ -13,24 +12,19 @@ from quorate.status import observe, screen
 from quorate.status.facts import LEVELS, Observation
 from quorate.status.summary import exit_code, summarise
 from quorate.text import one_line, wrapped
-from tests import ROOT
+from tests.unit.status.clusters import CAPTURED, captured
 
-HERE = os.path.join(ROOT, "tests", "unit", "pacemaker", "crm_mon")
-FILES = sorted(name for name in os.listdir(HERE) if name.endswith(".xml")
-               and name not in ("configuration.xml", "down.xml"))
-TREES = {name: ElementTree.parse(os.path.join(HERE, name)).getroot() for name in FILES}
-with open(os.path.join(HERE, "configuration.xml"), encoding="utf-8") as _file:
-    CONFIGURATION = Configuration(_file.read())
+TREES = {name: ElementTree.fromstring(captured(name + ".xml")) for name in CAPTURED}
+CONFIGURATION = Configuration(captured("configuration.xml"))
 TEXTS = st.one_of(st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=300), st.sampled_from([
     "", "true", "false", "-1", "190", "191", "Promoted", "Stopped", "Demoting", "n1", "n9", "db", "x" * 200,
-    "a b " * 90,
-    "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 60, "db_monitor_10000", "_", "INFINITY", "9" * 30]))
+    "a b " * 90, "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 60, "db_monitor_10000", "_", "INFINITY", "9" * 30]))
 
 
 @st.composite
 def screens(draw):
     """A captured answer in which attributes were changed, removed or added, and elements taken away."""
-    root = copy.deepcopy(TREES[draw(st.sampled_from(FILES))])
+    root = copy.deepcopy(TREES[draw(st.sampled_from(CAPTURED))])
     for _ in range(draw(st.integers(0, 12))):
         everything = list(root.iter())
         element = everything[draw(st.integers(0, len(everything) - 1))]
