@@ -13,7 +13,8 @@ STOP_LIMIT = 130.0
 SETTLE_LIMIT = 120.0
 PRISTINE = "/var/lib/mysql.pristine"
 FORGET = r"""
-for name in $(crm_attribute -t crm_config -s quorate -Q -n none 2>/dev/null; cibadmin -Q -A "//cluster_property_set[@id='quorate']/nvpair" 2>/dev/null |
+for name in $(crm_attribute -t crm_config -s quorate -Q -n none 2>/dev/null;
+              cibadmin -Q -A "//cluster_property_set[@id='quorate']/nvpair" 2>/dev/null |
               sed -n 's/.* name="\([^"]*\)".*/\1/p'); do crm_attribute -t crm_config -s quorate -n "$name" -D; done
 """
 

@@ -61,8 +61,8 @@ def journal(lab, services, since) -> List[Sign]:
     found = []
     for node in lab.node_names:
         try:
-            text = lab.run(node, "journalctl --no-pager -o short-unix --since @%d -t pacemaker-controld -t pacemaker-schedulerd | "
-                                 "grep -E 'Result of monitor|Actions: '" % since, 30).out
+            text = lab.run(node, "journalctl --no-pager -o short-unix --since @%d -t pacemaker-controld "
+                                 "-t pacemaker-schedulerd | grep -E 'Result of monitor|Actions: '" % since, 30).out
         except LabError:
             continue
         found += signs(text, services, since)
@@ -100,7 +100,8 @@ def blind(expected, found, services):
 
 def table(rounds):
     """Markdown lines: when the cluster knew and by what, and what it cost a client."""
-    lines = ["| fault | service | known after, by | signals | failed calls | longest silence | answers again after | two copies | node |",
+    lines = ["| fault | service | known after, by | signals | failed calls | longest silence | answers again after "
+             "| two copies | node |",
              "|---|---|---|---|---|---|---|---|---|"]
     for done in rounds:
         for service, one in done["services"].items():

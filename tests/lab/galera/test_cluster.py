@@ -146,8 +146,10 @@ class Writers:
 
     def one(self, *others_than):
         """The writer, once there is one that is none of those."""
-        assert wait_for(lambda: self.answering and self.answering[-1] and self.answering[-1][0] not in others_than, LIMIT,
-                        0.05), self.answering[-5:]
+        def found():
+            return self.answering and self.answering[-1] and self.answering[-1][0] not in others_than
+
+        assert wait_for(found, LIMIT, 0.05), self.answering[-5:]
         return self.answering[-1][0]
 
     def end(self):

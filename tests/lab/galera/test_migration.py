@@ -31,9 +31,9 @@ def _servers(lab):
 
 def _journal(lab):
     """The journals of HAProxy and of the check on each node."""
-    return "\n".join(lab.run(name,
-                             "journalctl -q -o short-precise -u haproxy -u 'quorate-galera-check*' | grep -v -e ' 0/0/' | tail -40").out
-                     for name in lab.node_names)
+    command = ("journalctl -q -o short-precise -u haproxy -u 'quorate-galera-check*' | grep -v -e ' 0/0/' | "
+               "tail -40")
+    return "\n".join(lab.run(name, command).out for name in lab.node_names)
 
 
 @pytest.fixture

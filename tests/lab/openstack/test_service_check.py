@@ -25,8 +25,9 @@ class Stand:
         program, config = directory / name, directory / (name + ".conf")
         program.write_text(open(SOURCE, encoding="utf-8").read())
         self.own = free_port()
-        config.write_text("[DEFAULT]\nhost=n1\ntransport_url = rabbit://u:p@127.0.0.1:%d/v\nenabled_backends=%s\n[test]\nlinger=0\n%s" % (
-            broker.port, "" if name in APIS else "a,b", "listen=%d\n" % self.own if name in APIS else ""))
+        config.write_text(
+            "[DEFAULT]\nhost=n1\ntransport_url = rabbit://u:p@127.0.0.1:%d/v\nenabled_backends=%s\n"
+            "[test]\nlinger=0\n%s" % (broker.port, "" if name in APIS else "a,b", "listen=%d\n" % self.own if name in APIS else ""))
         self.process = subprocess.Popen([sys.executable, str(program), "--config-file=%s" % config],
                                         stdin=subprocess.DEVNULL)
         self.port = free_port()

@@ -119,6 +119,19 @@ def test_links_in_the_documentation_lead_somewhere():
     assert [] == broken
 
 
+def test_lines_are_not_long():
+    """120 columns; a text that another program reads, such as a command or a journal, may go on to 140."""
+    long = []
+    for path in SOURCES:
+        text = _read(path)
+        strings = {line for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)
+                   and isinstance(node.value, str) for line in range(node.lineno, node.end_lineno + 1)}
+        long += ["%s:%d" % (path, number) for number, line in enumerate(text.splitlines(), 1)
+                 if len(line) > (140 if number in strings else 120)]
+
+    assert [] == long
+
+
 # Programs that tests and scripts/lint look for, and the Debian package of each.
 PACKAGES = {
     "curl": "curl", "epmd": "rabbitmq-server", "groff": "groff-base", "haproxy": "haproxy", "keepalived": "keepalived",

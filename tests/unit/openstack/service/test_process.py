@@ -25,8 +25,8 @@ def test_parameters_that_ask_for_something_else_start_the_program(config, values
 def test_the_installed_version(tmp_path):
     (tmp_path / "nova-26.2.2.egg-info").mkdir()
 
-    assert "26.2.2" == process._installed_version("nova", (str(tmp_path),)) and process._installed_version("heat",
-                                                                                                           (str(tmp_path),)) is None
+    assert "26.2.2" == process._installed_version("nova", (str(tmp_path),))
+    assert process._installed_version("heat", (str(tmp_path),)) is None
 
 
 @pytest.mark.parametrize("text, chosen", [("NOVA_CONSOLE_PROXY_TYPE=novnc\n", True),
