@@ -49,7 +49,7 @@ PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "cert",
 
 # pip of bookworm runs from its wheel, with bullseye's interpreter: that has no pip of its own.
 # The text is part of the recipe: a change of a comment in it, or of a line break, builds the layer anew.
-_INSTALL_OLD = r"""
+_INSTALL_OLD = (r"""
 apt-get update -q
 apt-get install -y -q --no-install-recommends %(packages)s
 cd /tmp
@@ -62,16 +62,22 @@ rm /%(pin)s
 apt-get clean
 . /mnt/proxies
 python3.9 -m venv --without-pip /opt/nova19
-export PIP_CONFIG_FILE=/mnt/pip.conf PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONPATH=$(echo /tmp/usr/share/python-wheels/pip-*.whl)
+export PIP_CONFIG_FILE=/mnt/pip.conf PIP_DISABLE_PIP_VERSION_CHECK=1 """
+                "PYTHONPATH=$(echo /tmp/usr/share/python-wheels/pip-*.whl)"
+                r"""
 cd /mnt
 /opt/nova19/bin/python -m pip install --no-cache-dir -q %(tools)s
 unset PYTHONPATH
 /opt/nova19/bin/python -m pip install --no-cache-dir -c constraints %(nova)s PyMySQL python-memcached monotonic
-# Nova compares the clock of the hub with that of the module `monotonic`. From Python 3.8 on the module `time` that eventlet
-# loads a second time has functions of its own, so that two of the same kind are not one, and nova would not start.
-sed -i 's/hub.clock is not monotonic.monotonic/hub.clock.__name__ != "monotonic"/' /opt/nova19/lib/python3.9/site-packages/nova/service.py
-/opt/nova19/bin/python -m compileall -q /opt/nova19/lib >/dev/null || true
 """
+                "# Nova compares the clock of the hub with that of the module `monotonic`. From Python 3.8 on the module "
+                "`time` that eventlet\n"
+                "# loads a second time has functions of its own, so that two of the same kind are not one, and nova would "
+                "not start.\n"
+                r"""sed -i 's/hub.clock is not monotonic.monotonic/hub.clock.__name__ != "monotonic"/' """
+                r"""/opt/nova19/lib/python3.9/site-packages/nova/service.py
+/opt/nova19/bin/python -m compileall -q /opt/nova19/lib >/dev/null || true
+""")
 
 
 def recipe(kind):

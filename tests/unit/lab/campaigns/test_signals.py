@@ -15,9 +15,10 @@ CINDER, PROXY = catalog.CINDER_VOLUME, catalog.NOVA_NOVNCPROXY
 NAMES = ("cinder-volume", "heat-engine")
 JOURNAL = """\
 1700000010.500000 n1 pacemaker-controld[77]: notice: Result of monitor operation for cinder-volume on n1: ok
-1700000009.000000 n1 pacemaker-controld[77]: notice: Result of monitor operation for cinder-volume on n1: error (too early)
-1700000012.250000 n1 pacemaker-controld[77]: notice: Result of monitor operation for cinder-volume on n1: degraded (The database \
-of cinder-volume does not answer (vip:3306: no answer within 5 s). The service reconnects by itself.)
+1700000009.000000 n1 pacemaker-controld[77]: notice: Result of monitor operation for cinder-volume on n1: error \
+(too early)
+1700000012.250000 n1 pacemaker-controld[77]: notice: Result of monitor operation for cinder-volume on n1: degraded \
+(The database of cinder-volume does not answer (vip:3306: no answer within 5 s). The service reconnects by itself.)
 1700000013.000000 n1 pacemaker-schedulerd[76]: notice: Actions: Recover    cinder-volume          (               n1 )
 1700000014.000000 n1 pacemaker-controld[77]: notice: Result of monitor operation for heat-engine on n1: not running
 -- Boot 1234 --
