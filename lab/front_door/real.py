@@ -80,7 +80,8 @@ class Real(Front):
             for path, (text, group) in files.items():
                 put(lab, node, path, text, group)
             lab.check(node, "systemctl daemon-reload; chmod 644 /etc/default/* /etc/*/*-uwsgi.ini; "
-                            "for one in keystone cinder heat nova neutron glance placement; do install -d -o $one -g $one /var/log/$one /var/lib/$one /var/lock/$one; done; "
+                            "for one in keystone cinder heat nova neutron glance placement; do "
+                            "install -d -o $one -g $one /var/log/$one /var/lib/$one /var/lock/$one; done; "
                             "install -d -o glance -g glance /var/lib/glance/images; cd /etc/apache2/sites-enabled && rm -f * && "
                             "ln -s %s . && echo >/etc/apache2/ports.conf && apache2ctl -t" % APACHE, 60)
 
