@@ -19,8 +19,7 @@ PROVIDER = "quorate"
 
 
 class Page(NamedTuple):
-    """A manual page before it is roff. Text is plain; an empty line ends a paragraph, an indented line stays as it
-    is."""
+    """A manual page before it is roff: plain text; an empty line ends a paragraph, an indented line stays as it is."""
 
     name: str
     section: int
@@ -110,8 +109,7 @@ def synopsis(usage):
 
 
 def terms(usage):
-    """The rest of a usage text, a tuple of (term, text). A term is indented by two blanks at most; its text follows
-    it."""
+    """The rest of a usage text, a tuple of (term, text). A term is indented by at most two blanks."""
     found = []
     for line in usage.partition("\n\n")[2].splitlines():
         if line.strip() and len(line) - len(line.lstrip()) <= 2:

@@ -11,7 +11,7 @@ EVERY = 2.0     # seconds between two screens of --watch
 CLEAR_LINE, HOME, CLEAR_BELOW = "\033[K", "\033[H", "\033[J"  # ECMA-48: EL, CUP, ED
 WHOLE_ROLE = {"ocf:quorate:galera": "Promoted",
               "ocf:quorate:rabbitmq": "Started"}  # agents that explain their decisions
-WAITING = ("wait", "refuse")  # decisions after which somebody else has to do something
+WAITING = ("wait", "refuse")  # decisions after which another node or the operator has to act
 
 
 def main(words, out=None, observe=None, clock=None, environ=None):
@@ -52,7 +52,7 @@ def _once(out, observe, environ, as_json):
 
 
 def _watch(out, observe, clock, environ):
-    """Redraw until Ctrl-C. A cluster that cannot be asked is what the screen then says."""
+    """Redraw until Ctrl-C. Where the cluster cannot be asked, the screen says so."""
     from quorate.pacemaker.tools import Unavailable
     from quorate.status.screen import fit, paragraph
     from quorate.status.summary import exit_code, summarise
@@ -86,7 +86,7 @@ def coloured(out, environ):
 
 
 def _size(out):
-    """Columns (at most 80 where nobody looks) and lines of the terminal."""
+    """(columns, lines) of the terminal; 80 columns where the output is none."""
     if not out.isatty():
         return 80, 1000
     try:

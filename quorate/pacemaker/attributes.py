@@ -139,8 +139,7 @@ class Attributes:
 
 
 def parse_values(text, name):
-    """Node and value from lines of the form  name="N" host="H" value="V"  (attrd_updater -Q). An empty value is
-    unset."""
+    """dict node -> value, from lines  name="N" host="H" value="V"  (attrd_updater -Q). An empty value is unset."""
     head = 'name="%s" host="' % name
     values = {}
     for line in text.splitlines():

@@ -109,8 +109,7 @@ def configured_nodes(commands, deadline, attribute):
 
 
 def stonith_enabled(commands, deadline):
-    """Whether the cluster fences; Pacemaker's default is that it does. Raises Unavailable. Cheap: no status is
-    computed."""
+    """Whether the cluster fences, which is Pacemaker's default. Raises Unavailable. Cheap: computes no status."""
     for name in ("fencing-enabled", "stonith-enabled"):  # the new name came with 3.0.2 and goes before the old
         result = ask(commands, deadline, ("crm_attribute", "-t", "crm_config", "-n", name, "-G", "-q"),
                      (EX_NOSUCH, EX_NOSUCH_OLD))
@@ -121,8 +120,7 @@ def stonith_enabled(commands, deadline):
 
 
 def find(found, name=None, agent=None):
-    """The primitives of `found` with this id, or inside a clone or group with this id; of this agent, if one is
-    given."""
+    """The Resources of `found` with this id, or in a clone or group with this id; of this agent, if given."""
     return tuple(resource for resource in found
                  if (name is None or name in (resource.id, resource.parent))
                  and (agent is None or resource.agent == agent))

@@ -31,8 +31,11 @@ class Node(namedtuple("Node", "name type online standby maintenance unclean pend
 
 
 class Instance(namedtuple("Instance", "role pending nodes active failed blocked managed")):
-    """One instance of a service. role: the name of OCF 1.1; pending: one of MOVING that an action under way leads
-    through, or None; nodes: tuple of names."""
+    """One instance of a service.
+
+    role: the name of OCF 1.1; pending: the one of MOVING that describes an action under way, or None; nodes: tuple of
+    names.
+    """
 
     __slots__ = ()
 
@@ -47,8 +50,9 @@ class Service(namedtuple("Service", "name parent kind agent instances disabled m
 
     parent     the clone, group or bundle around it, or None
     kind       'clone', 'promotable', 'group' or ''
-    disabled   the configuration says that it shall not run; managed: the cluster acts on it
-    orphan     runs, and is not in the configuration any more
+    disabled   by the configuration it does not run
+    managed    the cluster acts on it
+    orphan     it runs, and is not in the configuration any more
     """
 
     __slots__ = ()
@@ -79,7 +83,7 @@ class Cluster(namedtuple("Cluster", (
     attributes   dict node -> dict of its attributes
     latest       dict (service, node) -> tuple of Latest: the last action, and every recurring monitor since then
     fencings     tuple of Fencing that did not succeed
-    quorate, fencing (is it enabled?), maintenance, stop_all: bools, None: not told
+    quorate, fencing (is it enabled?), maintenance, stop_all: bools, None: not known
     dc           name of the node that decides, None: there is none
     """
 

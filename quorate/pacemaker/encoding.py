@@ -37,8 +37,7 @@ def values(text, end=None):
 
 
 def parts(fields, record):
-    """The record's attributes as 'key:value', a list. A value that could not be read back is left out: it is
-    unknown."""
+    """The record's attributes as list of 'key:value'. A value that cannot be read back is left out, as unknown."""
     found = []
     for key, field, to_text, from_text in fields:
         value = getattr(record, field)

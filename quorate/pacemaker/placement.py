@@ -52,8 +52,7 @@ class Placement:
         return allowed and (exclusive_here or not exclusive)
 
     def _scores(self, constraint, node):
-        """(whether it applies to the node: True, False, None; score; whether it is about promotion only) of each
-        part."""
+        """(applies to the node: True, False or None; score; is about promotion only) of each part."""
         if constraint.get("node") is not None:
             yield constraint.get("node").lower() == (node or "").lower(), constraint.get("score"), False
         for rule in constraint.findall("rule"):

@@ -19,8 +19,7 @@ class Unavailable(Exception):
 
 
 def ask(commands, deadline, argv, accept=(), env=None):
-    """Run a tool of the cluster. Its Result, if it succeeded or ended with a code of `accept`; else raises
-    Unavailable."""
+    """Run a tool. Its Result, if it succeeded or ended with a code of `accept`; else raises Unavailable."""
     if deadline.expired:
         raise Unavailable("No time was left to ask the cluster (%s)." % argv[0])
     result = commands.run(argv, deadline.limit(TIMEOUT), env=env)

@@ -71,8 +71,7 @@ class Service(namedtuple("Service", (
 
     @property
     def redirects(self):
-        """Whether people reach it with a browser: where there is a certificate it is at HTTPS, and its own port leads
-        there."""
+        """Whether browsers use it: where there is a certificate it is at HTTPS, and its own port redirects there."""
         return self.name == "dashboard" and self.port == 80 and self.tls
 
 
@@ -165,6 +164,5 @@ def natural(name):
 
 
 def is_secret(name):
-    """Whether a parameter of this name holds a password, a secret or a token: such a value is neither accepted nor
-    shown."""
+    """Whether a parameter of this name holds a password, secret or token, which is neither accepted nor shown."""
     return any(word in name.lower() for word in ("pass", "secret", "token"))

@@ -99,8 +99,7 @@ def _keys(problems, table, path, found):
 
 
 def unknown(problems, path, found, known, what):
-    """Add a problem for everything in `found` that is not one of `known`. Returns the set of the known ones that were
-    meant."""
+    """Add a problem for each of `found` that is not `known`. Returns the set of the known ones that were meant."""
     meant = set()
     for name in found:
         if name not in known:

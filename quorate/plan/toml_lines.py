@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In which line of a TOML text each key stands. tomllib does not tell, and an operator wants to know.
+"""The line of each key in a TOML text, for messages to the operator: tomllib does not give it. Pure.
 
-The text has been parsed by tomllib before, so this follows its tokens and checks nothing.
+tomllib has parsed the text before, so this follows its tokens and checks nothing.
 """
 
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -18,55 +18,55 @@ class _Scan:
     def __init__(self, text):
         self.text, self.at, self.line, self.found = text + "\n", 0, 1, {}
 
-    def note(self, path):
+    def record(self, path):
         self.found.setdefault(path, self.line)
 
-    def look(self, word):
+    def is_next(self, word):
         return self.text.startswith(word, self.at)
 
     def step(self, count=1):
         self.line += self.text.count("\n", self.at, self.at + count)
         self.at += count
 
-    def blank(self, newlines=True):
-        """Pass blanks, and with `newlines` also ends of lines and comments."""
+    def skip_blanks(self, newlines=True):
+        """Skip blanks, and with `newlines` also ends of lines and comments."""
         while self.at < len(self.text):
             if self.text[self.at] in (" \t\r\n" if newlines else " \t"):
                 self.step()
-            elif newlines and self.look("#"):
+            elif newlines and self.is_next("#"):
                 self.step(self.text.index("\n", self.at) - self.at)
             else:
                 return
 
     def document(self):
         table = ()
-        self.blank()
+        self.skip_blanks()
         while self.at < len(self.text):
-            if self.look("["):
-                width = 2 if self.look("[[") else 1
+            if self.is_next("["):
+                width = 2 if self.is_next("[[") else 1
                 self.step(width)
                 table = self.key(())
                 self.step(width)
             else:
                 self.pair(table)
-            self.blank()
+            self.skip_blanks()
 
     def pair(self, table):
         path = self.key(table)
-        self.blank(False)
+        self.skip_blanks(False)
         self.step()  # the =
-        self.blank(False)
+        self.skip_blanks(False)
         self.value(path)
 
     def key(self, table):
-        """A dotted key; every prefix of it is noted too."""
+        """Read a dotted key, and record it with every prefix of it. Its path."""
         path = table
         while True:
-            self.blank(False)
+            self.skip_blanks(False)
             path += (self.string() if self.text[self.at] in "\"'" else self.bare(),)
-            self.note(path)
-            self.blank(False)
-            if not self.look("."):
+            self.record(path)
+            self.skip_blanks(False)
+            if not self.is_next("."):
                 return path
             self.step()
 
@@ -75,32 +75,32 @@ class _Scan:
         while self.at < len(self.text) and self.text[self.at] in _BARE:
             self.step()
         if begin == self.at:
-            self.step()  # what tomllib would have refused: never stand still
+            self.step()  # tomllib refuses this; without it the scan would not end
         return self.text[begin:self.at]
 
     def value(self, path):
         if self.text[self.at] in "\"'":
             self.string()
-        elif self.look("["):
+        elif self.is_next("["):
             self.array(path)
-        elif self.look("{"):
+        elif self.is_next("{"):
             self.inline(path)
         else:
             while self.at < len(self.text) and self.text[self.at] not in ",]}#\n":
                 self.step()
 
     def string(self):
-        """Pass a string of any of the four forms; its text as a key would have it."""
+        """Skip a string of any of the four forms. Its text, as a key has it."""
         quote = self.text[self.at]
-        if self.look(quote * 3):
+        if self.is_next(quote * 3):
             return self._until(quote, 3)
         return self._until(quote, 1)
 
     def _until(self, quote, width):
         self.step(width)
         begin = self.at
-        while self.at < len(self.text) and not self.look(quote * width):
-            self.step(2 if quote == '"' and self.look("\\") else 1)
+        while self.at < len(self.text) and not self.is_next(quote * width):
+            self.step(2 if quote == '"' and self.is_next("\\") else 1)
         while width == 3 and self.text.startswith(quote, self.at + 3):
             self.step()  # a multi-line string may end with two quotes of its own
         body = self.text[begin:self.at]
@@ -109,27 +109,27 @@ class _Scan:
 
     def array(self, path):
         self.step()
-        self.blank()
+        self.skip_blanks()
         number = 0
-        while self.at < len(self.text) and not self.look("]"):
-            self.note(path + (number,))
+        while self.at < len(self.text) and not self.is_next("]"):
+            self.record(path + (number,))
             self.value(path + (number,))
-            self.blank()
-            if self.look(","):
+            self.skip_blanks()
+            if self.is_next(","):
                 self.step()
-                self.blank()
+                self.skip_blanks()
             number += 1
         self.step()
 
     def inline(self, path):
         self.step()
-        self.blank()
-        while self.at < len(self.text) and not self.look("}"):
+        self.skip_blanks()
+        while self.at < len(self.text) and not self.is_next("}"):
             self.pair(path)
-            self.blank()
-            if self.look(","):
+            self.skip_blanks()
+            if self.is_next(","):
                 self.step()
-                self.blank()
+                self.skip_blanks()
         self.step()
 
 

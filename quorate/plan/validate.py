@@ -122,8 +122,7 @@ def _inside(path, address, network, problems):
 
 
 def _with_endpoints(vips, problems):
-    """The VIPs with each endpoint at exactly one: where the plan says so, else at the VIP of that name, else at that of
-    internal."""
+    """The VIPs with each endpoint at exactly one: by the plan, else the VIP of that name, else that of internal."""
     names = {one.name for one in vips}
     claimed = {}
     for one in vips:

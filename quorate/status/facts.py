@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a running control plane at one moment, and what the screen says of it. Unknown is None, never
-False."""
+"""What is known of a running control plane at one moment, and what the screen shows. Unknown is None, never False."""
 
 from collections import namedtuple
 
@@ -73,7 +72,6 @@ class Problem(namedtuple("Problem", "level text command", defaults=(None,))):
 
 
 class Summary(namedtuple("Summary", "level headline title nodes services proxies problems")):
-    """What the screen says. level: the worst; title: about the cluster as a whole; then tuples of Row and of
-    Problem."""
+    """What the screen shows. level: the worst; title: the cluster as a whole; then tuples of Row and of Problem."""
 
     __slots__ = ()

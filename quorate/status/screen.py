@@ -11,8 +11,7 @@ _WORD = 11                 # width of the column of words
 
 
 def lines(summary, observed, width=WIDTH, colour=False):
-    """The screen, at most `width` columns wide (never less than 40). Every line is printable ASCII, except for
-    colours."""
+    """The screen, at most `width` columns wide (never less than 40): printable ASCII, except for colours."""
     width = max(NARROWEST, width)
     screen = paragraph(summary.title, width) + _painted(paragraph(summary.headline, width), summary.level, colour)
     column = max([6] + [min(len(row.name), _NAME_MOST) for row in summary.nodes + summary.services + summary.proxies])
@@ -49,8 +48,7 @@ def _row(row, column, width, colour):
 
 
 def paragraph(text, width, first="", others=None):
-    """The text in lines of at most `width`, the first one behind `first` and the others behind `others`; at least one
-    line."""
+    """The text in lines of at most `width`, the first behind `first`, the others behind `others`; at least one."""
     others = first if others is None else others
     found = _lines(text, width - max(len(first), len(others)))
     return [(others if number else first) + line for number, line in enumerate(found)] or [first.rstrip()]

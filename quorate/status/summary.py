@@ -218,8 +218,7 @@ def _statuses(observed, service, well):
 # -- HAProxy
 
 def _own_backends(proxies):
-    """The backends without those that only follow one server of another one: our own haproxy.cfg calls them
-    SERVICE.NODE."""
+    """The backends without those that only follow a server of another one (SERVICE.NODE in our haproxy.cfg)."""
     members = {"%s.%s" % (one.name, server.name) for one in proxies for server in one.servers}
     return [one for one in proxies if one.name not in members]
 

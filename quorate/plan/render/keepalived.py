@@ -18,8 +18,7 @@ PRIORITY, PENALTY = 100, 50
 
 
 def render(plan, node):
-    """The text for the node of that name. Raises ValueError, with a sentence, where there is nothing for keepalived to
-    do."""
+    """The text for the node of that name. Raises ValueError, with a sentence, where keepalived has nothing to do."""
     if plan.vip_manager != KEEPALIVED:
         raise ValueError("Pacemaker moves the VIPs of this plan; keepalived is used with vip_manager = \"keepalived\".")
     front = [one.name for one in plan.front_nodes]

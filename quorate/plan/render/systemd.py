@@ -71,8 +71,7 @@ def _database(plan, node):
 
 
 def _apis(plan, node):
-    """Units behind HAProxy of which another node has one as well. Those that Pacemaker starts are not restarted by
-    systemd."""
+    """Units behind HAProxy that another node has as well, without those that Pacemaker starts."""
     others = _cluster_units(plan, node) + _keystone(plan, node)
     units = [APIS[one.name][plan.system != "debian"] + ".service" for one in plan.services
              if one.name in APIS and node in one.nodes and len(one.nodes) > 1]
@@ -141,8 +140,7 @@ def _each(units, commands):
 
 
 def unit(agent, system):
-    """The unit of systemd that would start what a resource runs; None: none would. Names as Debian and Red Hat have
-    them."""
+    """The unit of systemd that starts the same as a resource; None: there is none. system: as in the plan."""
     kind, _, name = agent.partition(":")
     name = name.rpartition(":")[2]
     if kind == "systemd":

@@ -48,15 +48,15 @@ def test_no_answer_breaks_the_screen_or_its_width(text, width, configured, colou
     except crm_mon.Garbled:
         return
     names = [node.name for node in cluster.nodes]
-    seen = Observation(names[0] if names else None, cluster, observe.configured(CONFIGURATION, names) if configured
-                       else None, None,
-                drained or None, (), (drained,))
-    summary = summarise(seen)
+    observed = Observation(names[0] if names else None, cluster,
+                           observe.configured(CONFIGURATION, names) if configured else None, None, drained or None, (),
+                           (drained,))
+    summary = summarise(observed)
     assert summary.level in LEVELS and exit_code(summary) in (0, 1)
-    found = screen.lines(summary, seen, width)
+    found = screen.lines(summary, observed, width)
     assert all(len(line) <= max(width, screen.NARROWEST) for line in found), max(found, key=len)
     assert all(" " <= letter <= "~" for line in found for letter in line)
-    coloured = screen.lines(summary, seen, width, True)
+    coloured = screen.lines(summary, observed, width, True)
     assert len(coloured) == len(found)
 
 
