@@ -230,9 +230,6 @@ class FakeAttributes:
         self._reach()
         return dict(self.shared["transient"].get(name, {}))
 
-    def get(self, name, node):
-        return self.all(name).get(node)
-
     def set(self, name, value, node=None, private=False, wait=None):
         self._reach()
         assert wait in (None, "local", "cluster")
