@@ -170,7 +170,8 @@ def _parameters(wish, now, kind):
 
 
 def _shown(name, value):
-    return "(secret)" if is_secret(name) else "'%s'" % value
+    # Wider than what a plan may not hold: what is shown by mistake cannot be taken back.
+    return "(secret)" if is_secret(name) or "pass" in name.lower() else "'%s'" % value
 
 
 def _operations(wish, now, kind):

@@ -164,5 +164,5 @@ def natural(name):
 
 
 def is_secret(name):
-    """Whether a parameter of this name holds a password, secret or token, which is neither accepted nor shown."""
-    return any(word in name.lower() for word in ("pass", "secret", "token"))
+    """Whether a parameter of this name holds a password, secret or token, which a plan may not hold."""
+    return any(word in name.lower() for word in ("passw", "secret", "token"))
