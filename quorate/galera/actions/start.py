@@ -122,8 +122,7 @@ def _set_aside(participant, own, decision, snapshot, layout):
     """Put away what this node must not start with: an old view that must not be re-formed, and a position beyond that
     at which a later generation began (an incremental transfer would apply new commits on top of commits that were
     discarded). Returns whether the position was put away, so that a full transfer follows."""
-    full = own.generation != participant.published.generation() and needs_full_transfer(
-        own, participant.published.generation_starts())
+    full = needs_full_transfer(own, participant.published.generation_starts(), participant.published.generation())
     kept = keeps_view(snapshot, this_node(participant.context), decision, _reachable_primary(participant))
     for name, removed in (("gvwstate.dat", not kept), ("grastate.dat", full)):
         path = os.path.join(layout.datadir, name)

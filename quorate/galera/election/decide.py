@@ -24,6 +24,8 @@ from quorate.galera.election.reasons import force_command, in_order, names, over
 from quorate.galera.facts import (
     BOOTSTRAP, DOWN, IN_PRIMARY, JOIN, RECEIVING, RECOVER, REFUSE, WAIT, ZERO_UUID, Decision, short)
 
+STARTS_KEPT = 15  # generation starts that are kept on record beside the newest one
+
 
 def decide(snapshot):
     """The Decision for a Snapshot. It does not depend on snapshot.me."""
@@ -80,15 +82,21 @@ def keeps_view(snapshot, node, decision, reachable=frozenset()):
     return bool(in_primary) and 2 * len(reachable.intersection(in_primary)) <= len(report.view.members)
 
 
-def needs_full_transfer(report, starts):
-    """Whether a node of an older generation must discard its position (grastate.dat) before it joins.
+def needs_full_transfer(report, starts, generation):
+    """Whether a node must discard its position (grastate.dat) before it joins.
 
-    starts: the generation starts so far, as generation_start() gave them. A node that stands beyond the position at
-    which a later generation began, or is of one that the later ones do not build upon, holds transactions that were
-    discarded then; an incremental transfer would apply new ones on top of them without an error. Unknown facts need a
-    full transfer as well. Set the position aside: until the transfer has begun, the data still counts.
+    starts: the generation starts on record, as generation_start() gave them, the oldest of them removed by keep_start();
+    generation: the cluster's. A node that stands beyond the position at which a later generation began, or is of one
+    that the later ones do not build upon, holds transactions that were discarded then; an incremental transfer would
+    apply new ones on top of them without an error. Unknown facts need a full transfer as well, and so does a generation
+    start between the node's generation and the cluster's that is not on record. Set the position aside: until the
+    transfer has begun, the data still counts.
     """
-    if report.generation is None or report.uuid is None or report.seqno is None:
+    if generation is not None and report.generation == generation:
+        return False
+    if None in (generation, report.generation, report.uuid, report.seqno):
+        return True
+    if not {start[0] for start in starts}.issuperset(range(report.generation + 1, generation + 1)):
         return True
     for generation, uuid, seqno, *parent in starts:   # records without a parent: built upon the generation before
         if generation > report.generation and (
@@ -104,6 +112,11 @@ def generation_start(snapshot, node):
     report = electorate.reports[node]
     parent = electorate.generation if report in electorate.voters else report.generation or 0
     return snapshot.generation + 1, report.uuid, report.seqno, parent
+
+
+def keep_start(starts, start, most=STARTS_KEPT):
+    """The generation starts to keep on record, the new one included: a property of the cluster has a limit."""
+    return list(starts)[-most:] + [start]
 
 
 # With a live primary component

@@ -10,13 +10,13 @@ quorate.pacemaker.encoding); they are pure.
 """
 
 from quorate.galera import facts
+from quorate.galera.election.decide import keep_start
 from quorate.galera.facts import Override, Report, View, uuid
 from quorate.pacemaker import encoding, promotion, published
 from quorate.pacemaker.encoding import bit, flag, number, one_of, whole
 from quorate.pacemaker.tools import this_node
 
 SCORE = 100
-STARTS_KEPT = 15
 _END = "end:1"
 
 
@@ -132,7 +132,7 @@ class PublishedState(published.PublishedState):
 
     def open_generation(self, start):
         """Begin a generation, before a server is launched to bootstrap. start: what decide.generation_start() gave."""
-        kept = self.generation_starts()[-STARTS_KEPT:] + [start]
+        kept = keep_start(self.generation_starts(), start)
         self._attributes.set_cluster_property(self._name + "-openings", ",".join(
             "%d:%s:%s:%d" % one for one in kept))
         self._attributes.set_cluster_property(self._name + "-generation", "%d" % start[0])

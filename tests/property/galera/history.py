@@ -366,11 +366,13 @@ class World:
         elif not self.acknowledged.issubset(node.disk):
             raise Lost("%s bootstraps without %s" % (node.name, sorted(self.acknowledged.difference(node.disk))))
         start = decide.generation_start(snapshot, node.name)
+        self.generation_starts = decide.keep_start(self.generation_starts, start, most=2)
+        if how % 16 == 13:              # the agent is killed in between
+            return
         self.generation += 1
-        if how % 16 == 15:              # the agent is killed in between
+        if how % 16 == 15:              # or here
             return
         node.generation, node.safe = self.generation, True
-        self.generation_starts.append(start)
         if how % 16 == 14:              # mysqld does not start
             return
         node.data = node.history = True
@@ -387,7 +389,7 @@ class World:
 
     def _join(self, node, keeps_view):
         """mysqld starts, to join. decide.py says what the agent does before."""
-        full = decide.needs_full_transfer(node.report(), self.generation_starts) or not node.history
+        full = decide.needs_full_transfer(node.report(), self.generation_starts, self.generation) or not node.history
         node.saved = node.view, node.member
         if not keeps_view:
             node.view = node.member = None

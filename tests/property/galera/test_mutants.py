@@ -11,6 +11,9 @@ from quorate.galera.election import decide, proof
 from quorate.galera.facts import JOIN, RECOVER
 from tests.property.galera import history
 
+LATE = 10 ** 9  # a seqno beyond all that a history has
+_needs_full_transfer = decide.needs_full_transfer
+
 HISTORIES = 12000
 
 
@@ -69,8 +72,15 @@ def always_keeps_view(snapshot, node, decision, reachable=frozenset()):
     return decision.action in (JOIN, RECOVER)
 
 
-def position_is_always_good(report, starts):
+def position_is_always_good(report, starts, generation):
     return False
+
+
+def no_record_is_no_reason(report, starts, generation):
+    """A generation start that is not on record any more says nothing against a position."""
+    missing = set(range(1, (generation or 0) + 1)).difference(start[0] for start in starts)
+    return _needs_full_transfer(report, list(starts) + [(number, report.uuid, LATE, number - 1) for number in missing],
+                                generation)
 
 
 def remembered_is_as_good(report):
@@ -96,6 +106,7 @@ MUTANTS = [
     (proof, "belongs", all_may_vote),
     (decide, "keeps_view", always_keeps_view),
     (decide, "needs_full_transfer", position_is_always_good),
+    (decide, "needs_full_transfer", no_record_is_no_reason),
 ]
 
 

@@ -372,14 +372,26 @@ def test_a_joiner_comes_as_a_new_member_where_more_than_half_of_its_last_view_is
 
 def test_a_position_beyond_a_later_generation_start_is_discarded():
     starts = [(2, U, 100, 1), (3, U, 150, 2)]
-    assert not needs_full_transfer(stopped("n1", 90, generation=1), starts)
-    assert needs_full_transfer(stopped("n1", 101, generation=1), starts)
-    assert needs_full_transfer(stopped("n1", 151, generation=2), starts)
-    assert not needs_full_transfer(stopped("n1", 900, generation=3), starts)
-    assert needs_full_transfer(stopped("n1", 90, generation=1, uuid=OTHER), starts)
+    assert not needs_full_transfer(stopped("n1", 90, generation=1), starts, 3)
+    assert needs_full_transfer(stopped("n1", 101, generation=1), starts, 3)
+    assert needs_full_transfer(stopped("n1", 151, generation=2), starts, 3)
+    assert not needs_full_transfer(stopped("n1", 900, generation=3), starts, 3)
+    assert needs_full_transfer(stopped("n1", 90, generation=1, uuid=OTHER), starts, 3)
     beside = [(2, U, 80, 1), (3, U, 95, 1)]     # 3 does not build upon 2
-    assert needs_full_transfer(stopped("n1", 90, generation=2), beside)
-    assert needs_full_transfer(stopped("n1", None, generation=1), starts)
+    assert needs_full_transfer(stopped("n1", 90, generation=2), beside, 3)
+    assert needs_full_transfer(stopped("n1", None, generation=1), starts, 3)
+
+
+@pytest.mark.parametrize("generation, starts, expected", [
+    (3, [(2, U, 100, 1), (3, U, 150, 2)], False),
+    (3, [(3, U, 150, 2)], True),                       # what began with 2 is not on record
+    (3, [], True),
+    (18, [(number, U, 100, number - 1) for number in range(4, 19)], True),  # trimmed
+    (None, [(2, U, 100, 1)], True),
+    (1, [], False),                                    # its own generation
+])
+def test_a_generation_start_that_is_not_on_record_needs_a_full_transfer(generation, starts, expected):
+    assert expected == needs_full_transfer(stopped("n1", 90, generation=1), starts, generation)
 
 
 def test_a_generation_start_is_recorded():
