@@ -118,6 +118,17 @@ def parse(text):
         one_line(_attributes(root, "summary/last_update").get("time")))
 
 
+def confirmed_off(fencing, nodes):
+    """Names of the nodes that are certainly off: fenced, or shut down in good order. Pure.
+
+    fencing: whether it is enabled, None: not known; nodes: of a Cluster. Without fencing Pacemaker calls a node that it
+    lost clean as well (lib/pengine/unpack.c, determine_online_status_no_fencing), though it may run and serve.
+    """
+    if not fencing:
+        return frozenset()
+    return frozenset(node.name for node in nodes if not (node.online or node.unclean or node.pending))
+
+
 def _node(one):
     return Node(_name(one.get("name")), one.get("type", "member"), *(
         one.get(flag) == "true" for flag in ("online", "standby", "maintenance", "unclean", "pending", "shutdown",

@@ -121,14 +121,12 @@ class PublishedState(published.PublishedState):
         two = self._context.parameters.two_node_mode
         return facts.Snapshot(
             this_node(self._context), configured, reports, present, self.generation(), known, two,
-            self._lost(configured, present) if two else frozenset(), self.override(), listening)
+            self._confirmed_off(present) & set(configured) if two else frozenset(), self.override(), listening)
 
-    def _lost(self, configured, present):
-        """Configured nodes that are confirmed fenced or cleanly down."""
+    def _confirmed_off(self, present):
         from quorate.pacemaker import crm_mon
-        nodes = crm_mon.status(self._context.commands, self._context.deadline).nodes
-        return frozenset(node.name for node in nodes if node.name in configured and node.name not in present
-                         and not node.online and not node.unclean and not node.pending)
+        cluster = crm_mon.status(self._context.commands, self._context.deadline)
+        return crm_mon.confirmed_off(cluster.fencing, cluster.nodes) - present
 
     def open_generation(self, start):
         """Begin a generation, before a server is launched to bootstrap. start: what decide.generation_start() gave."""

@@ -18,6 +18,7 @@ from quorate.galera.election import decide
 from quorate.galera.facts import (
     BOOTSTRAP, DOWN, GRASTATE, HUNG, JOIN, NONPRIMARY, RECEIVING, RECOVER, RECOVERED, STARTING, SYNCED, UNKNOWN,
     ZERO_UUID, Override, Report, Snapshot, View)
+from quorate.pacemaker import crm_mon
 
 HISTORY = "5f0e1f3a-0000-11ee-8000-0242ac120002"
 PARTS = 63  # a step's numbers are 0..PARTS
@@ -84,11 +85,13 @@ class World:
         self.arbitrators = frozenset(["garbd"] if arbitrator else [])
         self.two_node = two_node and size == 2
         self.change_has_seqno = change_has_seqno
+        self.fencing = True
         self.view = None            # of the living primary component
         self.arbitrator_view = None  # the last one that the arbitrator was in; it stays alive
         self.log = []               # its transactions
         self.base = 0               # how many of them came before its view
         self.generation = 0
+        self.generation_apart = 0   # by the configuration of a node out of sight
         self.generation_starts = []
         self.acknowledged = set()   # and not discarded by an operator
         self.count = 0
@@ -234,6 +237,7 @@ class World:
         behind = node.received[least:]
         node.received = node.received[:least + len(behind) * progress // PARTS]
         node.state = NONPRIMARY
+        node.survivor = len(self.view.members) == 2 and not self.arbitrators
         self._lose([node])
 
     def leave(self, number, forget):
@@ -274,6 +278,7 @@ class World:
     def hide(self, number, _):
         """Out of the Pacemaker partition's sight, whatever it does."""
         self.nodes[number % len(self.nodes)].here = False
+        self.generation_apart = self.generation
 
     def finish(self, number, _):
         """A state transfer ends, the joiner is synced."""
@@ -327,12 +332,31 @@ class World:
         return Snapshot(
             self.nodes[0].name, tuple(node.name for node in self.nodes), reports,
             frozenset(node.name for node in self.nodes if node.here and node.on), self.generation, {}, self.two_node,
-            frozenset(node.name for node in self.nodes if not node.on), override, frozenset())
+            crm_mon.confirmed_off(self.fencing, [self._seen_by_pacemaker(node) for node in self.nodes]), override, frozenset())
+
+    def _seen_by_pacemaker(self, node):
+        """A node out of sight waits to be fenced; without fencing Pacemaker takes it for one that was shut down."""
+        online = node.on and node.here
+        return crm_mon.Node(node.name, "member", online, False, False, self.fencing and node.on and not online, False,
+                            False, False, None)
 
     def act(self, silent, how):
         """An election among those that have reported, and what follows from it."""
         # Mostly everybody who is there has reported.
         self._carry_out(self.snapshot(silent if silent % 4 == 0 else 0, state_of_alive=how), how)
+
+    def act_apart(self, silent, how):
+        """Of two nodes, the one out of sight holds an election of its own: corosync's two_node makes both quorate, each
+        with the configuration that it had."""
+        if self.two_node and [node for node in self.nodes if node.on and not node.here]:
+            self._other_side()
+            self.act(silent, how)
+            self._other_side()
+
+    def _other_side(self):
+        for node in self.nodes:
+            node.here = node.on and not node.here
+        self.generation, self.generation_apart = self.generation_apart, self.generation
 
     def order(self, number, how):
         """An operator orders a bootstrap, or forces it, after making sure that no mysqld runs out of sight."""
@@ -465,4 +489,19 @@ def random_history(seed, length=40):
     arbitrator = chance.random() < 0.25
     world = formed(size, arbitrator, not arbitrator and chance.random() < 0.5, chance.random() < 0.5)
     names = chance.choices(list(STEPS), list(STEPS.values()), k=length)
-    return world, [(name, chance.randint(0, PARTS), chance.randint(0, PARTS)) for name in names]
+    taken = [(name, chance.randint(0, PARTS), chance.randint(0, PARTS)) for name in names]
+    # By a chance of its own, so that the seeds that once ended in harm keep their histories.
+    chance = random.Random("fencing of %d" % seed)
+    world.fencing = chance.random() < 0.7
+    if world.two_node and not world.fencing:
+        for _ in range(6):
+            taken.insert(chance.randrange(len(taken)), ("act_apart", 0, chance.randint(0, PARTS)))
+    return world, taken
+
+
+def scenarios():
+    """(name, World, steps) of histories that a random one seldom becomes; the steps are not played yet."""
+    world = formed(2, False, two_node=True)
+    world.fencing = False
+    yield "a partition of two nodes without fencing", world, [
+        ("evict", 0, 0), ("hide", 1, 0), ("leave", 0, 1), ("leave", 0, 1), ("act", 0, 0), ("act_apart", 0, 0)]

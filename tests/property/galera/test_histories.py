@@ -18,7 +18,7 @@ HISTORIES = 12000   # with fixed seeds, beside those that hypothesis makes up
 quickly = settings(max_examples=500, deadline=None, print_blob=True,
                    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
-_names = [name for name, weight in history.STEPS.items() for _ in range(weight)]
+_names = [name for name, weight in dict(history.STEPS, act_apart=3).items() for _ in range(weight)]
 _number = st.integers(0, history.PARTS)
 steps = st.lists(st.tuples(st.sampled_from(_names), _number, _number), max_size=45)
 
@@ -29,6 +29,7 @@ def worlds(draw):
     arbitrator = draw(st.booleans())
     two_node = not arbitrator and draw(st.booleans())
     world = history.formed(draw(st.integers(2, 5)), arbitrator, two_node, draw(st.booleans()))
+    world.fencing = draw(st.booleans())
     return world.play(draw(steps))
 
 
@@ -53,6 +54,11 @@ def test_nor_in_many_more_histories():
     """The same with fixed seeds, so that a failure is found again. All kinds of decisions must have occurred."""
     seen = {decision.action for world in seeded(HISTORIES) for _, decision in world.decisions}
     assert seen == {facts.JOIN, RECOVER, BOOTSTRAP, WAIT, REFUSE}
+
+
+@pytest.mark.parametrize("name, world, taken", history.scenarios(), ids=[one[0] for one in history.scenarios()])
+def test_nor_in_those_that_chance_seldom_makes(name, world, taken):
+    assert world.play(taken).decisions
 
 
 @pytest.mark.parametrize("seed", [9006046, 9064048])

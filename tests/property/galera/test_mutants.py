@@ -9,10 +9,12 @@ import pytest
 
 from quorate.galera.election import decide, proof
 from quorate.galera.facts import JOIN, RECOVER
+from quorate.pacemaker import crm_mon
 from tests.property.galera import history
 
 LATE = 10 ** 9  # a seqno beyond all that a history has
 _needs_full_transfer = decide.needs_full_transfer
+_confirmed_off = crm_mon.confirmed_off
 
 HISTORIES = 12000
 
@@ -91,6 +93,10 @@ def all_may_vote(report, generation, linked):
     return True
 
 
+def lost_is_as_good_as_fenced(fencing, nodes):
+    return _confirmed_off(True, nodes)
+
+
 MUTANTS = [
     (proof, "closing", majority_is_enough),
     (proof, "closing", members_need_not_show_the_view),
@@ -104,6 +110,7 @@ MUTANTS = [
     (proof, "_holds_all", any_view_is_recovered),
     (proof, "last_view", remembered_is_as_good),
     (proof, "belongs", all_may_vote),
+    (crm_mon, "confirmed_off", lost_is_as_good_as_fenced),
     (decide, "keeps_view", always_keeps_view),
     (decide, "needs_full_transfer", position_is_always_good),
     (decide, "needs_full_transfer", no_record_is_no_reason),
@@ -111,7 +118,12 @@ MUTANTS = [
 
 
 def harm_done(histories):
-    """(seed, Harm) of the first history that ends in harm, or None."""
+    """(seed or name, Harm) of the first history that ends in harm, or None."""
+    for name, world, steps in history.scenarios():
+        try:
+            world.play(steps)
+        except history.Harm as harm:
+            return name, harm
     for seed in range(histories):
         world, steps = history.random_history(seed)
         try:

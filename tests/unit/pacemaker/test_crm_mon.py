@@ -5,7 +5,7 @@ status`."""
 import pytest
 
 from quorate.host.clock import Deadline
-from quorate.pacemaker.crm_mon import Garbled, parse, status
+from quorate.pacemaker.crm_mon import Garbled, confirmed_off, parse, status
 from quorate.pacemaker.tools import Unavailable
 from tests.fakes import FakeClock, FakeCommands
 
@@ -88,3 +88,13 @@ def test_how_it_is_asked():
     commands.expect("crm_mon", "--output-as=xml", rc=102)
     with pytest.raises(Unavailable, match="pcs cluster start"):
         status(commands, Deadline(clock, 9))
+
+
+def test_only_fencing_confirms_that_a_node_is_off():
+    """Without it Pacemaker calls a node that it lost clean, though it may be behind a partition and serve."""
+    cluster = parse(STATUS.replace('standby="true" maintenance="false" pending="true" unclean="true"',
+                                   'standby="true" maintenance="false" pending="false" unclean="false"'))
+
+    assert frozenset(["n2"]) == confirmed_off(cluster.fencing, cluster.nodes)
+    assert frozenset() == confirmed_off(False, cluster.nodes) == confirmed_off(None, cluster.nodes)
+    assert frozenset() == confirmed_off(True, parse(STATUS).nodes), "it waits to be fenced"
