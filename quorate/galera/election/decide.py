@@ -217,7 +217,8 @@ def _first_ever(snapshot, electorate):
         return wait(snapshot, electorate)
     reports = [electorate.reports[node] for node in snapshot.configured]
     if (snapshot.generation > 1 or len([report for report in reports if report.generation > 0]) > 1
-            or any(report.view is not None for report in electorate.lost)):
+            or any(report.view is not None for report in reports)):
+        # A view that is remembered is a cluster that was: also where a state transfer broke off since.
         return _refuse(force_command(reports[0].node), "No node has data, but this cluster had some: is a file system "
                        "not mounted? The command creates a new, empty cluster.")
     first = [report.node for report in reports if report.data] or [report.node for report in reports]

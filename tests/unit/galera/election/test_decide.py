@@ -218,6 +218,15 @@ def test_a_cluster_whose_data_is_gone_everywhere_is_not_started_anew():
     assert decision.command == "quorate bootstrap n1 --force n1"
 
 
+def test_a_cluster_whose_state_transfers_broke_off_everywhere_is_not_started_anew():
+    """Their reports are of generation 0 then, and all remember a view: there was a cluster, and data."""
+    broken = [empty(node, safe=False, my_uuid="m" + node[1:], view=LAST) for node in ALL]
+
+    assert REFUSE == decide(snapshot_of(*broken)).action
+    assert REFUSE == decide(snapshot_of(*broken[:1], empty("n2"), empty("n3"))).action
+    assert BOOTSTRAP == decide(snapshot_of(*[one._replace(my_uuid=None, view=None) for one in broken])).action
+
+
 def test_a_node_without_data_never_bootstraps_while_another_has_some():
     assert outcome(empty("n1"), stopped("n2", 3), empty("n3")) == (BOOTSTRAP, ("n2",))
     forced = Override("n1", "root", 1, True)
