@@ -22,9 +22,11 @@ def keep_record(context, state_files, observed, participant=None):
     if last.get("mark") == fingerprint and not context.is_probe and not (again.isdigit() and now >= int(again)):
         return
     from quorate.galera.actions.participant import Participant
-    from quorate.galera.server.disk import last_view, remember_view, settled
+    from quorate.galera.server.disk import delivered_view, last_view, remember_view, settled
     participant = participant or Participant(context, state_files)
-    remember_view(state_files, datadir, observe.members(context, state_files))
+    applied = delivered_view(datadir)  # before the question: by its answer, what had been delivered is applied
+    members = observe.members(context, state_files, sync_wait=True) if not settled(state_files, applied) else None
+    remember_view(state_files, datadir, members or observe.members(context, state_files), applied if members else None)
     view = last_view(state_files, datadir)[1]
     if observed.state == facts.SYNCED:
         state_files.forget("tried")

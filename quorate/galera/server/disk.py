@@ -110,10 +110,17 @@ def last_view(state_files, datadir):
         return None, None, arbitrators, names
 
 
-def remember_view(state_files, datadir, members=None):
+def delivered_view(datadir):
+    """The View of gvwstate.dat, None where there is none."""
+    found = parse.gvwstate(text(datadir, "gvwstate.dat"))
+    return found.view if isinstance(found, facts.Gvwstate) else None
+
+
+def remember_view(state_files, datadir, members=None, applied=None):
     """Write down the view of gvwstate.dat, for the time when the server has removed it. Writes only when it changed.
 
-    members: what the server itself says of its members (observe.Members), None when it was not asked.
+    members: what the server itself says of its members (observe.Members), None when it was not asked; applied: the View
+    that was delivered before it was asked for them with sync_wait, None where it was asked without.
     """
     found = parse.gvwstate(text(datadir, "gvwstate.dat"))
     if not isinstance(found, facts.Gvwstate):
@@ -125,8 +132,8 @@ def remember_view(state_files, datadir, members=None):
     if members is not None:
         remembered["names"] = " ".join("%s=%s" % item for item in sorted(members.names.items()))
         remembered["arbitrators"] = " ".join(sorted(members.arbitrators))
-        if parse.settled(found.view, members.uuids):
-            remembered["settled"] = "%s:%d" % (found.view.uuid, found.view.seq)
+        if parse.settled(applied, members.uuids):
+            remembered["settled"] = "%s:%d" % (applied.uuid, applied.seq)
     if remembered != old:
         state_files.write("view", remembered, persistent=True)
 

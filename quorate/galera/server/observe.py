@@ -166,14 +166,18 @@ class Members(namedtuple("Members", "uuids names arbitrators")):
     __slots__ = ()
 
 
-def members(context, state_files):
-    """Members by mysql.wsrep_cluster_members; None when the server does not say."""
+def members(context, state_files, sync_wait=False):
+    """Members by mysql.wsrep_cluster_members; None when the server does not say.
+
+    sync_wait: only once the server has applied all that was delivered to it before the question, changes of view and
+    commits; None when it does not get there within `check_timeout`.
+    """
     from quorate.galera.server import credentials, sql
     rows = sql.rows(credentials.for_agent(context.parameters, find_socket(context, state_files)),
                     "SELECT node_uuid, node_name, node_incoming_address FROM mysql.wsrep_cluster_members",
-                    context.deadline.limit(context.parameters.check_timeout))
+                    context.deadline.limit(context.parameters.check_timeout), sync_wait)
     if not rows:
         return None
-    return Members(tuple(uuid for uuid, _, _ in rows), {facts.mask(uuid): "".join(name.split()) for uuid, name,
-                                                        _ in rows},
+    return Members(tuple(uuid for uuid, _, _ in rows),
+                   {facts.mask(uuid): "".join(name.split()) for uuid, name, _ in rows},
                    frozenset(facts.mask(uuid) for uuid, _, address in rows if not address))

@@ -15,11 +15,17 @@ QUESTION = ("SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL
 
 
 class Session:
-    """One connection that is made when it is needed, and again after it broke."""
+    """One connection that is made when it is needed, and again after it broke.
 
-    def __init__(self, settings):
+    sync_wait: True: an answer waits until all that was delivered to this node before the question is applied; False: it
+    waits for nothing, whatever the server's own wsrep_sync_wait says (with 1, a donor whose tables are locked by its
+    backup would look hung).
+    """
+
+    def __init__(self, settings, sync_wait=False):
         self._settings = settings
         self._connection = None
+        self._first = "SET SESSION wsrep_sync_wait = %d" % sync_wait
 
     def query(self, sql, timeout):
         """All rows, as tuples. timeout: s. Raises OSError and pymysql's errors; the connection is closed then."""
@@ -72,7 +78,7 @@ class Session:
 
         def connect(**where):
             return pymysql.connect(user=settings.user, password=settings.password, connect_timeout=max(0.05, timeout),
-                                   read_timeout=timeout, write_timeout=timeout, autocommit=True, init_command=None,
+                                   read_timeout=timeout, write_timeout=timeout, autocommit=True, init_command=self._first,
                                    **where)
 
         try:
@@ -106,9 +112,10 @@ def ask(settings, timeout):
     return status
 
 
-def rows(settings, sql, timeout):
-    """The rows of one question, [] when there is no answer: for what is not decisive. timeout: s."""
-    session = Session(settings)
+def rows(settings, sql, timeout, sync_wait=False):
+    """The rows of one question, [] when there is no answer: for what is not decisive. timeout: s; sync_wait: as for
+    Session."""
+    session = Session(settings, sync_wait)
     try:
         found = list(session.query(sql, timeout))
     except Exception:

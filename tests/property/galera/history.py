@@ -18,9 +18,11 @@ from quorate.galera.election import decide
 from quorate.galera.facts import (
     BOOTSTRAP, DOWN, GRASTATE, HUNG, JOIN, NONPRIMARY, RECEIVING, RECOVER, RECOVERED, STARTING, SYNCED, UNKNOWN,
     ZERO_UUID, Override, Report, Snapshot, View)
+from quorate.galera.server.parse import settled
 from quorate.pacemaker import crm_mon
 
 HISTORY = "5f0e1f3a-0000-11ee-8000-0242ac120002"
+GARBD = "ffffffff-0000-11ee-0000-0242ac120002"
 PARTS = 63  # a step's numbers are 0..PARTS
 
 
@@ -56,6 +58,7 @@ class Node:
         self.remembered = None      # the view that its agent saw last, for the time when gvwstate.dat is gone
         self.settled = None         # the View in which it was seen settled
         self.state = DOWN
+        self.delivered = []         # (transactions before it, View) of each change of view that was delivered to it
         self.received = []          # in memory: all that was delivered, committed or not
         self.stale = False          # its agent still says SYNCED
         self.here = True            # its machine is in the Pacemaker partition
@@ -77,12 +80,17 @@ class Node:
             survivor=self.survivor, recorded=self.view is not None)
 
 
+def answers_sync_wait(node):
+    """Whether a question with wsrep_sync_wait is answered: once all that was delivered is applied."""
+    return len(node.disk) >= len(node.received)
+
+
 class World:
     """size data nodes and, if asked for, one arbitrator. play() steps; .decisions holds the result."""
 
     def __init__(self, size=3, arbitrator=False, two_node=False, change_has_seqno=False):
         self.nodes = [Node("n%d" % number) for number in range(1, size + 1)]
-        self.arbitrators = frozenset(["garbd"] if arbitrator else [])
+        self.arbitrators = frozenset([GARBD] if arbitrator else [])
         self.two_node = two_node and size == 2
         self.change_has_seqno = change_has_seqno
         self.fencing = True
@@ -103,6 +111,10 @@ class World:
     def _new(self, kind):
         self.count += 1
         return "%s%d" % (kind, self.count)
+
+    def _new_member(self):
+        self.count += 1
+        return "%08x-0000-11ee-0000-0242ac120002" % self.count
 
     def _pick(self, number, *states):
         """A node in one of the states, or None."""
@@ -131,6 +143,7 @@ class World:
             if node not in late:
                 node.view, node.saved = self.view, None
                 node.received = list(self.log) if node.state == SYNCED else node.received
+                node.delivered.append((self.base, self.view))
         for node in late:
             self._die(node, 0)
 
@@ -141,7 +154,7 @@ class World:
         node.stale = node.state == SYNCED and node.on
         if node.state == STARTING and node.saved is not None:
             node.view, node.member = node.saved
-        node.state, node.received, node.clean = DOWN, [], False
+        node.state, node.received, node.delivered, node.clean = DOWN, [], [], False
 
     def _receive(self):
         """Members hold in memory what the group has delivered."""
@@ -191,16 +204,20 @@ class World:
             behind = node.received[len(node.disk):]
             node.disk = node.disk + behind[:max(1, len(behind) * progress // PARTS)]
 
-    def monitor(self, number, _):
-        """The agent of one node runs its monitor: stale reports go, what it observes of a synced node is recorded."""
+    def monitor(self, number, waits):
+        """The agent of one node runs its monitor: stale reports go, what it observes of a synced node is recorded.
+        waits: its question with wsrep_sync_wait lets the applier finish; a multiple of 4: it runs out of time."""
         node = self.nodes[number % len(self.nodes)]
         node.stale = False
         if node.state == SYNCED and node.on:
             node.generation = self.generation
             self.known_arbitrator = True
             node.remembered = node.view
-            if len(node.disk) >= self.base:
-                node.settled = self.view
+            if node.settled != node.view and waits % 4:
+                node.disk = list(node.received)
+            applied = [view for before, view in node.delivered if before <= len(node.disk)]
+            if applied and answers_sync_wait(node) and settled(node.view, applied[-1].members):
+                node.settled = node.view
 
     def monitor_all(self, _, settle):
         for number, node in enumerate(self.nodes):
@@ -247,7 +264,7 @@ class World:
             return
         node.disk, node.clean = list(node.received), True
         node.safe = node.state == SYNCED and self.view.members == frozenset([node.member])
-        in_primary, node.state, node.received = node.state == SYNCED, DOWN, []
+        in_primary, node.state, node.received, node.delivered = node.state == SYNCED, DOWN, [], []
         node.view, node.stale = None, False
         if in_primary:
             self._install(self._members(), self.view.seq + 1)
@@ -401,7 +418,7 @@ class World:
             return
         node.data = node.history = True
         self.log, node.safe, node.clean = list(node.disk), False, False
-        node.member = node.member if node.view is not None else self._new(node.name + "-")
+        node.member = node.member if node.view is not None else self._new_member()
         node.state, node.received = SYNCED, list(self.log)
         self._install([node], (node.view.seq if node.view is not None else 0) + 1)
         self._receive()
@@ -426,7 +443,7 @@ class World:
             node.disk, node.history, node.data, node.generation = [], False, False, 0
         if not full and node.disk != self.log[:len(node.disk)]:
             raise Diverged("%s joins with %s" % (node.name, node.disk))
-        node.member = node.member if node.view is not None else self._new(node.name + "-")
+        node.member = node.member if node.view is not None else self._new_member()
         seq = max(self.view.seq, node.view.seq if node.view is not None else 0) + 1
         members = self._members()
         node.state = RECEIVING
@@ -505,3 +522,12 @@ def scenarios():
     world.fencing = False
     yield "a partition of two nodes without fencing", world, [
         ("evict", 0, 0), ("hide", 1, 0), ("leave", 0, 1), ("leave", 0, 1), ("act", 0, 0), ("act_apart", 0, 0)]
+    # n3 joins and dies while n1 applies nothing, so the members that n1 has applied are those of its last view again.
+    world = formed(3, False)
+    world.fencing = True
+    yield "a view with the members of an earlier one", world, [
+        ("power_off", 2, PARTS), ("act", 0, 0), ("monitor_all", 0, 1),         # views of n1 and n2
+        ("commit", 1, 0), ("power_on", 2, 0), ("act", 0, 0), ("finish", 0, 0),  # n3 joins; n1 is behind that change
+        ("commit", 2, 0),                                                      # acknowledged: on the disk of n3
+        ("power_off", 2, 0), ("monitor", 0, 0),                                # n3 dies; n1 is asked, behind
+        ("power_cut", 4, 0), ("act", 0, 0), ("act", 0, 0)]                     # power cut, n3 stays off

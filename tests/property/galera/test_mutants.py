@@ -93,6 +93,11 @@ def all_may_vote(report, generation, linked):
     return True
 
 
+def applier_may_be_behind(node):
+    """As it was: the applied members are those of the delivered view, whichever change they are of."""
+    return True
+
+
 def lost_is_as_good_as_fenced(fencing, nodes):
     return _confirmed_off(True, nodes)
 
@@ -110,6 +115,7 @@ MUTANTS = [
     (proof, "_holds_all", any_view_is_recovered),
     (proof, "last_view", remembered_is_as_good),
     (proof, "belongs", all_may_vote),
+    (history, "answers_sync_wait", applier_may_be_behind),
     (crm_mon, "confirmed_off", lost_is_as_good_as_fenced),
     (decide, "keeps_view", always_keeps_view),
     (decide, "needs_full_transfer", position_is_always_good),
