@@ -85,12 +85,12 @@ def keeps_view(snapshot, node, decision, reachable=frozenset()):
 def needs_full_transfer(report, starts, generation):
     """Whether a node must discard its position (grastate.dat) before it joins.
 
-    starts: the generation starts on record, as generation_start() gave them, the oldest of them removed by keep_start();
-    generation: the cluster's. A node that stands beyond the position at which a later generation began, or is of one
-    that the later ones do not build upon, holds transactions that were discarded then; an incremental transfer would
-    apply new ones on top of them without an error. Unknown facts need a full transfer as well, and so does a generation
-    start between the node's generation and the cluster's that is not on record. Set the position aside: until the
-    transfer has begun, the data still counts.
+    starts: the generation starts on record, as generation_start() gave them, the oldest of them removed by
+    keep_start(); generation: the cluster's. A node that stands beyond the position at which a later generation
+    began, or is of one that the later ones do not build upon, holds transactions that were discarded then; an
+    incremental transfer would apply new ones on top of them without an error. Unknown facts need a full transfer as
+    well, and so does a generation start between the node's generation and the cluster's that is not on record. Set
+    the position aside: until the transfer has begun, the data still counts.
     """
     if generation is not None and report.generation == generation:
         return False

@@ -87,11 +87,12 @@ def settled(view, applied_members):
     """Whether a running node has committed everything that came before the change to `view`.
 
     view: the View of its gvwstate.dat, written when the change is delivered, and read before the question;
-    applied_members: node_uuid of mysql.wsrep_cluster_members, written when a change is applied, in the order of commits,
-    from an answer that waited until all that was delivered before the question was applied (wsrep_sync_wait). Without
-    that wait the members of an earlier change can be the same: one joins and leaves again while the applier is behind.
-    Then what an evicted member had committed is on this node's disk as well. Store the View when this becomes true; the
-    report after a later crash says `settled` when the stored View is that of gvwstate.dat.
+    applied_members: node_uuid of mysql.wsrep_cluster_members, written when a change is applied, in the order of
+    commits, from an answer that waited until all that was delivered before the question was applied
+    (wsrep_sync_wait). Without that wait the members of an earlier change can be the same: one joins and leaves
+    again while the applier is behind. Then what an evicted member had committed is on this node's disk as well.
+    Store the View when this becomes true; the report after a later crash says `settled` when the stored View is
+    that of gvwstate.dat.
     """
     return view is not None and view.members == frozenset(facts.mask(member.strip().lower())
                                                           for member in applied_members)

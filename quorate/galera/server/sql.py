@@ -78,8 +78,8 @@ class Session:
 
         def connect(**where):
             return pymysql.connect(user=settings.user, password=settings.password, connect_timeout=max(0.05, timeout),
-                                   read_timeout=timeout, write_timeout=timeout, autocommit=True, init_command=self._first,
-                                   **where)
+                                   read_timeout=timeout, write_timeout=timeout, autocommit=True,
+                                   init_command=self._first, **where)
 
         try:
             return connect(**({"unix_socket": settings.socket} if settings.socket

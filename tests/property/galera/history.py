@@ -349,7 +349,8 @@ class World:
         return Snapshot(
             self.nodes[0].name, tuple(node.name for node in self.nodes), reports,
             frozenset(node.name for node in self.nodes if node.here and node.on), self.generation, {}, self.two_node,
-            crm_mon.confirmed_off(self.fencing, [self._seen_by_pacemaker(node) for node in self.nodes]), override, frozenset())
+            crm_mon.confirmed_off(self.fencing, [self._seen_by_pacemaker(node) for node in self.nodes]), override,
+            frozenset())
 
     def _seen_by_pacemaker(self, node):
         """A node out of sight waits to be fenced; without fencing Pacemaker takes it for one that was shut down."""
