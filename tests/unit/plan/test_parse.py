@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan that is wrong: one sentence a mistake, with the line and what to write. One that is right: with all defaults."""
+"""A plan that is wrong: one sentence a mistake, with the line and what to write. One that is right: with all
+defaults."""
 
 import os
 

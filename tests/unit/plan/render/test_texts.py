@@ -91,8 +91,9 @@ def test_balanced_services_need_a_hash_that_can_leave_a_dead_server():
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_refused_request_tells_haproxy_before_its_checks_do(name):
-    """An instance that is killed and at once started again opens its port before it answers: 34 of 800 requests waited there for
-    more than five seconds, none with this (HAProxy 2.6.12). Not the database: its own check decides who takes the writes."""
+    """An instance that is killed and at once started again opens its port before it answers: 34 of 800 requests waited
+    there for more than five seconds, none with this (HAProxy 2.6.12). Not the database: its own check decides who takes
+    the writes."""
     found = sections(haproxy.render(plan_of(name)))
     for listener, lines in found.items():
         observed = [line for line in lines if " observe layer4 error-limit 1 on-error sudden-death" in line]
