@@ -59,7 +59,7 @@ class Broker(namedtuple("Broker", (
     leaderless:      tuple of names of quorum queues without a leader or a majority of their members
     unsynchronised:  tuple of names of mirrored classic queues with a mirror that lacks messages
     full:            True: it refused a connection because a limit of connections is reached (of the node, vhost or
-    user)
+                     user)
     """
     __slots__ = ()
 
@@ -104,9 +104,9 @@ class Snapshot(namedtuple("Snapshot", "me nodes reports members generation found
     members:    frozenset of node names that are members of the Pacemaker partition
     generation: int, number of the last forced boot; 0: there was none; None: could not be read
     founder:    the node that started, or is about to start, the first cluster; None: there is none yet
-    override:   None, or an Override generations: dict node -> the last forced boot that it took part in, by the
-    cluster's configuration, so also of nodes that
-                are away; a node that took part in none is left out
+    override:   None, or an Override
+    generations: dict node -> the last forced boot that it took part in, by the cluster's configuration, so also of
+                nodes that are away; a node that took part in none is left out
     unreachable: frozenset of Erlang names of running brokers that this node's machine cannot connect to
     """
     __slots__ = ()

@@ -84,7 +84,7 @@ def decode_override(text):
 
 
 class PublishedState(published.PublishedState):
-    """One resource's attributes, seen from one node. All methods raise quorate.pacemaker.attributes.Unavailable."""
+    """One resource's attributes, seen from one node. All methods raise quorate.pacemaker.tools.Unavailable."""
 
     encode_report = staticmethod(encode_report)
     decode_report = staticmethod(decode_report)

@@ -140,7 +140,7 @@ def endless(server, one):
     (says(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70000 + b"\r\n\r\n"), 1, "not HTTP"),
     (says(b""), 1, "closes the connection without an answer"),
     (reset, 1, "resets the connection without an answer"),
-    (endless, 1, "more than an API would"),
+    (endless, 1, "too large an answer for an API"),
     (says(answer(503, b"DISABLED BY FILE")), 1, "disable_by_file"),
     (says(answer(503, b"no database")), 1, "answers 503: no database; see its log"),
     (says(answer(500, b"\x1b[2J" * 1000)), 1, "answers 500"),

@@ -121,7 +121,7 @@ def test_silence_is_hung_as_well(broker):
         assert False is session.ask(0.5).handshake.answered
     finally:
         broker.signal(signal.SIGCONT)
-    until(lambda: session.ask(2).handshake == amqp.Hello(True, True), 10, "an answer")
+    until(lambda: session.ask(2).handshake == amqp.Handshake(True, True), 10, "an answer")
     session.close(goodbye=True)
 
 

@@ -64,7 +64,7 @@ def test_a_broker_that_lost_only_the_other_brokers_fails_once_and_comes_back(who
     part_brokers(whole, "n3")
     try:
         eventually(whole, "n1", ["crm_mon", "-1"], "Partitioned from the cluster on n1, n2")
-        eventually(whole, "n1", ["pcs", "status", "--full"], "does not get through to the broker there")
+        eventually(whole, "n1", ["pcs", "status", "--full"], "cannot connect to the broker there")
         assert set(rabbitmq.serving(whole)) == {"n1", "n2"}
         assert whole.run("n3", ["pidof", BEAM]).out == ""
     finally:
@@ -84,7 +84,7 @@ def test_two_clusters_are_found_without_credentials_and_become_one(whole):
     try:
         assert wait_for(lambda: set(rabbitmq.serving(whole)) == {"n1", "n2"}, LIMIT, 0.5), "n3 does not pause"
         kill(whole, "n3")
-        eventually(whole, "n1", ["pcs", "status", "--full"], "does not get through to the broker there")
+        eventually(whole, "n1", ["pcs", "status", "--full"], "cannot connect to the broker there")
         whole.check("n3", "setsid -f rabbitmq-server >/dev/null 2>&1 </dev/null")
         assert wait_for(lambda: "n3" in rabbitmq.serving(whole), LIMIT, 0.5)
     finally:
