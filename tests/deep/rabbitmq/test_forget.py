@@ -23,7 +23,8 @@ def test_a_node_is_forgotten_by_command_and_comes_back_with_an_empty_disk(whole)
     assert "The cluster forgot rabbit@n3" in whole.check("n1", ["quorate", "rabbitmq", "forget", "n3"])
     assert rabbitmq.quorum_members(whole, "n1") == 2
     whole.check("n1", ["pcs", "resource", "clear", "mq-clone", "n3"])
-    eventually(whole, "n1", ["pcs", "status", "--full"], "does not know it", "move them away, and it joins as a new member")
+    eventually(whole, "n1", ["pcs", "status", "--full"], "does not know it",
+               "move them away, and it joins as a new member")
     whole.check("n3", "mkdir -p /root/aside/forgotten; mv %s/rabbit@n3 /root/aside/forgotten/" % rabbitmq.BASE)
     rabbitmq.wait_whole(whole, timeout=LIMIT)
     assert wait_for(lambda: rabbitmq.quorum_members(whole, "n1") == 3, LIMIT, 1)
