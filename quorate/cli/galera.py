@@ -22,7 +22,7 @@ def participants(resource=None):
 def views(resource=None):
     """(name, agent, lines, data) of each Galera resource, for `quorate explain`."""
     from quorate.galera.election.decide import decide
-    from quorate.galera.explain import table
+    from quorate.galera.explain import screen
     found = []
     for participant in participants(resource):
         snapshot = participant.snapshot(listen=True)
@@ -30,7 +30,7 @@ def views(resource=None):
         data = {"resource": name, "generation": snapshot.generation, "members": sorted(snapshot.members),
                 "configured": list(snapshot.configured), "decision": dict(decision._asdict()), "time": int(now),
                 "reports": {node: plain(report) for node, report in snapshot.reports.items()}}
-        found.append((name, AGENT, table(snapshot, decision, now), data))
+        found.append((name, AGENT, screen(snapshot, decision, now), data))
     return found
 
 

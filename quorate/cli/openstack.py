@@ -44,7 +44,7 @@ def _view(context, agent, service):
     runs = {node: instance.role for one in cluster.services if one.name == name for instance in one.instances
             for node in instance.nodes}
     warnings = validation.warnings(context, service, sources)
-    return name, agent, explain.lines(cluster, runs, names, diagnosis, found, observed, warnings), {
+    return name, agent, explain.screen(cluster, runs, names, diagnosis, found, observed, warnings), {
         "resource": name, "agent": agent, "here": diagnosis.state, "sentence": diagnosis.message,
         "symptoms": [one.message for one in found], "runs": runs, "names": names, "warnings": warnings,
         "processes": [one.pid for one in observed.tree.all]}

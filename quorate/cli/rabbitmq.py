@@ -31,7 +31,7 @@ def one(resource):
 
 def views(resource=None):
     """(name, agent, lines, data) of each RabbitMQ resource, for `quorate explain`."""
-    from quorate.rabbitmq.explain import conclusion, table
+    from quorate.rabbitmq.explain import conclusion, screen
     found = []
     for participant in participants(resource):
         snapshot = participant.with_unreachable(participant.published.snapshot())
@@ -41,7 +41,7 @@ def views(resource=None):
                 "decisions": {node: plain(participant.with_data_root(decision))
                               for node, decision in conclusion(snapshot)},
                 "reports": {node: plain(report) for node, report in snapshot.reports.items()}}
-        lines = table(snapshot, now, participant.published.statuses(), participant.data_root())
+        lines = screen(snapshot, now, participant.published.statuses(), participant.data_root())
         found.append((name, AGENT, lines, data))
     return found
 

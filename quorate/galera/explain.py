@@ -8,8 +8,8 @@ from quorate.text import age, columns
 _COLUMNS = ("node", "member", "state", "position", "from", "last view", "generation", "age")
 
 
-def table(snapshot, decision, now):
-    """The lines. now: unix seconds, for the age of the reports."""
+def screen(snapshot, decision, now):
+    """The screen of one resource, as lines. now: unix seconds, for the age of the reports."""
     lines = columns([_COLUMNS] + [_row(snapshot, node, now) for node in _nodes(snapshot)])
     lines += ["", "decision: " + _action(snapshot, decision), "because:  " + decision.reason]
     if decision.missing:

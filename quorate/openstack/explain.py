@@ -5,7 +5,7 @@
 from quorate.text import columns
 
 
-def lines(cluster, runs, names, diagnosis, found, observed, warnings):
+def screen(cluster, runs, names, diagnosis, found, observed, warnings):
     """The screen of one resource, as lines.
 
     cluster: quorate.pacemaker.crm_mon.Cluster; runs: node to role; names: node to the names it published; diagnosis,

@@ -24,9 +24,9 @@ def conclusion(snapshot):
     return found
 
 
-def table(snapshot, now, statuses=None, data_root="DATADIR"):
-    """List of lines. now: unix seconds, for the age of the reports; statuses: dict node -> its published status;
-    data_root: directory of the nodes' data, for a command that can be typed.
+def screen(snapshot, now, statuses=None, data_root="DATADIR"):
+    """The screen of one resource, as lines. now: unix seconds, for the age of the reports; statuses: dict node -> its
+    published status; data_root: directory of the nodes' data, for a command that can be typed.
 
     The status of another node is shown where it is not what follows from the reports: that node may be unable to
     connect, which no report says."""

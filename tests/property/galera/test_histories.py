@@ -9,7 +9,7 @@ import pytest
 from quorate.galera import facts
 from quorate.galera.election.decide import decide, generation_start, joining_order
 from quorate.galera.election.published import decode_report, encode_report
-from quorate.galera.explain import table
+from quorate.galera.explain import screen
 from quorate.galera.facts import BOOTSTRAP, DOWN, RECOVER, REFUSE, STARTING, UNKNOWN, WAIT
 from tests.property.galera import history
 
@@ -170,7 +170,7 @@ def test_what_is_decided_can_be_explained_and_sent(world):
         assert decision.reason.endswith(".") and "\n" not in decision.reason
         if decision.action == WAIT and decision.urgent:
             assert decision.command or not any(one.state == DOWN and one.data for one in snapshot.reports.values())
-        lines = table(snapshot, decision, 60)
+        lines = screen(snapshot, decision, 60)
         assert any(decision.reason in line for line in lines)
         assert set(joining_order(snapshot)) <= set(snapshot.configured)
 
@@ -207,7 +207,7 @@ def snapshots(draw):
 def test_nonsense_is_survived(snapshot):
     decision = decide(snapshot)
     present = {name: one for name, one in snapshot.reports.items() if name in snapshot.members}
-    assert decision.reason and table(snapshot, decision, 0)
+    assert decision.reason and screen(snapshot, decision, 0)
     assert set(decision.nodes) <= set(snapshot.configured)
     assert all(present[node].state == DOWN for node in decision.nodes)
     for me, shuffled in itertools.product(snapshot.configured[:2], (dict(reversed(list(snapshot.reports.items()))),)):

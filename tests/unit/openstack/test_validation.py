@@ -86,7 +86,7 @@ def test_the_screen_of_explain():
     observed = Observation(Tree(), age=5.0)
     diagnosis = Diagnosis(facts.DEGRADED, "RabbitMQ is away.", ("broker",))
     found = [facts.Symptom("broker", facts.OUTAGE, "RabbitMQ is away."), facts.Symptom("x", facts.NOTICE, "And this.")]
-    text = "\n".join(explain.lines(crm_mon.parse(STATUS % "n1"), {"n1": "Started"}, {"n1": "ha@a"}, diagnosis, found,
+    text = "\n".join(explain.screen(crm_mon.parse(STATUS % "n1"), {"n1": "Started"}, {"n1": "ha@a"}, diagnosis, found,
                                    observed, ["Mind."]))
 
     assert "n1    Started  ha@a" in text and "here:     degraded: RabbitMQ is away." in text

@@ -4,7 +4,7 @@
 import pytest
 
 from quorate.galera.election.decide import decide, generation_start, joining_order, keeps_view, needs_full_transfer
-from quorate.galera.explain import table
+from quorate.galera.explain import screen
 from quorate.galera.facts import (
     BOOTSTRAP, HUNG, JOIN, JOINED, NONPRIMARY, RECEIVING, RECOVER, REFUSE, STARTING, SYNCED, UNKNOWN, WAIT, Override,
     View)
@@ -413,7 +413,7 @@ def test_a_generation_start_is_recorded():
 def test_the_table_says_who_why_and_what_to_type():
     snapshot = snapshot_of(crashed("n1", 5), empty("n2", generation=0), generation=2, lost_confirmed=frozenset(["n3"]))
     decision = decide(snapshot)
-    lines = table(snapshot, decision, 400)
+    lines = screen(snapshot, decision, 400)
     assert lines[0].split() == ["node", "member", "state", "position", "from", "last", "view", "generation", "age"]
     assert lines[1].split("  ") and "6b1f0c2e:5" in lines[1] and "7: n1 n2 n3" in lines[1] and "1 of 2" in lines[1]
     assert lines[1].endswith("5 min") and "down, no data" in lines[2]

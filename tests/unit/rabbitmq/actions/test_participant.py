@@ -78,11 +78,11 @@ def test_a_waiting_node_decides_again_when_a_report_changed_or_a_moment_has_pass
 
 def test_a_command_can_be_typed_as_it_is_shown(tmp_path):
     """It once contained DATADIR, which no shell knows."""
-    from quorate.rabbitmq.explain import table
+    from quorate.rabbitmq.explain import screen
     node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2", "n3"))]).fill()
     moves = "mv %s/mnesia/rabbit@n1 %s/mnesia/rabbit@n1.old" % (tmp_path, tmp_path)
     assert node.participant.decide_and_publish().command == moves and moves in node.published.statuses[-1]
-    assert "to go on: " + moves in table(node.published.snapshot(), 0, data_root=node.participant.data_root())
+    assert "to go on: " + moves in screen(node.published.snapshot(), 0, data_root=node.participant.data_root())
 
 
 def test_explain_works_on_a_node_without_a_broker(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.election.decide import decide, cluster_elsewhere, decide_waiting, stop_impact
-from quorate.rabbitmq.explain import conclusion, table
+from quorate.rabbitmq.explain import conclusion, screen
 from quorate.rabbitmq.facts import DOWN, FORCE, FOUND, JOIN, REFUSE, RUNNING, START, STARTING, WAIT, WAITING
 
 ALL = ("n1", "n2", "n3")
@@ -127,7 +127,7 @@ def test_a_node_does_not_start_beside_a_cluster_that_it_cannot_reach(cut, action
 
 def test_explain_of_a_node_that_cannot_connect():
     seen = snapshot(report("n1"), report("n2", RUNNING), report("n3", DOWN), unreachable=erlang("n2"))
-    lines = table(seen, 0)
+    lines = screen(seen, 0)
     assert any(line.startswith("n1: wait (n2 runs, but n1 cannot connect") for line in lines), lines
     assert any(line.startswith("n3: start") for line in lines), "what n1 cannot reach says nothing of n3"
 
@@ -135,8 +135,8 @@ def test_explain_of_a_node_that_cannot_connect():
 def test_the_status_of_another_node_is_shown_where_it_does_not_follow_from_the_reports():
     seen = snapshot(report("n1", RUNNING), report("n2"), report("n3"))
     follows = dict(conclusion(seen))["n2"].reason
-    lines = table(seen, 0,
-                  {"n1": "running", "n2": follows, "n3": "n1 runs, but n3 cannot connect to the broker there."})
+    lines = screen(seen, 0,
+                   {"n1": "running", "n2": follows, "n3": "n1 runs, but n3 cannot connect to the broker there."})
     assert [line.strip() for line in lines if "itself" in line] == [
         "n3 itself: n1 runs, but n3 cannot connect to the broker there."]
 
@@ -300,13 +300,13 @@ def test_who_may_stop():
 
 
 def test_explain_names_the_awaited_nodes():
-    text = "\n".join(table(snapshot(waits("n1"), waits("n2")), 10))
+    text = "\n".join(screen(snapshot(waits("n1"), waits("n2")), 10))
     assert "n1: wait (Waits for n3" in text and "to go on: quorate rabbitmq boot n1" in text
     assert "n3    no      no report" in text
 
 
 def test_explain_of_a_cluster_that_runs_short():
-    text = "\n".join(table(snapshot(report("n1", RUNNING), report("n2", RUNNING), report("n3", launched=False)), 10))
+    text = "\n".join(screen(snapshot(report("n1", RUNNING), report("n2", RUNNING), report("n3", launched=False)), 10))
     assert "running: 2 of 3 members; away: n3" in text and "quorum-critical: n1, n2" in text
 
 
