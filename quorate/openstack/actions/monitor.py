@@ -14,10 +14,10 @@ from quorate.openstack.symptoms.diagnosis import diagnose, expired_symptom, keep
 OBSERVE_AGAIN = 0.5  # seconds after which what a fork or a respawn may explain is observed again
 
 
-def monitor(context, service, sources=None, state_files=None):
+def monitor(context, service, state_files=None, sources=None):
     """The Outcome: what is true on this node."""
-    sources = sources or Sources(context.commands)
     state_files = state_files or StateFiles(service.name, context.instance)
+    sources = sources or Sources(context.commands)
     observed = observe.observe(context, service, state_files, sources, context.check_level)
     found = detect.symptoms(service, observed)
     if any(one.kind == facts.FATAL or one.key in ("workers", "port") for one in found) and not context.deadline.expired:
@@ -36,7 +36,7 @@ def monitor(context, service, sources=None, state_files=None):
         published.publish(context, service, observed.settings)
     for one in found[1:]:
         context.log.say("Also: %s" % one.message)
-    return outcome(context, state_files, diagnosis)
+    return outcome_of(context, state_files, diagnosis)
 
 
 def limits(context):
@@ -45,8 +45,8 @@ def limits(context):
 
 
 def update_timers(context, state_files, observed, found):
-    """Keep in SYMPTOMS_FILE since when each symptom lasts; key to seconds. Run by an operator it writes nothing: the
-    cluster's own monitors do."""
+    """Keep in SYMPTOMS_FILE when each symptom was first observed. Key to seconds since then. Run by an operator it
+    writes nothing: the cluster's own monitors do."""
     lines = state_files.read(SYMPTOMS_FILE)
     if not found and not lines:
         return {}
@@ -61,7 +61,7 @@ def update_timers(context, state_files, observed, found):
     return timers.durations(running, now)
 
 
-def outcome(context, state_files, diagnosis):
+def outcome_of(context, state_files, diagnosis):
     """The Outcome of a Diagnosis."""
     if diagnosis.state == facts.HEALTHY:
         return Outcome(codes.SUCCESS)

@@ -16,10 +16,10 @@ SETTLED = 6.0        # seconds after which a service without its broker or datab
 PATIENCE = 30.0      # seconds to wait for a backend without a worker while others work
 
 
-def start(context, service, sources=None, state_files=None):
+def start(context, service, state_files=None, sources=None):
     """Start it where nothing of it is alive, and wait until every worker is connected. An Outcome."""
-    sources = sources or Sources(context.commands)
     state_files = state_files or StateFiles(service.name, context.instance)
+    sources = sources or Sources(context.commands)
     error = process.installation_error(context, service, sources)
     if error:
         return Outcome(codes.ERR_INSTALLED, error)

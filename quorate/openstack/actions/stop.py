@@ -12,10 +12,10 @@ from quorate.openstack.service import process
 from quorate.openstack.service.sources import Sources
 
 
-def stop(context, service, sources=None, state_files=None):
+def stop(context, service, state_files=None, sources=None):
     """End every process and prove it. An Outcome. Needs no configuration, no software, no cluster."""
-    sources = sources or Sources(context.commands)
     state_files = state_files or StateFiles(service.name, context.instance)
+    sources = sources or Sources(context.commands)
     processes = process.all_processes(context, service)
     held = process.listeners(sources, processes) if service.port is not None else {}
     left = process.stop(context, service, state_files, sources, max(3.0, context.deadline.left() - 3.0))

@@ -50,7 +50,7 @@ class World:
             "OCF_RESKEY_CRM_meta_interval": "%d" % (INTERVALS[level] * 1000), "OCF_CHECK_LEVEL": str(level)}, 60.0,
                         self.clock,
             FakeCommands(self.clock), self.processes, tolerance="%d" % TOLERANCE, outage_tolerance="%d" % self.outage)
-        return monitor.monitor(found, CINDER, self, self.state_files).code
+        return monitor.monitor(found, CINDER, self.state_files, self).code
 
     def now(self, *kinds):
         return self.trouble.kind in kinds and self.trouble.begins <= self.clock.elapsed < self.trouble.ends

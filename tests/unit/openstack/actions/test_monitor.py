@@ -12,12 +12,12 @@ def test_a_symptom_is_timed_from_its_first_observation_until_it_is_over(config, 
     found = world("monitor", config)
     add_tree(found, config)
     sources = FakeSources(amqp=0)
-    assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, state_files, sources).code
     found.clock.sleep(61)
-    outcome = monitor.monitor(found, CINDER, sources, state_files)
+    outcome = monitor.monitor(found, CINDER, state_files, sources)
     assert codes.ERR_GENERIC == outcome.code and "It has lasted 61 s" in outcome.reason
-    assert codes.SUCCESS == monitor.monitor(found, CINDER, FakeSources(), state_files).code
-    assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
+    assert codes.SUCCESS == monitor.monitor(found, CINDER, state_files, FakeSources()).code
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, state_files, sources).code
 
 
 def test_a_level_that_cannot_observe_a_symptom_keeps_its_timer(config, state_files):
@@ -31,7 +31,7 @@ def test_a_level_that_cannot_observe_a_symptom_keeps_its_timer(config, state_fil
                                    (20, (), True)):
         found.check_level, sources._replies, sources.answers = level, replies or (Reply("q", facts.ANSWERED, 2),
                                                                                   ), broker
-        codes_of.append(monitor.monitor(found, CINDER, sources, state_files).code)
+        codes_of.append(monitor.monitor(found, CINDER, state_files, sources).code)
         found.clock.sleep(30.5)
 
     assert [codes.DEGRADED, codes.SUCCESS, codes.ERR_GENERIC, codes.ERR_GENERIC, codes.SUCCESS,
@@ -48,7 +48,7 @@ def test_a_failure_that_a_call_showed_holds_at_each_level_until_a_call_is_answer
     for level, replies, amqp in ((20, silent, 2), (20, silent, 2), (0, silent, 0), (0, silent, 2), (20, answered, 0),
                                  (0, silent, 0)):
         found.check_level, sources._replies, sources.amqp = level, replies, amqp
-        said.append(monitor.monitor(found, CINDER, sources, state_files).code)
+        said.append(monitor.monitor(found, CINDER, state_files, sources).code)
         found.clock.sleep(61 if len(said) == 1 else 1)
 
     assert [codes.DEGRADED, codes.ERR_GENERIC, codes.ERR_GENERIC, codes.SUCCESS, codes.DEGRADED, codes.DEGRADED] == said
@@ -58,13 +58,13 @@ def test_a_failure_that_a_call_showed_holds_at_each_level_until_a_call_is_answer
 def test_a_database_that_was_away_is_asked_again_by_the_next_monitor(config, state_files):
     found, sources = world("monitor", config), FakeSources(rows=facts.UNREACHABLE)
     add_tree(found, config)
-    assert codes.SUCCESS == monitor.monitor(found, CINDER, sources, state_files).code
+    assert codes.SUCCESS == monitor.monitor(found, CINDER, state_files, sources).code
     found.check_level = 10
-    assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, state_files, sources).code
     found.check_level = 0
-    assert codes.DEGRADED == monitor.monitor(found, CINDER, sources, state_files).code
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, state_files, sources).code
     sources._rows = facts.ANSWERED
-    monitor.monitor(found, CINDER, sources, state_files)
+    monitor.monitor(found, CINDER, state_files, sources)
 
     assert "database" not in state_files.read("symptoms")
 
@@ -82,19 +82,19 @@ def test_without_its_workers_although_the_database_answers_it_has_failed(config,
     found = world("monitor", config)
     parent = found.processes.add(LINE.format(config=config))
     state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 0})
-    monitor.monitor(found, CINDER, FakeSources(), state_files)
+    monitor.monitor(found, CINDER, state_files, FakeSources())
     found.clock.sleep(9)
-    assert codes.DEGRADED == monitor.monitor(found, CINDER, FakeSources(),
-                                             state_files).code, "it may have waited for its database"
+    assert codes.DEGRADED == monitor.monitor(found, CINDER, state_files,
+                                             FakeSources()).code, "it may have waited for its database"
     state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 1})
 
-    assert codes.ERR_GENERIC == monitor.monitor(found, CINDER, FakeSources(), state_files).code
+    assert codes.ERR_GENERIC == monitor.monitor(found, CINDER, state_files, FakeSources()).code
 
 
 def test_workers_that_come_later_raise_the_baseline(config, state_files):
     found = world("monitor", config)
     parent, _worker = add_tree(found, config)
     state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 1, "linked": 0})
-    monitor.monitor(found, CINDER, FakeSources(), state_files)
+    monitor.monitor(found, CINDER, state_files, FakeSources())
 
     assert ("1", "1") == tuple(state_files.read(SERVICE_FILE)[key] for key in ("workers", "linked"))

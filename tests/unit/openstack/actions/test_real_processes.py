@@ -75,7 +75,7 @@ class Service:
         context = self.context(action, seconds, **values)
         self.log = context.log
         action = {"start": start.start, "stop": stop.stop, "monitor": monitor.monitor}[action]
-        return action(context, self.service, NoUnits(context.commands), self.state_files)
+        return action(context, self.service, self.state_files, NoUnits(context.commands))
 
     def processes(self):
         return process.all_processes(self.context("monitor"), self.service)
@@ -277,8 +277,8 @@ def test_a_listener_without_workers(tmp_path, broker):
         assert service.run("monitor").code == codes.SUCCESS
         context = service.context("monitor")
         context.check_level = 10
-        assert monitor.monitor(context, service.service, NoUnits(context.commands),
-                               service.state_files).code == codes.SUCCESS
+        assert monitor.monitor(context, service.service, service.state_files,
+                               NoUnits(context.commands)).code == codes.SUCCESS
         assert service.run("stop").code == codes.SUCCESS
         with socket.socket() as again:
             again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -16,7 +16,7 @@ def test_a_start_through_the_unit(config, state_files):
     found = world("start", config)
     sources = FakeSources(FakeUnits(effect=lambda: add_tree(found, config)))
 
-    assert codes.SUCCESS == start.start(found, service_at(config), sources, state_files).code
+    assert codes.SUCCESS == start.start(found, service_at(config), state_files, sources).code
     assert ["start"] == sources.units.done
     assert ("cinder-volume.service", "1", "1") == tuple(state_files.read(SERVICE_FILE)[key]
                                                         for key in ("unit", "workers", "linked"))
@@ -24,8 +24,8 @@ def test_a_start_through_the_unit(config, state_files):
 
 def test_a_unit_that_is_enabled_is_reported(config, state_files):
     found = world("start", config)
-    start.start(found, service_at(config), FakeSources(FakeUnits(effect=lambda: add_tree(found, config), enabled=True)),
-                state_files)
+    start.start(found, service_at(config), state_files,
+                FakeSources(FakeUnits(effect=lambda: add_tree(found, config), enabled=True)))
 
     assert [text for _level, text in found.log.lines if "systemctl disable cinder-volume.service" in text]
 
@@ -33,14 +33,14 @@ def test_a_unit_that_is_enabled_is_reported(config, state_files):
 def test_a_unit_that_systemd_cannot_start(config, state_files):
     found = world("start", config)
     with pytest.raises(Exception) as raised:
-        start.start(found, service_at(config), FakeSources(FakeUnits(rc=1)), state_files)
+        start.start(found, service_at(config), state_files, FakeSources(FakeUnits(rc=1)))
 
     assert "Job failed. See 'journalctl -u cinder-volume.service'" in raised.value.reason
 
 
 def test_a_unit_that_ends_at_once(config, state_files):
     found = world("start", config)
-    outcome = start.start(found, service_at(config), FakeSources(), state_files)
+    outcome = start.start(found, service_at(config), state_files, FakeSources())
 
     assert codes.ERR_GENERIC == outcome.code and "ended at once" in outcome.reason
 
@@ -48,7 +48,7 @@ def test_a_unit_that_ends_at_once(config, state_files):
 def test_a_copy_that_answers_elsewhere_forbids_the_start(config, state_files):
     found = world("start", config)
     sources = FakeSources(replies=(Reply("cinder-volume.ha@a", facts.ANSWERED, 2),))
-    outcome = start.start(found, service_at(config), sources, state_files)
+    outcome = start.start(found, service_at(config), state_files, sources)
 
     assert codes.ERR_GENERIC == outcome.code and "another cinder-volume answers" in outcome.reason
     assert [] == sources.units.done and [("cinder-volume.ha@a",)] == sources.asked
@@ -59,14 +59,14 @@ def test_consumers_of_a_node_that_lost_its_power_do_not(config, state_files):
     sources = FakeSources(FakeUnits(effect=lambda: add_tree(found, config)),
                           (Reply("cinder-volume.ha@a", facts.SILENT, 2),))
 
-    assert codes.SUCCESS == start.start(found, service_at(config), sources, state_files).code
+    assert codes.SUCCESS == start.start(found, service_at(config), state_files, sources).code
     assert [text for _level, text in found.log.lines if "none of them answers" in text]
 
 
 def test_a_service_that_does_not_connect_in_time(config, state_files):
     found = world("start", config)
-    outcome = start.start(found, service_at(config), FakeSources(FakeUnits(effect=lambda: add_tree(found, config)),
-                                                                 amqp=0), state_files)
+    outcome = start.start(found, service_at(config), state_files,
+                          FakeSources(FakeUnits(effect=lambda: add_tree(found, config)), amqp=0))
 
     assert codes.ERR_GENERIC == outcome.code and "no connection to RabbitMQ, although" in outcome.reason
 
@@ -75,21 +75,21 @@ def test_a_service_that_does_not_connect_in_time(config, state_files):
     ({"unit": "none", "binary": "/nonexistent/cinder-volume"}, "is not installed"),
     ({"unit": "none", "binary": "/bin/true", "user": "nobody-there"}, "no user nobody-there")])
 def test_what_is_missing(config, state_files, values, word):
-    outcome = start.start(world("start", config, **values), CINDER, FakeSources(), state_files)
+    outcome = start.start(world("start", config, **values), CINDER, state_files, FakeSources())
 
     assert codes.ERR_INSTALLED == outcome.code and word in outcome.reason
 
 
 def test_a_missing_configuration(state_files, tmp_path):
     outcome = start.start(world("start", tmp_path / "none.conf", binary="/bin/true", user="root"), CINDER,
-                          FakeSources(), state_files)
+                          state_files, FakeSources())
 
     assert codes.ERR_INSTALLED == outcome.code and "none.conf is missing" in outcome.reason
 
 
 def test_consoleauth_says_that_it_ended_with_stein(config, state_files):
     found = world("start", config, AUTH, unit="none", binary="/nonexistent/nova-consoleauth")
-    outcome = start.start(found, AUTH, FakeSources(), state_files)
+    outcome = start.start(found, AUTH, state_files, FakeSources())
 
     assert codes.ERR_INSTALLED == outcome.code and "Stein" in outcome.reason and "delete this resource" in outcome.reason
 
@@ -98,7 +98,7 @@ def test_two_copies_are_refused_at_once(config, state_files):
     found = world("start", config)
     add_tree(found, config)
     add_tree(found, config)
-    outcome = start.start(found, service_at(config), FakeSources(), state_files)
+    outcome = start.start(found, service_at(config), state_files, FakeSources())
 
     assert codes.ERR_GENERIC == outcome.code and "still run" in outcome.reason and found.clock.elapsed < 1
 
@@ -107,7 +107,7 @@ def test_connections_that_cannot_be_observed_do_not_count_as_made(config, state_
     found = world("start", config)
     sources = FakeSources(FakeUnits(effect=lambda: add_tree(found, config)))
     sources.of = lambda _pid: None
-    outcome = start.start(found, service_at(config), sources, state_files)
+    outcome = start.start(found, service_at(config), state_files, sources)
 
     assert codes.ERR_GENERIC == outcome.code and "not ready" in outcome.reason
 
@@ -118,13 +118,13 @@ def test_a_start_without_its_database_succeeds_soon(config, state_files):
     found = world("start", config)
     sources = FakeSources(FakeUnits(effect=lambda: found.processes.add(LINE.format(config=config))),
                           rows=facts.UNREACHABLE)
-    outcome = start.start(found, service_at(config), sources, state_files)
+    outcome = start.start(found, service_at(config), state_files, sources)
 
     assert codes.SUCCESS == outcome.code and found.clock.elapsed < 15
-    outcome = monitor.monitor(found, service_at(config), sources, state_files)
+    outcome = monitor.monitor(found, service_at(config), state_files, sources)
     assert codes.DEGRADED == outcome.code and "database" in outcome.reason
     found.clock.sleep(9999)
-    assert codes.DEGRADED == monitor.monitor(found, service_at(config), sources, state_files).code
+    assert codes.DEGRADED == monitor.monitor(found, service_at(config), state_files, sources).code
 
 
 def test_a_pid_file_is_written_through_nobodys_link(config, state_files, tmp_path):
