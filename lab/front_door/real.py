@@ -34,8 +34,8 @@ def real_plan_text(lab):
     where = ", ".join('"%s"' % name for name in [node.name for node in lab.nodes][-2:])
     lines = []
     for line in plan_text(lab, "pacemaker").splitlines():
-        name, equals, rest = line.partition(" = {}")
-        if equals and not rest and name != "galera_cluster":
+        name, equals, tail = line.partition(" = {}")
+        if equals and not tail and name != "galera_cluster":
             more = MORE.get(name, "")
             line = "%s = { placement = [%s]%s }" % (name, where, more)
         lines.append(line)

@@ -16,12 +16,12 @@ usage: quorate status [--watch | --json]
        quorate diff FILE
        quorate handover COMMAND ...
 
-status     the whole control plane on one screen: nodes, VIPs, services in a word each, what is wrong and why, and
-           what to type; --watch draws it again every 2 s. Exit code 0: all is well, 1: something is not, 2: the
+status     the whole control plane on one screen: nodes, VIPs, services in one word each, what is wrong and why,
+           and what to type; --watch draws it again every 2 s. Exit code 0: all is well, 1: something is not, 2: the
            cluster cannot be asked
 explain    of a database or broker: the data and state of every node and the age of its report; the decision, why it
            waits, and the next command. Of an OpenStack service: its state on this node, where it runs, whether the
-           nodes use the same names, and what will cause trouble later
+           nodes use the same names, and what will cause problems later
 bootstrap  order NODE to start a new primary component although the election would wait. What only the missing nodes
            hold is given up; the order is used once. It is refused while a better node has reported: --force NODE
            (the same name again) overrides that too, and gives up what only the better node holds

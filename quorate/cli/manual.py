@@ -100,9 +100,9 @@ def quorate_page():
         ("ocf_quorate_galera(7)", "pcs(8)", "crm_mon(8)"))
 
 
-def synopsis(usage):
+def synopsis(text):
     """The lines of a usage text (`usage: NAME ...`, then an empty line) that say how the command is called."""
-    lines = usage.partition("\n\n")[0].splitlines()
+    lines = text.partition("\n\n")[0].splitlines()
     name = lines[0].split()[1]
     words = [line.replace("usage:", "      ", 1).strip() for line in lines]
     return tuple(line.partition("  ")[0] for line in words if line.startswith(name))

@@ -28,14 +28,14 @@ FRESH = 1.5     # seconds for which a member's answer counts as what it is doing
 STANDS = 1.5    # seconds that a claim stands at least: by then no check decides by a view from before it
 KEEP = 6.0      # seconds that a holder keeps the role without an answer from a member that precedes it
 SILENT = 6.0    # seconds without an answer after which a member that follows us does not prevent our claim ...
-ALONE = 8.0     # ... and that such a claim has to stand: that member may have heard us until now, and keeps its role
+ALONE = 8.0     # ... and that such a claim has to stand: that member may have had answers until now, and keeps its role
 PAUSE = 0.2     # seconds between rounds of questions
 AGAIN = 30.0    # seconds for which the address of a name, or that it has none, is remembered
 LIMIT = 0.4     # seconds for the answers of one round
 
 
-class Member(namedtuple("Member", "lower since heard asked fit state", defaults=(None, None, False, NONE))):
-    """Another member of the view. lower: it precedes this node; since: when it was first asked for; heard: when its
+class Member(namedtuple("Member", "lower since answered asked fit state", defaults=(None, None, False, NONE))):
+    """Another member of the view. lower: it precedes this node; since: when it was first asked for; answered: when its
     last answer came (monotonic seconds; None: never); asked: when that question was sent; fit, state: what it
     answered."""
 
@@ -43,7 +43,7 @@ class Member(namedtuple("Member", "lower since heard asked fit state", defaults=
 
     def silent_for(self, now):
         """Seconds since its last answer."""
-        return now - (self.since if self.heard is None else self.heard)
+        return now - (self.since if self.answered is None else self.answered)
 
 
 class Role(namedtuple("Role", "state since")):
@@ -71,13 +71,13 @@ def _lets_keep(one, now):
 
 
 def _lets_claim(one, now):
-    if one.heard is not None and one.silent_for(now) <= FRESH:
+    if one.answered is not None and one.silent_for(now) <= FRESH:
         return one.state != HOLDS and not (one.lower and one.fit)
     return not one.lower and one.silent_for(now) > SILENT
 
 
 def _agrees(one, claimed, now):
-    if one.heard is not None and one.silent_for(now) <= FRESH:
+    if one.answered is not None and one.silent_for(now) <= FRESH:
         return one.asked > claimed and one.state == NONE
     return now - claimed >= ALONE
 
@@ -124,11 +124,11 @@ class WriterElection(threading.Thread):
         self._refused = tuple(sorted(by_address[address][0] for (address, _), answer in answers.items()
                                      if answer.refused))
         for (address, _), answer in answers.items():
-            said = _fit_and_state(answer)
-            if said is not None:
+            role = _fit_and_state(answer)
+            if role is not None:
                 member = by_address[address]
                 self._members[member] = self._members[member]._replace(
-                    heard=self._clock(), asked=answer.sent, fit=said[0], state=said[1])
+                    answered=self._clock(), asked=answer.sent, fit=role[0], state=role[1])
         held = self._role.state == HOLDS
         self._role = next_role(self._role, found is not None and self.fit(), list(self._members.values()),
                                self._clock())

@@ -9,7 +9,7 @@ service's own `is_one`, a function of a Process.
 import os
 
 PROCESS_FILE = "server"  # the state file of the process that was launched
-SHORT_GRACE = 3.0  # seconds until SIGKILL where SIGTERM is unlikely to be heard
+SHORT_GRACE = 3.0  # seconds until SIGKILL where the process is unlikely to react to SIGTERM
 SIGKILL, SIGTERM, SIGCONT = 9, 15, 18  # as on every Linux we know; importing signal costs milliseconds
 
 
@@ -176,7 +176,7 @@ def stop(context, all_processes, ask, name, budget, skip_grace=False):
     all_processes()  every Process of it that can be found now
     ask(processes)   asks them to end, in the way of the service
     name             for the log: 'The broker'
-    skip_grace       SIGTERM is unlikely to be heard
+    skip_grace       the process is unlikely to react to SIGTERM
 
     SIGKILL follows after two thirds of the time, with skip_grace after a few seconds. The rest of the time is for the
     proof: a killed process is not gone until the kernel says so.

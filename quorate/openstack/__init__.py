@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services of an OpenStack control plane: one engine that starts, watches and stops them, one declaration each."""
+"""Services of an OpenStack control plane: agents for those that run once, checks for all. See docs/openstack.md."""

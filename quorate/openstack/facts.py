@@ -16,7 +16,7 @@ FAILED = "failed"      # processes of it are there, and only stop and start can 
 
 # Kinds of a Symptom: what it may lead to.
 FATAL = "fatal"        # failed at once
-PASSING = "passing"    # the service may recover by itself; failed when it lasts
+PASSING = "passing"    # the service may recover by itself; failed when it lasts too long
 OUTAGE = "outage"      # broker or database is away for everybody here: a restart does not bring it back
 NOTICE = "notice"      # an operator has to act; a restart does not help
 
@@ -37,7 +37,7 @@ UNKNOWN = "unknown"          # could not be asked at all (no settings, no driver
 
 # State files of an agent, in /run: gone with a reboot, as the processes are (quorate.host.state_files).
 SERVICE_FILE = "service"    # which process was started, and how many workers came up
-SYMPTOMS_FILE = "symptoms"  # since when each symptom lasts
+SYMPTOMS_FILE = "symptoms"  # when each symptom was first observed
 FAILED_FILE = "failed"      # the symptom that had lasted too long when a monitor last answered failed
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RabbitMQ: a cluster of brokers that keeps what it was given."""
+"""The message broker cluster: RabbitMQ with Mnesia or Khepri. See docs/rabbitmq.md, docs/rabbitmq-check.md."""

@@ -62,7 +62,7 @@ class Check:
     interval = 0.3     # seconds between two observations of the resident server
     timeout = 0.6      # seconds that one of them may take
     once_timeout = 0.9     # seconds that the single observation for an operator, keepalived or inetd may take
-    stuck = 15.0       # seconds without a completed observation until the service manager restarts it (WatchdogSec)
+    stalled_after = 15.0   # seconds without a completed observation until the service manager restarts it (WatchdogSec)
     exits = {}         # health code: exit code of a single observation, where it is neither 0 (fit) nor 1 (not)
     # For the manual page (quorate.cli.manual). Its summary is the docstring of the class, after the name and a colon.
     description = ""   # an indented line stays as it is

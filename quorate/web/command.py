@@ -240,7 +240,7 @@ def serve(check, http, agents):
     def tick():
         if not poller.is_alive():
             server.ended = True  # the facts would stay as they are; the service manager restarts us
-        elif poller.stuck():
+        elif poller.is_stalled():
             pass  # no WATCHDOG=1: the service manager restarts us
         elif notified != [poller.version]:
             notified[:] = [poller.version]

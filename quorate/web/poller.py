@@ -36,7 +36,7 @@ class Poller(threading.Thread):
         """What answers depend on: when it changes, `version` does."""
         return fact.health, fact.draining, fact.status is not None and self._check.fact_cache_key(fact)
 
-    def stuck(self):
+    def is_stalled(self):
         """Whether no observation has been completed for too long: the poller hangs where it has no deadline (a name
         server)."""
-        return monotonic() - self.asked > self._check.stuck
+        return monotonic() - self.asked > self._check.stalled_after

@@ -16,7 +16,7 @@ from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
 from quorate.pacemaker.tools import Unavailable, this_node
 
-URGENT_AFTER = 20     # seconds of waiting after which plain `pcs status` shows that an operator should look
+URGENT_AFTER = 20     # seconds of waiting after which plain `pcs status` shows that an operator is needed
 JOIN_TURN_MOST = 60   # seconds to wait until no other node joins
 
 
@@ -46,8 +46,9 @@ class Participant:
         self.published.publish(report)
 
     def report_and_decide(self, layout):
-        """Publish what is on the disk, and decide. Where the cluster cannot be told now, the first monitor that can
-        does it: a failed start would exclude this node, and all that wait for its report, until somebody cleans up."""
+        """Publish what is on the disk, and decide. Where that cannot be published now, the first monitor that can
+        does it: a failed start would exclude this node, and all that wait for its report, until somebody cleans up.
+        """
         try:
             self.report_position(layout)
             self.decide_and_publish()
@@ -130,15 +131,16 @@ class Participant:
         decision = self.decide_and_publish()
         if decision.action not in (facts.WAIT, facts.REFUSE):
             self.state_files.forget("waiting")
-            self._note_offer(this_node(self.context) in decision.nodes)
+            self._record_offer(this_node(self.context) in decision.nodes)
             return Outcome(codes.SUCCESS)
-        self._note_offer(False)
+        self._record_offer(False)
         if self.state_files.elapsed("waiting", self.context.clock) >= URGENT_AFTER and decision.urgent:
             return Outcome(codes.DEGRADED, stable_reason(decision, self.context.instance))
         return Outcome(codes.SUCCESS)
 
-    def _note_offer(self, offered):
-        """Note whether this node's promotion is offered. If it was offered before, nobody has seen the offer."""
+    def _record_offer(self, offered):
+        """Record whether this node's promotion is offered. If it was recorded before, the scheduler did not act on the
+        offer."""
         if not offered:
             self.state_files.forget("offered")
         elif self.state_files.has("offered"):

@@ -19,7 +19,7 @@ def with_override(snapshot, electorate, decision):
     objections = _objections(snapshot, electorate, report)
     if objections and not override.forced:
         return decision._replace(urgent=True, command=force_command(override.node),
-                                 reason="The order to bootstrap %s is refused: %s; --force overrules this. %s" % (
+                                 reason="The order to bootstrap %s is refused: %s; --force overrides this. %s" % (
                                      override.node, "; ".join(objections), decision.reason))
     missing = [node for node in snapshot.configured if node != override.node and not electorate.fully_reported(node)]
     costs = list(objections)
@@ -47,7 +47,7 @@ def _obstacle(snapshot, electorate, node, report):
 
 
 def _objections(snapshot, electorate, report):
-    """What speaks against bootstrapping this node: a list of clauses. Only a forced override overrules them."""
+    """What speaks against bootstrapping this node: a list of clauses. Only a forced override ignores them."""
     found = []
     others = [other for other in electorate.voters if other.node != report.node]
     position = -1 if report.seqno is None else report.seqno

@@ -72,7 +72,7 @@ def override_command(snapshot, electorate):
 
 
 def force_command(node):
-    """The command that overrules objections."""
+    """The command for an override that ignores objections."""
     return "quorate bootstrap %s --force %s" % (node, node)
 
 

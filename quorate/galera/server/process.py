@@ -95,9 +95,9 @@ def stop(context, state_files, datadir, budget, skip_grace=False):
     """Stop everything that works on the data directory, within `budget` seconds. Returns what is still there (empty:
     done).
 
-    skip_grace: SIGTERM is unlikely to be heard, so SIGKILL comes early. A server that waits for a primary component
-    does not react to it (57 s observed), one that was frozen is likely to hang again; their data survive a kill as they
-    survive a crash.
+    skip_grace: the server is unlikely to react to SIGTERM, so SIGKILL comes early. One that waits for a primary
+    component does not react to it (57 s observed), one that was frozen is likely to hang again; their data survive a
+    kill as they survive a crash.
     """
     def ask(processes):
         for process in processes:

@@ -60,7 +60,7 @@ it makes a request every second and answers 200 or 503 from the last result."""
         self.title, self.target = parse_target(options)
         if "timeout" in options:
             self.timeout = self.once_timeout = timeout_seconds(options["timeout"])
-        self.stuck = max(self.stuck, 5 * self.timeout)
+        self.stalled_after = max(self.stalled_after, 5 * self.timeout)
         self._identity = parse_identity(options, self.target)
         self._client = client
         self._verify = False if options.get("insecure") else options.get("cacert", True)

@@ -22,7 +22,7 @@ from quorate.openstack.api.facts import (
     CLOSED, FAILED, GARBAGE, HALF, LONG, NAME, REFUSED, RESET, TIMEOUT, TLS, UNREACHABLE, Reply)
 
 MOST = 4 << 20  # bytes of a body
-STUCK = 8       # abandoned exchanges that have not ended, with which no new one is begun
+STALLED_MOST = 8   # abandoned exchanges that have not ended, with which no new one is begun
 UNREACHED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN, errno.EHOSTDOWN)
 
 
@@ -36,7 +36,7 @@ class Client:
         """The Reply, within so many seconds. Raises nothing that the server or the network causes."""
         began = monotonic()
         self._abandoned = [one for one in self._abandoned if one.is_alive()]
-        if len(self._abandoned) >= STUCK:
+        if len(self._abandoned) >= STALLED_MOST:
             return Reply(TIMEOUT, "%d earlier requests have not ended" % len(self._abandoned))
         one = _Exchange(self._verify, method, url, max(0.01, seconds), headers or {}, json)
         one.start()
@@ -58,7 +58,7 @@ class _Exchange(threading.Thread):
         self._lock, self._sockets, self._over = threading.Lock(), [], False
         self.stage, self.reply = "no connection", None
 
-    def note(self, one):
+    def keep(self, one):
         """Keep a connection that was made in this thread, to shut it down. TLS takes the socket out of its object, so a
         duplicate is kept, which is the same connection."""
         self.stage = "no answer"
@@ -114,20 +114,20 @@ class _Exchange(threading.Thread):
                 return Reply(None, None, found.status_code, headers, b"".join(body))
 
 
-class _Noting:
+class _Kept:
     """A connection that gives its socket to the exchange."""
 
     def _new_conn(self):
         one = super()._new_conn()
-        threading.current_thread().note(one)
+        threading.current_thread().keep(one)
         return one
 
 
-class _Plain(_Noting, HTTPConnection):
+class _Plain(_Kept, HTTPConnection):
     pass
 
 
-class _Secure(_Noting, HTTPSConnection):
+class _Secure(_Kept, HTTPSConnection):
     pass
 
 

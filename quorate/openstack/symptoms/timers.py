@@ -13,7 +13,7 @@ from collections import namedtuple
 from quorate.openstack import facts
 
 SLACK = 30.0     # seconds by which a monitor may come late: its timeout
-INTERVAL = 60.0  # seconds to which a shorter interval is raised: machines are slow when they are in trouble
+INTERVAL = 60.0  # seconds to which a shorter interval is raised: an overloaded machine is slow
 # Symptoms that wait for an outage to end: their own time begins when the outage is over.
 WAITING = {"broker": ("amqp", "rpc", "queue"), "database": ("workers", "amqp", "rpc", "queue", "heartbeat")}
 

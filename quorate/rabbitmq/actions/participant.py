@@ -134,8 +134,9 @@ def report_down(context, state_files):
 
 
 def unpublished(context, error, outcome=Outcome(codes.SUCCESS)):
-    """The Outcome when the cluster cannot be asked or told (its attribute daemon restarts, or waits for a peer that
-    hangs). That says nothing about the broker: a failure would restart healthy brokers on all nodes at once."""
+    """The Outcome when the cluster cannot be asked, or nothing published (its attribute daemon restarts, or waits for a
+    peer that hangs). That says nothing about the broker: a failure would restart healthy brokers on all nodes at once.
+    """
     context.log.warning("%s The next monitor tries again." % error.reason)
     return outcome
 

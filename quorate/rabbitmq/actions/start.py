@@ -210,7 +210,7 @@ def wait_until_serving(participant, running, decision, most):
 
 def _steady(observed, last_state):
     """The Observation; STARTING directly after WAITING counts as WAITING. A waiting broker tries again every 30 s, and
-    for a moment its log looks as if it went on. It has gone on only when it serves."""
+    then logs the same lines as one that no longer waits. The wait is over only when it serves."""
     if last_state == facts.WAITING and observed.state == facts.STARTING:
         return observed._replace(state=facts.WAITING)
     return observed

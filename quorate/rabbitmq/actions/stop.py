@@ -86,7 +86,7 @@ def _hand_over(context, participant):
 def _wait_for_others(context, participant, tools):
     """Wait for the other nodes to come back, within limits, and log what the stop costs when they do not."""
     limit = min(context.parameters.quorum_wait, context.deadline.left() / 2)
-    participant.published.set_status("waits with its stop for the other nodes: quorum queues would lose their quorum")
+    participant.published.set_status("delays its stop until others are back: quorum queues would lose their quorum")
 
     def free():
         critical, alone = stop_impact(participant.published.snapshot())

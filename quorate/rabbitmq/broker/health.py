@@ -9,7 +9,7 @@ CRITICAL, EPMD, PARTITIONED, MINORITY = "critical", "epmd", "partitioned", "mino
 PAUSED, DRAINING, WAITING, STARTING, STOPPED = "paused", "draining", "waiting", "starting", "stopped"
 HUNG, FULL, DOWN, UNKNOWN = "hung", "full", "down", "unknown"
 
-#: It serves clients, and an operator should look.
+#: It serves clients, and an operator should act.
 DEGRADED = frozenset((ALARM, REFUSED, LEADERLESS, UNSYNCHRONISED, CRITICAL, EPMD, PARTITIONED))
 #: The state in facts that a code stands for. `full` is unknown: it lives, and nothing more can be found out.
 STATES = {DOWN: facts.DOWN, STARTING: facts.STARTING, STOPPED: facts.STARTING, WAITING: facts.WAITING, HUNG: facts.HUNG,

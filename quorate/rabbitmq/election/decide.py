@@ -184,7 +184,7 @@ def decide_waiting(snapshot):
         return _unknown_disk(snapshot)
     missing = absent(snapshot, own)
     if any(one.state in BOOTED for one in snapshot.reports.values()):
-        return Decision(WAIT, "Starts; the cluster runs.", ())
+        return Decision(WAIT, "Starts beside the running cluster.", ())
     override = snapshot.override
     if override is not None and override.node == snapshot.me and own.data:
         return _as_ordered(snapshot, own, override)

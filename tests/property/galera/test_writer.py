@@ -111,7 +111,7 @@ class World:
                                                                                  and index < place)
                 said = one.heard.get(other.name)
                 if said is not None:
-                    member = member._replace(heard=self.now, asked=one.asked, fit=said[0], state=said[1])
+                    member = member._replace(answered=self.now, asked=one.asked, fit=said[0], state=said[1])
                 one.members[other.name] = member
         one.role = writer.next_role(one.role, one.fit and place is not None, list(one.members.values()), self.now)
         one.decided = self.now
