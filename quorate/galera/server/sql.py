@@ -33,13 +33,19 @@ class Session:
         try:
             if self._connection is None:
                 self._connection = self._connect(timeout)
-            self._connection._read_timeout = self._connection._write_timeout = max(0.05, end - monotonic())
-            with self._connection.cursor() as cursor:
-                cursor.execute(sql)
-                return cursor.fetchall()
+                # Not as init_command: PyMySQL 1.0 commits after that, and a server that is not ready for queries, or
+                # rejects them, answers a COMMIT with error 1047, but SET and the question with what it knows.
+                self._execute(self._first, end)
+            return self._execute(sql, end)
         except BaseException:
             self.close()
             raise
+
+    def _execute(self, sql, end):
+        self._connection._read_timeout = self._connection._write_timeout = max(0.05, end - monotonic())
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
 
     def status(self, timeout):
         """ServerStatus; never raises for what the server does. A kept connection that broke says nothing of the server,
@@ -78,8 +84,7 @@ class Session:
 
         def connect(**where):
             return pymysql.connect(user=settings.user, password=settings.password, connect_timeout=max(0.05, timeout),
-                                   read_timeout=timeout, write_timeout=timeout, autocommit=True,
-                                   init_command=self._first, **where)
+                                   read_timeout=timeout, write_timeout=timeout, autocommit=True, **where)
 
         try:
             return connect(**({"unix_socket": settings.socket} if settings.socket
