@@ -61,8 +61,8 @@ def _without_primary(participant, observed, snapshot, outside):
                        "so that the election decides." % _elapsed(participant, "complete", observed))
     if missing and outside >= URGENT_AFTER:
         return Outcome(codes.DEGRADED_PROMOTED,
-                       "Waits for %s, which may hold commits that no other node has. Start it, or go on without it: "
-                       "quorate bootstrap %s" % (", ".join(missing), me))
+                       "Waits for %s, which may alone hold commits. Start it, or go on without it: quorate bootstrap %s"
+                       % (", ".join(missing), me))
     return Outcome(codes.RUNNING_PROMOTED)
 
 
