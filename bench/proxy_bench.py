@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """haproxy-check measured: what one run costs, also when HAProxy is killed or stopped.
 
-    bench/proxy_bench.py [--looks N]
+    bench/proxy_bench.py [--runs N]
 
 It starts an HAProxy of its own on the loopback with 20 listeners of three servers each, as a control plane has, and
 prints Markdown.
@@ -61,7 +61,7 @@ def row(name, argv, number):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--looks", type=int, default=200, help="number of runs")
+    options.add_argument("--runs", type=int, default=200, help="number of runs")
     options = options.parse_args()
     program = shutil.which("haproxy", path="/usr/sbin:/usr/bin")
     if not program:
@@ -85,17 +85,17 @@ def main():
                 version, subprocess.run(["/usr/bin/python3", "-V"], stdout=subprocess.PIPE, text=True,
                                         check=False).stdout.split()[1],
                 os.cpu_count(), busy, time.strftime("%Y-%m-%d")))
-            print("| %d times | shortest | median | nine of ten | CPU |\n|---|---|---|---|---|" % options.looks)
-            print(row("`python3 -I -c pass`, for comparison", ["/usr/bin/python3", "-I", "-c", "pass"], options.looks))
-            print(row("`haproxy-check`, %d listeners, %d servers" % (LISTENERS, 3 * LISTENERS), words, options.looks))
+            print("| %d times | shortest | median | nine of ten | CPU |\n|---|---|---|---|---|" % options.runs)
+            print(row("`python3 -I -c pass`, for comparison", ["/usr/bin/python3", "-I", "-c", "pass"], options.runs))
+            print(row("`haproxy-check`, %d listeners, %d servers" % (LISTENERS, 3 * LISTENERS), words, options.runs))
             with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="ascii") as file:
                 worker = int(file.read().split()[0])
             os.kill(worker, signal.SIGSTOP)
-            print(row("the same, HAProxy stopped by a signal", words, options.looks // 10))
+            print(row("the same, HAProxy stopped by a signal", words, options.runs // 10))
             process.kill()
             process.wait()
             os.kill(worker, signal.SIGKILL)
-            print(row("the same, HAProxy killed", words, options.looks // 10))
+            print(row("the same, HAProxy killed", words, options.runs // 10))
         finally:
             process.terminate()  # a master ends its workers
             process.wait()

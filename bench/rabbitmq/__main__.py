@@ -67,7 +67,7 @@ def measure(lab, options, bench, costs):
     parts = options.only or ["monitor", "recovery"]
     lab.check(lab.node_names[0], ["pcs", "property", "set", "load-threshold=0%"])
     if "monitor" in parts:
-        if not bench.attempt("cold start", OURS, lambda: bench.cold(OURS, noted=False)):
+        if not bench.attempt("cold start", OURS, lambda: bench.cold(OURS, recorded=False)):
             raise LabError("no cluster to measure monitors on")
         bench.settle()
         costs += monitors(lab, options.runs)

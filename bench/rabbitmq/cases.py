@@ -110,13 +110,13 @@ class Bench:
     def settle(self):
         self.lab.run(self.lab.node_names[0], ["crm_resource", "--wait", "--timeout=90s"], 100)
 
-    def cold(self, side, noted=True):
+    def cold(self, side, recorded=True):
         take_down(self.lab)
         began = time.monotonic()
         rabbitmq.create(self.lab, side.agent, **side.parameters)
         self.lab.wait(lambda: rabbitmq.serving(self.lab), LIMIT, "no broker serves", every=0.1)
         first, all_three = time.monotonic() - began, until_whole(self.lab, began)
-        if noted:
+        if recorded:
             self.note("cold start, first serves", side, first)
             self.note("cold start, all serve", side, all_three)
         if all_three is not None:
@@ -218,7 +218,7 @@ class Bench:
             if not self.attempt(CASES[case], side, lambda case=case: getattr(self, case)(side)):
                 self.lab.power_on()
                 self.lab.wait_online()
-                if not self.cold(side, noted=False):
+                if not self.cold(side, recorded=False):
                     return
 
     def attempt(self, name, side, action):

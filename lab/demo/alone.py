@@ -49,7 +49,7 @@ def run(show):
 
 
 def _scenes(show, node, processes):
-    show.title("One Galera node on this machine, the agent driven by hand")
+    show.title("One Galera node on this machine, the agent called directly")
     for action in ("monitor", "start", "promote", "monitor"):
         _act(show, node, action)
     show.title("galera-check behind HAProxy")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real MariaDB with Galera on this machine, and the real agent called by hand: no cluster, no namespaces."""
+"""A real MariaDB with Galera on this machine, and the real agent called directly: no cluster, no namespaces."""
 
 import os
 import shutil

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "tests" / "contract" / "sample_agent"
 AGENTS = sorted(path for path in (ROOT / "agents").glob("*") if path.is_file() and os.access(path, os.X_OK)) + [SAMPLE]
 
-DIRECTORIES = {"datadir": "/var/lib/mysql", "binary": "/usr/sbin/mariadbd"}  # where agents look if they are not told
+DIRECTORIES = {"datadir": "/var/lib/mysql", "binary": "/usr/sbin/mariadbd"}  # the defaults of the agents
 REQUIRED = {"wsrep_cluster_address": "gcomm://n1,n2,n3"}  # a value for each parameter that an operator has to give
 
 Ran = namedtuple("Ran", "code out err")

@@ -48,7 +48,7 @@ def test_a_monitor_with_an_empty_environment(machine):
     assert "Traceback" not in ran.err and ran.out == ""
 
 
-def test_a_monitor_by_hand_says_what_it_looked_at(machine):
+def test_a_monitor_run_by_an_operator_narrates_what_it_observed(machine):
     ran = machine.run("monitor", machine.bare(PCMK_service="crm_resource"))
     assert ran.code in PROBE_ANSWERS and ran.out == ""
     assert len(ran.err.splitlines()) >= 2, "at least one thing looked at, and the result"
@@ -95,7 +95,7 @@ def test_notify_never_fails_where_there_is_one(machine):
         assert ran.code == 0 and ran.out == ""
 
 
-def test_validate_all_does_not_look_at_the_machine_unless_asked(machine):
+def test_validate_all_does_not_examine_the_machine_unless_asked(machine):
     """pcs runs it on the machine where the administrator types, which need not be one of the cluster."""
     ran = machine.run("validate-all", machine.bare(PCMK_service="crm_resource", OCF_RESOURCE_INSTANCE="test"))
     assert ran.code == 0, ran.err
@@ -116,7 +116,7 @@ def test_a_value_that_is_right_nowhere_is_6_and_one_sentence(machine, action):
     quiet(ran)
     assert ran.code == 6 and len(reasons(ran)) == 1 and typed[0].name in ran.err
     interactive = machine.run(action, machine.bare(PCMK_service="crm_resource", **wrong)).err
-    assert all("Parameter %s:" % parameter.name in interactive for parameter in typed), "all of them are told"
+    assert all("Parameter %s:" % parameter.name in interactive for parameter in typed), "all of them are named"
 
 
 def test_secrets_are_not_repeated(secretive):

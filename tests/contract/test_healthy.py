@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the monitor of a healthy service and a single look of a check import of ours: it is paid every few seconds for
+"""What the monitor of a healthy service and a single run of a check import of ours: it is paid every few seconds for
 years.
 
 Each runs in a fresh interpreter, with a service that is made up of a process, sockets and a stub of PyMySQL. A module

@@ -50,7 +50,7 @@ def test_the_schema_would_find_a_mistake(machine, tmp_path):
         valid(OFFICIAL, wrong, tmp_path)
 
 
-def test_as_it_was_last_looked_at(machine):
+def test_as_it_was_last_reviewed(machine):
     golden = GOLDEN / "metadata" / (machine.name + ".xml")
     text = machine.run("meta-data").out.replace('version="%s"' % __version__, 'version="@VERSION@"', 1)
     if os.environ.get("QUORATE_REFRESH"):

@@ -82,7 +82,7 @@ def test_a_full_disk_is_named_and_the_others_go_on(three):
     assert_whole(three)
 
 
-def test_a_state_transfer_outlives_promote_and_is_shown(three):
+def test_a_state_transfer_goes_on_after_promote_and_is_shown(three):
     lab = three.lab
     galera.sql(lab, "n1", "CREATE TABLE quorate_lab.bulk (b LONGBLOB) ENGINE=InnoDB; "
                           + "INSERT INTO quorate_lab.bulk VALUES (REPEAT('x', 12000000)); " * 12)

@@ -38,7 +38,7 @@ def test_started_it_is_healthy_at_each_depth(world, level):
     world.expect(OK, "monitor", level)
 
 
-def test_stopped_it_is_seen_and_named(world):
+def test_stopped_it_is_found_and_named(world):
     pid = world.parent(OLD)
     os.kill(pid, signal.SIGSTOP)
     try:

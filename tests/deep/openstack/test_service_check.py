@@ -32,11 +32,11 @@ class World:
 
     def says(self, name, code, part, *words):
         """Wait until it says so; what it says in the end."""
-        def look():
+        def is_so():
             last.append(self.check(name, *words))
             return last[-1].rc == code and part in last[-1].out + last[-1].err
         last = []
-        within(LIMIT, look)
+        within(LIMIT, is_so)
         assert (code, True) == (last[-1].rc, part in last[-1].out + last[-1].err), (name, part, last[-1])
         print(name, last[-1].rc, last[-1].out.strip(), flush=True)
         return last[-1].out
@@ -55,7 +55,7 @@ def world(progress):
 
 
 @pytest.mark.parametrize("name", sorted(control_plane.UNITS))
-def test_a_service_is_seen_as_it_is(world, name):
+def test_a_service_is_observed_as_it_is(world, name):
     world.says(name, 0, "%s works: " % name)
 
     world.unit(name, "kill", "-s", "STOP")
@@ -82,7 +82,7 @@ def test_one_that_takes_calls_is_called(world, name):
 @pytest.mark.parametrize("port, name, part", [
     (5672, "nova-conductor", "RabbitMQ does not answer this node"), (3306, "nova-conductor", "does not answer"),
     (5672, "neutron-rpc-server", "RabbitMQ does not answer this node"), (3306, "cinder-scheduler", "does not answer")])
-def test_an_outage_of_broker_or_database_is_told_and_takes_no_node_out(world, port, name, part):
+def test_an_outage_of_broker_or_database_is_reported_and_takes_no_node_out(world, port, name, part):
     world.lab.check(world.node, CUT % port)
     try:
         world.says(name, 0, part, "--level", "20", "--timeout", "3")
@@ -91,7 +91,7 @@ def test_an_outage_of_broker_or_database_is_told_and_takes_no_node_out(world, po
     world.says(name, 0, "%s works: " % name, "--level", "20")
 
 
-def test_haproxy_hears_of_it(world):
+def test_haproxy_notices_it(world):
     world.lab.check(world.node, ["systemd-run", "--quiet", "--unit=asked", "service-check", "--listen", "0.0.0.0:%d"
                                  % PORT, "nova-api"])
 

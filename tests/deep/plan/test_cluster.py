@@ -93,7 +93,7 @@ def differences(lab):
 
 
 def test_without_the_resources_each_is_missed(lab):
-    code, said, _mend = differences(lab)
+    code, said, _commands = differences(lab)
     assert code == 1
     for name in ("haproxy (systemd:haproxy)", "vip-internal (ocf:heartbeat:IPaddr2)", "galera (ocf:quorate:galera)",
                  "rabbitmq (ocf:quorate:rabbitmq)", "memcached (systemd:memcached)"):
@@ -134,15 +134,15 @@ def test_the_commands_build_a_cluster_that_is_as_described(built):
     assert differences(built) == (0, ["The cluster is as %s describes it." % PLAN], [])
 
 
-def test_what_is_changed_is_named_and_its_command_mends_it(built):
+def test_what_is_changed_is_named_and_its_command_removes_the_difference(built):
     for words_ in ("resource update galera drain_timeout=30s", "resource meta galera-clone promoted-max=2",
                    "resource update vip-internal op monitor interval=5s timeout=99s",
                    "resource delete memcached", "property set maintenance-mode=true",
                    "resource defaults update resource-stickiness=0", "resource meta haproxy migration-threshold=",
                    "constraint order remove haproxy-clone vip-internal"):
         built.check("n1", "pcs " + words_)
-    code, said, mend = differences(built)
-    assert code == 1 and len(said) == len(mend) == 8, said
+    code, said, commands = differences(built)
+    assert code == 1 and len(said) == len(commands) == 8, said
     for part in ("drain_timeout of galera is '30s', the plan does not have it.",
                  "promoted-max of galera-clone is '2', the plan has '3'.",
                  "The timeout of monitor of vip-internal is 99 s, the plan has 20 s.",
@@ -151,7 +151,7 @@ def test_what_is_changed_is_named_and_its_command_mends_it(built):
                  "migration-threshold of haproxy is not set, the plan has '1'."):
         assert part in said
     assert any(one.startswith("No order between start of haproxy-clone and start of vip-internal.") for one in said)
-    for command in mend:
+    for command in commands:
         built.check("n1", shlex.split(command))
     assert differences(built)[:2] == (0, ["The cluster is as %s describes it." % PLAN])
     well(built)

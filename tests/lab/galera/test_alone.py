@@ -53,7 +53,7 @@ def test_life_of_a_node(node):
     assert node.pid() is None
 
 
-def test_healthy_monitor_says_nothing_and_a_person_gets_a_line(running):
+def test_healthy_monitor_says_nothing_and_an_operator_gets_a_line(running):
     assert running.act("monitor", recurring=True)[2] == ""
     assert "State: synced." in running.act("monitor", interactive=True)[2]
 
@@ -102,7 +102,7 @@ def test_stop_needs_no_software_and_no_valid_parameters(running):
     assert running.pid() is None
 
 
-def test_lost_notes_do_not_hide_a_running_server(running):
+def test_lost_state_files_do_not_hide_a_running_server(running):
     """A pid file proves nothing, so nothing depends on one."""
     shutil.rmtree("/run/quorate/galera-" + running.instance)
 
@@ -144,7 +144,7 @@ def test_garbage_in_the_state_files_is_survived(running):
     assert running.act("monitor", recurring=True)[0] in (0, 190)
 
 
-def test_a_server_that_cannot_start_says_why_in_its_own_words(running):
+def test_a_server_that_cannot_start_gives_its_own_last_error(running):
     assert running.act("demote")[0] == 0
     with open(running.path("data", "ibdata1"), "r+b") as file:
         file.truncate(16384)
@@ -160,7 +160,7 @@ def _append(path, text):
         file.write(text)
 
 
-def test_a_container_with_the_same_words_on_its_command_line_is_left_alone(node, tmp_path):
+def test_a_container_with_the_same_command_line_is_left_alone(node, tmp_path):
     """Found in the lab: a stop on the host ended the servers of all containers."""
     root = tmp_path / "root"
     (root / "usr").mkdir(parents=True)

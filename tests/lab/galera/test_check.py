@@ -264,7 +264,7 @@ def test_one_check_does_not_decide_who_is_the_writer(words):
     assert 1 == done.returncode and "resident checks" in done.stdout
 
 
-def test_mark_that_others_could_have_made_does_not_count(check, tmp_path):
+def test_a_flag_that_others_could_have_made_does_not_count(check, tmp_path):
     (tmp_path / "drain").mkdir(mode=0o755)
     (tmp_path / "drain" / "somebody").write_text("me")
     check.says(404)

@@ -34,14 +34,14 @@ def server():
 
 
 @pytest.fixture
-def marks(tmp_path_factory):
+def flags(tmp_path_factory):
     """A directory for flags of a drain, of our own: the machine's is not ours."""
-    return str(tmp_path_factory.mktemp("marks") / "drain")
+    return str(tmp_path_factory.mktemp("flags") / "drain")
 
 
 @pytest.fixture
-def check(server, marks):
-    one = Check(server, "--drain-directory", marks)
+def check(server, flags):
+    one = Check(server, "--drain-directory", flags)
     try:
         yield one
     finally:
@@ -120,7 +120,7 @@ def test_out_of_connections_is_not_down(server):
         check.stop()
 
 
-def test_wrong_credentials_are_told_and_not_shown(server, tmp_path):
+def test_wrong_credentials_are_reported_and_not_shown(server, tmp_path):
     path = tmp_path / "wrong.cnf"
     path.write_text("[client]\nuser=nobody_knows\npassword=secret-word\n")
     path.chmod(0o600)
@@ -143,23 +143,23 @@ def test_a_frozen_server_turns_it_to_503_and_no_request_waits(server, check):
     turns(check, 200)
 
 
-def test_a_drain_is_404_and_ends(check, marks):
-    argv = [CHECK, "drain", "--drain-directory=" + marks, "new", "disk"]
+def test_a_drain_is_404_and_ends(check, flags):
+    argv = [CHECK, "drain", "--drain-directory=" + flags, "new", "disk"]
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=20)
     assert (0, "Draining: new disk\n") == (done.returncode, done.stdout)
     turns(check, 404)
     assert b"new disk" in exchange(check.port, b"GET / HTTP/1.0\r\n\r\n")
 
-    subprocess.run([CHECK, "undrain", "--drain-directory=" + marks], check=True, stdout=subprocess.DEVNULL, timeout=20)
+    subprocess.run([CHECK, "undrain", "--drain-directory=" + flags], check=True, stdout=subprocess.DEVNULL, timeout=20)
     turns(check, 200)
 
 
-def test_only_root_drains(marks):
-    argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", CHECK, "drain", "--drain-directory=" + marks]
+def test_only_root_drains(flags):
+    argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", CHECK, "drain", "--drain-directory=" + flags]
     shown = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
 
     assert 0 != shown.returncode
-    assert not os.path.exists(marks)
+    assert not os.path.exists(flags)
 
 
 def test_a_killed_server_is_down_and_back(server, check):
@@ -224,12 +224,12 @@ listen galera
 
 
 @pytest.fixture
-def haproxy(server, marks, tmp_path):
+def haproxy(server, flags, tmp_path):
     """A real HAProxy in front; yields (check, its port, function that gives its row of the server)."""
     if not shutil.which("haproxy"):
         pytest.skip("HAProxy is not installed: apt-get install haproxy")
     agent, listen = free_port(), free_port()
-    check = Check(server, "--agent", "127.0.0.1:%d" % agent, "--drain-directory", marks)
+    check = Check(server, "--agent", "127.0.0.1:%d" % agent, "--drain-directory", flags)
     config = tmp_path / "haproxy.cfg"
     config.write_text(HAPROXY.format(home=tmp_path, listen=listen, mysql=server.port, check=check.port, agent=agent))
     process = subprocess.Popen(["haproxy", "-db", "-f", str(config)], stdin=subprocess.DEVNULL,
@@ -254,7 +254,7 @@ def test_haproxy_sees_it_up_down_and_up_again(server, haproxy):
     until(lambda: row()["status"] == "UP", 10, "UP again")
 
 
-def test_haproxy_drains_and_keeps_what_is_open(server, haproxy, marks):
+def test_haproxy_drains_and_keeps_what_is_open(server, haproxy, flags):
     from quorate.host import drain
     import pymysql
     _, listen, row = haproxy
@@ -266,14 +266,14 @@ def test_haproxy_drains_and_keeps_what_is_open(server, haproxy, marks):
                                read_timeout=5)
 
     held = connect()
-    drain.set("operator", "new disk", marks)
+    drain.set("operator", "new disk", flags)
     until(lambda: row()["status"] in ("NOLB", "DRAIN") or row()["status"].startswith("DRAIN"), 10, "no new connections")
     with pytest.raises(pymysql.Error):
         connect()
     with held.cursor() as cursor:
         cursor.execute("SELECT 1")
         assert ((1,),) == cursor.fetchall()
-    drain.clear("operator", marks)
+    drain.clear("operator", flags)
     until(lambda: row()["status"] == "UP", 10, "UP again")
     connect().close()
     held.close()
@@ -349,7 +349,7 @@ def by_systemd(server, notify, *options):
     return pid, port
 
 
-def test_systemd_hands_over_a_socket_and_hears_of_it(server, tmp_path):
+def test_systemd_hands_over_a_socket_and_is_notified(server, tmp_path):
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
         heard.bind(path)

@@ -158,13 +158,13 @@ def test_one_that_hangs_awake_is_known_by_its_clients(proxy):
             process = Processes.get(self, pid)
             return process and process._replace(state="S")
 
-    def look():
+    def observed():
         return observe.observe(observe.Stats(proxy.socket), 1.0, Awake, proxy.pidfile)
 
     proxy.signal(signal.SIGSTOP)
-    idle = look()
+    idle = observed()
     with socket.create_connection(("127.0.0.1", proxy["database"]), 5):
-        wanted = look()
+        wanted = observed()
     assert [("silent", False), ("silent", True)] == [(state.error, state.clients_wait) for state in (idle, wanted)]
 
 
@@ -261,7 +261,7 @@ def test_half_an_answer_and_somebody_else_are_unknown(tmp_path):
         os.unlink(path)
 
 
-def test_a_drip_does_not_outlast_the_deadline(tmp_path):
+def test_a_drip_ends_at_the_deadline(tmp_path):
     """A byte now and then for ever: the limit is for all of the answer."""
     path = str(tmp_path / "stand-in")
     with socket.socket(socket.AF_UNIX) as listener:

@@ -99,7 +99,7 @@ def test_kept_off_stays_off_until_switched_on(whole):
         whole.run("n3", ["true"])
 
 
-def test_partition_lasts_over_fencing_until_healed(whole):
+def test_a_partition_stays_over_fencing_until_it_is_healed(whole):
     """A node that was cut off and fenced comes back to a cable that is still cut."""
     before = machine.pid_of(whole.name, "n2")
     partition(whole, "n2")

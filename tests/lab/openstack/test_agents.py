@@ -64,7 +64,7 @@ def test_a_user_gets_a_volume_and_a_stack(world):
     assert within(LIMIT, lambda: user.stack_status("one") == "CREATE_COMPLETE")
 
 
-def test_a_stopped_child_is_seen_and_named(world):
+def test_a_stopped_child_is_found_and_named(world):
     """SIGSTOP: connections and rows seem healthy for minutes."""
     victims = {agent: world.child(agent) for agent in world.agents}
     for pid in victims.values():

@@ -321,8 +321,8 @@ def test_resident_leaves_nothing_behind(serve):
     process = subprocess.Popen([CHECK, "--listen", "127.0.0.1:%d" % port, "--timeout", "0.1", server.url],
                                stdin=subprocess.DEVNULL)
     try:
-        until(lambda: len(server.heads) >= 6, 30, "six looks")
-        until(lambda: len(os.listdir("/proc/%d/task" % process.pid)) <= 3, 10, "the end of the threads of old looks")
+        until(lambda: len(server.heads) >= 6, 30, "six checks")
+        until(lambda: len(os.listdir("/proc/%d/task" % process.pid)) <= 3, 10, "the end of the threads of old checks")
         until(lambda: len(os.listdir("/proc/%d/fd" % process.pid)) <= 15, 10, "the end of their connections")
     finally:
         process.terminate()

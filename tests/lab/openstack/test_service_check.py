@@ -68,7 +68,7 @@ def stand(tmp_path):
 
 
 @pytest.mark.parametrize("name", APIS + CALLERS)
-def test_haproxy_hears_of_a_service_that_works_hangs_and_is_gone(stand, name):
+def test_haproxy_follows_a_service_that_works_hangs_and_is_gone(stand, name):
     one = stand(name)
 
     one.says(200, "%s works: " % name)

@@ -35,7 +35,7 @@ def certificate(tmp_path_factory):
     return str(home / "all.pem")
 
 
-def complaints(plan, certificate, path):
+def errors(plan, certificate, path):
     """What `haproxy -c` reports about the text of a plan, run as the plan's first node with HAProxy."""
     plan = plan._replace(vips=tuple(vip._replace(tls=certificate if vip.tls else None) for vip in plan.vips))
     path.write_text(haproxy.render(plan))
@@ -46,7 +46,7 @@ def complaints(plan, certificate, path):
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_haproxy_accepts_each_example_without_a_warning(name, certificate, tmp_path):
-    assert (0, []) == complaints(plan_of(name), certificate, tmp_path / "haproxy.cfg")
+    assert (0, []) == errors(plan_of(name), certificate, tmp_path / "haproxy.cfg")
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -55,7 +55,7 @@ def test_haproxy_accepts_any_plan(certificate, tmp_path, document):
     plan, problems = read(toml(document))
     assert () == problems
 
-    assert (0, []) == complaints(plan, certificate, tmp_path / "haproxy.cfg")
+    assert (0, []) == errors(plan, certificate, tmp_path / "haproxy.cfg")
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists(KEEPALIVED),

@@ -38,21 +38,21 @@ def broker(tmp_path_factory, epmd):
 
 
 @pytest.fixture(scope="module")
-def marks(tmp_path_factory):
-    return "--drain-directory=" + str(tmp_path_factory.mktemp("marks") / "drain")
+def flags(tmp_path_factory):
+    return "--drain-directory=" + str(tmp_path_factory.mktemp("flags") / "drain")
 
 
 @pytest.fixture(scope="module")
-def check(broker, marks):
-    one = Check(broker, marks)
+def check(broker, flags):
+    one = Check(broker, flags)
     yield one
     one.stop()
 
 
 @pytest.fixture(scope="module")
-def bare(broker, marks):
+def bare(broker, flags):
     """A check without credentials."""
-    one = Check(broker, marks, credentials=False)
+    one = Check(broker, flags, credentials=False)
     yield one
     one.stop()
 
@@ -167,7 +167,7 @@ def test_an_application_that_was_stopped_is_not_down(broker, check):
     check.turns(200)
 
 
-def test_refused_credentials_are_told_and_not_shown(broker, tmp_path):
+def test_refused_credentials_are_reported_and_not_shown(broker, tmp_path):
     path = tmp_path / "wrong.cnf"
     path.write_text("[client]\nuser=nobody\npassword=secret-word\n")
     path.chmod(0o600)
@@ -224,11 +224,11 @@ def test_no_open_files_left(broker, bare):
     bare.turns(200)
 
 
-def test_a_drain_is_404(check, marks):
-    subprocess.run([CHECK, "drain", marks, "new", "memory"], check=True, stdout=subprocess.DEVNULL, timeout=20)
+def test_a_drain_is_404(check, flags):
+    subprocess.run([CHECK, "drain", flags, "new", "memory"], check=True, stdout=subprocess.DEVNULL, timeout=20)
     check.turns(404, "new memory")
     assert 200 == check.get("/live")[0]
-    subprocess.run([CHECK, "undrain", marks], check=True, stdout=subprocess.DEVNULL, timeout=20)
+    subprocess.run([CHECK, "undrain", flags], check=True, stdout=subprocess.DEVNULL, timeout=20)
     check.turns(200)
 
 
@@ -301,7 +301,7 @@ def _queues_that_suffer(left, right):
 
 
 def says(broker, sentence):
-    """Wait until one look at its queues says so."""
+    """Wait until one check of its queues says so."""
     seen = []
 
     def does():

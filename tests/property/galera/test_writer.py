@@ -11,7 +11,7 @@ from quorate.galera import writer
 from quorate.galera.writer import HOLDS, MAX_AGE, NONE, Member, Role
 
 STEP = 0.1
-LAG = 0.9      # seconds after which no check judges by an older view of the cluster
+LAG = 0.9      # seconds after which no check decides by an older view of the cluster
 ANSWER = 0.4   # seconds that a round of questions takes at most
 EVICTED = 5.0  # seconds until the others drop a server that died
 

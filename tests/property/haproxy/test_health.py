@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Properties of haproxy-check's judgement, over all that HAProxy could say."""
+"""Properties of haproxy-check's Health, over all that HAProxy could say."""
 
 from hypothesis import given, strategies as st
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Properties of api-check's judgement and reading, over all that a server could say."""
+"""Properties of api-check's Health and parser, over all that a server could say."""
 
 from hypothesis import given, strategies as st
 
@@ -51,7 +51,7 @@ def test_whoever_accepts_anything_accepts_what_the_strict_accept(reply, who):
 
 
 @given(st.text(max_size=200))
-def test_any_file_is_an_openrc_or_a_clear_complaint(text):
+def test_any_file_is_an_openrc_or_a_clear_error(text):
     try:
         found = parse.openrc(text)
     except ValueError as error:

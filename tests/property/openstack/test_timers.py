@@ -23,20 +23,20 @@ SETTINGS = Settings(True, (Address("n1", 5672, "u", "p", "/"),), Address("n1", 3
 INTERVALS = {0: 10.0, 10: 31.0, 20: 61.0}
 TOLERANCE = 60.0
 OUTAGES = ("cut off", "taken and not served", "database")  # of broker and database
-TROUBLES = OUTAGES + ("silent", "stale")
+FAULTS = OUTAGES + ("silent", "stale")
 
 
-class Trouble(namedtuple("Trouble", "kind begins ends unnoticed")):
+class Fault(namedtuple("Fault", "kind begins ends unnoticed")):
     """From `begins` to `ends`; connections look established for `unnoticed` seconds of it."""
 
     __slots__ = ()
 
 
 class World:
-    """One service, one trouble, a clock: the sources of monitor()."""
+    """One service, one fault, a clock: the sources of monitor()."""
 
-    def __init__(self, trouble, outage, directory):
-        self.trouble, self.outage, self.clock = trouble, outage, FakeClock()
+    def __init__(self, fault, outage, directory):
+        self.fault, self.outage, self.clock = fault, outage, FakeClock()
         self.processes, self.state_files = FakeProcesses(self.clock), StateFiles("cinder-volume", "test", directory)
         self.units = None
         parent = self.processes.add("python3 /usr/bin/cinder-volume")
@@ -53,7 +53,7 @@ class World:
         return monitor.monitor(found, CINDER, self.state_files, self).code
 
     def now(self, *kinds):
-        return self.trouble.kind in kinds and self.trouble.begins <= self.clock.elapsed < self.trouble.ends
+        return self.fault.kind in kinds and self.fault.begins <= self.clock.elapsed < self.fault.ends
 
     # -- sources
 
@@ -64,7 +64,7 @@ class World:
         return self
 
     def of(self, _pid):
-        lost = self.now("cut off") and self.clock.elapsed > self.trouble.begins + self.trouble.unnoticed
+        lost = self.now("cut off") and self.clock.elapsed > self.fault.begins + self.fault.unnoticed
         return () if lost else (Socket("established", 4000, 5672, 1),) * 3
 
     def broker(self, _brokers, _seconds):
@@ -87,9 +87,9 @@ def tenths(least, most):
 
 
 @some.composite
-def troubles(draw, kinds=TROUBLES):
+def faults(draw, kinds=FAULTS):
     begins = draw(tenths(0, 200))
-    return Trouble(draw(some.sampled_from(kinds)), begins, begins + draw(tenths(1, 300)), draw(tenths(0, 300)))
+    return Fault(draw(some.sampled_from(kinds)), begins, begins + draw(tenths(1, 300)), draw(tenths(0, 300)))
 
 
 @some.composite
@@ -105,46 +105,46 @@ def schedules(draw):
     return [one for number, one in enumerate(sorted(found)) if number not in missed]
 
 
-def played(trouble, outage, moments):
+def played(fault, outage, moments):
     """[(exit code, moment, level)]."""
     with tempfile.TemporaryDirectory() as directory:
-        world = World(trouble, outage, directory)
+        world = World(fault, outage, directory)
         return [(world.monitor(at, level), at, level) for at, level in moments], world.state_files.read(SYMPTOMS_FILE)
 
 
 @CALM
-@given(troubles(), schedules(), some.integers(0, 200))
-def test_it_never_fails_before_the_problem_has_lasted_as_long_as_it_may(trouble, moments, outage):
-    limit = outage if trouble.kind in OUTAGES else TOLERANCE
-    for code, at, _level in played(trouble, outage, moments)[0]:
+@given(faults(), schedules(), some.integers(0, 200))
+def test_it_never_fails_before_the_problem_has_lasted_as_long_as_it_may(fault, moments, outage):
+    limit = outage if fault.kind in OUTAGES else TOLERANCE
+    for code, at, _level in played(fault, outage, moments)[0]:
         if code == codes.ERR_GENERIC:
-            assert limit > 0 and trouble.begins + limit <= at < trouble.ends
+            assert limit > 0 and fault.begins + limit <= at < fault.ends
 
 
 @CALM
-@given(troubles(OUTAGES), schedules())
-def test_an_outage_restarts_nothing_unless_its_limit_is_set(trouble, moments):
-    assert codes.ERR_GENERIC not in [code for code, _at, _level in played(trouble, 0, moments)[0]]
+@given(faults(OUTAGES), schedules())
+def test_an_outage_restarts_nothing_unless_its_limit_is_set(fault, moments):
+    assert codes.ERR_GENERIC not in [code for code, _at, _level in played(fault, 0, moments)[0]]
 
 
 @CALM
-@given(troubles(), schedules(), some.integers(1, 200))
-def test_shallower_monitors_end_no_timer(trouble, moments, outage):
+@given(faults(), schedules(), some.integers(1, 200))
+def test_shallower_monitors_end_no_timer(fault, moments, outage):
     """What fails with monitors of level 20 alone fails at the same ones with all the others between them."""
-    alone = {at for code, at, _level in played(trouble, outage, [one for one in moments if one[1] == 20])[0]
+    alone = {at for code, at, _level in played(fault, outage, [one for one in moments if one[1] == 20])[0]
              if code == codes.ERR_GENERIC}
-    together = {at for code, at, level in played(trouble, outage, moments)[0] if code == codes.ERR_GENERIC}
+    together = {at for code, at, level in played(fault, outage, moments)[0] if code == codes.ERR_GENERIC}
 
     assert alone <= together
 
 
 @CALM
-@given(troubles(), schedules(), some.integers(1, 200))
-def test_an_outage_that_lasts_fails_within_its_limit_and_two_intervals(trouble, moments, outage):
+@given(faults(), schedules(), some.integers(1, 200))
+def test_an_outage_that_lasts_fails_within_its_limit_and_two_intervals(fault, moments, outage):
     """By the second monitor of level 20 after the limit at the latest."""
-    limit = outage if trouble.kind in OUTAGES else TOLERANCE
-    found, _lines = played(trouble, outage, moments)
-    deep = [(code, at) for code, at, level in found if level == 20 and trouble.begins <= at < trouble.ends]
+    limit = outage if fault.kind in OUTAGES else TOLERANCE
+    found, _lines = played(fault, outage, moments)
+    deep = [(code, at) for code, at, level in found if level == 20 and fault.begins <= at < fault.ends]
     gaps = [later - earlier for (_code, earlier), (_other, later) in zip(deep, deep[1:])]
     late = [code for code, at in deep[1:] if at > deep[0][1] + limit]
     if all(gap <= 2 * INTERVALS[20] for gap in gaps):
@@ -152,6 +152,6 @@ def test_an_outage_that_lasts_fails_within_its_limit_and_two_intervals(trouble, 
 
 
 @CALM
-@given(troubles(), schedules(), some.integers(0, 200))
-def test_after_it_is_over_one_deep_monitor_ends_the_timer(trouble, moments, outage):
-    assert {} == played(trouble, outage, moments + [(600.0, 20)])[1]
+@given(faults(), schedules(), some.integers(0, 200))
+def test_after_it_is_over_one_deep_monitor_ends_the_timer(fault, moments, outage):
+    assert {} == played(fault, outage, moments + [(600.0, 20)])[1]

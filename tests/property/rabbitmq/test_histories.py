@@ -2,7 +2,7 @@
 """What RabbitMQ nodes decide, over simulated histories: crashes, stops, partitions, boots, lost disks, lost reports.
 
 The model knows what the agents cannot: which disk holds the newest change. A change is made by all that run; while the
-network is parted, by a majority only. Each node writes down at once whom it sees running, as rabbit_node_monitor does.
+network is partitioned, by a majority only. Each node records at once whom it sees running, as rabbit_node_monitor does.
 An operator may force a boot that gives changes up.
 """
 
@@ -47,7 +47,7 @@ class World:
             self.disks[name].saw = set(self.alive_beside(name))
 
     def change(self):
-        """Something is declared, where brokers run; in a parted network, where a majority runs together."""
+        """Something is declared, where brokers run; in a partitioned network, where a majority runs together."""
         for part in self.parts:
             running = self.up & part
             if running and (len(self.parts) == 1 or 2 * len(running) > len(self.names)) and all(self.disks[name].data

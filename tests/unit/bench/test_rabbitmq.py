@@ -23,8 +23,8 @@ class Bench(cases.Bench):
         super().__init__(Lab(), 1)
         self.done, self.broken = [], broken
 
-    def cold(self, side, noted=True):
-        self.done.append("cold" if noted else "cold again")
+    def cold(self, side, recorded=True):
+        self.done.append("cold" if recorded else "cold again")
         return True
 
     def settle(self):
@@ -42,7 +42,7 @@ class Bench(cases.Bench):
         return case
 
 
-def test_a_case_that_fails_is_noted_and_the_next_begins_from_a_cold_start():
+def test_a_case_that_fails_is_recorded_and_the_next_begins_from_a_cold_start():
     one = Bench(broken=("restart",))
     one.round(cases.OURS, ("restart", "kill_one"))
     assert one.done == ["cold", "restart", "cold again", "kill_one"]
@@ -65,7 +65,7 @@ def test_both_sides_of_a_round_get_the_same_moments():
     assert moments[0] == moments[1] != moments[2]
 
 
-def test_what_was_not_in_time_is_told_beside_the_median():
+def test_what_was_not_in_time_stands_beside_the_median():
     timings = [cases.Timing("c", "quorate", seconds, []) for seconds in (1.0, None, 3.0)]
     assert report._cells(timings) == ["2.0 s (1.0..3.0, n=2, not in time: 1)", "all"]
     assert report._cells([cases.Timing("c", "quorate", None, ["user app"])]) == [

@@ -109,9 +109,9 @@ def test_a_start_that_has_not_reported_yet_is_not_called_not_started():
     begun, = status.explanations_of("mq", {"decisions": {"n1": idle, "n2": idle}}, {"n1", "n2"}, {"n1", "n2"})
     assert begun == Explanation("mq", False, "the start on n1 n2 has begun and has not published yet what it does.",
                                 None, MOVES)
-    told, begun, absent = status.explanations_of("mq", {"decisions": {"n1": wait, "n2": idle, "n3": idle, "n4": idle}},
+    waits, begun, absent = status.explanations_of("mq", {"decisions": {"n1": wait, "n2": idle, "n3": idle, "n4": idle}},
                                                   {"n1", "n2", "n3"}, {"n1", "n3"})
-    assert (told.text, told.level) == ("Waiting for n3.", BAD)
+    assert (waits.text, waits.level) == ("Waiting for n3.", BAD)
     assert (begun.text.split(" has ")[0], begun.level) == ("the start on n3", MOVES)
     assert (absent.text, absent.level) == ("the cluster has not started it on n2.", BAD)
 

@@ -22,7 +22,7 @@ HUNG = ServerStatus(answered=False, errno=2013, error="Lost connection to MySQL 
 DONOR = WELL._replace(local_state=2, local_state_comment="Donor/Desynced")
 
 
-def judge(what, path, fresh=True):
+def answer(what, path, fresh=True):
     return role_answer(CHECK, what, path, fresh)
 
 
@@ -49,7 +49,7 @@ def asked(what, path="/", method="GET", now=100.5, keep_alive=False):
 
 
 def codes(status, draining=None):
-    return {path: judge(fact(status, draining), path)[0] for path in ("/", "/writer", "/reader", "/live")}
+    return {path: answer(fact(status, draining), path)[0] for path in ("/", "/writer", "/reader", "/live")}
 
 
 @pytest.mark.parametrize("status, wanted", [
@@ -70,7 +70,7 @@ def test_code_of_each_role(status, wanted):
 def test_a_drained_node_that_is_well_answers_404_and_one_that_is_not_503():
     assert {"/": 404, "/writer": 503, "/reader": 404, "/live": 200} == codes(WELL, "planned stop")
     assert {"/": 503, "/writer": 503, "/reader": 503, "/live": 503} == codes(HUNG, "planned stop")
-    assert "planned stop" in judge(fact(draining="planned stop"), "/")[1]
+    assert "planned stop" in answer(fact(draining="planned stop"), "/")[1]
 
 
 @pytest.mark.parametrize("path", sorted(set(ROLES) - {"/writer"}))
@@ -81,7 +81,7 @@ def test_an_old_fact_is_no_fact(path):
 
 def test_an_unknown_role_is_not_fit():
     """A mistyped path in HAProxy's configuration must not look like a healthy node."""
-    code, body = judge(fact(), "/nonsense")
+    code, body = answer(fact(), "/nonsense")
     assert code != 200
     assert "/writer" in body
 
@@ -103,14 +103,14 @@ def test_no_request_gets_its_code_and_the_end(status):
     assert not kept
 
 
-def test_invented_paths_do_not_fill_the_memory():
+def test_invented_paths_take_no_memory():
     responder = Responder(Still(fact()), clock=lambda: 100.0)
     for number in range(5000):
         responder.respond(Request("GET", "/%d" % number, False))
     assert len(responder._prepared) <= 1000
 
 
-def test_a_new_fact_is_seen_at_once():
+def test_a_new_fact_is_answered_at_once():
     poller = Still(fact())
     responder = Responder(poller, clock=lambda: 100.0)
     assert responder.respond(Request("GET", "/", False))[0].startswith(b"HTTP/1.1 200")
@@ -197,7 +197,7 @@ def observed_codes(*answers):
     return found
 
 
-def test_a_flicker_of_wsrep_ready_is_ignored_and_a_lasting_change_is_not():
+def test_a_flicker_of_wsrep_ready_is_ignored_and_a_change_that_stays_is_not():
     unready = WELL._replace(ready=False)
 
     assert ["synced", "synced"] == observed_codes(WELL, unready, WELL)

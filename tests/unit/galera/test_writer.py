@@ -140,7 +140,7 @@ def test_sentences_say_who_or_why_not():
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"writer": 3}', b'{"writer": {"state": 7}}', b"\xff"])
-def test_garbage_is_silence_or_a_word_that_lets_nobody_claim(body):
+def test_garbage_is_silence_or_an_answer_that_lets_nobody_claim(body):
     node = Node()
     node._answer = lambda word: Answer(200, body, node.now, False)
     assert not node.rounds(10)

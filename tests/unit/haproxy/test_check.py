@@ -193,7 +193,7 @@ STOPPING = captured("3.0").replace("\nStopping: 0\n", "\nStopping: 1\n")
     (TimeoutError(), True),
     ("half", True)])
 def test_a_reload_is_no_stop(second, stopping):
-    """Seen with 2.6 and 3.0: a connection that waited at the old process is answered by it after it was told to stop."""
+    """Seen with 2.6 and 3.0: a connection that waited at the old process is answered by it after its stop began."""
     state, _ = observed([STOPPING, second])
     assert (None, stopping) == (state.error, state.stopping)
 

@@ -54,7 +54,7 @@ def test_cells_are_those_of_the_csv_module(values):
 
 
 def test_bookkeeping_of_a_plan_serves_nobody():
-    """A node that is down is not told a second time as a backend of its own."""
+    """A node that is down is not reported a second time as a backend of its own."""
     table = "# pxname,svname,status\n" + "".join("%s,%s,%s\n" % row for row in (
         ("db", "FRONTEND", "OPEN"), ("db", "n1", "DOWN"), ("db", "n2", "UP"), ("db", "BACKEND", "UP"),
         ("db.n1", "n1", "DOWN"), ("db.n1", "BACKEND", "DOWN"), ("other.n1", "n1", "UP"), ("other.n1", "BACKEND", "UP")))

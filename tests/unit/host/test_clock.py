@@ -32,7 +32,7 @@ def test_poll_gives_up_at_the_deadline_with_the_last_answer():
     assert clock.elapsed == pytest.approx(5)
 
 
-def test_poll_gives_up_earlier_if_told_so_but_never_later():
+def test_poll_gives_up_earlier_with_up_to_but_never_later():
     clock = FakeClock()
     assert Deadline(clock, 5).poll(lambda: None, up_to=2) is None
     assert clock.elapsed == pytest.approx(2)

@@ -16,7 +16,7 @@ class Node:
         self.clock = fakes.FakeClock()
         self.processes = fakes.FakeProcesses(self.clock)
         self.context = fakes.context(processes=self.processes, clock=self.clock, seconds=60)
-        self.state_files = StateFiles("some", "one", str(tmp_path / "run"), str(tmp_path / "lasting"))
+        self.state_files = StateFiles("some", "one", str(tmp_path / "run"), str(tmp_path / "persistent"))
         self.parent = self.processes.add("daemon --serve", pid=500)
         self.child = self.processes.add("copier", pid=501, ppid=500, **how)
         daemon.record(self.context, self.state_files, self.parent, "/nonexistent", session=500)
@@ -38,15 +38,15 @@ class Node:
         return daemon.stop(self.context, self.all_processes, self.ask, "The daemon", budget)
 
 
-def test_a_child_that_outlives_its_parent_is_killed_too(tmp_path):
-    """It is below nobody any more and cannot be recognised: only the first look knows that it belongs to the daemon."""
+def test_a_child_that_its_parent_left_behind_is_killed_too(tmp_path):
+    """It is below nobody any more and cannot be recognised: only the first search finds it as one of the daemon."""
     node = Node(tmp_path)
 
     assert [] == node.stop(dies_of=(9,))
     assert (501, daemon.SIGKILL) in node.processes.signals
 
 
-def test_a_child_that_survives_everything_is_told(tmp_path):
+def test_a_child_that_survives_everything_is_reported(tmp_path):
     node = Node(tmp_path)
 
     left = node.stop(dies_of=(), budget=10)
@@ -79,7 +79,7 @@ def test_only_what_was_logged_since_the_launch_counts(tmp_path, text, found):
     assert daemon.new_log(node.state_files, str(log), 1000) == found
 
 
-def test_one_that_ends_at_once_is_not_noted(tmp_path):
+def test_one_that_ends_at_once_is_not_recorded(tmp_path):
     node = Node(tmp_path)
     node.state_files.forget(daemon.PROCESS_FILE)
 

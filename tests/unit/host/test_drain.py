@@ -61,7 +61,7 @@ def test_a_directory_that_others_can_write_does_not_count(tmp_path, spoil):
 
 
 @root
-def test_a_half_written_flag_is_not_seen(tmp_path):
+def test_a_half_written_flag_does_not_count(tmp_path):
     """set() was killed between its write and its rename."""
     where = str(tmp_path / "drain")
     drain.set("db", "x", where)

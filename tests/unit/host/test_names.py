@@ -33,11 +33,11 @@ def test_a_silent_name_server():
         told.set()
 
 
-@pytest.mark.parametrize("trouble, expected", [
+@pytest.mark.parametrize("error, expected", [
     (socket.gaierror(-2, "Name or service not known"), socket.gaierror), (UnicodeError("label too long"), Unresolved)])
-def test_what_a_name_server_says_is_passed_on(trouble, expected):
+def test_what_a_name_server_says_is_passed_on(error, expected):
     def resolve(*_):
-        raise trouble
+        raise error
 
     with pytest.raises(expected):
         lookup("n1.example", 4567, 30, resolve)

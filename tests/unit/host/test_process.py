@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes: found, told apart, signalled; the same answers from a real /proc and from one made up."""
+"""Processes: found, distinguished, signalled; the same answers from a real /proc and from one made up."""
 
 import os
 import signal
@@ -110,7 +110,7 @@ def test_garbage_is_no_process(proc, content):
     assert proc.processes.get(10) is None
 
 
-def test_a_process_that_cannot_be_looked_at_is_not_gone(proc, tmp_path):
+def test_a_process_that_may_not_be_inspected_is_not_gone(proc, tmp_path):
     """As when the machine has no file left to open: a stop that took it for gone would leave a second copy."""
     proc(10, stat(10))
     seen = proc.processes.get(10)
@@ -122,12 +122,12 @@ def test_a_process_that_cannot_be_looked_at_is_not_gone(proc, tmp_path):
         proc.processes.mentioning(["mysqld"])
 
 
-def test_a_kernel_thread_has_no_words(proc):
+def test_a_kernel_thread_has_no_arguments(proc):
     proc(10, stat(10), cmdline=b"")
     assert proc.processes.get(10).argv == ()
 
 
-def test_empty_words_are_kept(proc):
+def test_empty_arguments_are_kept(proc):
     proc(10, stat(10), cmdline=b"a\0\0b\0")
     assert proc.processes.get(10).argv == ("a", "", "b")
 

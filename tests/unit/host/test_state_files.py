@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that root writes and reads in directories that belong to a service: nobody leads it elsewhere. And how long
-something lasts, by a clock that nobody sets."""
+"""Files that root writes and reads in directories that belong to a service: no link leads it elsewhere. And how long
+something has been so, by the monotonic clock."""
 
 import os
 
@@ -40,7 +40,7 @@ def test_a_link_in_place_of_a_file_is_not_read(tmp_path):
     secret = tmp_path / "shadow"
     secret.write_text("root:x")
     os.symlink(secret, tmp_path / "gvwstate.dat")
-    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
 
     assert text(str(tmp_path), "gvwstate.dat") is None
     with pytest.raises(OSError):
@@ -54,8 +54,9 @@ def test_a_pipe_in_place_of_a_file_holds_nobody_up(tmp_path):
     assert "" == content(str(tmp_path / "gvwstate.dat"))
 
 
-def test_how_long_something_lasts_is_not_changed_by_who_sets_the_clock(tmp_path):
-    state_files, clock = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), fakes.FakeClock()
+def test_elapsed_does_not_depend_on_who_sets_the_clock(tmp_path):
+    clock = fakes.FakeClock()
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
 
     assert 0 == state_files.elapsed("waiting", clock)
     clock.step(3600)
@@ -67,8 +68,9 @@ def test_how_long_something_lasts_is_not_changed_by_who_sets_the_clock(tmp_path)
     assert 8 == state_files.elapsed("waiting", clock)
 
 
-def test_how_long_something_lasts_is_told_of_the_one_it_is_about(tmp_path):
-    state_files, clock = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting")), fakes.FakeClock()
+def test_elapsed_restarts_when_the_subject_changes(tmp_path):
+    clock = fakes.FakeClock()
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
     state_files.elapsed("outside", clock, pid=7)
     clock.sleep(9)
 
@@ -76,8 +78,8 @@ def test_how_long_something_lasts_is_told_of_the_one_it_is_about(tmp_path):
 
 
 @pytest.mark.parametrize("note", ["", "garbage", "since \0\0\0", "since 99999999999"])
-def test_a_note_of_another_boot_or_of_nonsense_begins_anew(tmp_path, note):
-    state_files, clock = StateFiles("galera", "db", str(tmp_path), str(tmp_path / "lasting")), fakes.FakeClock()
+def test_a_state_file_of_another_boot_or_of_nonsense_begins_anew(tmp_path, note):
+    state_files, clock = StateFiles("galera", "db", str(tmp_path), str(tmp_path / "persistent")), fakes.FakeClock()
     os.makedirs(state_files.run)
     with open(state_files.path("waiting"), "w", encoding="ascii") as file:
         file.write(note)

@@ -59,7 +59,7 @@ def test_processes_of_a_unit_by_its_group_and_without_one(tmp_path):
     assert "a.service" == units(tmp_path).of(5) and units(tmp_path).of(6) is None and units(tmp_path).of(99) is None
 
 
-def test_restarts_are_left_to_the_cluster_and_systemd_is_told_once(tmp_path):
+def test_restarts_are_left_to_the_cluster_and_systemd_reloads_once(tmp_path):
     put(tmp_path, "lib/systemd/system/a.service")
     commands = FakeCommands().expect("systemctl", "daemon-reload")
     found = units(tmp_path, commands)
@@ -71,7 +71,7 @@ def test_restarts_are_left_to_the_cluster_and_systemd_is_told_once(tmp_path):
     assert "Restart=no" in DROP_IN_TEXT
 
 
-def test_a_failed_reload_is_told(tmp_path):
+def test_a_failed_reload_is_reported(tmp_path):
     put(tmp_path, "lib/systemd/system/a.service")
     commands = FakeCommands().expect("systemctl", "daemon-reload", rc=1, err="Access denied\n")
     found = units(tmp_path, commands)

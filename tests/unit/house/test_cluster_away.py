@@ -35,11 +35,11 @@ def database(tmp_path, **more):
     context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1,n2", datadir=tmp_path / "data",
                             environ={"OCF_RESKEY_CRM_meta_interval": "5000"}, **more)
     away(context.commands)
-    return context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
+    return context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
 
 
 @pytest.mark.parametrize("state", [SYNCED, DONOR, JOINED, NONPRIMARY, STARTING, RECEIVING])
-def test_a_database_whose_state_cannot_be_told_goes_on(tmp_path, state):
+def test_a_database_whose_state_cannot_be_published_goes_on(tmp_path, state):
     context, state_files = database(tmp_path)
     process = context.processes.add("mariadbd", pid=os.getpid())
 
@@ -49,7 +49,7 @@ def test_a_database_whose_state_cannot_be_told_goes_on(tmp_path, state):
     assert ["Pacemaker does not run on this node"] == [text[:35] for _, text in context.log.lines]
 
 
-def test_an_instance_that_waits_for_its_turn_goes_on_waiting(tmp_path):
+def test_an_instance_that_may_not_start_yet_goes_on_waiting(tmp_path):
     context, state_files = database(tmp_path)
     state_files.write("started", {"at": 1})
 
@@ -114,14 +114,14 @@ def broker(tmp_path):
     layout = Layout("/bin/true", "rabbit@n1", str(tmp_path), str(tmp_path / "rabbit@n1"), str(tmp_path / "log"),
                     "rabbitmq",
                     "rabbitmq", str(tmp_path / "cookie"), "/nonexistent", 1, False, "3.10.8", str(tmp_path))
-    return context, StateFiles("rabbitmq", "mq", str(tmp_path / "run"), str(tmp_path / "lasting")), layout
+    return context, StateFiles("rabbitmq", "mq", str(tmp_path / "run"), str(tmp_path / "persistent")), layout
 
 
 @pytest.mark.parametrize("state, code", [
     (facts.RUNNING, codes.SUCCESS), (facts.STARTING, codes.SUCCESS), (facts.WAITING, codes.SUCCESS),
     (facts.PAUSED, codes.DEGRADED),
     (facts.PARTITIONED, codes.DEGRADED), (facts.DRAINING, codes.DEGRADED)])
-def test_a_broker_whose_state_cannot_be_told_goes_on(tmp_path, state, code):
+def test_a_broker_whose_state_cannot_be_published_goes_on(tmp_path, state, code):
     context, state_files, layout = broker(tmp_path)
     process = context.processes.add("/usr/bin/beam.smp -s rabbit boot")
 
@@ -131,7 +131,7 @@ def test_a_broker_whose_state_cannot_be_told_goes_on(tmp_path, state, code):
     assert any("The next monitor tries again" in text for _, text in context.log.lines)
 
 
-def test_a_broker_that_waits_for_its_turn_goes_on_waiting(tmp_path):
+def test_a_broker_that_may_not_start_yet_goes_on_waiting(tmp_path):
     from quorate.rabbitmq.actions.participant import Participant
     context, state_files, layout = broker(tmp_path)
 

@@ -73,7 +73,7 @@ def test_no_module_has_a_name_that_says_nothing():
 
 
 def test_library_can_be_parsed_by_the_oldest_python():
-    """3.9: no match statement, no parenthesised context managers, no `X | Y` at run time (which needs eyes)."""
+    """3.9: no match statement, no parenthesised context managers, no `X | Y` at run time (a reader finds those)."""
     for path in SOURCES:
         ast.parse(_read(path), path, feature_version=(3, 9))
 

@@ -78,7 +78,7 @@ def test_a_running_broker_is_known_again_after_an_upgrade():
         assert one["lines"] == {key: str(value) for key, value in layout.encode_layout(found).items()}
 
 
-def test_a_symptom_goes_on_lasting_after_an_upgrade():
+def test_the_timer_of_a_symptom_runs_on_over_an_upgrade():
     for one in RELEASED["openstack symptoms"]:
         assert one["lines"] and one["lines"] == timers.encode(timers.decode(one["lines"]))
 

@@ -20,29 +20,29 @@ from tests import fakes
 from tests.unit.galera.election.reports import alive, crashed, snapshot_of
 from tests.unit.rabbitmq.actions.nodes import Node, other
 
-WORD = Override("n2", "root", 1)
+OVERRIDE = Override("n2", "root", 1)
 
 
 class PublishedState:
-    """Keeps the word, and shows the reports of one look after the other."""
+    """Keeps the override, and shows the reports of one moment after the other."""
 
-    def __init__(self, *looks, word=WORD):
-        self.looks, self.word, self.done = list(looks), word, []
+    def __init__(self, *moments, override=OVERRIDE):
+        self.moments, self.ordered, self.done = list(moments), override, []
 
     def snapshot(self, *_, **__):
-        reports = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
-        return snapshot_of(*reports, me="n1", override=self.word)
+        reports = self.moments.pop(0) if len(self.moments) > 1 else self.moments[0]
+        return snapshot_of(*reports, me="n1", override=self.ordered)
 
-    def set_override(self, word):
-        self.word = word
+    def set_override(self, override):
+        self.ordered = override
 
     def __getattr__(self, name):
         return lambda *_, **__: self.done.append(name)
 
 
 class Participant:
-    def __init__(self, *looks, word=WORD):
-        self.published = PublishedState(*looks, word=word)
+    def __init__(self, *moments, override=OVERRIDE):
+        self.published = PublishedState(*moments, override=override)
         self.context = fakes.context(parameters=[])
         self.configured = ("n1", "n2", "n3")
 
@@ -55,7 +55,7 @@ def test_an_override_that_was_not_carried_out_ends_when_a_server_is_synced():
 
     offer_others(participant)
 
-    assert participant.published.word is None
+    assert participant.published.ordered is None
     assert "root" in participant.context.log.lines[0][1] and "n2" in participant.context.log.lines[0][1]
 
 
@@ -66,8 +66,8 @@ def test_a_server_that_joins_is_not_restarted_for_an_old_override(tmp_path):
     from quorate.host.process import Processes
     context = fakes.context(parameters=PARAMETERS, processes=Processes(), wsrep_cluster_address="gcomm://n1,n2,n3",
                             datadir=tmp_path)
-    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "lasting"))
-    published = PublishedState([alive("n2", SYNCED), alive("n1", STARTING)], word=WORD._replace(node="n1"))
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
+    published = PublishedState([alive("n2", SYNCED), alive("n1", STARTING)], word=OVERRIDE._replace(node="n1"))
     process = context.processes.get(os.getpid())
 
     outcome = monitor_startup(participant.Participant(context, state_files, published),
@@ -78,16 +78,16 @@ def test_a_server_that_joins_is_not_restarted_for_an_old_override(tmp_path):
 
 def test_an_override_is_removed_when_a_primary_component_formed_while_it_was_set():
     down = [crashed("n1", 5), crashed("n2", 5)]
-    participant = Participant(down, [alive("n3", SYNCED)] + down, word=None)
+    participant = Participant(down, [alive("n3", SYNCED)] + down, override=None)
 
     with pytest.raises(Refused) as refused:
         galera.set_override(participant, "n2", "n2")
 
-    assert participant.published.word is None and "apply" not in participant.published.done
+    assert participant.published.ordered is None and "apply" not in participant.published.done
     assert "runs by now, and n2 joins it" in str(refused.value)
 
 
-def test_a_word_to_boot_ends_when_a_broker_serves(tmp_path):
+def test_an_override_to_boot_ends_when_a_broker_serves(tmp_path):
     node = Node(tmp_path, [other("n2", facts.DOWN)], override=facts.Override("n2", "root", 1)).fill()
 
     serving.keep_record(node.participant, MqObservation(facts.RUNNING, None, None, "It runs."))
@@ -96,14 +96,14 @@ def test_a_word_to_boot_ends_when_a_broker_serves(tmp_path):
     assert any("root" in text and "n2" in text for _, text in node.context.log.lines)
 
 
-def test_a_word_to_boot_is_taken_back_when_a_broker_came_up_while_it_was_given(tmp_path):
+def test_an_override_to_boot_is_taken_back_when_a_broker_came_up_while_it_was_set(tmp_path):
     node = Node(tmp_path, [other("n2", facts.WAITING), other("n3", facts.DOWN)]).fill()
     node.participant.report(facts.WAITING)
     was = node.published.set_override
 
-    def set_override(word):
+    def set_override(override):
         node.published.others["n3"] = other("n3", facts.RUNNING)
-        was(word)
+        was(override)
 
     node.published.set_override = set_override
     with pytest.raises(Refused) as refused:

@@ -70,7 +70,7 @@ def test_each_listener_has_its_own_figures():
     assert ["| a | 1 of 2, 3.0 s |", "| b | 0 of 1, 3.5 s |"] == text.splitlines()[2:]
 
 
-def test_a_client_asks_what_it_is_told_and_knows_the_answer():
+def test_a_client_makes_the_given_request_and_recognises_the_answer():
     known = {"x": {"ask": [["GET /one", None, ["300"]], ["POST /two", "{}", ["201"]]], "token": "abc"}}
 
     assert (b"GET /one HTTP/1.1\r\nHost: front\r\nConnection: close\r\nX-Auth-Token: abc\r\n\r\n", ["300"]
@@ -105,7 +105,7 @@ def test_a_real_service_binds_the_address_of_its_node():
     assert "novncproxy_host = 10.1.2.13" in found["/etc/nova/nova.conf"][0]
 
 
-def test_a_token_is_remembered_by_everybody():
+def test_a_token_is_shared_by_all_requests():
     found = cache_tokens(dict(files(["n1"], "vip", "secret", "key"), **texts(["n1"], "vip", "secret", "10.1.2.13")))
     asking = {path for path, (text, _group) in found.items() if "[keystone_authtoken]" in text}
 

@@ -63,7 +63,7 @@ def test_the_prefix_is_the_one_that_pacemaker_names(capsys):
     assert capsys.readouterr().err == "reason=Why.\n"
 
 
-def test_by_hand_the_narration_is_shown_line_by_line(capsys):
+def test_run_by_an_operator_the_narration_is_shown_line_by_line(capsys):
     def handler(context):
         context.log.say("The process runs.")
         context.log.warning("It is old.")
@@ -99,7 +99,7 @@ def test_a_missing_value_is_6_and_names_the_parameter(capsys):
     assert "Parameter must is not set" in capsys.readouterr().err
 
 
-def test_all_invalid_values_are_told_and_the_first_is_the_reason(capsys):
+def test_all_invalid_values_are_named_and_the_first_is_the_reason(capsys):
     bad = {"OCF_RESKEY_port": "x", "OCF_RESKEY_wait": "soon"}
     assert run(lambda context: Outcome(0), "validate-all", PCMK_service="crm_resource", **bad) == 6
     lines = capsys.readouterr().err.splitlines()
@@ -149,7 +149,7 @@ def test_the_trace_of_an_unexpected_exception_is_in_the_log(tmp_path):
     assert "Traceback" in (tmp_path / "trace").read_text()
 
 
-def test_the_cluster_not_being_there_is_told_as_it_is(capsys):
+def test_a_cluster_that_does_not_run_is_reported_as_such(capsys):
     assert run(raiser(Unavailable("Pacemaker does not run here."))) == 1
     assert capsys.readouterr().err == "ocf-exit-reason:Pacemaker does not run here.\n"
 
@@ -232,7 +232,7 @@ def test_empty_environment():
     assert run_agent(agent(lambda context: Outcome(7)), ["sample", "monitor"], {}) == 7
 
 
-def test_validate_all_tells_of_parameters_that_do_nothing(capsys):
+def test_validate_all_warns_of_parameters_that_do_nothing(capsys):
     parameters = PARAMETERS + (Parameter("old", "string", None, "s", "l", deprecated=("wait",)),)
     environ = {"OCF_RESKEY_prot": "1", "OCF_RESKEY_old": "x", "OCF_RESKEY_crm_feature_set": "3.16.1",
                "OCF_RESKEY_trace_ra": "0", "OCF_RESKEY_CRM_meta_timeout": "20000"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an action is told about itself, from the environment that Pacemaker, its tools or a person give it."""
+"""What an action knows about itself, from the environment that Pacemaker, its tools or an operator give it."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_no_name_in_the_environment_is_none_and_never_the_name_of_the_machine():
     ({}, False, True),                               # a shell with stderr in a file, crmsh, ocf-tester
     ({META + "on_node": "n1"}, False, False),        # a cluster that does not tell its name
 ])
-def test_who_is_looking(environ, terminal, interactive):
+def test_who_runs_the_agent(environ, terminal, interactive):
     assert run_interactively(environ, terminal) is interactive
 
 

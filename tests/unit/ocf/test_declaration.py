@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading parameters: strict, typed, every problem told."""
+"""Reading parameters: strict, typed, every problem reported."""
 
 import pytest
 
@@ -91,7 +91,7 @@ def test_an_unset_and_an_empty_parameter_have_the_default():
     assert read_all((parameter(),), {})[0].p is None
 
 
-def test_every_problem_is_told_in_the_order_of_declaration_and_the_default_stands_in():
+def test_every_problem_is_reported_in_the_order_of_declaration_and_the_default_stands_in():
     declared = (
         Parameter("a", "integer", "3", "s", "l"),
         Parameter("b", "boolean", "true", "s", "l"),

@@ -67,7 +67,7 @@ def test_a_log_file_that_cannot_be_written_is_no_failure(lines, tmp_path):
     assert lines
 
 
-def test_by_hand_all_is_on_the_terminal_and_nothing_in_syslog(lines):
+def test_run_by_an_operator_all_is_on_the_terminal_and_nothing_in_syslog(lines):
     stream = io.StringIO()
     log = Log("t", {}, interactive=True, stream=stream)
     log.say("one")

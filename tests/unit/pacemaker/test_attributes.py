@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Node attributes: unset and unreachable are told apart, and nothing is written that cannot be read back."""
+"""Node attributes: unset and unreachable are different answers, and nothing is written that cannot be read back."""
 
 from hypothesis import given, strategies as st
 import pytest

@@ -51,7 +51,7 @@ def test_the_new_name_of_the_fencing_option():
     assert parse(STATUS.replace('stonith-enabled="true"', 'fencing-enabled="false"')).fencing is False
 
 
-def test_what_is_not_told_is_not_known():
+def test_what_is_not_in_the_answer_is_not_known():
     found = parse("<pacemaker-result><nodes/></pacemaker-result>")
     assert (found.nodes, found.services, found.quorate, found.fencing, found.maintenance) == ((), (), None, None, None)
 

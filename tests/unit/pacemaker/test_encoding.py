@@ -21,7 +21,7 @@ def decode(text):
     (Fact("n1", -1, False), "v1,n:n1,c:-1,s:0,end"),
     (Fact("a name, with blanks", None, True), "v1,s:1,end"),
 ])
-def test_what_is_unknown_or_cannot_be_told_is_left_out(fact, text):
+def test_what_is_unknown_or_cannot_be_written_is_left_out(fact, text):
     assert encoding.line(encoding.parts(FIELDS, fact), "end") == text
     assert decode(text) == {
         name: value for name, value in fact._asdict().items() if value is not None and value != "a name, with blanks"}

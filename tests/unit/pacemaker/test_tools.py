@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cluster's members and this node's own name: asked, told by the environment, or unavailable, and never guessed."""
+"""The cluster's members and this node's own name: asked, from the environment, or unavailable, never guessed."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_no_cluster_has_no_members(ask):
         ask(FakeCommands().expect("crm_node", ..., rc=102), deadline())
 
 
-def test_the_name_that_the_environment_tells_costs_no_question():
+def test_the_name_in_the_environment_costs_no_question():
     assert this_node(context(environ={ON_NODE: "n2"}, commands=FakeCommands())) == "n2"
 
 

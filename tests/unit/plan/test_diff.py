@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""quorate diff: each way in which a cluster can differ from its plan is named, with the command that mends it."""
+"""quorate diff: each way in which a cluster can differ from its plan is named, with the command that removes it."""
 
 import io
 from xml.etree import ElementTree
@@ -36,7 +36,7 @@ def test_no_difference():
     assert found(TEXT) == []
 
 
-@pytest.mark.parametrize("old, new, text, mend", [
+@pytest.mark.parametrize("old, new, text, command", [
     ('value="192.0.2.10"', 'value="192.0.2.99"', "ip of vip-internal is '192.0.2.99', the plan has '192.0.2.10'.",
      "pcs resource update vip-internal ip=192.0.2.10"),
     ('name="nic" value="eth0" />', 'name="nic" value="eth0" /><nvpair id="x" name="check_passwd" value="geheim" />',
@@ -86,24 +86,25 @@ def test_no_difference():
      'name="interleave" value="true" /><nvpair id="t" name="is-managed" value="false" />',
      "haproxy-clone is unmanaged.", "pcs resource manage haproxy-clone"),
 ])
-def test_a_difference_is_named_with_what_mends_it(old, new, text, mend):
-    assert found(changed((old, new))) == [(text, mend)]
+def test_a_difference_is_named_with_the_command_that_removes_it(old, new, text, command):
+    assert found(changed((old, new))) == [(text, command)]
 
 
 def test_another_agent():
-    text, mend = found(changed(('id="galera" class="ocf" type="galera" provider="quorate"',
+    text, command = found(changed(('id="galera" class="ocf" type="galera" provider="quorate"',
                                 'id="galera" class="ocf" type="galera" provider="heartbeat"')))[0]
     assert text == "galera is ocf:heartbeat:galera, the plan has ocf:quorate:galera."
-    assert mend.startswith("pcs resource delete galera; then pcs resource create galera ocf:quorate:galera ")
+    assert command.startswith("pcs resource delete galera; then pcs resource create galera ocf:quorate:galera ")
 
 
 def test_a_resource_that_is_missing():
     root = ElementTree.fromstring(TEXT)
     section = root.find("resources")
     section.remove(next(one for one in section if one.get("id") == "galera-clone"))
-    text, mend = found(ElementTree.tostring(root, encoding="unicode"))[0]
+    text, command = found(ElementTree.tostring(root, encoding="unicode"))[0]
     assert text == "galera (ocf:quorate:galera) is missing."
-    assert mend.startswith("pcs resource create galera ocf:quorate:galera wsrep_cluster_address=gcomm://n1,n2,n3 op start ")
+    assert command.startswith(
+        "pcs resource create galera ocf:quorate:galera wsrep_cluster_address=gcomm://n1,n2,n3 op start ")
 
 
 def test_a_clone_that_is_none_and_one_that_should_not_be():
@@ -115,9 +116,10 @@ def test_a_clone_that_is_none_and_one_that_should_not_be():
     heat = next(one for one in section if one.get("id") == "heat-engine")
     section.remove(heat)
     ElementTree.SubElement(section, "clone", id="heat-engine-clone").append(heat)
-    mends = dict(found(ElementTree.tostring(root, encoding="unicode")))
-    assert mends["memcached is not a clone, so it runs on one node only."] == "pcs resource clone memcached interleave=true"
-    assert mends["heat-engine is a clone, the plan has one instance in the whole cluster."] == (
+    commands = dict(found(ElementTree.tostring(root, encoding="unicode")))
+    assert commands["memcached is not a clone, so it runs on one node only."] == (
+        "pcs resource clone memcached interleave=true")
+    assert commands["heat-engine is a clone, the plan has one instance in the whole cluster."] == (
         "pcs resource unclone heat-engine")
 
 
@@ -125,9 +127,9 @@ def test_a_node_that_nobody_can_fence():
     root = ElementTree.fromstring(TEXT)
     section = root.find("resources")
     section.remove(next(one for one in section if one.get("id") == "fence-n3"))
-    text, mend = found(ElementTree.tostring(root, encoding="unicode"))[0]
+    text, command = found(ElementTree.tostring(root, encoding="unicode"))[0]
     assert text == "n3 cannot be fenced: fence-n3 is missing."
-    assert mend.startswith("pcs stonith create fence-n3 fence_ipmilan ip=203.0.113.13 ")
+    assert command.startswith("pcs stonith create fence-n3 fence_ipmilan ip=203.0.113.13 ")
 
 
 def test_a_device_of_another_name_that_covers_the_node_will_do():
@@ -144,7 +146,7 @@ def test_other_ids_are_compared_for_what_they_do():
     assert mine == ["pcs resource meta db-clone promoted-max=3"]
 
 
-def test_orders_in_sets_are_seen():
+def test_orders_in_sets_count():
     root = ElementTree.fromstring(TEXT)
     section = root.find("constraints")
     for one in [one for one in section if one.get("first") == "haproxy-clone"]:
@@ -179,7 +181,7 @@ def proxies(**changes):
 
 def test_haproxy():
     assert found(TEXT, proxies()) == []
-    assert [text for text, _mend in found(TEXT, proxies(glance_api=None, heat_api=["n1", "n3", "n9"]))] == [
+    assert [text for text, _command in found(TEXT, proxies(glance_api=None, heat_api=["n1", "n3", "n9"]))] == [
         "HAProxy on this node has no listener glance_api.", "HAProxy on this node has no server n2 behind heat_api.",
         "HAProxy on this node has n9 behind heat_api, the plan does not."]
 

@@ -162,7 +162,7 @@ def test_one_mistake_is_one_sentence(old, new, line, key, words):
                      or not name.startswith("services.galera_cluster")], found
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_lines():
+def test_all_mistakes_are_reported_at_once_in_the_order_of_lines():
     text = SMALL.replace('name = "cloud"', 'name = ""').replace('"192.0.2.10"', '"x"').replace('["controller"]', "[1]")
 
     assert [2, 8, 11, 15] == [line for line, _, _ in wrong(text)]

@@ -35,12 +35,12 @@ def test_nothing_is_removed_but_state_files(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=os.path.basename)
-def test_no_tool_is_told_to_reset(path):
+def test_no_tool_is_called_to_reset(path):
     words = [argument for _, arguments in calls(path) for argument in arguments]
     for forbidden in ("reset", "force_reset", "'rm'", "rm -", "join_cluster"):
         assert [word for word in words if forbidden in word and not word.startswith("self.")] == [], forbidden
 
 
-def test_all_modules_are_looked_at():
+def test_all_modules_are_examined():
     assert {"participant.py", "disk.py", "ctl.py", "published.py", "check.py"} <= {os.path.basename(path)
                                                                                    for path in SOURCES}

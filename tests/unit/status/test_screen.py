@@ -15,7 +15,7 @@ GOLDEN = os.path.join(ROOT, "tests", "golden", "status")
 
 
 @pytest.mark.parametrize("name", CAPTURED)
-def test_screen_is_the_one_that_was_looked_at(name):
+def test_screen_is_the_one_that_was_reviewed(name):
     """`QUORATE_GOLDEN=1 pytest` writes them anew; then read the difference."""
     one = observation(name)
     text = "\n".join(screen.lines(summarise(one), one)) + "\n"
@@ -34,6 +34,6 @@ def test_colours_change_nothing_but_colours():
     assert bare == screen.lines(summary, one)
 
 
-def test_a_low_terminal_is_told_what_it_does_not_show():
+def test_a_low_terminal_shows_how_many_lines_are_missing():
     assert screen.fit(["a", "b", "c", "d"], 3) == ["a", "b", "(2 more lines: quorate status)"]
     assert screen.fit(["a", "b"], 3) == ["a", "b"]

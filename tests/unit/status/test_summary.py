@@ -52,7 +52,7 @@ def test_degraded_shows_the_live_text_of_each_node():
     assert db.notes[0].startswith("n1 n2: Waiting for n3 (not in the cluster)")
 
 
-def test_degraded_that_is_over_is_remembered_and_does_not_count():
+def test_degraded_that_is_over_is_shown_as_past_and_does_not_count():
     """Pacemaker keeps the entry until somebody cleans up, also when the answer is 0 again."""
     summary = summary_of("afterwards")
     assert [one.level for one in summary.problems] == [PAST] and summary.headline == "all is well"

@@ -103,13 +103,13 @@ def test_words_become_options(words, expected):
     assert expected == {name: found.get(name) for name in expected}
 
 
-@pytest.mark.parametrize("words, complaint", [
+@pytest.mark.parametrize("words, error", [
     (["--nonsense"], "unknown option --nonsense"), (["-x"], "unknown option -x"),
     (["--socket"], "--socket needs a value"),
     (["--fast=yes"], "--fast takes no value"), (["a", "b"], "too many arguments"), (["--"], "unknown option --"),
 ])
-def test_words_that_nobody_understands(words, complaint):
-    with pytest.raises(Usage, match=complaint):
+def test_words_that_nobody_understands(words, error):
+    with pytest.raises(Usage, match=error):
         command.parse(PumpCheck, words)
 
 
@@ -130,24 +130,24 @@ def flags(tmp_path):
     (WELL, 0, "The pump moves water.\n"), (DRY, 1, "The pump runs dry.\n"), (GONE, 1, "Nobody listens.\n"),
     (BLIND, 3, "May not ask.\n"),
 ])
-def test_one_look_is_a_sentence_and_an_exit_code(capsys, flags, finds, code, said):
+def test_a_single_check_is_a_sentence_and_an_exit_code(capsys, flags, finds, code, said):
     assert (code, said, "") == run(capsys, finds, "--drain-directory", flags)
 
 
-def test_one_look_as_json_and_with_a_role(capsys, flags):
+def test_a_single_check_as_json_and_with_a_role(capsys, flags):
     _, said, _ = run(capsys, WELL, "--json", "--drain-directory", flags)
     assert {"ok": True, "fresh": True, "code": "pumping", "sentence": "The pump moves water.", "draining": None,
             "facts": {"level": 7, "parts": []}} == json.loads(said)
     assert 0 == run(capsys, DRY, "--role", "/live", "--drain-directory", flags)[0]
-    code, _, complaint = run(capsys, WELL, "--role", "/nonsense")
-    assert (2, True) == (code, "no role /nonsense" in complaint)
+    code, _, error = run(capsys, WELL, "--role", "/nonsense")
+    assert (2, True) == (code, "no role /nonsense" in error)
 
 
 def test_what_is_not_understood_ends_with_2_and_the_usage(capsys):
-    code, said, complaint = run(capsys, WELL, "--nonsense")
+    code, said, error = run(capsys, WELL, "--nonsense")
 
     assert (2, "") == (code, said)
-    assert complaint.startswith("pump-check: unknown option --nonsense\nusage: pump-check [OPTION...] PLACE")
+    assert error.startswith("pump-check: unknown option --nonsense\nusage: pump-check [OPTION...] PLACE")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root drains")

@@ -54,12 +54,12 @@ def test_two_requests_in_one_piece_are_taken_one_after_the_other():
 
 
 def fed(data, cuts):
-    """The first verdict when the bytes come in pieces."""
+    """The first result when the bytes come in pieces."""
     edges = sorted({min(cut, len(data)) for cut in cuts}) + [len(data)]
     for edge in edges:
-        verdict = parse(data[:edge])[0]
-        if verdict is not None:
-            return verdict
+        result = parse(data[:edge])[0]
+        if result is not None:
+            return result
     return None
 
 
@@ -78,10 +78,10 @@ def test_pieces_do_not_matter(data, cuts):
 
 @settings(print_blob=True, max_examples=400, deadline=None)
 @given(BYTES)
-def test_whatever_comes_there_is_a_verdict_and_progress(data):
-    verdict, taken = parse(data)
+def test_whatever_comes_there_is_a_result_and_progress(data):
+    result, taken = parse(data)
 
-    assert (verdict is None) == (taken == 0)
+    assert (result is None) == (taken == 0)
     assert taken <= len(data)
 
 

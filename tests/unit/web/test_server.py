@@ -114,7 +114,7 @@ def test_silent_and_half_requests_delay_nobody(running):
         one.close()
 
 
-def test_a_megabyte_is_refused_in_a_word(running):
+def test_a_megabyte_is_refused_with_a_short_answer(running):
     with running.connect() as one:
         try:
             one.sendall(b"GET /" + b"x" * 1000000)
@@ -128,7 +128,7 @@ def test_a_megabyte_is_refused_in_a_word(running):
     assert running.ask().endswith(BODY)
 
 
-def test_nonsense_is_told_so(running):
+def test_nonsense_is_answered_with_400(running):
     assert running.ask(b"\x16\x03\x01 hello\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 

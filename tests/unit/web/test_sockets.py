@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service manager is told, and never waited for."""
+"""The service manager is notified, and never waited for."""
 
 import socket
 import threading
@@ -40,6 +40,6 @@ def test_a_service_manager_that_is_busy_holds_up_no_answer(tmp_path):
         assert b"READY=1" == words[-1]
 
 
-def test_without_a_service_manager_nothing_is_told(tmp_path):
+def test_without_a_service_manager_nothing_is_notified(tmp_path):
     sockets.notify("READY=1", {})
     sockets.notify("READY=1", {"NOTIFY_SOCKET": str(tmp_path / "nobody")})

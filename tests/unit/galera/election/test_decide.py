@@ -319,7 +319,7 @@ def test_a_bootstrap_is_not_confirmed_before_the_ports_were_tried():
 
 # The override
 
-def test_the_operator_goes_on_without_one_and_is_told_what_it_costs():
+def test_the_operator_goes_on_without_one_and_reads_what_it_costs():
     decision = decide(snapshot_of(crashed("n1", 5), crashed("n2", 9), override=Override("n2", "root", 1, False)))
     assert (decision.action, decision.nodes) == (BOOTSTRAP, ("n2",))
     assert decision.reason == "n2 bootstraps as ordered by root; transactions that only n3 may hold are discarded."
@@ -367,7 +367,7 @@ def test_a_joiner_keeps_its_view_only_with_a_member_of_it_in_the_primary_compone
     assert keeps_view(together, "n2", decide(together))
 
 
-def test_a_joiner_comes_as_a_new_member_where_more_than_half_of_its_last_view_is_heard():
+def test_a_joiner_comes_as_a_new_member_where_more_than_half_of_its_last_view_is_reachable():
     """As its former self it would wait until the others have declared that one dead; but half of a view may have lost
     it."""
     snapshot = snapshot_of(alive("n1", SYNCED), alive("n2", SYNCED), crashed("n3", 5))

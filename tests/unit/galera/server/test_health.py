@@ -16,7 +16,7 @@ def silent(errno, text):
     return ServerStatus(answered=False, errno=errno, error=text)
 
 
-def judged(status, policy=Policy()):
+def classified(status, policy=Policy()):
     health = classify(status, policy)
     return health.code, health.ok
 
@@ -38,7 +38,7 @@ def judged(status, policy=Policy()):
 ])
 @pytest.mark.parametrize("policy", [LIBERAL, AUTO, STRICT])
 def test_states_that_no_policy_changes(change, code, policy):
-    assert (code, code == "synced") == judged(WELL._replace(**change), policy)
+    assert (code, code == "synced") == classified(WELL._replace(**change), policy)
 
 
 @pytest.mark.parametrize("change, code, auto", [
@@ -52,12 +52,12 @@ def test_states_that_no_policy_changes(change, code, policy):
 def test_donor_by_policy(change, code, auto):
     status = WELL._replace(local_state=2, local_state_comment="Donor/Desynced", **change)
 
-    assert [(code, True), (code, auto), (code, False)] == [judged(status, each) for each in (LIBERAL, AUTO, STRICT)]
+    assert [(code, True), (code, auto), (code, False)] == [classified(status, each) for each in (LIBERAL, AUTO, STRICT)]
 
 
 def test_read_only_by_policy():
-    assert ("synced", True) == judged(WELL._replace(read_only=True), LIBERAL)
-    assert ("read-only", False) == judged(WELL._replace(read_only=True), STRICT)
+    assert ("synced", True) == classified(WELL._replace(read_only=True), LIBERAL)
+    assert ("read-only", False) == classified(WELL._replace(read_only=True), STRICT)
 
 
 @pytest.mark.parametrize("errno, text, code", [

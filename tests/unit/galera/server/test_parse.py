@@ -32,7 +32,7 @@ def test_no_grastate_is_not_an_empty_one():
     "\0" * 200, GRASTATE % (U, 5, 0) + "\0\0", "uuid: nonsense\nseqno: 5\n", "uuid: %s\n" % U,
     "uuid: %s\nseqno: 1_000\n" % U,
     "uuid: %s\nseqno: -2\n" % U, "uuid: %s\nseqno:\n" % U, (GRASTATE % (U, 5, 0))[:40]])
-def test_garbage_in_grastate_is_told(text):
+def test_garbage_in_grastate_is_recognised(text):
     assert isinstance(parse.grastate(text), Garbage)
 
 

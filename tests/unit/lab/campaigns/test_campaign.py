@@ -95,7 +95,7 @@ def test_one_that_cannot_be_repaired_ends_it_with_a_report(play):
     assert code == 1 and "1 faults" in text
 
 
-def test_an_end_by_hand_is_no_mistake(play):
+def test_an_interruption_is_no_mistake(play):
     code, text, _one = play(10.0, KeyboardInterrupt())
     assert code == 0 and "| SIGKILL of all | 1 | 10.0 s" in text
 

@@ -21,8 +21,8 @@ def test_a_symptom_is_timed_from_its_first_observation_until_it_is_over(config, 
 
 
 def test_a_level_that_cannot_observe_a_symptom_keeps_its_timer(config, state_files):
-    """An outage that only the call sees lasts from the first call on, and the looks between ask the broker
-    themselves."""
+    """The timer of an outage that only the call finds begins with the first call; the monitors between two calls
+    ask the broker themselves."""
     found, sources = world("monitor", config, outage_tolerance="60"), FakeSources(broker=True)
     add_tree(found, config)
     away = (Reply("cinder-volume.ha@a", facts.UNREACHABLE, None, "no answer"),)

@@ -108,7 +108,7 @@ def test_the_next_path_is_asked_only_where_the_first_is_not_there(replies, code,
     assert paths == client.paths()
 
 
-def test_redirects_are_followed_at_home_only():
+def test_redirects_are_followed_to_the_same_host_and_port_only():
     home = Client(**{"": Reply(status=302, headers={"location": "/auth/login/?next=/"}),
                      "auth/login/?next=/": Reply(status=200, body=b"<!DOCTYPE html><html>")})
     assert "serving" == checked(home, target="horizon").health.code
@@ -158,13 +158,13 @@ def test_openrc_is_read_and_not_executed():
             "OS_PROJECT_NAME": "service"} == parse.openrc(OPENRC)
 
 
-@pytest.mark.parametrize("text, complaint", [
+@pytest.mark.parametrize("text, message", [
     ("", "OS_AUTH_URL is missing"), ("OS_AUTH_URL=keystone", "OS_AUTH_URL"),
     ("OS_AUTH_URL=http://k\nOS_USERNAME=a", "OS_PASSWORD"),
     ("OS_AUTH_URL=http://k\nOS_PASSWORD=a", "OS_USERNAME"), ("OS_AUTH_URL=http://k\nOS_PASSWORD=$(pass os)", "shell"),
     ("OS_AUTH_URL=http://k\nOS_PASSWORD=`pass`", "shell")])
-def test_openrc_that_cannot_be_used(text, complaint):
-    with pytest.raises(ValueError, match=complaint) as error:
+def test_openrc_that_cannot_be_used(text, message):
+    with pytest.raises(ValueError, match=message) as error:
         parse.openrc(text)
     assert SECRET not in str(error.value)
 
@@ -247,7 +247,7 @@ def test_keystone_that_gives_no_token_is_not_asked_each_time(secret):
 
 @pytest.mark.parametrize("reply, code", [(Reply(status=500), "error"), (Reply(status=401), "refused"),
                                          (Reply("timeout", "x"), "hung"), (Reply("refused"), "down")])
-def test_keystone_itself_is_judged_by_its_login(secret, reply, code):
+def test_keystone_itself_is_checked_by_its_login(secret, reply, code):
     client = Client(**{"v3/auth/tokens": reply, "healthcheck": OK})
     assert (code, False) == checked(client, target="keystone", credentials=str(secret)).health[:2]
 
@@ -314,7 +314,7 @@ def test_target(options, base, paths, deep):
     assert (base, paths, deep) == (found.base, list(found.paths), found.deep)
 
 
-@pytest.mark.parametrize("options, complaint", [
+@pytest.mark.parametrize("options, message", [
     ({}, "name a URL or one of: keystone"), ({"target": "swift"}, "no service called swift"),
     ({"target": "ftp://a/"}, "not an http"), ({"target": "http://"}, "not an http"),
     ({"target": "http://u:p@a/"}, "readable for every user"),
@@ -328,8 +328,8 @@ def test_target(options, base, paths, deep):
     ({"target": "http://a", "credentials": "a"}, "no request with a token"),
     ({"target": "heat", "token_file": "a"}, "id of a project"),
 ])
-def test_what_is_not_understood(options, complaint):
-    with pytest.raises(Usage, match=complaint):
+def test_what_is_not_understood(options, message):
+    with pytest.raises(Usage, match=message):
         ApiCheck(options)
 
 

@@ -237,7 +237,7 @@ def test_the_console_proxy(changes, durations, state, word):
     assert state == answer.state and word in answer.message
 
 
-def test_a_connection_of_the_proxy_that_outlives_it_is_failed():
+def test_a_connection_that_the_proxy_left_behind_is_failed():
     assert facts.FAILED == diagnosed(PROXY, settings=LISTENING, tree=Tree(None, (), (ONE,))).state
 
 

@@ -174,7 +174,7 @@ def test_keepalived_gives_all_nodes_one_priority_so_that_nothing_moves_back():
     (systemd, "two-endpoints", "compute1", "nothing to do"),
     (xinetd, "five-dedicated", "ctl1", "no database"),
 ])
-def test_a_node_for_which_there_is_nothing_is_told_so(module, example, node, words):
+def test_a_node_for_which_there_is_nothing_is_refused_with_a_reason(module, example, node, words):
     with pytest.raises(ValueError, match=words):
         module.render(plan_of(example), node)
 

@@ -78,7 +78,7 @@ class Node:
         self.commands = fakes.FakeCommands(self.clock)
         self.context = fakes.context("start", PARAMETERS, clock=self.clock, commands=self.commands, seconds=100,
                                      **dict({"user": ME}, **(parameters or {})))
-        self.state_files = StateFiles("rabbitmq", "mq", str(tmp_path / "run"), str(tmp_path / "lasting"))
+        self.state_files = StateFiles("rabbitmq", "mq", str(tmp_path / "run"), str(tmp_path / "persistent"))
         self.directory = tmp_path / "mnesia" / "rabbit@n1"
         (tmp_path / "cookie").write_text("secret")
         self.layout = layout.Layout("/bin/true", "rabbit@n1", str(tmp_path / "mnesia"), str(self.directory),

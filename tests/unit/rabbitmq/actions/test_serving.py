@@ -51,7 +51,7 @@ def test_queues_are_extended_to_a_node_that_lost_its_power_while_it_joined(tmp_p
     launch_as_decided(node.participant, node.participant.decide_and_publish())
     rebooted = Node(tmp_path).fill()
     rebooted.participant.state_files = StateFiles("rabbitmq", "mq", str(tmp_path / "run of the next boot"),
-                                                  str(tmp_path / "lasting"))
+                                                  str(tmp_path / "persistent"))
     for path in ("rabbitmq-queues", "/usr/sbin/rabbitmq-queues", "/usr/lib/rabbitmq/bin/rabbitmq-queues"):
         rebooted.commands.allow(path, ...)
 

@@ -24,7 +24,7 @@ class Node:
         self.context = fakes.context("stop", PARAMETERS, clock=self.clock, commands=self.commands,
                                      processes=self.processes,
                                      seconds=60, user=ME)
-        self.state_files = StateFiles("rabbitmq", "test", str(tmp_path / "run"), str(tmp_path / "lasting"))
+        self.state_files = StateFiles("rabbitmq", "test", str(tmp_path / "run"), str(tmp_path / "persistent"))
         self.broker = self.processes.add(BEAM, pid=400, **how)
         self.child = self.processes.add("erl_child_setup 1024", pid=401, ppid=400, **how)
         self.epmd = self.processes.add("/usr/bin/epmd -daemon", pid=402)

@@ -25,7 +25,7 @@ def test_api_that_is_not_there_silent_or_something_else(serve):
         assert word in found["error"] and set(found) == {"error"}
 
 
-def test_refused_credentials_are_told_without_them(serve):
+def test_refused_credentials_are_reported_without_them(serve):
     found = management.ask(Endpoint(management_port=serve(b"HTTP/1.1 401 Unauthorized\r\n\r\n{}"), user="bob",
                                     password="s3cret"), 0, 5)
 
