@@ -3,7 +3,7 @@
 
 import sys
 
-from quorate.cli.resources import contexts, plain, who
+from quorate.cli.resources import contexts, who
 from quorate.errors import Refused
 from quorate.galera import facts
 from quorate.galera.declaration import PARAMETERS
@@ -23,13 +23,14 @@ def views(resource=None):
     """(name, agent, lines, data) of each Galera resource, for `quorate explain`."""
     from quorate.galera.election.decide import decide
     from quorate.galera.explain import screen
+    from quorate.web.check import as_data
     found = []
     for participant in participants(resource):
         snapshot = participant.snapshot(listen=True)
         decision, now, name = decide(snapshot), participant.context.clock.now(), participant.context.instance
         data = {"resource": name, "generation": snapshot.generation, "members": sorted(snapshot.members),
                 "configured": list(snapshot.configured), "decision": dict(decision._asdict()), "time": int(now),
-                "reports": {node: plain(report) for node, report in snapshot.reports.items()}}
+                "reports": {node: as_data(report) for node, report in snapshot.reports.items()}}
         found.append((name, AGENT, screen(snapshot, decision, now), data))
     return found
 

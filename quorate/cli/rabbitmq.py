@@ -3,7 +3,7 @@
 
 import sys
 
-from quorate.cli.resources import contexts, plain, who
+from quorate.cli.resources import contexts, who
 from quorate.errors import Refused
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.declaration import PARAMETERS
@@ -32,15 +32,16 @@ def one(resource):
 def views(resource=None):
     """(name, agent, lines, data) of each RabbitMQ resource, for `quorate explain`."""
     from quorate.rabbitmq.explain import conclusion, screen
+    from quorate.web.check import as_data
     found = []
     for participant in participants(resource):
         snapshot = participant.with_unreachable(participant.published.snapshot())
         now, name = participant.context.clock.now(), participant.context.instance
         data = {"resource": name, "time": int(now), "generation": snapshot.generation, "founder": snapshot.founder,
                 "members": sorted(snapshot.members), "nodes": sorted(snapshot.nodes),
-                "decisions": {node: plain(participant.with_data_root(decision))
+                "decisions": {node: as_data(participant.with_data_root(decision))
                               for node, decision in conclusion(snapshot)},
-                "reports": {node: plain(report) for node, report in snapshot.reports.items()}}
+                "reports": {node: as_data(report) for node, report in snapshot.reports.items()}}
         lines = screen(snapshot, now, participant.published.statuses(), participant.data_root())
         found.append((name, AGENT, lines, data))
     return found

@@ -36,18 +36,9 @@ def contexts(agent, parameters, resource=None):
             raise Refused("%s: %s" % (one.id, problems[0]))
         # Commands and log are as when an operator runs the agent itself.
         log = Log("quorate", environ, interactive=True, narrate=False)
-        result.append(Context(values, "explain", environ, log, commands, Processes(), clock, deadline,
-                              interactive=True))
+        result.append(Context(parameters=values, action="explain", environ=environ, log=log, commands=commands,
+                              processes=Processes(), clock=clock, deadline=deadline, interactive=True))
     return result
-
-
-def plain(value):
-    """A value of facts in the form that JSON has; unknown is null."""
-    if isinstance(value, frozenset):
-        return sorted(value)
-    if hasattr(value, "_asdict"):
-        return {key: plain(item) for key, item in value._asdict().items()}
-    return value
 
 
 def who():

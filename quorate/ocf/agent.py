@@ -82,8 +82,10 @@ def _perform(agent, name, environ, log):
         for warning in advice(agent, environ):
             log.warning(warning)
     context = Context(
-        values, name, environ, log, Commands(environ, log.debug if log.tracer else None), Processes(), clock,
-        Deadline(clock, action_seconds(environ.get("OCF_RESKEY_CRM_meta_timeout"))), log.interactive)
+        parameters=values, action=name, environ=environ, log=log,
+        commands=Commands(environ, log.debug if log.tracer else None), processes=Processes(), clock=clock,
+        deadline=Deadline(clock, action_seconds(environ.get("OCF_RESKEY_CRM_meta_timeout"))),
+        interactive=log.interactive)
     if name != "monitor":
         _end_on_sigterm()
     handler = agent.handlers.get(name)
@@ -134,7 +136,8 @@ def _log(agent, name, environ):
         echo = tracer is not on_stderr
     # pcs shows the stderr of validate-all to the administrator as it is: it gets problems only, no narration.
     narrate = interactive and (terminal or name != "validate-all")
-    return Log("%s(%s)" % (agent.name, instance(environ)), environ, interactive, narrate, None, secrets, tracer, echo)
+    return Log("%s(%s)" % (agent.name, instance(environ)), environ, interactive=interactive, narrate=narrate,
+               secrets=secrets, tracer=tracer, echo=echo)
 
 
 def _is_terminal(stream):

@@ -35,8 +35,7 @@ class Log:
     """
 
     def __init__(self, tag="quorate", environ=None, interactive=False, narrate=None, stream=None, secrets=(),
-                 tracer=None,
-                 echo=True):
+                 tracer=None, echo=True):
         self.interactive = interactive
         self.secrets = tuple(secrets)
         self.tracer = tracer

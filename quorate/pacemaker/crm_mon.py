@@ -109,13 +109,15 @@ def parse(text):
     options = _attributes(root, "summary/cluster_options")
     dc = _attributes(root, "summary/current_dc")
     return Cluster(
-        tuple(_node(one) for one in root.findall("nodes/node")), _services(root.find("resources")),
-        tuple(_failure(one) for one in root.findall("failures/failure")), _node_attributes(root), _latest(root),
-        tuple(_fencings(root)), _flag(dc.get("with_quorum")),
-        _flag(options.get("fencing-enabled", options.get("stonith-enabled"))),  # the new name came with 3.0.2
-        _flag(options.get("maintenance-mode")), _flag(options.get("stop-all-resources")),
-        dc.get("name") if dc.get("present") != "false" else None, one_line(dc.get("version")),
-        one_line(_attributes(root, "summary/last_update").get("time")))
+        nodes=tuple(_node(one) for one in root.findall("nodes/node")),
+        services=_services(root.find("resources")),
+        failures=tuple(_failure(one) for one in root.findall("failures/failure")),
+        attributes=_node_attributes(root), latest=_latest(root), fencings=tuple(_fencings(root)),
+        quorate=_flag(dc.get("with_quorum")),
+        fencing=_flag(options.get("fencing-enabled", options.get("stonith-enabled"))),  # the new name came with 3.0.2
+        maintenance=_flag(options.get("maintenance-mode")), stop_all=_flag(options.get("stop-all-resources")),
+        dc=dc.get("name") if dc.get("present") != "false" else None, version=one_line(dc.get("version")),
+        updated=one_line(_attributes(root, "summary/last_update").get("time")))
 
 
 def confirmed_off(fencing, nodes):

@@ -57,7 +57,7 @@ def read(fields, found):
     return {field: from_text(found[key]) for key, field, _, from_text in fields if key in found}
 
 
-def plain(text):
+def underscored(text):
     """The text with '_' for each letter that would have to be quoted."""
     return "".join(letter if letter in PLAIN else "_" for letter in text)
 

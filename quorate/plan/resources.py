@@ -112,10 +112,12 @@ def wanted(plan):
     roles = sorted({one.role for one in locations if one.role}, key=facts.ROLES.index)
     attributes = tuple((one.name, ROLE_ATTRIBUTE % role) for role in roles for one in plan.cluster_nodes
                        if role in one.roles)
-    return Wanted(nodes, attributes, (("stonith-enabled", "true"),), STICKINESS, resources, fencing,
-                  tuple(one.name for one in plan.cluster_nodes if not one.fence), tuple(_colocations(resources)),
-                  tuple(_orders(plan, resources)),
-                  locations + tuple(Location(one.id, None, one.nodes, (), "A node does not fence itself.")
+    return Wanted(
+        nodes=nodes, attributes=attributes, properties=(("stonith-enabled", "true"),), stickiness=STICKINESS,
+        resources=resources, fencing=fencing,
+        unfenced=tuple(one.name for one in plan.cluster_nodes if not one.fence),
+        colocations=tuple(_colocations(resources)), orders=tuple(_orders(plan, resources)),
+        locations=locations + tuple(Location(one.id, None, one.nodes, (), "A node does not fence itself.")
                                     for one in fencing))
 
 

@@ -26,8 +26,9 @@ def plan_of(values, problems, meant=()):
     vips = _vips(values["vips"], networks, vip_manager, problems)
     nodes = _nodes(values["nodes"], networks, management, problems)
     _addresses_once(vips, nodes, networks, problems)
-    plan = Plan(head.get("name", ""), vip_manager, head.get("system", "debian"), head.get("pacemaker", "2.1"),
-                management, networks, vips, nodes, ())
+    plan = Plan(name=head.get("name", ""), vip_manager=vip_manager, system=head.get("system", "debian"),
+                pacemaker=head.get("pacemaker", "2.1"), management=management, networks=networks, vips=vips,
+                nodes=nodes, services=())
     if nodes and not problems.under("nodes"):
         _front(plan, problems)
     services = find_services(values["services"], plan, head.get("balance", "source"), problems)

@@ -18,12 +18,13 @@ def _service(kind, entry, plan, balance, problems):
     port = entry.get("port", kind.port)
     backend_port = entry.get("backend_port", port)
     return Service(
-        kind.name, _placed(kind, entry, plan, path, problems), port, backend_port,
-        entry.get("endpoints", kind.endpoints), entry.get("balance", balance) if kind.spread == BALANCED else None,
-        entry.get("check_path", kind.check.path) if kind.check else None,
-        kind.check.port if kind.check else None, entry.get("tls", True) and kind.mode == "http",
-        entry.get("writer", "stick-table") if kind.spread == WRITER else None, entry.get("options", {}),
-        entry.get("check_host"))
+        name=kind.name, nodes=_placed(kind, entry, plan, path, problems), port=port, backend_port=backend_port,
+        endpoints=entry.get("endpoints", kind.endpoints),
+        balance=entry.get("balance", balance) if kind.spread == BALANCED else None,
+        check_path=entry.get("check_path", kind.check.path) if kind.check else None,
+        check_port=kind.check.port if kind.check else None, tls=entry.get("tls", True) and kind.mode == "http",
+        writer=entry.get("writer", "stick-table") if kind.spread == WRITER else None,
+        options=entry.get("options", {}), check_host=entry.get("check_host"))
 
 
 def _useless(kind, entry, path, problems):

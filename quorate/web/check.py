@@ -127,7 +127,7 @@ class Check:
 
     def known(self, fact):
         """All that is known, as a dict for JSON: keys beside fresh, ok, code, sentence, draining. Pure."""
-        return {"facts": plain(fact.status)}
+        return {"facts": as_data(fact.status)}
 
 
 def role_answer(check, fact, path, fresh=True):
@@ -160,14 +160,14 @@ def age(seconds):
     return "a second" if whole == 1 else "%d seconds" % whole
 
 
-def plain(value):
-    """A value with its NamedTuples as dicts, all the way down."""
+def as_data(value):
+    """A value of facts in the form that JSON has: NamedTuples as dicts, sets as sorted lists, all the way down."""
     if hasattr(value, "_asdict"):
-        return {name: plain(each) for name, each in value._asdict().items()}
+        return {name: as_data(each) for name, each in value._asdict().items()}
     if isinstance(value, dict):
-        return {str(name): plain(each) for name, each in value.items()}
+        return {str(name): as_data(each) for name, each in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(each) for each in (sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)]
+        return [as_data(each) for each in (sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)]
     return value
 
 

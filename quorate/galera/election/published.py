@@ -81,7 +81,7 @@ def decode_report(node, text):
 
 def encode_override(override):
     """The text of an Override for an attribute. Characters of `by` that an attribute cannot hold become '_'."""
-    return encoding.line(("node:" + override.node, "by:" + encoding.plain(override.by or ""),
+    return encoding.line(("node:" + override.node, "by:" + encoding.underscored(override.by or ""),
                           "at:" + whole(override.at or 0), "f:" + bit(override.forced)))
 
 
@@ -120,8 +120,10 @@ class PublishedState(published.PublishedState):
                 known[one.my_uuid] = one.node
         two = self._context.parameters.two_node_mode
         return facts.Snapshot(
-            this_node(self._context), configured, reports, present, self.generation(), known, two,
-            self._confirmed_off(present) & set(configured) if two else frozenset(), self.override(), listening)
+            me=this_node(self._context), configured=configured, reports=reports, members=present,
+            generation=self.generation(), names=known, two_node=two,
+            lost_confirmed=self._confirmed_off(present) & set(configured) if two else frozenset(),
+            override=self.override(), listening=listening)
 
     def _confirmed_off(self, present):
         from quorate.pacemaker import crm_mon

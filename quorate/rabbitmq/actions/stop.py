@@ -26,7 +26,7 @@ def stop(context):
 def stop_instance(context, state_files):
     """Stop the broker of the instance that has these state files. The Outcome."""
     nodename = known_nodename(context, state_files)
-    state = hand_over(context, state_files, nodename)
+    state = prepare_others(context, state_files, nodename)
     left = process.stop(context, state_files, nodename, max(2.0, context.deadline.left() - 2),
                         skip_grace=state in (facts.STARTING, facts.WAITING, facts.HUNG))
     drain.clear(context.instance, DRAIN)
@@ -50,8 +50,9 @@ def known_nodename(context, state_files):
         return layout.nodename(context.parameters.nodename or "rabbit", {})
 
 
-def hand_over(context, state_files, nodename):
-    """Let other nodes take over from a running broker. Returns the broker's state before."""
+def prepare_others(context, state_files, nodename):
+    """Publish the stop of a running broker, wait while it would cost a quorum, and drain the node. Returns the broker's
+    state before."""
     state = facts.UNKNOWN
     try:
         running = process.find(context, state_files, nodename)
@@ -60,13 +61,13 @@ def hand_over(context, state_files, nodename):
         found = layout.decode_layout(state_files.read("layout")) or layout.find_layout(context)
         state = facts.HUNG if running.state in "Tt" else observe.observe(context, state_files, found).state
         if state == facts.RUNNING:
-            _hand_over(context, Participant(context, state_files, layout=found))
+            _prepare_others(context, Participant(context, state_files, layout=found))
     except Exception as error:  # whatever it is: the stop goes on
         context.log.warning("Not drained: %s" % error)
     return state
 
 
-def _hand_over(context, participant):
+def _prepare_others(context, participant):
     participant.report(facts.STOPPING)
     critical, alone = stop_impact(participant.published.snapshot())
     if alone:

@@ -70,7 +70,7 @@ def decode_report(node, text):
 
 def encode_override(override):
     """The Override as text."""
-    return encoding.line(("node:" + override.node, "by:" + (encoding.plain(override.by or "") or "somebody"),
+    return encoding.line(("node:" + override.node, "by:" + (encoding.underscored(override.by or "") or "somebody"),
                           "at:" + whole(override.at or 0), "forced:" + bit(override.forced)), _END)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from quorate.health import Health
 from quorate.web import respond
-from quorate.web.check import Check, Fact, role_answer, plain
+from quorate.web.check import Check, Fact, as_data, role_answer
 from quorate.web.request import Request
 
 CODES = st.sampled_from(["serving", "degraded", "down", "hung", "unknown", "refused", "maintenance", "error"])
@@ -69,4 +69,4 @@ def test_agent_line_is_one_line_that_agrees_with_the_answer(fact):
                     | st.builds(Health, inner, inner, inner), max_leaves=8))
 def test_whatever_is_known_becomes_json(value):
     import json
-    assert json.loads(json.dumps(plain(value))) is not None or value is None
+    assert json.loads(json.dumps(as_data(value))) is not None or value is None

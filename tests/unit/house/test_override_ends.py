@@ -67,7 +67,7 @@ def test_a_server_that_joins_is_not_restarted_for_an_old_override(tmp_path):
     context = fakes.context(parameters=PARAMETERS, processes=Processes(), wsrep_cluster_address="gcomm://n1,n2,n3",
                             datadir=tmp_path)
     state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
-    published = PublishedState([alive("n2", SYNCED), alive("n1", STARTING)], word=OVERRIDE._replace(node="n1"))
+    published = PublishedState([alive("n2", SYNCED), alive("n1", STARTING)], override=OVERRIDE._replace(node="n1"))
     process = context.processes.get(os.getpid())
 
     outcome = monitor_startup(participant.Participant(context, state_files, published),

@@ -13,7 +13,7 @@ from quorate.errors import Usage
 from quorate.health import Health
 from quorate.host import drain
 from quorate.web import check, command, respond
-from quorate.web.check import NOTHING_YET, Check, Fact, role_answer, plain
+from quorate.web.check import NOTHING_YET, Check, Fact, as_data, role_answer
 from quorate.web.poller import Poller
 from quorate.web.request import Request
 
@@ -211,7 +211,7 @@ def test_status_is_never_an_old_answer():
 
 
 def test_facts_within_facts_are_objects_in_json():
-    assert {"level": 1, "parts": [{"level": 2, "parts": []}, ["a", "b"]]} == plain(State(1, (State(2), {"b", "a"})))
+    assert {"level": 1, "parts": [{"level": 2, "parts": []}, ["a", "b"]]} == as_data(State(1, (State(2), {"b", "a"})))
 
 
 def test_manual_page_comes_from_the_declaration():
