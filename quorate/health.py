@@ -5,7 +5,7 @@ from collections import namedtuple
 
 
 class Health(namedtuple("Health", "code ok sentence")):
-    """code: one of the service's own words (down: it does not run; hung: no answer in time; refused: it refused our
+    """code: one of the service's own codes (down: it does not run; hung: no answer in time; refused: it refused our
     credentials; maintenance: by the operator; unknown: it could not be asked, which is not a no). ok: clients may come.
     sentence: for the operator, what is wrong and what to type."""
 

@@ -108,10 +108,10 @@ def synopsis(text):
     return tuple(line.partition("  ")[0] for line in words if line.startswith(name))
 
 
-def terms(usage):
+def terms(page):
     """The rest of a usage text, a tuple of (term, text). A term is indented by at most two blanks."""
     found = []
-    for line in usage.partition("\n\n")[2].splitlines():
+    for line in page.partition("\n\n")[2].splitlines():
         if line.strip() and len(line) - len(line.lstrip()) <= 2:
             term, _, text = line.strip().partition("  ")
             found.append([term, text.strip()])

@@ -200,6 +200,6 @@ def _failure(done):
         return "no answer in %.0f s." % SECONDS
     if done.rc == 127:
         return "pcs is not installed; install the package pcs."
-    lines = [line for line in (done.err.strip() or done.out.strip()).splitlines() if "Error: Errors have" not in line]
-    errors = [line for line in lines if line.startswith("Error")] or lines[-1:]
+    lines = [one for one in (done.err.strip() or done.out.strip()).splitlines() if "Error: Errors have" not in one]
+    errors = [one for one in lines if one.startswith("Error")] or lines[-1:]
     return errors[0] if errors else "it ended with code %s." % done.rc

@@ -14,30 +14,30 @@ WHOLE_ROLE = {"ocf:quorate:galera": "Promoted",
 WAITING = ("wait", "refuse")  # decisions after which another node or the operator has to act
 
 
-def main(words, out=None, observe=None, clock=None, environ=None):
+def main(words, out=None, ask=None, clock=None, environ=None):
     """Run `quorate status WORDS`. Returns the exit code: 0 all is well, 1 something is not, 2 could not ask. Raises
     Usage.
 
-    out, observe (function that gives an Observation), clock and environ: for tests.
+    out, ask (function that gives an Observation), clock and environ: for tests.
     """
     out, environ = out or sys.stdout, os.environ if environ is None else environ
     unknown = [word for word in words if word not in ("--watch", "--json")]
     if unknown or len(set(words)) == 2:
         raise Usage("not understood: quorate status %s" % " ".join(words))
-    observe = observe or observe_here
+    ask = ask or observe_here
     if "--watch" in words and out.isatty():
         if clock is None:
             from quorate.host.clock import Clock
             clock = Clock()
-        return _watch(out, observe, clock, environ)
-    return _once(out, observe, environ, "--json" in words)
+        return _watch(out, ask, clock, environ)
+    return _once(out, ask, environ, "--json" in words)
 
 
-def _once(out, observe, environ, as_json):
+def _once(out, ask, environ, as_json):
     from quorate.pacemaker.tools import Unavailable
     from quorate.status.summary import exit_code, summarise
     try:
-        observed = observe()
+        observed = ask()
     except Unavailable as error:
         sys.stderr.write("quorate: %s\n" % error.reason)
         return 2
@@ -51,7 +51,7 @@ def _once(out, observe, environ, as_json):
     return exit_code(summary)
 
 
-def _watch(out, observe, clock, environ):
+def _watch(out, ask, clock, environ):
     """Redraw until Ctrl-C. Where the cluster cannot be asked, the screen says so."""
     from quorate.pacemaker.tools import Unavailable
     from quorate.status.screen import fit, paragraph
@@ -61,7 +61,7 @@ def _watch(out, observe, clock, environ):
         out.write(HOME + CLEAR_BELOW)
         while True:
             try:
-                observed = observe()
+                observed = ask()
                 summary = summarise(observed)
                 screen, code = _screen(out, summary, observed, environ), exit_code(summary)
             except Unavailable as error:
@@ -90,10 +90,10 @@ def _size(out):
     if not out.isatty():
         return 80, 1000
     try:
-        columns, lines = os.get_terminal_size(out.fileno())
+        columns, rows = os.get_terminal_size(out.fileno())
     except (OSError, ValueError):
-        columns, lines = 80, 24
-    return columns or 80, lines or 24
+        columns, rows = 80, 24
+    return columns or 80, rows or 24
 
 
 def observe_here():

@@ -2,7 +2,7 @@
 """Where this machine has the server and its files: MariaDB or Percona, Debian or Red Hat.
 
 The server itself is asked (`mariadbd --verbose --help`), so its option files, their includes and its version's
-defaults are read by the program that will use them, and an error in them is reported in its own words.
+defaults are read by the program that will use them, and an error in them is reported as the server words it.
 """
 
 import os

@@ -112,7 +112,7 @@ def launch_as_decided(participant, decision):
 
 def _prepare_join(participant, decision):
     """The arguments with which a broker without data joins the cluster before it listens to clients: they configure
-    RabbitMQ's own peer discovery, which looks at other nodes only while it has no data."""
+    RabbitMQ's own peer discovery, which asks other nodes only while it has no data."""
     nodename = participant.layout.nodename
     if decision.forget:
         # The cluster knows this node with data that are gone. As a member of quorum queues it would vote on what it
