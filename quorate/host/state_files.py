@@ -23,12 +23,15 @@ PERSISTENT = "/var/lib/quorate"
 class StateFiles:
     """State files of one resource on this node. kind: the agent's name, so that resources of two agents share no file.
 
-    run, persistent: the directories, in /run and in /var/lib.
+    run, persistent: the directories, in /run and in /var/lib. log: where it is given, a file that cannot be written (a
+    full disk, one that the kernel has made read-only) is a warning there and no error: a service that is well must not
+    fail for it, and a stop has to stop.
     """
 
-    __slots__ = ("run", "persistent")
+    __slots__ = ("run", "persistent", "log")
 
-    def __init__(self, kind, instance, run=RUN, persistent=PERSISTENT):
+    def __init__(self, kind, instance, run=RUN, persistent=PERSISTENT, log=None):
+        self.log = log
         name = kind + "-" + "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in instance)
         self.run = os.path.join(run, name)
         self.persistent = os.path.join(persistent, name)
@@ -46,12 +49,18 @@ class StateFiles:
         except OSError:
             return {}
 
-    def write(self, name, values, persistent=False):
-        """Write a state file: a dict of str to str or number."""
-        directory = self.persistent if persistent else self.run
-        os.makedirs(directory, 0o755, exist_ok=True)
+    def write(self, name, values, persistent=False, required=False):
+        """Write a state file: a dict of str to str or number. Raises OSError where there is no log, and where it is
+        required: nothing may be launched without this file."""
+        path = os.path.join(self.persistent if persistent else self.run, name)
         text = "".join("%s %s\n" % item for item in sorted(values.items()))
-        replace(os.path.join(directory, name), text)
+        try:
+            os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+            replace(path, text)
+        except OSError as error:
+            if self.log is None or required:
+                raise
+            self.log.warning("%s cannot be written: %s. The agent goes on without it." % (path, error.strerror))
 
     def number(self, name, key):
         """A number of a state file in /run, None when it is not there."""

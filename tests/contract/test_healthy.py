@@ -29,7 +29,7 @@ AGENT = """
 import json, sys
 sys.path.insert(0, {root!r})
 from quorate.host.state_files import StateFiles
-StateFiles.__init__.__defaults__ = ({run!r}, {persistent!r})
+StateFiles.__init__.__defaults__ = ({run!r}, {persistent!r}, None)
 {stub}
 from quorate.{service}.agent import main
 sys.argv = [{name!r}, "monitor"]

@@ -16,7 +16,7 @@ TOLERATED_UNKNOWN = 3  # monitors in a row that could not find out the state; th
 
 def monitor(context):
     """Observe this node's server. The Outcome of the action."""
-    state_files = StateFiles("galera", context.instance)
+    state_files = StateFiles("galera", context.instance, log=context.log)
     observed = observe.observe(context, state_files)
     context.log.say("%s State: %s." % (observed.sentence, observed.state))
     return outcome_of(context, state_files, observed)

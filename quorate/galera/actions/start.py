@@ -129,7 +129,11 @@ def _set_aside(participant, own, decision, snapshot, layout):
         if removed and os.path.exists(path):
             participant.context.log.info("%s is moved to %s before this node joins."
                                          % (path, participant.state_files.persistent))
-            participant.state_files.keep(path)
+            try:
+                participant.state_files.keep(path)
+            except OSError as error:
+                raise Failed(codes.ERR_GENERIC, "%s cannot be copied to %s (%s), so no server is launched." % (
+                    path, participant.state_files.persistent, error.strerror)) from None
             os.unlink(path)
     return full
 

@@ -18,7 +18,7 @@ HAPROXY_INTERVAL = 1.2  # seconds; `check inter 1s` and a margin: after that eve
 
 def stop(context):
     """Stop everything that works on the data directory, and prove it. Needs no cluster, no password, no software."""
-    state_files = StateFiles("galera", context.instance)
+    state_files = StateFiles("galera", context.instance, log=context.log)
     failed = _stop_server(context, state_files, reserve=2)
     if failed:
         return failed
@@ -38,7 +38,7 @@ def demote(context):
     """Stop the server, and report what is on the disk now."""
     from quorate.galera.actions.participant import Participant
     from quorate.galera.server.layout import find_layout
-    state_files = StateFiles("galera", context.instance)
+    state_files = StateFiles("galera", context.instance, log=context.log)
     failed = _stop_server(context, state_files, reserve=min(30.0, context.deadline.left() / 3))
     if failed:
         return failed
@@ -58,7 +58,10 @@ def _stop_server(context, state_files, reserve):
     if left:
         return Outcome(codes.ERR_GENERIC, daemon.not_stopped(left))
     if state not in facts.IN_PRIMARY:
-        restore_view(datadir, view_file, context.parameters.user)
+        try:
+            restore_view(datadir, view_file, context.parameters.user)
+        except OSError as error:  # the server has stopped, so this is no failed stop; the election asks an operator
+            context.log.warning("gvwstate.dat in %s cannot be restored: %s." % (datadir, error.strerror))
     for name in (daemon.PROCESS_FILE, "progress", "unknown", "outside", "complete", "serving", "launched-from",
                  "offered"):
         state_files.forget(name)

@@ -30,7 +30,11 @@ def read_report(context, state_files, layout):
 
     A view that was set aside for a start that came to nothing is restored first: it still is the last proof.
     """
-    restore_view(layout.datadir, state_files.kept("gvwstate.dat"), layout.user)
+    problem = None
+    try:
+        restore_view(layout.datadir, state_files.kept("gvwstate.dat"), layout.user)
+    except OSError as error:
+        problem = "gvwstate.dat in %s cannot be restored: %s." % (layout.datadir, error.strerror)
     my_uuid, view, arbitrators, _ = last_view(state_files, layout.datadir)
     unreadable = (isinstance(parse.gvwstate(text(layout.datadir, "gvwstate.dat")), facts.Garbage)
                   and not is_view_empty(layout.datadir))
@@ -38,7 +42,8 @@ def read_report(context, state_files, layout):
         None, state=facts.UNKNOWN if unreadable else facts.DOWN, uuid=facts.ZERO_UUID, seqno=-1, source=facts.NONE,
         clean=False, safe=None, data=False, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
         settled=settled(state_files, view), recorded=recorded(layout.datadir, view))
-    problem = "gvwstate.dat is unreadable; remove it if this node shall only join." if unreadable else None
+    if unreadable:
+        problem = "gvwstate.dat is unreadable; remove it if this node shall only join."
     if not has_database(layout.datadir):
         return report, problem
     state = parse.grastate(text(layout.datadir, "grastate.dat"))

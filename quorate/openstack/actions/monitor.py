@@ -16,7 +16,7 @@ OBSERVE_AGAIN = 0.5  # seconds after which what a fork or a respawn may explain 
 
 def monitor(context, service, state_files=None, sources=None):
     """The Outcome: what is true on this node."""
-    state_files = state_files or StateFiles(service.name, context.instance)
+    state_files = state_files or StateFiles(service.name, context.instance, log=context.log)
     sources = sources or Sources(context.commands)
     observed = observe.observe(context, service, state_files, sources, context.check_level)
     found = detect.symptoms(service, observed)

@@ -14,7 +14,7 @@ from quorate.openstack.service.sources import Sources
 
 def stop(context, service, state_files=None, sources=None):
     """End every process and prove it. An Outcome. Needs no configuration, no software, no cluster."""
-    state_files = state_files or StateFiles(service.name, context.instance)
+    state_files = state_files or StateFiles(service.name, context.instance, log=context.log)
     sources = sources or Sources(context.commands)
     processes = process.all_processes(context, service)
     held = process.listeners(sources, processes) if service.port is not None else {}

@@ -20,7 +20,7 @@ TOLERATED_UNKNOWN = 3  # consecutive monitors that may find out nothing before t
 
 def monitor(context):
     """Whether the broker runs on this node, and what it does."""
-    state_files = StateFiles("rabbitmq", context.instance)
+    state_files = StateFiles("rabbitmq", context.instance, log=context.log)
     layout = decode_layout(state_files.read("layout"))
     if layout is None or daemon.launched_process(context, state_files) is None:
         return _without_launched(context, state_files)

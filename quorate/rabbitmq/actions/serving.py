@@ -156,7 +156,7 @@ def apply_policy(participant):
 
 def reload_policy(context):
     """What reload-agent does: set the policy of the parameter again, if a broker runs."""
-    state_files = StateFiles("rabbitmq", context.instance)
+    state_files = StateFiles("rabbitmq", context.instance, log=context.log)
     state_files.forget("policy")
     state_files.forget("complaint")
     layout = decode_layout(state_files.read("layout"))

@@ -92,6 +92,11 @@ def _decide_and_launch(participant):
 def launch_as_decided(participant, decision):
     """Launch the broker as decided. Returns its Process. Raises Failed, NotNow."""
     context, state_files = participant.context, participant.state_files
+    try:
+        participant.disk.keep_evidence()
+    except OSError as error:  # without it a broker that ends early takes with it what its disk proved
+        raise NotNow("Not launched: %s cannot be written: %s." % (
+            state_files.persistent, error.strerror)) from None
     arguments = ()
     if decision.action == facts.JOIN:
         arguments = _prepare_join(participant, decision)
@@ -100,7 +105,6 @@ def launch_as_decided(participant, decision):
     elif decision.action == facts.FORCE:
         _force_boot(participant)
     context.log.info("%s: %s" % (decision.action, decision.reason))
-    participant.disk.keep_evidence()
     for name in ("waiting", "complaint", "serving"):
         state_files.forget(name)
     state_files.write("launched-for", {"action": decision.action})

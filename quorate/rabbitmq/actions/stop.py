@@ -20,7 +20,7 @@ DRAIN = "/run/quorate/drain-rabbitmq"  # directory of the flags that a check on 
 
 def stop(context):
     """Drain the node, stop the broker, prove it. Needs no cluster, no credentials, no installed software."""
-    return stop_instance(context, StateFiles("rabbitmq", context.instance))
+    return stop_instance(context, StateFiles("rabbitmq", context.instance, log=context.log))
 
 
 def stop_instance(context, state_files):

@@ -55,10 +55,12 @@ class Disk(namedtuple("Disk", "state_files layout")):
         return parse.used(entries, store == facts.KHEPRI)
 
     def keep_evidence(self):
-        """Before a launch: keep what the disk says about the other nodes, until the broker has served."""
+        """Before a launch: keep what the disk says about the other nodes, until the broker has served. Raises
+        OSError."""
         fields = self.report_fields()
         if fields["data"]:
-            self._write("evidence", {key: " ".join(sorted(fields[key] or ())) for key in ("members", "running")})
+            self._write("evidence", {key: " ".join(sorted(fields[key] or ())) for key in ("members", "running")},
+                        required=True)
 
     def drop_evidence(self):
         """The broker serves: what it writes now is true."""
@@ -78,8 +80,8 @@ class Disk(namedtuple("Disk", "state_files layout")):
         values = self.state_files.read(name, persistent=True)
         return values if values.get("directory") == self.layout.directory else {}
 
-    def _write(self, name, values):
-        self.state_files.write(name, dict(values, directory=self.layout.directory), persistent=True)
+    def _write(self, name, values, required=False):
+        self.state_files.write(name, dict(values, directory=self.layout.directory), persistent=True, required=required)
 
 
 def _both(known, kept):

@@ -87,3 +87,18 @@ def test_a_state_file_of_another_boot_or_of_nonsense_begins_anew(tmp_path, note)
     assert 0 == state_files.elapsed("waiting", clock)
     clock.sleep(2)
     assert 2 == state_files.elapsed("waiting", clock)
+
+
+def test_a_file_that_cannot_be_written_is_a_warning_where_there_is_a_log(tmp_path):
+    (tmp_path / "full").write_text("")
+    places = str(tmp_path / "full" / "run"), str(tmp_path / "full" / "persistent")
+    log = fakes.FakeLog()
+    tolerant = StateFiles("galera", "db", *places, log=log)
+
+    tolerant.write("view", {"seq": 1}, persistent=True)
+    assert 0 == tolerant.elapsed("waiting", fakes.FakeClock())
+    assert 2 == len([text for level, text in log.lines if level == "WARNING" and "cannot be written" in text])
+    with pytest.raises(OSError):
+        tolerant.write("evidence", {}, persistent=True, required=True)
+    with pytest.raises(OSError):
+        StateFiles("galera", "db", *places).write("view", {})

@@ -47,6 +47,19 @@ def test_a_former_self_that_cannot_be_forgotten_keeps_it_from_joining(tmp_path):
     assert "did not forget" in node.published.statuses[-1]
 
 
+def test_nothing_is_launched_where_what_the_disk_proves_cannot_be_kept(tmp_path):
+    """A full /var: the boot is put off, not begun without its evidence, and not a failed start either."""
+    node = Node(tmp_path, [other("n2", facts.STARTING), other("n3", facts.STARTING)]).fill()
+    decision = node.participant.decide_and_publish()
+    (tmp_path / "full").write_text("")
+    node.state_files.persistent, node.state_files.log = str(tmp_path / "full" / "x"), node.context.log
+
+    with pytest.raises(NotNow) as put_off:
+        launch_as_decided(node.participant, decision)
+
+    assert "cannot be written" in str(put_off.value) and node.commands.spawned == []
+
+
 def test_the_founder_is_the_one_who_claimed_it(tmp_path):
     empty = [other(name, facts.DOWN, data=False, members=None) for name in ("n2", "n3")]
     node = Node(tmp_path, empty)
