@@ -148,7 +148,8 @@ class ServerStatus(namedtuple("ServerStatus", (
     local_index: int, position in the view, the same on all members
     desync, reject_queries ('NONE','ALL','ALL_KILL'), sst_donor_rejects_queries (bool), sst_method: variables
     read_only: bool; maint_mode: pxc_maint_mode, None on MariaDB; last_committed: wsrep_last_committed int
-    conf_id: wsrep_cluster_conf_id; connected: wsrep_connected; addresses: wsrep_incoming_addresses tuple
+    conf_id: wsrep_cluster_conf_id; connected: wsrep_connected; addresses: wsrep_incoming_addresses, a tuple in
+    the order of the view: '' is an arbitrator, 'AUTO' a server that does not know its address
     at: monotonic seconds when it was asked
     """
     __slots__ = ()

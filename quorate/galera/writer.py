@@ -84,7 +84,12 @@ def _agrees(one, claimed, now):
 
 def others(status, port):
     """[((host, port), precedes us)] of the other members, by wsrep_incoming_addresses, which Galera gives in the order
-    of the view. An arbitrator has an empty address and no check. None when this server does not know its index."""
+    of the view. An arbitrator has an empty address and no check.
+
+    None when this server does not know its index, and when the addresses do not tell the members apart: 'AUTO' or one
+    address of several (bind-address=127.0.0.1). Who cannot ask each of the others must not
+    be the writer, because another one could be it as well.
+    """
     if status.local_index is None or not status.addresses or status.local_index >= len(status.addresses):
         return None
     found = []
@@ -92,6 +97,11 @@ def others(status, port):
         if index != status.local_index and address:
             host = address.rpartition(":")[0] if address.count(":") == 1 or "]" in address else address
             found.append(((host.strip("[]"), port), index < status.local_index))
+    ours = status.addresses[status.local_index]
+    hosts = [host for (host, _), _ in found]
+    if "AUTO" in hosts or len(set(hosts)) < len(hosts) or ours in status.addresses[:status.local_index] or (
+            ours in status.addresses[status.local_index + 1:]):
+        return None
     return found
 
 
@@ -104,7 +114,7 @@ class WriterElection(threading.Thread):
         threading.Thread.__init__(self, daemon=True)
         self._fact, self._fresh, self._port, self._ask, self._clock = fact, fresh, port, questions, clock
         self._role, self._decided, self._members, self._addresses = Role(NONE, clock()), 0.0, {}, {}
-        self._drained, self._refused, self.rounds = False, (), 0
+        self._drained, self._refused, self._known, self.rounds = False, (), True, 0
 
     def run(self):
         while True:
@@ -129,6 +139,7 @@ class WriterElection(threading.Thread):
                 member = by_address[address]
                 self._members[member] = self._members[member]._replace(
                     answered=self._clock(), asked=answer.sent, fit=role[0], state=role[1])
+        self._known = found is not None
         held = self._role.state == HOLDS
         self._role = next_role(self._role, found is not None and self.fit(), list(self._members.values()),
                                self._clock())
@@ -185,6 +196,9 @@ class WriterElection(threading.Thread):
             return "Another node is the writer (%s)." % holder[0]
         if not self.fit():
             return "This node is not fit to be the writer."
+        if not self._known:
+            return "There is no writer, because the members cannot be told apart by wsrep_incoming_addresses (%s): set " \
+                   "wsrep_node_incoming_address on every node." % ",".join(self._fact().status.addresses or ("unknown",))
         if silent:
             return "The checks have not agreed on a writer: the check on port %d of %s does not answer this one." % (
                 self._port, ", ".join(silent))

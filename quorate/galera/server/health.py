@@ -111,5 +111,5 @@ def wsrep_state(rows, at=None):
         cluster_uuid=facts.uuid(text("wsrep_cluster_state_uuid") or ""), last_committed=number("wsrep_last_committed"),
         conf_id=number("wsrep_cluster_conf_id"), connected=flag("wsrep_connected"),
         threads_connected=number("threads_connected"),
-        addresses=None if addresses is None else tuple(part.strip() for part in addresses.split(",") if part.strip()),
+        addresses=tuple(part.strip() for part in addresses.split(",")) if addresses else None,
         at=at)

@@ -152,3 +152,21 @@ def test_the_first_claims_before_it_holds():
     assert role == next_role(role, True, [Member(False, 0.0, 11.3, 9.9, True, NONE)], 11.6)  # asked before the claim
     assert role == next_role(role, True, [Member(False, 0.0, 11.3, 10.1, True, NONE)], 11.4)  # too soon
     assert HOLDS == next_role(role, True, [Member(False, 0.0, 11.3, 10.1, True, NONE)], 11.6).state
+
+
+@pytest.mark.parametrize("addresses, index, expected", [
+    (("", "10.0.0.2:3306", "10.0.0.1:3306"), 2, [(("10.0.0.2", 9200), True)]),   # garbd comes first
+    (("10.0.0.2:3306", "", "10.0.0.1:3306"), 0, [(("10.0.0.1", 9200), False)]),
+    (("AUTO", "AUTO", "AUTO"), 0, None),                                         # bind-address=127.0.0.1
+    (("10.0.0.1:3306", "AUTO", "10.0.0.3:3306"), 0, None),
+    (("AUTO", "10.0.0.2:3306", "10.0.0.3:3306"), 0, [(("10.0.0.2", 9200), False), (("10.0.0.3", 9200), False)]),
+    (("127.0.0.1:3306", "127.0.0.1:3306", "10.0.0.3:3306"), 0, None),
+    (("10.0.0.1:3306", "10.0.0.2:3306", "10.0.0.2:3307"), 0, None),              # two servers, one check
+    (("10.0.0.2:3306", "10.0.0.1:3306", "10.0.0.3:3306"), 3, None),
+    (None, 0, None),
+])
+def test_who_cannot_ask_each_of_the_others_is_not_the_writer(addresses, index, expected):
+    """Two nodes answered 200, permanently: each took the others' address for one member."""
+    status = WELL._replace(addresses=addresses, local_index=index, cluster_size=3)
+
+    assert expected == others(status, 9200)
