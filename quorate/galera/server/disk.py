@@ -44,19 +44,21 @@ def read_report(context, state_files, layout):
         settled=settled(state_files, view), recorded=recorded(layout.datadir, view))
     if unreadable:
         problem = "gvwstate.dat is unreadable; remove it if this node shall only join."
-    if not has_database(layout.datadir):
-        return report, problem
     state = parse.grastate(text(layout.datadir, "grastate.dat"))
     state = None if isinstance(state, facts.Garbage) else state
+    if state is None or state.uuid == facts.ZERO_UUID or state.seqno < 0:
+        # Before the question whether there is a database: mariabackup receives into a directory of its own, and what a
+        # transfer leaves half-way can also look like a database with a position.
+        if transfer_broke_off(layout.datadir, state):
+            return (report._replace(generation=0, safe=state.safe_to_bootstrap if state else None),
+                    "A state transfer into %s broke off; this node can only join." % layout.datadir)
+    if not has_database(layout.datadir):
+        return report, problem
     report = report._replace(safe=state.safe_to_bootstrap if state else None)
     if state and state.uuid != facts.ZERO_UUID and state.seqno >= 0:
         context.log.say("grastate.dat: stopped cleanly at %s:%d." % (state.uuid, state.seqno))
         return (report._replace(uuid=state.uuid, seqno=state.seqno, source=facts.GRASTATE, clean=True, data=True),
                 problem)
-    if transfer_broke_off(layout.datadir, state):
-        # What a state transfer leaves half-way can look like a database with a position, and is none.
-        return (report._replace(generation=0),
-                "A state transfer into %s broke off; this node can only join." % layout.datadir)
     position, error = recover(context, state_files, layout)
     if position is None:
         return report._replace(uuid=None, seqno=None, data=None), error

@@ -127,25 +127,33 @@ def stalled_for(context, state_files, process):
 
 
 def listening(addresses, limit):
-    """Names of the nodes whose group communication port accepts a connection. addresses: name -> (host, port); limit:
-    s.
+    """Names of the nodes whose group communication port accepts a connection, at any address that the host has.
 
-    A host that does not answer or does not resolve is not listening as far as can be told from here; Pacemaker's
-    fencing, not this, proves that a silent one is dead.
+    addresses: name -> (host, port); limit: s. A host that refuses, does not answer, has no route or does not resolve is
+    not listening as far as can be told from here; that a silent one is dead is proven by Pacemaker's fencing, not by
+    this.
     """
     import select
+    from errno import EINPROGRESS
     from socket import SO_ERROR, SOL_SOCKET, socket
     from quorate.host.names import lookup
     waiting, found = {}, set()
     for name, (host, port) in addresses.items():
         try:
-            family, kind, protocol, _, address = lookup(host, port, limit)[0]
-            connection = socket(family, kind, protocol)
-            connection.setblocking(False)
-            connection.connect_ex(address)
-            waiting[connection] = name
+            candidates = lookup(host, port, limit)
         except OSError:
             continue
+        for family, kind, protocol, _, address in candidates:
+            try:
+                connection = socket(family, kind, protocol)
+            except OSError:  # a machine without IPv6
+                continue
+            connection.setblocking(False)
+            error = connection.connect_ex(address)
+            if error in (0, EINPROGRESS):
+                waiting[connection] = name
+            else:  # at once: refused, or no route; asked again, the socket would not tell that any more
+                connection.close()
     _, ready, _ = select.select([], list(waiting), [], limit) if waiting else ((), (), ())
     while ready:
         for connection in ready:

@@ -16,10 +16,10 @@ UUID = "6d9b2f0c-9f5e-11ee-8c90-0242ac120002"
 SERVER = "/bin/true"
 
 
-def report(tmp_path, files, **recovery):
+def report(tmp_path, files, database=True, **recovery):
     """(Report, problem) by a data directory with a database and these files. recovery: how --wsrep-recover ends."""
     datadir = tmp_path / "data"
-    os.makedirs(datadir / "mysql")
+    os.makedirs(datadir / "mysql" if database else datadir)
     for name, text in files.items():
         (datadir / name).write_text(text)
     context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", datadir=datadir)
@@ -80,3 +80,22 @@ def test_a_transaction_log_without_content_does_not_keep_the_server_from_startin
 
 def test_no_transaction_log_is_fine(tmp_path):
     remove_closed_log(str(tmp_path))
+
+
+@pytest.mark.parametrize("files", [
+    {"grastate.dat": grastate(facts.ZERO_UUID, -1), "sst_in_progress": ""},  # mariabackup receives into .sst/
+    {"grastate.dat": grastate(facts.ZERO_UUID, -1)},
+    {"sst_in_progress": ""},
+])
+def test_a_transfer_that_broke_off_before_there_was_a_database_lost_nothing(tmp_path, files):
+    """Its donor has all that it had. It counted as a node whose data is gone, so the others waited for an operator."""
+    found, problem = report(tmp_path, files, database=False)
+
+    assert (False, 0, facts.ZERO_UUID) == (found.data, found.generation, found.uuid)
+    assert "can only join" in problem
+
+
+def test_an_empty_directory_is_no_transfer_that_broke_off(tmp_path):
+    found, problem = report(tmp_path, {}, database=False)
+
+    assert (False, None, None) == (found.data, found.generation, problem)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server that was killed and has not ended yet: it has no command line any more, and keeps its files open."""
 
+import socket
+
 import pytest
 
 from quorate.galera import facts
@@ -54,3 +56,26 @@ def test_a_stop_waits_until_the_kernel_is_done_or_says_that_it_is_not(tmp_path, 
     remaining = process.stop(node.context, node.state_files, str(tmp_path / "data"), 10)
 
     assert left == [one.pid for one in remaining]
+
+
+def test_a_server_listens_at_any_of_its_addresses(mocker):
+    """With an IPv6 address first and a server on IPv4 it counted as silent, and a second cluster could be bootstrapped."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as other:
+        refused = other.getsockname()
+        other.close()
+        found = {"n1": [_candidate(refused), _candidate(server.getsockname())], "n2": [_candidate(refused)]}
+        mocker.patch("quorate.host.names.lookup", lambda host, *_: found[host])
+
+        assert frozenset(["n1"]) == observe.listening({name: (name, 4567) for name in found}, 1.0)
+
+
+def test_an_error_at_once_is_no_listening_server(mocker):
+    """No route to the host was taken for a connection: the socket tells its error only once."""
+    link_local = (socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("fe80::1", 4567, 0, 0))  # without an interface: EINVAL
+    mocker.patch("quorate.host.names.lookup", lambda *_: [link_local])
+
+    assert frozenset() == observe.listening({"n1": ("n1", 4567)}, 1.0)
+
+
+def _candidate(address):
+    return socket.AF_INET, socket.SOCK_STREAM, 0, "", address
