@@ -35,6 +35,10 @@ NONE = "none"                # there is no position
 _HEX = frozenset("0123456789abcdef")
 
 
+# systemd's units that listen in the server's place: MariaDB's, and those of MySQL and Percona.
+SOCKET_UNITS = ("mariadb.socket", "mariadb-extra.socket", "mysql.socket", "mysqld.socket")
+
+
 class Grastate(namedtuple("Grastate", "uuid seqno safe_to_bootstrap")):
     """grastate.dat: uuid (str), seqno (int, -1: was not left cleanly), safe_to_bootstrap (bool)."""
     __slots__ = ()

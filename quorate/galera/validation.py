@@ -2,6 +2,7 @@
 """validate-all: parameters that are wrong on every node (level 0), and problems to come on this node (level 10)."""
 
 from quorate.errors import Unreadable
+from quorate.galera.facts import SOCKET_UNITS
 from quorate.ocf.codes import Failed
 
 
@@ -65,6 +66,11 @@ def _enabled_units(context):
         if result.out.strip() == "enabled":
             found.append("systemd starts %s at boot, and so does the cluster: systemctl disable %s" % (unit, unit))
             break  # the others are aliases of it
+    for unit in SOCKET_UNITS:
+        result = context.commands.run(["systemctl", "is-enabled", unit], context.deadline.limit(5))
+        if result.out.strip() == "enabled":
+            found.append("systemd listens on %s in the database server's place, whose start fails then: systemctl disable "
+                         "--now %s" % (unit, unit))
     return found
 
 

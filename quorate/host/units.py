@@ -64,6 +64,13 @@ class Units:
                     return True
         return False
 
+    def active(self, names, timeout):
+        """Those of these names (whole names of units) that are active now; () where systemd does not run."""
+        if not self.managed():
+            return ()
+        lines = self._commands.run(("systemctl", "is-active") + tuple(names), timeout).out.split()
+        return tuple(name for name, state in zip(names, lines) if state == "active") if len(lines) == len(names) else ()
+
     def processes(self, unit):
         """Pids of all processes of the unit, as a frozenset."""
         for hierarchy in HIERARCHIES:

@@ -25,7 +25,9 @@ def keep_record(context, state_files, observed, participant=None):
     from quorate.galera.server.disk import delivered_view, last_view, remember_view, settled
     participant = participant or Participant(context, state_files)
     applied = delivered_view(datadir)  # before the question: by its answer, what had been delivered is applied
-    members = observe.members(context, state_files, sync_wait=True) if not settled(state_files, applied) else None
+    members = None
+    if applied and not settled(state_files, applied):
+        members = observe.members(context, state_files, sync_wait=True)
     remember_view(state_files, datadir, members or observe.members(context, state_files), applied if members else None)
     view = last_view(state_files, datadir)[1]
     if observed.state == facts.SYNCED:

@@ -10,10 +10,11 @@ from quorate.galera.actions.participant import Participant, unpublished
 from quorate.galera.election.decide import generation_start, keeps_view, needs_full_transfer
 from quorate.galera.election.published import encode_report
 from quorate.galera.server import disk, observe
-from quorate.galera.server.layout import find_layout, layout_problems
+from quorate.galera.server.layout import find_layout, layout_problems, listening_units
 from quorate.galera.server.process import find, launch, startup_error
 from quorate.host import daemon
 from quorate.host.state_files import StateFiles
+from quorate.host.units import Units
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
 from quorate.pacemaker.tools import this_node
@@ -28,6 +29,9 @@ def start(context):
     """Find out what is on the disk, publish it, and run nothing: promote launches the server."""
     state_files = StateFiles("galera", context.instance)
     layout = _usable_layout(context)
+    listening = listening_units(Units(context.commands), context.deadline.limit(5))
+    if listening:
+        raise Failed(codes.ERR_INSTALLED, listening)
     state_files.write("layout", {"datadir": layout.datadir, "socket": layout.socket})
     process = find(context, state_files, layout.datadir)
     if process is None:

@@ -8,6 +8,7 @@ defaults are read by the program that will use them, and an error in them is rep
 import os
 from collections import namedtuple
 
+from quorate.galera import facts
 from quorate.galera.server import parse
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
@@ -139,6 +140,17 @@ def layout_problems(layout):
             found.append("The file system of %s is full (%d KiB free): free some space." % (
                 layout.datadir, free.f_bavail * free.f_frsize // 1024))
     return found
+
+
+def listening_units(units, timeout):
+    """systemd's socket units that listen in the server's place: its start would fail, or systemd starts a server outside
+    of the cluster when a client connects (Debian 12 enables mariadb.socket since mariadb-server 1:10.11.18). A sentence
+    with the remedy, None: there is none. units: host.units.Units."""
+    found = units.active(facts.SOCKET_UNITS, timeout)
+    if not found:
+        return None
+    return "systemd listens in the database server's place (%s): systemctl disable --now %s" % (
+        ", ".join(found), " ".join(found))
 
 
 def _writable(path, uid):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of systemd and the kernel for one node, as a script of commands: to be read, and then run there as root."""
 
+from quorate.galera.facts import SOCKET_UNITS
 from quorate.plan.facts import KEEPALIVED
 from quorate.plan.render.comments import comment
 from quorate.plan.render.haproxy import socket
@@ -101,6 +102,12 @@ def _cluster(plan, node):
                                  "    fi",
                                  "fi"]))
     units = _cluster_units(plan, node)
+    if "mariadb.service" in units:
+        parts.append(comment("systemd must not listen in the database's place: its server could not start, and a client "
+                             "that connects would start one outside of the cluster.") + _each(SOCKET_UNITS, [
+                                 "if systemctl cat $unit >/dev/null 2>&1; then",
+                                 "    systemctl disable --now $unit",
+                                 "fi"]))
     if units:
         parts.append(comment("Pacemaker starts these services, and systemd must not: a database that starts at boot "
                              "has not asked the other nodes whether it may, and of some services only one may run in "

@@ -46,6 +46,14 @@ if systemctl cat keystone.service >/dev/null 2>&1; then
     fi
 fi
 
+# systemd must not listen in the database's place: its server could not start, and a client that connects would start
+# one outside of the cluster.
+for unit in mariadb.socket mariadb-extra.socket mysql.socket mysqld.socket; do
+    if systemctl cat $unit >/dev/null 2>&1; then
+        systemctl disable --now $unit
+    fi
+done
+
 # Pacemaker starts these services, and systemd must not: a database that starts at boot has not asked the other nodes
 # whether it may, and of some services only one may run in the whole cluster. What runs now goes on running.
 for unit in haproxy.service mariadb.service rabbitmq-server.service memcached.service apache2.service \

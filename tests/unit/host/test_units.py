@@ -77,3 +77,16 @@ def test_a_failed_reload_is_reported(tmp_path):
     found = units(tmp_path, commands)
 
     assert "Access denied" in found.adopt(found.find(("a",)), 5)
+
+
+def test_active_units(tmp_path):
+    commands = FakeCommands().allow("systemctl", "is-active", "a.socket", "b.socket", rc=0, out="inactive\nactive\n")
+    assert () == units(tmp_path, FakeCommands()).active(("a.socket", "b.socket"), 5), "systemd does not run"
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    assert ("b.socket",) == units(tmp_path, commands).active(("a.socket", "b.socket"), 5)
+
+
+def test_systemctl_that_does_not_answer_tells_of_no_active_unit(tmp_path):
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    commands = FakeCommands().allow("systemctl", ..., rc=1, err="Failed to connect to bus")
+    assert () == units(tmp_path, commands).active(("a.socket",), 5)

@@ -5,8 +5,12 @@ import pytest
 
 from quorate.galera import facts
 from quorate.galera.actions import start, startup
+from quorate.galera.declaration import PARAMETERS
 from quorate.galera.server import observe
+from quorate.host.units import Units
 from quorate.ocf import codes
+from quorate.ocf.codes import Failed
+from tests import fakes
 from tests.unit.galera.actions.participants import participant
 from tests.unit.galera.election.reports import alive
 
@@ -26,3 +30,18 @@ def test_nobody_waits_for_a_primary_component_that_died(tmp_path, mocker, afterw
 
     assert start.wait_until_serving(one, process, None).code == codes.SUCCESS
     assert 6 <= clock.elapsed <= most
+
+
+def test_start_names_the_socket_units_in_whose_place_no_server_can_listen(mocker):
+    """On a Debian 12 with mariadb.socket the first bootstrap failed with "Address already in use", and the cluster asked
+    for --force then. Debian enables two of them."""
+    context = fakes.context("start", parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1")
+    context.commands.allow("systemctl", "is-active", ..., rc=0, out="active\nactive\ninactive\ninactive\n")
+    mocker.patch.object(Units, "managed", lambda _: True)
+    mocker.patch.object(start, "_usable_layout")
+
+    with pytest.raises(Failed) as failed:
+        start.start(context)
+
+    assert codes.ERR_INSTALLED == failed.value.code
+    assert failed.value.reason.endswith("systemctl disable --now mariadb.socket mariadb-extra.socket")
