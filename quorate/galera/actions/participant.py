@@ -17,6 +17,7 @@ from quorate.ocf.codes import Failed, Outcome
 from quorate.pacemaker.tools import Unavailable, this_node
 
 URGENT_AFTER = 20     # seconds of waiting after which plain `pcs status` shows that an operator is needed
+LONG_WAIT = 600       # seconds after which it shows any wait: it should have ended by itself by then
 JOIN_TURN_MOST = 60   # seconds to wait until no other node joins
 
 
@@ -134,8 +135,12 @@ class Participant:
             self._record_offer(this_node(self.context) in decision.nodes)
             return Outcome(codes.SUCCESS)
         self._record_offer(False)
-        if self.state_files.elapsed("waiting", self.context.clock) >= URGENT_AFTER and decision.urgent:
+        waited = self.state_files.elapsed("waiting", self.context.clock)
+        if waited >= URGENT_AFTER and decision.urgent:
             return Outcome(codes.DEGRADED, stable_reason(decision, self.context.instance))
+        if waited >= LONG_WAIT:
+            return Outcome(codes.DEGRADED, "Waits for %s for more than %d minutes: quorate explain %s" % (
+                ", ".join(decision.missing) or "a decision", LONG_WAIT // 60, self.context.instance))
         return Outcome(codes.SUCCESS)
 
     def _record_offer(self, offered):

@@ -22,7 +22,7 @@ from quorate.galera.election import proof
 from quorate.galera.election.override import with_override
 from quorate.galera.election.reasons import force_command, in_order, names, override_command, positions, states, wait
 from quorate.galera.facts import (
-    BOOTSTRAP, DOWN, IN_PRIMARY, JOIN, RECEIVING, RECOVER, REFUSE, WAIT, ZERO_UUID, Decision, short)
+    BOOTSTRAP, DOWN, IN_PRIMARY, JOIN, RECEIVING, RECOVER, REFUSE, UNKNOWN, WAIT, ZERO_UUID, Decision, short)
 
 STARTS_KEPT = 15  # generation starts that are kept on record beside the newest one
 
@@ -230,6 +230,12 @@ def _unless_alive(snapshot, electorate, node, reason):
     """BOOTSTRAP of `node`, or WAIT for a mysqld that is alive on another node."""
     alive = [name for name, report in sorted(electorate.reports.items())
              if proof.may_become_primary(report, electorate)]
+    unknown = [name for name in alive if electorate.reports[name].state == UNKNOWN]
+    if unknown:
+        return Decision(
+            WAIT, missing=tuple(alive), urgent=True, command="quorate bootstrap " + node,
+            reason="%s could bootstrap, but what the mysqld or the disk of %s holds cannot be found out; the log of that "
+                   "node says why." % (node, names(unknown)))
     if alive:
         return Decision(WAIT, missing=tuple(alive), reason="%s could bootstrap, but mysqld on %s is alive (%s) and may "
                         "still form a primary component." % (node, names(alive), states(snapshot, alive)))

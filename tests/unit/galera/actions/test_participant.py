@@ -12,6 +12,7 @@ from quorate.galera.election.decide import keeps_view
 from quorate.galera.election.published import PublishedState
 from quorate.galera.server import disk, observe
 from quorate.galera.server.layout import Layout
+from quorate.host.clock import Deadline
 from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from tests import fakes
@@ -90,6 +91,21 @@ def test_a_report_that_the_cluster_lost_is_published_again(node):
     node.participant("monitor").wait()
 
     assert (facts.DOWN, UUID, 42) == node.published()[1:4]
+
+
+def test_a_wait_that_lasts_is_shown_whatever_it_is_for(node):
+    """A member in standby, or one whose start failed, never reports; nothing in `pcs status` said that it was awaited."""
+    node.participant("start").report_and_decide(layout(node.datadir))
+    one = node.participant("monitor")
+
+    def wait_after(seconds):
+        one.context.clock.sleep(seconds)
+        one.context.deadline = Deadline(one.context.clock, 20)  # of the next monitor
+        return one.wait()
+
+    assert [codes.SUCCESS] * 2 == [wait_after(0).code, wait_after(599).code]
+    outcome = wait_after(1)
+    assert (codes.DEGRADED, True) == (outcome.code, "for more than 10 minutes: quorate explain" in outcome.reason)
 
 
 def test_a_recovery_of_the_position_leaves_time_to_publish_it(node):

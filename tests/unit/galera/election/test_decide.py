@@ -161,7 +161,9 @@ def test_nobody_bootstraps_beside_a_server_that_may_become_primary():
         assert outcome(*reports, alive("n3", state, None))[0] == WAIT
         assert outcome(*reports, alive("n3", state, view(3, "n3")))[0] == WAIT
         assert outcome(*reports, alive("n3", state, LAST)) == (BOOTSTRAP, ("n2",))     # 1 of 3, the others are down
-    assert outcome(*reports, alive("n3", UNKNOWN))[0] == WAIT
+    decision = decide(snapshot_of(*reports, alive("n3", UNKNOWN)))
+    assert (WAIT, ("n3",), True) == (decision.action, decision.missing, decision.urgent), "nothing ends it by itself"
+    assert "of n3 holds cannot be found out" in decision.reason and "alive" not in decision.reason
     assert outcome(*reports, alive("n3", STARTING, None)) == (BOOTSTRAP, ("n2",))
 
 
