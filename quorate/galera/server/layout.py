@@ -149,8 +149,7 @@ def listening_units(units, timeout):
     found = units.active(facts.SOCKET_UNITS, timeout)
     if not found:
         return None
-    return "systemd listens in the database server's place (%s): systemctl disable --now %s" % (
-        ", ".join(found), " ".join(found))
+    return "Sockets of systemd are in the database server's place: systemctl disable --now %s" % " ".join(found)
 
 
 def _writable(path, uid):
