@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from lab.images import base, package
-from tests import ROOT
+from tests import ROOT, packaged
 
 # $1 lower directories, $2 an empty directory, $3 the command to run in there
 _INSIDE = """
@@ -23,7 +23,7 @@ exec chroot "$2/root" /bin/sh -c "$3"
 @pytest.fixture(scope="module")
 def deb():
     """Path of the package as it is made from this checkout."""
-    return package()
+    return packaged.package()
 
 
 @pytest.fixture(scope="module", params=("bookworm", "trixie"))
