@@ -10,7 +10,7 @@ import pytest
 
 from lab import LabError, state
 from lab.faults.machine import (
-    clock, fast_net, fill_disk, free_disk, heal, kill, partition, processes, slow_net, stop, undo_all)
+    clock, fast_net, fill_disk, free_disk, heal, kill, partition, slow_net, stop, undo_all)
 from lab.images import base
 from lab.machines import cgroups, cluster, machine, names, network, power, requirements
 from tests import ROOT
@@ -114,7 +114,9 @@ def test_a_partition_stays_over_fencing_until_it_is_healed(whole):
 def test_stop_and_kill_find_processes_by_name(whole):
     """By name first; what only mentions the name is left alone."""
     whole.check("n1", "setsid -f sleep 1234 >/dev/null 2>&1; setsid -f tail -f /dev/null --pid=1 sleep >/dev/null 2>&1")
-    whole.wait(lambda: processes(whole, "n1", "sleep"), 10, "sleep does not start")
+    # Both have become what they run: until then they are called setsid.
+    whole.wait(lambda: all(whole.run("n1", ["pgrep", "-x", name]).rc == 0 for name in ("sleep", "tail")), 10,
+               "sleep and tail do not start")
     assert [["sleep", "1234"]] == stop(whole, "n1", "sleep")
     whole.wait(lambda: "T" in whole.check("n1", ["ps", "-C", "sleep", "-o", "s="]), 10, "sleep was not stopped")
     assert [["sleep", "1234"]] == kill(whole, "n1", "sleep")

@@ -149,7 +149,7 @@ def endless(server, one):
     (says(answer(401)), 3, "requires a token"),
     (says(answer(404)), 1, "nothing at this path"),
     (says(answer(301, b"", b"Location: https://elsewhere.invalid/")), 1,
-     "sends its clients to https://elsewhere.invalid/"),
+     "redirects its clients to https://elsewhere.invalid/"),
 ], ids=lambda value: getattr(value, "__name__", None))
 def test_what_servers_do(serve, behave, code, words):
     found, sentence = run("%s/v3" % serve(behave).url, timeout="1" if "within 1 s" in words else "20")
