@@ -150,7 +150,7 @@ def test_what_is_changed_is_named_and_its_command_removes_the_difference(built):
                  "The default resource-stickiness is 0, the plan has 100.",
                  "migration-threshold of haproxy is not set, the plan has '1'."):
         assert part in said
-    assert any(one.startswith("No order between start of haproxy-clone and start of vip-internal.") for one in said)
+    assert any(one.startswith("There is no order between start of haproxy-clone and start of vip-internal.") for one in said)
     for command in commands:
         built.check("n1", shlex.split(command))
     assert differences(built)[:2] == (0, ["The cluster is as %s describes it." % PLAN])
