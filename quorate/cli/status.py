@@ -160,8 +160,7 @@ def explanations_of(name, data, nodes, starting=frozenset()):
     begun, absent = [node for node in idle if node in starting], [node for node in idle if node not in starting]
     if begun:
         result.append(Explanation(name, False, "the start on %s has begun and has not published yet what it does."
-                                  % " ".join(begun),
-                                  None, MOVES))
+                                  % " ".join(begun), None, MOVES))
     if absent:
         result.append(Explanation(name, False, "the cluster has not started it on %s." % " ".join(absent),
                                   "quorate explain " + name))

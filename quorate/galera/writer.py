@@ -106,9 +106,11 @@ def others(status, port):
 
 
 class WriterElection(threading.Thread):
-    """Asks the other checks for as long as this one runs. fact: () -> the check's Fact; fresh: () -> whether it is
-    fresh;
-    port: of all checks; questions, clock: replaced in tests."""
+    """Asks the other checks for as long as this one runs.
+
+    fact: () -> the check's Fact; fresh: () -> whether it is fresh; port: of all checks; questions, clock: replaced in
+    tests.
+    """
 
     def __init__(self, fact, fresh, port, questions=ask, clock=monotonic):
         threading.Thread.__init__(self, daemon=True)

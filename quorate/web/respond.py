@@ -23,8 +23,8 @@ class Responder:
         key = (self._poller.version, fresh, self._check.cache_key())
         if key != self._prepared_for:
             self._prepared, self._prepared_for = {}, key
-        found = None if asked.path in ("/metrics",
-                                       "/status") else self._prepared.get(asked)  # their numbers always change
+        # The numbers of these two always change.
+        found = None if asked.path in ("/metrics", "/status") else self._prepared.get(asked)
         if found is None:
             status, out = self._prepare(asked, fresh)
             found = (status, out)

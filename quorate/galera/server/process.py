@@ -86,9 +86,8 @@ def prepare_run_directories(layout):
     """Make the directories of socket and pid file in /run, which is empty after a boot."""
     import pwd
     account = pwd.getpwnam(layout.user)
-    daemon.make_directories({os.path.dirname(layout.socket), os.path.dirname(layout.pid)}, account.pw_uid,
-                            account.pw_gid,
-                            0o755)
+    directories = {os.path.dirname(layout.socket), os.path.dirname(layout.pid)}
+    daemon.make_directories(directories, account.pw_uid, account.pw_gid, 0o755)
 
 
 def stop(context, state_files, datadir, budget, skip_grace=False):
@@ -103,13 +102,12 @@ def stop(context, state_files, datadir, budget, skip_grace=False):
         for process in processes:
             if is_server(process, datadir):
                 daemon.signal(context, process, daemon.SIGTERM)
-                daemon.signal(context, process,
-                              daemon.SIGCONT)  # stopped by SIGSTOP, it could not even receive the SIGTERM
+                # Stopped by SIGSTOP, it could not even receive the SIGTERM.
+                daemon.signal(context, process, daemon.SIGCONT)
                 context.log.say("Sent SIGTERM to pid %d (%s)." % (process.pid, process.argv[0]))
 
     return daemon.stop(context, lambda: all_processes(context, state_files, datadir), ask, "The database server",
-                       budget,
-                       skip_grace)
+                       budget, skip_grace)
 
 
 # What it wrote

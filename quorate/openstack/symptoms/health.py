@@ -11,8 +11,8 @@ STILL_FIT = ("amqp", "heartbeat")  # the service recovers from these by itself, 
 def classify(service, observed):
     """The Health. An outage of broker or database takes no node out: it is the same on the others, and much still
     works."""
-    answers = observed.page is not None and observed.page.outcome == facts.ANSWERED and (observed.page.status
-                                                                                         or 0) < 500
+    page = observed.page
+    answers = page is not None and page.outcome == facts.ANSWERED and (page.status or 0) < 500
     if not observed.tree.all and not answers:
         return Health("down", False, "%s does not run on this node." % service.name)
     found = detect.symptoms(service, observed)
@@ -25,8 +25,9 @@ def classify(service, observed):
 
 
 def _well(service, observed):
-    parts = ["%d process%s" % (len(observed.tree.all), "" if len(observed.tree.all) == 1
-                               else "es")] if observed.tree.all else []
+    count, parts = len(observed.tree.all), []
+    if count:
+        parts.append("%d process%s" % (count, "" if count == 1 else "es"))
     if observed.page is not None and observed.page.status:
         parts.append("answers %d on port %d" % (observed.page.status, detect.listen_port(service, observed.settings)))
     if service.amqp and observed.sockets:

@@ -25,8 +25,7 @@ STAGE_LINES = (
     ("Waiting for Mnesia tables for ", facts.WAITING),           # also in passing: see SILENT
     ("Error while waiting for Mnesia tables", facts.WAITING),
     ("Waiting for Khepri leader", facts.WAITING),
-    ("starting Ra system: coordination",
-     facts.WAITING),         # 4.0 with Khepri: the last line before it waits for a leader
+    ("starting Ra system: coordination", facts.WAITING),  # 4.0 with Khepri: the last line before it waits for a leader
     ("Server startup complete", facts.RUNNING),
     ("Cluster minority/secondary status detected", facts.PAUSED),
     ("This node is being put into maintenance", facts.DRAINING),

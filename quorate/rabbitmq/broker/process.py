@@ -135,8 +135,8 @@ def stop(context, state_files, nodename, budget, skip_grace=False):
         for process in processes:
             if process.argv and os.path.basename(process.argv[0]).startswith("beam"):
                 daemon.signal(context, process, daemon.SIGTERM)
-                daemon.signal(context, process,
-                              daemon.SIGCONT)  # stopped by SIGSTOP, it could not receive the first one
+                # Stopped by SIGSTOP, it could not even receive the SIGTERM.
+                daemon.signal(context, process, daemon.SIGCONT)
                 context.log.say("Sent SIGTERM to pid %d (%s)." % (process.pid, process.argv[0]))
 
     return daemon.stop(context, lambda: all_processes(context, state_files, nodename), ask, "The broker", budget,
