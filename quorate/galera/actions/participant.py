@@ -17,6 +17,7 @@ from quorate.ocf.codes import Failed, Outcome
 from quorate.pacemaker.tools import Unavailable, this_node
 
 URGENT_AFTER = 20     # seconds of waiting after which plain `pcs status` shows that an operator is needed
+READ_AGAIN = 60       # seconds after which a disk that did not yield its position is read again
 LONG_WAIT = 600       # seconds after which it shows any wait: it should have ended by itself by then
 JOIN_TURN_MOST = 60   # seconds to wait until no other node joins
 
@@ -129,6 +130,7 @@ class Participant:
     def wait(self):
         """The monitor of an instance that runs no server. Its Outcome."""
         self.publish_pending()
+        self._read_again()
         decision = self.decide_and_publish()
         if decision.action not in (facts.WAIT, facts.REFUSE):
             self.state_files.forget("waiting")
@@ -142,6 +144,15 @@ class Participant:
             return Outcome(codes.DEGRADED, "Waits for %s for more than %d minutes: quorate explain %s" % (
                 ", ".join(decision.missing) or "a decision", LONG_WAIT // 60, self.context.instance))
         return Outcome(codes.SUCCESS)
+
+    def _read_again(self):
+        """Read the disk again where the position on it could not be found out: the cause may be gone (the owner of a file,
+        a full disk, a damaged gvwstate.dat), and the others wait for this node until its report says so."""
+        own = self.own_report()
+        unknown = own is not None and (own.data is None or own.state == facts.UNKNOWN)
+        if unknown and self.context.clock.now() - (own.since or 0) >= READ_AGAIN:
+            from quorate.galera.server.layout import find_layout
+            self.report_position(find_layout(self.context))
 
     def _record_offer(self, offered):
         """Record whether this node's promotion is offered. If it was recorded before, the scheduler did not act on the

@@ -93,6 +93,33 @@ def test_a_report_that_the_cluster_lost_is_published_again(node):
     assert (facts.DOWN, UUID, 42) == node.published()[1:4]
 
 
+@pytest.mark.parametrize("fix", ["position", "view"])
+def test_a_position_that_was_unknown_is_read_again_once_its_cause_is_gone(node, fix):
+    """A file that belonged to root: the whole database stayed down, also after it had been put right."""
+    if fix == "position":
+        node.write_grastate(-1)
+    else:
+        with open(node.datadir + "/gvwstate.dat", "w", encoding="ascii") as file:
+            file.write("half a view")
+    one = node.participant("start")
+    one.context.commands.allow(SERVER, "--datadir=" + node.datadir, ..., rc=1, err="[ERROR] Operating system error 13")
+    one.report_and_decide(layout(node.datadir))
+    assert node.published().data is None or node.published().state == facts.UNKNOWN
+    if fix == "position":
+        node.write_grastate(42)
+    else:
+        os.unlink(node.datadir + "/gvwstate.dat")
+
+    found = []
+    for seconds in (0, 59, 1):
+        one.context.clock.sleep(seconds)
+        one.context.deadline = Deadline(one.context.clock, 20)  # of the next monitor
+        one.wait()
+        found.append((node.published().state, node.published().seqno) == (facts.DOWN, 42))
+
+    assert [False, False, True] == found
+
+
 def test_a_wait_that_lasts_is_shown_whatever_it_is_for(node):
     """A member in standby, or one whose start failed, never reports; nothing in `pcs status` said that it was awaited."""
     node.participant("start").report_and_decide(layout(node.datadir))
