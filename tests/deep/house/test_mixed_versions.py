@@ -69,7 +69,8 @@ def test_galera(old):
             kill_all(lab, "mariadbd")
             assert_lost(world, lab.node_names)
             assert_whole(world)
-        lab.power_cut(*lab.node_names)
+        lab.power_cut(*lab.node_names, stay_off=True)
+        assert_lost(world, lab.node_names)
         lab.power_on(*lab.node_names)
         assert_whole(world)
         for node in lab.node_names:
