@@ -144,7 +144,7 @@ def layout_problems(layout):
 
 def listening_units(units, timeout):
     """systemd's socket units that listen in the server's place: its start would fail, or systemd starts a server outside
-    of the cluster when a client connects (Debian 12 enables mariadb.socket since mariadb-server 1:10.11.18). A sentence
+    of the cluster when a client connects (Debian's mariadb-server 1:10.11.18 enables mariadb.socket). A sentence
     with the remedy, None: there is none. units: host.units.Units."""
     found = units.active(facts.SOCKET_UNITS, timeout)
     if not found:

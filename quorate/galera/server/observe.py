@@ -130,8 +130,8 @@ def listening(addresses, limit):
     """Names of the nodes whose group communication port accepts a connection, at any address that the host has.
 
     addresses: name -> (host, port); limit: s. A host that refuses, does not answer, has no route or does not resolve is
-    not listening as far as can be told from here; that a silent one is dead is proven by Pacemaker's fencing, not by
-    this.
+    not listening as far as can be told from here: a node without power gives 'no route to host' as well, and nothing
+    could ever be bootstrapped without it. That a silent one is dead is proven by Pacemaker's fencing, not by this.
     """
     import select
     from errno import EINPROGRESS
