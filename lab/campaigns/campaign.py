@@ -67,9 +67,16 @@ class Campaign:
     # What subclasses implement
 
     @staticmethod
+    def add_options(parser):
+        """Add the options of this kind of campaign."""
+
+    @staticmethod
     def set_up(lab, say):
         """Make the cluster in a lab that is up, and wait until it is whole."""
         raise NotImplementedError
+
+    def before(self, number, options):
+        """Called before round `number`, from 1. LabError ends the campaign."""
 
     def start(self):
         """Start the clients, and what watches the cluster."""
@@ -208,6 +215,7 @@ class Campaign:
             for number, fault in enumerate(chosen, 1):
                 if options.until and time.strftime("%H:%M") >= options.until:
                     break
+                self.before(number, options)
                 if not self._round(number, fault):
                     self.say("the cluster could not be repaired; the campaign ends here")
                     break
@@ -276,6 +284,7 @@ def main(kind, document):
     parser.add_argument("--deb", default=os.path.join(ROOT, "build", "quorate_0.1.0_all.deb"))
     parser.add_argument("--output", help="directory for the evidence (default build/%s-SEED)" % kind.prefix)
     parser.add_argument("--suite", default="bookworm")
+    kind.add_options(parser)
     options = parser.parse_args()
     say = lambda text: print("%s %s" % (time.strftime("%H:%M:%S"), text), flush=True)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where the shell had set it to be ignored

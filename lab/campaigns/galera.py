@@ -2,6 +2,7 @@
 """A seeded random campaign of faults against a real Galera cluster, with clients that write to all three nodes.
 
     scripts/faults [--seed N] [--faults 200] [--until HH:MM] [--only TEXT] [--name LAB] [--here]
+                   [--configuration seed|NAME[+NAME...]] [--each 25]
 
 After each fault the cluster must be whole again within the fault's limit (every server says that it is synced), and
 every acknowledged write must be on every node. There must never be two primary components, or two histories. Ends with
@@ -9,17 +10,43 @@ every acknowledged write must be on every node. There must never be two primary 
 """
 
 import os
+import random
 import sys
 import time
 
 from lab import LabError
 from lab.campaigns import campaign
+from lab.configurations import cluster
+from lab.configurations.known import ALL, PLAIN
+from lab.configurations.record import compatible, merged
 from lab.faults import machine
 from lab.faults.galera import FAULTS, World, reasons
 from lab.services import galera
 from lab.services.galera_watch import Watch, split, synced
 
 SPLIT_MOST = 8  # seconds for which servers may disagree about the primary component while a view changes
+MOST_COMBINED = 4
+
+
+def configurations(words, seed, count):
+    """The configurations of the `count` parts of a campaign, a list. words: 'seed', then the seed alone chooses up to
+    MOST_COMBINED that do not contradict each other; or the names of those that all parts have, with '+' between them.
+    LabError if there is none of that name."""
+    if words != "seed":
+        unknown = [name for name in words.split("+") if name not in ALL]
+        if unknown:
+            raise LabError("no configuration is called %s; there are: %s" % (", ".join(unknown), ", ".join(ALL)))
+        return [merged(words, *(ALL[name] for name in words.split("+")))] * count
+    source, found = random.Random("configurations %d" % seed), []
+    known = [one for one in ALL.values() if one.campaign and one.hindrance is None and one.suite == PLAIN.suite
+             and one is not PLAIN]
+    for _ in range(count):
+        chosen = [PLAIN]
+        for one in source.sample(known, source.randint(1, MOST_COMBINED)):
+            if compatible(*chosen, one):
+                chosen.append(one)
+        found.append(merged("+".join(one.name for one in chosen[1:]), *chosen[1:]))
+    return found
 
 
 class Campaign(campaign.Campaign):
@@ -30,35 +57,75 @@ class Campaign(campaign.Campaign):
 
     def __init__(self, lab, seed, say, output):
         campaign.Campaign.__init__(self, lab, seed, say, output)
-        self.watch = Watch(lab, galera.USER, galera.password_file(lab),
-                           open(os.path.join(output, "servers.jsonl"), "w"))
-        self.clients = []
-        for node in lab.nodes:
-            directory = os.path.join(output, "client-" + node.name)
-            os.makedirs(directory, exist_ok=True)
-            self.clients.append(galera.Client(lab, directory, node.address, rate=10, workers=1))
+        self.clients, self.watch, self.total = [], None, {"acked": 0, "failed": 0, "unknown": 0}
         self.histories, self._counted = set(), 0
         self._split_since = None  # when more servers said to be primary than fit into one component, monotonic
+        self._part, self._chosen = None, None
+
+    @staticmethod
+    def add_options(parser):
+        parser.add_argument("--configuration", default=PLAIN.name, help="of lab/configurations: names with '+' between "
+                            "them, or 'seed': the seed chooses (default: %s)" % PLAIN.name)
+        parser.add_argument("--each", type=int, default=25, help="faults, after which a cluster with the next "
+                            "configuration is made, when the seed chooses them")
 
     @staticmethod
     def set_up(lab, say):
-        galera.prepare(lab)
-        galera.create(lab, say=say)
-        say("synced after %.1f s" % galera.wait_synced(lab))
-        galera.users(lab)
+        """Nothing: each part of the campaign makes its cluster."""
 
     def start(self):
-        for client in self.clients:
-            client.__enter__()
+        """Nothing: as above."""
+
+    def before(self, number, options):
+        part = (number - 1) // options.each if options.configuration == "seed" else 0
+        if part == self._part:
+            return
+        if self._chosen is None and not options.here:
+            self._chosen = configurations(options.configuration, options.seed, -(-options.faults // options.each))
+        if self._part is not None:
+            self._end_part()
+            self.lab.destroy()
+            self.lab.up(options.suite, deb=options.deb, say=self.say)
+        self._part = part
+        if not options.here:
+            chosen = self._chosen[part]
+            self.say("configuration %s" % chosen.name)
+            self.say("synced after %.1f s" % cluster.set_up(self.lab, chosen, self.say))
+        self._begin_part()
+
+    def _begin_part(self):
+        """Start the watch and the clients."""
+        place = os.path.join(self.output, "part-%d" % (self._part + 1))
+        os.makedirs(place, exist_ok=True)
+        self.histories = set()
+        self.watch = Watch(self.lab, galera.USER, galera.password_file(self.lab),
+                           open(os.path.join(place, "servers.jsonl"), "w"))
+        for node in self.lab.nodes:
+            directory = os.path.join(place, "client-" + node.name)
+            os.makedirs(directory, exist_ok=True)
+            self.clients.append(galera.Client(self.lab, directory, node.address, rate=10, workers=1).__enter__())
         if self.watch.wait_until(self._synced, 120) is None:
             raise LabError("the cluster is not whole before the first fault")
+
+    def _end_part(self):
+        """End the watch and the clients, and count what they did."""
+        for client in self.clients:
+            figures = client.stop()
+            for key in self.total:
+                self.total[key] += figures.get(key, 0)
+        self.clients = []
+        if self.watch is not None:
+            self.watch.close()
+            self.watch = None
 
     def _synced(self, observed):
         return synced(observed, self.lab.node_names)
 
     def inject(self, fault, mistakes):
         self._counted, self._split_since = len(self.watch.history), None
-        return fault.inject(World(self.lab, self.watch, self.random, self.say, mistakes))
+        what = fault.inject(World(self.lab, self.watch, self.random, self.say, mistakes))
+        name = self._chosen[self._part].name if self._chosen else PLAIN.name
+        return what if name == PLAIN.name else "%s [%s]" % (what, name)
 
     def await_noticed(self):
         self.watch.wait_until(lambda observed: not self._synced(observed), 1.5)
@@ -110,14 +177,8 @@ class Campaign(campaign.Campaign):
         self.lab.power_on()
 
     def stop(self):
-        total = {"acked": 0, "failed": 0, "unknown": 0}
-        for client in self.clients:
-            figures = client.stop()
-            for key in total:
-                total[key] += figures.get(key, 0)
-        self.watch.close()
-        return campaign.Account("%d writes acknowledged, %d failed, %d unknown" % (
-            total["acked"], total["failed"], total["unknown"]))
+        self._end_part()
+        return campaign.Account("%(acked)d writes acknowledged, %(failed)d failed, %(unknown)d unknown" % self.total)
 
 
 if __name__ == "__main__":

@@ -143,3 +143,32 @@ def test_a_client_that_prints_no_figures_is_reported(tmp_path):
     one._gone = lambda: ["user app"]
     account = one.stop()
     assert not account.fine and "no figures" in account.sentence and "gone: user app" in account.lines[1]
+
+
+def test_the_seed_chooses_the_configurations_of_the_parts():
+    first = galera.configurations("seed", 7, 40)
+    assert first == galera.configurations("seed", 7, 40) != galera.configurations("seed", 8, 40)
+    assert len(first) == 40 and len({one.name for one in first}) > 20
+    assert all(one.campaign and one.hindrance is None and one.suite == "bookworm" and one.count == 3 for one in first)
+    assert any("+" in one.name for one in first)
+
+
+def test_configurations_are_given_by_name():
+    one, two = galera.configurations("quiet+binlog-moved", 7, 2)
+    assert one == two and one.settings["silent-startup"] == "" and "log_bin" in one.settings
+    assert galera.configurations("plain", 7, 1)[0].settings == {}
+    with pytest.raises(LabError, match="no configuration is called flood"):
+        galera.configurations("quiet+flood", 7, 1)
+
+
+def test_each_part_of_a_campaign_has_a_cluster_of_its_own(tmp_path, monkeypatch):
+    done = []
+    one = galera.Campaign(Lab(), 7, lambda text: None, str(tmp_path))
+    one.lab.destroy, one.lab.up = lambda: done.append("destroyed"), lambda suite, **more: done.append("up")
+    monkeypatch.setattr(galera.cluster, "set_up", lambda lab, chosen, say: done.append(chosen.name) or 1.0)
+    monkeypatch.setattr(one, "_begin_part", lambda: done.append("begun"))
+    how = SimpleNamespace(configuration="seed", each=2, seed=7, faults=5, here=False, suite="bookworm", deb="x")
+    for number in range(1, 6):
+        one.before(number, how)
+    names = [chosen.name for chosen in galera.configurations("seed", 7, 3)]
+    assert done == [names[0], "begun", "destroyed", "up", names[1], "begun", "destroyed", "up", names[2], "begun"]
