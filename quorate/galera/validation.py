@@ -9,35 +9,61 @@ from quorate.ocf.codes import Failed
 def errors(context):
     """Sentences about parameters that are wrong on every node. Reads nothing of this machine."""
     from quorate.galera.actions.participant import addresses
+    from quorate.galera.server import options
+    from quorate.galera.server.address import Misunderstood, cluster_address
+    parameters = context.parameters
     try:
-        found = addresses(context.parameters)
+        found = addresses(parameters)
+        more = options.additional(parameters)
+        given = [word.partition("=")[2] for word in more.rest if options.name_of(word) == "wsrep-provider-options"]
+        galera = options.provider(given[-1] if given else None, cluster_address(parameters.wsrep_cluster_address)[1], None)
     except Failed as failed:
         return [failed.reason]
-    problems = []
-    if context.parameters.two_node_mode and len(found) != 2:
+    except Misunderstood as error:
+        return [error.reason]
+    problems = options.proof_problems(galera)
+    if parameters.two_node_mode and len(found) != 2:
         problems.append("two_node_mode is for two nodes, but wsrep_cluster_address names %d." % len(found))
-    for word in (context.parameters.additional_parameters or "").split():
-        if not word.startswith("--"):
-            problems.append("additional_parameters: '%s' is not a server option; write --name=value." % word)
     return problems
 
 
 def warnings(context):
     """Sentences about what works now and will cause problems later, each with its remedy."""
     from quorate.galera.server.layout import find_layout, layout_problems
+    found = _unused(context.parameters)
     try:
         layout = find_layout(context)
     except Failed as failed:
-        return [failed.reason]
-    found = layout_problems(layout)
+        return [failed.reason] + found
+    found += layout_problems(layout) + _group(layout)
     if layout.flush != "1":
         found.append("innodb_flush_log_at_trx_commit is %s: a power cut of all nodes loses acknowledged commits. Set "
                      "it to 1." % layout.flush)
-    if layout.wsrep_on not in ("TRUE", "ON", "1") or layout.provider in (None, "none"):
-        found.append("wsrep_on or wsrep_provider is not set in the server's configuration, so it would run without "
-                     "Galera.")
-    found += _account(context, layout) + _enabled_units(context) + _cluster(context)
+    if layout.provider is None:
+        found.append("wsrep_provider is not set in the server's configuration, so it would run without Galera.")
+    if not layout.galera.recovery:
+        found.append("pc.recovery is off: after a loss of all nodes the cluster waits until each of them is back, because "
+                     "none knows the last primary component. Remove it.")
+    found += _account(context, layout) + _enabled_units(context) + _cluster(context, layout)
     return found
+
+
+def _group(layout):
+    import grp
+    try:
+        grp.getgrnam(layout.group)
+    except KeyError:
+        return ["There is no group %s on this node (parameter group), so files get the group of the user %s."
+                % (layout.group, layout.user)]
+    return []
+
+
+def _unused(parameters):
+    """What is named beside wsrep_cluster_address and used by no entry of it: probably misspelt."""
+    from quorate.galera.server.address import unused
+    mapped, without_data = unused(parameters.wsrep_cluster_address, parameters.cluster_host_map, parameters.arbitrators)
+    return (["cluster_host_map has %s, but wsrep_cluster_address does not name that host." % entry for entry in mapped]
+            + ["arbitrators has %s, but wsrep_cluster_address does not name that host." % host for host in without_data])
 
 
 def _account(context, layout):
@@ -74,25 +100,73 @@ def _enabled_units(context):
     return found
 
 
-def _cluster(context):
+def _cluster(context, layout):
     """Problems with the cluster's own settings. [] when there is no cluster to ask."""
     from quorate.galera.actions.participant import addresses
     from quorate.pacemaker import cib, crm_mon
-    from quorate.pacemaker.tools import Unavailable
+    from quorate.pacemaker.tools import Unavailable, this_node
     found = []
     try:
-        if cib.stonith_enabled(context.commands, context.deadline) is False:
+        fences = cib.stonith_enabled(context.commands, context.deadline)
+        if fences is False:
             found.append("Fencing is off, so a node that does not stop can corrupt data: pcs property set "
                          "stonith-enabled=true")
         known = {node.name for node in crm_mon.status(context.commands, context.deadline).nodes}
+        configuration = cib.configuration(context.commands, context.deadline)
+        me = this_node(context)
     except Unavailable:
         return found
-    for name in addresses(context.parameters):
+    found += _overlapping(context.instance, configuration)
+    if fences and len(known) == 2:
+        found += _fencing_of_two(configuration)
+    nodes = addresses(context.parameters, layout.galera.base_port)
+    for name in nodes:
         if name not in known:
             found.append("%s of wsrep_cluster_address is not a node of the cluster, so it would be waited for in vain: "
                          "map it in cluster_host_map, or name it in arbitrators." % name)
+    if me in nodes and nodes[me][1] != layout.galera.listen_port:
+        found.append("The server of %s listens on port %d for the others, who ask at port %d of wsrep_cluster_address: set "
+                     "base_port in wsrep_provider_options, or add the port there."
+                     % (me, layout.galera.listen_port, nodes[me][1]))
     wanted = context.meta("promoted_max")
-    if wanted and wanted.isdigit() and int(wanted) < len(addresses(context.parameters)):
-        found.append("promoted-max is %s, so only that many of the %d database nodes will run." % (
-            wanted, len(addresses(context.parameters))))
+    if wanted and wanted.isdigit() and int(wanted) < len(nodes):
+        found.append("promoted-max is %s, so only that many of the %d database nodes will run." % (wanted, len(nodes)))
     return found
+
+
+def _overlapping(instance, configuration):
+    """Monitors of which two apply to one role. Seen with Pacemaker 2.1.5: at a promotion it cancels both, waits for one of
+    them that had been confirmed already, and goes on 87 s later."""
+    from quorate.pacemaker.cib import find
+    found = []
+    for resource in find(configuration.resources, instance):
+        by_role = {}
+        for one in resource.operations:
+            if one.name == "monitor" and one.enabled and _is_time(one.interval):
+                # Without a role it is for instances that are not promoted.
+                by_role.setdefault("Promoted" if one.role == "Promoted" else "Unpromoted", []).append(one)
+        for role, monitors in sorted(by_role.items()):
+            if len(monitors) > 1:
+                extra = next((one for one in monitors if one.role != role), monitors[-1])
+                # By its id: pcs removes by interval only what has no timeout beside it.
+                found.append("Two monitors of %s apply to the role %s, and Pacemaker 2.1 was seen to wait for more than a "
+                             "minute before a promotion then: pcs resource op remove %s" % (resource.id, role, extra.id))
+    return found
+
+
+def _fencing_of_two(configuration):
+    """Two nodes that lose sight of each other must not fence each other at the same moment."""
+    devices = [one for one in configuration.resources if one.agent.startswith("stonith:")]
+    delays = [configuration.properties.get("priority-fencing-delay")] + [
+        one.parameters.get(name) for one in devices for name in ("pcmk_delay_base", "pcmk_delay_max")]
+    # pcmk_delay_base can also hold a time for each node: n1:10s;n2:0
+    if not devices or any(_is_time(part.rpartition(":")[2]) for text in delays
+                          for part in (text or "").replace(";", " ").replace(",", " ").split()):
+        return []
+    return ["When the two nodes lose sight of each other, they fence each other at the same moment, and the database is gone: "
+            "pcs stonith update %s pcmk_delay_base=10s" % devices[0].id]
+
+
+def _is_time(text):
+    """Whether an interval or a delay is set and not zero: '10', '10s', 'PT10S'."""
+    return any(letter in "123456789" for letter in text or "")

@@ -12,8 +12,9 @@ from quorate.pacemaker.placement import Placement
 from quorate.pacemaker.tools import EX_NOSUCH, EX_NOSUCH_OLD, STANDARD_ROLES, Unavailable, ask, is_true
 
 
-class Operation(namedtuple("Operation", "name interval timeout role")):
-    """An operation as configured; texts, as the administrator wrote them, or None. role: the name of OCF 1.1."""
+class Operation(namedtuple("Operation", "name interval timeout role id enabled", defaults=(None, True))):
+    """An operation as configured; texts, as the administrator wrote them, or None. role: the name of OCF 1.1; enabled:
+    whether Pacemaker runs it."""
 
     __slots__ = ()
 
@@ -173,8 +174,9 @@ def _resource(primitive, templates, by_id, parents):
         meta.update(_pairs(layer, "meta_attributes", by_id))
         for operation in layer.findall("operations/op"):
             key = (operation.get("name"), operation.get("interval"))
-            operations[key] = Operation(*key, operation.get("timeout"), STANDARD_ROLES.get(
-                operation.get("role"), operation.get("role")))
+            operations[key] = Operation(
+                *key, operation.get("timeout"), STANDARD_ROLES.get(operation.get("role"), operation.get("role")),
+                operation.get("id"), is_true(operation.get("enabled") or "true"))
     agent = ":".join(part for part in (described.get("class"), described.get("provider"), described.get("type"))
                      if part)
     return Resource(

@@ -9,28 +9,29 @@ import os
 from collections import namedtuple
 
 from quorate.galera import facts
-from quorate.galera.server import parse
+from quorate.galera.server import command_line, options, parse
+from quorate.galera.server.address import Misunderstood, cluster_address
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
 
 SERVERS = ("/usr/sbin/mariadbd", "/usr/sbin/mysqld", "/usr/libexec/mariadbd", "/usr/libexec/mysqld",
            "/usr/bin/mariadbd", "/usr/bin/mysqld", "/usr/local/sbin/mariadbd", "/usr/local/bin/mariadbd")
 LOG_DIRECTORIES = ("/var/log/mysql", "/var/log/mariadb")
+LOOK_UP_MOST = 20  # seconds in which the server tells its settings; it takes 0.05 on a machine that is up
+# What says that the machine lacks something at the moment: no word about the configuration.
+_PASSING = ("out of memory", "cannot allocate memory", "not enough memory", "resource temporarily unavailable",
+            "too many open files", "text file busy", "input/output error", "interrupted system call")
 
 
 class Layout(namedtuple("Layout",
-                        "server config datadir socket pid log user group flush wsrep_on provider sst_method")):
+                        "server config datadir socket pid log user group flush wsrep_on provider sst_method options "
+                        "galera misunderstood", defaults=(options.Options(), options.Provider(), None))):
     """server: path of the program; config: --defaults-file or None; datadir, socket, pid, log: paths; user, group:
-    names; flush (innodb_flush_log_at_trx_commit), wsrep_on, provider, sst_method: as text, None when not set."""
+    names; flush (innodb_flush_log_at_trx_commit), wsrep_on, provider, sst_method: as text, None when not set; options:
+    Options of additional_parameters; galera: Provider; misunderstood: a sentence about a setting of Galera that was
+    not understood (`galera` holds its defaults then), or None."""
 
     __slots__ = ()
-
-    def base(self):
-        """The part of the command line that all starts of the server share."""
-        argv = [self.server]
-        if self.config:
-            argv.append("--defaults-file=" + self.config)
-        return argv + ["--datadir=" + self.datadir, "--user=" + self.user]
 
 
 def server_program(parameters):
@@ -55,34 +56,69 @@ def _on_path(name):
 
 
 def find_layout(context):
-    """The Layout, by the parameters and what the server itself says. Raises Failed."""
+    """The Layout, by the parameters and what the server itself says. Raises Failed: ERR_CONFIGURED for a parameter that is
+    not understood, ERR_ARGS and ERR_INSTALLED for what is wrong on this node, ERR_GENERIC when the server could not be
+    asked now."""
     parameters = context.parameters
+    try:
+        more = options.additional(parameters)
+    except Misunderstood as error:
+        raise Failed(codes.ERR_CONFIGURED, error.reason) from None
     server = server_program(parameters)
     if parameters.config and not os.path.isfile(parameters.config):
         raise Failed(codes.ERR_INSTALLED, "The configuration file %s (parameter config) does not exist on this node."
                      % parameters.config)
-    argv = [server] + (["--defaults-file=" + parameters.config] if parameters.config else [])
-    # With wsrep_on in its files and no address, MariaDB refuses even to print its help. A start passes the real one.
-    result = context.commands.run(
-        argv + ["--user=" + parameters.user, "--wsrep_cluster_address=gcomm://", "--verbose", "--help"],
-        context.deadline.limit(20))
-    values = _table(result.out)
-    if result.rc != 0 or "datadir" not in values:  # it prints the table even after an option that it refuses
-        raise Failed(codes.ERR_ARGS, "%s does not accept its configuration on this node: %s" % (
-            server, parse.last_error(result.err) or "it ended with code %s and logged no error" % result.rc))
+    values = _settings(context, server, command_line.look_up(server, parameters, more))
     datadir = (parameters.datadir or values["datadir"]).rstrip("/") or "/"
-    log = parameters.log or _value(values, "log-error")
-    if log and not os.path.isabs(log):
-        log = os.path.join(datadir, log)
-    if log and not parameters.log and "." not in os.path.basename(log):
-        log += ".err"  # as the server does (sql/mysqld.cc, fn_format of log_error_file)
+    galera, misunderstood = _galera(parameters, values)
     return Layout(
         server=server, config=parameters.config, datadir=datadir,
         socket=_absolute(parameters.socket or _value(values, "socket"), datadir, "/run/mysqld/mysqld.sock"),
         pid=_absolute(parameters.pid or _value(values, "pid-file"), datadir, "/run/mysqld/mysqld.pid"),
-        log=log or _default_log(datadir), user=parameters.user, group=parameters.group,
+        log=_log(parameters, values, datadir), user=parameters.user, group=parameters.group,
         flush=_value(values, "innodb-flush-log-at-trx-commit"), wsrep_on=_value(values, "wsrep-on"),
-        provider=_value(values, "wsrep-provider"), sst_method=_value(values, "wsrep-sst-method"))
+        provider=_value(values, "wsrep-provider"), sst_method=_value(values, "wsrep-sst-method"), options=more,
+        galera=galera, misunderstood=misunderstood)
+
+
+def _settings(context, server, argv):
+    """dict of the server's settings, by its own --verbose --help. Raises Failed."""
+    limit = context.deadline.limit(LOOK_UP_MOST)
+    result = context.commands.run(argv, limit)
+    values = _table(result.out)
+    if result.ok and "datadir" in values:  # it prints the table even after an option that it refuses
+        return values
+    said = parse.last_error(result.err) or (result.err.strip().splitlines() or [""])[-1][:parse.ERROR_MOST]
+    if result.ok:
+        raise Failed(codes.ERR_ARGS, "%s is no database server: it does not print its settings." % server)
+    if result.timed_out:
+        raise Failed(codes.ERR_GENERIC, "%s did not print its settings within %d s, so this node is too slow at the moment."
+                     % (server, limit))
+    if result.rc < 0 or result.rc > 125 or not said or any(word in result.err.lower() for word in _PASSING):
+        raise Failed(codes.ERR_GENERIC, "%s could not be asked for its settings: %s" % (
+            server, said or "it ended with code %s and logged no error" % result.rc))
+    raise Failed(codes.ERR_ARGS, "%s does not accept its configuration on this node: %s" % (server, said))
+
+
+def _galera(parameters, values):
+    """(Provider, None) by all that Galera is told, or (its defaults, a sentence about what is not understood)."""
+    try:
+        return options.provider(_value(values, "wsrep-provider-options"),
+                                cluster_address(parameters.wsrep_cluster_address)[1],
+                                _value(values, "wsrep-node-address")), None
+    except Misunderstood as error:
+        return options.Provider(), error.reason
+
+
+def _log(parameters, values, datadir):
+    log = parameters.log or _value(values, "log-error")
+    if log and log.startswith("/dev/"):  # what systemd or a container collects; the agent reads what the server logs
+        log = None
+    if log and not os.path.isabs(log):
+        log = os.path.join(datadir, log)
+    if log and not parameters.log and "." not in os.path.basename(log):
+        log += ".err"  # as the server does (sql/mysqld.cc, fn_format of log_error_file)
+    return log or _default_log(datadir)
 
 
 def _table(text):
@@ -115,6 +151,27 @@ def _default_log(datadir):
     return os.path.join(datadir, "error.log")
 
 
+def galera_problems(layout):
+    """Settings with which the server would run outside of the cluster, or with which the election's proofs do not hold, as
+    sentences with the remedy; [] if there is none."""
+    found = [layout.misunderstood] if layout.misunderstood else []
+    if layout.provider == "none" or layout.wsrep_on in ("FALSE", "OFF", "0"):
+        found.append("The server would run without Galera: set wsrep_on=ON and wsrep_provider in its configuration.")
+    return found + options.proof_problems(layout.galera)
+
+
+def account(user, group):
+    """(uid, gid) of the files that the agent makes. Raises KeyError when there is no such user; a group that does not exist
+    is the user's own."""
+    import grp
+    import pwd
+    entry = pwd.getpwnam(user)
+    try:
+        return entry.pw_uid, grp.getgrnam(group).gr_gid
+    except KeyError:
+        return entry.pw_uid, entry.pw_gid
+
+
 def layout_problems(layout):
     """What will keep the server from starting here, as sentences with the remedy; [] if nothing."""
     import pwd
@@ -139,7 +196,7 @@ def layout_problems(layout):
         if free.f_bavail * free.f_frsize < 4 * 1024 * 1024:
             found.append("The file system of %s is full (%d KiB free): free some space." % (
                 layout.datadir, free.f_bavail * free.f_frsize // 1024))
-    return found
+    return found + galera_problems(layout)
 
 
 def listening_units(units, timeout):

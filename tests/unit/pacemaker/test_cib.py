@@ -40,7 +40,8 @@ def test_a_primitive_has_what_its_template_gives_it_and_its_own_wins():
     assert (galera.id, galera.agent, galera.parent) == ("galera", "ocf:quorate:galera", "galera-clone")
     assert galera.parameters == {"datadir": "/var/lib/mysql", "user": "mysql"}
     assert galera.parent_meta == {"promoted-max": "3"}
-    assert galera.operations == (Operation("monitor", "10s", "30s", "Promoted"), Operation("start", "0s", "300s", None))
+    assert galera.operations == (Operation("monitor", "10s", "30s", "Promoted", galera.operations[0].id),
+                                 Operation("start", "0s", "300s", None, "p-op"))
     assert galera.top == "galera-clone"
 
 

@@ -99,3 +99,51 @@ def test_an_empty_directory_is_no_transfer_that_broke_off(tmp_path):
     found, problem = report(tmp_path, {}, database=False)
 
     assert (False, None, None) == (found.data, found.generation, problem)
+
+
+# What a recovery says
+
+def logs(text):
+    """A server that logs this where it was told to."""
+    def run(argv, _stdin):
+        path = [word for word in argv if word.startswith("--log-error=")][-1].partition("=")[2]
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    return run
+
+
+POSITION = "2026-01-01  0:00:00 0 [Note] WSREP: Recovered position: %s:7,1-2-3\n" % UUID
+NOTES = "2026-01-01  0:00:00 0 [Note] InnoDB: Cannot open './x/t.ibd'; %s\n" % ("it is not there; " * 20)
+
+
+@pytest.mark.parametrize("text", [POSITION, 9000 * NOTES + POSITION, POSITION + 9000 * NOTES,
+                                  4000 * "2026-01-01 0 [ERROR] InnoDB: Cannot open table\n" + POSITION])
+def test_the_position_is_found_in_a_log_of_many_megabytes(tmp_path, text):
+    """Only the first 64 KiB were read: 700 tablespace notes before the position, and it was unknown."""
+    found, problem = report(tmp_path, {"grastate.dat": grastate(UUID, -1)}, then=logs(text))
+
+    assert (UUID, 7, facts.RECOVERED, None) == (found.uuid, found.seqno, found.source, problem)
+
+
+def test_a_position_that_is_printed_counts_as_well(tmp_path):
+    found, _ = report(tmp_path, {"grastate.dat": grastate(UUID, -1)}, err=POSITION)
+
+    assert (UUID, 7) == (found.uuid, found.seqno)
+
+
+def test_a_recovery_that_says_nothing_names_the_file(tmp_path):
+    found, problem = report(tmp_path, {"grastate.dat": grastate(UUID, -1)}, then=logs("[Note] nothing"))
+
+    assert found.uuid is None and problem.endswith("(code 0); see %s/run/galera-db/recover.log" % tmp_path)
+
+
+def test_prepared_transactions_in_a_long_log_are_rolled_back(tmp_path):
+    said = ["[Note] Found 3 prepared transactions! It means that the server was not shut down properly\n[ERROR] Aborting\n" + 3000 * NOTES, "", POSITION]
+    options = []
+
+    def run(argv, stdin):
+        options.append("--tc-heuristic-recover=rollback" in argv)
+        logs(said.pop(0))(argv, stdin)
+    found, _ = report(tmp_path, {"grastate.dat": grastate(UUID, -1)}, then=run)
+
+    assert ([False, True, False], 7) == (options, found.seqno)
