@@ -59,6 +59,8 @@ class Database(Service):
         self.transfer_takes = 3.0
         self.transfer_stalls = False
         self.fails = None               # error with which it ends after start_takes
+        self.ready_takes = 0.1          # seconds from being a member to being ready for clients
+        self.fails_late = None          # error with which it ends then
         self.recovery_fails = None      # error of --wsrep-recover
         self.recovery_takes = 0.5
         self.hangs = False              # it accepts connections and never answers

@@ -39,7 +39,7 @@ class Group:
 
     def commit(self, server):
         """A client's commit on this server, acknowledged."""
-        assert server in self.members(), "no commit without a primary component"
+        assert server in self.members() and server.ready, "no commit on a server that is not ready for clients"
         self._count += 1
         self.log.append("t%d" % self._count)
         for one in self.members():

@@ -20,6 +20,8 @@ from quorate.ocf.log import Log
 from tests.fakes import FakeProcesses
 
 TOOLS = ("attrd_updater", "crm_attribute", "crm_node", "crm_mon", "cibadmin")
+KINDS = ("timeout", "fails", "killed", "killed after")
+COMMANDS_MOST = 1000  # in one action
 PREFIX = "ocf-exit-reason:"
 _running = threading.local()
 
@@ -28,17 +30,20 @@ class Killed(BaseException):
     """The agent was killed here (SIGKILL, power cut): nothing more is done by it."""
 
 
+class Endless(BaseException):
+    """An action of the agent does not end."""
+
+
 class Answer(namedtuple("Answer", "code reason")):
     """How an action ended: exit code (None: the agent was killed) and exit reason ('' if there was none)."""
 
     __slots__ = ()
 
 
-class Fault(namedtuple("Fault", "kind step action")):
-    """What goes wrong at the step-th command (from 0) of an action ('start', ...; None: of any, counted from now).
+class Fault(namedtuple("Fault", "kind step")):
+    """What goes wrong at the step-th command (from 0) that the agent runs from now on.
 
-    kind: 'timeout' (the program does not end), 'fails' (code 102), 'killed' (the agent, before it runs the command),
-    'killed after'
+    kind: of KINDS: the program does not end; ends with code 102; the agent is killed before it, or after it
     """
 
     __slots__ = ()
@@ -68,8 +73,8 @@ class Machine:
         self.run = os.path.join(self.root, "run")
         self.persistent = os.path.join(self.root, "persistent")
         self.fault = None
-        self.steps = 0                 # commands of the action that runs
-        self._action = None
+        self.steps = 0                 # commands that the agent has run here
+        self._killed = False
 
     # Actions
 
@@ -86,7 +91,7 @@ class Machine:
         environ.update(("OCF_RESKEY_" + name, str(value)) for name, value in self.parameters.items())
         before = getattr(_running, "machine", None)
         _running.machine, _running.reason = self, []
-        self.steps, self._action, self._killed = 0, action, False
+        self._killed, self._action, self._left = False, action, COMMANDS_MOST
         self.cluster.journal.add(self.name, "action", action)
         began = self.clock.elapsed
         try:
@@ -96,6 +101,7 @@ class Machine:
             _running.machine = before
         if self._killed:
             return Answer(None, "")
+        assert self._left >= 0, "%s of %s runs commands without end" % (action, self.name)
         if self.clock.elapsed - began > timeout:
             raise AssertionError("%s took %.1f of %s s" % (action, self.clock.elapsed - began, timeout))
         assert not reason or reason.startswith(PREFIX), reason
@@ -103,15 +109,23 @@ class Machine:
         self.cluster.journal.add(self.name, "answer", "%s %d %s" % (action, code, answer.reason))
         return answer
 
+    def fail_at(self, kind, step):
+        """Have this go wrong at that command, counted from now."""
+        self.fault = Fault(kind, self.steps + step)
+
     def step(self):
         """Called before each command of an action. The kind of fault that the command is to meet, or None."""
         number, self.steps = self.steps, self.steps + 1
+        self._left -= 1
+        if self._left < 0:
+            raise Endless("%s of %s runs commands without end" % (self._action, self.name))
         if not self.on or self._killed:
             self._end()
         fault = self.fault
-        if fault is None or fault.action not in (None, self._action) or number != fault.step:
+        if fault is None or number < fault.step:
             return None
         self.fault = None
+        self.cluster.journal.add(self.name, "fault", fault.kind)
         if fault.kind == "killed":
             self._end()
         return fault.kind
@@ -279,6 +293,7 @@ def installed(monkeypatch):
     monkeypatch.setattr(ocf_agent, "Log", MachineLog)
     monkeypatch.setattr(ocf_agent, "to_stderr", lambda text: _running.reason.append(text))
     monkeypatch.setattr(ocf_agent, "_end_on_sigterm", lambda: None)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)  # what a power cut leaves is up to the test
     monkeypatch.setattr(daemon, "allow_open_files", lambda wanted: None)
     monkeypatch.setattr(daemon, "session", lambda pid: here().processes.sessions.get(pid))
     yield

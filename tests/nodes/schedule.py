@@ -8,6 +8,9 @@ order of everything follows from the durations, a run takes no real time, and th
 import threading
 
 
+SLEEPS_MOST = 200000  # of all jobs together
+
+
 class Schedule:
     """A clock (see quorate.host.clock.Clock) whose sleepers let others run meanwhile."""
 
@@ -15,7 +18,7 @@ class Schedule:
         self.elapsed = 0.0
         self._unix = unix
         self._due = []        # (seconds, order, effect or _Job)
-        self._order = 0
+        self._order = self._sleeps = 0
         self._back = threading.Semaphore(0)
         self._jobs = {}       # thread id -> _Job
 
@@ -28,6 +31,8 @@ class Schedule:
         return 1000.0 + self.elapsed
 
     def sleep(self, seconds):
+        self._sleeps += 1
+        assert self._sleeps < SLEEPS_MOST, "something waits without end"
         # A loop that sleeps for nothing still gets to its end.
         end = self.elapsed + max(0.001, seconds)
         job = self._jobs.get(threading.get_ident())
@@ -57,10 +62,11 @@ class Schedule:
             self._add(self.elapsed, job)
         while any(not job.ended for job in started):
             self._step()
+            for job in started:
+                if job.error is not None:  # the others wait for ever, in threads that end with the process
+                    raise job.error
         for job in started:
             job.thread.join()
-            if job.error is not None:
-                raise job.error
         return [job.result for job in started]
 
     def pass_time(self, seconds):

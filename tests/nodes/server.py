@@ -25,6 +25,7 @@ class DatabaseServer:
         self.stage = "init"
         self.child = None               # pid of its joiner script
         self.donates = False
+        self.ready = False              # for clients
         self.connected = True
         self.last_view = None
         self.view_seq = self.old_uuid = None
@@ -42,6 +43,7 @@ class DatabaseServer:
     # Its start
 
     def begin(self):
+        self._log("[Note] Starting MariaDB 10.11.18-MariaDB source revision as process %d" % self.pid)
         self._later(self.database.start_takes, self._started)
 
     def _later(self, seconds, effect):
@@ -81,7 +83,7 @@ class DatabaseServer:
         start = self.options.get("--wsrep_start_position")
         if grastate and int(grastate["seqno"]) >= 0:
             self.state_uuid = grastate["uuid"]
-        elif start:
+        elif start and not start.startswith(facts.ZERO_UUID):
             self.state_uuid = start.partition(":")[0]
             if int(start.partition(":")[2]) != len(self.disk):
                 self.group._harm("%s starts with a position that is not its own" % self.machine.name)
@@ -149,7 +151,18 @@ class DatabaseServer:
         self.received = list(self.group.log)
         self.flush()
         write_grastate(self.datadir, self.state_uuid, -1, 0)
+        self._later(self.database.ready_takes, self._ready)
         self.group.look_around()
+
+    def _ready(self):
+        if self.ready:
+            return
+        if self.database.fails_late:
+            self.end(self.database.fails_late)
+            return
+        self.ready = True
+        self._log("[Note] %s: ready for connections." % self.database.binary)
+        self._log("Version: '10.11.18-MariaDB'  socket: '%s'  port: 3306" % self.options["--socket"])
 
     def lose_primary(self, view):
         self.last_view = view
@@ -204,7 +217,7 @@ class DatabaseServer:
 
     def status(self):
         """Rows of its status, or None: its socket does not accept yet."""
-        if self.stage not in ("synced", "non-primary"):
+        if not self.ready or self.stage not in ("synced", "non-primary"):
             return None
         primary = self.stage == "synced"
         members = self.last_view.members
