@@ -141,7 +141,7 @@ settings files are those of clustercheck; a settings file is read, never execute
     def role_health(self, fact, path):
         status, found = fact.status or SILENT, fact.health
         if path == "/live":
-            return status.answered or found.code in ("out-of-connections", "refused", "non-primary"), found.sentence
+            return health.is_alive(status) or found.code in ("out-of-connections", "refused"), found.sentence
         if path in ("/reader", "/read-only") and fact.status:
             found = health.classify(status, health.Policy("auto", True))
         elif path == "/writer":

@@ -24,9 +24,12 @@ class _Later(type(sys)):
 def driver(whole=False):
     """The module pymysql. whole: with what TLS and MySQL 8's passwords over TCP need."""
     if whole:
+        if getattr(sys.modules.get("pymysql"), "is_whole", False):
+            return sys.modules["pymysql"]
         for name in [name for name in sys.modules if name.partition(".")[0] == "pymysql"]:
             del sys.modules[name]  # it remembers which modules it did not find
         import pymysql
+        pymysql.is_whole = True  # a resident check connects again and again
         return pymysql
     if "pymysql" in sys.modules:
         return sys.modules["pymysql"]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How to log in to the server: Settings for the agent and for galera-check, and the files that they come from.
 
-A file in my.cnf's form has user and password in its [client] section. The settings file of clustercheck is a shell
-script; its NAME=value lines are parsed and never executed.
+A file in my.cnf's form has user and password in its [client] section, or in one that every client reads. The settings
+file of clustercheck is a shell script; its NAME=value lines are parsed and never executed.
 """
 
 import os
@@ -18,10 +18,11 @@ SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock")
 PORT = 3306
 
 
-class Settings(namedtuple("Settings", "socket host port user password extra_port",
-                          defaults=(None, None, PORT, "root", "", None))):
-    """How to connect. socket: path, or None for host and port. extra_port: the server's reserve (extra_port,
-    admin_port) that is tried when it has no connection left, or None. repr() shows no password."""
+class Settings(namedtuple("Settings", "socket host port user password extra_port tls",
+                          defaults=(None, None, PORT, "root", "", None, None))):
+    """How to connect. socket: path, or None for host and port. password: bytes that are no UTF-8 are surrogates.
+    extra_port: the server's reserve (extra_port, admin_port) that is tried when it has no connection left, or None.
+    tls: an options_file.Tls; None: when the server demands it; False: never. repr() shows no password."""
 
     __slots__ = ()
 
@@ -30,16 +31,19 @@ class Settings(namedtuple("Settings", "socket host port user password extra_port
 
 
 def for_agent(parameters, socket):
-    """Settings of an agent: credentials, else check_user, else clustercheck's file, else root on the socket. Raises
-    Unreadable."""
+    """Settings of an agent: credentials, else check_user, else clustercheck's file, else root on the socket. With
+    check_passwd_use_empty a password of check_passwd or clustercheck is not used. Raises Unreadable."""
     if parameters.credentials:
         return from_options_file(parameters.credentials, socket)
+    empty = parameters.check_passwd_use_empty
     if parameters.check_user:
-        return Settings(socket=socket, user=parameters.check_user, password=parameters.check_passwd or "")
+        return Settings(socket=socket, user=_utf8(parameters.check_user),
+                        password="" if empty else _utf8(parameters.check_passwd or ""))
     for path in CLUSTERCHECK:
         found = shell_settings(path)
         if found.get("MYSQL_USERNAME"):
-            return Settings(socket=socket, user=found["MYSQL_USERNAME"], password=found.get("MYSQL_PASSWORD", ""))
+            return Settings(socket=socket, user=found["MYSQL_USERNAME"],
+                            password="" if empty else found.get("MYSQL_PASSWORD", ""))
     return Settings(socket=socket)
 
 
@@ -58,16 +62,17 @@ def _account(options):
     path = options.get("defaults_file") or (FILE if os.path.exists(FILE) else None)
     if options.get("user") and (options.get("password") or not path):
         # Takes precedence over a file, as in clustercheck, whose last argument usually is /etc/my.cnf.
-        return Settings(socket or usual_socket(), user=options["user"], password=options.get("password", ""))
+        return Settings(socket or usual_socket(), user=_utf8(options["user"]),
+                        password=_utf8(options.get("password", "")))
     if path:
         return from_options_file(path, socket)
     old = clustercheck_settings(options)
     extra = old.get("DEFAULTS_EXTRA_FILE")
     if extra and os.path.exists(extra) and not (old.get("MYSQL_USERNAME") and old.get("MYSQL_PASSWORD")):
-        return from_options_file(extra, socket)
+        return from_options_file(extra, socket, program=True)
     if old.get("MYSQL_USERNAME"):
         host = None if socket or old.get("MYSQL_HOST") in (None, "", "localhost") else old["MYSQL_HOST"]
-        return Settings(None if host else socket or usual_socket(), host, _port(old.get("MYSQL_PORT", "")),
+        return Settings(None if host else socket or usual_socket(), host, _port(old.get("MYSQL_PORT") or PORT),
                         old["MYSQL_USERNAME"], old.get("MYSQL_PASSWORD", ""))
     return Settings(socket or usual_socket(), user=_own_user())
 
@@ -81,29 +86,31 @@ def _own_user():
                          "into %s." % (os.geteuid(), FILE)) from None
 
 
+def _utf8(text):
+    """The same bytes, of an argument or an environment variable, as UTF-8, whatever the locale is."""
+    return os.fsencode(text).decode("utf-8", "surrogateescape")
+
+
 # Files
 
-def from_options_file(path, socket=None):
+def from_options_file(path, socket=None, program=False):
     """Settings from the [client] section of a file in my.cnf's form; a given socket takes precedence over the file's.
-    Raises Unreadable."""
-    lines = _lines(path)
-    status = os.stat(path)
-    if status.st_mode & 0o004:
+    program: also from the sections of the program mysql, as clustercheck does. Raises Unreadable."""
+    from quorate.galera.server import options_file
+    try:
+        public = os.stat(path).st_mode & 0o004
+    except OSError as error:
+        raise Unreadable("The file %s cannot be read: %s." % (path, error.strerror)) from None
+    if public:
         raise Unreadable("Every user can read the file of credentials: chmod 600 %s" % path)
-    section, found = None, {}
-    for line in lines:
-        line = line.strip()
-        if line.startswith("[") and line.endswith("]"):
-            section = line[1:-1]
-        elif section == "client" and line and line[0] not in "#;!":
-            name, _, value = line.partition("=")
-            found[name.strip().replace("_", "-")] = _unquoted(value, "#")
+    found = options_file.account(path, options_file.PROGRAM if program else options_file.LIBRARY)
     if not found:
         raise Unreadable("%s has no [client] section with user and password." % path)
-    host = None if socket or found.get("host") == "localhost" else found.get("host")
-    return Settings(socket or (None if host else found.get("socket") or usual_socket()), host,
-                    _port(found.get("port", "")),
-                    found.get("user", "root"), found.get("password", ""))
+    host = found.get("host") or "localhost"
+    if socket or found.get("protocol") == "socket" or (host == "localhost" and found.get("protocol") != "tcp"):
+        socket, host = socket or found.get("socket") or usual_socket(), None
+    return Settings(socket, host, found.get("port") or PORT, found.get("user") or _own_user(),
+                    found.get("password", b"").decode("utf-8", "surrogateescape"), tls=found.get("tls"))
 
 
 def clustercheck_settings(options):
@@ -118,43 +125,18 @@ def clustercheck_settings(options):
 
 def shell_settings(path):
     """The NAME=value lines that clustercheck knows, from its settings file: parsed and never executed. {} when there is
-    no such file. Raises Unreadable, also for a value that only a shell could evaluate."""
+    no such file. Raises Unreadable, also for what only a shell could evaluate."""
     if not os.path.exists(path):
         return {}
-    found = {}
-    for line in _lines(path):
-        name, separator, value = line.strip().partition("=")
-        name = name[7:].strip() if name.startswith("export ") else name
-        if not separator or name not in CLUSTERCHECK_NAMES:
-            continue
-        text = _unquoted(value, " \t;")
-        if ("`" in text or "$" in text) and not value.strip().startswith("'"):
-            raise Unreadable("%s: the value of %s needs a shell, and this file is not executed. Write the value "
-                             "itself, in single quotes." % (path, name))
-        found[name] = text
-    return found
-
-
-def _lines(path):
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().splitlines()
-    except OSError as error:
-        raise Unreadable("The file %s cannot be read: %s." % (path, error.strerror)) from None
-
-
-def _unquoted(value, ends):
-    """The text between quotes; without quotes, all up to one of the characters `ends`."""
-    value = value.strip()
-    if value[:1] in ("'", '"'):
-        return value[1:].partition(value[0])[0]
-    for end in ends:
-        value = value.partition(end)[0]
-    return value.strip()
+    from quorate.galera.server import shell_file
+    return shell_file.assignments(path, CLUSTERCHECK_NAMES)
 
 
 def _port(text):
-    return int(text) if text.isdigit() else PORT
+    port = str(text)
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise Unreadable("MYSQL_PORT of clustercheck's settings is no port.")
+    return int(port)
 
 
 def usual_socket():

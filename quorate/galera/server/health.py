@@ -12,9 +12,40 @@ from quorate.galera.facts import ServerStatus
 from quorate.health import Health
 
 TOO_MANY = (1040, 1203, 1226)       # ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
-DENIED = (1044, 1045, 1698)         # ER_DBACCESS_DENIED_ERROR, ER_ACCESS_DENIED_ERROR, ..._NO_PASSWORD_ERROR
 NOT_READY = (1047,)                 # ER_UNKNOWN_COM_ERROR: WSREP has not yet prepared node for application use
+GONE = (2006, 2013)                 # CR_SERVER_GONE_ERROR, CR_SERVER_LOST
+SPOKE = (2026, 2027, 2059, 2061)     # the client's errors about what it was told: TLS, malformed packet, plugins
+NOBODY = ("[Errno 2]", "[Errno 111]", "[Errno 113]", "[Errno 101]", "[Errno 112]")  # no socket, refused, no route
 UNDEFINED = 2 ** 64 - 1             # wsrep_local_index, wsrep_cluster_conf_id outside of a primary component
+# What a server that runs says instead of an answer: code and sentence. %s: its own words.
+REFUSES = "The database server refuses the credentials of the check, %s: correct them (REQUIRE X509 needs ssl-cert)."
+EXPIRED = ("refused", "The password of the check's account has expired: ALTER USER ... PASSWORD EXPIRE NEVER (or a new "
+                      "password).")
+LOCKED = ("refused", "The check's account is locked: ALTER USER ... ACCOUNT UNLOCK")
+METHOD = ("refused", "The check cannot log in by its account's method: %s")
+PRIVILEGE = ("refused", "The check's account lacks a privilege: %s")
+LIMITED = ("unknown", "The database server ended the question early (max_statement_time): %s")
+ANSWERS = {
+    1044: ("refused", REFUSES),     # ER_DBACCESS_DENIED_ERROR
+    1045: ("refused", REFUSES),     # ER_ACCESS_DENIED_ERROR
+    1698: ("refused", REFUSES),     # ER_ACCESS_DENIED_NO_PASSWORD_ERROR
+    1129: ("refused", "The database server blocks this host after broken connections: mariadb-admin flush-hosts"),
+    1130: ("refused", "The database server knows no account for the address of the check: CREATE USER for it, or use "
+                      "the socket."),
+    1142: PRIVILEGE, 1143: PRIVILEGE, 1227: PRIVILEGE,  # ER_TABLEACCESS_, ER_COLUMNACCESS_, ER_SPECIFIC_ACCESS_DENIED
+    4150: ("refused", "The check's account is blocked after wrong passwords (max_password_errors): FLUSH PRIVILEGES"),
+    4151: LOCKED, 3118: LOCKED,     # MariaDB's ER_ACCOUNT_HAS_BEEN_LOCKED; MySQL's
+    1820: EXPIRED, 1862: EXPIRED,   # ER_MUST_CHANGE_PASSWORD, ..._LOGIN
+    3159: ("refused", "The database server demands TLS (require_secure_transport): use its socket, or add ssl-ca to "
+                      "[client]."),
+    2026: ("refused", "TLS with the database server fails: %s (ssl- options of [client])"),
+    1251: METHOD, 1524: METHOD, 2059: METHOD, 2061: METHOD,  # old client, plugin not loaded (there, here), its error
+    3032: ("maintenance", "The database server is in offline mode (offline_mode)."),
+    1053: ("unknown", "The database server is shutting down."),
+    1184: ("unknown", "The database server ends every session at once: is init_connect right?"),
+    2027: ("unknown", "The database server says something that PyMySQL does not understand (an account with PAM?): %s"),
+    1969: LIMITED, 3024: LIMITED,   # MariaDB's ER_STATEMENT_TIMEOUT; MySQL's ER_QUERY_TIMEOUT
+}
 ON = {"on": True, "1": True, "yes": True, "off": False, "0": False, "no": False}
 BLOCKING = ("rsync", "mysqldump")   # state transfers during which the donor cannot write (or not even read)
 FIT_TO_WRITE = ("synced", "donor", "desynced")  # a donor stays the writer: to move the writer for a backup is worse
@@ -64,22 +95,33 @@ def _donor(status, policy):
     return Health(code, ok, "Galera cluster node is donor of a state transfer (%s)." % (status.sst_method or "unknown"))
 
 
+def is_alive(status):
+    """Whether the server said anything at all: an error is an answer. Numbers from 2000 to 2999 are the client's."""
+    return status.answered or (status.errno is not None and (
+        1000 <= status.errno < 2000 or status.errno >= 3000 or status.errno in SPOKE))
+
+
 def _silent(status):
-    if status.errno in TOO_MANY:
+    number, text = status.errno, status.error or "the reason is unknown"
+    if number in TOO_MANY:
         return Health("out-of-connections", False,
                       "The database server runs and has no connection left (max_connections).")
-    if status.errno in DENIED:
-        return Health("refused", False,
-                      "The database server runs and refuses the credentials of the check: %s" % status.error)
-    if status.errno in NOT_READY:
+    if number in NOT_READY:
         return Health("non-primary", False, "Galera cluster node is not ready for queries (WSREP).")
-    if status.error and ("timed out" in status.error or "[Errno 11]" in status.error):
+    if number in ANSWERS:
+        code, sentence = ANSWERS[number]
+        # "Access denied for user" is said already, and exit reasons are short.
+        return Health(code, False, sentence.replace("%s", text.rpartition("denied for user ")[2]))
+    if is_alive(status):
+        return Health("unknown", False, "The database server answers with error %d: %s" % (number, text))
+    if "timed out" in text or "[Errno 11]" in text:
         # EAGAIN: the server accepts no connections any more, and those that wait have filled the socket's queue.
         return Health("hung", False, "The database server does not answer.")
-    if status.errno in (2002, 2003):
-        return Health("down", False, "The database server accepts no connection: %s" % status.error)
-    return Health("hung" if status.errno == 2013 else "unknown", False,
-                  "The database server gave no answer: %s" % status.error)
+    if number in GONE:  # no time-out: it ended the connection by itself, so it does not hang
+        return Health("unknown", False, "The database server closed the connection before it answered: %s" % text)
+    if number in (2002, 2003) and any(word in text for word in NOBODY):
+        return Health("down", False, "The database server accepts no connection: %s" % text)
+    return Health("unknown", False, "The database server gave no answer: %s" % text)
 
 
 # Parsing
@@ -107,9 +149,14 @@ def wsrep_state(rows, at=None):
         local_index=number("wsrep_local_index"), cluster_size=number("wsrep_cluster_size"), desync=flag("wsrep_desync"),
         reject_queries=(text("wsrep_reject_queries") or "").upper() or None,
         sst_donor_rejects_queries=flag("wsrep_sst_donor_rejects_queries"), sst_method=text("wsrep_sst_method"),
-        read_only=flag("read_only"), maint_mode=text("pxc_maint_mode"),
+        read_only=_read_only(text("read_only")), maint_mode=text("pxc_maint_mode"),
         cluster_uuid=facts.uuid(text("wsrep_cluster_state_uuid") or ""), last_committed=number("wsrep_last_committed"),
         conf_id=number("wsrep_cluster_conf_id"), connected=flag("wsrep_connected"),
         threads_connected=number("threads_connected"),
         addresses=tuple(part.strip() for part in addresses.split(",")) if addresses else None,
         at=at)
+
+
+def _read_only(value):
+    """MariaDB 12 has ON, NO_LOCK and NO_LOCK_NO_ADMIN."""
+    return None if value is None else ON.get(value.lower(), True)

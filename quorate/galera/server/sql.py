@@ -3,6 +3,7 @@
 
 from time import monotonic
 
+from quorate.errors import Unreadable
 from quorate.galera.facts import ServerStatus
 from quorate.galera.server import health
 from quorate.host.mysql import driver
@@ -12,6 +13,18 @@ QUESTION = ("SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL
             "'wsrep%' OR VARIABLE_NAME = 'Threads_connected' UNION ALL SELECT VARIABLE_NAME, VARIABLE_VALUE FROM "
             "information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME IN ('wsrep_desync','wsrep_reject_queries',"
             "'wsrep_sst_donor_rejects_queries','wsrep_sst_method','read_only','pxc_maint_mode')")
+# What the questions depend on, set in their session, because init_connect and the server's globals may say otherwise:
+# no transaction stays open and SERIALIZABLE locks nothing (autocommit); names are UTF-8 whatever
+# character-set-client-handshake says; no row is cut off (sql_select_limit); a statement that waits for a lock ends in
+# the server as well, soon after nobody waits for it. A variable that the server does not know is passed over.
+SESSION = ("autocommit = 1", "character_set_results = utf8mb4", "sql_select_limit = 18446744073709551615",
+           "sql_big_selects = 1", "lock_wait_timeout = {seconds}", "innodb_lock_wait_timeout = {seconds}",
+           "wsrep_sync_wait = {sync_wait}")
+# Executed by MariaDB and by MySQL only. The limits of the server must be longer than ours, and not the global ones.
+LIMITS = ("/*M!100101 , max_statement_time = {seconds} */", "/*!50708 , max_execution_time = {seconds}000 */")
+PASSED_OVER = (1193, 1227, 1231, 1232, 1238)  # unknown variable, no privilege for it, wrong value or type, read-only
+UNDERSTOOD_WRONG = (IndexError, ValueError, TypeError, AssertionError)  # PyMySQL's, for packets of an unexpected form
+WANTS_TLS = (1045, 3159)  # REQUIRE SSL says 'access denied' as well; ER_SECURE_TRANSPORT_REQUIRED
 
 
 class Session:
@@ -25,7 +38,7 @@ class Session:
     def __init__(self, settings, sync_wait=False):
         self._settings = settings
         self._connection = None
-        self._first = "SET SESSION wsrep_sync_wait = %d" % sync_wait
+        self._sync_wait = int(sync_wait)
 
     def query(self, sql, timeout):
         """All rows, as tuples. timeout: s. Raises OSError and pymysql's errors; the connection is closed then."""
@@ -35,21 +48,39 @@ class Session:
                 self._connection = self._connect(timeout)
                 # Not as init_command: PyMySQL 1.0 commits after that, and a server that is not ready for queries, or
                 # rejects them, answers a COMMIT with error 1047, but SET and the question with what it knows.
-                self._execute(self._first, end)
+                self._prepare(int(timeout) + 1, end)
             return self._execute(sql, end)
         except BaseException:
             self.close()
             raise
 
+    def _prepare(self, seconds, end):
+        """Set what the questions depend on, in one statement where the server knows all of it."""
+        values = {"seconds": seconds, "sync_wait": self._sync_wait}
+        wanted = [one.format(**values) for one in SESSION]
+        try:
+            self._execute("SET SESSION %s%s" % (", ".join(wanted), "".join(LIMITS).format(**values)), end)
+        except Exception as error:
+            if code(error) not in PASSED_OVER:
+                raise
+            for one in wanted:
+                try:
+                    self._execute("SET SESSION " + one, end)
+                except Exception as unknown:
+                    if code(unknown) not in PASSED_OVER:
+                        raise
+
     def _execute(self, sql, end):
         self._connection._read_timeout = self._connection._write_timeout = max(0.05, end - monotonic())
         with self._connection.cursor() as cursor:
             cursor.execute(sql)
-            return cursor.fetchall()
+            return [tuple(value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in row)
+                    for row in cursor.fetchall()]
 
     def status(self, timeout):
-        """ServerStatus; never raises for what the server does. A kept connection that broke says nothing of the server,
-        which may have been restarted or told to close it: so it is asked once more, on a new connection."""
+        """ServerStatus; raises nothing that the server does, and Unreadable for TLS files that cannot be used. A kept
+        connection that broke says nothing of the server, which may have been restarted or told to close it: so it is
+        asked once more, on a new connection."""
         kept = self._connection is not None
         status = self._status(timeout)
         return self._status(timeout) if kept and status.errno in BROKEN and "timed out" not in status.error else status
@@ -65,6 +96,8 @@ class Session:
                     "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_desync','wsrep_reject_queries',"
                     "'wsrep_sst_donor_rejects_queries','wsrep_sst_method','read_only','pxc_maint_mode')", timeout)
             return health.wsrep_state(dict(rows), monotonic())
+        except Unreadable:
+            raise
         except Exception as error:  # any error: the server gave no answer, and the text says why
             return no_answer(error)
 
@@ -79,20 +112,46 @@ class Session:
             self._connection = None
 
     def _connect(self, timeout):
-        pymysql = driver()
         settings = self._settings
-
-        def connect(**where):
-            return pymysql.connect(user=settings.user, password=settings.password, connect_timeout=max(0.05, timeout),
-                                   read_timeout=timeout, write_timeout=timeout, autocommit=True, **where)
-
         try:
-            return connect(**({"unix_socket": settings.socket} if settings.socket
-                              else {"host": settings.host, "port": settings.port}))
-        except pymysql.MySQLError as error:
-            if code(error) not in health.TOO_MANY or not settings.extra_port:
+            return self._login(settings.socket, settings.host, settings.port, settings.tls, timeout)
+        except Unreadable:
+            raise
+        except Exception as error:
+            if code(error) in health.TOO_MANY and settings.extra_port:
+                return self._login(None, settings.host or "127.0.0.1", settings.extra_port, settings.tls, timeout)
+            if settings.tls is not None or not (code(error) in WANTS_TLS or needs_package(error)):
                 raise
-            return connect(host=settings.host or "127.0.0.1", port=settings.extra_port)
+            return self._more(error, timeout)
+
+    def _more(self, error, timeout):
+        """Log in with TLS, after an attempt without was refused, or with the packages that a method needs."""
+        settings = self._settings
+        try:
+            if needs_package(error):
+                driver(whole=True)
+                return self._login(settings.socket, settings.host, settings.port, None, timeout)
+            from quorate.galera.server.options_file import Tls
+            return self._login(settings.socket, settings.host, settings.port, Tls(), timeout)
+        except Exception:  # the first answer says what is wrong
+            raise error from None
+
+    def _login(self, socket, host, port, tls, timeout):
+        """A connection. tls: as in Settings."""
+        options = {"unix_socket": socket} if socket else {"host": host, "port": port}
+        # The driver's own encoding of passwords is Latin-1, and its decoding of answers fails for other bytes.
+        options.update(user=self._settings.user, password=self._settings.password.encode("utf-8", "surrogateescape"),
+                       connect_timeout=max(0.05, timeout), read_timeout=timeout, write_timeout=timeout,
+                       autocommit=None, use_unicode=False)
+        if tls:
+            from quorate.galera.server.tls import connect
+            return connect(tls, bool(socket), **options)
+        return driver().connect(**options)
+
+
+def needs_package(error):
+    """Whether PyMySQL cannot log in without another package (cryptography, pynacl)."""
+    return isinstance(error, RuntimeError) and "package is required" in str(error)
 
 
 def code(error):
@@ -103,14 +162,20 @@ def code(error):
 
 def no_answer(error):
     """ServerStatus of a server that gave no answer. errno 2013 with 'timed out' in the text: it is there and does not
-    answer."""
-    number = code(error)
-    text = " ".join(str(error.args[-1] if error.args else error).split())[:160]
-    return ServerStatus(answered=False, error=text, errno=number, at=monotonic())
+    answer; 2026: TLS failed; 2027: PyMySQL did not understand it; 2059: PyMySQL lacks the account's method."""
+    number, text = code(error), str(error.args[-1] if error.args else error)
+    if needs_package(error):
+        number = 2059
+    elif number == 2003 and "_ssl.c" in text and "timed out" not in text:
+        number, cause = 2026, getattr(error, "original_exception", None)
+        text = str(getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or text)
+    elif number is None and isinstance(error, UNDERSTOOD_WRONG):
+        number = 2027
+    return ServerStatus(answered=False, error=" ".join(text.split())[:160], errno=number, at=monotonic())
 
 
 def ask(settings, timeout):
-    """ServerStatus by a connection of its own. timeout: s."""
+    """ServerStatus by a connection of its own. timeout: s. Raises Unreadable as Session.status."""
     session = Session(settings)
     status = session.status(timeout)
     session.close(goodbye=status.answered)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from quorate.galera.server import credentials, sql
+from quorate.galera.server import credentials, options_file, sql
 from tests import ROOT
 
 
@@ -56,15 +56,65 @@ class Driver:
         pass
 
 
-@pytest.mark.parametrize("sync_wait, first", [
-    (False, "SET SESSION wsrep_sync_wait = 0"), (True, "SET SESSION wsrep_sync_wait = 1")])
-def test_a_session_waits_for_the_applier_only_when_asked_to(monkeypatch, sync_wait, first):
+@pytest.mark.parametrize("sync_wait", [False, True])
+def test_a_session_waits_for_the_applier_only_when_asked_to(monkeypatch, sync_wait):
     """With wsrep_sync_wait=1 of the server's own, a donor whose tables are locked by its backup looked hung."""
     driver = Driver()
     monkeypatch.setattr(sql, "driver", lambda: driver)
 
     assert sql.rows(credentials.Settings(), "SELECT 1", 1.0, sync_wait)
-    assert [first, "SELECT 1"] == driver.executed
+    assert 2 == len(driver.executed) and "SELECT 1" == driver.executed[1]
+    assert "wsrep_sync_wait = %d" % sync_wait in driver.executed[0]
+    assert driver.executed[0].startswith("SET SESSION autocommit = 1, ")
+
+
+@pytest.mark.parametrize("errno", [1193, 1227, 1231])
+def test_a_variable_that_the_server_does_not_know_is_passed_over(monkeypatch, errno):
+    class Old(Driver):
+        def execute(self, text):
+            Driver.execute(self, text)
+            if "lock_wait" in text:
+                raise RuntimeError(errno, "Unknown system variable")
+
+    driver = Old()
+    monkeypatch.setattr(sql, "driver", lambda: driver)
+
+    assert "Primary" == sql.ask(credentials.Settings(), 1.0).cluster_status
+    assert "SET SESSION wsrep_sync_wait = 0" in driver.executed
+
+
+def test_another_error_of_the_first_statement_is_the_answer(monkeypatch):
+    class Expired(Driver):
+        def execute(self, text):
+            raise RuntimeError(1820, "You must SET PASSWORD before executing this statement")
+
+    monkeypatch.setattr(sql, "driver", Expired)
+
+    assert 1820 == sql.ask(credentials.Settings(), 1.0).errno
+
+
+@pytest.mark.parametrize("password", ["pässwört", b"\xe4".decode("utf-8", "surrogateescape")])
+def test_a_password_is_sent_as_the_bytes_that_it_is(monkeypatch, password):
+    """PyMySQL would send Latin-1, and fail for other letters."""
+    given = {}
+    driver = Driver()
+    driver.connect = lambda **options: given.update(options) or driver
+    monkeypatch.setattr(sql, "driver", lambda: driver)
+
+    sql.ask(credentials.Settings(password=password), 1.0)
+
+    assert password.encode("utf-8", "surrogateescape") == given["password"]
+
+
+def test_an_answer_that_is_no_utf_8_is_an_answer(monkeypatch):
+    class Latin(Driver):
+        def fetchall(self):
+            return ((b"wsrep_cluster_status", b"Primary"), (b"wsrep_local_state_comment", b"\xe4"))
+
+    monkeypatch.setattr(sql, "driver", Latin)
+
+    status = sql.ask(credentials.Settings(), 1.0)
+    assert ("Primary", "\ufffd") == (status.cluster_status, status.local_state_comment)
 
 
 def test_a_server_that_is_not_ready_answers(monkeypatch):
@@ -82,4 +132,56 @@ def test_a_kept_session_is_set_up_once(monkeypatch):
     for _ in range(2):
         session.query("SELECT 1", 1.0)
 
-    assert ["SET SESSION wsrep_sync_wait = 0", "SELECT 1", "SELECT 1"] == driver.executed
+    assert ["SET", "SELECT", "SELECT"] == [text.split()[0] for text in driver.executed]
+
+
+# TLS
+
+class Strict:
+    """PyMySQL and a server that lets this account in with TLS only. refuses: with TLS as well."""
+
+    def __init__(self, monkeypatch, errno=1045, refuses=False):
+        self.errno, self.refuses, self.logins = errno, refuses, []
+        monkeypatch.setattr(sql, "driver", lambda: self)
+        monkeypatch.setattr("quorate.galera.server.tls.connect", self.secure)
+
+    def connect(self, **_options):
+        self.logins.append("plain")
+        raise RuntimeError(self.errno, "Access denied for user 'check'@'localhost'")
+
+    def secure(self, _tls, _local, **_options):
+        self.logins.append("tls")
+        if self.refuses:
+            raise RuntimeError(2026, "the server offers none")
+        return Driver()
+
+
+@pytest.mark.parametrize("errno", [1045, 3159])
+def test_an_account_that_may_need_tls_is_tried_with_it(monkeypatch, errno):
+    server = Strict(monkeypatch, errno)
+
+    assert sql.ask(credentials.Settings(), 1.0).answered
+    assert ["plain", "tls"] == server.logins
+
+
+def test_the_first_refusal_is_what_is_said(monkeypatch):
+    Strict(monkeypatch, refuses=True)
+
+    assert 1045 == sql.ask(credentials.Settings(), 1.0).errno
+
+
+@pytest.mark.parametrize("settings, logins", [
+    ({"tls": options_file.Tls()}, ["tls"]), ({"tls": False}, ["plain"]), ({"password": "x"}, ["plain", "tls"])])
+def test_what_the_options_file_says_of_tls_is_done(monkeypatch, settings, logins):
+    server = Strict(monkeypatch)
+
+    sql.ask(credentials.Settings(**settings), 1.0)
+
+    assert logins == server.logins
+
+
+def test_no_other_error_is_a_reason_for_a_second_login(monkeypatch):
+    server = Strict(monkeypatch, 4151)
+
+    assert 4151 == sql.ask(credentials.Settings(), 1.0).errno
+    assert ["plain"] == server.logins
