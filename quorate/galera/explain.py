@@ -45,7 +45,7 @@ def _row(snapshot, node, now):
         state = "down, no data"
     else:
         state = report.state
-    flags = [name for name in ("clean", "safe", "settled", "tried", "survivor") if getattr(report, name)]
+    flags = [name for name in ("clean", "safe", "settled", "tried", "survivor", "failed") if getattr(report, name)]
     source = " ".join([report.source or "?"] + flags)
     generation = "?" if report.generation is None else str(report.generation)
     current = snapshot.generation

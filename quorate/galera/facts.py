@@ -65,9 +65,9 @@ class Garbage(namedtuple("Garbage", "reason")):
 
 class Report(namedtuple("Report", (
         "node state uuid seqno source clean safe data my_uuid view arbitrators generation since "
-        "settled tried survivor recorded"),
+        "settled tried survivor recorded failed"),
         defaults=(UNKNOWN, None, None, None, None, None, None, None, None, frozenset(), None, None,
-                  None, False, False, None))):
+                  None, False, False, None, None))):
     """What one node can prove by its own disk and its processes.
 
     node:        Pacemaker's name of it (attribute target)
@@ -92,6 +92,8 @@ class Report(namedtuple("Report", (
     recorded:    True: gvwstate.dat of `view` is on the disk, so that Galera can re-form it; False: the view is only
                  remembered (a clean stop removes the file); None: unknown
     survivor:    True: its mysqld ran and became non-primary when the only other member of a view of two vanished
+    failed:      True: the last mysqld that was launched here ended, or came to nothing, before it served; None: the
+                 node runs a version that does not say
     """
     __slots__ = ()
 

@@ -82,10 +82,11 @@ class StateFiles:
             return 0
         return now - int(began)
 
-    def keep(self, path):
-        """Save a copy of a file of the data directory in the persistent directory; it replaces an earlier copy."""
+    def keep(self, path, name=None):
+        """Save a copy of a file of the data directory in the persistent directory; it replaces an earlier copy. name: of
+        the copy, None: the file's."""
         os.makedirs(self.persistent, 0o755, exist_ok=True)
-        replace(os.path.join(self.persistent, os.path.basename(path)), content(path))
+        replace(os.path.join(self.persistent, name or os.path.basename(path)), content(path))
 
     def kept(self, name):
         """The text of a copy that was saved, None when there is none."""

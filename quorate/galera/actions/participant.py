@@ -9,9 +9,11 @@ other: so a node publishes that it starts before it reads who else does.
 import os
 
 from quorate.galera import facts
+from quorate.galera.actions import undo
 from quorate.galera.election.decide import decide
 from quorate.galera.election.published import PublishedState, decode_report, encode_report
-from quorate.galera.server import disk, observe, parse
+from quorate.galera.server import disk, observe
+from quorate.galera.server.address import GCOMM_PORT, Misunderstood, data_nodes
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
 from quorate.pacemaker.tools import Unavailable, this_node
@@ -29,13 +31,15 @@ class Participant:
         self.context = context
         self.state_files = state_files
         self.published = published or PublishedState(context, state_files)
-        self.addresses = addresses(context.parameters)
+        self.addresses = addresses(context.parameters, observe.base_port(state_files))
         self.configured = tuple(self.addresses)
 
     # Publishing
 
     def report_position(self, layout):
         """Publish DOWN with what is on the disk. The server must not run."""
+        undo.judge(self.state_files)
+        undo.undo(self.context, self.state_files, self.published, layout.datadir)
         report, problem = disk.read_report(self.context, self.state_files, layout)
         if problem:
             self.context.log.warning(problem)
@@ -43,7 +47,8 @@ class Participant:
             report = report._replace(generation=self.published.own_generation())
         report = report._replace(
             node=this_node(self.context), since=int(self.context.clock.now()),
-            tried=self.state_files.has("tried"), survivor=self.state_files.has("survivor"))
+            tried=report.tried or self.state_files.has("tried"), survivor=self.state_files.has("survivor"),
+            failed=self.state_files.has("failed"))
         self.state_files.write("position", {"report": encode_report(report)})
         self.published.publish(report)
 
@@ -76,6 +81,8 @@ class Participant:
         datadir = observe.data_directory(self.context, self.state_files)
         my_uuid, view, arbitrators, _ = disk.last_view(self.state_files, datadir)
         generation = self.published.own_generation()
+        if state in facts.IN_PRIMARY or state == facts.RECEIVING:
+            undo.forget(self.state_files)
         if old and (old.state, old.view, old.generation) == (state, view, generation) and not self.context.is_probe:
             return False
         since = old.since if old and old.state == state else int(self.context.clock.now())
@@ -88,12 +95,17 @@ class Participant:
                 settled=from_disk.settled and from_disk.view == view))
         return self.published.publish(facts.Report(
             this_node(self.context), state, data=True, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
-            generation=generation, since=since, recorded=disk.recorded(datadir, view)))
+            generation=generation, since=since, recorded=disk.recorded(datadir, view), failed=False))
 
     def _launched_from(self):
         """The position from which the server that now starts was launched, or None."""
         text = self.state_files.read("launched-from").get("report") or self.state_files.read("position").get("report")
         return decode_report(this_node(self.context), text) if text else None
+
+    def record_failure(self):
+        """Record that the server that was launched came to nothing, so that another node of the same position goes
+        first."""
+        self.state_files.write("failed", {"at": int(self.context.clock.now())})
 
     def launched_to_bootstrap(self):
         """Whether the server was launched to open a new primary component, and so waits for nobody."""
@@ -232,20 +244,22 @@ def stable_reason(decision, instance):
         ", ".join(decision.missing) or "a decision", instance)
 
 
-def addresses(parameters):
-    """dict of Pacemaker name -> (host, port) of the data nodes, in wsrep_cluster_address's order. Raises Failed."""
-    problem = parse.address_problem(parameters.wsrep_cluster_address)
-    if problem:
-        raise Failed(codes.ERR_CONFIGURED, problem)
-    hosts, names = parse.cluster_address(parameters.wsrep_cluster_address), parse.host_map(parameters.cluster_host_map)
-    arbitrators = {name.strip() for name in (parameters.arbitrators or "").split(",")}
-    return {names.get(host, host): (host, port) for host, port in hosts if host not in arbitrators}
+def addresses(parameters, base_port=GCOMM_PORT):
+    """dict of Pacemaker name -> (host, port) of the data nodes, in wsrep_cluster_address's order. base_port: of those
+    that have none there. Raises Failed."""
+    try:
+        found = data_nodes(parameters.wsrep_cluster_address, parameters.cluster_host_map, parameters.arbitrators)
+    except Misunderstood as error:
+        raise Failed(codes.ERR_CONFIGURED, error.reason) from None
+    return {name: (host, port or base_port) for name, (host, port) in found.items()}
 
 
 def unpublished(context, process, error):
     """The Outcome of an action that could not reach the cluster: its attribute daemon restarts, or waits for a peer
-    that hangs. That says nothing of the server: a failure would restart a healthy database, on all nodes at once. Any
-    other error is raised again."""
+    that hangs. That says nothing of the server: a failure would restart a healthy database, on all nodes at once. Nor does
+    a parameter that is not understood, which stops no server that runs. Any other error is raised again."""
+    if process is not None and isinstance(error, Failed) and error.code == codes.ERR_CONFIGURED:
+        return Outcome(codes.DEGRADED_PROMOTED, error.reason)
     if not isinstance(error, Unavailable):
         raise error
     context.log.warning("%s The next monitor tries again." % error.reason)

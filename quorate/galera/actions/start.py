@@ -5,11 +5,12 @@ and waits for it while that helps."""
 import os
 
 from quorate.galera import facts
-from quorate.galera.actions import startup
+from quorate.galera.actions import startup, undo
 from quorate.galera.actions.participant import Participant, unpublished
 from quorate.galera.election.decide import generation_start, keeps_view, needs_full_transfer
 from quorate.galera.election.published import encode_report
 from quorate.galera.server import disk, observe
+from quorate.galera.server.address import cluster_address, render
 from quorate.galera.server.layout import find_layout, layout_problems, listening_units
 from quorate.galera.server.process import find, launch, startup_error
 from quorate.host import daemon
@@ -17,7 +18,7 @@ from quorate.host.state_files import StateFiles
 from quorate.host.units import Units
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
-from quorate.pacemaker.tools import this_node
+from quorate.pacemaker.tools import Unavailable, this_node
 
 JOIN_PATIENCE = 2    # seconds that promote waits for a joiner. Longer would keep Pacemaker from starting those that it
 #                      waits for: under load it promotes one after the other, and handles a death after that
@@ -32,7 +33,7 @@ def start(context):
     listening = listening_units(Units(context.commands), context.deadline.limit(5))
     if listening:
         raise Failed(codes.ERR_INSTALLED, listening)
-    state_files.write("layout", {"datadir": layout.datadir, "socket": layout.socket})
+    _record_layout(state_files, layout)
     process = find(context, state_files, layout.datadir)
     if process is None:
         Participant(context, state_files).report_and_decide(layout)
@@ -47,6 +48,7 @@ def promote(context):
     """Decide again with what is known now, then bootstrap, recover or join, if that is allowed now."""
     state_files = StateFiles("galera", context.instance)
     layout = _usable_layout(context)
+    _record_layout(state_files, layout)
     participant = Participant(context, state_files)
     process = find(context, state_files, layout.datadir)
     if process is None:
@@ -55,9 +57,11 @@ def promote(context):
             return Outcome(codes.SUCCESS)  # no failure: the promotion score is gone, so the cluster demotes this node
         try:
             process = launch_as_decided(participant, *confirmed, layout)
-        except Exception:
+        except Exception as error:
             # Nothing runs, so nobody may wait for this node: the report says again what is on the disk.
             if find(context, state_files, layout.datadir) is None:
+                if not isinstance(error, Unavailable):
+                    participant.record_failure()
                 participant.report_position(layout)
             raise
     try:
@@ -75,26 +79,34 @@ def _usable_layout(context):
     return layout
 
 
+def _record_layout(state_files, layout):
+    """Write down what the monitor needs of the Layout: it does not ask the server for its settings."""
+    state_files.write("layout", {"datadir": layout.datadir, "socket": layout.socket,
+                                 "base_port": layout.galera.base_port})
+
+
 # The launch
 
 def launch_as_decided(participant, decision, snapshot, layout):
     """Launch the server as was decided on this snapshot. Returns its Process."""
-    own = participant.own_report()
+    own = disk.true_position(participant.context, participant.state_files, layout, participant.own_report())
     disk.remove_empty_view(layout.datadir)
     disk.remove_closed_log(layout.datadir)
-    options = ["--wsrep_cluster_address=" + participant.context.parameters.wsrep_cluster_address]
-    options += (participant.context.parameters.additional_parameters or "").split()
+    options = ["--wsrep_cluster_address=" + render(*cluster_address(
+        participant.context.parameters.wsrep_cluster_address))]
     full = False
     if decision.action == facts.BOOTSTRAP:
         options.append("--wsrep-new-cluster")
-        _prepare_bootstrap(participant, decision, snapshot, layout)
+        _prepare_bootstrap(participant, decision, snapshot, layout, own)
     else:
         full = _set_aside(participant, own, decision, snapshot, layout)
     if own.source == facts.RECOVERED and not full:
         # Without it a primary component can form whose state UUID is zero in every grastate.dat.
         options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))
     participant.context.log.info("%s: %s" % (decision.action, decision.reason))
-    participant.state_files.write("launched-from", {"report": encode_report(own), "action": decision.action})
+    participant.state_files.write("launched-from", {
+        "report": encode_report(participant.own_report()), "action": decision.action, "log": layout.log,
+        "socket": layout.socket})
     for name in ("position", "waiting", "progress", "survivor", "offered") + (
             ("tried",) if decision.action == facts.BOOTSTRAP else ()):
         participant.state_files.forget(name)
@@ -103,7 +115,7 @@ def launch_as_decided(participant, decision, snapshot, layout):
     return launch(participant.context, participant.state_files, layout, options)
 
 
-def _prepare_bootstrap(participant, decision, snapshot, layout):
+def _prepare_bootstrap(participant, decision, snapshot, layout, own):
     """Record everything that must be on record before a new primary component can accept its first commit.
 
     If this node is killed between the two writes, no node may vote any more and the operator is asked. In the other
@@ -113,20 +125,26 @@ def _prepare_bootstrap(participant, decision, snapshot, layout):
     if not disk.has_database(layout.datadir):
         disk.create_database(participant.context, layout)
     begin = generation_start(snapshot, this_node(participant.context))
+    try:
+        undo.record(participant.state_files, layout.datadir, begin, snapshot.generation, participant.own_report(),
+                    own.seqno)
+    except OSError as error:  # a full /var: without this record the bootstrap cannot be undone, and that is all
+        participant.context.log.warning("What is before this bootstrap cannot be recorded: %s." % error)
     participant.published.open_generation(begin)
     participant.published.set_own_generation(begin[0])
     override = participant.published.override()
     if override is not None:
         participant.context.log.warning("Override carried out, as ordered by %s: %s" % (override.by, decision.reason))
         participant.published.set_override(None)
-    disk.allow_bootstrap(layout)
+    disk.set_safe(layout.datadir, True)
 
 
 def _set_aside(participant, own, decision, snapshot, layout):
     """Put away what this node must not start with: an old view that must not be re-formed, and a position beyond that
     at which a later generation began (an incremental transfer would apply new commits on top of commits that were
     discarded). Returns whether the position was put away, so that a full transfer follows."""
-    full = needs_full_transfer(own, participant.published.generation_starts(), participant.published.generation())
+    full = needs_full_transfer(participant.own_report(), participant.published.generation_starts(),
+                               participant.published.generation(), own.seqno)
     kept = keeps_view(snapshot, this_node(participant.context), decision, _reachable_primary(participant))
     for name, removed in (("gvwstate.dat", not kept), ("grastate.dat", full)):
         path = os.path.join(layout.datadir, name)
@@ -155,6 +173,7 @@ def wait_until_serving(participant, process, layout):
         if context.processes.gone(process):
             error = startup_error(participant.state_files, layout)
             participant.state_files.forget(daemon.PROCESS_FILE)
+            participant.record_failure()
             return Outcome(codes.ERR_GENERIC, "The database server ended while it started: %s" % error)
         observed = observe.observe_process(context, participant.state_files, process)
         is_member = observed.state in facts.IN_PRIMARY or observed.state == facts.RECEIVING

@@ -29,6 +29,7 @@ def monitor_startup(participant, observed):
     if observed.state == facts.STARTING and participant.launched_to_bootstrap():
         # It needs no others; InnoDB may have hours of log to apply. A restart would begin that anew.
         if stalled >= parameters.stall_timeout:
+            participant.record_failure()
             return Outcome(codes.FAILED_PROMOTED, "The server that bootstraps made no progress for %d s: %s" % (
                 stalled, last_error(participant.state_files)))
         return Outcome(codes.RUNNING_PROMOTED)

@@ -24,13 +24,19 @@ def stop(context):
         return failed
     for name in ("started", "position", "untold"):
         state_files.forget(name)
+    from quorate.galera.actions import undo
     from quorate.galera.election.published import PublishedState
     from quorate.pacemaker.tools import Unavailable
+    published = PublishedState(context, state_files)
     try:
-        PublishedState(context, state_files).withdraw()
+        published.withdraw()
     except Unavailable as error:
         context.log.warning("The node attributes of the resource were not removed: %s" % error.reason)
         state_files.forget("published")
+    try:
+        undo.undo(context, state_files, published, observe.data_directory(context, state_files))
+    except Unavailable as error:
+        context.log.warning("A bootstrap that came to nothing is undone at the next start: %s" % error.reason)
     return Outcome(codes.SUCCESS)
 
 
@@ -48,6 +54,7 @@ def demote(context):
 
 def _stop_server(context, state_files, reserve):
     """Drain, then stop the server. None when nothing is left, else the Outcome. reserve: seconds for what follows."""
+    from quorate.galera.actions import undo
     from quorate.galera.server.disk import remember_view, restore_view, text
     datadir = observe.data_directory(context, state_files)
     with drained(context, state_files, datadir) as state:
@@ -62,6 +69,7 @@ def _stop_server(context, state_files, reserve):
             restore_view(datadir, view_file, context.parameters.user)
         except OSError as error:  # the server has stopped, so this is no failed stop; the election asks an operator
             context.log.warning("gvwstate.dat in %s cannot be restored: %s." % (datadir, error.strerror))
+    undo.judge(state_files)  # while the record of the launch is there
     for name in (daemon.PROCESS_FILE, "progress", "unknown", "outside", "complete", "serving", "launched-from",
                  "offered"):
         state_files.forget(name)

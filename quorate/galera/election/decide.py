@@ -11,8 +11,8 @@ The rules are tried in the order of the function decide(). proof.py and docs/gal
 They are safe only because the agent keeps to the following:
 
 - A report is withdrawn or says STARTING before a mysqld is started, and says DOWN only of a mysqld proven gone.
-- Opening a primary component: the cluster's generation is raised, then this node's own, then mysqld starts. A mysqld
-  that ended without ever having been ready may be undone in the reverse order.
+- Opening a primary component: the cluster's generation is raised, then this node's own, then mysqld starts. If that
+  ended without ever having been ready for clients, both are set back in the reverse order (actions.undo).
 - A node starts with gvwstate.dat only where keeps_view() says so, without a position where needs_full_transfer() does.
 - Both files are saved before a start that may end without a primary component, and restored when it does: a mysqld
   that is stopped while it waits removes gvwstate.dat, and the proof with it.
@@ -82,7 +82,7 @@ def keeps_view(snapshot, node, decision, reachable=frozenset()):
     return bool(in_primary) and 2 * len(reachable.intersection(in_primary)) <= len(report.view.members)
 
 
-def needs_full_transfer(report, starts, generation):
+def needs_full_transfer(report, starts, generation, on_disk=None):
     """Whether a node must discard its position (grastate.dat) before it joins.
 
     starts: the generation starts on record, as generation_start() gave them, the oldest of them removed by
@@ -91,7 +91,12 @@ def needs_full_transfer(report, starts, generation):
     incremental transfer would apply new ones on top of them without an error. Unknown facts need a full transfer as
     well, and so does a generation start between the node's generation and the cluster's that is not on record. Set
     the position aside: until the transfer has begun, the data still counts.
+
+    on_disk: the seqno that the disk has, where it is not the reported one: what lies between was written by a server
+    that opened a view and never was ready, so no other node has it (parse.reported_position).
     """
+    if on_disk not in (None, report.seqno):
+        return True
     if generation is not None and report.generation == generation:
         return False
     if None in (generation, report.generation, report.uuid, report.seqno):
@@ -186,7 +191,7 @@ def _recover(snapshot, view):
 
 def _bootstrap(snapshot, electorate):
     """One of the voters opens a new primary component, if that is proven to lose nothing."""
-    best = proof.best(electorate.voters, snapshot.configured)
+    best = proof.best(electorate.voters, snapshot.configured, proof.regard_failures(electorate.reports))
     why = proof.proven(snapshot, electorate)
     if why is None:
         return wait(snapshot, electorate)
@@ -198,7 +203,17 @@ def _bootstrap(snapshot, electorate):
         if beyond:
             return _refuse(override_command(snapshot, electorate), _extra_transactions(best, beyond))
     return _unless_alive(snapshot, electorate, best.node, "%s holds the highest position (%s:%d) and %s: it bootstraps."
-                         % (best.node, short(best.uuid), best.seqno, why))
+                         "%s" % (best.node, short(best.uuid), best.seqno, why, _failures(electorate, best)))
+
+
+def _failures(electorate, best):
+    """A sentence about failed starts that bear upon the choice of `best`; empty when there are none."""
+    equal = [report for report in electorate.voters if report.seqno == best.seqno and report is not best]
+    if best.failed:
+        return "" if equal else " Its last start failed, but no other node holds as much."
+    others = [report.node for report in equal if report.failed]
+    return " The last start of %s, which %s the same, failed." % (
+        names(others), "holds" if len(others) == 1 else "hold") if others else ""
 
 
 def _extra_transactions(best, beyond):

@@ -114,12 +114,19 @@ def linked_members(reports, generation):
     return frozenset().union(*(view.members for view in views if view is not None))
 
 
-def best(reports, configured):
-    """The report with the highest position; ties: safe_to_bootstrap first, then the order of the configuration."""
+def best(reports, configured, failures=True):
+    """The report with the highest position; ties: those whose last start did not fail first, then safe_to_bootstrap,
+    then the order of the configuration. failures: whether every node regards failed starts: one that runs a version
+    which does not would name another node, and then neither of the two would bootstrap."""
     def rank(report):
         index = configured.index(report.node) if report.node in configured else len(configured)
-        return (-report.seqno, not report.safe, index, report.node)
+        return (-report.seqno, failures and bool(report.failed), not report.safe, index, report.node)
     return min(reports, key=rank) if reports else None
+
+
+def regard_failures(reports):
+    """Whether all that reported run a version that says whether their last start failed."""
+    return all(report.failed is not None for report in reports.values())
 
 
 def arbitrators(reports):

@@ -52,6 +52,7 @@ _FIELDS = (
     ("tr", "tried", bit, flag),
     ("sv", "survivor", bit, flag),
     ("rc", "recorded", bit, flag),
+    ("fl", "failed", bit, flag),
 )
 
 
@@ -132,10 +133,21 @@ class PublishedState(published.PublishedState):
 
     def open_generation(self, start):
         """Begin a generation, before a server is launched to bootstrap. start: what decide.generation_start() gave."""
-        kept = keep_start(self.generation_starts(), start)
-        self._attributes.set_cluster_property(self._name + "-openings", ",".join(
-            "%d:%s:%s:%d" % one for one in kept))
+        self._set_starts(keep_start(self.generation_starts(), start))
         self._attributes.set_cluster_property(self._name + "-generation", "%d" % start[0])
+
+    def close_generation(self, generation, before):
+        """Undo open_generation() of this generation: the cluster's is again the one before. A later one, which an
+        operator's override may have opened meanwhile, stays."""
+        if self.generation() == generation:
+            self._attributes.set_cluster_property(self._name + "-generation", "%d" % before)
+        starts = self.generation_starts()
+        if starts and starts[-1][0] == generation:
+            self._set_starts(starts[:-1])
+
+    def _set_starts(self, starts):
+        self._attributes.set_cluster_property(self._name + "-openings", ",".join(
+            "%d:%s:%s:%d" % one for one in starts) or None)
 
     def generation_starts(self):
         """[(generation, uuid, seqno or None, parent generation)] of the last generations, see
@@ -149,7 +161,7 @@ class PublishedState(published.PublishedState):
         return found
 
     def set_own_generation(self, generation):
-        """Record that this node is synced in this generation, so that its report may vote."""
+        """Record that this node is of this generation, so that its report may vote."""
         last = self._state_files.read("published")
         if last.get("generation") != str(generation):
             self._attributes.set_permanent(self._name + "-generation", "%d" % generation, this_node(self._context))

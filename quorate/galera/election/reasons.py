@@ -33,7 +33,7 @@ def _missing(snapshot, electorate):
         return tuple(awaited), "no node has reported its position yet"
     if not electorate.voters and electorate.outdated:
         return tuple(awaited), ("the nodes that reported were last synced before the last bootstrap (generation %d) "
-                                "and lack what was committed since" % snapshot.generation)
+                                "and may lack what was committed since" % snapshot.generation)
     if not electorate.voters:
         return tuple(awaited), "no node that reported has data, and the first start needs all configured nodes"
     return tuple(awaited), "%s may hold commits that the nodes that reported lack" % ("it" if len(awaited) == 1

@@ -17,6 +17,8 @@ from quorate.ocf.codes import Failed
 RECOVER_MOST = 600   # seconds; InnoDB may have a long log to apply before it can tell the position
 RECOVER_SHARE = 0.8  # of the time that is left, at most: the result has to be published as well
 CREATE_MOST = 120    # seconds; making the system tables
+RECOVER_LOG = "recover.log"
+RECOVER_LINES = 1000  # of its telling lines, the last ones
 
 
 # Reading
@@ -24,7 +26,7 @@ CREATE_MOST = 120    # seconds; making the system tables
 def read_report(context, state_files, layout):
     """(Report, problem) by grastate.dat, gvwstate.dat and, where they do not say it, InnoDB. No server may run there.
 
-    Report: what only the participant knows is not set (node, since, tried, survivor, and generation, except 0 where a
+    Report: what only the participant knows is not set (node, since, survivor, and generation, except 0 where a
     state transfer into this node broke off: the donor has all that it had, so nothing was lost). problem: None, or a
     sentence about what could not be read.
 
@@ -57,14 +59,43 @@ def read_report(context, state_files, layout):
     report = report._replace(safe=state.safe_to_bootstrap if state else None)
     if state and state.uuid != facts.ZERO_UUID and state.seqno >= 0:
         context.log.say("grastate.dat: stopped cleanly at %s:%d." % (state.uuid, state.seqno))
-        return (report._replace(uuid=state.uuid, seqno=state.seqno, source=facts.GRASTATE, clean=True, data=True),
-                problem)
+        uuid, seqno = before_the_undone(state_files, (state.uuid, state.seqno))
+        return report._replace(uuid=uuid, seqno=seqno, source=facts.GRASTATE, clean=True, data=True,
+                               tried=seqno != state.seqno), problem
+    position, error = recover(context, state_files, layout)
+    before = before_the_undone(state_files, position)
+    if before is None:
+        return report._replace(uuid=None, seqno=None, data=None), error
+    context.log.say("Recovered position: %s:%d." % position if position else
+                    "%s Before the bootstrap that came to nothing it was %s:%d." % (error, *before))
+    source = facts.NONE if before[0] == facts.ZERO_UUID else facts.RECOVERED
+    return (report._replace(uuid=before[0], seqno=before[1], source=source, data=True, tried=before != position),
+            problem if position else error)
+
+
+def before_the_undone(state_files, position):
+    """The position to report for (uuid, seqno), None: it cannot be found out: see parse.reported_position(). One that
+    differs keeps the node out of a view that Galera would re-form (`tried`): its seqno would stand there for something
+    that the others do not have."""
+    opening = state_files.read("opening", persistent=True)
+    before, most = facts.integer(opening.get("seqno")), facts.integer(opening.get("most"))
+    if opening.get("undone") != "1" or None in (before, most):
+        return position
+    return parse.reported_position(position, (opening.get("uuid"), before), most)
+
+
+def true_position(context, state_files, layout, report):
+    """The Report with the position that the disk really has: what is reported may be that before an undone bootstrap.
+    The server has to be started with the real one. Raises Failed when it cannot be found out."""
+    if state_files.read("opening", persistent=True).get("undone") != "1":
+        return report
+    state = parse.grastate(text(layout.datadir, "grastate.dat"))
+    if isinstance(state, facts.Grastate) and state.uuid != facts.ZERO_UUID and state.seqno >= 0:
+        return report._replace(uuid=state.uuid, seqno=state.seqno, source=facts.GRASTATE)
     position, error = recover(context, state_files, layout)
     if position is None:
-        return report._replace(uuid=None, seqno=None, data=None), error
-    context.log.say("Recovered position: %s:%d." % position)
-    source = facts.NONE if position[0] == facts.ZERO_UUID else facts.RECOVERED
-    return report._replace(uuid=position[0], seqno=position[1], source=source, data=True), problem
+        raise Failed(codes.ERR_GENERIC, error)
+    return report._replace(uuid=position[0], seqno=position[1], source=facts.RECOVERED)
 
 
 def recorded(datadir, view):
@@ -166,6 +197,7 @@ def restore_view(datadir, saved, user):
     import pwd
     path = os.path.join(datadir, "gvwstate.dat")
     if saved and not os.path.exists(path) and os.path.isdir(datadir):
+        # The group is the user's own, as the server makes it.
         account = pwd.getpwnam(user)
         replace(path, saved, (account.pw_uid, account.pw_gid))
 
@@ -190,37 +222,51 @@ def remove_closed_log(datadir):
 def recover(context, state_files, layout):
     """((uuid, seqno), None) by InnoDB, or (None, problem). Runs the server with --wsrep-recover."""
     remove_closed_log(layout.datadir)
-    log, result = _recover_once(context, state_files, layout, [])
+    log, result = _recover_once(context, state_files, layout)
     found = parse.recovered_position(log)
     if found is None and parse.prepared_xa(log):
         # These were prepared and not committed by the group: what the group committed is committed here, or Galera
         # replays it from the writesets that this node lacks. MariaDB itself asks for the heuristic rollback.
         context.log.warning("Rolling back %d prepared XA transactions to recover the position."
                             % parse.prepared_xa(log))
-        _recover_once(context, state_files, layout, ["--tc-heuristic-recover=rollback"])
-        log, result = _recover_once(context, state_files, layout, [])
+        _recover_once(context, state_files, layout, "--tc-heuristic-recover=rollback")
+        log, result = _recover_once(context, state_files, layout)
         found = parse.recovered_position(log)
     if found is not None:
         return found, None
     if result.timed_out:
         return None, "InnoDB's recovery did not end in time; see the error log."
-    return None, "The position could not be recovered: %s" % (parse.last_error(log + result.err)
-                                                               or "the server logged no error (code %s)" % result.rc)
+    return None, "The position could not be recovered: %s" % (
+        parse.last_error(log) or "the server logged neither it nor an error (code %s); see %s" % (
+            result.rc, state_files.path(RECOVER_LOG)))
 
 
-def _recover_once(context, state_files, layout, options):
-    import pwd
-    account = pwd.getpwnam(layout.user)
+def _recover_once(context, state_files, layout, *options):
+    """(lines of the log that tell something, Result) of one run."""
+    from quorate.galera.server import command_line
+    from quorate.galera.server.layout import account
     prepare_run_directories(layout)
     os.makedirs(state_files.run, 0o755, exist_ok=True)
-    path = state_files.path("recover.log")
-    replace(path, "", (account.pw_uid, account.pw_gid))
-    result = context.commands.run(
-        layout.base() + ["--wsrep-recover", "--wsrep_cluster_address=gcomm://", "--skip-networking",
-                         "--log-error=" + path, "--pid-file=%s.recover" % layout.pid,
-                         "--socket=%s.recover" % layout.socket] + options,
-        min(RECOVER_MOST, context.deadline.left() * RECOVER_SHARE))
-    return text(state_files.run, "recover.log") or "", result
+    path = state_files.path(RECOVER_LOG)
+    replace(path, "", account(layout.user, layout.group))
+    result = context.commands.run(command_line.recover(layout, path, options),
+                                  min(RECOVER_MOST, context.deadline.left() * RECOVER_SHARE))
+    return "%s\n%s\n%s" % (result.err, result.out, _telling_lines(path)), result
+
+
+def _telling_lines(path):
+    """What a log of recovery says of the position, of transactions in its way, and of errors. The log may be of many MiB: a
+    server with many tablespaces that cannot be read notes each of them, before and after."""
+    from collections import deque
+    kept = deque(maxlen=RECOVER_LINES)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in iter(lambda: file.readline(65536), ""):
+                if any(sign in line for sign in parse.RECOVERY_SIGNS):
+                    kept.append(line)
+    except OSError:
+        pass
+    return "".join(kept)
 
 
 def create_database(context, layout):
@@ -228,27 +274,29 @@ def create_database(context, layout):
     if not context.parameters.enable_creation:
         raise Failed(codes.ERR_INSTALLED, "There is no database in %s. Create one there (mariadb-install-db --user=%s "
                      "--datadir=%s), or set enable_creation=true." % (layout.datadir, layout.user, layout.datadir))
-    import pwd
-    account = pwd.getpwnam(layout.user)
+    from shutil import which
+    from quorate.galera.server import command_line
+    from quorate.galera.server.layout import account
+    argv, broken = command_line.install_db(layout)
+    if broken and which(argv[0]):
+        raise Failed(codes.ERR_CONFIGURED, "%s cannot pass on '%s' of additional_parameters: put it into the server's "
+                     "configuration file." % (argv[0], broken[0]))
     os.makedirs(layout.datadir, 0o750, exist_ok=True)
-    os.chown(layout.datadir, account.pw_uid, account.pw_gid)
-    defaults = ["--defaults-file=" + layout.config] if layout.config else []
-    result = context.commands.run(
-        ["mariadb-install-db"] + defaults + ["--user=" + layout.user, "--datadir=" + layout.datadir, "--skip-test-db",
-                                             "--wsrep_on=OFF"],
-        context.deadline.limit(CREATE_MOST))
+    os.chown(layout.datadir, *account(layout.user, layout.group))
+    result = context.commands.run(argv, context.deadline.limit(CREATE_MOST))
     if result.rc == 127:  # MySQL and Percona have no such program; the server does it
-        result = context.commands.run(layout.base() + ["--initialize-insecure"], context.deadline.limit(CREATE_MOST))
+        result = context.commands.run(command_line.initialize(layout), context.deadline.limit(CREATE_MOST))
     if not result.ok:
         raise Failed(codes.ERR_GENERIC, "The database could not be created in %s: %s" % (
             layout.datadir, parse.last_error(result.err + result.out) or "code %s" % result.rc))
 
 
-def allow_bootstrap(layout):
-    """Set safe_to_bootstrap in grastate.dat: the server refuses to bootstrap without it. Keeps everything else."""
-    path = os.path.join(layout.datadir, "grastate.dat")
-    old = text(layout.datadir, "grastate.dat")
-    new = None if old is None else parse.with_safe(old)
+def set_safe(datadir, safe):
+    """Set safe_to_bootstrap in grastate.dat, if there is one; without it the server refuses to bootstrap. Keeps everything
+    else."""
+    path = os.path.join(datadir, "grastate.dat")
+    old = text(datadir, "grastate.dat")
+    new = None if old is None else parse.with_safe(old, safe)
     if new is not None and new != old:
         status = os.stat(path)
         replace(path, new, (status.st_uid, status.st_gid))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text to facts: what Galera and mysqld write to disk and to logs, and wsrep_cluster_address. Pure: no clock, no file.
+"""Text to facts: what Galera and mysqld write to disk and to logs. Pure: no clock, no file.
 
 Every function accepts what a broken machine may hold (truncated text, zeros after a power cut, another version's text)
 and returns Garbage or None instead of raising, so that a decision sees *unknown*.
@@ -8,7 +8,6 @@ and returns Garbage or None instead of raising, so that a decision sees *unknown
 from quorate.galera import facts
 from quorate.galera.facts import Garbage, Grastate, Gvwstate, View
 
-GCOMM_PORT = 4567            # gcomm's default (gmcast.hpp)
 ERROR_MOST = 160             # characters of mysqld's last error that fit an exit reason
 
 # Errors that only follow from an earlier one, which says more.
@@ -56,6 +55,21 @@ def with_safe(text, safe=True):
     return "\n".join(lines + ["safe_to_bootstrap: %d" % safe]) + "\n"
 
 
+def reported_position(position, before, most):
+    """The position that a node reports after a bootstrap that was undone.
+
+    position: (uuid, seqno) on the disk, None: it cannot be found out; before: the same before that bootstrap; most: the
+    highest seqno that it can have left. The view that its server opened took a seqno, and nothing was committed in it:
+    so the node counts as much as others that stand where it stood, and one of them can bootstrap in its place.
+    """
+    uuid, seqno = before
+    if seqno < 0:  # it was to be the first cluster ever, and no other node has anything
+        return position
+    if position is None or position[0] == uuid and seqno <= position[1] <= most:
+        return before
+    return position
+
+
 def gvwstate(text):
     """gvwstate.dat: Gvwstate with masked UUIDs; None when `text` is None (no such file); Garbage when it is not one.
 
@@ -99,6 +113,10 @@ def settled(view, applied_members):
 
 
 # Logs
+
+# What recovered_position(), prepared_xa() and last_error() look for.
+RECOVERY_SIGNS = ("Recovered position", " prepared transaction", "[ERROR]")
+
 
 def recovered_position(log):
     """(uuid, seqno) from the last 'Recovered position: UUID:SEQNO' of --wsrep-recover, None when there is none.
@@ -145,70 +163,3 @@ def last_error(log, most=ERROR_MOST):
     if text is not None and len(text) > most:
         text = text[:most - 3].rstrip() + "..."
     return text
-
-
-# Addresses
-
-def cluster_address(text):
-    """wsrep_cluster_address, such as gcomm://n1,n2:4567,[::1]:4567?pc.weight=1, to a tuple of (host, port).
-
-    Options are left out, hosts keep their spelling without brackets, a repeated one counts once. Invalid entries are
-    skipped; address_problem() reports them.
-    """
-    found = []
-    for entry in _entries(text):
-        host, port = _host_port(entry)
-        if host and port and (host, port) not in found:
-            found.append((host, port))
-    return tuple(found)
-
-
-def address_problem(text):
-    """What is wrong with a wsrep_cluster_address, as a sentence, or None."""
-    if not text.strip().lower().startswith("gcomm://"):
-        return "wsrep_cluster_address must begin with gcomm://, but is '%s'." % text
-    entries, hosts = _entries(text), set()
-    if not entries:
-        return "wsrep_cluster_address names no node: list every data node, such as gcomm://n1,n2,n3."
-    for entry in entries:
-        host, port = _host_port(entry)
-        if not host or not port:
-            return "wsrep_cluster_address has an entry that is not a host or host:port: '%s'." % entry
-        if host.lower() in hosts:
-            return "wsrep_cluster_address names %s twice." % host
-        hosts.add(host.lower())
-    return None
-
-
-def _entries(text):
-    body = text.strip().partition("://")[2].partition("?")[0].partition("/")[0]
-    return [entry.strip() for entry in body.split(",") if entry.strip()]
-
-
-def _host_port(entry):
-    """(host, port); host or port None when it is not valid. An IPv6 address without brackets has no port."""
-    if entry.startswith("["):
-        host, bracket, rest = entry[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            return None, None
-        port = rest[1:] if rest else None
-    elif entry.count(":") > 1:
-        host, port = entry, None
-    else:
-        host, colon, port = entry.partition(":")
-        port = port if colon else None
-    number = GCOMM_PORT if port is None else facts.integer(port)
-    if not host or " " in host or number is None or not 0 < number < 65536:
-        return None, None
-    return host, number
-
-
-def host_map(text):
-    """cluster_host_map, 'pcmk1:galera1;pcmk2:galera2', to a dict of Galera host to Pacemaker node."""
-    found = {}
-    for pair in (text or "").split(";"):
-        node, colon, host = pair.strip().partition(":")
-        host = host.strip().strip("[]")
-        if colon and node.strip() and host:
-            found[host] = node.strip()
-    return found

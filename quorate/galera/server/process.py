@@ -69,10 +69,10 @@ def all_processes(context, state_files, datadir):
 
 
 def launch(context, state_files, layout, options):
-    """Start the server; options: in addition to layout.base(). Returns its Process. Raises Failed."""
+    """Start the server; options: that belong to this start. Returns its Process. Raises Failed."""
+    from quorate.galera.server import command_line
     prepare_run_directories(layout)
-    argv = layout.base() + ["--socket=" + layout.socket, "--pid-file=" + layout.pid, "--log-error="
-                            + layout.log] + options
+    argv = command_line.start(layout, options)
     context.log.say("Starting %s" % " ".join(argv))
     daemon.allow_open_files(OPEN_FILES)
     process = daemon.launch(context, state_files, argv, layout.log, {"OCF_ROOT": None}, datadir=layout.datadir,
@@ -84,10 +84,9 @@ def launch(context, state_files, layout, options):
 
 def prepare_run_directories(layout):
     """Make the directories of socket and pid file in /run, which is empty after a boot."""
-    import pwd
-    account = pwd.getpwnam(layout.user)
+    from quorate.galera.server.layout import account
     directories = {os.path.dirname(layout.socket), os.path.dirname(layout.pid)}
-    daemon.make_directories(directories, account.pw_uid, account.pw_gid, 0o755)
+    daemon.make_directories(directories, *account(layout.user, layout.group), 0o755)
 
 
 def stop(context, state_files, datadir, budget, skip_grace=False):
@@ -122,6 +121,33 @@ def last_error(state_files):
     from quorate.galera.server import parse
     error = parse.last_error(new_log(state_files, state_files.read(daemon.PROCESS_FILE).get("log", "")))
     return error or "it left no error, so it was probably killed (SIGKILL, or out of memory: see 'journalctl -k')"
+
+
+def never_ready(state_files, log, socket):
+    """Whether its own log proves that the launched server, which is gone, never was ready for clients; False where the
+    log does not tell.
+
+    Before the server accepts its first connection it logs its version and its socket in quotes, also with
+    silent-startup and in every language of lc_messages (ER_STARTUP in sql/share/errmsg-utf8.txt, sql/mysqld.cc).
+    """
+    if not log or not socket:
+        return False
+    sign, kept, found = ("'%s'" % socket).encode(), b"", False
+    try:
+        offset = int(state_files.read("log-offset").get("bytes", 0))
+        with open(log, "rb") as file:
+            if file.seek(0, 2) < offset:
+                return False  # rotated meanwhile
+            file.seek(offset)
+            while True:
+                part = file.read(1 << 20)
+                if not part:
+                    return found
+                if sign in kept + part:
+                    return False
+                kept, found = part[-len(sign):], True
+    except (OSError, ValueError):
+        return False
 
 
 def startup_error(state_files, layout):

@@ -18,7 +18,7 @@ from quorate.galera.election import decide
 from quorate.galera.facts import (
     BOOTSTRAP, DOWN, GRASTATE, HUNG, JOIN, NONPRIMARY, RECEIVING, RECOVER, RECOVERED, STARTING, SYNCED, UNKNOWN,
     ZERO_UUID, Override, Report, Snapshot, View)
-from quorate.galera.server.parse import settled
+from quorate.galera.server.parse import reported_position, settled
 from quorate.pacemaker import crm_mon
 
 HISTORY = "5f0e1f3a-0000-11ee-8000-0242ac120002"
@@ -66,18 +66,28 @@ class Node:
         self.tried = False
         self.survivor = False
         self.saved = None           # the view and UUID it had before it was started without them
+        self.failed = False         # its last mysqld came to nothing
+        self.says_failed = True     # False: its agent is of a version that does not know of that
+        self.opening = None         # what was before its bootstrap that came to nothing, until that is undone
+        self.undone = None          # (seqno before the bootstrap that was undone, most that it can have since)
 
-    def report(self):
-        """What its agent publishes."""
+    def report(self, true_position=False):
+        """What its agent publishes. true_position: with what is on the disk, as the agent starts the server with it."""
+        failed = self.failed if self.says_failed else None
         if self.stale:
             return Report(self.name, SYNCED, generation=self.generation, my_uuid=self.member, view=self.view, data=True,
-                          recorded=True)
+                          recorded=True, failed=failed)
         uuid, seqno = (HISTORY, len(self.disk)) if self.history and self.data else (ZERO_UUID, -1)
+        beyond = False
+        if self.undone is not None and not true_position:
+            on_disk = seqno
+            uuid, seqno = reported_position((uuid, seqno), (HISTORY, self.undone[0]), self.undone[1])
+            beyond = seqno != on_disk
         return Report(
             self.name, self.state, uuid, seqno, GRASTATE if self.clean else RECOVERED, self.clean, self.safe, self.data,
             self.member, self.view or self.remembered, frozenset(), self.generation, 0,
-            settled=self.settled is not None and self.settled == (self.view or self.remembered), tried=self.tried,
-            survivor=self.survivor, recorded=self.view is not None)
+            settled=self.settled is not None and self.settled == (self.view or self.remembered), tried=self.tried or beyond,
+            survivor=self.survivor, recorded=self.view is not None, failed=failed)
 
 
 def answers_sync_wait(node):
@@ -210,7 +220,7 @@ class World:
         node = self.nodes[number % len(self.nodes)]
         node.stale = False
         if node.state == SYNCED and node.on:
-            node.generation = self.generation
+            node.generation, node.failed = self.generation, False
             self.known_arbitrator = True
             node.remembered = node.view
             if node.settled != node.view and waits % 4:
@@ -276,7 +286,8 @@ class World:
         if node.state != DOWN:
             self._die(node, progress)
             self._lose([node])
-        node.on = node.here = node.stale = node.tried = node.survivor = False
+        node.on = node.here = node.stale = False
+        self._lose_run(node)
 
     def power_cut(self, mask, progress):
         """All at once; the nodes of the mask stay off."""
@@ -285,8 +296,16 @@ class World:
             self._die(node, progress * (place + 1) % (PARTS + 1))
         self._lose(gone)
         for bit, node in enumerate(self.nodes):
-            node.stale = node.tried = node.survivor = False
+            node.stale = False
+            self._lose_run(node)
             node.on = node.here = not mask >> bit & 1
+
+    def _lose_run(self, node):
+        """/run is empty after a boot; a bootstrap whose server was not judged before stands."""
+        if node.opening and node.opening["ordered"]:
+            self.acknowledged.intersection_update(node.disk)
+        node.tried = node.survivor = node.failed = False
+        node.opening = None
 
     def power_on(self, number, _):
         node = self.nodes[number % len(self.nodes)]
@@ -363,6 +382,29 @@ class World:
         # Mostly everybody who is there has reported.
         self._carry_out(self.snapshot(silent if silent % 4 == 0 else 0, state_of_alive=how), how)
 
+    def act_and_fail(self, silent, how):
+        """The same, but a server that is to bootstrap ends before it is ready for clients."""
+        self._carry_out(self.snapshot(silent if silent % 4 == 0 else 0), how, fails=True)
+
+    def order_and_fail(self, number, how):
+        self.order(number, how, fails=True)
+
+    def undo(self, number, how):
+        """The agent undoes a bootstrap that came to nothing; a multiple of 4: it is killed half-way, and tries again."""
+        node = self.nodes[number % len(self.nodes)]
+        if not (node.opening and node.state == DOWN and node.on and node.here):
+            return
+        before = node.opening
+        node.view, node.member, node.remembered, node.settled, node.safe = before["files"]
+        node.generation = before["own"]
+        if how % 4 == 0:
+            return
+        if self.generation == before["generation"]:
+            self.generation = before["generation"] - 1
+        if self.generation_starts and self.generation_starts[-1][0] == before["generation"]:
+            self.generation_starts.pop()
+        node.undone, node.opening = before["undone"], None
+
     def act_apart(self, silent, how):
         """Of two nodes, the one out of sight holds an election of its own: corosync's two_node makes both quorate, each
         with the configuration that it had."""
@@ -376,18 +418,18 @@ class World:
             node.here = node.on and not node.here
         self.generation, self.generation_apart = self.generation_apart, self.generation
 
-    def order(self, number, how):
+    def order(self, number, how, fails=False):
         """An operator orders a bootstrap, or forces it, after making sure that no mysqld runs out of sight."""
         node = self.nodes[number % len(self.nodes)]
         if all(other.state == DOWN for other in self.nodes):
-            self._carry_out(self.snapshot(override=Override(node.name, "op", 0, how % 2 == 1)), how)
+            self._carry_out(self.snapshot(override=Override(node.name, "op", 0, how % 2 == 1)), how, fails)
 
-    def _carry_out(self, snapshot, how):
+    def _carry_out(self, snapshot, how, fails=False):
         decision = decide.decide(snapshot)
         self.decisions.append((snapshot, decision))
         if decision.action == BOOTSTRAP:
             self._bootstrap(self._named(decision.nodes[0]), snapshot, how,
-                            snapshot.override is not None and decision.nodes == (snapshot.override.node,))
+                            snapshot.override is not None and decision.nodes == (snapshot.override.node,), fails)
         elif decision.action == RECOVER:
             for node in (decision.nodes[:1] if how % 4 == 3 else decision.nodes):
                 self._start(self._named(node))
@@ -400,21 +442,32 @@ class World:
     def _named(self, name):
         return next(node for node in self.nodes if node.name == name)
 
-    def _bootstrap(self, node, snapshot, how, ordered):
+    def _bootstrap(self, node, snapshot, how, ordered, fails):
         if self._members():
             raise Split("%s bootstraps beside %s" % (node.name, [other.name for other in self._members()]))
-        if ordered:
+        ordered = ordered or bool(node.opening and node.opening["ordered"])  # it begins again what it was ordered to do
+        if ordered and not fails:
             self.acknowledged.intersection_update(node.disk)
-        elif not self.acknowledged.issubset(node.disk):
+        elif not ordered and not self.acknowledged.issubset(node.disk):
             raise Lost("%s bootstraps without %s" % (node.name, sorted(self.acknowledged.difference(node.disk))))
         start = decide.generation_start(snapshot, node.name)
         self.generation_starts = decide.keep_start(self.generation_starts, start, most=2)
         if how % 16 == 13:              # the agent is killed in between
             return
+        before = {"own": node.generation, "generation": start[0], "ordered": ordered,
+                  "undone": (node.report().seqno, len(node.disk) + 1) if node.history and node.data else None,
+                  "files": (node.view, node.member, node.remembered, node.settled, node.safe)}
         self.generation += 1
         if how % 16 == 15:              # or here
             return
-        node.generation, node.safe = self.generation, True
+        node.generation, node.safe, node.undone = self.generation, True, None
+        if fails:
+            node.failed, node.opening, node.clean = True, before, False
+            if how % 2:                 # its view took a seqno before the server ended, and gvwstate.dat is gone
+                node.data = node.history = True
+                node.disk = node.disk + [self._new("change")]
+                node.view = node.member = None
+            return
         if how % 16 == 14:              # mysqld does not start
             return
         node.data = node.history = True
@@ -431,7 +484,8 @@ class World:
 
     def _join(self, node, keeps_view):
         """mysqld starts, to join. decide.py says what the agent does before."""
-        full = decide.needs_full_transfer(node.report(), self.generation_starts, self.generation) or not node.history
+        full = not node.history or decide.needs_full_transfer(
+            node.report(), self.generation_starts, self.generation, node.report(True).seqno)
         node.saved = node.view, node.member
         if not keeps_view:
             node.view = node.member = None
@@ -447,7 +501,7 @@ class World:
         node.member = node.member if node.view is not None else self._new_member()
         seq = max(self.view.seq, node.view.seq if node.view is not None else 0) + 1
         members = self._members()
-        node.state = RECEIVING
+        node.state, node.undone = RECEIVING, None
         self._install(members + [node], seq)
 
     def _reform_started(self):
@@ -474,7 +528,7 @@ class World:
             raise Lost("%s re-forms without %s" % (sorted(node.name for node in those),
                                                    sorted(self.acknowledged.difference(self.log))))
         for node in those:
-            node.state, node.disk = SYNCED, list(self.log)
+            node.state, node.disk, node.undone = SYNCED, list(self.log), None
             node.data = node.history = True
         self._install(those, view.seq + 1)
         self._receive()
@@ -514,6 +568,12 @@ def random_history(seed, length=40):
     if world.two_node and not world.fencing:
         for _ in range(6):
             taken.insert(chance.randrange(len(taken)), ("act_apart", 0, chance.randint(0, PARTS)))
+    chance = random.Random("failed starts of %d" % seed)
+    if chance.random() < 0.5:
+        for name in chance.choices(("act_and_fail", "order_and_fail", "undo"), (3, 1, 6), k=16):
+            taken.insert(chance.randrange(len(taken)), (name, chance.randint(0, PARTS), chance.randint(0, PARTS)))
+        for node in world.nodes:
+            node.says_failed = chance.random() < 0.9
     return world, taken
 
 

@@ -18,7 +18,7 @@ HISTORIES = 12000   # with fixed seeds, beside those that hypothesis makes up
 quickly = settings(max_examples=500, deadline=None, print_blob=True,
                    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
-_names = [name for name, weight in dict(history.STEPS, act_apart=3).items() for _ in range(weight)]
+_names = [name for name, weight in dict(history.STEPS, act_apart=3, act_and_fail=3, order_and_fail=1, undo=4).items() for _ in range(weight)]
 _number = st.integers(0, history.PARTS)
 steps = st.lists(st.tuples(st.sampled_from(_names), _number, _number), max_size=45)
 

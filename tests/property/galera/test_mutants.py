@@ -58,11 +58,11 @@ def unsettled_view(snapshot, electorate):
     return "all members of the last view have reported" if proof.closed_views(electorate) else None
 
 
-def lowest(reports, configured):
+def lowest(reports, configured, failures=True):
     return min(reports, key=lambda report: (report.seqno, report.node)) if reports else None
 
 
-def first_configured(reports, configured):
+def first_configured(reports, configured, failures=True):
     return min(reports, key=lambda report: report.node) if reports else None
 
 
@@ -74,15 +74,25 @@ def always_keeps_view(snapshot, node, decision, reachable=frozenset()):
     return decision.action in (JOIN, RECOVER)
 
 
-def position_is_always_good(report, starts, generation):
+def position_is_always_good(report, starts, generation, on_disk=None):
     return False
 
 
-def no_record_is_no_reason(report, starts, generation):
+def an_undone_bootstrap_left_nothing(report, starts, generation, on_disk=None):
+    """What its server wrote before it ended stays, as if every node had it."""
+    return _needs_full_transfer(report._replace(seqno=on_disk), starts, generation)
+
+
+def an_undone_bootstrap_counts(position, before, most):
+    """Its view took a seqno, which is reported as if it were a commit."""
+    return position
+
+
+def no_record_is_no_reason(report, starts, generation, on_disk=None):
     """A generation start that is not on record any more says nothing against a position."""
     missing = set(range(1, (generation or 0) + 1)).difference(start[0] for start in starts)
     return _needs_full_transfer(report, list(starts) + [(number, report.uuid, LATE, number - 1) for number in missing],
-                                generation)
+                                generation, on_disk)
 
 
 def remembered_is_as_good(report):
@@ -120,6 +130,8 @@ MUTANTS = [
     (decide, "keeps_view", always_keeps_view),
     (decide, "needs_full_transfer", position_is_always_good),
     (decide, "needs_full_transfer", no_record_is_no_reason),
+    (decide, "needs_full_transfer", an_undone_bootstrap_left_nothing),
+    (history, "reported_position", an_undone_bootstrap_counts),
 ]
 
 

@@ -191,6 +191,39 @@ def test_a_zero_uuid_with_a_safe_flag_never_wins():
     assert outcome(fresh("n1"))[0] == WAIT
 
 
+def test_of_equal_nodes_one_whose_last_start_failed_comes_last():
+    """n1 was named for ever although its server could not start, and the whole database stayed down."""
+    others = [stopped("n2", 9, failed=False), stopped("n3", 9, failed=False)]
+
+    decision = decide(snapshot_of(stopped("n1", 9, failed=True, safe=True), *others))
+
+    assert (BOOTSTRAP, ("n2",)) == (decision.action, decision.nodes)
+    assert decision.reason.endswith("The last start of n1, which holds the same, failed.")
+    assert (BOOTSTRAP, ("n1",)) == outcome(*[one._replace(failed=True) for one in (stopped("n1", 9), *others)])
+
+
+def test_nobody_else_can_take_the_place_of_one_that_holds_more():
+    decision = decide(snapshot_of(stopped("n1", 10, failed=True), stopped("n2", 9, failed=False),
+                                  stopped("n3", 9, failed=False)))
+
+    assert (BOOTSTRAP, ("n1",)) == (decision.action, decision.nodes)
+    assert decision.reason.endswith("Its last start failed, but no other node holds as much.")
+
+
+def test_beside_an_older_version_failed_starts_are_not_regarded():
+    """It would name n1 nevertheless, and then neither of the two would bootstrap."""
+    decision = decide(snapshot_of(stopped("n1", 9, failed=True), stopped("n2", 9, failed=False), stopped("n3", 9)))
+
+    assert ("n1",) == decision.nodes
+    assert "no other node" not in decision.reason
+
+
+def test_before_the_first_bootstrap_ever_no_other_node_takes_the_place_of_the_first():
+    """Its database may hold data, which a state transfer from another node would replace."""
+    assert (BOOTSTRAP, ("n1",)) == outcome(fresh("n1", failed=True), fresh("n2", failed=False),
+                                           fresh("n3", failed=False), generation=0)
+
+
 def test_ties_go_to_the_safe_flag_then_to_the_configured_order():
     assert outcome(stopped("n1", 5), stopped("n2", 5), stopped("n3", 5, safe=True)) == (BOOTSTRAP, ("n3",))
     assert outcome(stopped("n3", 5), stopped("n2", 5), stopped("n1", 5)) == (BOOTSTRAP, ("n1",))
