@@ -18,7 +18,7 @@ SPOKE = (2026, 2027, 2059, 2061)     # the client's errors about what it was tol
 NOBODY = ("[Errno 2]", "[Errno 111]", "[Errno 113]", "[Errno 101]", "[Errno 112]")  # no socket, refused, no route
 UNDEFINED = 2 ** 64 - 1             # wsrep_local_index, wsrep_cluster_conf_id outside of a primary component
 # What a server that runs says instead of an answer: code and sentence. %s: its own words.
-REFUSES = "The database server refuses the credentials of the check, %s: correct them (REQUIRE X509 needs ssl-cert)."
+REFUSES = "The database server refuses the credentials of the check, %s: correct them (X509 needs ssl-cert)."
 EXPIRED = ("refused", "The password of the check's account has expired: ALTER USER ... PASSWORD EXPIRE NEVER (or a new "
                       "password).")
 LOCKED = ("refused", "The check's account is locked: ALTER USER ... ACCOUNT UNLOCK")

@@ -17,7 +17,7 @@ from quorate.galera.server import options_file, shell_file
 PRINT_DEFAULTS = shutil.which("my_print_defaults")
 GROUPS = ("client", "client-server", "client-mariadb")
 
-often = settings(max_examples=250, deadline=None, print_blob=True,
+often = settings(max_examples=120, deadline=None, print_blob=True,
                  suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
