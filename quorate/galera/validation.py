@@ -16,7 +16,8 @@ def errors(context):
         found = addresses(parameters)
         more = options.additional(parameters)
         given = [word.partition("=")[2] for word in more.rest if options.name_of(word) == "wsrep-provider-options"]
-        galera = options.provider(given[-1] if given else None, cluster_address(parameters.wsrep_cluster_address)[1], None)
+        query = cluster_address(parameters.wsrep_cluster_address)[1]
+        galera = options.provider(given[-1] if given else None, query, None)
     except Failed as failed:
         return [failed.reason]
     except Misunderstood as error:

@@ -18,6 +18,8 @@ SERVERS = ("/usr/sbin/mariadbd", "/usr/sbin/mysqld", "/usr/libexec/mariadbd", "/
            "/usr/bin/mariadbd", "/usr/bin/mysqld", "/usr/local/sbin/mariadbd", "/usr/local/bin/mariadbd")
 LOG_DIRECTORIES = ("/var/log/mysql", "/var/log/mariadb")
 LOOK_UP_MOST = 20  # seconds in which the server tells its settings; it takes 0.05 on a machine that is up
+# The state of a plugin: MariaDB 11.8 has one with the name wsrep-provider, beside the setting.
+_PLUGIN = ("ON", "OFF", "FORCE", "FORCE_PLUS_PERMANENT")
 # What says that the machine lacks something at the moment: no word about the configuration.
 _PASSING = ("out of memory", "cannot allocate memory", "not enough memory", "resource temporarily unavailable",
             "too many open files", "text file busy", "input/output error", "interrupted system call")
@@ -97,6 +99,9 @@ def _settings(context, server, argv):
     if result.rc < 0 or result.rc > 125 or not said or any(word in result.err.lower() for word in _PASSING):
         raise Failed(codes.ERR_GENERIC, "%s could not be asked for its settings: %s" % (
             server, said or "it ended with code %s and logged no error" % result.rc))
+    if "unknown variable 'wsrep" in said and "provider" in said:
+        # MariaDB 11.8 has variables such as wsrep_provider_pc_weight, and its --help does not know them.
+        said += " Put it into wsrep_provider_options."
     raise Failed(codes.ERR_ARGS, "%s does not accept its configuration on this node: %s" % (server, said))
 
 
@@ -129,7 +134,8 @@ def _table(text):
             started = True
         elif started and line and not line[0].isspace():
             name, _, value = line.partition(" ")
-            values.setdefault(name, value.strip())
+            if values.get(name) in (None, *_PLUGIN):
+                values[name] = value.strip()
     return values
 
 

@@ -34,6 +34,13 @@ def _configured_datadir(context):
         return None
 
 
+def base_port(state_files):
+    """The port at which Galera of this node asks those whose entry in wsrep_cluster_address has none: as the server said it
+    at start and promote, else Galera's default."""
+    from quorate.galera.server.address import GCOMM_PORT
+    return int(state_files.number("layout", "base_port") or GCOMM_PORT)
+
+
 def find_socket(context, state_files):
     """Path of the server's socket."""
     known = (context.parameters.socket or state_files.read(daemon.PROCESS_FILE).get("socket")
@@ -68,14 +75,14 @@ def observe_process(context, state_files, process):
     from quorate.galera.server.health import Policy, classify
     try:
         settings = credentials.for_agent(context.parameters, find_socket(context, state_files))
+        limit = context.parameters.check_timeout
+        status = sql.ask(settings, context.deadline.limit(limit))
+        found = classify(status, Policy())
+        if found.code == "hung" and not context.deadline.expired:
+            status = sql.ask(settings, context.deadline.limit(limit))  # one slow answer does not mean that it hangs
+            found = classify(status, Policy())
     except Unreadable as error:  # it runs, and we cannot log in to ask it
         return Observation(facts.UNKNOWN, process, facts.ServerStatus(answered=False, error=error.reason), error.reason)
-    limit = context.parameters.check_timeout
-    status = sql.ask(settings, context.deadline.limit(limit))
-    found = classify(status, Policy())
-    if found.code == "hung" and not context.deadline.expired:
-        status = sql.ask(settings, context.deadline.limit(limit))  # one slow answer does not mean that it hangs
-        found = classify(status, Policy())
     return Observation(state_of(state_files, context.processes, process, status, found), process, status,
                        found.sentence)
 

@@ -39,13 +39,14 @@ def additional(parameters):
     try:
         words = shlex.split(text)
     except ValueError as error:  # "No closing quotation"
-        raise Misunderstood("additional_parameters cannot be split into words (%s): %s" % (str(error).lower(), text)) from None
+        raise Misunderstood("additional_parameters cannot be split into words (%s): %s" % (
+            str(error).lower(), text)) from None
     for word in words:
         _check(word, parameters)
     first = tuple(word for word in words if name_of(word) in FIRST)
     if parameters.config and any(name_of(word) == "defaults-extra-file" for word in first):
-        raise Misunderstood("additional_parameters: the server does not read the file of --defaults-extra-file beside that of "
-                            "the parameter config.")
+        raise Misunderstood("additional_parameters: the server does not read the file of --defaults-extra-file beside "
+                            "that of the parameter config.")
     return Options(first, tuple(word for word in words if word not in first))
 
 
@@ -112,7 +113,8 @@ def provider(options, query, node_address):
     ignore_quorum = _boolean("pc.ignore_quorum", given.get("pc.ignore_quorum"), False)
     weight = _number("pc.weight", given.get("pc.weight"), 0, 255)
     return Provider(
-        base_port=base, listen_port=_listen_port(given.get("gmcast.listen_addr")) or base, weight=1 if weight is None else weight,
+        base_port=base, listen_port=_listen_port(given.get("gmcast.listen_addr")) or base,
+        weight=1 if weight is None else weight,
         ignore_sb=_boolean("pc.ignore_sb", given.get("pc.ignore_sb"), ignore_quorum), ignore_quorum=ignore_quorum,
         recovery=_boolean("pc.recovery", given.get("pc.recovery"), True),
         bootstrap=_boolean("pc.bootstrap", given.get("pc.bootstrap"), False))

@@ -22,7 +22,8 @@ def usual(host):
         return host
 
 
-@given(hosts=st.lists(st.tuples(ADDRESSES, st.none() | st.integers(1, 65535)), min_size=1, unique_by=lambda one: same(one[0])),
+@given(hosts=st.lists(st.tuples(ADDRESSES, st.none() | st.integers(1, 65535)), min_size=1,
+                      unique_by=lambda one: same(one[0])),
        options=st.dictionaries(WORDS, WORDS, max_size=3))
 def test_a_cluster_address_is_read_as_it_is_written(hosts, options):
     found, read = cluster_address(render(hosts, options))

@@ -138,7 +138,8 @@ def test_a_recovery_that_says_nothing_names_the_file(tmp_path):
 
 
 def test_prepared_transactions_in_a_long_log_are_rolled_back(tmp_path):
-    said = ["[Note] Found 3 prepared transactions! It means that the server was not shut down properly\n[ERROR] Aborting\n" + 3000 * NOTES, "", POSITION]
+    said = ["[Note] Found 3 prepared transactions! It means that the server was not shut down properly\n"
+            "[ERROR] Aborting\n" + 3000 * NOTES, "", POSITION]
     options = []
 
     def run(argv, stdin):

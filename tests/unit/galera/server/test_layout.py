@@ -50,7 +50,17 @@ def test_the_error_log_is_a_file_that_can_be_read(log, expected):
     assert found == expected if expected else os.path.isabs(found) and not found.startswith("/dev/")
 
 
+def test_a_plugin_with_the_name_of_a_setting_is_not_the_setting():
+    """MariaDB 11.8 prints 'wsrep-provider  ON' for its plugin first: a server without Galera looked as if it had one."""
+    rows = "----\ndatadir  /srv/db/\nwsrep-provider  ON\nwsrep-provider  none\nwsrep-on  TRUE\n\nTo see what values\n"
+    found = find_layout(asked({"rc": 0, "out": rows}))
+
+    assert ("none", "TRUE") == (found.provider, found.wsrep_on)
+
+
 @pytest.mark.parametrize("answer, code, words", [
+    ({"rc": 7, "err": "0 [ERROR] mariadbd: unknown variable 'wsrep-provider-pc-weight=3'\n0 [ERROR] Aborting\n"}, codes.ERR_ARGS,
+     "Put it into wsrep_provider_options"),
     ({"rc": 7, "err": "0 [ERROR] mariadbd: unknown variable 'foo=1'\n0 [ERROR] Aborting\n"}, codes.ERR_ARGS, "foo=1"),
     ({"rc": 1, "err": "error: Found option without preceding group in config file: /x at line: 1\n"
                       "Fatal error in defaults handling. Program aborted\n"}, codes.ERR_ARGS, "defaults handling"),

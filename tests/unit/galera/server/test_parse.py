@@ -138,34 +138,6 @@ def test_what_it_does_not_say_is_unknown():
     assert health.wsrep_state({"read_only": "NO_LOCK_NO_ADMIN"}).read_only is None
 
 
-@pytest.mark.parametrize("text, expected", [
-    ("gcomm://n1,n2:4568,[::1]:4569,[fe80::2]", (("n1", 4567), ("n2", 4568), ("::1", 4569), ("fe80::2", 4567))),
-    ("gcomm://10.0.0.1, 10.0.0.2 ?pc.weight=2&gmcast.segment=1", (("10.0.0.1", 4567), ("10.0.0.2", 4567))),
-    ("gcomm://node10,node1,node1", (("node10", 4567), ("node1", 4567))),
-    ("gcomm://", ()), ("gcomm://?pc.wait_prim=no", ()), ("n1,n2", ())])
-def test_cluster_address(text, expected):
-    assert parse.cluster_address(text) == expected
-
-
-@pytest.mark.parametrize("text, word", [
-    ("n1,n2", "gcomm://"), ("gcomm://", "names no node"), ("gcomm://n1,N1:4568", "twice"),
-    ("gcomm://n1:99999", "n1:99999"), ("gcomm://n1:x", "n1:x"), ("gcomm://[::1", "[::1"),
-    ("gcomm://n1,:4567", ":4567"), ("gcomm://n1:", "n1:")])
-def test_what_is_wrong_with_a_cluster_address(text, word):
-    assert word in parse.address_problem(text)
-
-
-def test_nothing_is_wrong_with_these():
-    for text in ("gcomm://n1,n2,n3", "gcomm://[::1]:4567,n2?x=y", "GCOMM://n1"):
-        assert parse.address_problem(text) is None
-
-
-def test_host_map():
-    hosts = parse.host_map("pcmk1:galera1;pcmk2:galera2; pcmk3:[fd00::3];;broken")
-    assert hosts == {"galera1": "pcmk1", "galera2": "pcmk2", "fd00::3": "pcmk3"}
-    assert parse.host_map(None) == {}
-
-
 def test_uuids():
     assert facts.uuid(" %s " % U.upper()) == U
     assert facts.uuid("6b1f0c2e-c6a1-11ef-9d1d") is None

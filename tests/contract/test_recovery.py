@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real server, where it is installed: it is asked for its settings, makes a database, and tells the position of one
+that was killed, whatever its configuration says about logs and places. Loopback only, in a directory of its own."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+import pytest
+
+from quorate.galera.declaration import PARAMETERS
+from quorate.galera.server import command_line, disk
+from quorate.galera.server.layout import find_layout, galera_problems
+from quorate.host.command import Commands
+from quorate.host.state_files import StateFiles
+from tests import fakes
+from tests.waiting import within
+
+SERVER, PROVIDER = "/usr/sbin/mariadbd", "/usr/lib/galera/libgalera_smm.so"
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not os.access(SERVER, os.X_OK) or not os.path.exists(PROVIDER)
+    or not any(entry.pw_name == "mysql" for entry in pwd.getpwall()),
+    reason="needs root, the user mysql, MariaDB and galera-4")
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Machine:
+    """A configuration file, a data directory, and a redo log elsewhere."""
+
+    def __init__(self, root):
+        self.root = root
+        self.port = free_port()
+        os.chmod(self.root, 0o755)
+        for name in ("data", "redo", "run", "logs"):
+            os.makedirs(os.path.join(self.root, name), exist_ok=True)
+            shutil.chown(os.path.join(self.root, name), "mysql")
+        self.state_files = StateFiles("galera", "db", self.path("state"), self.path("persistent"))
+
+    def path(self, name):
+        return os.path.join(self.root, name)
+
+    def configure(self, *lines):
+        own = ("datadir=" + self.path("data"), "socket=" + self.path("run/s.sock"), "pid-file=" + self.path("run/pid"),
+               "bind-address=127.0.0.1", "port=%d" % free_port(), "wsrep_node_address=127.0.0.1:%d" % self.port,
+               "innodb_buffer_pool_size=16M", "binlog_format=ROW", "innodb_autoinc_lock_mode=2",
+               "wsrep_provider_options=gcache.size=1M")
+        with open(self.path("my.cnf"), "w", encoding="ascii") as file:
+            file.write("[mariadbd]\n" + "".join(line + "\n" for line in own + lines))
+
+    def context(self, additional, **values):
+        context = fakes.context(
+            "start", PARAMETERS, seconds=120, wsrep_cluster_address="gcomm://127.0.0.1", config=self.path("my.cnf"),
+            log=self.path("logs/error.log"), additional_parameters=additional, enable_creation="true", **values)
+        context.commands = Commands(os.environ)
+        return context
+
+    def layout(self, additional):
+        context = self.context(additional)
+        return context, find_layout(context)
+
+    def run_and_kill(self, layout):
+        """Open a primary component, commit, and end the server with SIGKILL."""
+        argv = command_line.start(layout, ["--wsrep_cluster_address=gcomm://127.0.0.1", "--wsrep-new-cluster"])
+        with open(self.path("logs/printed"), "wb") as printed, subprocess.Popen(argv, stdout=printed, stderr=printed) as server:
+            try:
+                assert within(60, lambda: self.sql(layout, "SELECT 1").returncode == 0 or server.poll() is not None)
+                done = self.sql(layout, "CREATE DATABASE x; CREATE TABLE x.t (a INT PRIMARY KEY); INSERT INTO x.t VALUES (1); "
+                                        "SHOW STATUS LIKE 'wsrep_last_committed'; SHOW STATUS LIKE 'wsrep_cluster_state_uuid'")
+            finally:
+                server.send_signal(signal.SIGKILL)
+        assert done.returncode == 0, done.stderr
+        values = dict(line.split("\t") for line in done.stdout.splitlines())
+        return values["wsrep_cluster_state_uuid"], int(values["wsrep_last_committed"])
+
+    @staticmethod
+    def sql(layout, text):
+        return subprocess.run(["mariadb", "--no-defaults", "-uroot", "-S", layout.socket, "-BNe", text], check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30, text=True)
+
+
+TOLD = "--wsrep_on=ON --wsrep_provider=%s --innodb_log_group_home_dir='%%s' --log-bin=%%s" % PROVIDER
+
+
+@pytest.fixture(scope="module")
+def machine():
+    with tempfile.TemporaryDirectory(prefix="quorate-") as root:  # pytest's own directories are closed to the server's user
+        yield Machine(root)
+
+
+@pytest.fixture(scope="module")
+def killed(machine):
+    """(Machine, its additional_parameters, the position) of a server that was killed. Galera, redo log and binary log are
+    told in additional_parameters only."""
+    told = TOLD % (machine.path("redo"), machine.path("redo/bin"))
+    machine.configure()
+    context, layout = machine.layout(told)
+    assert [] == galera_problems(layout)
+    disk.create_database(context, layout)
+    assert os.path.exists(machine.path("redo/ib_logfile0")) and not os.path.exists(machine.path("data/ib_logfile0"))
+    return machine, told, machine.run_and_kill(layout)
+
+
+@pytest.mark.parametrize("lines, more", [
+    ((), ""),
+    (("silent-startup",), ""),
+    (("silent-startup", "log_warnings=0", "console"), ""),
+    (("log_error=/dev/null",), ""),
+    (("skip-log-error",), ""),
+    (("wsrep_on=OFF", "skip-networking"), ""),
+    ((), "--silent-startup --log-warnings=0 --skip-log-warnings"),
+    ((), "--wsrep_on=OFF"),
+])
+def test_the_position_is_found_whatever_the_configuration_says_about_logs(killed, lines, more):
+    machine, told, position = killed
+    machine.configure(*lines)
+    context, layout = machine.layout("%s %s" % (told, more))
+
+    found, problem = disk.recover(context, machine.state_files, layout)
+
+    assert (position, None) == (found, problem)
+
+
+def test_a_look_up_knows_what_is_told_in_all_places(killed):
+    machine, told, _ = killed
+    machine.configure("log_error=quiet", "[mariadbd_two]", "wsrep_provider_options=base_port=5999;pc.weight=3")
+    _, layout = machine.layout(told + " --defaults-group-suffix=_two")
+
+    assert (PROVIDER, "TRUE", 5999, 3) == (layout.provider, layout.wsrep_on, layout.galera.base_port, layout.galera.weight)
+    assert "pc.weight" in galera_problems(layout)[0]
+    machine.configure()
+    assert machine.port == machine.layout(told)[1].galera.base_port  # of wsrep_node_address
+
+
+def test_a_server_without_galera_is_not_started(killed):
+    machine, _, _ = killed
+    machine.configure()
+
+    assert "without Galera" in galera_problems(machine.layout("")[1])[0]
