@@ -26,7 +26,8 @@ PARAMETERS = (
         "names, or map them in cluster_host_map.", required=True),
     Parameter(
         "cluster_host_map", "string", None, "Pacemaker names to Galera names",
-        "For hosts that Galera knows by another name or address than Pacemaker: pcmk1:galera1;pcmk2:galera2"),
+        "For hosts that Galera knows by another name or address than Pacemaker: pcmk1:galera1;pcmk2:galera2. A host has "
+        "no port."),
     Parameter(
         "arbitrators", "string", None, "Hosts that run garbd",
         "Hosts of wsrep_cluster_address, separated by commas, that run the arbitrator garbd and hold no data. Running "
@@ -47,7 +48,9 @@ PARAMETERS = (
     Parameter("datadir", "string", None, "Data directory",
               "When not set, that of the server's configuration.", unique_group="datadir"),
     Parameter("user", "string", "mysql", "User the server runs as", "User the server runs as.", unique_group=None),
-    Parameter("group", "string", "mysql", "Group of the files the agent makes", "Group of the files the agent makes."),
+    Parameter("group", "string", "mysql", "Group of the files the agent makes",
+              "Group of the data directory that the agent makes, of those for socket and pid file, and of its log of a "
+              "recovery."),
     Parameter("log", "string", None, "Error log",
               "Error log of the server; when not set, that of its configuration, else a file in /var/log/mysql."),
     Parameter("pid", "string", None, "Pid file", "Pid file of the server; when not set, that of its configuration.",
@@ -59,7 +62,8 @@ PARAMETERS = (
         "Create the system tables when the data directory is missing or empty and this node bootstraps the first "
         "cluster ever. A node that joins needs no tables: it receives all data."),
     Parameter("additional_parameters", "string", None, "More options for the server",
-              "Added to the server's command line, which every user can read: no passwords here."),
+              "Added to the command line of every run of the server, split into words as a shell does it. Every user can "
+              "read it: no passwords here."),
     Parameter(
         "credentials", "string", None, "Options file for the check",
         "File in the form of my.cnf whose [client] section has user and password of an account that may read one table "
@@ -73,7 +77,8 @@ PARAMETERS = (
               "Prefer credentials: this password is stored in the cluster's configuration.",
               secret=True, reloadable=True),
     Parameter("check_passwd_use_empty", "boolean", "false", "Use an empty password",
-              "Use an empty password for check_user.",
+              "check_passwd, or the password of clustercheck's settings, is not used, and an empty one is. Says nothing of "
+              "a file in credentials.",
               reloadable=True),
     Parameter("check_timeout", "seconds", "3s", "Limit of a question to the server",
               "A server that does not answer a status query within this time is asked once more, and then counts as "
