@@ -68,16 +68,17 @@ def _unused(parameters):
 
 
 def _account(context, layout):
-    """Whether the monitor's account may read who the members are. [] when no server answers."""
-    from quorate.galera.server import credentials, observe, sql
+    """Whether the monitor's account may log in, and read who the members are. [] when no server answers."""
+    from quorate.galera.server import credentials, health, observe, sql
     from quorate.host.state_files import StateFiles
     try:
         settings = credentials.for_agent(context.parameters, layout.socket)
+        status = sql.ask(settings, context.deadline.limit(context.parameters.check_timeout))
     except Unreadable as error:
         return [error.reason]
-    limit = context.parameters.check_timeout
-    if not sql.ask(settings, context.deadline.limit(limit)).answered:
-        return []
+    if not status.answered:
+        found = health.classify(status, health.Policy())
+        return [found.sentence] if found.code == "refused" else []
     if observe.members(context, StateFiles("galera", context.instance)) is not None:
         return []
     return ["The account %s of the monitor cannot read mysql.wsrep_cluster_members, so running arbitrators are not "

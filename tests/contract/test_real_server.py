@@ -11,11 +11,12 @@ import os
 import shutil
 import socket
 import subprocess
+from types import SimpleNamespace
 
 import pymysql
 import pytest
 
-from quorate.galera import facts
+from quorate.galera import facts, validation
 from quorate.galera.actions import monitor
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.server import credentials, health, observe, sql
@@ -192,6 +193,18 @@ def test_no_refusal_restarts_the_server(server, tmp_path, user, password, _remed
     assert "wrong" not in outcomes[2].reason
 
 
+@pytest.mark.parametrize("user, password, words", [
+    ("locked", "x", "ACCOUNT UNLOCK"), ("empty", "", "GRANT SELECT"), ("plain", SECRET, None)])
+def test_validate_all_says_what_the_monitor_would(server, user, password, words):
+    context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", socket=server.socket,
+                            check_user=user, check_passwd=password)
+
+    found = validation._account(context, SimpleNamespace(socket=server.socket))
+
+    assert (words is None) == (found == [])
+    assert not found or words in found[0]
+
+
 @pytest.mark.parametrize("given, state", [({}, facts.UNKNOWN), ({"check_passwd_use_empty": "true"}, facts.SYNCED)])
 def test_an_empty_password_can_be_asked_for(server, tmp_path, given, state):
     context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", socket=server.socket,
@@ -285,6 +298,7 @@ def globally(server):
 
     yield change
     server.admin(*("SET GLOBAL %s = %s" % (name, RESET.get(name, "DEFAULT")) for name in changed))
+    assert within(10, lambda: sql.ask(credentials.Settings(server.socket), 5).local_state == 4)
 
 
 @pytest.mark.parametrize("values, code", [
@@ -303,6 +317,8 @@ def globally(server):
 def test_settings_for_all_do_not_change_the_answer(server, globally, values, code, tcp):
     globally(**values)
 
+    # read_only takes the global read lock, for which the server desyncs itself for a moment.
+    assert within(10, lambda: server.health("plain", SECRET, tcp=tcp).code != "donor")
     found = server.health("plain", SECRET, tcp=tcp)
 
     assert code == found.code, found
@@ -319,6 +335,12 @@ def test_require_secure_transport_with_tls_forbidden(server, globally):
 def test_no_connection_left(server):
     with contextlib.closing(server.connection(user="limited", password="x")):
         assert "out-of-connections" == server.health("limited").code
+
+
+def test_names_are_utf_8(server, globally):
+    globally(init_connect="'SET NAMES latin1'")
+
+    assert [("ö",)] == sql.rows(server.settings("plain", SECRET), "SELECT CHAR(0xC3B6 USING utf8mb4)", 3)
 
 
 def test_members_are_read_while_somebody_locks_them(server, globally):

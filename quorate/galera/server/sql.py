@@ -18,8 +18,7 @@ QUESTION = ("SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL
 # character-set-client-handshake says; no row is cut off (sql_select_limit); a statement that waits for a lock ends in
 # the server as well, soon after nobody waits for it. A variable that the server does not know is passed over.
 SESSION = ("autocommit = 1", "character_set_results = utf8mb4", "sql_select_limit = 18446744073709551615",
-           "sql_big_selects = 1", "lock_wait_timeout = {seconds}", "innodb_lock_wait_timeout = {seconds}",
-           "wsrep_sync_wait = {sync_wait}")
+           "sql_big_selects = 1", "lock_wait_timeout = {seconds}", "wsrep_sync_wait = {sync_wait}")
 # Executed by MariaDB and by MySQL only. The limits of the server must be longer than ours, and not the global ones.
 LIMITS = ("/*M!100101 , max_statement_time = {seconds} */", "/*!50708 , max_execution_time = {seconds}000 */")
 PASSED_OVER = (1193, 1227, 1231, 1232, 1238)  # unknown variable, no privilege for it, wrong value or type, read-only
