@@ -13,7 +13,8 @@ import time
 
 from lab import ROOT
 from lab.configurations.known import ALL
-from lab.configurations.trial import EVENTS, Trial
+from lab.configurations.record import EVENTS
+from lab.configurations.trial import Trial
 from lab.machines.cluster import Lab
 
 

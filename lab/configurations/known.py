@@ -77,8 +77,10 @@ NETWORK = (
     Configuration("garbd", "two nodes with data and an arbitrator", data=("n1", "n2"), campaign=False,
                   files={"/etc/default/garb": GARBD}, parameters={"arbitrators": "n3"},
                   before=("test %(node)s != n3 || systemctl enable -q --now garb.service",)),
-    Configuration("two-nodes", "two nodes, without two_node_mode", campaign=False, count=2, waits=""),
+    Configuration("two-nodes", "two nodes, without two_node_mode", campaign=False, count=2, waits="",
+                  warnings=("pcmk_delay_base",)),
     Configuration("two-node-mode", "two nodes and two_node_mode", campaign=False, count=2, waits="",
+                  warnings=("pcmk_delay_base",),
                   parameters={"two_node_mode": "true"}),
     Configuration("bind-loopback", "bind-address=127.0.0.1, so that no member has an address of its own", writers=0,
                   campaign=False, settings={"bind-address": "127.0.0.1"}),
@@ -135,7 +137,8 @@ ANSWERS = (
     Configuration("read-only", "read_only=1", campaign=False, settings={"read_only": "1"}),
     Configuration("globals", "autocommit=0, wsrep_sync_wait=7, SERIALIZABLE, ANSI, init_connect, utf16",
                   settings={"autocommit": "0", "wsrep_sync_wait": "7", "transaction_isolation": "SERIALIZABLE",
-                            "sql_mode": "ANSI", "init_connect": "'SET @x = 1'", "character_set_server": "utf16"},
+                            "sql_mode": "ANSI", "init_connect": "'SET @x = 1'", "character_set_server": "utf16",
+                            "collation_server": "utf16_general_ci"},
                   campaign=False),
     Configuration("tls-clients", "require_secure_transport=ON", tls=True, campaign=False,
                   settings={"require_secure_transport": "ON", "ssl_ca": TLS + "ca.pem", "ssl_cert": TLS + "cert.pem",
@@ -151,7 +154,7 @@ ANSWERS = (
                   statements="CREATE USER 'monitor'@'localhost' IDENTIFIED BY 'secret' REQUIRE SSL; " + GRANT,
                   then={"credentials": CREDENTIALS}),
     Configuration("account-changes", "an account that is locked, and one that expires, while the database serves",
-                  files=in_file("secret"), then={"credentials": CREDENTIALS},
+                  events=(), files=in_file("secret"), then={"credentials": CREDENTIALS},
                   statements="CREATE USER 'monitor'@'localhost' IDENTIFIED BY 'secret'; " + GRANT, troubles=(
                       Trouble("account locked", "n1", ALTER % "ACCOUNT LOCK",
                               hit="", words=("is locked",), serving=("n1", "n2", "n3"),
@@ -188,7 +191,8 @@ UNITS = (
                   warnings=("systemctl disable mariadb.service",)),
     Configuration("old-monitors", "the three monitors that pcs makes for ocf:heartbeat:galera",
                   operations="monitor interval=20s timeout=30s monitor interval=10s role=Promoted timeout=30s "
-                             "monitor interval=30s role=Unpromoted timeout=30s"),
+                             "monitor interval=30s role=Unpromoted timeout=30s",
+                  warnings=("pcs resource op remove",)),
     Configuration("slow-recovery", "a recovery of 45 s with a start timeout of 30 s", campaign=False,
                   files={"/usr/local/slow/mariadbd": (SLOW, "755", "root")},
                   parameters={"binary": "/usr/local/slow/mariadbd"}, operations="start timeout=30s"),
@@ -196,20 +200,24 @@ UNITS = (
 
 # What breaks on one node
 BROKEN = (
-    Configuration("full-disk", "the data directory's file system of one node is full", campaign=False, troubles=(
+    Configuration("full-disk", "the data directory's file system of one node is full", campaign=False, events=(),
+                  troubles=(
         Trouble("full disk", "n2", "fallocate -l $(($(stat -f -c '%a * %S' /var/lib/mysql))) "
                 "/var/lib/mysql/fill; cat /dev/zero >/var/lib/mysql/fill2 || true",
                 words=("The file system of /var/lib/mysql is full",), serving=("n1", "n3"),
                 mend="rm -f /var/lib/mysql/fill /var/lib/mysql/fill2"),)),
-    Configuration("state-read-only", "/var/lib/quorate of one node is read-only", campaign=False, troubles=(
+    Configuration("state-read-only", "/var/lib/quorate of one node is read-only", campaign=False, events=(),
+                  troubles=(
         Trouble("/var/lib/quorate of n2 read-only, n3 killed", "n2", READ_ONLY, hit="n3", serving=("n1", "n2", "n3"),
                 mend="umount /var/lib/quorate"),
         Trouble("/var/lib/quorate of n2 read-only, n2 killed", "n2", READ_ONLY, words=("/var/lib/quorate",),
                 serving=("n1", "n3"), mend="umount /var/lib/quorate"))),
-    Configuration("view-garbled", "gvwstate.dat of one node is garbage after a loss of all", campaign=False, troubles=(
+    Configuration("view-garbled", "gvwstate.dat of one node is garbage after a loss of all", campaign=False, events=(),
+                  troubles=(
         Trouble("garbled gvwstate.dat, all killed", "n2", "printf 'rubbish' >/var/lib/mysql/gvwstate.dat", hit="all",
                 words=("cannot be found out",), mend="rm /var/lib/mysql/gvwstate.dat"),)),
-    Configuration("owned-by-root", "a file of one node belongs to root when all start", campaign=False, troubles=(
+    Configuration("owned-by-root", "a file of one node belongs to root when all start", campaign=False, events=(),
+                  troubles=(
         Trouble("ibdata1 belongs to root, all start", "n1", "chown root /var/lib/mysql/ibdata1; chmod 600 "
                 "/var/lib/mysql/ibdata1", hit="stop", words=("ibdata1",), serving=("n2", "n3"),
                 mend="chown mysql /var/lib/mysql/ibdata1"),)),

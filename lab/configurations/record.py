@@ -9,6 +9,8 @@ from typing import Dict, NamedTuple, Optional, Tuple
 
 from lab import LabError
 
+EVENTS = ("kill of all", "power cut of all, one off", "stop and start")
+
 
 class Hindrance(NamedTuple):
     """What keeps the database from coming up as it is configured. words: what an operator then finds in `crm_mon -1fA`;
@@ -60,7 +62,7 @@ class Configuration(NamedTuple):
     writers          how many nodes answer /writer with 200
     fit              whether galera-check, by root, calls the nodes fit
     waits            what every node that is left says after a power cut of all, with the last one off
-    troubles         what happens to it, besides the kill and power cut of all and the planned stop
+    events           of EVENTS, which happen to it; troubles: what else does
     campaign         whether the campaign of faults can use it: its clients write over TCP to every node, its faults
                      know the usual data directory, and its limits are for nodes that start as fast as they can
     """
@@ -85,6 +87,7 @@ class Configuration(NamedTuple):
     writers: int = 1
     fit: bool = True
     waits: str = "%(off)s"
+    events: Tuple[str, ...] = EVENTS
     troubles: Tuple[Trouble, ...] = ()
     campaign: bool = True
 
@@ -105,7 +108,7 @@ def merged(name, *parts):
     fields["statements"] = "\n".join(part.statements for part in parts)
     plain = Configuration("", "")
     for field in ("sst", "tls", "operations", "suite", "count", "data", "hindrance", "writers", "fit", "waits",
-                  "campaign"):
+                  "events", "campaign"):
         values = {getattr(part, field) for part in parts} - {getattr(plain, field)}
         if len(values) > 1:
             raise LabError("%s: two values of %s" % (name, field))

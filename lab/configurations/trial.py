@@ -2,7 +2,7 @@
 """A configuration on trial: what happens to a cluster made with it, and whether what must hold held.
 
     trial = Trial(lab, configuration, print)
-    trial.run()          # set up, kill of all, power cut of all with one off, stop and start, its own troubles
+    trial.run()          # set up, the configuration's events, and its own troubles
     trial.seconds        # {event: seconds until all were synced again}
     trial.mistakes       # what was not as it must be; empty: all was
 
@@ -14,7 +14,7 @@ import os
 import random
 import time
 
-from lab import LabError, quiet, state
+from lab import ROOT, LabError, quiet, state
 from lab.configurations import cluster
 from lab.faults import machine
 from lab.faults.fault import wait_for
@@ -26,7 +26,6 @@ SELECT id FROM quorate_lab.ledger;
 SELECT CONCAT('uuid ', VARIABLE_VALUE) FROM information_schema.GLOBAL_STATUS
 WHERE VARIABLE_NAME = 'wsrep_cluster_state_uuid';
 """
-EVENTS = ("kill of all", "power cut of all, one off", "stop and start")
 
 
 class Trial:
@@ -40,24 +39,23 @@ class Trial:
 
     # -- all of it
 
-    def run(self, events=EVENTS):
-        """Set up, then `events`, then the configuration's own troubles. Stops at the first after which the cluster is
-        not whole."""
+    def run(self):
+        """Set up, then its events and troubles. Stops at the first after which the cluster is not whole."""
         try:
             self.seconds["bootstrap"] = cluster.set_up(self.lab, self.configuration, self.say)
             self._after("bootstrap")
             self.ask()
-            for event in events:
+            for event in self.configuration.events:
                 self.event(event)
             for trouble in self.configuration.troubles:
                 self.trouble(trouble)
         except LabError as error:
             self._mistake(str(error))
-            self.say(self.evidence())
+            self.say("   evidence: %s" % self.evidence())
         return self
 
     def event(self, name):
-        """One of EVENTS."""
+        """One of record.EVENTS."""
         {"kill of all": self._kill, "power cut of all, one off": self._power_cut,
          "stop and start": self._stop}[name](name)
 
@@ -231,7 +229,7 @@ class Trial:
             machine.kill(lab, node, "mariadbd")
 
     def evidence(self):
-        """What explains why a cluster is not whole."""
+        """The path of a file with what explains why the cluster is not whole."""
         found = []
         for node in self.lab.node_names:
             for argv in (["quorate", "explain"], ["crm_mon", "-1Afr"],
@@ -241,4 +239,9 @@ class Trial:
                     found.append("== %s: %s\n%s%s" % (node, argv, done.out, done.err))
                 except LabError as error:
                     found.append("== %s: %s\n%s" % (node, argv, error))
-        return "\n".join(found)
+        directory = os.path.join(ROOT, "build", "configurations")
+        os.makedirs(directory, exist_ok=True)
+        path = os.path.join(directory, self.configuration.name + ".txt")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(found))
+        return path

@@ -3,16 +3,16 @@
 
 import os
 
-from lab.configurations.trial import EVENTS, Trial
+from lab.configurations.trial import Trial
 from lab.machines.cluster import Lab
 from tests.packaged import package
 
 
-def tried(configuration, events=EVENTS):
-    """The Trial of a configuration after these events and those of its own."""
+def tried(configuration):
+    """The Trial of a configuration, after all that happens to it."""
     deb = package()
     with Lab("zoo-%d" % (os.getpid() % 1000000)) as lab:
         lab.up(configuration.suite, configuration.count, deb=deb, disk=True)
-        trial = Trial(lab, configuration, print).run(events)
+        trial = Trial(lab, configuration, print).run()
     print(trial.seconds)
     return trial

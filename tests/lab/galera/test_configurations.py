@@ -4,8 +4,7 @@ rest: tests/deep/galera/test_configurations.py.
 """
 
 from lab.configurations.known import ALL
-from lab.configurations.record import merged
-from lab.configurations.trial import EVENTS
+from lab.configurations.record import EVENTS, merged
 from tests.lab.galera_configurations import tried
 
 
@@ -19,4 +18,4 @@ def test_much_that_is_unusual_at_once():
 def test_units_of_systemd_globals_and_another_transfer():
     """A socket unit listens at first; the servers' globals make sessions wait; mariabackup transfers the data."""
     together = merged("together", ALL["socket-unit"], ALL["globals"], ALL["mariabackup"]._replace(troubles=()))
-    assert tried(together, EVENTS[:1]).mistakes == []
+    assert tried(together._replace(events=EVENTS[:1])).mistakes == []
