@@ -61,7 +61,7 @@ def _stop_server(context, state_files, reserve):
         remember_view(state_files, datadir)  # a server that stops cleanly removes gvwstate.dat
         view_file = text(datadir, "gvwstate.dat")
         left = process.stop(context, state_files, datadir, max(2.0, context.deadline.left() - reserve),
-                            skip_grace=state in (facts.STARTING, facts.RECEIVING, facts.HUNG))
+                            skip_grace=state in (facts.DOWN, facts.STARTING, facts.RECEIVING, facts.HUNG))
     if left:
         return Outcome(codes.ERR_GENERIC, daemon.not_stopped(left))
     if state not in facts.IN_PRIMARY:

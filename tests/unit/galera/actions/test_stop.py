@@ -32,6 +32,18 @@ def server(tmp_path):
 
 
 @pytest.fixture
+def orphan(tmp_path):
+    """What is left of a state transfer whose server was killed: it listens for a donor that will not come."""
+    os.makedirs(tmp_path / "data")
+    process = subprocess.Popen(["mbstream", "600"], executable="/bin/sleep", cwd=tmp_path / "data")
+    reaper = threading.Thread(target=process.wait, daemon=True)
+    reaper.start()
+    yield process
+    process.kill()
+    reaper.join()
+
+
+@pytest.fixture
 def context(tmp_path, mocker):
     """A Context of a node on which /var/lib/quorate takes nothing, and whose cluster cannot be asked."""
     (tmp_path / "full").write_text("")  # no directory can be made below a file: an OSError, as from a full disk
@@ -60,6 +72,15 @@ def test_a_view_that_cannot_be_restored_is_a_warning(server, context, mocker):
     assert codes.SUCCESS == stop.stop(context).code
     assert server.poll() is not None
     assert any("cannot be restored: No space left on device" in text for _, text in context.log.lines)
+
+
+def test_what_a_killed_server_left_of_its_transfer_is_not_waited_for(orphan, context):
+    """Nobody asks it to end, so no time is due to it. On a real node the demote took 57 s, and the node was away for so
+    long."""
+    assert codes.SUCCESS == stop.stop(context).code
+    assert orphan.poll() is not None
+    assert [text for _, text in context.log.lines if "sending SIGKILL" in text] == [
+        "The database server did not end within 3 s of SIGTERM; sending SIGKILL."]
 
 
 def test_the_monitor_of_a_server_that_is_well_survives_a_full_disk(server, context, mocker):
