@@ -8,6 +8,8 @@ from lab.configurations.record import Configuration, Hindrance, Trouble
 TLS = "/etc/mysql/tls/"
 SSL_PROVIDER = "socket.ssl_key=%skey.pem;socket.ssl_cert=%scert.pem;socket.ssl_ca=%sca.pem" % (TLS, TLS, TLS)
 CONF_D = "/etc/mysql/mariadb.conf.d/"
+SSL_SETTINGS = {"ssl_ca": TLS + "ca.pem", "ssl_cert": TLS + "cert.pem", "ssl_key": TLS + "key.pem"}
+PLAIN_TRANSFER = {CONF_D + "98-sst.cnf": "[sst]\nssl-mode = DISABLED\n"}  # with ssl_ca, rsync would need stunnel
 ALTER = "mariadb -e \"ALTER USER 'monitor'@'localhost' %s\""
 CREDENTIALS = "/etc/quorate/monitor.cnf"
 GRANT = "GRANT SELECT ON mysql.wsrep_cluster_members TO 'monitor'@'localhost';"
@@ -141,16 +143,15 @@ ANSWERS = (
                             "collation_server": "utf16_general_ci"},
                   campaign=False),
     Configuration("tls-clients", "require_secure_transport=ON", tls=True, campaign=False,
-                  settings={"require_secure_transport": "ON", "ssl_ca": TLS + "ca.pem", "ssl_cert": TLS + "cert.pem",
-                            "ssl_key": TLS + "key.pem"}),
+                  settings=dict(SSL_SETTINGS, require_secure_transport="ON"), files=PLAIN_TRANSFER),
     Configuration("account-in-utf8", "a password that is not ASCII, in an options file", files=in_file("pässwört"),
                   statements="SET NAMES utf8mb4; CREATE USER 'monitor'@'localhost' IDENTIFIED BY 'pässwört'; " + GRANT,
                   then={"credentials": CREDENTIALS}),
     Configuration("account-without-password", "check_user with an empty password",
                   statements="CREATE USER 'monitor'@'localhost' IDENTIFIED BY ''; " + GRANT,
                   then={"check_user": "monitor", "check_passwd_use_empty": "true"}),
-    Configuration("account-requires-ssl", "an account with REQUIRE SSL", files=in_file("secret"), tls=True,
-                  settings={"ssl_ca": TLS + "ca.pem", "ssl_cert": TLS + "cert.pem", "ssl_key": TLS + "key.pem"},
+    Configuration("account-requires-ssl", "an account with REQUIRE SSL", tls=True,
+                  files=dict(in_file("secret"), **PLAIN_TRANSFER), settings=SSL_SETTINGS,
                   statements="CREATE USER 'monitor'@'localhost' IDENTIFIED BY 'secret' REQUIRE SSL; " + GRANT,
                   then={"credentials": CREDENTIALS}),
     Configuration("account-changes", "an account that is locked, and one that expires, while the database serves",
@@ -169,12 +170,16 @@ TRANSFERS = (
     Configuration("mariabackup", "SST by mariabackup", sst="mariabackup", troubles=(
         Trouble("joiner killed during the transfer (mariabackup)", "n3", hit="joiner"),)),
     Configuration("no-transfer-program", "SST by mariabackup, which is not installed", sst="mariabackup",
+                  events=(),
                   before=("mv /usr/bin/mariabackup /usr/bin/mariabackup.away; "
                           "mv /usr/bin/mariadb-backup /usr/bin/mariadb-backup.away || true",),
                   hindrance=Hindrance(("backup",), "mv /usr/bin/mariabackup.away /usr/bin/mariabackup; "
                                                    "mv /usr/bin/mariadb-backup.away /usr/bin/mariadb-backup || true")),
+    Configuration("no-stunnel", "SST by rsync with ssl_ca: its script wants stunnel, which is not installed",
+                  tls=True, settings=SSL_SETTINGS, events=(),
+                  hindrance=Hindrance(("stunnel",), "printf '[sst]\\nssl-mode = DISABLED\\n' >%s98-sst.cnf" % CONF_D)),
     Configuration("wrong-transfer-account", "SST by mariabackup with an account that the donor refuses",
-                  sst="mariabackup", settings={"wsrep_sst_auth": "nobody:wrong"},
+                  sst="mariabackup", settings={"wsrep_sst_auth": "nobody:wrong"}, events=(),
                   hindrance=Hindrance(("state transfer",), "sed -i 's/^wsrep_sst_auth.*/wsrep_sst_auth = mysql:/' "
                                       "/etc/mysql/mariadb.conf.d/60-galera.cnf; "
                                       "mariadb -e \"SET GLOBAL wsrep_sst_auth = 'mysql:'\" || true")),
@@ -229,8 +234,7 @@ NEW = tuple(one._replace(name=one.name + "-11.8", suite="trixie") for one in (
     Configuration("mariadb-backup", "SST by mariadb-backup, TLS for replication and clients, read_only, quiet logs",
                   sst="mariabackup", tls=True, campaign=False,
                   provider=SSL_PROVIDER,
-                  settings={"require_secure_transport": "ON", "ssl_ca": TLS + "ca.pem", "ssl_cert": TLS + "cert.pem",
-                            "ssl_key": TLS + "key.pem", "read_only": "1", "log_warnings": "0"}),
+                  settings=dict(SSL_SETTINGS, require_secure_transport="ON", read_only="1", log_warnings="0")),
 ))
 
 ALL = {one.name: one for one in (PLAIN,) + NETWORK + FILES + LOGS + ANSWERS + TRANSFERS + UNITS + BROKEN + NEW}
