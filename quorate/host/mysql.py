@@ -21,19 +21,16 @@ class _Later(type(sys)):
         return getattr(module, name)
 
 
-def driver(whole=False):
-    """The module pymysql. whole: with what TLS and MySQL 8's passwords over TCP need."""
-    if whole:
-        if getattr(sys.modules.get("pymysql"), "is_whole", False):
-            return sys.modules["pymysql"]
+def driver(whole=False, tls=False):
+    """The module pymysql. tls: with what TLS needs; whole: also with what MySQL 8's passwords over TCP need."""
+    unneeded = [name for name in UNNEEDED if not (whole or (tls and name == "ssl"))]
+    loaded = sys.modules.get("pymysql")
+    if loaded is not None:
+        if not (whole or tls) or set(getattr(loaded, "left_out", ())) <= set(unneeded):
+            return loaded
         for name in [name for name in sys.modules if name.partition(".")[0] == "pymysql"]:
             del sys.modules[name]  # it remembers which modules it did not find
-        import pymysql
-        pymysql.is_whole = True  # a resident check connects again and again
-        return pymysql
-    if "pymysql" in sys.modules:
-        return sys.modules["pymysql"]
-    kept = {name: None for name in UNNEEDED if name not in sys.modules}
+    kept = {name: None for name in unneeded if name not in sys.modules}
     if "traceback" not in sys.modules:
         kept["traceback"] = _Later("traceback")
     sys.modules.update(kept)
@@ -42,4 +39,5 @@ def driver(whole=False):
     finally:
         for name in kept:
             sys.modules.pop(name, None)
+    pymysql.left_out = tuple(unneeded)
     return pymysql

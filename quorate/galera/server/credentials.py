@@ -22,7 +22,7 @@ class Settings(namedtuple("Settings", "socket host port user password extra_port
                           defaults=(None, None, PORT, "root", "", None, None))):
     """How to connect. socket: path, or None for host and port. password: bytes that are no UTF-8 are surrogates.
     extra_port: the server's reserve (extra_port, admin_port) that is tried when it has no connection left, or None.
-    tls: an options_file.Tls; None: when the server demands it; False: never. repr() shows no password."""
+    tls: a tls_options.Tls; None: when the server demands it; False: never. repr() shows no password."""
 
     __slots__ = ()
 

@@ -130,7 +130,7 @@ class Session:
             if needs_package(error):
                 driver(whole=True)
                 return self._login(settings.socket, settings.host, settings.port, None, timeout)
-            from quorate.galera.server.options_file import Tls
+            from quorate.galera.server.tls_options import Tls
             return self._login(settings.socket, settings.host, settings.port, Tls(), timeout)
         except Exception:  # the first answer says what is wrong
             raise error from None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections with TLS, for servers and accounts that demand it. Imported only for those: OpenSSL costs 20 ms.
+"""Connections with TLS, for servers and accounts that demand it. Imported only for those: OpenSSL costs 15 ms.
 
 The server is verified as MariaDB's client 10.11 does: its certificate if an authority is named, its name if
 ssl-verify-server-cert says so. Over the UNIX socket nothing is verified, because nobody is between two processes of one
@@ -19,9 +19,9 @@ NO_TLS = 2026  # CR_SSL_CONNECTION_ERROR
 def connect(settings, local, **options):
     """A connection of PyMySQL with TLS, or its errors: without TLS it ends before an account is sent.
 
-    settings: options_file.Tls; local: over the UNIX socket; options: of pymysql.connect.
+    settings: tls_options.Tls; local: over the UNIX socket; options: of pymysql.connect.
     """
-    pymysql = driver(whole=True)
+    pymysql = driver(tls=True)
 
     class Connection(pymysql.connections.Connection):
         """PyMySQL goes on without TLS when the server has none."""

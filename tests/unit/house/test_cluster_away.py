@@ -64,7 +64,7 @@ def test_another_mistake_is_still_one(tmp_path):
 
 
 @pytest.mark.parametrize("text, mode, reason", [
-    ("[client]\nuser=check\npassword=x\n", 0o644, "chmod 600"), ("nothing", 0o600, "no [client] section"),
+    ("[client]\nuser=check\npassword=x\n", 0o644, "chmod 600"), ("nothing", 0o600, "line 1"),
     (None, 0, "cannot be read")], ids=["for everybody", "garbled", "gone"])
 def test_credentials_that_cannot_be_used_are_no_reason_to_stop_a_database(tmp_path, text, mode, reason):
     path = tmp_path / "credentials"

@@ -135,7 +135,8 @@ def test_lines_are_not_long():
 # Programs that tests and scripts/lint look for, and the Debian package of each.
 PACKAGES = {
     "curl": "curl", "epmd": "rabbitmq-server", "groff": "groff-base", "haproxy": "haproxy", "keepalived": "keepalived",
-    "lintian": "lintian", "make": "make", "openssl": "openssl", "pyflakes3": "pyflakes3", "shellcheck": "shellcheck",
+    "lintian": "lintian", "make": "make",
+    "my_print_defaults": "mariadb-server", "openssl": "openssl", "pyflakes3": "pyflakes3", "shellcheck": "shellcheck",
     "strace": "strace", "systemd-analyze": "systemd", "xinetd": "xinetd", "xmllint": "libxml2-utils",
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from quorate.errors import Unreadable
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import credentials, options_file
+from quorate.galera.server import credentials, tls_options
 from tests import fakes
 
 
@@ -89,14 +89,14 @@ def test_a_password_is_never_shown():
     ("host=h\nprotocol=socket", {"host": None}),
     ("protocol=tcp", {"host": "localhost", "socket": None}),
     ("host=localhost\nport=3307", {"host": None, "port": 3307}),
-    ("ssl-ca=/dev/null", {"tls": options_file.Tls(ca="/dev/null")}),
-    ("ssl", {"tls": options_file.Tls()}),
-    ("ssl_ca=/dev/null\nssl-verify-server-cert", {"tls": options_file.Tls(ca="/dev/null", verify="name")}),
+    ("ssl-ca=/dev/null", {"tls": tls_options.Tls(ca="/dev/null")}),
+    ("ssl", {"tls": tls_options.Tls()}),
+    ("ssl_ca=/dev/null\nssl-verify-server-cert", {"tls": tls_options.Tls(ca="/dev/null", verify="name")}),
     ("skip-ssl-verify-server-cert", {"tls": None}),
     ("skip-ssl", {"tls": False}), ("ssl=0", {"tls": False}), ("ssl-mode=disabled", {"tls": False}),
-    ("ssl-mode=PREFERRED", {"tls": None}), ("ssl-mode=REQUIRED", {"tls": options_file.Tls()}),
-    ("ssl-mode=VERIFY_CA", {"tls": options_file.Tls(verify="chain")}),
-    ("ssl\nssl-cipher=x\ntls-version=TLSv1.2", {"tls": options_file.Tls(cipher="x", versions="TLSv1.2")}),
+    ("ssl-mode=PREFERRED", {"tls": None}), ("ssl-mode=REQUIRED", {"tls": tls_options.Tls()}),
+    ("ssl-mode=VERIFY_CA", {"tls": tls_options.Tls(verify="chain")}),
+    ("ssl\nssl-cipher=x\ntls-version=TLSv1.2", {"tls": tls_options.Tls(cipher="x", versions="TLSv1.2")}),
 ])
 def test_options_mean_what_they_mean_to_the_client(file, lines, values):
     found = credentials.from_options_file(file("[client]\nuser=check\n%s\n" % lines))

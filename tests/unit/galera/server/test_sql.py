@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from quorate.galera.server import credentials, options_file, sql
+from quorate.galera.server import credentials, sql, tls_options
 from tests import ROOT
 
 
@@ -27,6 +27,18 @@ def test_a_local_connection_imports_no_cryptography():
 
     assert "pymysql" in loaded
     assert set() == loaded & {"cryptography", "ssl", "_ssl", "_hashlib", "argparse", "logging", "json", "pathlib"}
+
+
+def test_what_a_connection_needs_is_imported_when_it_needs_it():
+    """TLS needs no RSA, which costs more than it; a resident check, which connects again and again, imports once."""
+    code = ("import sys; sys.path.insert(0, %r); from quorate.host import mysql\n"
+            "def has(one): return one.connections.SSL_ENABLED, one._auth._have_cryptography\n"
+            "plain = mysql.driver(); tls = mysql.driver(tls=True); whole = mysql.driver(whole=True)\n"
+            "print(has(plain), has(tls), has(whole), plain is tls, tls is whole,\n"
+            "      mysql.driver() is mysql.driver(tls=True) is mysql.driver(whole=True) is whole)" % ROOT)
+    done = subprocess.run([sys.executable, "-I", "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+
+    assert "(False, False) (True, False) (True, True) False False True" == done.stdout.strip()
 
 
 class Driver:
@@ -171,7 +183,7 @@ def test_the_first_refusal_is_what_is_said(monkeypatch):
 
 
 @pytest.mark.parametrize("settings, logins", [
-    ({"tls": options_file.Tls()}, ["tls"]), ({"tls": False}, ["plain"]), ({"password": "x"}, ["plain", "tls"])])
+    ({"tls": tls_options.Tls()}, ["tls"]), ({"tls": False}, ["plain"]), ({"password": "x"}, ["plain", "tls"])])
 def test_what_the_options_file_says_of_tls_is_done(monkeypatch, settings, logins):
     server = Strict(monkeypatch)
 

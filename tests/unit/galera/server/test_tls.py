@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from quorate.galera.server import credentials, health, sql
-from quorate.galera.server.options_file import Tls
+from quorate.galera.server.tls_options import Tls
 
 SSL, WITHOUT = 0x800, 0xf7ff  # the capability CLIENT_SSL, and all of the lower half but that
 
@@ -16,7 +16,8 @@ SSL, WITHOUT = 0x800, 0xf7ff  # the capability CLIENT_SSL, and all of the lower 
 def greeting():
     """The first packet of a server without TLS (protocol version 10)."""
     content = (b"\x0a" + b"5.5.5-10.11.18-MariaDB\0" + struct.pack("<I", 7) + b"saltsalt\0" + struct.pack("<H", WITHOUT)
-               + b"\x2d" + struct.pack("<HHB", 2, 0x81bf, 21) + b"\0" * 10 + b"saltsaltsalt\0" + b"mysql_native_password\0")
+               + b"\x2d" + struct.pack("<HHB", 2, 0x81bf, 21) + b"\0" * 10 + b"saltsaltsalt\0"
+               + b"mysql_native_password\0")
     return struct.pack("<I", len(content))[:3] + b"\0" + content
 
 
