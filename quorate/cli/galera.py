@@ -49,23 +49,24 @@ def bootstrap(node, resource, force):
 def set_override(participant, node, force):
     """Set the override that `node` bootstraps, and make the cluster act on it. Raises Refused when it would not be
     obeyed."""
+    from quorate.galera.election import proof
     from quorate.galera.election.decide import decide
     if node not in participant.configured:
         raise Refused("Not done: %s is not in wsrep_cluster_address; its nodes are %s." % (
             node, ", ".join(participant.configured)))
     override = facts.Override(node, who(), int(participant.context.clock.now()), force is not None)
-    snapshot = participant.snapshot(listen=True)._replace(override=override)
+    snapshot = participant.snapshot(listen=True, override=override)
     report = snapshot.reports.get(node)
     running = report is not None and report.state in (facts.STARTING, facts.NONPRIMARY)
     decision = decide(snapshot)
     if not running and (decision.action != facts.BOOTSTRAP or decision.nodes != (node,)):
         raise Refused("Not done. %s%s" % (decision.reason, " Command: " + decision.command if decision.command else ""))
-    if running and _has_primary(snapshot):
+    if running and proof.in_primary(snapshot):
         raise Refused("Not done: a primary component is running, and a second one would diverge from it.")
     participant.context.log.warning("quorate bootstrap %s, by %s%s"
                                     % (node, override.by, " (forced)" if override.forced else ""))
     participant.published.set_override(override)
-    if _has_primary(participant.snapshot()):
+    if proof.in_primary(participant.snapshot(listen=True)):
         # It formed meanwhile, and its members may have found no override that they could end.
         participant.published.set_override(None)
         raise Refused("Not done: a primary component runs by now, and %s joins it." % node)
@@ -78,7 +79,3 @@ def set_override(participant, node, force):
         participant.published.apply(decision)
         sys.stdout.write("%s Follow it with: quorate explain\n" % decision.reason)
     return 0
-
-
-def _has_primary(snapshot):
-    return any(one.state in facts.IN_PRIMARY for one in snapshot.reports.values())

@@ -113,8 +113,8 @@ class Snapshot(namedtuple("Snapshot", (
     two_node:       bool, parameter two_node_mode
     lost_confirmed: frozenset of configured nodes that Pacemaker confirmed fenced or cleanly down
     override:       None, or an Override
-    listening:      frozenset of configured nodes (not me) whose group communication port accepts a
-                    connection although they did not report that they are alive; None: not tried
+    listening:      frozenset of configured nodes whose group communication port accepts a connection, of those that did
+                    not report that they are alive, and with an override of all; None: not tried
     """
     __slots__ = ()
 

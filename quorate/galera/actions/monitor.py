@@ -38,10 +38,10 @@ def outcome_of(context, state_files, observed):
 def _without_server(context, state_files):
     """No server: it died, or this instance waits for its promotion, or is stopped."""
     if state_files.has(daemon.PROCESS_FILE):
-        from quorate.galera.server.process import last_error
+        from quorate.galera.server.ending import died
         if state_files.has("launched-from"):  # it has not served since
             state_files.write("failed", {"at": int(context.clock.now())})
-        reason = "The database server died: %s" % last_error(state_files)
+        reason = "The database server died: %s" % died(context, state_files)
         context.log.error(reason)
         return Outcome(codes.NOT_RUNNING, None if context.is_probe else reason)
     if not state_files.has("started"):

@@ -107,21 +107,37 @@ class Participant:
         first."""
         self.state_files.write("failed", {"at": int(self.context.clock.now())})
 
+    def never_synced(self):
+        """Whether the server was launched to join, and was not synced since."""
+        return self.state_files.read("launched-from").get("action") == facts.JOIN
+
     def launched_to_bootstrap(self):
         """Whether the server was launched to open a new primary component, and so waits for nobody."""
         return self.state_files.read("launched-from").get("action") == facts.BOOTSTRAP
 
     # Deciding
 
-    def snapshot(self, listen=False):
-        """All that is known now. listen: also which silent nodes accept group communication."""
+    def reachable_primary(self):
+        """Names of the nodes that report to be in the primary component and whose server accepts group communication:
+        their reports are not those of servers that died since, and a join will not take long."""
+        snapshot = self.snapshot()
+        in_primary = {name: address for name, address in self.addresses.items() if name != snapshot.me
+                      and name in snapshot.reports and snapshot.reports[name].state in facts.IN_PRIMARY}
+        return observe.listening(in_primary, 1.0) if in_primary else frozenset()
+
+    def snapshot(self, listen=False, override=None):
+        """All that is known now. listen: also which silent nodes accept group communication, with an override all.
+        override: one that is about to be set."""
         names = disk.last_view(self.state_files, observe.data_directory(self.context, self.state_files))[3]
         snapshot = self.published.snapshot(self.configured, names)
+        if override is not None:
+            snapshot = snapshot._replace(override=override)
         if not listen:
             return snapshot
-        silent = {name: address for name, address in self.addresses.items() if name != this_node(self.context) and not (
-            name in snapshot.reports and snapshot.reports[name].state in facts.ALIVE)}
-        return snapshot._replace(listening=observe.listening(silent, 1.0))
+        alive = {name for name, report in snapshot.reports.items() if report.state in facts.ALIVE}
+        asked = {name: address for name, address in self.addresses.items() if name != snapshot.me and (
+            name not in alive or snapshot.override is not None)}
+        return snapshot._replace(listening=observe.listening(asked, 1.0) | alive.intersection((snapshot.me,)))
 
     def decide_and_publish(self):
         """Decide, publish the status, and offer the promotions that the decision allows. Returns the Decision."""
@@ -132,7 +148,7 @@ class Participant:
             self.published.publish(self.own_report())
             snapshot = self.snapshot()
         decision = decide(snapshot)
-        if decision.action == facts.BOOTSTRAP:
+        if decision.action == facts.BOOTSTRAP or snapshot.override is not None:
             decision = decide(self.snapshot(listen=True))
         self.context.log.say("Decision: %s. %s" % (decision.action, decision.reason))
         self.published.apply(decision)

@@ -26,7 +26,6 @@ def keep_record(context, state_files, observed, participant=None):
     from quorate.galera.server.disk import delivered_view, last_view, remember_view, settled
     participant = participant or Participant(context, state_files)
     undo.forget(state_files)  # it answers, so the bootstrap, if it was one, stands
-    state_files.forget("launched-from")  # it is beyond that position; were it reported again, others would count on it
     applied = delivered_view(datadir)  # before the question: by its answer, what had been delivered is applied
     members = None
     if applied and not settled(state_files, applied):
@@ -36,6 +35,7 @@ def keep_record(context, state_files, observed, participant=None):
     if observed.state == facts.SYNCED:
         state_files.forget("tried")
         state_files.forget("failed")
+        state_files.forget("launched-from")  # it is beyond that position: were it reported again, others would count on it
         state_files.discard("gvwstate.dat")  # the start succeeded, so the copy that was set aside for it is obsolete
         # Before the report, which holds it.
         participant.published.set_own_generation(participant.published.generation() or 0)

@@ -12,7 +12,8 @@ from quorate.galera.election.published import encode_report
 from quorate.galera.server import disk, observe
 from quorate.galera.server.address import cluster_address, render
 from quorate.galera.server.layout import find_layout, layout_problems, listening_units
-from quorate.galera.server.process import find, launch, startup_error
+from quorate.galera.server.process import find, launch
+from quorate.galera.server.recovery import remove_closed_log
 from quorate.host import daemon
 from quorate.host.state_files import StateFiles
 from quorate.host.units import Units
@@ -91,7 +92,7 @@ def launch_as_decided(participant, decision, snapshot, layout):
     """Launch the server as was decided on this snapshot. Returns its Process."""
     own = disk.true_position(participant.context, participant.state_files, layout, participant.own_report())
     disk.remove_empty_view(layout.datadir)
-    disk.remove_closed_log(layout.datadir)
+    remove_closed_log(layout.datadir)
     options = ["--wsrep_cluster_address=" + render(*cluster_address(
         participant.context.parameters.wsrep_cluster_address))]
     full = False
@@ -145,7 +146,7 @@ def _set_aside(participant, own, decision, snapshot, layout):
     discarded). Returns whether the position was put away, so that a full transfer follows."""
     full = needs_full_transfer(participant.own_report(), participant.published.generation_starts(),
                                participant.published.generation(), own.seqno)
-    kept = keeps_view(snapshot, this_node(participant.context), decision, _reachable_primary(participant))
+    kept = keeps_view(snapshot, this_node(participant.context), decision, participant.reachable_primary())
     for name, removed in (("gvwstate.dat", not kept), ("grastate.dat", full)):
         path = os.path.join(layout.datadir, name)
         if removed and os.path.exists(path):
@@ -168,10 +169,11 @@ def wait_until_serving(participant, process, layout):
     began = checked = clock.monotonic()
     last_state = None
     bootstraps = participant.launched_to_bootstrap()
-    starting = PRIMARY_PATIENCE if bootstraps or _reachable_primary(participant) else JOIN_PATIENCE
+    starting = PRIMARY_PATIENCE if bootstraps or participant.reachable_primary() else JOIN_PATIENCE
     while True:
         if context.processes.gone(process):
-            error = startup_error(participant.state_files, layout)
+            from quorate.galera.server.ending import not_started
+            error = not_started(context, participant.state_files, layout)
             participant.state_files.forget(daemon.PROCESS_FILE)
             participant.record_failure()
             return Outcome(codes.ERR_GENERIC, "The database server ended while it started: %s" % error)
@@ -191,17 +193,8 @@ def wait_until_serving(participant, process, layout):
         outside = observed.state in (facts.STARTING, facts.NONPRIMARY)
         if outside and not bootstraps and patience > JOIN_PATIENCE and clock.monotonic() - checked > JOIN_PATIENCE:
             checked = clock.monotonic()  # the members that it joins may have died since
-            starting = patience = PRIMARY_PATIENCE if _reachable_primary(participant) else JOIN_PATIENCE
+            starting = patience = PRIMARY_PATIENCE if participant.reachable_primary() else JOIN_PATIENCE
         if context.deadline.expired or clock.monotonic() - began > patience:
             participant.published.set_status(startup.progress_text(participant, observed))
             return Outcome(codes.SUCCESS)
         clock.sleep(0.2)
-
-
-def _reachable_primary(participant):
-    """Names of the nodes that report to be in the primary component and whose server accepts group communication: their
-    reports are not those of servers that died since, and a join will not take long."""
-    snapshot = participant.snapshot()
-    in_primary = {name: address for name, address in participant.addresses.items() if name != snapshot.me
-                  and name in snapshot.reports and snapshot.reports[name].state in facts.IN_PRIMARY}
-    return observe.listening(in_primary, 1.0) if in_primary else frozenset()

@@ -3,10 +3,12 @@
 
 from quorate.galera import facts
 from quorate.galera.actions.participant import URGENT_AFTER
+from quorate.galera.election import proof
 from quorate.galera.server import observe
-from quorate.galera.server.process import last_error
 from quorate.ocf import codes
 from quorate.ocf.codes import Outcome
+
+GAP = 10  # seconds for which a member may be without a report before it counts as missing
 
 
 def monitor_startup(participant, observed):
@@ -18,23 +20,31 @@ def monitor_startup(participant, observed):
     outside = _elapsed(participant, "outside", observed)  # of a primary component
     if observed.state == facts.RECEIVING:
         if stalled >= parameters.stall_timeout:
-            return Outcome(codes.FAILED_PROMOTED, "The state transfer made no progress for %d s: %s" % (
-                stalled, last_error(participant.state_files)))
+            from quorate.galera.server.ending import stuck
+            return Outcome(codes.FAILED_PROMOTED, "The transfer made no progress for %d s: %s" % (
+                stalled, stuck(participant.context, participant.state_files)))
         return Outcome(codes.RUNNING_PROMOTED)
     snapshot = participant.snapshot()
-    primary = any(one.state in facts.IN_PRIMARY for one in snapshot.reports.values() if one.node != snapshot.me)
+    if snapshot.override is not None:
+        snapshot = participant.snapshot(listen=True)
+    primary = [one.node for one in proof.in_primary(snapshot) if one.node != snapshot.me]
     if snapshot.override is not None and snapshot.override.node == snapshot.me and not primary:
         return Outcome(codes.FAILED_PROMOTED, "Restarted to bootstrap, as ordered by %s." % snapshot.override.by)
     participant.published.offer_self()
     if observed.state == facts.STARTING and participant.launched_to_bootstrap():
         # It needs no others; InnoDB may have hours of log to apply. A restart would begin that anew.
         if stalled >= parameters.stall_timeout:
+            from quorate.galera.server.ending import stuck
             participant.record_failure()
-            return Outcome(codes.FAILED_PROMOTED, "The server that bootstraps made no progress for %d s: %s" % (
-                stalled, last_error(participant.state_files)))
+            return Outcome(codes.FAILED_PROMOTED, "The bootstrap made no progress for %d s: %s" % (
+                stalled, stuck(participant.context, participant.state_files)))
         return Outcome(codes.RUNNING_PROMOTED)
     if primary:
         limit = parameters.nonprimary_wait if observed.state == facts.NONPRIMARY else parameters.stall_timeout
+        if outside >= URGENT_AFTER and not participant.reachable_primary():
+            return Outcome(codes.DEGRADED_PROMOTED, "%s %s to be in the primary component, but its group communication "
+                           "port is closed. If it hangs: pcs stonith fence %s" % (
+                               ", ".join(primary), "report" if len(primary) > 1 else "reports", primary[0]))
         if outside >= limit and stalled >= min(limit, parameters.recovery_wait):
             return Outcome(codes.FAILED_PROMOTED, "Outside of the running primary component for %d s; restarted to "
                                                   "join it. %s" % (outside, observed.sentence))
@@ -52,10 +62,17 @@ def _without_primary(participant, observed, snapshot, outside):
         return Outcome(codes.FAILED_PROMOTED,
                        "The other node is confirmed off; restarted to go on alone (two_node_mode).")
     missing = missing_members(snapshot)
+    if observed.state == facts.NONPRIMARY and participant.never_synced() and not _peers_outside(snapshot):
+        return Outcome(codes.FAILED_PROMOTED, "It lost the primary component before it was synced; restarted, because "
+                                              "Galera does not re-form one with it.")
     if missing:
-        participant.state_files.forget("complete")
+        # A member whose start fails again and again reports nothing between its stop and its start.
+        if _elapsed(participant, "missing", observed) >= GAP:
+            participant.state_files.forget("complete")
+    else:
+        participant.state_files.forget("missing")
     # Not by the time outside: a server that waited for hours must not be restarted the moment the other one is back.
-    elif _elapsed(participant, "complete", observed) >= parameters.recovery_wait:
+    if not missing and _elapsed(participant, "complete", observed) >= parameters.recovery_wait:
         participant.state_files.write("tried", {"at": int(participant.context.clock.now())})
         return Outcome(codes.FAILED_PROMOTED,
                        "No primary component formed within %d s, although all members of the last one run; restarted "
@@ -65,6 +82,12 @@ def _without_primary(participant, observed, snapshot, outside):
                        "Waits for %s, which may alone hold commits. Start it, or go on without it: quorate bootstrap %s"
                        % (", ".join(missing), me))
     return Outcome(codes.RUNNING_PROMOTED)
+
+
+def _peers_outside(snapshot):
+    """Other nodes whose servers run and are in no primary component: with them the component may come back by itself."""
+    return [node for node, report in snapshot.reports.items() if node != snapshot.me
+            and report.state in (facts.NONPRIMARY, facts.HUNG, facts.UNKNOWN)]
 
 
 def progress_text(participant, observed):

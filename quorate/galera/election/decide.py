@@ -29,10 +29,10 @@ STARTS_KEPT = 15  # generation starts that are kept on record beside the newest 
 
 def decide(snapshot):
     """The Decision for a Snapshot. It does not depend on snapshot.me."""
-    live = [snapshot.reports[node] for node in sorted(snapshot.reports)
-            if node in snapshot.members and snapshot.reports[node].state in IN_PRIMARY]
+    live = proof.in_primary(snapshot)
     if live:
         return _join(snapshot, live)
+    snapshot = proof.without_contradicted(snapshot)
     if snapshot.generation is None:
         return Decision(WAIT,
                         reason="The cluster's bootstrap generation cannot be read, so no node may bootstrap. Check "

@@ -66,6 +66,7 @@ def _objections(snapshot, electorate, report):
         found.append("it has no position, so a new, empty cluster would be created")
     alive = [node for node in sorted(electorate.reports) if electorate.reports[node].state != DOWN]
     if alive:
+        # One whose report says that it serves, which its closed port contradicts, counts as hung (proof.in_primary).
         found.append("mysqld on %s is alive (%s)" % (names(alive), states(snapshot, alive)))
     listening = proof.listening(snapshot, report.node)
     if listening:

@@ -16,7 +16,7 @@ anything in it, and removes the file when it leaves cleanly. Therefore:
 
 from collections import namedtuple
 
-from quorate.galera.facts import ALIVE, DOWN, IN_PRIMARY, NONPRIMARY, STARTING, UNKNOWN, ZERO_UUID
+from quorate.galera.facts import ALIVE, DOWN, HUNG, IN_PRIMARY, NONPRIMARY, STARTING, UNKNOWN, ZERO_UUID
 
 
 class Electorate(namedtuple("Electorate", "reports voters outdated blank lost generation linked")):
@@ -221,6 +221,26 @@ def everybody(snapshot, electorate):
 
 
 # What is alive
+
+def in_primary(snapshot):
+    """The reports of the nodes that are in a primary component, in the order of their names.
+
+    Where there is an operator's override, a report that the node's group communication port contradicts does not count:
+    of a node that hangs, or whose stop is blocked, the last report stays, and the override would never be obeyed.
+    """
+    found = [snapshot.reports[node] for node in sorted(snapshot.reports)
+             if node in snapshot.members and snapshot.reports[node].state in IN_PRIMARY]
+    if snapshot.override is None or snapshot.listening is None:
+        return found
+    return [report for report in found if report.node in snapshot.listening]
+
+
+def without_contradicted(snapshot):
+    """The Snapshot in which the nodes that in_primary() leaves out hang."""
+    contradicted = {node: report._replace(state=HUNG) for node, report in snapshot.reports.items()
+                    if node in snapshot.members and report.state in IN_PRIMARY}
+    return snapshot._replace(reports=dict(snapshot.reports, **contradicted)) if contradicted else snapshot
+
 
 def may_become_primary(report, electorate):
     """Whether this node's mysqld, which is in no primary component, could still get into one without a restart.

@@ -55,7 +55,7 @@ def test_the_server_is_told_what_was_understood(tmp_path, mocker):
     one = participant(tmp_path, [])
     one.context.parameters = context(wsrep_cluster_address="gcomm://n1, n2 ?pc.wait_prim=no").parameters
     mocker.patch("quorate.galera.actions.start._set_aside", lambda *_: False)
-    mocker.patch("quorate.galera.actions.start._reachable_primary", lambda *_: frozenset())
+    mocker.patch("quorate.galera.actions.participant.Participant.reachable_primary", lambda *_: frozenset())
     mocker.patch.object(one.published, "offer_self", create=True)
     launched = mocker.patch.object(process.daemon, "launch", return_value=None)
     told = Options((), ("--log-error=/other", "--init-connect=SET x"))

@@ -10,7 +10,7 @@ from quorate.galera.actions.participant import Participant
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.election.decide import keeps_view
 from quorate.galera.election.published import PublishedState
-from quorate.galera.server import disk, observe
+from quorate.galera.server import observe, recovery
 from quorate.galera.server.layout import Layout
 from quorate.host.clock import Deadline
 from quorate.host.state_files import StateFiles
@@ -139,7 +139,7 @@ def test_a_recovery_of_the_position_leaves_time_to_publish_it(node):
     """InnoDB had more log to apply than start had time: nothing could be published any more, and the start failed."""
     node.write_grastate(-1)
     starting = node.participant("start")
-    starting.context.commands.allow(SERVER, "--datadir=" + node.datadir, ..., takes=disk.RECOVER_MOST * 2)
+    starting.context.commands.allow(SERVER, "--datadir=" + node.datadir, ..., takes=recovery.RECOVER_MOST * 2)
 
     starting.report_and_decide(layout(node.datadir))
 

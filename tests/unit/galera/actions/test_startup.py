@@ -40,22 +40,57 @@ class PublishedState:
                               None)
 
 
-def watched(tmp_path, action, complete=900, others=("n2",), silent=()):
+def watched(tmp_path, action, complete=900, others=("n2",), silent=(), state=facts.STARTING, of_others=facts.STARTING,
+            missing=900):
     """(Outcome, statuses) for a server that has been starting for a quarter of an hour. action: what it was launched
     for; complete: seconds since all members of its last view are there; others: nodes that report; silent: that do
-    not."""
+    not; state: of the server; of_others: theirs; missing: seconds since a member does not report."""
     context = fakes.context(parameters=PARAMETERS, processes=Processes(), datadir=tmp_path / "data",
                             wsrep_cluster_address="gcomm://" + ",".join((ME,) + others + silent))
     state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
     process = context.processes.get(os.getpid())
     state_files.write("outside", {"pid": process.pid, "since": int(context.clock.monotonic()) - 900})
     state_files.write("complete", {"pid": process.pid, "since": int(context.clock.monotonic()) - complete})
+    state_files.write("missing", {"pid": process.pid, "since": int(context.clock.monotonic()) - missing})
     if action:
         state_files.write("launched-from", {"action": action})
     published = PublishedState((ME,) + others)
+    for node in others:
+        published.reports[node] = facts.Report(node, of_others)
     outcome = monitor_startup(Participant(context, state_files, published),
-                              Observation(facts.STARTING, process, None, "It starts."))
+                              Observation(state, process, None, "It starts."))
+    watched.complete = state_files.has("complete")
     return outcome, published.statuses
+
+
+def test_a_joiner_that_lost_the_primary_component_before_it_was_synced_is_restarted_at_once(tmp_path):
+    """Galera does not re-form a component with it ("No re-merged primary component found"): a cluster whose nodes were
+    killed one after the other was whole after 96 s only."""
+    for of_others, code in ((facts.DOWN, codes.FAILED_PROMOTED), (facts.STARTING, codes.FAILED_PROMOTED),
+                            # One that was synced lives: when they meet again, the component may come back by itself.
+                            (facts.NONPRIMARY, codes.RUNNING_PROMOTED), (facts.HUNG, codes.RUNNING_PROMOTED)):
+        assert code == watched(tmp_path, facts.JOIN, 1, state=facts.NONPRIMARY, of_others=of_others)[0].code
+    for action, state in ((facts.RECOVER, facts.NONPRIMARY), (facts.JOIN, facts.STARTING), (facts.BOOTSTRAP, facts.NONPRIMARY)):
+        assert codes.RUNNING_PROMOTED == watched(tmp_path, action, 1, state=state, of_others=facts.DOWN)[0].code
+
+
+def test_a_member_that_fails_again_and_again_is_not_missing_between_its_stop_and_its_start(tmp_path):
+    """It reports nothing in between, and the others waited for ever for a primary component."""
+    watched(tmp_path, facts.RECOVER, silent=("n3",), missing=3)
+    assert watched.complete
+    watched(tmp_path, facts.RECOVER, silent=("n3",), missing=10)
+    assert not watched.complete
+
+
+def test_a_node_that_reports_a_primary_component_and_accepts_no_connection_is_named(tmp_path, mocker):
+    """It hangs, or its stop is blocked. The others were restarted again and again, and nothing said why."""
+    listening = mocker.patch("quorate.galera.server.observe.listening", return_value=frozenset())
+    outcome, _ = watched(tmp_path, facts.JOIN, of_others=facts.SYNCED)
+
+    assert codes.DEGRADED_PROMOTED == outcome.code and len(outcome.reason) <= 144
+    assert outcome.reason.startswith("n2 reports to be") and outcome.reason.endswith("pcs stonith fence n2")
+    listening.return_value = frozenset(["n2"])
+    assert codes.DEGRADED_PROMOTED != watched(tmp_path, facts.JOIN, of_others=facts.SYNCED)[0].code
 
 
 def test_one_that_bootstraps_waits_for_nobody_and_is_left_to_its_recovery(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from quorate.galera.election.decide import decide, generation_start, joining_order, keeps_view, needs_full_transfer
 from quorate.galera.explain import screen
 from quorate.galera.facts import (
-    BOOTSTRAP, HUNG, JOIN, JOINED, NONPRIMARY, RECEIVING, RECOVER, REFUSE, STARTING, SYNCED, UNKNOWN, WAIT, Override,
+    BOOTSTRAP, DONOR, HUNG, JOIN, JOINED, NONPRIMARY, RECEIVING, RECOVER, REFUSE, STARTING, SYNCED, UNKNOWN, WAIT, Override,
     View)
 from tests.unit.galera.election.reports import (
     ALL, LAST, OTHER, U, alive, crashed, empty, fresh, snapshot_of, stopped, view)
@@ -63,7 +63,7 @@ def test_two_running_clusters_are_for_the_operator():
 
 def test_an_order_does_not_go_beside_a_running_cluster():
     forced = Override("n2", "root", 1, True)
-    assert outcome(alive("n1", SYNCED), crashed("n2", 5), override=forced) == (JOIN, ("n2",))
+    assert outcome(alive("n1", SYNCED), crashed("n2", 5), override=forced, listening=frozenset(["n1"])) == (JOIN, ("n2",))
 
 
 def test_joining_tells_whose_data_it_replaces():
@@ -189,6 +189,20 @@ def test_a_safe_flag_is_contradicted_by_a_higher_position_or_a_second_flag():
 def test_a_zero_uuid_with_a_safe_flag_never_wins():
     assert outcome(fresh("n1"), stopped("n2", 5), stopped("n3", 4)) == (BOOTSTRAP, ("n2",))
     assert outcome(fresh("n1"))[0] == WAIT
+
+
+def test_an_override_is_obeyed_beside_a_report_that_the_port_contradicts():
+    """n1 hangs: its last report says synced for ever, and an override, even a forced one, was ignored."""
+    nodes = alive("n1", SYNCED), stopped("n2", 9), stopped("n3", 9)
+    order = Override("n2", "op", 0, True)
+
+    assert (BOOTSTRAP, ("n2",)) == outcome(*nodes, override=order, listening=frozenset())
+    refused = decide(snapshot_of(*nodes, override=order._replace(forced=False), listening=frozenset()))
+    assert "quorate bootstrap n2 --force n2" == refused.command and "n1 is alive (hung)" in refused.reason
+    for listening in (frozenset(["n1"]), None):
+        assert JOIN == outcome(*nodes, override=order, listening=listening)[0]
+    assert JOIN == outcome(*nodes, listening=frozenset())[0]
+    assert JOIN == outcome(*nodes[:2], alive("n3", DONOR), override=order, listening=frozenset(["n3"]))[0]
 
 
 def test_of_equal_nodes_one_whose_last_start_failed_comes_last():
