@@ -158,5 +158,6 @@ def wsrep_state(rows, at=None):
 
 
 def _read_only(value):
-    """MariaDB 12 has ON, NO_LOCK and NO_LOCK_NO_ADMIN."""
-    return None if value is None else ON.get(value.lower(), True)
+    """MariaDB 12 has NO_LOCK and NO_LOCK_NO_ADMIN as well (MDEV-36425). None for a value that is not known."""
+    value = (value or "").lower()
+    return True if value.startswith("no_lock") else ON.get(value)

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 import pytest
 
 from quorate.errors import Unreadable
@@ -31,8 +31,20 @@ class Share:
         assert self.read >= least * (self.read + self.refused), "%d read, %d refused" % (self.read, self.refused)
 
 
+def _with(examples):
+    """A decorator that adds these examples, which chance makes seldom."""
+    def decorate(test):
+        for one in examples:
+            test = example(one)(test)
+        return test
+    return decorate
+
+
 # Options files
 
+SELDOM = [b"[client]\n[ client]\nuser=x\n", b"[client]\nuser=a\\'b # c' # d\n", b"[client]\nuser='a\\' # b' # c\n",
+          b"[client]\n!include MORE", b"[client]\nuser=\"\n", b"[client]\nuser='a\"\n", b"[client]\nuser=\\\n",
+          b"[client]\nuser=a\\\\sb\\sc\n", b"[client]\nuser=a\xa0\n", b"[client]\nuser=\xa0a\n", b"[client]\nuser='a\xa0'\n"]
 _pieces = st.sampled_from([b"a", b"n", b"s", b"t", b"r", b"b", b"x", b" ", b"\t", b"'", b'"', b"\\", b"\\\\", b"#",
                            b";", b"=", b"$", b"[", b"]", b"!", "ä".encode(), "à".encode(), b"\xe4", b"\xa0", b"\r", b"\\n",
                            b"\\'", b'\\"', b"\f"])
@@ -68,6 +80,7 @@ def test_an_options_file_is_read_as_the_client_does(tmp_path):
     names = [tmp_path / "my.cnf", tmp_path / "more.cnf", many / "a.cnf", many / "b.c.cnf"]
 
     @often
+    @_with((one, b"", b"", b"") for one in SELDOM)
     @given(st.tuples(_file, _inner, _inner, _inner))
     def same(contents):
         for path, content in zip(names, contents):
@@ -90,6 +103,9 @@ def test_an_options_file_is_read_as_the_client_does(tmp_path):
 
 # Shell
 
+SELDOM_SHELL = ["'A'=x", "A\\=x", "A'='x", '"A"=x', 'A="a\\\nb"', 'A="a\\\\nb"', "A=a\\\nb", "A=x B=y true", "export A={b,c}",
+                "A={b,c}", "A=~", "A=b:~", "A=b~", "export A=b=~", "A=a#b #c", "A=x;B=y", "A", "export", "A='x' B",
+                "A=\"$'x'\"", "A=$'x\\'y'", "A=a\\", "1A=x", "A=x; ; B=y", "A=x &", "A=$\"x\"", "\ufeffA=x"]
 _bash_pieces = st.sampled_from(["a", "b", "n", "x", " ", "\t", "'", '"', "\\", "\\\\", "#", ";", "=", "$", "[", "]",
                                 "!", "ä", "~", "{", ",", "}", "*", "`", "\\\n", "\n", "%", ":", "|", "&", "<", "(",
                                 "\udce4"])
@@ -126,6 +142,7 @@ def test_settings_of_clustercheck_are_what_bash_makes_of_them(tmp_path):
     path, share = tmp_path / "clustercheck", Share()
 
     @often
+    @_with(SELDOM_SHELL)
     @given(_script)
     def same(text):
         path.write_bytes(text.encode("utf-8", "surrogateescape"))
