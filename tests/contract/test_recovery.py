@@ -9,13 +9,16 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 
 import pytest
 
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import command_line, disk
+from quorate.galera.server import command_line, disk, process, recovery
 from quorate.galera.server.layout import find_layout, galera_problems
+from quorate.host.clock import Clock, Deadline
 from quorate.host.command import Commands
+from quorate.host.process import Processes
 from quorate.host.state_files import StateFiles
 from tests import fakes
 from tests.waiting import within
@@ -61,7 +64,8 @@ class Machine:
         context = fakes.context(
             "start", PARAMETERS, seconds=120, wsrep_cluster_address="gcomm://127.0.0.1", config=self.path("my.cnf"),
             log=self.path("logs/error.log"), additional_parameters=additional, enable_creation="true", **values)
-        context.commands = Commands(os.environ)
+        context.commands, context.processes = Commands(os.environ), Processes()
+        context.deadline = Deadline(Clock(), 120)
         return context
 
     def layout(self, additional):
@@ -125,9 +129,42 @@ def test_the_position_is_found_whatever_the_configuration_says_about_logs(killed
     machine.configure(*lines)
     context, layout = machine.layout("%s %s" % (told, more))
 
-    found, problem = disk.recover(context, machine.state_files, layout)
+    found, problem = recovery.recover(context, machine.state_files, layout)
 
     assert (position, None) == (found, problem)
+
+
+def test_a_recovery_that_outlasts_the_action_goes_on_by_itself(killed):
+    """A run that is killed begins anew, so with a long log no monitor would ever have seen its end."""
+    machine, told, position = killed
+    machine.configure()
+    context, layout = machine.layout(told)
+    context.deadline = Deadline(Clock(), 0.01)
+
+    nothing, problem = recovery.recover(context, machine.state_files, layout)
+    assert nothing is None and "still applies its log" in problem
+    assert within(60, lambda: not process.recoveries(context, layout.datadir))
+
+    later, _ = machine.layout(told)
+    later.commands = fakes.FakeCommands()  # nothing is run
+    assert (position, None) == recovery.recover(later, machine.state_files, layout)
+
+
+def test_a_recovery_under_way_is_no_server_and_ends_for_one(killed):
+    machine, told, _ = killed
+    machine.configure()
+    context, layout = machine.layout(told)
+    with subprocess.Popen(command_line.recover(layout, machine.path("logs/two"))) as run:
+        os.kill(run.pid, signal.SIGSTOP)  # so that it does not end meanwhile
+
+        assert within(30, lambda: process.recoveries(context, layout.datadir))
+        assert process.find(context, machine.state_files, layout.datadir) is None
+        assert [run.pid] == [one.pid for one in process.all_processes(context, machine.state_files, layout.datadir)]
+        reaper = threading.Thread(target=run.wait)
+        reaper.start()
+        process.end_recovery(context, machine.state_files, layout.datadir)
+        reaper.join()
+    assert -signal.SIGKILL == run.returncode
 
 
 def test_a_look_up_knows_what_is_told_in_all_places(killed):

@@ -9,16 +9,12 @@ import os
 
 from quorate.galera import facts
 from quorate.galera.server import parse
-from quorate.galera.server.process import prepare_run_directories
+from quorate.galera.server.recovery import recover
 from quorate.host.state_files import content, replace
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
 
-RECOVER_MOST = 600   # seconds; InnoDB may have a long log to apply before it can tell the position
-RECOVER_SHARE = 0.8  # of the time that is left, at most: the result has to be published as well
 CREATE_MOST = 120    # seconds; making the system tables
-RECOVER_LOG = "recover.log"
-RECOVER_LINES = 1000  # of its telling lines, the last ones
 
 
 # Reading
@@ -202,73 +198,6 @@ def restore_view(datadir, saved, user):
         replace(path, saved, (account.pw_uid, account.pw_gid))
 
 
-def remove_closed_log(datadir):
-    """Remove a tc.log that holds nothing and on which the server would refuse to start ("Bad magic header in tc log").
-
-    A server that closes it changes the first byte of its magic number to A and deletes it; where it may not delete (the
-    directory belonged to another user at that time) the file stays. One that was killed before it wrote the magic
-    number leaves zeros (sql/log.cc, TC_LOG_MMAP). Any other content is a real log and stays.
-    """
-    path = os.path.join(datadir, "tc.log")
-    try:
-        with open(path, "rb") as file:
-            magic = file.read(4)
-    except OSError:
-        return
-    if magic in (b"A\x23\x05\x74", b"\0\0\0\0", b""):
-        os.unlink(path)
-
-
-def recover(context, state_files, layout):
-    """((uuid, seqno), None) by InnoDB, or (None, problem). Runs the server with --wsrep-recover."""
-    remove_closed_log(layout.datadir)
-    log, result = _recover_once(context, state_files, layout)
-    found = parse.recovered_position(log)
-    if found is None and parse.prepared_xa(log):
-        # These were prepared and not committed by the group: what the group committed is committed here, or Galera
-        # replays it from the writesets that this node lacks. MariaDB itself asks for the heuristic rollback.
-        context.log.warning("Rolling back %d prepared XA transactions to recover the position."
-                            % parse.prepared_xa(log))
-        _recover_once(context, state_files, layout, "--tc-heuristic-recover=rollback")
-        log, result = _recover_once(context, state_files, layout)
-        found = parse.recovered_position(log)
-    if found is not None:
-        return found, None
-    if result.timed_out:
-        return None, "InnoDB's recovery did not end in time; see the error log."
-    return None, "The position could not be recovered: %s" % (
-        parse.last_error(log) or "the server logged neither it nor an error (code %s); see %s" % (
-            result.rc, state_files.path(RECOVER_LOG)))
-
-
-def _recover_once(context, state_files, layout, *options):
-    """(lines of the log that tell something, Result) of one run."""
-    from quorate.galera.server import command_line
-    from quorate.galera.server.layout import account
-    prepare_run_directories(layout)
-    os.makedirs(state_files.run, 0o755, exist_ok=True)
-    path = state_files.path(RECOVER_LOG)
-    replace(path, "", account(layout.user, layout.group))
-    result = context.commands.run(command_line.recover(layout, path, options),
-                                  min(RECOVER_MOST, context.deadline.left() * RECOVER_SHARE))
-    return "%s\n%s\n%s" % (result.err, result.out, _telling_lines(path)), result
-
-
-def _telling_lines(path):
-    """What a log of recovery says of the position, of transactions in its way, and of errors. The log may be of many MiB: a
-    server with many tablespaces that cannot be read notes each of them, before and after."""
-    from collections import deque
-    kept = deque(maxlen=RECOVER_LINES)
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            for line in iter(lambda: file.readline(65536), ""):
-                if any(sign in line for sign in parse.RECOVERY_SIGNS):
-                    kept.append(line)
-    except OSError:
-        pass
-    return "".join(kept)
-
-
 def create_database(context, layout):
     """Make the system tables for the first cluster ever, if the operator allows it. Raises Failed."""
     if not context.parameters.enable_creation:
@@ -287,8 +216,9 @@ def create_database(context, layout):
     if result.rc == 127:  # MySQL and Percona have no such program; the server does it
         result = context.commands.run(command_line.initialize(layout), context.deadline.limit(CREATE_MOST))
     if not result.ok:
-        raise Failed(codes.ERR_GENERIC, "The database could not be created in %s: %s" % (
-            layout.datadir, parse.last_error(result.err + result.out) or "code %s" % result.rc))
+        from quorate.galera.server import causes
+        raise Failed(codes.ERR_GENERIC, "The database could not be created: %s" % (
+            causes.sentence(result.err + result.out, layout) or "code %s" % result.rc))
 
 
 def set_safe(datadir, safe):

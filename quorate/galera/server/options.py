@@ -52,7 +52,7 @@ def additional(parameters):
 
 def _check(word, parameters):
     name = name_of(word)
-    if not word.startswith("--") or not name or "\n" in word:
+    if not word.startswith("--") or not name:
         raise Misunderstood("additional_parameters: '%s' is not a server option; write --name=value." % word)
     # A beginning of a name is enough for the server. None of these is the beginning of another option.
     for reserved, remedy in RESERVED.items():

@@ -16,6 +16,8 @@ from quorate.ocf.codes import Failed
 NAMES = ("mariadbd", "mysqld", "mysqld-debug")
 TRANSFER = ("wsrep_sst_", "rsync", "mariabackup", "mariadb-backup", "xtrabackup", "mbstream", "xbstream", "socat")
 OPEN_FILES = 32768  # LimitNOFILE of mariadb.service; with Pacemaker's 1024 its table cache shrinks from 2000 to 421
+RECOVER_OPTION = "--wsrep-recover"
+ENDING_MOST = 10    # seconds until such a run, killed, is gone
 LOG_MOST = 262144   # bytes of the error log that are read
 
 
@@ -29,8 +31,17 @@ def same_directory(pid, datadir):
 
 
 def is_server(process, datadir):
-    """Whether this is a server on that data directory: by its working directory, else (early in its start) by its
-    options."""
+    """Whether this is a server on that data directory, and not a run that only finds out the position."""
+    return _works_on(process, datadir) and RECOVER_OPTION not in process.argv
+
+
+def is_recovery(process, datadir):
+    """Whether this is a run of the server on that data directory that only finds out the position."""
+    return _works_on(process, datadir) and RECOVER_OPTION in process.argv
+
+
+def _works_on(process, datadir):
+    """By its working directory, else (early in its start) by its options."""
     if not process.argv or os.path.basename(process.argv[0]) not in NAMES:
         return False
     return same_directory(process.pid, datadir) or ("--datadir=" + datadir in process.argv and same_root(process.pid))
@@ -63,14 +74,32 @@ def find(context, state_files, datadir):
 
 
 def all_processes(context, state_files, datadir):
-    """Every process that works on the data directory: servers, their children, orphans of a state transfer."""
-    return daemon.find_all(context, state_files, lambda process: is_server(process, datadir),
+    """Every process that works on the data directory: servers, also those that only find out the position, their
+    children, orphans of a state transfer."""
+    return daemon.find_all(context, state_files, lambda process: _works_on(process, datadir),
                            lambda process, sessions: is_orphan(process, datadir, sessions))
+
+
+def recoveries(context, datadir):
+    """The runs that find out the position on this data directory, as a list of Process."""
+    return [process for process in context.processes.all() if is_recovery(process, datadir)]
+
+
+def end_recovery(context, state_files, datadir):
+    """Kill a run that finds out the position, which harms it no more than a crash: the server that is launched applies the
+    log itself. Raises Failed when it does not end."""
+    running = recoveries(context, datadir)
+    for process in running:
+        daemon.signal(context, process, daemon.SIGKILL)
+    if not context.deadline.poll(lambda: all(context.processes.gone(one) for one in running), up_to=ENDING_MOST):
+        raise Failed(codes.ERR_GENERIC, daemon.not_stopped(running))
+    state_files.forget("recovering")
 
 
 def launch(context, state_files, layout, options):
     """Start the server; options: that belong to this start. Returns its Process. Raises Failed."""
     from quorate.galera.server import command_line
+    end_recovery(context, state_files, layout.datadir)
     prepare_run_directories(layout)
     argv = command_line.start(layout, options)
     context.log.say("Starting %s" % " ".join(argv))
@@ -78,7 +107,9 @@ def launch(context, state_files, layout, options):
     process = daemon.launch(context, state_files, argv, layout.log, {"OCF_ROOT": None}, datadir=layout.datadir,
                             socket=layout.socket)
     if process is None:
-        raise Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (layout.server, startup_error(state_files, layout)))
+        from quorate.galera.server.ending import not_started
+        raise Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (
+            os.path.basename(layout.server), not_started(context, state_files, layout)))
     return process
 
 
@@ -99,12 +130,13 @@ def stop(context, state_files, datadir, budget, skip_grace=False):
     """
     def ask(processes):
         for process in processes:
-            if is_server(process, datadir):
+            if _works_on(process, datadir):
                 daemon.signal(context, process, daemon.SIGTERM)
                 # Stopped by SIGSTOP, it could not even receive the SIGTERM.
                 daemon.signal(context, process, daemon.SIGCONT)
                 context.log.say("Sent SIGTERM to pid %d (%s)." % (process.pid, process.argv[0]))
 
+    state_files.forget("recovering")  # what is on the disk may change before the next start
     return daemon.stop(context, lambda: all_processes(context, state_files, datadir), ask, "The database server",
                        budget, skip_grace)
 
@@ -114,13 +146,6 @@ def stop(context, state_files, datadir, budget, skip_grace=False):
 def new_log(state_files, log):
     """What the server wrote to its error log since it was launched."""
     return daemon.new_log(state_files, log, LOG_MOST)
-
-
-def last_error(state_files):
-    """The last error that the launched server logged, or a sentence about why there is none."""
-    from quorate.galera.server import parse
-    error = parse.last_error(new_log(state_files, state_files.read(daemon.PROCESS_FILE).get("log", "")))
-    return error or "it left no error, so it was probably killed (SIGKILL, or out of memory: see 'journalctl -k')"
 
 
 def never_ready(state_files, log, socket):
@@ -148,15 +173,3 @@ def never_ready(state_files, log, socket):
                 kept, found = part[-len(sign):], True
     except (OSError, ValueError):
         return False
-
-
-def startup_error(state_files, layout):
-    """Why a server ended that was launched a moment ago: its last error, else the last line that it printed before it
-    had a log."""
-    from quorate.galera.server import parse
-    printed = daemon.printed_output(state_files)
-    error = parse.last_error(new_log(state_files, layout.log)) or parse.last_error(printed)
-    if error:
-        return error
-    lines = printed.strip().splitlines()
-    return lines[-1][:160] if lines else "it left no error in %s" % layout.log

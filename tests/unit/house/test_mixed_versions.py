@@ -31,7 +31,9 @@ with open(os.path.join(ROOT, "tests", "golden", "released", "0.1.0.json"), encod
 PUBLISHED = {"galera": galera_published, "rabbitmq": rabbitmq_published}
 # State files that came later, and keys: name -> keys, of services. The released version neither writes nor reads them.
 ADDED = {
-    "galera": {"failed": ["at"], "layout": ["base_port"], "launched-from": ["log", "socket"], "log-offset": [], "opening-view": [],
+    "host": {"log-offset": ["inode"]},
+    "galera": {"failed": ["at"], "layout": ["base_port"], "recovering": ["pid"],
+               "launched-from": ["log", "socket"], "log-offset": [], "opening-view": [],
                "opening": ["cluster", "generation", "most", "own", "safe", "seqno", "uuid"]},
 }
 READS = ("read", "write", "number", "has", "elapsed")

@@ -35,6 +35,19 @@ def test_others_are_asked_at_the_port_that_galera_itself_would_use(tmp_path):
     assert {"n1": ("n1", 5567), "n2": ("n2", 6567)} == Participant(context(), state_files).addresses
 
 
+def test_a_promotion_looks_the_port_up_again(tmp_path, mocker):
+    """The configuration may have changed since the start, and a state file of an earlier version has no port."""
+    mocker.patch.object(start, "_usable_layout", lambda _: layout(tmp_path, galera=Provider(base_port=5567)))
+    mocker.patch.object(start, "find", return_value="a process")
+    mocker.patch.object(start, "wait_until_serving")
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
+    mocker.patch.object(start, "StateFiles", lambda *_, **__: state_files)
+
+    start.promote(context())
+
+    assert ("n1", 5567) == Participant(context(), state_files).addresses["n1"]
+
+
 @pytest.mark.parametrize("values", [
     {"cluster_host_map": "n1=db1"}, {"wsrep_cluster_address": "n1"}, {"arbitrators": "a;b"}])
 def test_a_parameter_that_is_not_understood(values):

@@ -60,16 +60,17 @@ def test_a_plugin_with_the_name_of_a_setting_is_not_the_setting():
 
 @pytest.mark.parametrize("answer, code, words", [
     ({"rc": 7, "err": "0 [ERROR] mariadbd: unknown variable 'wsrep-provider-pc-weight=3'\n0 [ERROR] Aborting\n"}, codes.ERR_ARGS,
-     "Put it into wsrep_provider_options"),
-    ({"rc": 7, "err": "0 [ERROR] mariadbd: unknown variable 'foo=1'\n0 [ERROR] Aborting\n"}, codes.ERR_ARGS, "foo=1"),
+     "put it into wsrep_provider_options"),
+    ({"rc": 7, "err": "0 [ERROR] mariadbd: unknown variable 'foo=1'\n0 [ERROR] Aborting\n"}, codes.ERR_ARGS, "foo"),
     ({"rc": 1, "err": "error: Found option without preceding group in config file: /x at line: 1\n"
-                      "Fatal error in defaults handling. Program aborted\n"}, codes.ERR_ARGS, "defaults handling"),
+                      "Fatal error in defaults handling. Program aborted\n"}, codes.ERR_ARGS, "line 1 is in no section"),
     ({"rc": 0}, codes.ERR_ARGS, "no database server"),
     ({"takes": 60.0}, codes.ERR_GENERIC, "too slow at the moment"),
     ({"rc": -9}, codes.ERR_GENERIC, "code -9"),
     ({"rc": -15, "err": "0 [ERROR] mariadbd: unknown variable 'foo=1'"}, codes.ERR_GENERIC, "asked"),
     ({"rc": 1}, codes.ERR_GENERIC, "code 1"),
     ({"rc": 126, "err": "/bin/true: Cannot allocate memory"}, codes.ERR_GENERIC, "Cannot allocate memory"),
+    ({"rc": 127, "err": "/bin/true: error while loading shared libraries: libaio.so.1"}, codes.ERR_GENERIC, "libaio"),
     ({"rc": 126, "err": "/bin/true: Text file busy"}, codes.ERR_GENERIC, "Text file busy"),
     ({"rc": 1, "err": "[ERROR] mariadbd: Out of memory (Needed 128 bytes)"}, codes.ERR_GENERIC, "Out of memory"),
     ({"rc": 1, "err": "[ERROR] Can't read dir of '/etc/mysql' (Errcode: 24 \"Too many open files\")"},

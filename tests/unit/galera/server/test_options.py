@@ -107,7 +107,8 @@ def test_a_part_of_a_password_is_not_shown():
 @pytest.mark.parametrize("found, words", [
     (Provider(), ()), (Provider(recovery=False), ()), (Provider(weight=2), ("pc.weight is 2",)),
     (Provider(weight=0), ("pc.weight is 0",)), (Provider(ignore_sb=True), ("pc.ignore_sb",)),
-    (Provider(ignore_quorum=True, ignore_sb=True), ("pc.ignore_quorum",)), (Provider(bootstrap=True), ("pc.bootstrap",))])
+    (Provider(ignore_quorum=True, ignore_sb=True), ("pc.ignore_quorum",)), (Provider(ignore_quorum=True), ("pc.ignore_quorum",)),
+    (Provider(bootstrap=True), ("pc.bootstrap",))])
 def test_settings_with_which_no_proof_holds(found, words):
     problems = proof_problems(found)
 
