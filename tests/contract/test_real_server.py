@@ -77,7 +77,9 @@ def _certificates(directory):
 
 
 class Server:
-    def __init__(self, directory):
+    """address, provider: more of wsrep_cluster_address, wsrep_provider_options. options: more for the server."""
+
+    def __init__(self, directory, address="", provider="", options=()):
         self.directory = directory
         self.socket, self.port = str(directory / "s"), _free_port()
         _certificates(directory)
@@ -85,16 +87,17 @@ class Server:
         subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=%s" % (directory / "data"), "--skip-test-db",
                         "--auth-root-authentication-method=normal", *as_root],
                        check=True, env={"PATH": PATH}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        group = _free_port()
+        self.group = _free_port()
         self.process = subprocess.Popen(
             ["mariadbd", "--no-defaults", *as_root, "--datadir=%s" % (directory / "data"), "--socket=" + self.socket,
              "--port=%d" % self.port, "--bind-address=127.0.0.1", "--pid-file=%s" % (directory / "pid"),
              "--log-error=%s" % (directory / "log"), "--innodb-buffer-pool-size=32M", "--binlog-format=ROW",
              "--ssl-ca=%s" % (directory / "ca.pem"), "--ssl-cert=%s" % (directory / "server.pem"),
              "--ssl-key=%s" % (directory / "server.key"), "--max-user-connections=100", "--wsrep-on=ON",
-             "--wsrep-provider=" + PROVIDER, "--wsrep-cluster-address=gcomm://", "--wsrep-node-address=127.0.0.1",
-             "--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:%d;ist.recv_addr=127.0.0.1:%d"
-             % (group, _free_port())],
+             "--wsrep-provider=" + PROVIDER,
+             "--wsrep-cluster-address=gcomm://" + address, "--wsrep-node-address=127.0.0.1",
+             "--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:%d;ist.recv_addr=127.0.0.1:%d;%s"
+             % (self.group, _free_port(), provider), *options],
             env={"PATH": PATH}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def ready(self):
@@ -119,6 +122,9 @@ class Server:
     def settings(self, user, password="x", tcp=False, **more):
         where = {"host": "127.0.0.1", "port": self.port} if tcp else {"socket": self.socket}
         return credentials.Settings(user=user, password=password, **where, **more)
+
+    def status(self):
+        return sql.ask(self.settings("plain", SECRET), 5)
 
     def health(self, *account, **more):
         return health.classify(sql.ask(self.settings(*account, **more), 5), health.Policy("no", False))
@@ -389,3 +395,28 @@ def test_one_statement_prepares_a_session(server, mocker):
     assert sql.ask(server.settings("plain", SECRET), 5).answered
 
     assert ["SET", "SELECT"] == [call.args[1].split()[0] for call in executed.call_args_list]
+
+
+FAST = ("evs.suspect_timeout=PT1S;evs.inactive_timeout=PT2S;evs.keepalive_period=PT0.3S;"
+        "evs.inactive_check_period=PT0.3S;evs.join_retrans_period=PT0.3S")
+
+
+def test_a_server_that_lost_its_primary_component_answers(tmp_path):
+    """With autocommit off for all, the session turns it on, which is no COMMIT: that would be refused (1047)."""
+    with contextlib.ExitStack() as stack:
+        first, second = tmp_path / "1", tmp_path / "2"
+        first.mkdir()
+        second.mkdir()
+        one = Server(first, provider=FAST, options=["--autocommit=0", "--wsrep-sst-method=skip"])
+        stack.callback(one.end)
+        one.ready()
+        two = Server(second, "127.0.0.1:%d" % one.group, FAST, ["--wsrep-sst-method=skip"])
+        stack.callback(two.end)
+        assert within(60, lambda: one.status().cluster_size == 2)
+
+        two.process.kill()
+
+        assert within(60, lambda: one.status().cluster_status != "Primary")
+        status = one.status()
+        assert (True, "non-Primary", 1) == (status.answered, status.cluster_status, status.cluster_size)
+        assert "non-primary" == one.health("plain", SECRET).code

@@ -44,7 +44,7 @@ class Session:
         end = monotonic() + timeout
         try:
             if self._connection is None:
-                self._connection = self._connect(timeout)
+                self._connection = self._connect(end)
                 # Not as init_command: PyMySQL 1.0 commits after that, and a server that is not ready for queries, or
                 # rejects them, answers a COMMIT with error 1047, but SET and the question with what it knows.
                 self._prepare(int(timeout) + 1, end)
@@ -110,37 +110,38 @@ class Session:
                 pass
             self._connection = None
 
-    def _connect(self, timeout):
+    def _connect(self, end):
         settings = self._settings
         try:
-            return self._login(settings.socket, settings.host, settings.port, settings.tls, timeout)
+            return self._login(settings.socket, settings.host, settings.port, settings.tls, end)
         except Unreadable:
             raise
         except Exception as error:
             if code(error) in health.TOO_MANY and settings.extra_port:
-                return self._login(None, settings.host or "127.0.0.1", settings.extra_port, settings.tls, timeout)
+                return self._login(None, settings.host or "127.0.0.1", settings.extra_port, settings.tls, end)
             if settings.tls is not None or not (code(error) in WANTS_TLS or needs_package(error)):
                 raise
-            return self._more(error, timeout)
+            return self._more(error, end)
 
-    def _more(self, error, timeout):
+    def _more(self, error, end):
         """Log in with TLS, after an attempt without was refused, or with the packages that a method needs."""
         settings = self._settings
         try:
             if needs_package(error):
                 driver(whole=True)
-                return self._login(settings.socket, settings.host, settings.port, None, timeout)
+                return self._login(settings.socket, settings.host, settings.port, None, end)
             from quorate.galera.server.tls_options import Tls
-            return self._login(settings.socket, settings.host, settings.port, Tls(), timeout)
+            return self._login(settings.socket, settings.host, settings.port, Tls(), end)
         except Exception:  # the first answer says what is wrong
             raise error from None
 
-    def _login(self, socket, host, port, tls, timeout):
-        """A connection. tls: as in Settings."""
+    def _login(self, socket, host, port, tls, end):
+        """A connection. tls: as in Settings; end: monotonic seconds."""
+        timeout = max(0.05, end - monotonic())
         options = {"unix_socket": socket} if socket else {"host": host, "port": port}
         # The driver's own encoding of passwords is Latin-1, and its decoding of answers fails for other bytes.
         options.update(user=self._settings.user, password=self._settings.password.encode("utf-8", "surrogateescape"),
-                       connect_timeout=max(0.05, timeout), read_timeout=timeout, write_timeout=timeout,
+                       connect_timeout=timeout, read_timeout=timeout, write_timeout=timeout,
                        autocommit=None, use_unicode=False)
         if tls:
             from quorate.galera.server.tls import connect
