@@ -14,6 +14,14 @@ class NoSuchResource(Refused):
     """The cluster has no such resource."""
 
 
+class NotLaunched(Exception):
+    """A daemon cannot be started (no memory, no permission). `reason` is the text."""
+
+    def __init__(self, reason):
+        Exception.__init__(self, reason)
+        self.reason = reason
+
+
 class Unreadable(Exception):
     """A file of credentials cannot be used. `reason` is the text."""
 

@@ -91,19 +91,40 @@ class Database(Service):
         if "--help" in options:
             return Result(argv, 0, self._table(), "", False)
         assert "--wsrep-recover" in options, argv
-        assert self.server is None, "InnoDB is recovered beside a running server"
+        assert self.server is None and not self.recovering(), "InnoDB is recovered beside a server"
         self.machine.cluster.journal.add(self.machine.name, "program", "--wsrep-recover")
         self.machine.clock.sleep(min(self.recovery_takes, timeout))
         if self.recovery_takes > timeout:
             return Result(argv, None, "", "", True)
+        return Result(argv, self._recovered(options), "", "", False)
+
+    def _recover(self, argv, options):
+        """The same, by a run that nobody waits for. Its pid."""
+        assert self.server is None and not self.recovering(), "InnoDB is recovered beside a server"
+        self.machine.cluster.journal.add(self.machine.name, "launch", "recovery")
+        process = self.machine.processes.add(argv)
+
+        def end():
+            if self.machine.processes.get(process.pid) == process:
+                self._recovered(options)
+                self.machine.processes.remove(process.pid)
+        self.machine.processes.directories[process.pid] = self.datadir
+        self.machine.clock.at(self.recovery_takes, end)
+        return process.pid
+
+    def recovering(self):
+        return [one for one in self.machine.processes.all() if "--wsrep-recover" in one.argv]
+
+    def _recovered(self, options):
+        """Write down what InnoDB says. The exit code."""
         with open(options["--log-error"], "a", encoding="ascii") as log:
             if self.recovery_fails:
                 log.write(ERROR % self.recovery_fails)
-                return Result(argv, 1, "", "", False)
+                return 1
             uuid, transactions = read_database(self.datadir)
             log.write("2026-11-28  4:00:00 0 [Note] WSREP: Recovered position: %s:%d\n" % (
                 uuid, len(transactions) if uuid != facts.ZERO_UUID else -1))
-        return Result(argv, 0, "", "", False)
+        return 0
 
     def _table(self):
         run = os.path.join(self.machine.root, "socket")
@@ -118,6 +139,9 @@ class Database(Service):
         assert self.server is None, "a second server on one data directory"
         assert argv[0] == self.binary, argv
         options = options_of(argv)
+        if "--wsrep-recover" in options:
+            return self._recover(argv, options)
+        assert not self.recovering(), "a server beside a run that recovers InnoDB"
         launch = Launch(self.machine, options, self.datadir)
         self.launches.append(launch)
         self.machine.cluster.journal.add(self.machine.name, "launch", "bootstrap" if launch.bootstraps else "join")

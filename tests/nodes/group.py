@@ -88,16 +88,20 @@ class Group:
                 return
 
     def _re_form(self, those):
-        best = max(those, key=lambda one: len(one.received))
         names = ", ".join(one.machine.name for one in those)
+        known = [one for one in those if one.state_uuid != facts.ZERO_UUID]
+        if not known:
+            self._harm("%s re-form without a position" % names)
+            return
+        best = max(known, key=lambda one: len(one.received))
+        if self.discards:
+            self.acknowledged = [one for one in self.acknowledged if one in best.received]
         self._all_there(best.received, "%s re-form their view" % names)
-        if any(one.state_uuid == facts.ZERO_UUID for one in those):
-            self._harm("%s re-form without the position of each" % names)
         self.log, self.state_uuid = list(best.received), best.state_uuid
-        for one in those:
+        for one in known:
             one.stage = "synced"
-        self._install(those, max(one.view_seq or 0 for one in those) + 1)
-        for one in those:
+        self._install(known, max(one.view_seq or 0 for one in those) + 1)
+        for one in known:
             one.synced()
 
     def _join(self, one, donor):

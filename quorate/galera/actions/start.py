@@ -105,14 +105,15 @@ def launch_as_decided(participant, decision, snapshot, layout):
         # Without it a primary component can form whose state UUID is zero in every grastate.dat.
         options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))
     participant.context.log.info("%s: %s" % (decision.action, decision.reason))
+    participant.publish_state(facts.STARTING)
+    participant.published.set_status("starts")
+    # After that can fail: a bootstrap that has no such record was not launched, and is undone.
     participant.state_files.write("launched-from", {
         "report": encode_report(participant.own_report()), "action": decision.action, "log": layout.log,
         "socket": layout.socket})
     for name in ("position", "waiting", "progress", "survivor", "offered") + (
             ("tried",) if decision.action == facts.BOOTSTRAP else ()):
         participant.state_files.forget(name)
-    participant.publish_state(facts.STARTING)
-    participant.published.set_status("starts")
     return launch(participant.context, participant.state_files, layout, options)
 
 

@@ -70,7 +70,7 @@ def test_a_joiner_that_lost_the_primary_component_before_it_was_synced_is_restar
                             # One that was synced lives: when they meet again, the component may come back by itself.
                             (facts.NONPRIMARY, codes.RUNNING_PROMOTED), (facts.HUNG, codes.RUNNING_PROMOTED)):
         assert code == watched(tmp_path, facts.JOIN, 1, state=facts.NONPRIMARY, of_others=of_others)[0].code
-    for action, state in ((facts.RECOVER, facts.NONPRIMARY), (facts.JOIN, facts.STARTING), (facts.BOOTSTRAP, facts.NONPRIMARY)):
+    for action, state in ((facts.RECOVER, facts.NONPRIMARY), (facts.BOOTSTRAP, facts.NONPRIMARY)):
         assert codes.RUNNING_PROMOTED == watched(tmp_path, action, 1, state=state, of_others=facts.DOWN)[0].code
 
 

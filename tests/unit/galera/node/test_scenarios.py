@@ -435,3 +435,47 @@ def test_nobody_bootstraps_beside_a_server_that_listens_and_is_not_heard_of(clus
     assert 3 == len(launches(cluster)), cluster.journal
     assert "the group communication port of n3 accepts connections" in cluster.status("n1")
     assert any("an operator is needed" in text for text in cluster.reasons())
+
+
+def test_a_server_that_cannot_be_launched(new, monkeypatch):
+    """No memory for one more process. It once was 'failed unexpectedly (OSError)'."""
+    real = new["n1"].commands.spawn
+
+    def spawn(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+    monkeypatch.setattr(new["n1"].commands, "spawn", spawn)
+    new.when(lambda: new.reasons("n1"), lambda: setattr(new["n1"].commands, "spawn", real))
+    assert comes_back(new)
+    assert ["%s cannot be started: Cannot allocate memory." % new.database("n1").binary] == new.reasons("n1")
+
+
+def test_a_joiner_whose_component_died_makes_nobody_wait(cluster):
+    """n1 dies as it joins n3, which is alone then and loses its quorum; n2 starts to join what is not there any more. All
+    waited for n2, whose position counts only while it is down, and n2 for all. Found by test_faults.py."""
+    cluster.stop("n1", "n2", "n3")
+    cluster.start()
+    cluster.when(lambda: len(cluster.group.members()) == 2, cluster.database("n1").kill)
+    assert comes_back(cluster, 150)
+    assert any("No primary component to join for" in text for text in cluster.reasons("n2"))
+
+
+def test_a_bootstrap_that_was_recorded_and_not_launched_is_undone(cluster):
+    """The cluster does not answer between the two: no other node would be of the same generation."""
+    cluster.stop("n1", "n2", "n3")
+    cluster.start()
+    cluster.when(lambda: cluster.pacemaker.permanent[("n3", "db-generation")] == "2",
+                 lambda: cluster["n3"].fail_at("timeout", 1))
+    found = []
+    cluster.when(lambda: found.append(cluster.pacemaker.permanent[("n3", "db-generation")]) or len(found) > 300, None)
+    assert comes_back(cluster)
+    assert "2" in found and "1" in found[found.index("2"):], "it is undone, and opened again"
+
+
+def test_a_recovery_that_takes_long_goes_on_by_itself(cluster):
+    """Killed at the end of each start it would begin anew for ever."""
+    cluster.database("n2").recovery_takes = 300
+    cluster.cut_power()
+    cluster.power_on()
+    assert comes_back(cluster, 500)
+    assert ["InnoDB still applies its log"] == [text.partition(" (pid")[0] for text in cluster.reasons("n2")]
+    assert [("n2", "launch", "recovery")] == [entry[1:] for entry in cluster.journal.entries if "recovery" == entry[3]]
