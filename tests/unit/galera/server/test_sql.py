@@ -120,6 +120,10 @@ def test_a_password_is_sent_as_the_bytes_that_it_is(monkeypatch, password):
 
 def test_an_answer_that_is_no_utf_8_is_an_answer(monkeypatch):
     class Latin(Driver):
+        def connect(self, use_unicode=True, **_options):
+            assert not use_unicode, "PyMySQL would decode it, and fail"
+            return self
+
         def fetchall(self):
             return ((b"wsrep_cluster_status", b"Primary"), (b"wsrep_local_state_comment", b"\xe4"))
 
