@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import command_line, disk, process, recovery
+from quorate.galera.server import command_line, disk, options, process, recovery
 from quorate.galera.server.layout import find_layout, galera_problems
 from quorate.host.clock import Clock, Deadline
 from quorate.host.command import Commands
@@ -61,8 +61,9 @@ class Machine:
             file.write("[mariadbd]\n" + "".join(line + "\n" for line in own + lines))
 
     def context(self, additional, **values):
+        values.setdefault("wsrep_cluster_address", "gcomm://127.0.0.1")
         context = fakes.context(
-            "start", PARAMETERS, seconds=120, wsrep_cluster_address="gcomm://127.0.0.1", config=self.path("my.cnf"),
+            "start", PARAMETERS, seconds=120, config=self.path("my.cnf"),
             log=self.path("logs/error.log"), additional_parameters=additional, enable_creation="true", **values)
         context.commands, context.processes = Commands(os.environ), Processes()
         context.deadline = Deadline(Clock(), 120)
@@ -72,19 +73,20 @@ class Machine:
         context = self.context(additional)
         return context, find_layout(context)
 
-    def run_and_kill(self, layout):
-        """Open a primary component, commit, and end the server with SIGKILL."""
-        argv = command_line.start(layout, ["--wsrep_cluster_address=gcomm://127.0.0.1", "--wsrep-new-cluster"])
+    def run_and_kill(self, layout, text="CREATE DATABASE x; CREATE TABLE x.t (a INT PRIMARY KEY); INSERT INTO x.t VALUES (1); "
+                                        "SHOW STATUS LIKE 'wsrep_last_committed'; "
+                                        "SHOW STATUS LIKE 'wsrep_cluster_state_uuid'",
+                     address="gcomm://127.0.0.1"):
+        """Open a primary component, ask, and end the server with SIGKILL. dict of what it answers."""
+        argv = command_line.start(layout, ["--wsrep_cluster_address=" + address, "--wsrep-new-cluster"])
         with open(self.path("logs/printed"), "wb") as printed, subprocess.Popen(argv, stdout=printed, stderr=printed) as server:
             try:
                 assert within(60, lambda: self.sql(layout, "SELECT 1").returncode == 0 or server.poll() is not None)
-                done = self.sql(layout, "CREATE DATABASE x; CREATE TABLE x.t (a INT PRIMARY KEY); INSERT INTO x.t VALUES (1); "
-                                        "SHOW STATUS LIKE 'wsrep_last_committed'; SHOW STATUS LIKE 'wsrep_cluster_state_uuid'")
+                done = self.sql(layout, text)
             finally:
                 server.send_signal(signal.SIGKILL)
         assert done.returncode == 0, done.stderr
-        values = dict(line.split("\t") for line in done.stdout.splitlines())
-        return values["wsrep_cluster_state_uuid"], int(values["wsrep_last_committed"])
+        return dict(line.split("\t") for line in done.stdout.splitlines())
 
     @staticmethod
     def sql(layout, text):
@@ -102,6 +104,15 @@ def machine():
 
 
 @pytest.fixture(scope="module")
+def other():
+    with tempfile.TemporaryDirectory(prefix="quorate-") as root:
+        one = Machine(root)
+        one.configure()
+        disk.create_database(*one.layout(""))
+        yield one
+
+
+@pytest.fixture(scope="module")
 def killed(machine):
     """(Machine, its additional_parameters, the position) of a server that was killed. Galera, redo log and binary log are
     told in additional_parameters only."""
@@ -111,7 +122,8 @@ def killed(machine):
     assert [] == galera_problems(layout)
     disk.create_database(context, layout)
     assert os.path.exists(machine.path("redo/ib_logfile0")) and not os.path.exists(machine.path("data/ib_logfile0"))
-    return machine, told, machine.run_and_kill(layout)
+    said = machine.run_and_kill(layout)
+    return machine, told, (said["wsrep_cluster_state_uuid"], int(said["wsrep_last_committed"]))
 
 
 @pytest.mark.parametrize("lines, more", [
@@ -183,3 +195,43 @@ def test_a_server_without_galera_is_not_started(killed):
     machine.configure()
 
     assert "without Galera" in galera_problems(machine.layout("")[1])[0]
+
+
+@pytest.mark.parametrize("told, query", [
+    ("gcache.size=1M", ""), ("base_port = %d; pc.weight = 3 ;", ""), ("gmcast.listen_addr=tcp://127.0.0.1:%d;pc.weight=0", ""),
+    ("pc.ignore_quorum=Yes", ""), ("pc.ignore_quorum=on;pc.ignore_sb=nope;pc.recovery=0", ""),
+    ("pc.ignore_sb=no;pc.weight=2", "?pc.ignore_sb=yes&pc.weight=1"), ("base_port=%d", "?gmcast.listen_addr=tcp://127.0.0.1"),
+])
+def test_what_galera_says_of_its_settings_is_what_was_read(other, told, query):
+    other.configure("wsrep_on=ON", "wsrep_provider=" + PROVIDER, "wsrep_provider_options='%s'" % (
+        told % free_port() if "%d" in told else told))
+    address = "gcomm://127.0.0.1" + query
+    layout = find_layout(other.context("", wsrep_cluster_address=address))
+    said = other.run_and_kill(layout, "SHOW VARIABLES LIKE 'wsrep_provider_options'", address)["wsrep_provider_options"]
+
+    found = options.provider(said, {}, None)
+    if layout.galera.listen_port != layout.galera.base_port:
+        found = found._replace(base_port=layout.galera.base_port)  # Galera shows its own port there (gmcast.cpp)
+    assert (None, found) == (layout.misunderstood, layout.galera)
+
+
+@pytest.mark.parametrize("line", ["wsrep_provider_options=base_port=%d;gmcast.listen_addr=tcp://127.0.0.1:%d",
+                                  "wsrep_node_address=127.0.0.1:%d"])
+def test_a_joiner_asks_the_others_at_the_port_that_was_read(other, line):
+    """Where wsrep_cluster_address has none. The port at which it listens itself says nothing of theirs."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.2", 0))
+        listener.listen()
+        listener.settimeout(60)
+        port = listener.getsockname()[1]
+        other.configure("wsrep_on=ON", "wsrep_provider=" + PROVIDER,
+                        "wsrep_provider_options=gmcast.listen_addr=tcp://127.0.0.1",
+                        line % ((port, free_port()) if line.count("%d") == 2 else port))
+        layout = find_layout(other.context(""))
+        with subprocess.Popen(command_line.start(layout, ["--wsrep_cluster_address=gcomm://127.0.0.2"]),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+            try:
+                listener.accept()[0].close()
+            finally:
+                server.kill()
+    assert port == layout.galera.base_port

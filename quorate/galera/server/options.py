@@ -110,12 +110,12 @@ def provider(options, query, node_address):
             raise Misunderstood("wsrep_node_address is not a host or host:port: '%s'." % node_address)
     base = base or GCOMM_PORT
     given.update(query)
-    ignore_quorum = _boolean("pc.ignore_quorum", given.get("pc.ignore_quorum"), False)
     weight = _number("pc.weight", given.get("pc.weight"), 0, 255)
     return Provider(
         base_port=base, listen_port=_listen_port(given.get("gmcast.listen_addr")) or base,
         weight=1 if weight is None else weight,
-        ignore_sb=_boolean("pc.ignore_sb", given.get("pc.ignore_sb"), ignore_quorum), ignore_quorum=ignore_quorum,
+        ignore_sb=_boolean("pc.ignore_sb", given.get("pc.ignore_sb"), False),
+        ignore_quorum=_boolean("pc.ignore_quorum", given.get("pc.ignore_quorum"), False),
         recovery=_boolean("pc.recovery", given.get("pc.recovery"), True),
         bootstrap=_boolean("pc.bootstrap", given.get("pc.bootstrap"), False))
 

@@ -77,7 +77,7 @@ def test_the_name_of_an_option(word, name):
     ("base_port=5567;gmcast.listen_addr=tcp://[::]", {}, None, Provider(base_port=5567, listen_port=5567)),
     ("pc.weight=3", {"pc.weight": "0"}, None, Provider(weight=0)),
     ("pc.ignore_sb=YES;pc.recovery=0", {}, None, Provider(ignore_sb=True, recovery=False)),
-    ("pc.ignore_quorum=on", {}, None, Provider(ignore_sb=True, ignore_quorum=True)),
+    ("pc.ignore_quorum=on", {}, None, Provider(ignore_quorum=True)),
     ("pc.ignore_quorum=on;pc.ignore_sb=off", {}, None, Provider(ignore_quorum=True)),
     ("pc.bootstrap=1", {}, None, Provider(bootstrap=True)),
 ])
