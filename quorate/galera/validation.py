@@ -120,7 +120,7 @@ def _cluster(context, layout):
         return found
     found += _overlapping(context.instance, configuration)
     if fences and len(known) == 2:
-        found += _fencing_of_two(configuration)
+        found += _fencing_of_two(configuration, known)
     nodes = addresses(context.parameters, layout.galera.base_port)
     for name in nodes:
         if name not in known:
@@ -156,17 +156,19 @@ def _overlapping(instance, configuration):
     return found
 
 
-def _fencing_of_two(configuration):
-    """Two nodes that lose sight of each other must not fence each other at the same moment."""
+def _fencing_of_two(configuration, nodes):
+    """Two nodes that lose sight of each other must not fence each other at the same moment. nodes: their names."""
     devices = [one for one in configuration.resources if one.agent.startswith("stonith:")]
-    delays = [configuration.properties.get("priority-fencing-delay")] + [
-        one.parameters.get(name) for one in devices for name in ("pcmk_delay_base", "pcmk_delay_max")]
-    # pcmk_delay_base can also hold a time for each node: n1:10s;n2:0
-    if not devices or any(_is_time(part.rpartition(":")[2]) for text in delays
-                          for part in (text or "").replace(";", " ").replace(",", " ").split()):
+    base = [one.parameters.get("pcmk_delay_base") or "" for one in devices]
+    # The same delay for both is none: 10s of one device that fences both, or of each of two.
+    if (not devices or _is_time(configuration.properties.get("priority-fencing-delay")) or len(set(base)) > 1
+            or any(_is_time(one.parameters.get("pcmk_delay_max")) for one in devices)
+            or any(_is_time(part.rpartition(":")[2]) for text in base if ":" in text
+                   for part in text.replace(";", " ").replace(",", " ").split())):
         return []
-    return ["When the two nodes lose sight of each other, they fence each other at the same moment, and the database is gone: "
-            "pcs stonith update %s pcmk_delay_base=10s" % devices[0].id]
+    return ["When the two nodes lose sight of each other, they fence each other at the same moment, and the database is "
+            "gone: pcs stonith update %s pcmk_delay_base=%s" % (
+                devices[0].id, "10s" if len(devices) > 1 else "'%s:10s;%s:0'" % tuple(sorted(nodes)))]
 
 
 def _is_time(text):

@@ -92,14 +92,22 @@ def test_two_monitors_of_one_role(mocker, operations, role, remove):
 
 
 @pytest.mark.parametrize("devices, properties, nodes, warns", [
-    (FENCES, "", ("n1", "n2"), False), (FENCES.replace("n1:10s;n2:0", "0s"), "", ("n1", "n2"), True),
+    (FENCES, "", ("n1", "n2"), False), (FENCES.replace("n1:10s;n2:0", "10s"), "", ("n1", "n2"), True),
+    (FENCES.replace("n1:10s;n2:0", "n1:0;n2:0"), "", ("n1", "n2"), True),
+    (FENCES.replace("n1:10s;n2:0", "10s") + FENCES.replace("pcmk_delay_base", "ip").replace('"f"', '"g"'), "", ("n1", "n2"),
+     False),
+    (FENCES.replace("pcmk_delay_base", "ip") + FENCES.replace("pcmk_delay_base", "ip").replace('"f"', '"g"'), "",
+     ("n1", "n2"), True),
+    (FENCES.replace("pcmk_delay_base", "pcmk_delay_max").replace("n1:10s;n2:0", "5"), "", ("n1", "n2"), False),
+    (FENCES.replace("n1:10s;n2:0", "0s"), "", ("n1", "n2"), True),
     (FENCES.replace("pcmk_delay_base", "ip"), "", ("n1", "n2"), True),
     (FENCES.replace("pcmk_delay_base", "ip"), '<nvpair id="x" name="priority-fencing-delay" value="15s"/>', ("n1", "n2"), False),
     (FENCES.replace("pcmk_delay_base", "ip"), "", ("n1", "n2", "n3"), False)])
 def test_two_nodes_that_fence_each_other(mocker, devices, properties, nodes, warns):
     found = warned(mocker, {}, "", properties, devices, nodes)
 
-    assert warns == any("pcs stonith update f pcmk_delay_base" in text for text in found)
+    remedy = "pcs stonith update f pcmk_delay_base=" + ("10s" if devices.count("fence_ipmilan") > 1 else "'n1:10s;n2:0'")
+    assert warns == any(text.endswith(remedy) for text in found)
 
 
 @pytest.mark.parametrize("answer, values, words", [
