@@ -82,6 +82,21 @@ class Connections:
         return table
 
 
+def listener(port, processes, proc="/proc"):
+    """The Process that listens on this TCP port in our network namespace: of several the oldest, as a child may have
+    inherited it. None: none does, or it may not be inspected. processes: host.process.Processes."""
+    rows = _rows(proc, "self") or []
+    inodes = set()
+    for row in rows:
+        fields = row.split(None, 10)
+        if _STATES.get(fields[3]) == LISTEN and _port(fields[1]) == port:
+            inodes.add(int(fields[9]))
+    if not inodes:
+        return None
+    found = [process for process in processes.all() if (_inodes(proc, process.pid) or set()) & inodes]
+    return min(found, key=lambda process: process.start) if found else None
+
+
 def waiting(pid, proc="/proc"):
     """{inode: number of connections that wait to be accepted} of the TCP sockets that a process listens on; None when
     it is gone or may not be inspected."""

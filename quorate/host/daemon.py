@@ -77,17 +77,22 @@ def session(pid):
 # Launching
 
 def launch(context, state_files, argv, log, env, user=None, umask=0o022, **known):
-    """Start the daemon in a session of its own and record it. Returns its Process; None: it ended at once.
+    """Start the daemon in a session of its own and record it. Returns its Process; None: it ended at once. Raises
+    quorate.errors.NotLaunched.
 
     log: path of the daemon's own log. umask: of the daemon only, since our state files are readable by everybody.
     known: further values for the state file. If the agent is killed before that is written, find() recognises the
     daemon by `is_one`.
     """
     output = new_output_file(state_files)
-    state_files.write("log-offset", {"bytes": _size(log)})
+    size, inode = _size_and_inode(log)
+    state_files.write("log-offset", {"bytes": size, "inode": inode})
     before = os.umask(umask)
     try:
         pid = context.commands.spawn(argv, output, env=env, user=user)
+    except OSError as error:
+        from quorate.errors import NotLaunched
+        raise NotLaunched("%s cannot be started: %s." % (argv[0], error.strerror)) from None
     finally:
         os.umask(before)
     process = context.processes.get(pid)
@@ -139,17 +144,39 @@ def allow_open_files(wanted):
 
 # Its output
 
-def new_log(state_files, log, most):
-    """What the daemon wrote to its log since it was launched, the last `most` bytes of it."""
+def new_log(state_files, log, most, head=0):
+    """What the daemon wrote to its log since it was launched, the last `most` bytes of it; of a longer one `head` of
+    them are those that it wrote first.
+
+    Of a log that was rotated meanwhile the new file counts, behind the end of the old one where that is still beside it
+    under its usual name (LOG.1, also the name that the daemon goes on writing to until it opens its log again).
+    """
+    known = state_files.read("log-offset")
     try:
-        offset = int(state_files.read("log-offset").get("bytes", 0))
-        with open(log, "rb") as file:
-            end = file.seek(0, 2)
-            start = offset if offset <= end else 0  # the log was rotated meanwhile
-            file.seek(max(start, end - most))
-            return file.read().decode("utf-8", "replace")
-    except (OSError, ValueError):
+        offset, inode = int(known.get("bytes", 0)), known.get("inode")
+    except ValueError:
         return ""
+    rotated = inode not in (None, "0") and str(_size_and_inode(log)[1]) != inode
+    old = _part(log + ".1", offset, most, head) if rotated and str(_size_and_inode(log + ".1")[1]) == inode else b""
+    return (old + _part(log, 0 if rotated else offset, most, head)).decode("utf-8", "replace")
+
+
+def _part(path, offset, most, head):
+    """The bytes of a file from `offset` on, at most `most` as new_log() says; b"" when it cannot be read: there is none,
+    or it is a pipe or a terminal."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            end = file.seek(0, 2)
+            start = offset if offset <= end else 0  # it was made empty meanwhile
+            if end - start <= most:
+                file.seek(start)
+                return file.read()
+            file.seek(start)
+            begin = file.read(head) + b"\n" if head else b""
+            file.seek(end - most + head)
+            return begin + file.read()
+    except (OSError, ValueError):
+        return b""
 
 
 def printed_output(state_files):
@@ -161,11 +188,12 @@ def printed_output(state_files):
         return ""
 
 
-def _size(path):
+def _size_and_inode(path):
     try:
-        return os.stat(path).st_size
+        status = os.stat(path)
     except OSError:
-        return 0
+        return 0, 0
+    return status.st_size, status.st_ino
 
 
 # Stopping

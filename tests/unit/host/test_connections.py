@@ -6,7 +6,9 @@ import socket
 
 import pytest
 
+from quorate.host import connections
 from quorate.host.connections import ESTABLISHED, LISTEN, Connections, Socket, waiting
+from quorate.host.process import Processes
 from tests.waiting import within
 
 
@@ -73,3 +75,14 @@ def test_connections_wait_until_they_are_accepted(family, address):
 
 def test_of_a_process_that_is_gone_the_number_that_waits_is_unknown():
     assert waiting(2 ** 22 + 5) is None
+
+
+def test_who_listens_on_a_port():
+    processes = Processes()
+    with socket.socket() as ours:
+        ours.bind(("127.0.0.1", 0))
+        ours.listen(1)
+        port = ours.getsockname()[1]
+
+        assert os.getpid() == connections.listener(port, processes).pid
+    assert within(5, lambda: connections.listener(port, processes) is None)

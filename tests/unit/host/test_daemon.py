@@ -2,6 +2,8 @@
 """A daemon that an agent launched: stopped with all that belongs to it, within its time, and told truly when it is
 not."""
 
+import os
+
 import pytest
 
 from quorate.host import daemon
@@ -77,6 +79,70 @@ def test_only_what_was_logged_since_the_launch_counts(tmp_path, text, found):
     log.write_text(text)
 
     assert daemon.new_log(node.state_files, str(log), 1000) == found
+
+
+def launched_with(tmp_path, before):
+    """(Node, path of the log) of a daemon that was launched when its log held this."""
+    node, log = Node(tmp_path), tmp_path / "log"
+    log.write_text(before)
+    node.context.commands.on_spawn = lambda argv: 500
+    daemon.launch(node.context, node.state_files, ["daemon"], str(log), {})
+    return node, log
+
+
+def test_a_log_that_was_rotated_and_has_grown_beyond_the_old_one(tmp_path):
+    """What is behind the old file's length in the new one is not what the daemon wrote since."""
+    node, log = launched_with(tmp_path, "before\n")
+    with log.open("a") as file:
+        file.write("the end of the old one\n")
+    log.rename(tmp_path / "log.1")
+    log.write_text("the new one is longer than the old one was\n")
+
+    assert "the end of the old one\nthe new one is longer than the old one was\n" == daemon.new_log(
+        node.state_files, str(log), 1000)
+    (tmp_path / "log.1").unlink()
+    assert "the new one is longer than the old one was\n" == daemon.new_log(node.state_files, str(log), 1000)
+
+
+def test_a_log_that_was_rotated_and_is_still_written_to_under_its_old_name(tmp_path):
+    node, log = launched_with(tmp_path, "before\n")
+    log.rename(tmp_path / "log.1")
+    with (tmp_path / "log.1").open("a") as file:
+        file.write("after\n")
+
+    assert "after\n" == daemon.new_log(node.state_files, str(log), 1000)
+
+
+def test_a_record_of_a_version_that_knew_no_inode(tmp_path):
+    node, log = launched_with(tmp_path, "before\n")
+    node.state_files.write("log-offset", {"bytes": 7})
+    log.write_text("before\nafter\n")
+
+    assert "after\n" == daemon.new_log(node.state_files, str(log), 1000)
+
+
+def test_of_a_long_log_both_ends_are_read(tmp_path):
+    node, log = launched_with(tmp_path, "before\n")
+    with log.open("a") as file:
+        file.write("first\n" + "in between\n" * 1000 + "last\n")
+
+    found = daemon.new_log(node.state_files, str(log), 100, 50)
+    assert found.startswith("first\n") and found.endswith("last\n") and len(found) <= 101
+    assert daemon.new_log(node.state_files, str(log), 100).startswith("first") is False
+
+
+@pytest.mark.parametrize("path", ["/nonexistent/log", "/", "/dev/null", ""])
+def test_a_log_that_is_no_file(tmp_path, path):
+    node = Node(tmp_path)
+
+    assert "" == daemon.new_log(node.state_files, path, 1000)
+
+
+def test_a_log_that_is_a_pipe_does_not_hang(tmp_path):
+    node, pipe = Node(tmp_path), tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    assert "" == daemon.new_log(node.state_files, str(pipe), 1000)
 
 
 def test_one_that_ends_at_once_is_not_recorded(tmp_path):
