@@ -2,6 +2,7 @@
 """Where credentials come from."""
 
 import contextlib
+import getpass
 import os
 
 import pytest
@@ -118,6 +119,15 @@ def test_what_the_client_would_not_understand_is_an_error_with_its_line(tmp_path
 
     assert "%s, line 3" % path in caught.value.reason
     assert "secret" not in caught.value.reason
+
+
+def test_without_a_user_it_is_the_one_that_it_runs_as(file):
+    """As for the client. It was root, for galera-check as well, which runs as mysql."""
+    assert getpass.getuser() == credentials.from_options_file(file("[client]\nsocket=/s\n")).user
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: 2 ** 31 - 7)
+        with pytest.raises(Unreadable, match="has no name"):
+            credentials.from_options_file(file("[client]\nsocket=/s\n"))
 
 
 def test_bytes_that_are_no_utf_8_are_kept(tmp_path):
