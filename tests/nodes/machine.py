@@ -84,8 +84,9 @@ class Machine:
             timeout = max(one.timeout for one in self.agent.advertised() if one.name == action)
         environ = {
             "OCF_RESOURCE_INSTANCE": self.instance + ":0", "OCF_ROOT": "/usr/lib/ocf",
-            "PCMK_service": "pacemaker-execd", "HA_LOGFACILITY": "none", "PATH": "/usr/bin", "OCF_CHECK_LEVEL": str(level),
-            "OCF_RESKEY_CRM_meta_on_node": self.name, "OCF_RESKEY_CRM_meta_timeout": str(int(timeout * 1000))}
+            "PCMK_service": "pacemaker-execd", "HA_LOGFACILITY": "none", "PATH": "/usr/bin",
+            "OCF_CHECK_LEVEL": str(level), "OCF_RESKEY_CRM_meta_on_node": self.name,
+            "OCF_RESKEY_CRM_meta_timeout": str(int(timeout * 1000))}
         if interval:
             environ["OCF_RESKEY_CRM_meta_interval"] = str(int(interval * 1000))
         environ.update(("OCF_RESKEY_" + name, str(value)) for name, value in self.parameters.items())

@@ -228,7 +228,8 @@ class DatabaseServer:
             "wsrep_local_index": str(members.index(self)) if self in members else "0",
             "wsrep_cluster_size": str(len(members)), "wsrep_cluster_conf_id": str(self.view_seq),
             "wsrep_cluster_state_uuid": self.state_uuid, "wsrep_last_committed": str(len(self.disk)),
-            "wsrep_incoming_addresses": ",".join(one.machine.name + ":3306" for one in members), "wsrep_connected": "ON",
+            "wsrep_incoming_addresses": ",".join(one.machine.name + ":3306" for one in members),
+            "wsrep_connected": "ON",
             "wsrep_reject_queries": "NONE", "wsrep_desync": "OFF", "read_only": "OFF", "wsrep_sst_method": "rsync"}
 
     def answer(self, statement):

@@ -69,8 +69,8 @@ def _without_primary(participant, observed, snapshot, outside):
     if (observed.state == facts.STARTING and participant.never_synced() and own is not None and own.recorded is False
             and outside >= parameters.recovery_wait):
         # It was to join, the component is gone, and all wait for what it holds, which it reports only while it is down.
-        return Outcome(codes.FAILED_PROMOTED, "No primary component to join for %d s, and no view to re-form; restarted so "
-                                              "that the election counts what it holds." % outside)
+        return Outcome(codes.FAILED_PROMOTED, "No primary component to join for %d s, and no view to re-form; "
+                                              "restarted, so that the election counts what it holds." % outside)
     if missing:
         # A member whose start fails again and again reports nothing between its stop and its start.
         if _elapsed(participant, "missing", observed) >= GAP:

@@ -78,8 +78,8 @@ def steps_of(root, monkeypatch, life):
 
 
 def as_advised(cluster):
-    """An operator who has discarded commits may be asked once more what may be discarded: what the nodes tell him to type
-    must help. Whether it does."""
+    """An operator who has discarded commits may be asked once more what may be discarded: what the nodes tell him to
+    type must help. Whether it does."""
     advice = {cluster.status(name).rpartition("(quorate bootstrap ")[2].rstrip(")") for name in ALL}
     if len(advice) != 1 or not advice.issubset(ALL):
         return False

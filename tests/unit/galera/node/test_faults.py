@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One command fails, does not end, or the agent is killed at it: at any step, on any node. See lives.py.
 
-Nothing acknowledged is lost, there are never two primary components, a stop stops, and in the end all nodes serve, at the
-most after a cleanup. Here a choice; tests/deep/test_galera_steps.py takes every step.
+Nothing acknowledged is lost, there are never two primary components, a stop stops, and in the end all nodes serve, at
+the most after a cleanup. Here a choice; tests/deep/test_galera_steps.py takes every step.
 """
 
 import random

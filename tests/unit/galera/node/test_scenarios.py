@@ -450,8 +450,8 @@ def test_a_server_that_cannot_be_launched(new, monkeypatch):
 
 
 def test_a_joiner_whose_component_died_makes_nobody_wait(cluster):
-    """n1 dies as it joins n3, which is alone then and loses its quorum; n2 starts to join what is not there any more. All
-    waited for n2, whose position counts only while it is down, and n2 for all. Found by test_faults.py."""
+    """n1 dies as it joins n3, which is alone then and loses its quorum; n2 starts to join what is not there any more.
+    All waited for n2, whose position counts only while it is down, and n2 for all. Found by test_faults.py."""
     cluster.stop("n1", "n2", "n3")
     cluster.start()
     cluster.when(lambda: len(cluster.group.members()) == 2, cluster.database("n1").kill)
