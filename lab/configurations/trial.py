@@ -51,6 +51,7 @@ class Trial:
                 self.trouble(trouble)
         except LabError as error:
             self._mistake(str(error))
+        if self.mistakes:
             self.say("   evidence: %s" % self.evidence())
         return self
 
@@ -233,7 +234,7 @@ class Trial:
         found = []
         for node in self.lab.node_names:
             for argv in (["quorate", "explain"], ["crm_mon", "-1Afr"],
-                         "journalctl -b --no-pager -t 'galera(db)' | tail -40", "tail -40 /var/log/mysql/error.log"):
+                         "journalctl -b --no-pager | grep -v 'notice: Setting' | tail -400", "tail -40 /var/log/mysql/error.log"):
                 try:
                     done = self.lab.run(node, argv, 30)
                     found.append("== %s: %s\n%s%s" % (node, argv, done.out, done.err))
