@@ -47,7 +47,8 @@ SELDOM = [b"[client]\n[ client]\nuser=x\n", b"[client]\nuser=a\\'b # c' # d\n", 
           b"[client]\nuser=a\\\\sb\\sc\n", b"[client]\nuser=a\xa0\n", b"[client]\nuser=\xa0a\n",
           b"[client]\nuser='a\xa0'\n"]
 _pieces = st.sampled_from([b"a", b"n", b"s", b"t", b"r", b"b", b"x", b" ", b"\t", b"'", b'"', b"\\", b"\\\\", b"#",
-                           b";", b"=", b"$", b"[", b"]", b"!", "ä".encode(), "à".encode(), b"\xe4", b"\xa0", b"\r", b"\\n",
+                           b";", b"=", b"$", b"[", b"]", b"!", "ä".encode(), "à".encode(), b"\xe4", b"\xa0", b"\r",
+                           b"\\n",
                            b"\\'", b'\\"', b"\f"])
 _blank = st.sampled_from([b"", b"", b"", b" ", b"\t", b"  "])
 _mixture = st.lists(_pieces, max_size=9).map(b"".join)
@@ -105,7 +106,8 @@ def test_an_options_file_is_read_as_the_client_does(tmp_path):
 # Shell
 
 SELDOM_SHELL = ["'A'=x", 'A="\\a"', "A\\=x", "A'='x", '"A"=x', 'A="a\\\nb"', 'A="a\\\\nb"', "A=a\\\nb",
-                "A=x B=y true", "export A={b,c}", "A={b,c}", "A=~", "A=b:~", "A=b~", "export A=b=~", "A=a#b #c", "A=x;B=y", "A", "export", "A='x' B",
+                "A=x B=y true", "export A={b,c}", "A={b,c}", "A=~", "A=b:~", "A=b~", "export A=b=~", "A=a#b #c",
+                "A=x;B=y", "A", "export", "A='x' B",
                 "A=\"$'x'\"", "A=$'x\\'y'", "A=a\\", "1A=x", "A=x; ; B=y", "A=x &", "A=$\"x\"", "\ufeffA=x"]
 _bash_pieces = st.sampled_from(["a", "b", "n", "x", " ", "\t", "'", '"', "\\", "\\\\", "#", ";", "=", "$", "[", "]",
                                 "!", "ä", "~", "{", ",", "}", "*", "`", "\\\n", "\n", "%", ":", "|", "&", "<", "(",
