@@ -9,7 +9,7 @@ import os
 from collections import namedtuple
 
 from quorate.galera import facts
-from quorate.galera.server import command_line, options, parse
+from quorate.galera.server import command_line, options
 from quorate.galera.server.address import Misunderstood, cluster_address
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
@@ -90,7 +90,9 @@ def _settings(context, server, argv):
     values = _table(result.out)
     if result.ok and "datadir" in values:  # it prints the table even after an option that it refuses
         return values
-    said = parse.last_error(result.err) or (result.err.strip().splitlines() or [""])[-1][:parse.ERROR_MOST]
+    from quorate.galera.server import causes
+    cause = causes.find(result.err, user=context.parameters.user)
+    said = cause.sentence if cause else causes.shown((result.err.strip().splitlines() or [""])[-1])
     if result.ok:
         raise Failed(codes.ERR_ARGS, "%s is no database server: it does not print its settings." % server)
     if result.timed_out:
@@ -99,10 +101,10 @@ def _settings(context, server, argv):
     if result.rc < 0 or result.rc > 125 or not said or any(word in result.err.lower() for word in _PASSING):
         raise Failed(codes.ERR_GENERIC, "%s could not be asked for its settings: %s" % (
             server, said or "it ended with code %s and logged no error" % result.rc))
-    if "unknown variable 'wsrep" in said and "provider" in said:
+    if "unknown variable 'wsrep" in result.err and "provider" in said:
         # MariaDB 11.8 has variables such as wsrep_provider_pc_weight, and its --help does not know them.
-        said += " Put it into wsrep_provider_options."
-    raise Failed(codes.ERR_ARGS, "%s does not accept its configuration on this node: %s" % (server, said))
+        said = said.partition(": ")[0] + ": put it into wsrep_provider_options"
+    raise Failed(codes.ERR_ARGS, "%s refuses its configuration: %s" % (os.path.basename(server), said))
 
 
 def _galera(parameters, values):

@@ -8,14 +8,6 @@ and returns Garbage or None instead of raising, so that a decision sees *unknown
 from quorate.galera import facts
 from quorate.galera.facts import Garbage, Grastate, Gvwstate, View
 
-ERROR_MOST = 160             # characters of mysqld's last error that fit an exit reason
-
-# Errors that only follow from an earlier one, which says more.
-_NOISE = ("Aborting", "init function returned error", "registration as a STORAGE ENGINE failed",
-          "Unknown/unsupported storage engine", "Failed to initialize plugins", "Failed to initialize builtin plugins",
-          "Data Dictionary initialization failed", "wsrep::connect(", "gcs connect failed", "Shutdown complete",
-          "Plugin initialization aborted")
-
 
 # Files in the data directory
 
@@ -114,7 +106,7 @@ def settled(view, applied_members):
 
 # Logs
 
-# What recovered_position(), prepared_xa() and last_error() look for.
+# What recovered_position(), prepared_xa() and causes.find() look for.
 RECOVERY_SIGNS = ("Recovered position", " prepared transaction", "[ERROR]")
 
 
@@ -143,23 +135,3 @@ def prepared_xa(log):
         if separator and len(words) > 1 and words[-2] == "Found":
             return facts.integer(words[-1]) or 0
     return 0
-
-
-def last_error(log, most=ERROR_MOST):
-    """The last [ERROR] that mysqld logged, without time and thread, at most `most` characters; or None. Errors that
-    only follow from others count only if there is no other."""
-    cause, any_line = None, None
-    for line in log.splitlines():
-        _, separator, rest = line.partition("[ERROR]")
-        text = " ".join(rest.split())
-        while text.startswith("[") and "]" in text:          # MySQL 8: [MY-000000] [WSREP]
-            text = text.partition("]")[2].strip()
-        if not separator or not text:
-            continue
-        any_line = text
-        if not any(noise in text for noise in _NOISE):
-            cause = text
-    text = cause or any_line
-    if text is not None and len(text) > most:
-        text = text[:most - 3].rstrip() + "..."
-    return text
