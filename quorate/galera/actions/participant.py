@@ -22,6 +22,7 @@ URGENT_AFTER = 20     # seconds of waiting after which plain `pcs status` shows 
 READ_AGAIN = 60       # seconds after which a disk that did not yield its position is read again
 LONG_WAIT = 600       # seconds after which it shows any wait: it should have ended by itself by then
 JOIN_TURN_MOST = 60   # seconds to wait until no other node joins
+JOIN_TOGETHER = 10    # seconds to let a node go first whose server was launched at the same time
 
 
 class Participant:
@@ -49,7 +50,7 @@ class Participant:
             node=this_node(self.context), since=int(self.context.clock.now()),
             tried=report.tried or self.state_files.has("tried"), survivor=self.state_files.has("survivor"),
             failed=self.state_files.has("failed"))
-        self.state_files.write("position", {"report": encode_report(report)})
+        self.state_files.write("position", {"report": encode_report(report), "problem": problem or ""})
         self.published.publish(report)
 
     def report_and_decide(self, layout):
@@ -166,6 +167,9 @@ class Participant:
             return Outcome(codes.SUCCESS)
         self._record_offer(False)
         waited = self.state_files.elapsed("waiting", self.context.clock)
+        problem = self.state_files.read("position").get("problem")
+        if waited >= URGENT_AFTER and problem:
+            return Outcome(codes.DEGRADED, problem)
         if waited >= URGENT_AFTER and decision.urgent:
             return Outcome(codes.DEGRADED, stable_reason(decision, self.context.instance))
         if waited >= LONG_WAIT:
@@ -227,13 +231,16 @@ class Participant:
 
         def nobody_joins():
             snapshot = self.snapshot()
+            # One that is still starting by then recovers InnoDB, or waits for exactly this node.
+            together = not has_view and self.context.clock.monotonic() - began < JOIN_TOGETHER
             joining = [one for one in snapshot.reports.values() if one.node != snapshot.me and (
-                one.state == facts.RECEIVING or (one.state == facts.STARTING and not has_view and self._precedes(one)))]
+                one.state == facts.RECEIVING or (one.state == facts.STARTING and together and self._precedes(one)))]
             if joining:
                 self.published.set_status("waits to join: %s joins first"
                                           % ", ".join(sorted(one.node for one in joining)))
             return not joining
         self.publish_state(facts.STARTING)
+        began = self.context.clock.monotonic()
         return self.context.deadline.poll(
             nobody_joins, every=0.5, up_to=min(JOIN_TURN_MOST, self.context.deadline.left() / 2))
 

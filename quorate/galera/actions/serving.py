@@ -23,6 +23,7 @@ def keep_record(context, state_files, observed, participant=None):
         return
     from quorate.galera.actions import undo
     from quorate.galera.actions.participant import Participant
+    from quorate.galera.server import identity
     from quorate.galera.server.disk import delivered_view, last_view, remember_view, settled
     participant = participant or Participant(context, state_files)
     undo.forget(state_files)  # it answers, so the bootstrap, if it was one, stands
@@ -37,8 +38,10 @@ def keep_record(context, state_files, observed, participant=None):
         state_files.forget("failed")
         state_files.forget("launched-from")  # it is beyond that position: were it reported again, others would count on it
         state_files.discard("gvwstate.dat")  # the start succeeded, so the copy that was set aside for it is obsolete
-        # Before the report, which holds it.
-        participant.published.set_own_generation(participant.published.generation() or 0)
+        identity.record(context, state_files, datadir)
+        generation = participant.published.generation()
+        if generation is not None:  # garbage says nothing of what this node is of
+            participant.published.set_own_generation(generation)  # before the report, which holds it
     participant.publish_state(observed.state)
     participant.published.set_status(_STATUS[observed.state])
     participant.published.offer_self()

@@ -9,7 +9,7 @@ from quorate.galera.actions import startup, undo
 from quorate.galera.actions.participant import Participant, unpublished
 from quorate.galera.election.decide import generation_start, keeps_view, needs_full_transfer
 from quorate.galera.election.published import encode_report
-from quorate.galera.server import disk, observe
+from quorate.galera.server import disk, identity, observe
 from quorate.galera.server.address import cluster_address, render
 from quorate.galera.server.layout import find_layout, layout_problems, listening_units
 from quorate.galera.server.process import find, launch
@@ -104,6 +104,11 @@ def launch_as_decided(participant, decision, snapshot, layout):
     if own.source == facts.RECOVERED and not full:
         # Without it a primary component can form whose state UUID is zero in every grastate.dat.
         options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))
+    try:
+        identity.before_launch(participant.context, participant.state_files, layout.datadir,
+                               decision.action == facts.JOIN)
+    except OSError as error:  # a full /var: only the return of an old disk would go unnoticed
+        participant.context.log.warning("The name of the data directory cannot be kept: %s." % error)
     participant.context.log.info("%s: %s" % (decision.action, decision.reason))
     participant.publish_state(facts.STARTING)
     participant.published.set_status("starts")

@@ -8,7 +8,7 @@ Sources: grastate.dat, gvwstate.dat, `mysqld --wsrep-recover`, and what the agen
 import os
 
 from quorate.galera import facts
-from quorate.galera.server import parse
+from quorate.galera.server import identity, parse
 from quorate.galera.server.recovery import recover
 from quorate.host.state_files import content, replace
 from quorate.ocf import codes
@@ -41,7 +41,7 @@ def read_report(context, state_files, layout):
         clean=False, safe=None, data=False, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
         settled=settled(state_files, view), recorded=recorded(layout.datadir, view))
     if unreadable:
-        problem = "gvwstate.dat is unreadable; remove it if this node shall only join."
+        problem = "gvwstate.dat is damaged; remove it if this node shall only join."
     state = parse.grastate(text(layout.datadir, "grastate.dat"))
     state = None if isinstance(state, facts.Garbage) else state
     if state is None or state.uuid == facts.ZERO_UUID or state.seqno < 0:
@@ -53,6 +53,9 @@ def read_report(context, state_files, layout):
     if not has_database(layout.datadir):
         return report, problem
     report = report._replace(safe=state.safe_to_bootstrap if state else None)
+    other = identity.problem(state_files, layout.datadir)
+    if other:
+        return report._replace(uuid=None, seqno=None, source=None, clean=None, safe=None, data=None), other
     if state and state.uuid != facts.ZERO_UUID and state.seqno >= 0:
         context.log.say("grastate.dat: stopped cleanly at %s:%d." % (state.uuid, state.seqno))
         uuid, seqno = before_the_undone(state_files, (state.uuid, state.seqno))

@@ -66,6 +66,9 @@ class Node:
         self.tried = False
         self.survivor = False
         self.saved = None           # the view and UUID it had before it was started without them
+        self.name_on_disk = None    # of its data directory, and that of the one with which it last served
+        self.name_known = None
+        self.unmounted = None       # what is on the disk that is not mounted
         self.failed = False         # its last mysqld came to nothing
         self.says_failed = True     # False: its agent is of a version that does not know of that
         self.opening = None         # what was before its bootstrap that came to nothing, until that is undone
@@ -77,6 +80,9 @@ class Node:
         if self.stale:
             return Report(self.name, SYNCED, generation=self.generation, my_uuid=self.member, view=self.view, data=True,
                           recorded=True, failed=failed)
+        if self.data and is_other_disk(self):
+            return Report(self.name, self.state, my_uuid=self.member, view=self.view or self.remembered,
+                          generation=self.generation, recorded=self.view is not None, failed=failed)
         uuid, seqno = (HISTORY, len(self.disk)) if self.history and self.data else (ZERO_UUID, -1)
         beyond = False
         if self.undone is not None and not true_position:
@@ -86,8 +92,13 @@ class Node:
         return Report(
             self.name, self.state, uuid, seqno, GRASTATE if self.clean else RECOVERED, self.clean, self.safe, self.data,
             self.member, self.view or self.remembered, frozenset(), self.generation, 0,
-            settled=self.settled is not None and self.settled == (self.view or self.remembered), tried=self.tried or beyond,
-            survivor=self.survivor, recorded=self.view is not None, failed=failed)
+            settled=self.settled is not None and self.settled == (self.view or self.remembered),
+            tried=self.tried or beyond, survivor=self.survivor, recorded=self.view is not None, failed=failed)
+
+
+def is_other_disk(node):
+    """Whether its data directory is not the one with which it last served (server.identity)."""
+    return None not in (node.name_on_disk, node.name_known) and node.name_on_disk != node.name_known
 
 
 def answers_sync_wait(node):
@@ -221,6 +232,7 @@ class World:
         node.stale = False
         if node.state == SYNCED and node.on:
             node.generation, node.failed = self.generation, False
+            node.name_on_disk = node.name_known = node.name_on_disk or node.name_known
             self.known_arbitrator = True
             node.remembered = node.view
             if node.settled != node.view and waits % 4:
@@ -382,6 +394,23 @@ class World:
         # Mostly everybody who is there has reported.
         self._carry_out(self.snapshot(silent if silent % 4 == 0 else 0, state_of_alive=how), how)
 
+    def unmount(self, number, _):
+        """The file system of a node's data directory is not mounted: there is an empty directory."""
+        node = self.nodes[number % len(self.nodes)]
+        if node.state == DOWN and not node.opening and node.unmounted is None:
+            node.unmounted = (node.disk, node.data, node.history, node.clean, node.safe, node.view, node.name_on_disk)
+            node.disk, node.data, node.history, node.clean, node.safe = [], False, False, False, None
+            node.view = node.name_on_disk = None
+            node.stale = False
+
+    def remount(self, number, _):
+        """It is mounted again, whatever the node has done without it."""
+        node = self.nodes[number % len(self.nodes)]
+        if node.state == DOWN and not node.opening and node.unmounted is not None:
+            (node.disk, node.data, node.history, node.clean, node.safe, node.view, node.name_on_disk) = node.unmounted
+            node.unmounted = None
+            node.stale = False
+
     def act_and_fail(self, silent, how):
         """The same, but a server that is to bootstrap ends before it is ready for clients."""
         self._carry_out(self.snapshot(silent if silent % 4 == 0 else 0), how, fails=True)
@@ -445,8 +474,7 @@ class World:
     def _bootstrap(self, node, snapshot, how, ordered, fails):
         if self._members():
             raise Split("%s bootstraps beside %s" % (node.name, [other.name for other in self._members()]))
-        ordered = ordered or bool(node.opening and node.opening["ordered"])  # it begins again what it was ordered to do
-        if ordered and not fails:
+        if ordered and not fails or node.opening and node.opening["ordered"]:  # of the earlier one: it was not undone
             self.acknowledged.intersection_update(node.disk)
         elif not ordered and not self.acknowledged.issubset(node.disk):
             raise Lost("%s bootstraps without %s" % (node.name, sorted(self.acknowledged.difference(node.disk))))
@@ -461,6 +489,7 @@ class World:
         if how % 16 == 15:              # or here
             return
         node.generation, node.safe, node.undone = self.generation, True, None
+        node.name_on_disk = node.name_known = node.name_on_disk or self._new("disk")
         if fails:
             node.failed, node.opening, node.clean = True, before, False
             if how % 2:                 # its view took a seqno before the server ended, and gvwstate.dat is gone
@@ -490,12 +519,14 @@ class World:
         if not keeps_view:
             node.view = node.member = None
         self._start(node)
+        node.name_known = node.name_known if node.name_on_disk else self._new("disk")
         if not self._members():
             return                       # the report of the primary component was stale: it waits
         donors = [other for other in self._members() if other.state == SYNCED]
         if full and donors:
             donors[0].disk = list(self.log)     # a donor commits all that came before, then data is replaced
             node.disk, node.history, node.data, node.generation = [], False, False, 0
+            node.name_on_disk = None
         if not full and node.disk != self.log[:len(node.disk)]:
             raise Diverged("%s joins with %s" % (node.name, node.disk))
         node.member = node.member if node.view is not None else self._new_member()
@@ -574,6 +605,10 @@ def random_history(seed, length=40):
             taken.insert(chance.randrange(len(taken)), (name, chance.randint(0, PARTS), chance.randint(0, PARTS)))
         for node in world.nodes:
             node.says_failed = chance.random() < 0.9
+    chance = random.Random("disks of %d" % seed)
+    if chance.random() < 0.3:
+        for name in chance.choices(("unmount", "remount"), k=8):
+            taken.insert(chance.randrange(len(taken)), (name, chance.randint(0, PARTS), 0))
     return world, taken
 
 

@@ -3,7 +3,7 @@
 
 import itertools
 
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 import pytest
 
 from quorate.galera import facts
@@ -18,7 +18,8 @@ HISTORIES = 12000   # with fixed seeds, beside those that hypothesis makes up
 quickly = settings(max_examples=500, deadline=None, print_blob=True,
                    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
-_names = [name for name, weight in dict(history.STEPS, act_apart=3, act_and_fail=3, order_and_fail=1, undo=4).items() for _ in range(weight)]
+_names = [name for name, weight in dict(
+    history.STEPS, act_apart=3, act_and_fail=3, order_and_fail=1, undo=4, unmount=1, remount=1).items() for _ in range(weight)]
 _number = st.integers(0, history.PARTS)
 steps = st.lists(st.tuples(st.sampled_from(_names), _number, _number), max_size=45)
 
@@ -156,8 +157,9 @@ def all_down(world):
 @quickly
 @given(worlds())
 def test_all_have_reported_so_it_goes_on(world):
-    """No configured node is missing: whatever happened before, nobody waits. An operator is asked only after an
-    override, or a server of unknown standing, has made two histories of one."""
+    """No configured node is missing, and none has lost its disk: whatever happened before, nobody waits. An operator is
+    asked only after an override, or a server of unknown standing, has made two histories of one."""
+    assume(all(node.unmounted is None and node.name_on_disk in (None, node.name_known) for node in world.nodes))
     decision = decide(all_down(world))
     assert decision.action in (BOOTSTRAP, RECOVER, REFUSE)
     if decision.action == REFUSE:

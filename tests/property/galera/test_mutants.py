@@ -16,7 +16,7 @@ LATE = 10 ** 9  # a seqno beyond all that a history has
 _needs_full_transfer = decide.needs_full_transfer
 _confirmed_off = crm_mon.confirmed_off
 
-HISTORIES = 12000
+HISTORIES = 30000
 
 
 def majority_is_enough(view, reports, without_data):
@@ -83,6 +83,10 @@ def an_undone_bootstrap_left_nothing(report, starts, generation, on_disk=None):
     return _needs_full_transfer(report._replace(seqno=on_disk), starts, generation)
 
 
+def a_disk_that_returns_is_as_good(node):
+    return False
+
+
 def an_undone_bootstrap_counts(position, before, most):
     """Its view took a seqno, which is reported as if it were a commit."""
     return position
@@ -131,6 +135,7 @@ MUTANTS = [
     (decide, "needs_full_transfer", position_is_always_good),
     (decide, "needs_full_transfer", no_record_is_no_reason),
     (decide, "needs_full_transfer", an_undone_bootstrap_left_nothing),
+    (history, "is_other_disk", a_disk_that_returns_is_as_good),
     (history, "reported_position", an_undone_bootstrap_counts),
 ]
 

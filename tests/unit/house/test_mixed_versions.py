@@ -32,7 +32,7 @@ PUBLISHED = {"galera": galera_published, "rabbitmq": rabbitmq_published}
 # State files that came later, and keys: name -> keys, of services. The released version neither writes nor reads them.
 ADDED = {
     "host": {"log-offset": ["inode"]},
-    "galera": {"failed": ["at"], "layout": ["base_port"], "recovering": ["pid"],
+    "galera": {"disk": ["id"], "failed": ["at"], "position": ["problem"], "layout": ["base_port"], "recovering": ["pid"],
                "launched-from": ["log", "socket"], "log-offset": [], "opening-view": [],
                "opening": ["cluster", "generation", "most", "own", "safe", "seqno", "uuid"]},
 }

@@ -234,3 +234,30 @@ def test_a_bootstrap_is_confirmed_only_after_the_ports_of_silent_nodes_were_trie
 
     assert confirmed == (one.confirm(None) is not None)
     assert [{"n1", "n3"}] == tried and one.published.withdrawn != confirmed
+
+
+@pytest.mark.parametrize("other, waits", [
+    (alive("n1", facts.STARTING), True), (alive("n1", facts.RECEIVING), True), (alive("n3", facts.STARTING), False)])
+def test_of_two_that_join_at_once_one_goes_first(tmp_path, other, waits):
+    """A server that still starts after some seconds recovers InnoDB, or waits for exactly this node: it held up the
+    others for as long as it took."""
+    one = participant(tmp_path, [alive("n4", facts.SYNCED), other])
+    one.context.deadline = Deadline(one.context.clock, 300)
+
+    assert (other.state != facts.RECEIVING) == one._may_join()
+    assert (one.context.clock.elapsed > 5) == waits
+    assert one.context.clock.elapsed < 15 or other.state == facts.RECEIVING
+
+
+def test_what_keeps_a_position_unknown_is_the_exit_reason(node):
+    """Only the log of this node had it, and the others only said that they wait for it."""
+    one = node.participant("monitor")
+    with open(node.datadir + "/gvwstate.dat", "w", encoding="ascii") as file:
+        file.write("my_uuid: garbage")
+    one.report_position(layout(node.datadir))
+    node.state_files.write("waiting", {"since": int(one.context.clock.monotonic()) - 30})
+
+    outcome = one.wait()
+
+    assert codes.DEGRADED == outcome.code
+    assert outcome.reason.startswith("gvwstate.dat is")

@@ -115,3 +115,18 @@ def serves(tmp_path, monkeypatch, server, text):
     context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", datadir=tmp_path / "data",
                             environ={"OCF_RESKEY_CRM_meta_interval": "5000"})
     return context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
+
+
+@pytest.mark.parametrize("generation, recorded", [(None, []), (0, [0]), (7, [7])])
+def test_a_generation_that_is_garbage_does_not_replace_what_this_node_is_of(tmp_path, generation, recorded):
+    """It was recorded as 0: after the next loss of all nodes this one could only have joined."""
+    os.makedirs(tmp_path / "data")
+    context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", datadir=tmp_path / "data",
+                            socket=tmp_path / "nobody", user="root")
+    participant, found = Participant(), []
+    participant.generation, participant.set_own_generation = lambda: generation, found.append
+
+    serving.keep_record(context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent")),
+                        Observation(facts.SYNCED, None, None, "It is synced."), participant)
+
+    assert recorded == found

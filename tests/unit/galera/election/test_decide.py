@@ -6,8 +6,8 @@ import pytest
 from quorate.galera.election.decide import decide, generation_start, joining_order, keeps_view, needs_full_transfer
 from quorate.galera.explain import screen
 from quorate.galera.facts import (
-    BOOTSTRAP, DONOR, HUNG, JOIN, JOINED, NONPRIMARY, RECEIVING, RECOVER, REFUSE, STARTING, SYNCED, UNKNOWN, WAIT, Override,
-    View)
+    BOOTSTRAP, DONOR, HUNG, JOIN, JOINED, NONPRIMARY, RECEIVING, RECOVER, REFUSE, STARTING, SYNCED, UNKNOWN, WAIT,
+    Override, View)
 from tests.unit.galera.election.reports import (
     ALL, LAST, OTHER, U, alive, crashed, empty, fresh, snapshot_of, stopped, view)
 
@@ -63,7 +63,8 @@ def test_two_running_clusters_are_for_the_operator():
 
 def test_an_order_does_not_go_beside_a_running_cluster():
     forced = Override("n2", "root", 1, True)
-    assert outcome(alive("n1", SYNCED), crashed("n2", 5), override=forced, listening=frozenset(["n1"])) == (JOIN, ("n2",))
+    assert outcome(alive("n1", SYNCED), crashed("n2", 5), override=forced,
+                   listening=frozenset(["n1"])) == (JOIN, ("n2",))
 
 
 def test_joining_tells_whose_data_it_replaces():

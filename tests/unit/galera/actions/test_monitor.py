@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a monitor makes of a server that is gone."""
+
+import pytest
+
+from quorate.galera import facts
+from quorate.galera.actions import monitor
+from quorate.galera.declaration import PARAMETERS
+from quorate.galera.server.observe import Observation
+from quorate.host import daemon
+from quorate.host.state_files import StateFiles
+from quorate.ocf import codes
+from tests import fakes
+
+GONE = Observation(facts.DOWN, None, None, "No database server runs on this node.")
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_a_server_that_died_before_it_served_is_a_failed_start(tmp_path, served):
+    """Of equal nodes one whose last start failed comes last. One that served and was killed is as good as any other."""
+    context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", datadir=tmp_path,
+                            environ={"OCF_RESKEY_CRM_meta_interval": "5000"})
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
+    state_files.write(daemon.PROCESS_FILE, {"pid": 4, "log": tmp_path / "log"})
+    if not served:
+        state_files.write("launched-from", {"action": facts.JOIN})
+
+    outcome = monitor.outcome_of(context, state_files, GONE)
+
+    assert codes.NOT_RUNNING == outcome.code and "died" in outcome.reason
+    assert served != state_files.has("failed")
+
+
+def test_an_instance_that_was_not_started_is_stopped(tmp_path):
+    context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", datadir=tmp_path)
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
+
+    assert (codes.NOT_RUNNING, None) == monitor.outcome_of(context, state_files, GONE)[:2]
