@@ -52,7 +52,7 @@ class Option:
 def account(path, groups):
     """The account and the way to the server, as a dict of those of user, password (bytes), host, port, socket, protocol
     and tls that are set. tls: see tls_options.tls. Raises Unreadable."""
-    found, encrypts = {}, []
+    found, others = {}, []
     for option in read(path, groups):
         name, value = option.name, option.value
         if name in ACCOUNT:
@@ -64,9 +64,9 @@ def account(path, groups):
                 raise Unreadable("Every user can read the file of credentials: chmod 600 %s" % option.file)
             found["password" if name == "password1" else name] = value if name.startswith("password") else _text(option)
         elif name not in OTHERS:
-            encrypts.append(option)
-    if encrypts:
-        _others(encrypts, found)
+            others.append(option)
+    if others:
+        _others(others, found)
     return found
 
 
@@ -110,7 +110,7 @@ def _unknown(option, more):
 def read(path, groups):
     """The Options of these groups, in the client's order, from a file and those that it includes. Raises Unreadable."""
     found = []
-    _read(path, tuple(group.upper() for group in groups), found, 0, None)
+    _read(path, tuple(group.upper() for group in groups), found, 0)
     return found
 
 
@@ -118,25 +118,10 @@ def _wrong(path, line, text):
     return Unreadable("%s, line %d: %s" % (path, line, text))
 
 
-def _read(path, groups, found, depth, included_by):
-    """Append the Options of one file. included_by: Option-like (file, line) that names it, None for the first."""
-    try:
-        status = os.stat(path)
-        if not S_ISREG(status.st_mode):
-            raise Unreadable("%s is no file." % path)
-        with open(path, "rb") as file:
-            content = file.read()
-    except FileNotFoundError as error:
-        if included_by:
-            return  # as the client does
-        raise Unreadable("The file %s cannot be read: %s." % (path, error.strerror)) from None
-    except OSError as error:
-        raise Unreadable("The file %s cannot be read: %s." % (path, error.strerror)) from None
-    if status.st_mode & 0o002:
-        raise Unreadable("Every user can write the file, and the client ignores it then: chmod 600 %s" % path)
-    lines = content.split(b"\n")
-    last = len(lines)  # of which the line end is missing
-    group = None
+def _read(path, groups, found, depth):
+    """Append the Options of one file. depth: how many files include it, one in the other."""
+    content, public = _content(path, depth > 0)
+    lines, group = content.split(b"\n"), None
     for number, line in enumerate(lines, 1):
         text = line.lstrip(BLANK)
         if not text or text[:1] in (b"#", b";"):
@@ -144,12 +129,12 @@ def _read(path, groups, found, depth, included_by):
         if len(line) > LONGEST or b"\0" in line:
             raise _wrong(path, number, "The line is too long, or has a zero byte.")
         if text[:1] == b"!":
-            if number == last:
+            if number == len(lines):  # it would lose its last character there
                 raise _wrong(path, number, "The client needs a line end after this.")
+            if depth == DEEPEST:
+                raise _wrong(path, number, "More than %d files include each other." % DEEPEST)
             for name in _included(path, number, text[1:].strip(BLANK)):
-                if depth == DEEPEST:
-                    raise _wrong(path, number, "More than %d files include each other." % DEEPEST)
-                _read(name, groups, found, depth + 1, (path, number))
+                _read(name, groups, found, depth + 1)
         elif text[:1] == b"[":
             name, bracket, _ = text[1:].partition(b"]")
             if not bracket:
@@ -159,7 +144,24 @@ def _read(path, groups, found, depth, included_by):
             raise _wrong(path, number, "The client accepts no option before the first [section]%s." % (
                 ", and no byte order mark" if text.startswith(b"\xef\xbb\xbf") else ""))
         elif group in groups:
-            found.append(_option(path, number, text, bool(status.st_mode & 0o004)))
+            found.append(_option(path, number, text, public))
+
+
+def _content(path, included):
+    """(the bytes of a file, whether every user can read it). included: nothing, when there is no such file."""
+    try:
+        status = os.stat(path)
+        if not S_ISREG(status.st_mode):  # a pipe would hold up the monitor
+            raise Unreadable("%s is no file." % path)
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        if included and isinstance(error, FileNotFoundError):
+            return b"", False  # the client passes over it
+        raise Unreadable("The file %s cannot be read: %s." % (path, error.strerror)) from None
+    if status.st_mode & 0o002:
+        raise Unreadable("Every user can write the file, and the client ignores it then: chmod 600 %s" % path)
+    return content, bool(status.st_mode & 0o004)
 
 
 def _included(path, number, text):

@@ -48,8 +48,7 @@ SELDOM = [b"[client]\n[ client]\nuser=x\n", b"[client]\nuser=a\\'b # c' # d\n", 
           b"[client]\nuser='a\xa0'\n"]
 _pieces = st.sampled_from([b"a", b"n", b"s", b"t", b"r", b"b", b"x", b" ", b"\t", b"'", b'"', b"\\", b"\\\\", b"#",
                            b";", b"=", b"$", b"[", b"]", b"!", "ä".encode(), "à".encode(), b"\xe4", b"\xa0", b"\r",
-                           b"\\n",
-                           b"\\'", b'\\"', b"\f"])
+                           b"\\n", b"\\'", b'\\"', b"\f"])
 _blank = st.sampled_from([b"", b"", b"", b" ", b"\t", b"  "])
 _mixture = st.lists(_pieces, max_size=9).map(b"".join)
 _quoted = st.builds(lambda quote, text: quote + text + quote, st.sampled_from([b"'", b'"']), _mixture)
