@@ -13,7 +13,7 @@ from collections import namedtuple
 
 class Rule(namedtuple("Rule", "code strength pattern what remedy explains following")):
     """strength: STRONG, WEAK or HINT. pattern: compiled; its named groups are put into `what` and `remedy`, as are
-    {datadir}, {user} and {gcomm_port}. what: what is wrong. remedy: what to type, or where to look. explains: of a
+    {datadir}, {user} and {gcomm_port}, {directory} and {file} of a {path}, and {bare}, a name as a pattern for grep. what: what is wrong. remedy: what to type, or where to look. explains: of a
     HINT, the codes of the rules whose cause it is. following: whether the pattern reads the next lines as well."""
 
     __slots__ = ()
@@ -180,7 +180,7 @@ RULES = (
          "set lower_case_table_names={name}"),
     Rule("data-file-path", STRONG, r"InnoDB: The (?:Auto-extending )?data file '(?P<path>[^'\n]+)' is of a different "
          r"size",
-         "{path} is not as innodb_data_file_path says", "was it cut? else correct my.cnf"),
+         "{file} is not as innodb_data_file_path says", "was it cut? else correct my.cnf"),
     Rule("encryption-key", HINT, _PROGRAM + r"File '(?P<path>[^'\n]+)' not found(?s:.{0,120}?)Plugin "
          r"'file_key_management' init", "The keys {path} cannot be read", "restore them for {user}",
          ("encryption",)),

@@ -150,7 +150,7 @@ def _cause(rule, match, values):
                   bare=re.sub("[_-]", ".", groups.get("name", "").lstrip("-")), **groups)
     if "path" in groups:
         values["path"] = _absolute(groups["path"], values["datadir"])
-        values["directory"] = posixpath.dirname(values["path"])
+        values["directory"], values["file"] = posixpath.split(values["path"])
     what, remedy = one_line(rule.what.format(**values)), one_line(rule.remedy.format(**values))
     left = MOST - len(remedy) - len(": ")
     sentence = _cut(what, MOST) if left < MOST // 3 else "%s: %s" % (_cut(what, left), remedy)

@@ -82,7 +82,7 @@ TABLE = [
     ("mariadb10_ibdata1_root", "innodb-file",
      "mysql cannot write /var/lib/mysql/ibdata1: chown -R mysql: /var/lib/mysql"),
     ("mariadb10_ibdata1_truncated", "data-file-path",
-     "/var/lib/mysql/ibdata1 is not as innodb_data_file_path says: was it cut? else correct my.cnf"),
+     "ibdata1 is not as innodb_data_file_path says: was it cut? else correct my.cnf"),
     ("mariadb10_include_missing", "include-missing",
      "The server's configuration includes /etc/mysql/none.d: install -d /etc/mysql/none.d"),
     ("mariadb10_inconsistent", "inconsistent",
