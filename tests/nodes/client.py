@@ -20,6 +20,8 @@ class Driver:
             raise pymysql.OperationalError(2003, "Can't connect to server on 'localhost' ([Errno 2] No such file)")
         if server.status() is None:
             raise pymysql.OperationalError(2003, "Can't connect to server on 'localhost' ([Errno 111] refused)")
+        if machine.service.refuses:
+            raise pymysql.OperationalError(*machine.service.refuses)
         return Connection(machine, server)
 
 

@@ -63,6 +63,8 @@ class Database(Service):
         self.fails_late = None          # error with which it ends then
         self.recovery_fails = None      # error of --wsrep-recover
         self.recovery_takes = 0.5
+        self.refuses = None             # (number, text) of the error with which it refuses every login
+        self.sessions = 0               # of clients
         self.hangs = False              # it accepts connections and never answers
         self.survives = ()              # signals that it does not react to
         self._pid = 1000 + 1000 * len(group.servers)
@@ -219,7 +221,7 @@ class Database(Service):
         self._listener.bind(self.address)
         self.address = self._listener.getsockname()
         if accepting:
-            self._listener.listen(64)
+            self._listener.listen(4096)  # nobody accepts, and each that asks stays in the queue
 
     def listen(self):
         self._listen(True)

@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What single actions say and do on in-memory nodes (tests/nodes): the monitor in every state, promote's patience, the
+drain before a stop."""
+
+import pytest
+
+from quorate.galera import facts
+from quorate.galera.election.published import decode_report
+from quorate.host import drain
+from quorate.ocf import codes
+from tests.nodes.cluster import PROMOTED, RESOURCE, STOPPED, UNPROMOTED, Cluster
+
+ALL = ["n1", "n2", "n3"]
+
+
+@pytest.fixture
+def new(tmp_path, monkeypatch):
+    with Cluster.of(tmp_path, monkeypatch) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(new):
+    """Three nodes that are synced and settled, with three commits."""
+    assert new.run(60, lambda: new.synced() == ALL), new.journal
+    for _ in range(3):
+        new.commit()
+    new.run(12)
+    new.journal.entries.clear()
+    return new
+
+
+def report(cluster, name):
+    return decode_report(name, cluster.pacemaker.transient[RESOURCE + "-report"][name])
+
+
+def monitor(cluster, name, seconds=5):
+    return cluster.act(name, "monitor", interval=seconds)
+
+
+# The monitor of a server
+
+def test_a_healthy_monitor_runs_no_program_and_asks_once(cluster):
+    before = cluster["n1"].steps
+    assert (codes.RUNNING_PROMOTED, "") == monitor(cluster, "n1")
+    assert before == cluster["n1"].steps
+
+
+@pytest.mark.parametrize("number", [1045, 1040])
+def test_a_server_that_cannot_be_asked_is_degraded_at_the_third_monitor_and_never_stopped(cluster, number):
+    cluster.database("n1").refuses = number, "no"
+    assert [codes.RUNNING_PROMOTED] * 2 + [codes.DEGRADED_PROMOTED] * 2 == [
+        monitor(cluster, "n1").code for _ in range(4)]
+    cluster.database("n1").refuses = None
+    assert codes.RUNNING_PROMOTED == monitor(cluster, "n1").code
+    cluster.database("n1").refuses = number, "no"
+    assert codes.RUNNING_PROMOTED == monitor(cluster, "n1").code, "they are to be in a row"
+
+
+def test_a_probe_writes_the_score_and_waits_until_it_is_seen(cluster):
+    """Else the scheduler demotes a promoted server that a probe found."""
+    assert codes.RUNNING_PROMOTED == cluster.act("n1", "monitor").code
+    assert "attrd_updater -R" in [text for _, text in cluster.journal.of("n1", ["cluster"])]
+    assert facts.SYNCED == report(cluster, "n1").state
+
+
+def test_a_probe_of_a_dead_server_gives_no_reason(cluster):
+    cluster.database("n1").kill()
+    assert (codes.NOT_RUNNING, "") == cluster.act("n1", "monitor")
+    assert codes.NOT_RUNNING == monitor(cluster, "n1").code and "died" in monitor(cluster, "n1").reason
+
+
+def test_a_killed_server_that_has_not_ended_yet_is_waited_for(cluster):
+    """It accepts no connection and has no command line any more, which looks like one that starts."""
+    server = cluster.database("n1").server
+    cluster["n1"].processes.change(server.pid, argv=())
+    cluster.clock.at(2, cluster.database("n1").kill)
+    assert codes.NOT_RUNNING == monitor(cluster, "n1").code
+
+
+def test_a_killed_server_that_does_not_end_has_failed(cluster):
+    server = cluster.database("n1").server
+    cluster["n1"].processes.change(server.pid, argv=(), state="D")
+    began = cluster.clock.elapsed
+    answer = monitor(cluster, "n1")
+    assert (codes.FAILED_PROMOTED, True) == (answer.code, "(pid %d) was killed and does not end (state D)" % server.pid
+                                             in answer.reason)
+    assert 4.9 <= cluster.clock.elapsed - began <= 5.5
+
+
+def test_one_slow_answer_is_no_hang(cluster):
+    """The first question gets no answer, the second one does."""
+    cluster.database("n1").hangs = True
+    cluster.clock.at(2, lambda: setattr(cluster.database("n1"), "hangs", False))
+    began = cluster.clock.elapsed
+    assert codes.RUNNING_PROMOTED == monitor(cluster, "n1").code
+    assert 2.9 <= cluster.clock.elapsed - began <= 7
+
+
+def test_a_donor_is_promoted_and_says_so(new):
+    new.database("n2").transfer_takes = 20
+    found = []
+    new.when(lambda: new.database("n2").server and new.database("n2").server.stage == "receiving",
+             lambda: new.clock.at(12, lambda: found.extend([report(new, "n1").state, new.status("n1"), report(
+                 new, "n2").state, new.status("n2")])))
+    assert new.run(60, lambda: new.synced() == ALL)
+    assert [facts.DONOR, "synced, and donor of a state transfer or desynced", facts.RECEIVING] == found[:3]
+    assert [] == new.reasons()
+
+
+def test_an_order_that_was_not_needed_is_removed(cluster):
+    cluster.order("n2")
+    cluster.group.discards = False
+    cluster.act("n1", "monitor")
+    assert "db-override" not in cluster.pacemaker.properties
+    assert any("was not carried out, and is removed" in text for _, text in cluster["n1"].logged)
+
+
+def test_a_monitor_that_cannot_reach_the_cluster_fails_nothing(cluster):
+    cluster.cut_power("n3")  # something has to be published
+    cluster.pacemaker.members.discard("n1")
+    assert codes.RUNNING_PROMOTED == monitor(cluster, "n1").code
+    cluster.pacemaker.members.add("n1")
+    assert codes.RUNNING_PROMOTED == monitor(cluster, "n1").code
+    assert 2 == len(report(cluster, "n1").view.members)
+
+
+# The monitor of a server outside of a primary component
+
+def test_one_that_lost_the_others_waits_and_says_for_whom(cluster):
+    """n1 is cut off from two that Pacemaker has lost as well."""
+    cluster.database("n1").isolate()
+    for name in ("n2", "n3"):
+        cluster.pacemaker.leave(name, confirmed=False)
+        cluster.machines[name].on = False
+    cluster.run(60)
+    assert PROMOTED == cluster.role["n1"] and cluster.database("n1").server is not None
+    assert ["Waits for n2, n3, which may alone hold commits. Start it, or go on without it: quorate bootstrap n1"
+            ] == cluster.reasons("n1")
+    assert "runs, but is not in a primary component (missing: n2, n3)" == cluster.status("n1")
+    assert facts.NONPRIMARY == report(cluster, "n1").state
+
+
+def test_all_that_wait_in_vain_are_restarted_and_elected(cluster):
+    """The network between the servers was away too long for Galera, and every member is there."""
+    for name in ALL:
+        cluster.database(name).isolate()
+    cluster.group.view = None
+    for name in ALL:
+        cluster.database(name).server.lose_primary(cluster.database(name).server.last_view)
+    began = cluster.clock.elapsed
+    assert cluster.run(200, lambda: cluster.synced() == ALL), cluster.journal
+    assert any(text.startswith("No primary component formed within 3") for text in cluster.reasons())
+    assert 30 <= min(one.at for name in ALL for one in cluster.database(name).launches[1:]) - began <= 60
+    assert "2" == cluster.pacemaker.properties["db-generation"]
+
+
+def test_an_order_is_carried_out_by_one_that_waits_in_vain(cluster):
+    cluster.database("n1").isolate()
+    for name in ("n2", "n3"):
+        cluster.cut_power(name)
+    cluster.run(10)
+    cluster.order("n1", forced=True)
+    assert cluster.run(40, lambda: cluster.synced() == ["n1"]), cluster.journal
+    assert "Restarted to bootstrap, as ordered by op." in cluster.reasons("n1")
+
+
+def test_a_bootstrap_that_makes_no_progress(new):
+    for name in ALL:
+        new.database(name).start_takes = 10000
+    assert new.run(600, lambda: "n1" not in [
+        one.machine.name for one in new.group.servers] and new.database("n1").launches)
+    failed = [answer for name, action, answer in new.answers if answer.code == codes.FAILED_PROMOTED]
+    assert ["n1"] == [name for name, _, answer in new.answers if answer in failed]
+    assert "progress for 3" in failed[0].reason
+    assert 300 <= new.clock.elapsed <= 360
+
+
+def test_a_bootstrap_may_apply_its_log_for_any_time(new):
+    """InnoDB's recovery reads and writes."""
+    for name in ALL:
+        new.database(name).start_takes = 1000
+
+    def work():
+        for one in new.group.servers:
+            one._work()
+        new.clock.at(50, work)
+    work()
+    assert new.run(2500, lambda: new.synced() == ["n1"]), new.journal
+    assert 1 == len(new.database("n1").launches)
+
+
+def test_a_joiner_that_stays_outside_of_a_living_component_is_restarted(cluster):
+    """It runs, and its network to the others is cut."""
+    cluster.database("n3").kill()
+    cluster.when(lambda: len(cluster.database("n3").launches) == 2,
+                 lambda: setattr(cluster.database("n3").server, "connected", False))
+    began = cluster.clock.elapsed
+    assert cluster.run(500, lambda: len(cluster.database("n3").launches) == 3), cluster.journal
+    assert 300 <= cluster.clock.elapsed - began <= 360
+    assert any("Outside of the running primary component for 30" in text for text in cluster.reasons("n3"))
+
+
+# Two nodes
+
+@pytest.fixture
+def two(tmp_path, monkeypatch):
+    with Cluster.of(tmp_path, monkeypatch, ("n1", "n2"), two_node_mode="true") as cluster:
+        assert cluster.run(60, lambda: cluster.synced() == ["n1", "n2"]), cluster.journal
+        cluster.commit()
+        cluster.run(12)
+        yield cluster
+
+
+def test_of_two_nodes_the_one_that_is_left_goes_on_once_the_other_is_fenced(two):
+    two.cut_power("n2")
+    began = two.clock.elapsed
+    assert two.run(60, lambda: two.synced() == ["n1"]), two.journal
+    assert two.clock.elapsed - began >= 20
+    assert ["The other node is confirmed off; restarted to go on alone (two_node_mode)."] == two.reasons("n1")
+    two.commit("n1")
+    two.power_on("n2")
+    assert two.run(60, lambda: two.synced() == ["n1", "n2"]), two.journal
+
+
+@pytest.mark.parametrize("fencing, confirmed, mode", [
+    (False, True, "true"), (True, False, "true"), (True, True, "false")])
+def test_of_two_nodes_none_goes_on_without_that(tmp_path, monkeypatch, fencing, confirmed, mode):
+    with Cluster.of(tmp_path, monkeypatch, ("n1", "n2"), two_node_mode=mode) as two:
+        assert two.run(60, lambda: two.synced() == ["n1", "n2"])
+        two.run(12)
+        two.pacemaker.fencing = fencing
+        two.cut_power("n2")
+        if not confirmed:
+            two.pacemaker.unclean.add("n2")
+        two.run(90)
+        assert [] == two.synced() and 1 == len(two.database("n1").launches)
+
+
+# promote
+
+def promotion(cluster, name):
+    """(seconds, Answer) of the first promote of that node."""
+    began = next(when for when, machine, kind, text in cluster.journal.entries
+                 if (machine, kind, text) == (name, "action", "promote"))
+    ended = next(when for when, machine, kind, text in cluster.journal.entries
+                 if (machine, kind) == (name, "answer") and text.startswith("promote"))
+    return ended - began, next(answer for machine, action, answer in cluster.answers if (machine, action) == (
+        name, "promote"))
+
+
+def test_promote_waits_half_a_minute_for_a_bootstrap(new):
+    new.database("n1").start_takes = 100
+    assert new.run(120, lambda: new.synced() == ["n1"])
+    seconds, answer = promotion(new, "n1")
+    assert codes.SUCCESS == answer.code and 29.9 <= seconds <= 32
+
+
+def test_promote_waits_half_a_minute_for_a_state_transfer_once_it_has_begun(new):
+    new.database("n2").transfer_takes = 100
+    new.run(60)
+    seconds, answer = promotion(new, "n2")
+    assert codes.SUCCESS == answer.code and 29.9 <= seconds <= 33
+    assert "receives a state transfer; HAProxy does not use it until it is synced" == new.status("n2")
+
+
+def test_promote_does_not_wait_for_others_that_are_to_be_promoted(cluster):
+    """They re-form their view together: each has to be started."""
+    for name in ("n2", "n3"):
+        cluster.database(name).start_takes = 25
+    cluster.kill_all()
+    cluster.run(20)
+    seconds, answer = promotion(cluster, "n1")
+    assert codes.SUCCESS == answer.code and 1.9 <= seconds <= 3
+    assert cluster.status("n1").startswith("starts, and waits for a primary component")
+    assert cluster.run(60, lambda: cluster.synced() == ALL)
+
+
+def test_a_promote_that_is_not_allowed_any_more_launches_nothing(new):
+    for name in ALL:
+        new.act(name, "start")
+    assert 100 == new.pacemaker.score(RESOURCE, "n1")
+    answer = new.act("n2", "promote")  # n1 is the one that is named
+    assert (codes.SUCCESS, "") == answer and [] == new.database("n2").launches
+    assert any("Not promoted" in text for _, text in new["n2"].logged)
+    assert None is new.pacemaker.score(RESOURCE, "n2") and facts.DOWN == report(new, "n2").state
+
+
+def test_a_promote_finds_the_server_that_an_earlier_one_launched(new):
+    """Its agent was killed: no second server, and the first one is taken over."""
+    for name in ALL:
+        new.act(name, "start")
+    new.when(lambda: new.database("n1").launches, lambda: new["n1"].fail_at("killed", 0))
+    assert None is new.act("n1", "promote").code
+    assert codes.SUCCESS == new.act("n1", "promote").code
+    assert 1 == len(new.database("n1").launches) and ["n1"] == new.synced()
+
+
+# stop
+
+class Drain:
+    """Stands for the check of one node."""
+
+    def __init__(self, cluster, monkeypatch):
+        self.cluster, self.set_at, self.cleared = cluster, [], []
+        monkeypatch.setattr(drain, "served", lambda: True)
+        monkeypatch.setattr(drain, "set", lambda name, reason: self.set_at.append((name, cluster.clock.elapsed)))
+        monkeypatch.setattr(drain, "clear", lambda name: self.cleared.append((name, cluster.clock.elapsed)))
+
+    def until_sigterm(self, name):
+        at = next(when for when, machine, kind, text in self.cluster.journal.entries
+                  if (machine, kind, text) == (name, "signal", "15 to mariadbd"))
+        return at - self.set_at[0][1]
+
+
+@pytest.fixture
+def drained(cluster, monkeypatch):
+    for machine in cluster.machines.values():
+        machine.parameters["drain_timeout"] = "10"
+    return Drain(cluster, monkeypatch)
+
+
+def test_a_stop_drains_until_the_sessions_have_ended(cluster, drained):
+    cluster.database("n2").sessions = 3
+    cluster.clock.at(6, lambda: setattr(cluster.database("n2"), "sessions", 0))
+    assert codes.SUCCESS == cluster.act("n2", "stop").code
+    assert 5.8 <= drained.until_sigterm("n2") <= 6.5
+    assert [RESOURCE] == [name for name, _ in drained.set_at]
+    assert RESOURCE == drained.cleared[-1][0] and drained.cleared[-1][1] >= cluster.clock.elapsed - 1
+
+
+def test_a_check_has_seen_the_drain_before_the_server_stops(cluster, drained):
+    cluster.act("n2", "stop")
+    assert 1.75 <= drained.until_sigterm("n2") <= 2.2
+
+
+def test_sessions_that_do_not_end_are_cut_after_the_time_for_them(cluster, drained):
+    cluster.database("n2").sessions = 3
+    cluster.act("n2", "demote")
+    assert 11.7 <= drained.until_sigterm("n2") <= 12.2
+
+
+def test_a_short_stop_keeps_most_of_its_time_for_stopping(cluster, drained):
+    cluster.database("n2").sessions = 3
+    assert codes.SUCCESS == cluster.act("n2", "stop", timeout=20).code
+    assert 6 <= drained.until_sigterm("n2") <= 8.5
+
+
+@pytest.mark.parametrize("why", ["nobody asks", "no time for it", "it does not serve"])
+def test_nothing_is_drained_in_vain(cluster, drained, monkeypatch, why):
+    if why == "nobody asks":
+        monkeypatch.setattr(drain, "served", lambda: False)
+    elif why == "no time for it":
+        cluster["n2"].parameters["drain_timeout"] = "0"
+    else:
+        cluster.database("n2").isolate()
+    assert codes.SUCCESS == cluster.act("n2", "stop").code
+    assert [] == drained.set_at and [RESOURCE] == [name for name, _ in drained.cleared]
+
+
+def test_a_drain_that_fails_stops_no_stop(cluster, drained, monkeypatch):
+    def full(name, reason):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(drain, "set", full)
+    assert codes.SUCCESS == cluster.act("n2", "stop").code
+    assert any(text.startswith("Not drained: ") for _, text in cluster["n2"].logged)
+
+
+def test_a_server_that_waits_for_the_others_is_killed_soon_and_keeps_its_view(cluster):
+    """It does not react to SIGTERM; its gvwstate.dat is the last proof."""
+    cluster.kill_all()
+    for name in ("n2", "n3"):
+        cluster.standby.add(name)
+    cluster.role.update(n2=UNPROMOTED, n3=UNPROMOTED)
+    for name in ALL:
+        cluster.act(name, "demote")
+    assert codes.SUCCESS == cluster.act("n1", "promote").code
+    began = cluster.clock.elapsed
+    assert codes.SUCCESS == cluster.act("n1", "stop").code
+    assert 3 <= cluster.clock.elapsed - began <= 5
+    assert [15, 18, 9] == [number for _, number in cluster["n1"].processes.signals]
+    with open(cluster.database("n1").datadir + "/gvwstate.dat", encoding="ascii") as file:
+        assert "#vwend" in file.read()
+
+
+def test_nothing_is_signalled_and_nothing_changed_where_nothing_runs(new):
+    assert codes.SUCCESS == new.act("n1", "stop").code
+    assert [] == new["n1"].processes.signals
+    assert STOPPED == new.role["n1"]
+
+
+def test_validation(new):
+    assert codes.SUCCESS == new.act("n1", "validate-all").code
+    assert codes.SUCCESS == new.act("n1", "reload-agent").code
+    new["n1"].parameters["wsrep_cluster_address"] = "n1,n2"
+    assert codes.ERR_CONFIGURED == new.act("n1", "validate-all").code
