@@ -16,6 +16,7 @@ from quorate.ocf.codes import Failed
 
 SERVERS = ("/usr/sbin/mariadbd", "/usr/sbin/mysqld", "/usr/libexec/mariadbd", "/usr/libexec/mysqld",
            "/usr/bin/mariadbd", "/usr/bin/mysqld", "/usr/local/sbin/mariadbd", "/usr/local/bin/mariadbd")
+FREE_LEAST = 4 << 20  # bytes of free space in the data directory without which no server is started
 LOG_DIRECTORIES = ("/var/log/mysql", "/var/log/mariadb")
 LOOK_UP_MOST = 20  # seconds in which the server tells its settings; it takes 0.05 on a machine that is up
 # The state of a plugin: MariaDB 11.8 has one with the name wsrep-provider, beside the setting.
@@ -200,11 +201,18 @@ def layout_problems(layout):
         if owner != uid:
             found.append("The data directory %s belongs to uid %d and not to %s: chown -R %s:%s %s" % (
                 layout.datadir, owner, layout.user, layout.user, layout.group, layout.datadir))
-        free = os.statvfs(layout.datadir)
-        if free.f_bavail * free.f_frsize < 4 * 1024 * 1024:
-            found.append("The file system of %s is full (%d KiB free): free some space." % (
-                layout.datadir, free.f_bavail * free.f_frsize // 1024))
+        full = full_file_system(layout.datadir)
+        if full:
+            found.append(full)
     return found + galera_problems(layout)
+
+
+def full_file_system(path, least=FREE_LEAST):
+    """A sentence when fewer than `least` bytes are free there, else None."""
+    free = os.statvfs(path)
+    free = free.f_bavail * free.f_frsize
+    return None if free >= least else "The file system of %s is full (%d KiB free): free some space." % (
+        path, free // 1024)
 
 
 def listening_units(units, timeout):

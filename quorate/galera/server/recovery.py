@@ -14,6 +14,7 @@ from quorate.host.state_files import replace
 
 RECOVER_MOST = 600   # seconds that one action waits for it
 RECOVER_SHARE = 0.8  # of the time that is left, at most: the result has to be published as well
+SPACE_LEAST = 65536  # bytes: with less it would wait for free space, for which it looks once a minute (mysys/errors.c)
 RECOVER_LOG = "recover.log"
 RECOVER_LINES = 1000  # of its telling lines, the last ones
 
@@ -23,6 +24,10 @@ def recover(context, state_files, layout):
     found, problem = _of_an_earlier_run(context, state_files, layout)
     if found is not None or problem is not None:
         return found, problem
+    from quorate.galera.server.layout import full_file_system
+    full = full_file_system(layout.datadir, SPACE_LEAST)
+    if full:
+        return None, "The position cannot be recovered: %s" % full
     remove_closed_log(layout.datadir)
     log, result = _run(context, state_files, layout)
     found = parse.recovered_position(log)

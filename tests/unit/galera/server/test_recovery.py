@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A recovery of the position that takes longer than the action that began it."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from quorate.galera.declaration import PARAMETERS
@@ -65,6 +67,15 @@ def test_it_goes_on_and_the_next_monitor_takes_its_result(node):
     node.processes.remove(node.spawned.pid)
     assert ((UUID, 7), None) == node.recover()
     assert ((UUID, 8), None) == node.recover(err=POSITION.replace(":7", ":8"))  # taken once; then it is asked again
+
+
+def test_a_full_file_system_is_said_at_once(node, mocker):
+    """The server waits for free space, and looks for it once a minute: the demote of a killed server took 92 s, and its
+    report said all the time that it was synced."""
+    mocker.patch("os.statvfs", return_value=SimpleNamespace(f_bavail=2, f_frsize=4096))
+    found, problem = node.recover(takes=9999)
+    assert found is None and node.spawned is None
+    assert "The file system of %s is full (8 KiB free)" % node.datadir in problem
 
 
 def test_it_ends_before_the_next_monitor(node):
