@@ -84,7 +84,7 @@ def set_up(lab, configuration, say=quiet, timeout=WHOLE):
             galera.wait_synced(lab, hindered.serving, timeout)
         for node in lab.nodes:
             lab.check(node.name, hindered.remedy % names_for(lab.name, node))
-        lab.check(lab.node_names[0], ["pcs", "resource", "cleanup"])
+        lab.check(lab.node_names[0], ["pcs", "resource", "cleanup"], WHOLE)
     data = data_nodes(lab, configuration)
     took = galera.wait_synced(lab, data, timeout)
     galera.users(lab, data[0])

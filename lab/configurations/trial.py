@@ -21,6 +21,7 @@ from lab.faults.fault import wait_for
 from lab.faults.galera import World, kill, reasons, transferring
 from lab.services import galera
 
+CLEANUP_MOST = 180.0  # seconds; it waits until the cluster is idle
 HELD = """SET SESSION wsrep_sync_wait = 1;
 SELECT id FROM quorate_lab.ledger;
 SELECT CONCAT('uuid ', VARIABLE_VALUE) FROM information_schema.GLOBAL_STATUS
@@ -176,7 +177,7 @@ class Trial:
     def _stop(self, event):
         before = self._fencings()
         resource, first = galera.RESOURCE + "-clone", self.lab.node_names[0]
-        self.lab.check(first, ["pcs", "resource", "cleanup"])
+        self.lab.check(first, ["pcs", "resource", "cleanup"], CLEANUP_MOST)
         self.lab.check(first, ["pcs", "resource", "disable", resource, "--wait=120"], 130)
         self._gone(self.data)
         self.lab.check(first, ["pcs", "resource", "enable", resource])
@@ -204,7 +205,7 @@ class Trial:
         if trouble.mend:
             began = time.monotonic()
             lab.check(node, trouble.mend)
-            lab.check(first, ["pcs", "resource", "cleanup"])
+            lab.check(first, ["pcs", "resource", "cleanup"], CLEANUP_MOST)
         self._whole(trouble.what + ", mended")
         if trouble.mend or not trouble.serving:
             self.seconds[trouble.what + ", mended" * bool(trouble.mend)] = time.monotonic() - began
