@@ -5,6 +5,7 @@ from)."""
 import os
 import random
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -302,6 +303,16 @@ def test_the_port_of_group_communication_is_that_of_the_log():
 
     assert find(text).port == 5500 and "5500" in find(text).sentence
     assert find(log("mariadb10_port_taken")).port == 3306
+
+
+def test_the_remedy_is_for_this_data_directory_and_user():
+    text = log("mariadb10_ibdata1_root")
+
+    assert causes.find(text, "/srv/db", "mariadb").sentence == (
+        "mariadb cannot write /srv/db/ibdata1: chown -R mariadb: /srv/db")
+    assert causes.find(text).sentence == "mysql cannot write ./ibdata1: chown -R mysql: the data directory"
+    layout = SimpleNamespace(datadir="/srv/db", user="mariadb")
+    assert causes.sentence(text, layout).startswith("mariadb cannot write") and causes.sentence("", layout) is None
 
 
 def test_a_long_path_leaves_the_remedy_whole():

@@ -64,6 +64,13 @@ def test_the_cause_of_its_log(node):
     assert [sentence] * 3 == [node.died(), node.not_started(), node.stuck()]
 
 
+def test_the_remedy_names_the_user_of_the_resource(node):
+    node.logs(real_log("mariadb10_ibdata1_root"))
+    node.layout.user = "mariadb"
+
+    assert "chown -R mariadb:" in node.not_started() and "chown -R mysql:" in node.died()
+
+
 def test_what_it_printed_before_it_had_a_log(node):
     node.prints(real_log("mariadb10_datadir_missing"))
 
@@ -113,7 +120,12 @@ def test_what_a_security_module_forbids_is_not_put_right_by_chown(node):
     assert "chown" in node.died()
 
     node.kernel = [DENIED]
-    assert "AppArmor forbids the server /srv/db/grastate.dat: journalctl -k | grep -i denied" == node.died()
+    forbidden = "AppArmor forbids the server /srv/db/grastate.dat: journalctl -k | grep -i denied"
+    assert forbidden == node.died()
+    node.logs(real_log("mariadb10_ib_logfile_root"))
+    assert forbidden == node.died()
+    node.logs(real_log("mariadb10_page_size"))
+    assert "innodb_page_size" in node.died()
 
 
 def test_without_a_record_nothing_is_claimed(node):
