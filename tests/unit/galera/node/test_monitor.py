@@ -394,3 +394,73 @@ def test_validation(new):
     assert codes.SUCCESS == new.act("n1", "reload-agent").code
     new["n1"].parameters["wsrep_cluster_address"] = "n1,n2"
     assert codes.ERR_CONFIGURED == new.act("n1", "validate-all").code
+
+
+def test_one_that_died_after_promote_had_returned_counts_as_failed(cluster):
+    """All stopped cleanly at the same position: another one goes first then."""
+    cluster.stop("n2", "n3", "n1")
+    cluster.database("n1").start_takes = 60
+    cluster.database("n1").fails = "Nothing works since Tuesday"
+    cluster.start()
+    failed = []
+    cluster.when(lambda: "n1" in cluster.pacemaker.transient["db-report"] and report(cluster, "n1").failed,
+                 lambda: failed.append(report(cluster, "n1")))
+    assert cluster.run(150, lambda: cluster.synced() == ["n2", "n3"]), cluster.journal
+    assert facts.DOWN == failed[0].state
+    assert "The database server died: Nothing works since Tuesday" in cluster.reasons("n1")
+    assert not any("while it started" in text for text in cluster.reasons("n1")[:1])
+
+
+def test_a_parameter_that_is_not_understood_any_more_stops_no_server(cluster):
+    cluster["n1"].parameters["cluster_host_map"] = "n1"
+    cluster.cut_power("n3")
+    answer = monitor(cluster, "n1")
+    assert codes.DEGRADED_PROMOTED == answer.code and "cluster_host_map" in answer.reason
+
+
+def test_one_that_waits_and_cannot_reach_the_cluster_goes_on_waiting(new):
+    for name in ALL:
+        new.act(name, "start")
+    new.pacemaker.members.discard("n1")
+    assert codes.SUCCESS == monitor(new, "n1", 7).code
+    assert any(text.endswith("The next monitor tries again.") for _, text in new["n1"].logged)
+
+
+def test_a_stop_undoes_a_bootstrap_that_came_to_nothing(new):
+    for name in ALL:
+        new.act(name, "start")
+    new.database("n1").fails_late = "Nothing works since Tuesday"
+    assert codes.ERR_GENERIC == new.act("n1", "promote").code
+    assert ("1", "1") == (new.pacemaker.properties["db-generation"], new.pacemaker.permanent["n1", "db-generation"])
+    assert codes.SUCCESS == new.act("n1", "stop").code
+    assert "0" == new.pacemaker.permanent["n1", "db-generation"]
+    assert new.pacemaker.properties["db-generation"] == "0" and new.pacemaker.properties.get("db-openings") is None
+
+
+def test_a_stop_without_a_cluster_undoes_it_at_the_next_start(new):
+    for name in ALL:
+        new.act(name, "start")
+    new.database("n1").fails_late = "Nothing works since Tuesday"
+    assert codes.ERR_GENERIC == new.act("n1", "promote").code
+    new.pacemaker.members.discard("n1")
+    assert codes.SUCCESS == new.act("n1", "stop").code
+    new.pacemaker.members.add("n1")
+    assert "1" == new.pacemaker.permanent["n1", "db-generation"]
+    assert codes.SUCCESS == new.act("n1", "start").code
+    assert ("0", "0") == (new.pacemaker.permanent["n1", "db-generation"], new.pacemaker.properties["db-generation"])
+    assert facts.DOWN == report(new, "n1").state
+
+
+def test_what_was_ready_for_clients_is_not_undone(new):
+    """It may have committed something. It is killed before any monitor has seen it."""
+    for name in ALL:
+        new.act(name, "start")
+    new.when(lambda: new.database("n1").server and new.database("n1").server.ready, lambda: (
+        new.commit("n1"), new.database("n1").kill()))
+    assert codes.ERR_GENERIC == new.act("n1", "promote").code
+    assert 1 == len(new.group.acknowledged)
+    assert codes.SUCCESS == new.act("n1", "demote").code
+    assert ("1", "1") == (new.pacemaker.properties["db-generation"], new.pacemaker.permanent["n1", "db-generation"])
+    new.role = dict.fromkeys(ALL, UNPROMOTED)
+    assert new.run(60, lambda: new.synced() == ALL), new.journal
+    assert ["n1", "n1"] == [name for name in ALL for one in new.database(name).launches if one.bootstraps]
