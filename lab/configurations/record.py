@@ -59,6 +59,7 @@ class Configuration(NamedTuple):
     suite, count     of the lab; data: the nodes that hold data, all when empty
     hindrance        what keeps it from coming up first
     warnings         a part of each sentence that validate-all at level 10 says; nothing else may be said
+    failures         a part of each failed or degraded action that may be shown after the bootstrap
     writers          how many nodes answer /writer with 200
     fit              whether galera-check, by root, calls the nodes fit
     waits            what every node that is left says after a power cut of all, with the last one off
@@ -84,6 +85,7 @@ class Configuration(NamedTuple):
     data: Tuple[str, ...] = ()
     hindrance: Optional[Hindrance] = None
     warnings: Tuple[str, ...] = ()
+    failures: Tuple[str, ...] = ()
     writers: int = 1
     fit: bool = True
     waits: str = "%(off)s"
@@ -102,7 +104,7 @@ def merged(name, *parts):
             for key, value in getattr(part, field).items():
                 if fields[field].setdefault(key, value) != value:
                     raise LabError("%s: two values of %s" % (name, key))
-    for field in ("before", "warnings", "troubles"):
+    for field in ("before", "warnings", "failures", "troubles"):
         fields[field] = tuple(dict.fromkeys(one for part in parts for one in getattr(part, field)))
     fields["provider"] = ";".join(part.provider for part in parts if part.provider)
     fields["statements"] = "\n".join(part.statements for part in parts)

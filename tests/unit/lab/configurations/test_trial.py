@@ -109,6 +109,16 @@ def test_a_check_that_disagrees_and_a_failure_that_is_shown(found):
     assert any("db promote on n1" in text for text in tried.mistakes)
 
 
+def test_a_failure_that_may_be_shown(found):
+    one, tried = found(failures=("still applies its log",))
+    one.shown = "Failed Resource Actions:\n  * db monitor on n1 returned 'degraded' (InnoDB still applies its log)\n"
+    tried.ask()
+    assert tried.mistakes == []
+    one.shown += "  * db promote on n2\n"
+    tried.ask()
+    assert len(tried.mistakes) == 1 and tried.mistakes[0].endswith("* db promote on n2")
+
+
 def test_two_writers_for_a_moment_are_wrong(found, monkeypatch):
     one, tried = found()
     seen = iter([["n1", "n2"]] + [["n1"]] * 40)
