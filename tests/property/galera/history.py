@@ -68,6 +68,7 @@ class Node:
         self.saved = None           # the view and UUID it had before it was started without them
         self.name_on_disk = None    # of its data directory, and that of the one with which it last served
         self.name_known = None
+        self.var_full = False       # its agent can write down nothing in /var
         self.unmounted = None       # what is on the disk that is not mounted
         self.failed = False         # its last mysqld came to nothing
         self.says_failed = True     # False: its agent is of a version that does not know of that
@@ -232,9 +233,11 @@ class World:
         node.stale = False
         if node.state == SYNCED and node.on:
             node.generation, node.failed = self.generation, False
-            node.name_on_disk = node.name_known = node.name_on_disk or node.name_known
+            node.name_on_disk = node.name_on_disk or node.name_known or self._new("disk")
             self.known_arbitrator = True
-            node.remembered = node.view
+            if node.var_full:
+                return
+            node.name_known, node.remembered = node.name_on_disk, node.view
             if node.settled != node.view and waits % 4:
                 node.disk = list(node.received)
             applied = [view for before, view in node.delivered if before <= len(node.disk)]
@@ -394,11 +397,17 @@ class World:
         # Mostly everybody who is there has reported.
         self._carry_out(self.snapshot(silent if silent % 4 == 0 else 0, state_of_alive=how), how)
 
+    def full_var(self, number, full):
+        """What its agent remembers stays as it is. (Not together with a disk that returns: nothing could show that.)"""
+        node = self.nodes[number % len(self.nodes)]
+        node.var_full = full % 2 == 0 and node.unmounted is None
+
     def unmount(self, number, _):
         """The file system of a node's data directory is not mounted: there is an empty directory."""
         node = self.nodes[number % len(self.nodes)]
-        if node.state == DOWN and not node.opening and node.unmounted is None:
-            node.unmounted = (node.disk, node.data, node.history, node.clean, node.safe, node.view, node.name_on_disk)
+        if node.state == DOWN and not node.opening and not node.var_full and node.unmounted is None:
+            node.unmounted = (node.disk, node.data, node.history, node.clean, node.safe, node.view, node.name_on_disk,
+                              node.member)
             node.disk, node.data, node.history, node.clean, node.safe = [], False, False, False, None
             node.view = node.name_on_disk = None
             node.stale = False
@@ -407,8 +416,9 @@ class World:
         """It is mounted again, whatever the node has done without it."""
         node = self.nodes[number % len(self.nodes)]
         if node.state == DOWN and not node.opening and node.unmounted is not None:
-            (node.disk, node.data, node.history, node.clean, node.safe, node.view, node.name_on_disk) = node.unmounted
-            node.unmounted = None
+            (node.disk, node.data, node.history, node.clean, node.safe, node.view, node.name_on_disk,
+             member) = node.unmounted
+            node.member, node.unmounted = member if node.view is not None else node.member, None
             node.stale = False
 
     def act_and_fail(self, silent, how):
@@ -474,7 +484,10 @@ class World:
     def _bootstrap(self, node, snapshot, how, ordered, fails):
         if self._members():
             raise Split("%s bootstraps beside %s" % (node.name, [other.name for other in self._members()]))
-        if ordered and not fails or node.opening and node.opening["ordered"]:  # of the earlier one: it was not undone
+        for other in self.nodes:
+            if other.opening and other.opening["ordered"]:  # it was not undone, so what was ordered stands
+                self.acknowledged.intersection_update(other.disk)
+        if ordered and not fails:
             self.acknowledged.intersection_update(node.disk)
         elif not ordered and not self.acknowledged.issubset(node.disk):
             raise Lost("%s bootstraps without %s" % (node.name, sorted(self.acknowledged.difference(node.disk))))
@@ -489,12 +502,15 @@ class World:
         if how % 16 == 15:              # or here
             return
         node.generation, node.safe, node.undone = self.generation, True, None
-        node.name_on_disk = node.name_known = node.name_on_disk or self._new("disk")
+        if not node.var_full:
+            node.name_on_disk = node.name_known = node.name_on_disk or self._new("disk")
         if fails:
-            node.failed, node.opening, node.clean = True, before, False
+            node.failed, node.opening, node.clean = True, None if node.var_full else before, False
+            if node.var_full and ordered:  # it cannot be undone
+                self.acknowledged.intersection_update(node.disk)
             if how % 2:                 # its view took a seqno before the server ended, and gvwstate.dat is gone
-                node.data = node.history = True
-                node.disk = node.disk + [self._new("change")]
+                node.data = True        # one that had no history has begun another one, which nobody has
+                node.disk = node.disk + [self._new("change")] if node.history else []
                 node.view = node.member = None
             return
         if how % 16 == 14:              # mysqld does not start
@@ -519,7 +535,8 @@ class World:
         if not keeps_view:
             node.view = node.member = None
         self._start(node)
-        node.name_known = node.name_known if node.name_on_disk else self._new("disk")
+        if node.name_on_disk is None and not node.var_full:
+            node.name_known = self._new("disk")
         if not self._members():
             return                       # the report of the primary component was stale: it waits
         donors = [other for other in self._members() if other.state == SYNCED]
@@ -607,8 +624,8 @@ def random_history(seed, length=40):
             node.says_failed = chance.random() < 0.9
     chance = random.Random("disks of %d" % seed)
     if chance.random() < 0.3:
-        for name in chance.choices(("unmount", "remount"), k=8):
-            taken.insert(chance.randrange(len(taken)), (name, chance.randint(0, PARTS), 0))
+        for name in chance.choices(("unmount", "remount", "full_var"), k=10):
+            taken.insert(chance.randrange(len(taken)), (name, chance.randint(0, PARTS), chance.randint(0, PARTS)))
     return world, taken
 
 

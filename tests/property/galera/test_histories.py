@@ -19,7 +19,8 @@ quickly = settings(max_examples=500, deadline=None, print_blob=True,
                    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 _names = [name for name, weight in dict(
-    history.STEPS, act_apart=3, act_and_fail=3, order_and_fail=1, undo=4, unmount=1, remount=1).items() for _ in range(weight)]
+    history.STEPS, act_apart=3, act_and_fail=3, order_and_fail=1, undo=4, unmount=1, remount=1,
+    full_var=1).items() for _ in range(weight)]
 _number = st.integers(0, history.PARTS)
 steps = st.lists(st.tuples(st.sampled_from(_names), _number, _number), max_size=45)
 
