@@ -13,8 +13,9 @@ from collections import namedtuple
 
 class Rule(namedtuple("Rule", "code strength pattern what remedy explains following")):
     """strength: STRONG, WEAK or HINT. pattern: compiled; its named groups are put into `what` and `remedy`, as are
-    {datadir}, {user} and {gcomm_port}, {directory} and {file} of a {path}, and {bare}, a name as a pattern for grep. what: what is wrong. remedy: what to type, or where to look. explains: of a
-    HINT, the codes of the rules whose cause it is. following: whether the pattern reads the next lines as well."""
+    {datadir}, {user} and {gcomm_port}, {directory} and {file} of a {path}, and {bare}, a name as a pattern for
+    grep. what: what is wrong. remedy: what to type, or where to look. explains: of a HINT, the codes of the rules
+    whose cause it is. following: whether the pattern reads the next lines as well."""
 
     __slots__ = ()
 
