@@ -64,7 +64,8 @@ class Database(Service):
         self.recovery_fails = None      # error of --wsrep-recover
         self.recovery_takes = 0.5
         self.refuses = None             # (number, text) of the error with which it refuses every login
-        self.sessions = 0               # of clients
+        self.sessions = 0               # of clients; None: that question fails
+        self.stop_takes = 1.0           # seconds from SIGTERM to its end
         self.hangs = False              # it accepts connections and never answers
         self.survives = ()              # signals that it does not react to
         self._pid = 1000 + 1000 * len(group.servers)

@@ -6,6 +6,8 @@ It reads and writes grastate.dat and gvwstate.dat as galera 26.4 does (also gcom
 
 import os
 
+import pymysql
+
 from quorate.galera import facts
 from tests.nodes.files import (
     bumped, parse_view, read, read_database, read_grastate, write, write_database, write_grastate)
@@ -195,7 +197,7 @@ class DatabaseServer:
         if self.stage in ("waiting", "init"):
             self._later(TERM_WHILE_WAITING, lambda: self._stop(False))
         else:
-            self._later(1.0, lambda: self._stop(self.stage in ("synced", "non-primary")))
+            self._later(self.database.stop_takes, lambda: self._stop(self.stage in ("synced", "non-primary")))
 
     def _stop(self, clean):
         view = os.path.join(self.datadir, "gvwstate.dat")
@@ -240,5 +242,7 @@ class DatabaseServer:
         if "wsrep_cluster_members" in statement:
             return [(one.uuid, one.machine.name, one.machine.name + ":3306") for one in self.settled_members]
         if "PROCESSLIST" in statement:
+            if self.database.sessions is None:
+                raise pymysql.OperationalError(1317, "Query execution was interrupted")
             return [(self.database.sessions,)]
         raise AssertionError("an unknown statement: %s" % statement)

@@ -166,6 +166,43 @@ def test_an_order_is_carried_out_although_a_dead_node_still_says_that_it_serves(
     assert "Restarted to bootstrap, as ordered by op." in cluster.reasons("n1")
 
 
+def test_the_time_outside_begins_anew_with_every_loss(cluster):
+    cluster.database("n2").isolate()
+    cluster.run(12)
+    cluster.database("n2").reconnect()
+    cluster.run(60)
+    assert ALL == cluster.synced()
+    cluster.database("n2").isolate()
+    cluster.run(17)
+    assert PROMOTED == cluster.role["n2"] and [] == cluster.reasons("n2"), "it has 20 s to come back"
+
+
+def test_the_time_for_a_recovery_begins_anew_with_every_loss(cluster):
+    """All servers lose each other, and meet again by themselves."""
+    for seconds in (20, 25):
+        view = cluster.group.view
+        cluster.group.view = None
+        for name in ALL:
+            cluster.database(name).server.connected = False
+            cluster.database(name).server.lose_primary(view)
+        cluster.run(seconds)
+        assert [] == cluster.reasons()
+        for name in ALL:
+            cluster.database(name).reconnect()
+        cluster.run(30)
+        assert ALL == cluster.synced()
+
+
+def test_a_server_that_waits_keeps_its_promotion(cluster):
+    """The attribute daemon was started anew, and knows no score any more."""
+    cluster.database("n1").isolate()
+    for name in ("n2", "n3"):
+        cluster.pacemaker.leave(name, confirmed=False)
+    cluster.pacemaker.transient["master-db"] = {}
+    assert codes.RUNNING_PROMOTED == monitor(cluster, "n1").code
+    assert 100 == cluster.pacemaker.score(RESOURCE, "n1")
+
+
 def test_all_that_wait_in_vain_are_restarted_and_elected(cluster):
     """The network between the servers was away too long for Galera, and every member is there."""
     for name in ALL:
@@ -199,6 +236,8 @@ def test_a_bootstrap_that_makes_no_progress(new):
     assert ["n1"] == [name for name, _, answer in new.answers if answer in failed]
     assert "progress for 3" in failed[0].reason
     assert 300 <= new.clock.elapsed <= 360
+    new.run(5)
+    assert report(new, "n1").failed and not report(new, "n2").failed
 
 
 def test_a_bootstrap_may_apply_its_log_for_any_time(new):
@@ -329,8 +368,12 @@ class Drain:
     def __init__(self, cluster, monkeypatch):
         self.cluster, self.set_at, self.cleared = cluster, [], []
         monkeypatch.setattr(drain, "served", lambda: True)
-        monkeypatch.setattr(drain, "set", lambda name, reason: self.set_at.append((name, cluster.clock.elapsed)))
+        monkeypatch.setattr(drain, "set", self.set)
         monkeypatch.setattr(drain, "clear", lambda name: self.cleared.append((name, cluster.clock.elapsed)))
+
+    def set(self, name, reason):
+        self.reason = reason
+        self.set_at.append((name, self.cluster.clock.elapsed))
 
     def until_sigterm(self, name):
         at = next(when for when, machine, kind, text in self.cluster.journal.entries
@@ -350,7 +393,7 @@ def test_a_stop_drains_until_the_sessions_have_ended(cluster, drained):
     cluster.clock.at(6, lambda: setattr(cluster.database("n2"), "sessions", 0))
     assert codes.SUCCESS == cluster.act("n2", "stop").code
     assert 5.8 <= drained.until_sigterm("n2") <= 6.5
-    assert [RESOURCE] == [name for name, _ in drained.set_at]
+    assert [RESOURCE] == [name for name, _ in drained.set_at] and "planned stop of db" == drained.reason
     assert RESOURCE == drained.cleared[-1][0] and drained.cleared[-1][1] >= cluster.clock.elapsed - 1
 
 
@@ -381,6 +424,29 @@ def test_nothing_is_drained_in_vain(cluster, drained, monkeypatch, why):
         cluster.database("n2").isolate()
     assert codes.SUCCESS == cluster.act("n2", "stop").code
     assert [] == drained.set_at and [RESOURCE] == [name for name, _ in drained.cleared]
+
+
+def test_sessions_that_cannot_be_counted_are_not_waited_for(cluster, drained):
+    cluster.database("n2").sessions = None
+    assert codes.SUCCESS == cluster.act("n2", "stop").code
+    assert 1.75 <= drained.until_sigterm("n2") <= 2.2
+
+
+@pytest.mark.parametrize("action, seconds", [("stop", 75), ("demote", 57)])
+def test_a_server_has_two_thirds_of_the_time_to_stop(cluster, action, seconds):
+    """The rest is for SIGKILL, its proof and the report."""
+    cluster.database("n2").survives = (15,)
+    assert codes.SUCCESS == cluster.act("n2", action).code
+    at = {text: when for when, machine, kind, text in cluster.journal.entries if kind == "signal"}
+    assert seconds - 1 <= at["9 to mariadbd"] - at["15 to mariadbd"] <= seconds + 1
+
+
+def test_a_server_that_is_not_on_record_is_stopped_as_gently(cluster):
+    """The agent that launched it was killed before it wrote that down."""
+    cluster.database("n2").stop_takes = 20
+    cluster["n2"].state_files("galera").forget("server")
+    assert codes.SUCCESS == cluster.act("n2", "stop").code
+    assert [15, 18] == [number for _, number in cluster["n2"].processes.signals]
 
 
 def test_a_drain_that_fails_stops_no_stop(cluster, drained, monkeypatch):
@@ -414,78 +480,14 @@ def test_nothing_is_signalled_and_nothing_changed_where_nothing_runs(new):
     assert STOPPED == new.role["n1"]
 
 
-def test_validation(new):
-    assert codes.SUCCESS == new.act("n1", "validate-all").code
+def test_validation(new, monkeypatch):
+    warned = []
+    monkeypatch.setattr("quorate.galera.validation.warnings", lambda context: [context.instance + " is not safe."])
+    monkeypatch.setattr("quorate.ocf.advice.warn", lambda context, found: warned.append((context.action, found)))
+    assert (codes.SUCCESS, "") == new.act("n1", "validate-all") and [] == warned
+    assert codes.SUCCESS == new.act("n1", "validate-all", level=10).code
+    assert [("validate-all", ["db is not safe."])] == warned
     assert codes.SUCCESS == new.act("n1", "reload-agent").code
     new["n1"].parameters["wsrep_cluster_address"] = "n1,n2"
-    assert codes.ERR_CONFIGURED == new.act("n1", "validate-all").code
-
-
-def test_one_that_died_after_promote_had_returned_counts_as_failed(cluster):
-    """All stopped cleanly at the same position: another one goes first then."""
-    cluster.stop("n2", "n3", "n1")
-    cluster.database("n1").start_takes = 60
-    cluster.database("n1").fails = "Nothing works since Tuesday"
-    cluster.start()
-    failed = []
-    cluster.when(lambda: "n1" in cluster.pacemaker.transient["db-report"] and report(cluster, "n1").failed,
-                 lambda: failed.append(report(cluster, "n1")))
-    assert cluster.run(150, lambda: cluster.synced() == ["n2", "n3"]), cluster.journal
-    assert facts.DOWN == failed[0].state
-    assert "The database server died: Nothing works since Tuesday" in cluster.reasons("n1")
-    assert not any("while it started" in text for text in cluster.reasons("n1")[:1])
-
-
-def test_a_parameter_that_is_not_understood_any_more_stops_no_server(cluster):
-    cluster["n1"].parameters["cluster_host_map"] = "n1"
-    cluster.cut_power("n3")
-    answer = monitor(cluster, "n1")
-    assert codes.DEGRADED_PROMOTED == answer.code and "cluster_host_map" in answer.reason
-
-
-def test_one_that_waits_and_cannot_reach_the_cluster_goes_on_waiting(new):
-    for name in ALL:
-        new.act(name, "start")
-    new.pacemaker.members.discard("n1")
-    assert codes.SUCCESS == monitor(new, "n1", 7).code
-    assert any(text.endswith("The next monitor tries again.") for _, text in new["n1"].logged)
-
-
-def test_a_stop_undoes_a_bootstrap_that_came_to_nothing(new):
-    for name in ALL:
-        new.act(name, "start")
-    new.database("n1").fails_late = "Nothing works since Tuesday"
-    assert codes.ERR_GENERIC == new.act("n1", "promote").code
-    assert ("1", "1") == (new.pacemaker.properties["db-generation"], new.pacemaker.permanent["n1", "db-generation"])
-    assert codes.SUCCESS == new.act("n1", "stop").code
-    assert "0" == new.pacemaker.permanent["n1", "db-generation"]
-    assert new.pacemaker.properties["db-generation"] == "0" and new.pacemaker.properties.get("db-openings") is None
-
-
-def test_a_stop_without_a_cluster_undoes_it_at_the_next_start(new):
-    for name in ALL:
-        new.act(name, "start")
-    new.database("n1").fails_late = "Nothing works since Tuesday"
-    assert codes.ERR_GENERIC == new.act("n1", "promote").code
-    new.pacemaker.leave("n1")
-    assert codes.SUCCESS == new.act("n1", "stop").code
-    new.pacemaker.join("n1")
-    assert "1" == new.pacemaker.permanent["n1", "db-generation"]
-    assert codes.SUCCESS == new.act("n1", "start").code
-    assert ("0", "0") == (new.pacemaker.permanent["n1", "db-generation"], new.pacemaker.properties["db-generation"])
-    assert facts.DOWN == report(new, "n1").state and new.status("n1"), "all is published anew"
-
-
-def test_what_was_ready_for_clients_is_not_undone(new):
-    """It may have committed something. It is killed before any monitor has seen it."""
-    for name in ALL:
-        new.act(name, "start")
-    new.when(lambda: new.database("n1").server and new.database("n1").server.ready, lambda: (
-        new.commit("n1"), new.database("n1").kill()))
-    assert codes.ERR_GENERIC == new.act("n1", "promote").code
-    assert 1 == len(new.group.acknowledged)
-    assert codes.SUCCESS == new.act("n1", "demote").code
-    assert ("1", "1") == (new.pacemaker.properties["db-generation"], new.pacemaker.permanent["n1", "db-generation"])
-    new.role = dict.fromkeys(ALL, UNPROMOTED)
-    assert new.run(60, lambda: new.synced() == ALL), new.journal
-    assert ["n1", "n1"] == [name for name in ALL for one in new.database(name).launches if one.bootstraps]
+    answer = new.act("n1", "validate-all")
+    assert codes.ERR_CONFIGURED == answer.code and "must begin with gcomm://" in answer.reason
