@@ -51,8 +51,8 @@ def problem(state_files, datadir):
     known, remembered = _name(datadir), _remembered(state_files)
     if None in (known, remembered) or known == remembered:
         return None
-    return ("%s is not the data directory with which this node last served: is another file system mounted? If it is to "
-            "be used: rm %s" % (datadir, os.path.join(datadir, FILE)))
+    return "%s is not the data directory that last served here: a wrong mount? To use it all the same: rm %s" % (
+        datadir, os.path.join(datadir, FILE))
 
 
 def _remembered(state_files):

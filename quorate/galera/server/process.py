@@ -159,9 +159,11 @@ def never_ready(state_files, log, socket):
         return False
     sign, kept, found = ("'%s'" % socket).encode(), b"", False
     try:
-        offset = int(state_files.read("log-offset").get("bytes", 0))
+        known = state_files.read("log-offset")
+        offset = int(known.get("bytes", 0))
         with open(log, "rb") as file:
-            if file.seek(0, 2) < offset:
+            # "0": there was no log yet
+            if file.seek(0, 2) < offset or known.get("inode", "0") not in ("0", str(os.fstat(file.fileno()).st_ino)):
                 return False  # rotated meanwhile
             file.seek(offset)
             while True:

@@ -68,7 +68,7 @@ class Node:
         self.write("grastate.dat", GRASTATE % (U, 1))
         self.log = tmp_path / "error.log"
         self.log.write_text("of an earlier start: '%s'\n" % SOCKET)
-        self.state_files.write("log-offset", {"bytes": self.log.stat().st_size})
+        self.state_files.write("log-offset", {"bytes": self.log.stat().st_size, "inode": self.log.stat().st_ino})
         self.state_files.write("launched-from", {
             "action": facts.BOOTSTRAP, "log": self.log, "socket": SOCKET, "report": ""})
         with open(self.log, "a", encoding="utf-8") as file:
@@ -130,9 +130,12 @@ def test_what_may_have_been_ready_is_not_undone(tmp_path, log):
     assert SINCE == (node.datadir / "gvwstate.dat").read_text()
 
 
-def test_nor_where_the_log_was_rotated(tmp_path):
+@pytest.mark.parametrize("moved", [False, True])
+def test_nor_where_the_log_was_rotated(tmp_path, moved):
     node = Node(tmp_path)
-    node.log.write_text("new\n")
+    if moved:
+        node.log.rename(tmp_path / "error.log.1")
+    node.log.write_text("new\n" * moved * 99)
 
     assert [] == node.judge_and_undo()
 

@@ -38,7 +38,7 @@ def test_it_is_noticed_when_the_old_disk_is_mounted_again(node):
     identity.record(context, files, other)
 
     assert identity.problem(files, other) is None
-    assert identity.problem(files, data).endswith("If it is to be used: rm " + os.path.join(data, identity.FILE))
+    assert identity.problem(files, data).endswith(": rm " + os.path.join(data, identity.FILE))
     os.unlink(os.path.join(data, identity.FILE))
     assert identity.problem(files, data) is None
 
@@ -75,7 +75,7 @@ def test_its_position_is_unknown(node, mocker):
     report, problem = disk.read_report(context, files, layout)
 
     assert (None, None, None, None, None) == (report.uuid, report.seqno, report.data, report.safe, report.clean)
-    assert "another file system" in problem
+    assert "a wrong mount?" in problem
 
 
 def test_a_full_disk_is_a_warning(node, mocker):
