@@ -179,10 +179,14 @@ class Participant:
 
     def _read_again(self):
         """Read the disk again where the position on it could not be found out: the cause may be gone (the owner of a file,
-        a full disk, a damaged gvwstate.dat), and the others wait for this node until its report says so."""
+        a full disk, a damaged gvwstate.dat), and the others wait for this node until its report says so. And where the
+        last report is that of a server, which ended in a promote that no demote followed (a cleanup of the failure came
+        first): that it receives data, say, would be believed for ever."""
         own = self.own_report()
+        last = decode_report(this_node(self.context), self.state_files.read("published").get("report", ""))
         unknown = own is not None and (own.data is None or own.state == facts.UNKNOWN)
-        if unknown and self.context.clock.now() - (own.since or 0) >= READ_AGAIN:
+        if (own is None and last is not None and last.state in facts.ALIVE) or (
+                unknown and self.context.clock.now() - (own.since or 0) >= READ_AGAIN):
             from quorate.galera.server.layout import find_layout
             self.report_position(find_layout(self.context))
 

@@ -120,6 +120,22 @@ def test_a_position_that_was_unknown_is_read_again_once_its_cause_is_gone(node, 
     assert [False, False, True] == found
 
 
+def test_a_server_that_ended_in_promote_receives_no_longer(node):
+    """Its promote failed, and `pcs resource cleanup` came before the demote: "the others join after the state transfer to
+    n1" was believed for ever, by n1 as well."""
+    node.write_grastate(42)
+    one = node.participant("start")
+    one.report_and_decide(layout(node.datadir))
+    one.state_files.forget("position")  # as a launch does
+    one.publish_state(facts.RECEIVING)
+    assert facts.RECEIVING == node.published().state
+
+    one.context.deadline = Deadline(one.context.clock, 20)
+    one.wait()
+
+    assert (facts.DOWN, 42) == (node.published().state, node.published().seqno)
+
+
 def test_a_wait_that_lasts_is_shown_whatever_it_is_for(node):
     """A member in standby, or one whose start failed, never reports; nothing in `pcs status` said that it was awaited."""
     node.participant("start").report_and_decide(layout(node.datadir))
