@@ -220,7 +220,8 @@ RULES = (
          "No donor that wsrep_sst_donor names", "correct it (names, and a comma at its end)"),
     Rule("sst-method", STRONG, r"sh: (?:\d+: |line \d+: )?wsrep_sst_(?P<name>[\w-]+): (?:command )?not found",
          "There is no wsrep_sst_method {name}", "ls /usr/bin/wsrep_sst_*"),
-    Rule("sst-program", STRONG, r"WSREP_SST: \[ERROR\] '?(?P<name>[\w.-]+)'?(?: binary)? not (?:found )?in path",
+    Rule("sst-program", STRONG, r"WSREP_SST: \[ERROR\] (?:.* the )?'?(?P<name>[\w.-]+)'?(?: binary)? "
+         r"(?:was )?not (?:found )?in (?:the )?path",
          "{name} for state transfers is missing", "install it on this node"),
     Rule("sst-rsync", STRONG, r"WSREP_SST: \[ERROR\] the rsync or stunnel daemon .* terminated unexpectedly",
          "The state transfer's rsync ended at once", "is its port taken? ss -ltnp sport = :4444"),

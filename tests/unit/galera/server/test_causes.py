@@ -130,6 +130,7 @@ TABLE = [
     ("mariadb10_sst_no_mariabackup", "sst-program",
      "mariadb-backup for state transfers is missing: install it on this node"),
     ("mariadb10_sst_no_rsync", "sst-program", "rsync for state transfers is missing: install it on this node"),
+    ("mariadb10_sst_no_stunnel", "sst-program", "stunnel for state transfers is missing: install it on this node"),
     ("mariadb10_sst_no_socat", "sst-program", "socat for state transfers is missing: install it on this node"),
     ("mariadb10_sst_port_taken", "sst-rsync",
      "The state transfer's rsync ended at once: is its port taken? ss -ltnp sport = :4444"),
