@@ -12,7 +12,7 @@ import shutil
 import threading
 from collections import namedtuple
 
-from quorate.host import daemon
+from quorate.host import daemon, state_files as state_files_of_host
 from quorate.host.command import Result
 from quorate.host.state_files import StateFiles
 from quorate.ocf import agent as ocf_agent
@@ -65,6 +65,7 @@ class Machine:
         self.agent = agent
         self.instance = instance
         self.on = True
+        self.full = False              # whether nothing can be written to /var/lib/quorate
         self.service = None
         self.parameters = {}
         self.processes = MachineProcesses(self)
@@ -149,13 +150,9 @@ class Machine:
         """What the agent wrote down here."""
         return StateFiles(kind, self.instance, self.run, self.persistent)
 
-    def fill_disk(self):
-        """From now on nothing can be written to /var/lib/quorate: no directory can be made below a file."""
-        shutil.rmtree(self.persistent, ignore_errors=True)
-        path = os.path.join(self.root, "full")
-        with open(path, "w", encoding="ascii"):
-            pass
-        self.persistent = os.path.join(path, "x")
+    def fill_disk(self, full=True):
+        """From now on nothing can be written to /var/lib/quorate; what is there stays."""
+        self.full = full
 
 
 class Journal:
@@ -286,7 +283,13 @@ def installed(monkeypatch):
     def state_files(self, kind, instance, run=None, persistent=None, log=None):
         real(self, kind, instance, run or here().run, persistent or here().persistent, log)
 
-    real = StateFiles.__init__
+    def replace(path, text, owner=None):
+        if here().full and path.startswith(here().persistent):
+            raise OSError(28, "No space left on device")
+        write(path, text, owner)
+
+    real, write = StateFiles.__init__, state_files_of_host.replace
+    monkeypatch.setattr(state_files_of_host, "replace", replace)
     monkeypatch.setattr(StateFiles, "__init__", state_files)
     monkeypatch.setattr("quorate.host.command.Commands", lambda *_: here().commands)
     monkeypatch.setattr("quorate.host.process.Processes", lambda *_: here().processes)

@@ -65,6 +65,7 @@ def promote(context):
                     participant.record_failure()
                 participant.report_position(layout)
             raise
+    state_files.log = context.log  # it runs: a note that cannot be kept any more is no reason to stop it
     try:
         return wait_until_serving(participant, process, layout)
     except Exception as error:

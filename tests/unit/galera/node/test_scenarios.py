@@ -412,6 +412,15 @@ def test_a_full_var_stops_no_stop_and_fails_no_monitor(cluster):
     assert [] == cluster.fenced
 
 
+def test_a_full_var_fails_no_promote_of_a_server_that_serves(cluster):
+    """promote failed although the server was synced, and a healthy database was restarted again and again."""
+    cluster.when(lambda: len(cluster.database("n3").launches) == 2, cluster["n3"].fill_disk)
+    cluster.database("n3").kill()
+    assert comes_back(cluster, 60)
+    assert 1 == len(cluster.reasons("n3")) and 2 == len(cluster.database("n3").launches)
+    assert any("cannot be written" in text for _, text in cluster["n3"].logged)
+
+
 def test_what_must_be_kept_and_cannot_be_launches_nothing(cluster):
     """A position that goes aside for a full transfer is the last proof until the transfer has begun."""
     cluster.cut_power("n3")
