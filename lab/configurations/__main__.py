@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from lab import ROOT
+from lab import ROOT, LabError
 from lab.configurations.known import ALL
 from lab.configurations.record import EVENTS
 from lab.configurations.trial import Trial
@@ -30,12 +30,17 @@ def main():
         parser.error("no configuration is called %s; there are: %s" % (", ".join(unknown), ", ".join(ALL)))
     say = lambda text: print("%s %s" % (time.strftime("%H:%M:%S"), text), flush=True)
     trials = []
-    for name in options.configuration or ALL:
-        say(name)
-        with Lab(options.name) as lab:
-            lab.up(ALL[name].suite, ALL[name].count, deb=options.deb, disk=True)
-            trials.append(Trial(lab, ALL[name], say).run())
-    print("\n".join(table(trials)), flush=True)
+    try:
+        for name in options.configuration or ALL:
+            say(name)
+            with Lab(options.name) as lab:
+                lab.up(ALL[name].suite, ALL[name].count, deb=options.deb, disk=True)
+                trials.append(Trial(lab, ALL[name], say).run())
+    except LabError as error:
+        sys.stderr.write("configurations: %s\n" % error)
+        return 2
+    finally:
+        print("\n".join(table(trials)), flush=True)
     return 1 if any(one.mistakes for one in trials) else 0
 
 

@@ -180,9 +180,9 @@ TRANSFERS = (
                   hindrance=Hindrance(("stunnel",), "printf '[sst]\\nssl-mode = DISABLED\\n' >%s98-sst.cnf" % CONF_D)),
     Configuration("wrong-transfer-account", "SST by mariabackup with an account that the donor refuses",
                   sst="mariabackup", settings={"wsrep_sst_auth": "nobody:wrong"}, events=(),
-                  hindrance=Hindrance(("state transfer",), "sed -i 's/^wsrep_sst_auth.*/wsrep_sst_auth = mysql:/' "
-                                      "/etc/mysql/mariadb.conf.d/60-galera.cnf; "
-                                      "mariadb -e \"SET GLOBAL wsrep_sst_auth = 'mysql:'\" || true")),
+                  hindrance=Hindrance(("The donor could not send its data",),
+                                      "sed -i 's/^wsrep_sst_auth.*/wsrep_sst_auth = mysql:/' %s60-galera.cnf; " % CONF_D
+                                      + "mariadb -e \"SET GLOBAL wsrep_sst_auth = 'mysql:'\" || true")),
 )
 
 # What else starts the server, or asks for it
