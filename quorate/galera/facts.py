@@ -146,7 +146,7 @@ class Decision(namedtuple("Decision", "action nodes reason missing urgent comman
 class ServerStatus(namedtuple("ServerStatus", (
         "answered error errno ready cluster_status local_state local_state_comment local_index cluster_size "
         "desync reject_queries sst_donor_rejects_queries sst_method read_only maint_mode cluster_uuid "
-        "last_committed conf_id connected threads_connected addresses at"), defaults=(None,) * 21)):
+        "last_committed conf_id connected threads_connected addresses at uuid cluster_address"), defaults=(None,) * 23)):
     """One server's answer about itself; None: it did not say.
 
     answered: False: no answer in time, or an error (error: text without secrets, errno: int or None)
@@ -156,7 +156,8 @@ class ServerStatus(namedtuple("ServerStatus", (
     read_only: bool; maint_mode: pxc_maint_mode, None on MariaDB; last_committed: wsrep_last_committed int
     conf_id: wsrep_cluster_conf_id; connected: wsrep_connected; addresses: wsrep_incoming_addresses, a tuple in
     the order of the view: '' is an arbitrator, 'AUTO' a server that does not know its address
-    at: monotonic seconds when it was asked
+    at: monotonic seconds when it was asked; uuid: of the member (wsrep_gcomm_uuid); cluster_address:
+    wsrep_cluster_address, as text
     """
     __slots__ = ()
 

@@ -154,7 +154,7 @@ def wsrep_state(rows, at=None):
         conf_id=number("wsrep_cluster_conf_id"), connected=flag("wsrep_connected"),
         threads_connected=number("threads_connected"),
         addresses=tuple(part.strip() for part in addresses.split(",")) if addresses else None,
-        at=at)
+        at=at, uuid=facts.uuid(text("wsrep_gcomm_uuid") or ""), cluster_address=text("wsrep_cluster_address"))
 
 
 def _read_only(value):

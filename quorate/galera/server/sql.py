@@ -12,7 +12,8 @@ BROKEN = (2006, 2013, 1927, 4031)  # CR_SERVER_GONE_ERROR, CR_SERVER_LOST, ER_CO
 QUESTION = ("SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME LIKE "
             "'wsrep%' OR VARIABLE_NAME = 'Threads_connected' UNION ALL SELECT VARIABLE_NAME, VARIABLE_VALUE FROM "
             "information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME IN ('wsrep_desync','wsrep_reject_queries',"
-            "'wsrep_sst_donor_rejects_queries','wsrep_sst_method','read_only','pxc_maint_mode')")
+            "'wsrep_sst_donor_rejects_queries','wsrep_sst_method','read_only','pxc_maint_mode',"
+            "'wsrep_cluster_address')")
 # What the questions depend on, set in their session, because init_connect and the server's globals may say otherwise:
 # no transaction stays open and SERIALIZABLE locks nothing (autocommit); names are UTF-8 whatever
 # character-set-client-handshake says; no row is cut off (sql_select_limit); a statement that waits for a lock ends in
@@ -93,7 +94,8 @@ class Session:
                     raise
                 rows = self.query("SHOW GLOBAL STATUS LIKE 'wsrep%'", timeout) + self.query(
                     "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_desync','wsrep_reject_queries',"
-                    "'wsrep_sst_donor_rejects_queries','wsrep_sst_method','read_only','pxc_maint_mode')", timeout)
+                    "'wsrep_sst_donor_rejects_queries','wsrep_sst_method','read_only','pxc_maint_mode',"
+                    "'wsrep_cluster_address')", timeout)
             return health.wsrep_state(dict(rows), monotonic())
         except Unreadable:
             raise

@@ -162,7 +162,7 @@ def test_the_first_claims_before_it_holds():
     (("AUTO", "10.0.0.2:3306", "10.0.0.3:3306"), 0, [(("10.0.0.2", 9200), False), (("10.0.0.3", 9200), False)]),
     (("127.0.0.1:3306", "127.0.0.1:3306", "10.0.0.3:3306"), 0, None),
     (("10.0.0.1:3306", "10.0.0.2:3306", "10.0.0.2:3307"), 0, None),              # two servers, one check
-    (("10.0.0.2:3306", "10.0.0.1:3306", "10.0.0.3:3306"), 3, None),
+    (("10.0.0.1:3306", "10.0.0.2:3306"), 1, None),                               # Percona leaves out garbd's entry
     (None, 0, None),
 ])
 def test_who_cannot_ask_each_of_the_others_is_not_the_writer(addresses, index, expected):
@@ -170,3 +170,69 @@ def test_who_cannot_ask_each_of_the_others_is_not_the_writer(addresses, index, e
     status = WELL._replace(addresses=addresses, local_index=index, cluster_size=3)
 
     assert expected == others(status, 9200)
+
+
+class Auto(Node):
+    """The same check where the addresses do not tell the members apart; what the others answer is said by n1 and n3."""
+
+    def __init__(self, **said):
+        Node.__init__(self, WELL._replace(addresses=("AUTO",) * 3, uuid=UUIDS[2], cluster_uuid="s", conf_id=7,
+                                          cluster_address="gcomm://10.0.0.1,10.0.0.2,10.0.0.3"), **said)
+        self.answers["10.0.0.2"] = (True, NONE)
+        self.servers = {"10.0.0.%d" % number: {"uuid": UUIDS[number], "index": number - 1, "view": ["s", 7]}
+                        for number in (1, 2, 3)}
+
+    def _ask(self, addresses, path, limit):
+        self.asked = addresses
+        return {(host, port): self._answer_of(host) for host, port in addresses}
+
+    def _answer_of(self, host):
+        answer = self._answer(self.answers[host])
+        if answer.body is None:
+            return answer
+        said = json.loads(answer.body.decode())
+        said["writer"].update(self.servers[host])
+        return answer._replace(body=json.dumps(said).encode())
+
+
+UUIDS = {number: "%08d-1111-11ee-8000-0242ac120002" % number for number in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("first, holds", [
+    ((False, NONE), True), ((True, NONE), False), ((False, HOLDS), False), (None, False),
+    ("refused", False)])  # whose check that is nobody says
+def test_members_without_addresses_of_their_own_are_told_apart_by_what_their_checks_say(first, holds):
+    """bind-address=127.0.0.1 on all nodes: /writer was 503 everywhere."""
+    node = Auto(n1=first)
+
+    assert holds == node.rounds(40)
+    assert [("10.0.0.1", 9200), ("10.0.0.2", 9200), ("10.0.0.3", 9200)] == node.asked
+
+
+@pytest.mark.parametrize("change", [{"uuid": None}, {"view": ["s", 6]}, {"view": ["other", 7]}, {"index": None},
+                                    {"view": None}, {"uuid": UUIDS[3]}])
+def test_one_that_does_not_say_who_it_is_now_may_be_the_writer(change):
+    """A check of an older version, one that sees another view, one of another cluster."""
+    node = Auto(n1=(False, NONE))
+    node.servers["10.0.0.1"].update(change)
+
+    assert not node.rounds(60)
+    assert "does not answer" in node.election.reason()
+
+
+def test_the_writer_among_them_is_named_and_one_that_falls_silent_ends_the_role():
+    node = Auto(n3=(True, HOLDS))
+    node.rounds()
+    assert "Another node is the writer (member 00000003)." == node.election.reason()
+    node = Auto(n1=(False, NONE))
+    assert node.rounds()
+    node.answers["10.0.0.1"] = None
+    assert node.rounds(19) and not node.rounds(10)
+
+
+@pytest.mark.parametrize("address", ["gcomm://", None, "gcomm://n1, n1"])
+def test_without_hosts_to_ask_the_operator_is_told_what_to_set(address):
+    node = Auto(n1=(False, NONE))
+    node.status = node.status._replace(cluster_address=address)
+
+    assert not node.rounds(40) and "wsrep_node_incoming_address" in node.election.reason()
