@@ -4,7 +4,7 @@
 The checks of the members ask each other, at the addresses of wsrep_incoming_addresses. Where these do not tell the
 members apart (AUTO), they ask the hosts of wsrep_cluster_address, and the member's UUID in an answer says whose it is.
 
-A check that is fit and sees no writer claims the role, the first one in the order of the view before the others. It holds
+A check that is fit and sees no writer claims the role, the first one in the order of the view before the others. It
 the role once it has asked all others *since it claimed* and none of them claims or holds it. A check keeps the role until its node is not fit any more, so a node that joins, whatever its index,
 changes nothing.
 
