@@ -84,9 +84,9 @@ NETWORK = (
     Configuration("two-node-mode", "two nodes and two_node_mode", campaign=False, count=2, waits="",
                   warnings=("pcmk_delay_base",),
                   parameters={"two_node_mode": "true"}),
-    Configuration("bind-loopback", "bind-address=127.0.0.1, so that no member has an address of its own", writers=0,
+    Configuration("bind-loopback", "bind-address=127.0.0.1, so that no member has an address of its own",
                   campaign=False, settings={"bind-address": "127.0.0.1"}),
-    Configuration("skip-networking", "skip-networking: clients by the socket only", writers=0, campaign=False,
+    Configuration("skip-networking", "skip-networking: clients by the socket only", campaign=False,
                   settings={"skip-networking": ""}),
 )
 

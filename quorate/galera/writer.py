@@ -5,8 +5,8 @@ The checks of the members ask each other, at the addresses of wsrep_incoming_add
 members apart (AUTO), they ask the hosts of wsrep_cluster_address, and the member's UUID in an answer says whose it is.
 
 A check that is fit and sees no writer claims the role, the first one in the order of the view before the others. It
-the role once it has asked all others *since it claimed* and none of them claims or holds it. A check keeps the role until its node is not fit any more, so a node that joins, whatever its index,
-changes nothing.
+holds the role once it has asked all others *since it claimed* and none of them claims or holds it. A check keeps the role
+until its node is not fit any more, so a node that joins, whatever its index, changes nothing.
 
 Silence proves nothing, so order and time decide. A member whose port refuses connections has no check that could answer
 200. A silent member that precedes this one may hold the role: so this one does not claim it, and gives up what it holds

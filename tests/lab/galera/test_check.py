@@ -253,7 +253,8 @@ def test_drain_and_undrain(check, tmp_path):
 
 def test_one_alone_is_the_writer_and_keeps_its_sessions_while_it_drains(check, tmp_path, words):
     check.says(200, "/writer")
-    assert {"fit": True, "state": "holds"} == json.loads(check.ask("/status")[2].decode())["writer"]
+    said = json.loads(check.ask("/status")[2].decode())["writer"]
+    assert (True, "holds") == (said["fit"], said["state"])
     assert 0 == check.once("--role=/writer", "--checks-port=%d" % check.port).returncode
     assert 0 == run("drain", "--drain-directory=%s" % (tmp_path / "drain")).returncode
     assert b"Draining" in check.says(404, "/writer")
