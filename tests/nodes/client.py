@@ -30,6 +30,7 @@ class Connection:
         self._machine, self._server = machine, server
         self._read_timeout = self._write_timeout = None
         self._rows = []
+        self._waits = False     # wsrep_sync_wait
 
     def cursor(self):
         return self
@@ -46,6 +47,11 @@ class Connection:
             raise pymysql.OperationalError(2013, "Lost connection to MySQL server during query (timed out)")
         if self._machine.service.server is not self._server:
             raise pymysql.OperationalError(2013, "Lost connection to MySQL server during query")
+        if "wsrep_sync_wait = " in statement:
+            self._waits = statement.partition("wsrep_sync_wait = ")[2][:1] != "0"
+        elif self._waits and not self._server.catch_up():
+            self._machine.clock.sleep(self._read_timeout)
+            raise pymysql.OperationalError(1205, "Lock wait timeout exceeded; try restarting transaction")
         self._rows = self._server.answer(statement)
 
     def fetchall(self):

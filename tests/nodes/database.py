@@ -65,6 +65,7 @@ class Database(Service):
         self.recovery_takes = 0.5
         self.refuses = None             # (number, text) of the error with which it refuses every login
         self.sessions = 0               # of clients; None: that question fails
+        self.applier_stands = False     # it applies nothing, so a question with wsrep_sync_wait gets no answer
         self.stop_takes = 1.0           # seconds from SIGTERM to its end
         self.hangs = False              # it accepts connections and never answers
         self.survives = ()              # signals that it does not react to

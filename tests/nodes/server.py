@@ -32,7 +32,7 @@ class DatabaseServer:
         self.last_view = None
         self.view_seq = self.old_uuid = None
         self.saved_members = frozenset()
-        self.settled_members = ()
+        self.applied_members = ()
         self.state_uuid, self.disk = read_database(database.datadir)
         self.received = list(self.disk)
         self.position_unknown = False
@@ -105,7 +105,8 @@ class DatabaseServer:
         text = "my_uuid: %s\n#vwbeg\nview_id: 3 %s %d\nbootstrap: 0\n%s#vwend\n" % (
             self.uuid, view.representative, view.seq, "".join("member: %s 0\n" % one.uuid for one in view.members))
         write(self.datadir, "gvwstate.dat", text)
-        self.settled_members = view.members
+        if len(self.disk) == len(self.received):
+            self.applied_members = view.members
 
     def receive(self, donor, full):
         self.stage = "receiving"
@@ -177,6 +178,8 @@ class DatabaseServer:
         """Put what was received on the disk, but for the last `behind` transactions."""
         wanted = self.received[:max(len(self.disk), len(self.received) - (behind or 0))]
         self.disk = list(wanted)
+        if len(wanted) == len(self.received) and self.last_view is not None:
+            self.applied_members = self.last_view.members  # a change of view is applied after what came before it
         write_database(self.datadir, self.state_uuid, self.disk)
 
     # Its end
@@ -234,13 +237,19 @@ class DatabaseServer:
             "wsrep_connected": "ON",
             "wsrep_reject_queries": "NONE", "wsrep_desync": "OFF", "read_only": "OFF", "wsrep_sst_method": "rsync"}
 
+    def catch_up(self):
+        """Apply all that was delivered. Whether it could."""
+        if not self.database.applier_stands:
+            self.flush()
+        return not self.database.applier_stands
+
     def answer(self, statement):
         if statement.startswith("SET "):
             return []
         if "GLOBAL_STATUS" in statement:
             return sorted(self.status().items())
         if "wsrep_cluster_members" in statement:
-            return [(one.uuid, one.machine.name, one.machine.name + ":3306") for one in self.settled_members]
+            return [(one.uuid, one.machine.name, one.machine.name + ":3306") for one in self.applied_members]
         if "PROCESSLIST" in statement:
             if self.database.sessions is None:
                 raise pymysql.OperationalError(1317, "Query execution was interrupted")

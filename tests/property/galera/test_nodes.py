@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random lives of a cluster of in-memory nodes (tests/nodes), on which the real agent runs.
 
-Whatever happens, nothing acknowledged is lost, there are never two primary components, and no action says what is not so.
-When everything is put right, all nodes serve again, at the most after what the nodes tell the operator to type.
+Whatever happens, nothing acknowledged is lost, there are never two primary components, and no action says what is not
+so. When everything is put right, all nodes serve again, at the most after what the nodes tell the operator to type.
 """
 
 import random
@@ -47,11 +47,13 @@ class Life:
         for name in ALL:
             database = cluster.database(name)
             database.fails = database.fails_late = None
-            database.hangs = False
+            database.hangs = database.applier_stands = False
             cluster[name].fill_disk(False)
+            cluster[name].fault = None
             if database.server is not None and not database.server.connected:
                 database.reconnect()
         cluster.power_on()
+        self._seen()
         cluster.start()
         cluster.cleanup()
 
@@ -77,6 +79,19 @@ class Life:
     def is_reachable_again(self, node):
         if self._runs(node) and not self.cluster.database(node).server.connected:
             self.cluster.database(node).reconnect()
+
+    def is_lost_to_pacemaker(self, node):
+        """Its server and its agent go on; the others wait for its fencing."""
+        if self.cluster[node].on and len(self.cluster.pacemaker.members) > 1:
+            self.cluster.pacemaker.leave(node, confirmed=False)
+
+    def is_seen_by_pacemaker(self, node):
+        self._seen()
+
+    def _seen(self):
+        for name in ALL:
+            if self.cluster[name].on:
+                self.cluster.pacemaker.join(name)
 
     def is_stopped(self, node):
         self.cluster.standby.add(node)
@@ -104,6 +119,10 @@ class Life:
 
     def lacks_more_than_its_donors_keep(self, node):
         self.cluster.database(node).incremental = not self.cluster.database(node).incremental
+
+    def applies_nothing(self, node):
+        """What it receives stays in memory, and questions that wait for it get no answer."""
+        self.cluster.database(node).applier_stands = not self.cluster.database(node).applier_stands
 
     def freezes(self, node):
         if self._runs(node):
@@ -134,7 +153,8 @@ def live(root, monkeypatch, seed):
             assert as_advised(cluster), "not all serve: %s" % [cluster.status(name) for name in ALL]
             return True
         except AssertionError as error:
-            raise AssertionError("life %d: %s\n%s\n%s" % (seed, "; ".join(life.told), error, cluster.journal)) from error
+            raise AssertionError("life %d: %s\n%s\n%s" % (
+                seed, "; ".join(life.told), error, cluster.journal)) from error
 
 
 @pytest.mark.parametrize("first", range(0, LIVES, 10))
