@@ -31,7 +31,7 @@ _OWN = "chown -R {user}: {datadir}"
 _GREP = "grep -rn {bare} /etc/my*"
 _AFRESH = "restore it, or {afresh}"
 _TAKEN = "ss -ltnp sport = :{port}"
-_PROGRAM = r"(?:\S*mysqld: |mariadbd: )?"
+_PROGRAM = r"(?:\S*(?:mariadbd|mysqld)(?:-debug)?: )?"  # as it was started: by the agent with its whole path
 _SSL = r"WSREP: Bad value '(?P<path>[^'\n]+)' for SSL parameter '(?P<name>[\w.]+)'"
 _GALERA_FILE = r"WSREP: (?:Could not open state file for writing:|Failed to open file) '(?P<path>[^'\n]+)'"
 

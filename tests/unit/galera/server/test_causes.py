@@ -221,6 +221,15 @@ def test_the_cause_in_a_real_log(name, code, sentence):
     assert len(sentence) <= causes.MOST
 
 
+@pytest.mark.parametrize("path", ["/usr/sbin/", "/usr/libexec/"])
+@pytest.mark.parametrize("name, code, sentence", TABLE, ids=[name for name, _, _ in TABLE])
+def test_the_server_names_itself_as_it_was_started(name, code, sentence, path):
+    """The agent starts it with its whole path, and an error then begins with that."""
+    text = re.sub(r"(?<=\] )(mariadbd|mysqld):", path + r"\1:", log(name))
+
+    assert (code, sentence.replace("mysqld: Table", path + "mysqld: Table")) == find(text)[:2]
+
+
 @pytest.mark.parametrize("name", WITHOUT_CAUSE)
 def test_a_log_without_a_cause(name):
     assert find(log(name)) is None
