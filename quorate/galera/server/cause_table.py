@@ -13,8 +13,9 @@ from collections import namedtuple
 
 class Rule(namedtuple("Rule", "code strength pattern what remedy explains following")):
     """strength: STRONG, WEAK or HINT. pattern: compiled; its named groups are put into `what` and `remedy`, as are
-    {datadir}, {user} and {gcomm_port}, {directory} and {file} of a {path}, and {bare}, a name as a pattern for
-    grep. what: what is wrong. remedy: what to type, or where to look. explains: of a HINT, the codes of the rules
+    {datadir}, {user} and {gcomm_port}, {directory} and {file} of a {path}, {bare}, a name as a pattern for grep, and
+    {afresh}, how to receive all data. what: what is wrong. remedy: what to type, or where to look; what would lose data
+    where no other node has them says so. explains: of a HINT, the codes of the rules
     whose cause it is. following: whether the pattern reads the next lines as well."""
 
     __slots__ = ()
@@ -29,7 +30,7 @@ STRONG, WEAK, HINT = 2, 1, 0
 
 _OWN = "chown -R {user}: {datadir}"
 _GREP = "grep -rn {bare} /etc/my*"
-_AFRESH = "restore it, or {afresh}"
+_AFRESH = "restore it; {afresh}"
 _TAKEN = "ss -ltnp sport = :{port}"
 _PROGRAM = r"(?:\S*(?:mariadbd|mysqld)(?:-debug)?: )?"  # as it was started: by the agent with its whole path
 _SSL = r"WSREP: Bad value '(?P<path>[^'\n]+)' for SSL parameter '(?P<name>[\w.]+)'"
@@ -196,7 +197,7 @@ RULES = (
          "ibdata1 is missing, its redo log is not", "is a file system not mounted? findmnt --verify"),
     Rule("corrupt", STRONG, r"InnoDB: (?:Inconsistent tablespace ID in|The data file '\S+' has the wrong space ID|Space "
          r"id and page no stored in the page|Database page corruption|Malformed log record|Missing FILE_|Corrupt)",
-         "InnoDB's files are damaged", "{afresh}"),
+         "InnoDB's files are damaged", "{afresh} to receive theirs"),
     Rule("aria-corrupt", STRONG, _PROGRAM + r"Got error '[^'\n]*control file[^'\n]*' when trying to use aria",
          "aria_log_control is damaged", "move {datadir}/aria_log* aside"),
     Rule("tc-log", STRONG, r"Bad magic header in tc log", "tc.log is damaged", "move {datadir}/tc.log aside"),
@@ -215,7 +216,8 @@ RULES = (
 
     # State transfers, and a node that differs from the others.
     Rule("inconsistent", STRONG, r"(?:WSREP: )?(?:\S+ )?(?:Node consistency compromised|Inconsistency detected)",
-         "This node's data differ from the others'", "{afresh}"),
+         # Galera has marked them in grastate.dat (saved_state.cpp, mark_corrupt): nothing is to be typed.
+         "This node's data differ from the others'", "it receives theirs at its next start"),
     Rule("donor-name", STRONG, r"WSREP: Requesting state transfer failed: Requested donor is not available",
          "No donor that wsrep_sst_donor names", "correct it (names, and a comma at its end)"),
     Rule("sst-method", STRONG, r"sh: (?:\d+: |line \d+: )?wsrep_sst_(?P<name>[\w-]+): (?:command )?not found",

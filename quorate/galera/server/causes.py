@@ -146,7 +146,7 @@ def _cause(rule, match, values):
     groups = {name: _clean(value or "") for name, value in match.groupdict().items()}
     if _SECRET.search(groups.get("name", "")) and "value" in groups:
         groups["value"] = "what is set"
-    values = dict(values, afresh="mv %s aside to receive all afresh" % values["datadir"],
+    values = dict(values, afresh="if others serve, move all out of %s" % values["datadir"],
                   bare=re.sub("[_-]", ".", groups.get("name", "").lstrip("-")), **groups)
     if "path" in groups:
         values["path"] = _absolute(groups["path"], values["datadir"])
