@@ -491,3 +491,171 @@ def test_validation(new, monkeypatch):
     new["n1"].parameters["wsrep_cluster_address"] = "n1,n2"
     answer = new.act("n1", "validate-all")
     assert codes.ERR_CONFIGURED == answer.code and "must begin with gcomm://" in answer.reason
+
+
+def test_one_that_died_after_promote_had_returned_counts_as_failed(cluster):
+    """All stopped cleanly at the same position: another one goes first then."""
+    cluster.stop("n2", "n3", "n1")
+    cluster.database("n1").start_takes = 60
+    cluster.database("n1").fails = "Nothing works since Tuesday"
+    cluster.start()
+    failed = []
+    cluster.when(lambda: "n1" in cluster.pacemaker.transient["db-report"] and report(cluster, "n1").failed,
+                 lambda: failed.append(report(cluster, "n1")))
+    assert cluster.run(150, lambda: cluster.synced() == ["n2", "n3"]), cluster.journal
+    assert facts.DOWN == failed[0].state
+    assert "The database server died: Nothing works since Tuesday" in cluster.reasons("n1")
+    assert not any("while it started" in text for text in cluster.reasons("n1")[:1])
+
+
+def test_a_parameter_that_is_not_understood_any_more_stops_no_server(cluster):
+    cluster["n1"].parameters["cluster_host_map"] = "n1"
+    cluster.cut_power("n3")
+    answer = monitor(cluster, "n1")
+    assert codes.DEGRADED_PROMOTED == answer.code and "cluster_host_map" in answer.reason
+
+
+def test_one_that_waits_and_cannot_reach_the_cluster_goes_on_waiting(new):
+    for name in ALL:
+        new.act(name, "start")
+    new.pacemaker.members.discard("n1")
+    assert codes.SUCCESS == monitor(new, "n1", 7).code
+    assert any(text.endswith("The next monitor tries again.") for _, text in new["n1"].logged)
+
+
+def test_a_stop_undoes_a_bootstrap_that_came_to_nothing(new):
+    for name in ALL:
+        new.act(name, "start")
+    new.database("n1").fails_late = "Nothing works since Tuesday"
+    assert codes.ERR_GENERIC == new.act("n1", "promote").code
+    assert ("1", "1") == (new.pacemaker.properties["db-generation"], new.pacemaker.permanent["n1", "db-generation"])
+    assert codes.SUCCESS == new.act("n1", "stop").code
+    assert "0" == new.pacemaker.permanent["n1", "db-generation"]
+    assert new.pacemaker.properties["db-generation"] == "0" and new.pacemaker.properties.get("db-openings") is None
+
+
+def test_a_stop_without_a_cluster_undoes_it_at_the_next_start(new):
+    for name in ALL:
+        new.act(name, "start")
+    new.database("n1").fails_late = "Nothing works since Tuesday"
+    assert codes.ERR_GENERIC == new.act("n1", "promote").code
+    new.pacemaker.leave("n1")
+    assert codes.SUCCESS == new.act("n1", "stop").code
+    new.pacemaker.join("n1")
+    assert "1" == new.pacemaker.permanent["n1", "db-generation"]
+    assert codes.SUCCESS == new.act("n1", "start").code
+    assert ("0", "0") == (new.pacemaker.permanent["n1", "db-generation"], new.pacemaker.properties["db-generation"])
+    assert facts.DOWN == report(new, "n1").state and new.status("n1"), "all is published anew"
+
+
+def test_what_was_ready_for_clients_is_not_undone(new):
+    """It may have committed something. It is killed before any monitor has seen it."""
+    for name in ALL:
+        new.act(name, "start")
+    new.when(lambda: new.database("n1").server and new.database("n1").server.ready, lambda: (
+        new.commit("n1"), new.database("n1").kill()))
+    assert codes.ERR_GENERIC == new.act("n1", "promote").code
+    assert 1 == len(new.group.acknowledged)
+    assert codes.SUCCESS == new.act("n1", "demote").code
+    assert ("1", "1") == (new.pacemaker.properties["db-generation"], new.pacemaker.permanent["n1", "db-generation"])
+    new.role = dict.fromkeys(ALL, UNPROMOTED)
+    assert new.run(60, lambda: new.synced() == ALL), new.journal
+    assert ["n1", "n1"] == [name for name in ALL for one in new.database(name).launches if one.bootstraps]
+
+
+def test_a_promote_finds_a_server_that_is_not_on_record(new):
+    """Its agent was killed between the launch and the record of it."""
+    for name in ALL:
+        new.act(name, "start")
+    new.when(lambda: new.database("n1").launches, lambda: new["n1"].fail_at("killed", 0))
+    new.act("n1", "promote")
+    new["n1"].state_files("galera").forget("server")
+    assert codes.SUCCESS == new.act("n1", "promote").code
+    assert 1 == len(new.database("n1").launches)
+
+
+def test_a_launch_that_fails_reports_again_what_is_on_the_disk(new, monkeypatch):
+    """Nobody may wait for one that says it starts; and another one goes first."""
+    def spawn(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+    for name in ALL:
+        new.act(name, "start")
+    monkeypatch.setattr(new["n1"].commands, "spawn", spawn)
+    assert codes.ERR_GENERIC == new.act("n1", "promote").code
+    assert (facts.DOWN, True) == (report(new, "n1").state, report(new, "n1").failed)
+    assert codes.SUCCESS == monitor(new, "n1", 7).code, "no server is on record"
+
+
+def test_a_launch_that_the_cluster_prevented_is_no_failure_of_the_node(new):
+    for name in ALL:
+        new.act(name, "start")
+    new.when(lambda: "db-openings" in new.pacemaker.properties, lambda: new["n1"].fail_at("timeout", 0))
+    answer = new.act("n1", "promote")
+    assert codes.ERR_GENERIC == answer.code and "did not answer" in answer.reason
+    assert (facts.DOWN, False) == (report(new, "n1").state, bool(report(new, "n1").failed))
+
+
+def test_a_promote_that_cannot_publish_any_more_has_launched_all_the_same(new):
+    for name in ALL:
+        new.act(name, "start")
+    new.when(lambda: new.database("n1").launches, lambda: new.pacemaker.members.discard("n1"))
+    assert (codes.SUCCESS, "") == new.act("n1", "promote")
+    assert new.run(0, None) is None and new.database("n1").server is not None
+
+
+def test_a_promote_that_failed_leaves_no_server_on_record(new):
+    for name in ALL:
+        new.act(name, "start")
+    new.database("n1").fails = "Nothing works since Tuesday"
+    assert codes.ERR_GENERIC == new.act("n1", "promote").code
+    assert codes.SUCCESS == monitor(new, "n1", 7).code
+
+
+@pytest.mark.parametrize("action", ["start", "promote"])
+def test_what_keeps_a_server_from_starting_is_said_before(new, action):
+    new["n1"].parameters["log"] = new["n1"].root + "/nowhere/error.log"
+    answer = new.act("n1", action)
+    assert codes.ERR_INSTALLED == answer.code
+    assert answer.reason.startswith("The directory %s/nowhere for the error log is missing" % new["n1"].root)
+
+
+def test_an_empty_view_of_a_power_cut_keeps_no_server_from_starting(cluster):
+    cluster.database("n2").kill()
+    with open(cluster.database("n2").datadir + "/gvwstate.dat", "w", encoding="ascii"):
+        pass
+    assert cluster.run(60, lambda: cluster.synced() == ALL), cluster.journal
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_first_database_is_created_only_where_it_is_wanted(new, wanted):
+    import shutil
+    for name in ALL:
+        shutil.rmtree(new.database(name).datadir)
+        new["n1"].parameters["enable_creation"] = str(wanted)
+    new.run(60, lambda: new.synced() == ALL)
+    created = [machine for _, machine, kind, text in new.journal.entries if text == "mariadb-install-db"]
+    assert (["n1"], ALL) == (created, new.synced()) if wanted else ([], []) == (created, new.synced())
+    assert wanted or any(text.startswith("There is no database in ") for text in new.reasons("n1"))
+
+
+def test_what_was_for_one_start_is_gone_after_it(two):
+    """Of these `survivor` would let the node go on alone after the next loss, whatever that was."""
+    two.cut_power("n2")
+    assert two.run(60, lambda: two.synced() == ["n1"]), two.journal
+    two.run(12)
+    kept = two["n1"].state_files("galera")
+    assert not [name for name in ("survivor", "tried", "failed", "waiting", "offered", "position", "launched-from",
+                                  "opening") if kept.has(name)]
+
+
+def test_a_probe_offers_the_promotion_again(cluster):
+    cluster.pacemaker.transient["master-db"] = {}
+    cluster.act("n1", "monitor")
+    assert 100 == cluster.pacemaker.score(RESOURCE, "n1")
+
+
+def test_a_promote_without_a_position_on_record_reads_the_disk(new):
+    for name in ALL:
+        new.act(name, "start")
+    new["n1"].state_files("galera").forget("position")
+    assert codes.SUCCESS == new.act("n1", "promote").code and ["n1"] == new.synced()
