@@ -8,6 +8,7 @@ from quorate.galera.server import observe
 from quorate.ocf import codes
 from quorate.ocf.codes import Outcome
 
+HANGS = 10  # seconds without a byte read or written after which a server that logged its end counts as hung
 GAP = 10  # seconds for which a member may be without a report before it counts as missing
 
 
@@ -18,6 +19,12 @@ def monitor_startup(participant, observed):
     stalled = observe.stalled_for(participant.context, participant.state_files, observed.process)
     participant.published.set_status(progress_text(participant, observed))
     outside = _elapsed(participant, "outside", observed)  # of a primary component
+    if stalled >= HANGS and observed.state in (facts.STARTING, facts.RECEIVING):
+        from quorate.galera.server.ending import gave_up
+        reason = gave_up(participant.context, participant.state_files)
+        if reason:
+            participant.record_failure()
+            return Outcome(codes.FAILED_PROMOTED, "The server gave up and hangs: %s" % reason)
     if observed.state == facts.RECEIVING:
         if stalled >= parameters.stall_timeout:
             from quorate.galera.server.ending import stuck

@@ -27,6 +27,7 @@ _SUBSYSTEMS = (("[InnoDB]", "InnoDB: "), ("[Galera]", "WSREP: "), ("[WSREP]", "W
 # Before the server accepts its first connection it logs its version and its socket in quotes, also with silent-startup
 # and in every language of lc_messages (ER_STARTUP in sql/share/errmsg-utf8.txt).
 _READY = re.compile(r"ready for connections\.|'\d+\.\d[^'\n]*'\s+\w+: '/")
+_ABORTED = re.compile(r"^.*\[ERROR\] (?:\[[\w-]+\] )*Aborting\s*$", re.MULTILINE)
 _STOPPED = re.compile(r"\(initiated by: (.*?)\)?: Normal shutdown|Received SHUTDOWN from user (.*?)\. Shutting")
 _PORT = re.compile(r"\bbase_port = (\d+)")
 _ASKED_PORT = re.compile(r"sport = :(\d{1,5})")
@@ -45,6 +46,11 @@ class Cause(namedtuple("Cause", "code sentence port", defaults=(None,))):
     suspected, to be taken, else None."""
 
     __slots__ = ()
+
+
+def aborted(text):
+    """Whether the server has logged that it gives up its start."""
+    return bool(_ABORTED.search(text))
 
 
 def find(text, datadir=None, user=None):

@@ -39,6 +39,13 @@ def stuck(context, state_files):
             or "its log tells no error: %s" % known.get("log", "it has none"))
 
 
+def gave_up(context, state_files):
+    """Why a server that runs has given up its start ("Aborting"), and hangs instead of ending, as it does without the
+    index of its binary log; None where it has not."""
+    log = state_files.read(daemon.PROCESS_FILE).get("log", "")
+    return stuck(context, state_files) if causes.aborted(_text(state_files, log)) else None
+
+
 def _text(state_files, log):
     """What it printed before it had a log, and beside it; then what it logged."""
     return daemon.printed_output(state_files) + "\n" + daemon.new_log(state_files, log, LOG_MOST, LOG_HEAD)
