@@ -273,11 +273,12 @@ def stable_reason(decision, instance):
 
 def addresses(parameters, base_port=GCOMM_PORT):
     """dict of Pacemaker name -> (host, port) of the data nodes, in wsrep_cluster_address's order. base_port: of those
-    that have none there. Raises Failed."""
+    that have none there. Raises Failed: ERR_ARGS, because one node that starts must not stop those that run
+    (ERR_CONFIGURED does)."""
     try:
         found = data_nodes(parameters.wsrep_cluster_address, parameters.cluster_host_map, parameters.arbitrators)
     except Misunderstood as error:
-        raise Failed(codes.ERR_CONFIGURED, error.reason) from None
+        raise Failed(codes.ERR_ARGS, error.reason) from None
     return {name: (host, port or base_port) for name, (host, port) in found.items()}
 
 
@@ -285,7 +286,7 @@ def unpublished(context, process, error):
     """The Outcome of an action that could not reach the cluster: its attribute daemon restarts, or waits for a peer
     that hangs. That says nothing of the server: a failure would restart a healthy database, on all nodes at once. Nor does
     a parameter that is not understood, which stops no server that runs. Any other error is raised again."""
-    if process is not None and isinstance(error, Failed) and error.code == codes.ERR_CONFIGURED:
+    if process is not None and isinstance(error, Failed) and error.code == codes.ERR_ARGS:
         return Outcome(codes.DEGRADED_PROMOTED, error.reason)
     if not isinstance(error, Unavailable):
         raise error

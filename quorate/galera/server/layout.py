@@ -59,14 +59,14 @@ def _on_path(name):
 
 
 def find_layout(context):
-    """The Layout, by the parameters and what the server itself says. Raises Failed: ERR_CONFIGURED for a parameter that is
-    not understood, ERR_ARGS and ERR_INSTALLED for what is wrong on this node, ERR_GENERIC when the server could not be
-    asked now."""
+    """The Layout, by the parameters and what the server itself says. Raises Failed: ERR_ARGS and ERR_INSTALLED for what is
+    wrong on this node, or is not understood by this version of the agent (ERR_CONFIGURED would stop the servers that
+    run on the others), ERR_GENERIC when the server could not be asked now."""
     parameters = context.parameters
     try:
         more = options.additional(parameters)
     except Misunderstood as error:
-        raise Failed(codes.ERR_CONFIGURED, error.reason) from None
+        raise Failed(codes.ERR_ARGS, error.reason) from None
     server = server_program(parameters)
     if parameters.config and not os.path.isfile(parameters.config):
         raise Failed(codes.ERR_INSTALLED, "The configuration file %s (parameter config) does not exist on this node."
@@ -100,8 +100,8 @@ def _settings(context, server, argv):
         raise Failed(codes.ERR_GENERIC, "%s did not print its settings within %d s, so this node is too slow at the moment."
                      % (server, limit))
     if result.rc < 0 or result.rc > 125 or not said or any(word in result.err.lower() for word in _PASSING):
-        raise Failed(codes.ERR_GENERIC, "%s could not be asked for its settings: %s" % (
-            server, said or "it ended with code %s and logged no error" % result.rc))
+        raise Failed(codes.ERR_GENERIC, "%s cannot tell its settings now: %s" % (
+            os.path.basename(server), said or "it ended with code %s and logged no error" % result.rc))
     if "unknown variable 'wsrep" in result.err and "provider" in said:
         # MariaDB 11.8 has variables such as wsrep_provider_pc_weight, and its --help does not know them.
         said = said.partition(": ")[0] + ": put it into wsrep_provider_options"

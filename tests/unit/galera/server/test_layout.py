@@ -67,7 +67,7 @@ def test_a_plugin_with_the_name_of_a_setting_is_not_the_setting():
     ({"rc": 0}, codes.ERR_ARGS, "no database server"),
     ({"takes": 60.0}, codes.ERR_GENERIC, "too slow at the moment"),
     ({"rc": -9}, codes.ERR_GENERIC, "code -9"),
-    ({"rc": -15, "err": "0 [ERROR] mariadbd: unknown variable 'foo=1'"}, codes.ERR_GENERIC, "asked"),
+    ({"rc": -15, "err": "0 [ERROR] mariadbd: unknown variable 'foo=1'"}, codes.ERR_GENERIC, "cannot tell"),
     ({"rc": 1}, codes.ERR_GENERIC, "code 1"),
     ({"rc": 126, "err": "/bin/true: Cannot allocate memory"}, codes.ERR_GENERIC, "Cannot allocate memory"),
     ({"rc": 127, "err": "/bin/true: error while loading shared libraries: libaio.so.1"}, codes.ERR_GENERIC, "libaio"),
@@ -86,11 +86,22 @@ def test_only_an_answer_about_the_configuration_bans_the_node(answer, code, word
     assert code == failed.value.code and words in failed.value.reason
 
 
-def test_a_parameter_that_is_not_understood_is_wrong_on_every_node():
+def test_the_longest_cause_fits_into_an_exit_reason(monkeypatch):
+    for program in ("mariadbd", "mysqld-debug"):
+        monkeypatch.setattr("quorate.galera.server.layout.server_program", lambda _, name=program: "/usr/sbin/" + name)
+        for answer in ({"rc": 1, "err": "[ERROR] " + "long " * 50}, {"rc": -9, "err": "[ERROR] " + "long " * 50}):
+            context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1")
+            context.commands.allow("/usr/sbin/" + program, ..., **answer)
+            with pytest.raises(Failed) as failed:
+                find_layout(context)
+            assert len(failed.value.reason) <= 144
+
+
+def test_a_parameter_that_is_not_understood_stops_no_server_of_another_node():
     with pytest.raises(Failed) as failed:
         find_layout(asked({}, additional_parameters="--init-connect='SET"))
 
-    assert codes.ERR_CONFIGURED == failed.value.code and "additional_parameters" in failed.value.reason
+    assert codes.ERR_ARGS == failed.value.code and "additional_parameters" in failed.value.reason
 
 
 @pytest.mark.parametrize("answer, address, expected", [
