@@ -142,7 +142,7 @@ RULES = (
     Rule("socket", STRONG, r"Can't start server ?: Bind on unix socket: Permission(?s:.{0,160}?)socket: (?P<path>\S+)",
          "{user} cannot write to {directory}", "chown {user} {directory}"),
     Rule("socket", STRONG, r"Error checking socket file '(?P<path>[^'\n]+)': 13", "{user} cannot use {path}",
-         "chown {user} {directory}; rm {path}"),
+         "rm it if fuser {path} is silent"),
     Rule("cluster-address", STRONG, r"WSREP: \S+gcs_backend_init\(\):\d+: Backend not supported: (?P<value>\S+)",
          "wsrep_cluster_address must begin with gcomm://, but is {value}", "correct it"),
     Rule("names", HINT, r"WSREP: Failed to resolve \w+://(?P<name>[^\s:]+)",

@@ -9,6 +9,7 @@ import os
 from quorate.galera.server import causes
 from quorate.host import daemon
 
+SERVER_UNITS = ("mariadb.service", "mysql.service", "mysqld.service")
 LOG_MOST, LOG_HEAD = 262144, 131072  # bytes of the error log that are read, and how many of them from the launch on
 
 
@@ -76,7 +77,9 @@ def _taken(context, cause, own):
         return listening_units(Units(context.commands), context.deadline.limit(5)) or (
             "Port %d is taken by systemd: systemctl list-sockets" % cause.port)
     name = os.path.basename(holder.argv[0]) if holder.argv else "?"
-    remedy = "systemctl disable --now mariadb" if name in ("mariadbd", "mysqld") else "ps -fp %d" % holder.pid
+    unit = Units(context.commands).of(holder.pid)
+    # A server of the cluster's, or of another instance, is not for systemd to end.
+    remedy = "systemctl disable --now " + unit if unit in SERVER_UNITS else "ps -fp %d" % holder.pid
     return "Port %d is taken by %s (pid %d): %s" % (cause.port, name[:20], holder.pid, remedy)
 
 

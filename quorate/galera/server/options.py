@@ -147,10 +147,11 @@ def _split(text, separator):
 
 
 def _listen_port(text):
-    """The port of gmcast.listen_addr, such as tcp://0.0.0.0:4567, None when it has none."""
+    """The port of gmcast.listen_addr, such as tcp://0.0.0.0:4567, None when it has none. Galera passes over a / behind
+    it."""
     if not text:
         return None
-    host, port = host_port(text.partition("://")[2] if "://" in text else text)
+    host, port = host_port((text.partition("://")[2] if "://" in text else text).partition("/")[0])
     if host is None:
         raise Misunderstood("gmcast.listen_addr is not an address: '%s'." % text)
     return port

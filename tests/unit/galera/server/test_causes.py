@@ -117,7 +117,7 @@ TABLE = [
      "There is no /run/mysqld for the socket: install -d -o mysql /run/mysqld"),
     ("mariadb10_socket_directory_root", "socket", "mysql cannot write to /run/mysqld: chown mysql /run/mysqld"),
     ("mariadb10_socket_in_use", "socket",
-     "mysql cannot use /run/mysqld/mysqld.sock: chown mysql /run/mysqld; rm /run/mysqld/mysqld.sock"),
+     "mysql cannot use /run/mysqld/mysqld.sock: rm it if fuser /run/mysqld/mysqld.sock is silent"),
     ("mariadb10_ssl_partial", "tls-pair",
      "TLS needs socket.ssl_key and socket.ssl_cert: correct wsrep_provider_options"),
     ("mariadb10_sst_auth_wrong", "sst-donor",

@@ -159,13 +159,17 @@ def test_who_has_the_port_is_named(tmp_path, monkeypatch):
         assert node.died() == "Port %d is taken: ss -ltnp sport = :%d" % (port, port)
 
 
-@pytest.mark.parametrize("argv, pid, words", [
-    ("/usr/sbin/mariadbd --datadir=/srv/other", 812, "by mariadbd (pid 812): systemctl disable --now mariadb"),
-    ("/usr/bin/socat TCP-LISTEN:3306 -", 812, "by socat (pid 812): ps -fp 812"),
-    ("/sbin/init", 1, "by systemd: systemctl list-sockets"),
+@pytest.mark.parametrize("argv, pid, unit, words", [
+    ("/usr/sbin/mariadbd", 812, "mariadb.service", "by mariadbd (pid 812): systemctl disable --now mariadb.service"),
+    ("/usr/sbin/mysqld", 812, "mysql.service", "by mysqld (pid 812): systemctl disable --now mysql.service"),
+    ("/usr/sbin/mariadbd --datadir=/srv/other", 812, "pacemaker.service", "by mariadbd (pid 812): ps -fp 812"),
+    ("/usr/sbin/mariadbd --datadir=/srv/other", 812, None, "by mariadbd (pid 812): ps -fp 812"),
+    ("/usr/bin/socat TCP-LISTEN:3306 -", 812, "session.service", "by socat (pid 812): ps -fp 812"),
+    ("/sbin/init", 1, None, "by systemd: systemctl list-sockets"),
 ])
-def test_what_is_typed_depends_on_who_it_is(tmp_path, monkeypatch, argv, pid, words):
-    from quorate.host import connections
+def test_what_is_typed_depends_on_who_it_is(tmp_path, monkeypatch, argv, pid, unit, words):
+    from quorate.host import connections, units
+    monkeypatch.setattr(units.Units, "of", lambda _, of: unit)
     node = Node(tmp_path, monkeypatch)
     node.context.commands.allow("systemctl")
     monkeypatch.setattr(connections, "listener", lambda port, processes: Process(pid, 1, 1, "S", tuple(argv.split())))

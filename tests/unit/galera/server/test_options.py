@@ -73,6 +73,7 @@ def test_the_name_of_an_option(word, name):
     ("base_port=5567;base_port=5568", {}, None, Provider(base_port=5568, listen_port=5568)),
     (None, {"base_port": "5567"}, None, Provider()),  # Galera does not read it there
     ("gmcast.listen_addr=tcp://0.0.0.0:14567", {}, None, Provider(listen_port=14567)),
+    ("gmcast.listen_addr=tcp://0.0.0.0:14567/", {}, None, Provider(listen_port=14567)),
     ("gmcast.listen_addr=ssl://[::]:14567", {}, None, Provider(listen_port=14567)),
     ("base_port=5567;gmcast.listen_addr=tcp://[::]", {}, None, Provider(base_port=5567, listen_port=5567)),
     ("pc.weight=3", {"pc.weight": "0"}, None, Provider(weight=0)),
