@@ -2,8 +2,7 @@
 """Lives of a cluster in which anything may go wrong at any command, and what must be so in the end all the same."""
 
 from tests.nodes.cluster import Cluster
-
-ALL = ["n1", "n2", "n3"]
+from tests.unit.galera.node.views import ALL
 
 
 def first_start(cluster):
