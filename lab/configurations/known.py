@@ -100,10 +100,11 @@ FILES = (
     Configuration("binlog-moved", "log_bin in another directory, with GTIDs", before=moved("/srv/binlog"),
                   settings={"log_bin": "/srv/binlog/bin", "log_slave_updates": "ON", "server_id": "7",
                             "wsrep_gtid_mode": "ON", "wsrep_gtid_domain_id": "7", "gtid_domain_id": "1%(number)s"}),
-    Configuration("redo-moved", "innodb_log_group_home_dir in my.cnf", campaign=False,
+    Configuration("redo-moved", "innodb_log_group_home_dir in my.cnf", campaign=False, sst="mariabackup",
                   before=moved("/srv/redo") + moved("/srv/mysql"), parameters={"enable_creation": "true"},
                   settings={"innodb_log_group_home_dir": "/srv/redo", "datadir": "/srv/mysql"}),
     Configuration("redo-parameter", "innodb_log_group_home_dir in additional_parameters", campaign=False,
+                  sst="mariabackup",
                   before=moved("/srv/redo") + moved("/srv/mysql"), settings={"datadir": "/srv/mysql"},
                   parameters={"enable_creation": "true",
                               "additional_parameters": "--innodb-log-group-home-dir=/srv/redo"}),
@@ -175,6 +176,14 @@ TRANSFERS = (
                           "mv /usr/bin/mariadb-backup /usr/bin/mariadb-backup.away || true",),
                   hindrance=Hindrance(("backup",), "mv /usr/bin/mariabackup.away /usr/bin/mariabackup; "
                                                    "mv /usr/bin/mariadb-backup.away /usr/bin/mariadb-backup || true")),
+    # The donor's side of wsrep_sst_rsync does not look for it (MariaDB 10.11.19: create_dirs is called by the joiner's
+    # side only).
+    Configuration("redo-moved-rsync", "SST by rsync with innodb_log_group_home_dir, which its script does not transfer",
+                  before=moved("/srv/redo") + moved("/srv/mysql"), parameters={"enable_creation": "true"}, events=(),
+                  settings={"innodb_log_group_home_dir": "/srv/redo", "datadir": "/srv/mysql"},
+                  hindrance=Hindrance(("ib_logfile0",), "printf '[mysqld]\\nwsrep_sst_method = mariabackup\\n"
+                                      "wsrep_sst_auth = \"mysql:\"\\n' >%s98-sst.cnf; "
+                                      "mariadb -e \"SET GLOBAL wsrep_sst_auth = 'mysql:'\" || true" % CONF_D)),
     Configuration("no-stunnel", "SST by rsync with ssl_ca: its script wants stunnel, which is not installed",
                   tls=True, settings=SSL_SETTINGS, events=(),
                   hindrance=Hindrance(("stunnel",), "printf '[sst]\\nssl-mode = DISABLED\\n' >%s98-sst.cnf" % CONF_D)),
