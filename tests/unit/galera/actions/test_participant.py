@@ -6,7 +6,7 @@ import os
 import pytest
 
 from quorate.galera import facts
-from quorate.galera.actions.participant import Participant
+from quorate.galera.actions.participant import JOIN_TOGETHER, Participant
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.election.decide import keeps_view
 from quorate.galera.election.published import PublishedState
@@ -277,3 +277,26 @@ def test_what_keeps_a_position_unknown_is_the_exit_reason(node):
 
     assert codes.DEGRADED == outcome.code
     assert outcome.reason.startswith("gvwstate.dat is")
+
+
+@pytest.mark.parametrize("has_view, starting, waits", [
+    (False, "n1", True), (True, "n1", False), (False, "n3", False)])
+def test_whom_a_joiner_lets_go_first(tmp_path, has_view, starting, waits):
+    """One that starts and comes first gets some seconds. Not from one that holds a view, for which it may wait; nor does
+    one that comes later: of two that start at once one has to go."""
+    if has_view:
+        os.makedirs(tmp_path / "data")
+        (tmp_path / "data" / "gvwstate.dat").write_text("a view")
+    serving = "n3" if starting == "n1" else "n1"
+    one = participant(tmp_path, [alive(serving, facts.SYNCED), alive(starting, facts.STARTING, None)])
+
+    assert facts.JOIN == one.confirm(None)[0].action
+    assert (JOIN_TOGETHER if waits else 0) <= one.context.clock.elapsed <= (JOIN_TOGETHER + 1 if waits else 0.1)
+
+
+def test_a_joiner_lets_a_state_transfer_end_whoever_receives_it(tmp_path):
+    one = participant(tmp_path, [alive("n1", facts.SYNCED), alive("n3", facts.RECEIVING)],
+                      [alive("n1", facts.SYNCED), alive("n3", facts.RECEIVING)],
+                      [alive("n1", facts.SYNCED), alive("n3", facts.SYNCED)])
+
+    assert facts.JOIN == one.confirm(None)[0].action
