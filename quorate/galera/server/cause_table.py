@@ -249,6 +249,6 @@ CONSEQUENCES = (
     "not JOINING when", "provider.sst_received() failed", "Failed to setup SSL", "Parsing options for plugin",
     "Operating system error number", "Cannot open datafile for read-only",
     "Do you already have another", "can't create PID file", "Unable to create temporary file",
-    "WSREP_SST: [ERROR] Cleanup after", "WSREP_SST: [ERROR] Removing ", "SST script aborted", "for 'SST'",
-    "Couldn't load plugins from", "Could not find a valid tablespace file",
+    "WSREP_SST: [ERROR] ***", "WSREP_SST: [ERROR] Cleanup after", "WSREP_SST: [ERROR] Removing ",
+    "SST script aborted", "for 'SST'", "Couldn't load plugins from", "Could not find a valid tablespace file",
 )

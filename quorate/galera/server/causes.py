@@ -73,6 +73,8 @@ def find(text, datadir=None, user=None):
                 consequence = consequence or message
             else:
                 unknown = unknown or message
+        elif ready and found[0].code.startswith("sst-"):
+            continue  # a transfer to another node, which ends no donor; nothing is received once it was ready
         elif found[0].strength == HINT:
             hints.append(found)
         elif found[0].strength == STRONG:

@@ -271,6 +271,23 @@ def test_once_it_was_ready_the_errors_of_its_start_do_not_explain_its_end():
     assert find(ran + log("mariadb10_signal_11")).code == "crash"
 
 
+@pytest.mark.parametrize("line", [
+    "WSREP_SST: [ERROR] mariabackup finished with error: 1 (20261128 19:46:22.1)",
+    "WSREP_SST: [ERROR] 'socat' not found in path",
+    "2026-11-28T00:00:00.000000Z 0 [ERROR] [MY-000000] [WSREP-SST] xtrabackup finished with error: 1"])
+def test_a_state_transfer_to_another_node_that_fails_ends_no_donor(line):
+    """It serves, and is killed some time later."""
+    assert find(line).code.startswith("sst-")
+    assert find(log("mariadb10_killed") + line + "\n") is None
+
+
+def test_a_headline_of_percona_s_scripts_is_no_cause():
+    begin = "2026-11-28T00:00:00.000000Z 0 [ERROR] [MY-000000] [WSREP-SST] "
+    text = begin + "*" * 19 + " FATAL ERROR " + "*" * 22 + "\n" + begin + "xtrabackup finished with error: 1\n"
+
+    assert find(text).sentence == "State transfer: xtrabackup finished with error: 1: see the donor's log"
+
+
 @pytest.mark.parametrize("sign", [
     "Version: '10.11.19-MariaDB-0+deb12u1'  socket: '/run/mysqld/mysqld.sock'  port: 3306  Debian 12",
     "2023-01-01T00:00:00.000000Z 0 [System] [MY-010931] [Server] /usr/sbin/mysqld: ready for connections. Version: "
