@@ -91,7 +91,7 @@ def _record_layout(state_files, layout):
 
 def launch_as_decided(participant, decision, snapshot, layout):
     """Launch the server as was decided on this snapshot. Returns its Process."""
-    own = disk.true_position(participant.context, participant.state_files, layout, participant.own_report())
+    own = _true_position(participant, decision, layout)
     disk.remove_empty_view(layout.datadir)
     remove_closed_log(layout.datadir)
     options = ["--wsrep_cluster_address=" + render(*cluster_address(
@@ -123,6 +123,17 @@ def launch_as_decided(participant, decision, snapshot, layout):
     return launch(participant.context, participant.state_files, layout, options)
 
 
+def _true_position(participant, decision, layout):
+    """disk.true_position(). One that joins does not need it: what cannot be read is replaced by a full transfer."""
+    report = participant.own_report()
+    try:
+        return disk.true_position(participant.context, participant.state_files, layout, report)
+    except Failed:
+        if decision.action != facts.JOIN:
+            raise
+        return report._replace(uuid=None, seqno=None, source=None)
+
+
 def _prepare_bootstrap(participant, decision, snapshot, layout, own):
     """Record everything that must be on record before a new primary component can accept its first commit.
 
@@ -137,6 +148,7 @@ def _prepare_bootstrap(participant, decision, snapshot, layout, own):
         undo.record(participant.state_files, layout.datadir, begin, snapshot.generation, participant.own_report(),
                     own.seqno)
     except OSError as error:  # a full /var: without this record the bootstrap cannot be undone, and that is all
+        undo.forget(participant.state_files)  # and an earlier record is not that of this one
         participant.context.log.warning("What is before this bootstrap cannot be recorded: %s." % error)
     participant.published.open_generation(begin)
     participant.published.set_own_generation(begin[0])
@@ -151,7 +163,8 @@ def _set_aside(participant, own, decision, snapshot, layout):
     """Put away what this node must not start with: an old view that must not be re-formed, and a position beyond that
     at which a later generation began (an incremental transfer would apply new commits on top of commits that were
     discarded). Returns whether the position was put away, so that a full transfer follows."""
-    full = needs_full_transfer(participant.own_report(), participant.published.generation_starts(),
+    report = own if own.seqno is None else participant.own_report()
+    full = needs_full_transfer(report, participant.published.generation_starts(),
                                participant.published.generation(), own.seqno)
     kept = keeps_view(snapshot, this_node(participant.context), decision, participant.reachable_primary())
     for name, removed in (("gvwstate.dat", not kept), ("grastate.dat", full)):

@@ -69,7 +69,8 @@ def _stop_server(context, state_files, reserve):
             restore_view(datadir, view_file, context.parameters.user)
         except OSError as error:  # the server has stopped, so this is no failed stop; the election asks an operator
             context.log.warning("gvwstate.dat in %s cannot be restored: %s." % (datadir, error.strerror))
-    undo.judge(state_files)  # while the record of the launch is there
+    # While the record of the launch is there.
+    undo.judge(state_files, answered=state in facts.IN_PRIMARY or state == facts.NONPRIMARY)
     for name in (daemon.PROCESS_FILE, "progress", "unknown", "outside", "complete", "serving", "launched-from",
                  "offered"):
         state_files.forget(name)

@@ -25,7 +25,15 @@ VIEW_COPY = "opening-gvwstate.dat"
 def record(state_files, datadir, begin, cluster, report, seqno):
     """Write down what a bootstrap is about to change. begin: generation_start()'s; cluster: the generation before it;
     report: this node's, before it; seqno: that on the disk, which is beyond the reported one where an earlier bootstrap
-    was undone. Raises OSError."""
+    was undone. Raises OSError.
+
+    A node whose generation is unknown could not be given it back, so its bootstrap is not recorded, and stands."""
+    # In /run, gone with a reboot, after which nothing can be judged. First, so that a record of an earlier bootstrap,
+    # where /var is read-only, is not taken for this one's.
+    state_files.write("opening", {"generation": begin[0]})
+    if report.generation is None:
+        forget(state_files)
+        return
     view_file = os.path.join(datadir, "gvwstate.dat")
     state_files.discard(VIEW_COPY)
     if os.path.exists(view_file):
@@ -36,22 +44,34 @@ def record(state_files, datadir, begin, cluster, report, seqno):
     state_files.write("opening", {
         "generation": begin[0], "own": report.generation, "cluster": cluster, "uuid": report.uuid,
         "seqno": report.seqno, "most": seqno + 1, "safe": int(safe)}, persistent=True)
-    state_files.write("opening", {"generation": begin[0]})  # gone with a reboot, after which nothing can be judged
 
 
-def judge(state_files):
+def judge(state_files, answered=False):
     """Record whether the server that was launched to bootstrap, and is gone, never was ready; where that is not proven,
-    the bootstrap stands."""
+    the bootstrap stands. answered: whether it has answered a client, which is the proof that it was."""
     opening = state_files.read("opening", persistent=True)
     if not opening or opening.get("failed"):
         return
     launched = state_files.read("launched-from")
-    if state_files.has("opening") and (
+    if not answered and state_files.has("opening") and not _is_of_another(state_files, opening) and (
             not launched or launched.get("action") == facts.BOOTSTRAP
             and process.never_ready(state_files, launched.get("log", ""), launched.get("socket", ""))):
-        state_files.write("opening", dict(opening, failed=1), persistent=True)
+        _keep(state_files, dict(opening, failed=1))
     else:
         forget(state_files)
+
+
+def _is_of_another(state_files, opening):
+    """Whether this record is of an earlier bootstrap than the last one that this node began since it was booted."""
+    return state_files.read("opening").get("generation", opening.get("generation")) != opening.get("generation")
+
+
+def _keep(state_files, opening):
+    """Keep the record. Where that cannot be done (a full /var) the same is found out again with the next report."""
+    try:
+        state_files.write("opening", opening, persistent=True)
+    except OSError:
+        pass
 
 
 def forget(state_files):
@@ -65,7 +85,19 @@ def undo(context, state_files, published, datadir):
     """Restore what was before a bootstrap whose server never was ready. No server may run. Raises Unavailable; it is
     tried again with the next report then."""
     opening = state_files.read("opening", persistent=True)
-    if opening.get("failed") != "1" or opening.get("undone") == "1":
+    if opening.get("failed") != "1" or opening.get("undone") == "1" or _is_of_another(state_files, opening):
+        return
+    generation, own, cluster = (facts.integer(opening.get(key)) for key in ("generation", "own", "cluster"))
+    if None in (generation, own, cluster):  # not a record of ours
+        forget(state_files)
+        return
+    if published.is_entered(generation):
+        if published.own_generation() == own:
+            # This was undone before, and the agent was killed; another node has opened one of the same number since.
+            _keep(state_files, dict(opening, undone=1))
+        else:
+            context.log.warning("Another node has entered generation %d, so its bootstrap stands." % generation)
+            forget(state_files)
         return
     try:
         _restore_files(state_files, datadir, opening, context.parameters.user)
@@ -74,11 +106,11 @@ def undo(context, state_files, published, datadir):
         return
     # In the reverse order. Killed between the two, this node is in no generation that is newer than the others', and
     # the election takes the announced one for one that was never begun (proof.voting_generation).
-    published.set_own_generation(int(opening["own"]))
-    published.close_generation(int(opening["generation"]), int(opening["cluster"]))
-    state_files.write("opening", dict(opening, undone=1), persistent=True)
+    published.set_own_generation(own)
+    published.close_generation(generation, cluster)
+    _keep(state_files, dict(opening, undone=1))
     context.log.warning("The server that was to open a new primary component never was ready for clients, so that "
-                        "bootstrap is undone: generation %s again." % opening["cluster"])
+                        "bootstrap is undone: generation %d again." % cluster)
 
 
 def _restore_files(state_files, datadir, opening, user):

@@ -95,12 +95,13 @@ def needs_full_transfer(report, starts, generation, on_disk=None):
     on_disk: the seqno that the disk has, where it is not the reported one: what lies between was written by a server
     that opened a view and never was ready, so no other node has it (parse.reported_position).
     """
-    if on_disk not in (None, report.seqno):
+    if on_disk not in (None, report.seqno) or None in (report.uuid, report.seqno):
+        # Unknown: also in the current generation, which says nothing of a data directory that is another one.
         return True
-    if generation is not None and report.generation == generation:
+    if None in (generation, report.generation):
+        return True
+    if report.generation == generation:
         return False
-    if None in (generation, report.generation, report.uuid, report.seqno):
-        return True
     if not {start[0] for start in starts}.issuperset(range(report.generation + 1, generation + 1)):
         return True
     for generation, uuid, seqno, *parent in starts:   # records without a parent: built upon the generation before

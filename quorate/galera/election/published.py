@@ -145,6 +145,20 @@ class PublishedState(published.PublishedState):
         if starts and starts[-1][0] == generation:
             self._set_starts(starts[:-1])
 
+    def is_entered(self, generation):
+        """Whether this is the cluster's generation and another node is in it, or in a primary component: what was
+        committed there must not be forgotten. Also of nodes that are away: one of them may have opened it."""
+        if self.generation() != generation:
+            return False
+        from quorate.pacemaker import crm_mon
+        me, reports = this_node(self._context), self.received()[0]
+        if any(report.state in facts.IN_PRIMARY for node, report in reports.items() if node != me):
+            return True
+        nodes = [node.name for node in crm_mon.status(self._context.commands, self._context.deadline).nodes
+                 if node.name != me and (node.type == "member" or node.name in reports)]
+        return any(encoding.generation(self._attributes.permanent(self._name + "-generation", node)) in (
+            None, generation) for node in nodes)
+
     def _set_starts(self, starts):
         self._attributes.set_cluster_property(self._name + "-openings", ",".join(
             "%d:%s:%s:%d" % one for one in starts) or None)

@@ -161,7 +161,8 @@ def never_ready(state_files, log, socket):
     try:
         known = state_files.read("log-offset")
         offset = int(known.get("bytes", 0))
-        with open(log, "rb") as file:
+        # O_NONBLOCK: a stop must not wait for somebody who opens the other end of a pipe.
+        with open(os.open(log, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
             # "0": there was no log yet
             if file.seek(0, 2) < offset or known.get("inode", "0") not in ("0", str(os.fstat(file.fileno()).st_ino)):
                 return False  # rotated meanwhile

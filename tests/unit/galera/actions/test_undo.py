@@ -38,15 +38,22 @@ class PublishedState:
     """Records what is written, in its order."""
 
     def __init__(self):
-        self.effects, self.away = [], None
+        self.effects, self.away, self.entered, self.own = [], None, False, 3
 
     def _written(self, *effect):
         if effect[0] == self.away:
             raise Unavailable("The cluster cannot be asked.")
         self.effects.append(effect)
 
+    def is_entered(self, generation):
+        return self.entered and generation == 3
+
+    def own_generation(self):
+        return self.own
+
     def set_own_generation(self, generation):
         self._written("own", generation)
+        self.own = generation
 
     def close_generation(self, generation, before):
         self._written("cluster", generation, before)
@@ -217,3 +224,81 @@ def test_its_server_is_started_with_what_the_disk_has(tmp_path, mocker):
     with pytest.raises(disk.Failed) as failed:
         disk.true_position(node.context, node.state_files, layout, own)
     assert "ibdata1" in failed.value.reason
+
+
+def test_a_bootstrap_that_another_node_has_joined_stands(tmp_path):
+    """n2 was starting when n1 opened the component, joined before n1's server was ready, and has committed since."""
+    node = Node(tmp_path)
+    node.published.entered = True
+
+    assert [] == node.judge_and_undo()
+    assert SINCE == (node.datadir / "gvwstate.dat").read_text()
+    node.published.entered = False
+    assert [] == node.judge_and_undo()  # nor later
+
+
+def test_the_generation_that_another_node_has_opened_since_is_not_closed(tmp_path):
+    """The agent was killed after it had closed generation 3, before that was on record; then n2 opened another 3."""
+    node = Node(tmp_path)
+    node.published.away = "cluster"
+    with pytest.raises(Unavailable):
+        node.judge_and_undo()
+    node.published.entered, node.published.away = True, None
+
+    assert [("own", 2)] == node.judge_and_undo()
+    assert (U, 41) == disk.before_the_undone(node.state_files, (U, 42))
+    node.published.entered = False
+    assert [("own", 2)] == node.judge_and_undo()
+
+
+def test_one_whose_server_answered_is_not_undone(tmp_path):
+    """Its log may be incomplete: on a full /var/log."""
+    node = Node(tmp_path)
+    undo.judge(node.state_files, answered=True)
+
+    assert [] == node.judge_and_undo()
+
+
+def test_a_record_of_an_earlier_bootstrap_undoes_no_later_one(tmp_path, mocker):
+    """/var is read-only: neither can the record of the later one be written, nor that of the earlier one be removed."""
+    node = Node(tmp_path)
+    undo.judge(node.state_files)
+    mocker.patch.object(StateFiles, "keep", side_effect=OSError(30, "Read-only file system"))
+    mocker.patch.object(StateFiles, "discard")
+    with pytest.raises(OSError):
+        undo.record(node.state_files, str(node.datadir), (4, U, 41, 2), 3, stopped("n1", 41, generation=3), 41)
+
+    assert [] == node.judge_and_undo()
+
+
+def test_a_generation_that_is_unknown_cannot_be_given_back(tmp_path):
+    """The operator forced it. With a generation that is no number the stop raised, and the node was fenced."""
+    node = Node(tmp_path)
+    undo.record(node.state_files, str(node.datadir), (3, U, 41, 2), 2, stopped("n1", 41, generation=2)._replace(
+        generation=None), 41)
+
+    assert [] == node.judge_and_undo()
+
+
+def test_a_record_that_is_damaged_is_none(tmp_path):
+    node = Node(tmp_path)
+    undo.judge(node.state_files)
+    node.state_files.write("opening", dict(node.state_files.read("opening", persistent=True), own="None"), persistent=True)
+
+    assert [] == node.judge_and_undo()
+
+
+def test_a_full_var_fails_no_start(tmp_path, mocker):
+    """start keeps its state files without a log: what cannot be written is an error there."""
+    node = Node(tmp_path)
+    mocker.patch.object(StateFiles, "write", side_effect=OSError(28, "No space left on device"))
+
+    assert [] == node.judge_and_undo()
+
+
+def test_a_log_that_is_a_pipe_is_not_waited_for(tmp_path):
+    node = Node(tmp_path)
+    node.log.unlink()
+    os.mkfifo(node.log)
+
+    assert [] == node.judge_and_undo()

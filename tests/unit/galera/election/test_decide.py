@@ -439,6 +439,8 @@ def test_a_position_beyond_a_later_generation_start_is_discarded():
     beside = [(2, U, 80, 1), (3, U, 95, 1)]     # 3 does not build upon 2
     assert needs_full_transfer(stopped("n1", 90, generation=2), beside, 3)
     assert needs_full_transfer(stopped("n1", None, generation=1), starts, 3)
+    assert needs_full_transfer(stopped("n1", None, generation=3), starts, 3)    # another data directory
+    assert needs_full_transfer(stopped("n1", 90, generation=3)._replace(uuid=None), starts, 3)
 
 
 @pytest.mark.parametrize("generation, starts, expected", [
