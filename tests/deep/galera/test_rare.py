@@ -99,3 +99,56 @@ def test_a_state_transfer_goes_on_after_promote_and_is_shown(three):
     finally:
         machine.fast_disk(lab, "n3")
     assert_whole(three)
+
+
+TAKE_PORT = """(python3 -c 'import socket, time
+taken = socket.socket(); taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+taken.bind(("0.0.0.0", 3306)); taken.listen(); time.sleep(900)' >/dev/null 2>&1 & echo $! >/run/port-taken)"""
+FREE_PORT = "kill $(cat /run/port-taken)"
+
+
+def test_a_first_bootstrap_that_failed_is_as_if_it_had_not_been():
+    """The next try was taken for a lost cluster, and wanted an order with --force."""
+    def fails_first(lab, **parameters):
+        lab.check("n1", TAKE_PORT)
+        galera.create(lab, **parameters)
+        eventually(lab, "n1", ["crm_mon", "-1f"], "Port 3306 is taken by python3")
+        eventually(lab, "n1", ["quorate", "explain", "db"], "No node was ever in a cluster")
+        lab.check("n1", FREE_PORT)
+
+    with serving("tfirst", create=fails_first) as world:
+        assert_whole(world)
+
+
+def test_of_equal_nodes_another_bootstraps_where_one_cannot_start(three):
+    """All stood at the same position, n1's files belonged to root, and the whole database stayed down."""
+    lab = three.lab
+    lab.check("n1", ["pcs", "resource", "disable", "db-clone", "--wait=60"], 90)
+    lab.check("n1", "chown root:root /var/lib/mysql/ibdata1; chmod 600 /var/lib/mysql/ibdata1")
+    try:
+        lab.check("n1", ["pcs", "resource", "enable", "db-clone"])
+        assert_whole(three, ["n2", "n3"])
+        eventually(lab, "n1", ["crm_mon", "-1f"], "ibdata1")
+    finally:
+        lab.check("n1", "chown mysql:mysql /var/lib/mysql/ibdata1; chmod 660 /var/lib/mysql/ibdata1")
+    assert_whole(three)
+
+
+def test_an_old_disk_that_is_mounted_again_does_not_vote(three):
+    """n3 received everything into another directory meanwhile, and an old one under its name says what it said then."""
+    lab = three.lab
+    lab.check("n1", ["pcs", "resource", "ban", "db-clone", "n3"])
+    assert_lost(three, ["n3"])
+    lab.check("n3", "while pidof mariadbd; do sleep 0.1; done; mkdir /var/lib/mysql/old; cd /var/lib/mysql; "
+                    "find . -mindepth 1 -maxdepth 1 ! -name old -exec mv -t old {} +")
+    lab.check("n3", "mv /var/lib/mysql/old /srv/old")
+    lab.check("n1", ["pcs", "resource", "clear", "db-clone", "n3"])
+    assert_whole(three)
+    lab.check("n1", ["pcs", "resource", "disable", "db-clone", "--wait=60"], 90)
+    lab.check("n3", "mkdir /srv/new; cd /var/lib/mysql; find . -mindepth 1 -maxdepth 1 -exec mv -t /srv/new {} +; "
+                    "cd /srv/old; find . -mindepth 1 -maxdepth 1 -exec mv -t /var/lib/mysql {} +")
+    lab.check("n1", ["pcs", "resource", "enable", "db-clone"])
+    eventually(lab, "n1", ["crm_mon", "-1f"], "is not the data directory that last served here")
+    assert not synced(three.watch.observed, ["n3"])
+    lab.check("n1", "$(quorate explain db | sed -n 's/^to go on: //p')")  # gives up what only the other disk could hold
+    assert_whole(three)                                                  # and n3 received everything anew
