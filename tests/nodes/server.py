@@ -68,6 +68,8 @@ class DatabaseServer:
 
     def _read_files(self):
         """Read grastate.dat and gvwstate.dat. What keeps the server from starting, or None."""
+        if (read(self.datadir, "tc.log") or "").startswith("A#"):  # closed, and not deleted
+            return "Bad magic header in tc log"
         view = read(self.datadir, "gvwstate.dat")
         if view == "":
             return "WSREP: std::exception: Unable to restore the view"

@@ -178,8 +178,10 @@ class Offered(Participant):
 
     allowed = True
 
+    action = facts.JOIN
+
     def decide_and_publish(self):
-        return facts.Decision(facts.JOIN, ("n1",) if self.allowed else ("n2",))
+        return facts.Decision(self.action, ("n1",) if self.allowed else ("n2",))
 
 
 def test_an_offer_that_nobody_takes_is_written_again(tmp_path):
@@ -195,6 +197,10 @@ def test_an_offer_that_nobody_takes_is_written_again(tmp_path):
     one.wait()
     one.allowed = True
     assert [2, 3] == [offers.rewritten for _ in range(2) if one.wait()]
+    one.action = facts.WAIT
+    one.wait()
+    one.action = facts.JOIN
+    assert [3, 4] == [offers.rewritten for _ in range(2) if one.wait()]
 
 
 # At the promotion

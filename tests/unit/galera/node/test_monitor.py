@@ -182,6 +182,7 @@ def test_all_that_wait_in_vain_are_restarted_and_elected(cluster):
     began = cluster.clock.elapsed
     assert cluster.run(200, lambda: cluster.synced() == ALL), cluster.journal
     assert any(text.startswith("No primary component formed within 3") for text in cluster.reasons())
+    assert not [name for name in ALL if cluster[name].state_files("galera").has("tried")]
     assert 30 <= min(one.at for name in ALL for one in cluster.database(name).launches[1:]) - began <= 60
     assert "2" == cluster.pacemaker.properties["db-generation"]
 
@@ -262,6 +263,14 @@ def test_one_that_waits_and_cannot_reach_the_cluster_goes_on_waiting(new):
     new.pacemaker.members.discard("n1")
     assert codes.SUCCESS == monitor(new, "n1", 7).code
     assert any(text.endswith("The next monitor tries again.") for _, text in new["n1"].logged)
+
+
+def test_a_data_directory_that_serves_has_a_name(cluster):
+    """So that another one in its place is noticed."""
+    import os
+    os.unlink(cluster.database("n1").datadir + "/quorate-disk-id")
+    cluster.act("n1", "monitor")
+    assert os.path.exists(cluster.database("n1").datadir + "/quorate-disk-id")
 
 
 def test_a_probe_offers_the_promotion_again(cluster):

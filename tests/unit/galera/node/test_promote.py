@@ -135,6 +135,15 @@ def test_what_keeps_a_server_from_starting_is_said_before(new, action):
     assert answer.reason.startswith("The directory %s/nowhere for the error log is missing" % new["n1"].root)
 
 
+def test_a_log_that_was_closed_and_not_deleted_keeps_no_server_from_starting(cluster):
+    """By a server whose directory belonged to another user then."""
+    cluster.stop("n2")
+    with open(cluster.database("n2").datadir + "/tc.log", "wb") as file:
+        file.write(b"A\x23\x05\x74 and more")
+    cluster.start()
+    assert cluster.run(60, lambda: cluster.synced() == ALL), cluster.journal
+
+
 def test_an_empty_view_of_a_power_cut_keeps_no_server_from_starting(cluster):
     cluster.database("n2").kill()
     with open(cluster.database("n2").datadir + "/gvwstate.dat", "w", encoding="ascii"):
