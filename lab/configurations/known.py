@@ -3,7 +3,7 @@
 written, all that lab/configurations/trial.py demands, and no warning of validate-all.
 """
 
-from lab.configurations.record import Configuration, Hindrance, Trouble
+from lab.configurations.record import EVENTS, Configuration, Hindrance, Trouble
 
 TLS = "/etc/mysql/tls/"
 SSL_PROVIDER = "socket.ssl_key=%skey.pem;socket.ssl_cert=%scert.pem;socket.ssl_ca=%sca.pem" % (TLS, TLS, TLS)
@@ -78,7 +78,9 @@ NETWORK = (
                   provider=SSL_PROVIDER),
     Configuration("garbd", "two nodes with data and an arbitrator", data=("n1", "n2"), campaign=False,
                   files={"/etc/default/garb": GARBD}, parameters={"arbitrators": "n3"},
-                  before=("test %(node)s != n3 || systemctl enable -q --now garb.service",)),
+                  before=("test %(node)s != n3 || systemctl enable -q --now garb.service",), events=EVENTS[:2],
+                  troubles=(Trouble("stop and start, garbd restarted between", "n3", "systemctl restart garb.service",
+                                    hit="stop", serving=("n1", "n2")),)),
     Configuration("two-nodes", "two nodes, without two_node_mode", campaign=False, count=2, waits="",
                   warnings=("pcmk_delay_base",)),
     Configuration("two-node-mode", "two nodes and two_node_mode", campaign=False, count=2, waits="",
