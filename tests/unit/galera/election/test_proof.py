@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Single steps of the proof that nobody holds more: where its limits are."""
+
+import pytest
+
+from quorate.galera import facts
+from quorate.galera.election import proof
+from quorate.galera.election.decide import decide
+from tests.unit.galera.election.reports import alive, crashed, snapshot_of, stopped, view
+
+FOUR = view(7, "n1", "n2", "n3", "n4")
+FIVE = view(7, "n1", "n2", "n3", "n4", "n5")
+
+
+@pytest.mark.parametrize("state, down, may", [
+    (facts.STARTING, 0, True), (facts.STARTING, 1, False),          # it needs all members
+    (facts.NONPRIMARY, 1, True), (facts.NONPRIMARY, 2, False), (facts.NONPRIMARY, 3, False),  # more than half
+    (facts.HUNG, 1, True), (facts.HUNG, 2, False),
+    (facts.UNKNOWN, 3, True), (facts.DOWN, 0, False), (facts.SYNCED, 0, False), (facts.DONOR, 0, False)])
+def test_whose_server_could_still_get_into_a_primary_component(state, down, may):
+    reports = [crashed("n%d" % (number + 2), 5, FOUR) for number in range(down)] + [alive("n1", state, FOUR)]
+    electorate = proof.find_electorate(snapshot_of(*reports, configured=("n1", "n2", "n3", "n4")))
+    assert may == proof.may_become_primary(electorate.reports["n1"], electorate)
+
+
+@pytest.mark.parametrize("state, may", [(facts.STARTING, False), (facts.NONPRIMARY, True), (facts.HUNG, True)])
+def test_one_without_a_view_of_its_own_starts_for_nobody(state, may):
+    electorate = proof.find_electorate(snapshot_of(alive("n1", state, None)))
+    assert may == proof.may_become_primary(electorate.reports["n1"], electorate)
+
+
+@pytest.mark.parametrize("left, closed", [(0, True), (1, True), (3, False), (4, False)])
+def test_members_that_left_cleanly_may_have_gone_on_as_more_than_half(left, closed):
+    reports = [stopped("n%d" % number, 5, my_uuid="m%d" % number) if number <= left else crashed(
+        "n%d" % number, 5, FIVE) for number in range(1, 6)]
+    assert closed == proof.closing(FIVE, reports, frozenset())
+
+
+def test_an_arbitrator_may_have_gone_on_with_those_that_left():
+    three = view(7, "n1", "n2", "ng")
+    reports = [stopped("n1", 5, my_uuid="m1"), crashed("n2", 5, three)]
+    assert not proof.closing(three, reports, frozenset(["mg"]))
+    assert proof.closing(three, [crashed("n1", 5, three), crashed("n2", 5, three)], frozenset(["mg"]))
+
+
+def test_an_older_view_went_on_no_further():
+    reports = [crashed("n1", 5, FIVE._replace(seq=6))] + [crashed("n%d" % number, 5, FIVE) for number in range(2, 6)]
+    assert proof.closing(FIVE, reports, frozenset())
+    assert not proof.closing(FIVE, reports[1:], frozenset())
+    newer = [crashed("n1", 5, FIVE._replace(seq=8))] + reports[1:]
+    assert not proof.closing(FIVE, newer, frozenset())
+
+
+def test_the_latest_view_is_that_with_the_highest_number():
+    """Not the one whose member comes last."""
+    later, earlier = view(8, "n1", "n2"), view(7, "n2", "n3")
+    electorate = proof.find_electorate(snapshot_of(crashed("n1", 5, later), crashed("n3", 5, earlier)))
+    assert later == proof.latest_view(electorate)
+
+
+def test_one_that_was_alone_in_its_view_bootstraps_and_is_not_waited_for():
+    alone = view(9, "n1")
+    decision = decide(snapshot_of(crashed("n1", 5, alone), stopped("n2", 4), stopped("n3", 4)))
+    assert (facts.BOOTSTRAP, ("n1",)) == (decision.action, decision.nodes)
+
+
+def test_a_starting_server_of_an_older_generation_is_no_part_of_a_recovery():
+    reports = [crashed("n1", 5), crashed("n2", 5), alive("n3", facts.STARTING, generation=0)._replace(
+        my_uuid="m3", uuid=None)]
+    electorate = proof.find_electorate(snapshot_of(*reports))
+    assert "m3" in electorate.linked, "it is a member of a view of this generation"
+    apart = [one._replace(view=view(7, "n1", "n2")) for one in reports[:2]] + reports[2:]
+    assert proof.recoverable(snapshot_of(*apart), proof.find_electorate(snapshot_of(*apart))) == view(7, "n1", "n2")
+
+
+def test_of_the_same_position_one_whose_last_start_failed_comes_last():
+    found = proof.best([crashed("n1", 5, failed=True), crashed("n2", 5)], ("n1", "n2", "n3"))
+    assert "n2" == found.node
+    assert "n1" == proof.best([crashed("n1", 6, failed=True), crashed("n2", 5)], ("n1", "n2", "n3")).node
+    assert None is proof.best([], ("n1",))
+
+
+def test_who_listens_and_has_not_said_that_he_is_alive():
+    snapshot = snapshot_of(crashed("n1", 5), alive("n2", facts.STARTING), listening=frozenset(["n1", "n2", "n3"]))
+    assert ("n3",) == proof.listening(snapshot, "n1")
+    assert ("n1", "n3") == proof.listening(snapshot, "n2")
+    assert ("n2", "n3") == proof.listening(snapshot._replace(members=frozenset(["n1"])), "n1")
