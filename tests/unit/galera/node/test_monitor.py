@@ -265,6 +265,31 @@ def test_one_that_waits_and_cannot_reach_the_cluster_goes_on_waiting(new):
     assert any(text.endswith("The next monitor tries again.") for _, text in new["n1"].logged)
 
 
+def test_what_a_server_that_serves_reports(cluster):
+    found = report(cluster, "n1")
+    assert (facts.SYNCED, True, True, 1, None) == (
+        found.state, found.data, found.recorded, found.generation, found.seqno), "its position is not on the disk yet"
+    assert found.my_uuid in found.view.members and 3 == len(found.view.members)
+    cluster.cut_power("n3")
+    cluster.run(6)
+    assert 2 == len(report(cluster, "n1").view.members)
+    assert found.since == report(cluster, "n1").since, "since when it is synced, whatever else changes"
+    assert 0 <= cluster.clock.now() - found.since <= 60
+
+
+def test_what_a_server_that_starts_reports(cluster):
+    """The others may count on what its disk held: it was in no primary component since."""
+    for name in ("n2", "n3"):
+        cluster.database(name).start_takes = 25
+    cluster.kill_all()
+    cluster.run(12)
+    found = report(cluster, "n1")
+    assert (facts.STARTING, 3, True, True, 1) == (
+        found.state, found.seqno, found.settled, found.recorded, found.generation)
+    assert 0 <= cluster.clock.now() - found.since <= 12
+    assert not any("(None)" in text for _, text in cluster.journal.of(kinds=["cluster"]))
+
+
 def test_a_data_directory_that_serves_has_a_name(cluster):
     """So that another one in its place is noticed."""
     import os
