@@ -26,7 +26,7 @@ class Electorate(namedtuple("Electorate", "reports voters outdated blank lost ge
     voters:     tuple of complete reports of the current generation that have a position
     outdated:   the same of older generations: they may join, never vote
     blank:      complete reports without a position: fresh, or a state transfer into them broke off
-    lost:       complete reports of nodes that were synced in this generation and have no data now: see has_lost()
+    lost:       complete reports of nodes that were synced and have no data now: see has_lost()
     generation: the generation that votes
     linked:     member UUIDs of its views: see linked_members()
     """
@@ -79,14 +79,15 @@ def has_position(report):
 
 
 def has_lost(report, generation):
-    """Whether a node without a position had one in this generation.
+    """Whether a node without a position had one in this generation, or may have had: it is recorded as synced in an older
+    one, and was killed before the newer one could be recorded.
 
     A cluster that was migrated to this agent while it ran has no generation number yet. There, a node that remembers a
     view and does not even have a grastate.dat had its data somewhere else: a broken state transfer leaves that file.
     """
-    if report.generation != generation:
-        return False
-    return generation > 0 or (report.view is not None and report.safe is None)
+    if generation > 0:
+        return 0 < report.generation <= generation
+    return report.generation == 0 and report.view is not None and report.safe is None
 
 
 def voting_generation(snapshot, reports, complete):
@@ -172,8 +173,10 @@ def closed_views(electorate):
 def closing(view, reports, without_data):
     """Whether `view` was the last one, and all that its members hold is reported.
 
-    A data member that shows `view`, or an older one (it died before it wrote this one), did not go on. Members that
-    left cleanly may have: they could form another view only as more than half of this one.
+    A data member that shows `view`, or an older one (it died before it wrote this one), received nothing after it.
+    Members that left cleanly may have: they went on if they were more than half of the next view, and that was more
+    than half of this one. One that shows `view` can have been in the next one, and died before it wrote that: of a view
+    of four, two went on by way of a view of three. And none of them may remember a later view.
     """
     by_member = {report.my_uuid: report for report in reports if report.my_uuid is not None}
     may_have_gone_on = 0
@@ -183,12 +186,15 @@ def closing(view, reports, without_data):
             return False
         last = last_view(report)
         if last is None:
+            if report.view not in (None, view) and not is_older(report.view, view):
+                return False
             may_have_gone_on += 1
         elif last != view and not is_older(last, view):
             return False
     if not may_have_gone_on:
         return True
-    return 2 * (may_have_gone_on + len(view.members & without_data)) <= len(view.members)
+    least_of_next = len(view.members) // 2 + 1
+    return 2 * (may_have_gone_on + len(view.members & without_data)) <= least_of_next
 
 
 def is_older(view, other):

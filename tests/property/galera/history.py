@@ -317,10 +317,11 @@ class World:
 
     def _lose_run(self, node):
         """/run is empty after a boot; a bootstrap whose server was not judged before stands."""
-        if node.opening and node.opening["ordered"]:
-            self.acknowledged.intersection_update(node.disk)
         node.tried = node.survivor = node.failed = False
-        node.opening = None
+        if node.opening and not node.opening["judged"]:
+            if node.opening["ordered"]:
+                self.acknowledged.intersection_update(node.disk)
+            node.opening = None
 
     def power_on(self, number, _):
         node = self.nodes[number % len(self.nodes)]
@@ -373,6 +374,8 @@ class World:
     def snapshot(self, silent=0, override=None, state_of_alive=0):
         reports = {}
         for bit, node in enumerate(self.nodes):
+            if node.opening:
+                continue                # it is undone, or stands, before the agent reports what is on the disk
             if node.here and node.on and not silent >> bit & 1:
                 report = node.report()
                 if report.state == NONPRIMARY and state_of_alive % 3:
@@ -429,19 +432,37 @@ class World:
         self.order(number, how, fails=True)
 
     def undo(self, number, how):
-        """The agent undoes a bootstrap that came to nothing; a multiple of 4: it is killed half-way, and tries again."""
+        """The agent undoes a bootstrap that came to nothing; a multiple of 4: it is killed half-way, and tries again; of 8:
+        before it has closed the generation."""
         node = self.nodes[number % len(self.nodes)]
         if not (node.opening and node.state == DOWN and node.on and node.here):
             return
         before = node.opening
+        if how % 16 == 7 and not before["judged"]:  # its log proves nothing, so it stands
+            if before["ordered"]:
+                self.acknowledged.intersection_update(node.disk)
+            node.opening = None
+            return
+        before["judged"] = True         # that is on record before the first effect
+        if self.generation == before["generation"] and [other for other in self.nodes if other is not node and (
+                other.generation == self.generation or other.state in (SYNCED, RECEIVING))]:
+            # Another node is in it (published.is_entered).
+            if node.generation == before["own"]:
+                node.undone = before["undone"]
+            elif before["ordered"]:
+                self.acknowledged.intersection_update(node.disk)
+            node.opening = None
+            return
         node.view, node.member, node.remembered, node.settled, node.safe = before["files"]
         node.generation = before["own"]
-        if how % 4 == 0:
+        if how % 8 == 0:
             return
         if self.generation == before["generation"]:
             self.generation = before["generation"] - 1
         if self.generation_starts and self.generation_starts[-1][0] == before["generation"]:
             self.generation_starts.pop()
+        if how % 8 == 4:
+            return
         node.undone, node.opening = before["undone"], None
 
     def act_apart(self, silent, how):
@@ -495,7 +516,7 @@ class World:
         self.generation_starts = decide.keep_start(self.generation_starts, start, most=2)
         if how % 16 == 13:              # the agent is killed in between
             return
-        before = {"own": node.generation, "generation": start[0], "ordered": ordered,
+        before = {"own": node.generation, "generation": start[0], "ordered": ordered, "judged": False,
                   "undone": (node.report().seqno, len(node.disk) + 1) if node.history and node.data else None,
                   "files": (node.view, node.member, node.remembered, node.settled, node.safe)}
         self.generation += 1
@@ -644,3 +665,21 @@ def scenarios():
         ("commit", 2, 0),                                                      # acknowledged: on the disk of n3
         ("power_off", 2, 0), ("monitor", 0, 0),                                # n3 dies; n1 is asked, behind
         ("power_cut", 4, 0), ("act", 0, 0), ("act", 0, 0)]                     # power cut, n3 stays off
+    # n3 alone has a commit when an operator goes on without it. It receives everything into a directory of its root file
+    # system; then its own one is mounted again, of an older generation than the node.
+    world = formed(3, False)
+    yield "a disk that returns with what was discarded", world, [
+        ("commit", 2, 0), ("power_cut", 4, 0), ("order", 0, 1), ("act", 0, 0), ("finish", 0, 0), ("monitor_all", 0, 1),
+        ("commit", 0, 0), ("monitor_all", 0, 1), ("unmount", 2, 0), ("power_on", 2, 0), ("act", 0, 0), ("finish", 0, 0),
+        ("monitor_all", 0, 1), ("leave", 2, 1), ("remount", 2, 0), ("act", 0, 0)]
+    # n1 was the last to stop; an operator goes on with n2, and n3 alone has a commit since.
+    world = formed(3, False)
+    yield "a safe_to_bootstrap of an older generation", world, [
+        ("leave", 1, 1), ("leave", 1, 1), ("leave", 0, 1), ("power_off", 0, 0), ("order", 1, 1), ("act", 0, 0),
+        ("finish", 0, 0), ("monitor_all", 0, 1), ("commit", 1, 0), ("power_cut", 4, 0), ("act", 0, 0)]
+    # n1 is lost, and n5 dies before it could write the view without n1; so both show the view before. n2 and n4 go on
+    # as two of three, n3 comes back to them, and serves alone in the end, out of sight.
+    world = formed(5, False)
+    yield "two of a view of four, by way of a view of three", world, [
+        ("evict", 2, 0), ("monitor_all", 0, 1), ("crash_in_change", 0, 3), ("commit", 0, 0), ("leave", 2, 1),
+        ("heal", 0, 31), ("monitor_all", 0, 1), ("leave", 0, 1), ("hide", 2, 0), ("commit", 0, 0), ("act", 0, 0)]

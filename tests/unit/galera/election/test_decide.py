@@ -289,6 +289,14 @@ def test_one_whose_disk_is_gone_since_it_was_synced_is_for_the_operator():
     assert "its data is gone" in decision.reason and decision.command == "quorate bootstrap n2"
 
 
+def test_also_where_it_is_recorded_as_synced_in_an_older_generation_only():
+    """It was killed before the newer one could be recorded, and then its file system was not mounted."""
+    voters = [stopped("n1", 5, generation=2), stopped("n2", 6, generation=2)]
+    decision = decide(snapshot_of(*voters, empty("n3", generation=1), generation=2))
+    assert (WAIT, ("n3",)) == (decision.action, decision.missing)
+    assert BOOTSTRAP == decide(snapshot_of(*voters, empty("n3", generation=0), generation=2)).action
+
+
 # Generations
 
 def test_an_older_generation_joins_and_never_votes():

@@ -29,11 +29,27 @@ def test_one_without_a_view_of_its_own_starts_for_nobody(state, may):
     assert may == proof.may_become_primary(electorate.reports["n1"], electorate)
 
 
-@pytest.mark.parametrize("left, closed", [(0, True), (1, True), (3, False), (4, False)])
+@pytest.mark.parametrize("left, closed", [(0, True), (1, True), (2, False), (3, False), (4, False)])
 def test_members_that_left_cleanly_may_have_gone_on_as_more_than_half(left, closed):
+    """Two of five as well: of a view of three, whose third member died before it had written it."""
     reports = [stopped("n%d" % number, 5, my_uuid="m%d" % number) if number <= left else crashed(
         "n%d" % number, 5, FIVE) for number in range(1, 6)]
     assert closed == proof.closing(FIVE, reports, frozenset())
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5, 6])
+def test_one_that_left_cleanly_did_not_go_on_alone(size):
+    last = view(7, *["n%d" % number for number in range(1, size + 1)])
+    reports = [stopped("n1", 5, my_uuid="m1", view=last)] + [
+        crashed("n%d" % number, 5, last) for number in range(2, size + 1)]
+    assert proof.closing(last, reports, frozenset())
+
+
+def test_where_one_that_left_cleanly_remembers_a_later_view_this_was_not_the_last():
+    reports = [crashed("n%d" % number, 5, FIVE) for number in range(2, 6)]
+    for remembered, closed in ((FIVE, True), (FIVE._replace(seq=6), True), (FIVE._replace(seq=8), False),
+                               (view(8, "n1", "n9"), False)):
+        assert closed == proof.closing(FIVE, reports + [stopped("n1", 5, my_uuid="m1", view=remembered)], frozenset())
 
 
 def test_an_arbitrator_may_have_gone_on_with_those_that_left():
