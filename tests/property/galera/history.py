@@ -670,8 +670,8 @@ def scenarios():
     world = formed(3, False)
     yield "a disk that returns with what was discarded", world, [
         ("commit", 2, 0), ("power_cut", 4, 0), ("order", 0, 1), ("act", 0, 0), ("finish", 0, 0), ("monitor_all", 0, 1),
-        ("commit", 0, 0), ("monitor_all", 0, 1), ("unmount", 2, 0), ("power_on", 2, 0), ("act", 0, 0), ("finish", 0, 0),
-        ("monitor_all", 0, 1), ("leave", 2, 1), ("remount", 2, 0), ("act", 0, 0)]
+        ("commit", 0, 0), ("monitor_all", 0, 1), ("unmount", 2, 0), ("power_on", 2, 0), ("act", 0, 0),
+        ("finish", 0, 0), ("monitor_all", 0, 1), ("leave", 2, 1), ("remount", 2, 0), ("act", 0, 0)]
     # n1 was the last to stop; an operator goes on with n2, and n3 alone has a commit since.
     world = formed(3, False)
     yield "a safe_to_bootstrap of an older generation", world, [
