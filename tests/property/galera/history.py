@@ -432,8 +432,8 @@ class World:
         self.order(number, how, fails=True)
 
     def undo(self, number, how):
-        """The agent undoes a bootstrap that came to nothing; a multiple of 4: it is killed half-way, and tries again; of 8:
-        before it has closed the generation."""
+        """The agent undoes a bootstrap that came to nothing; a multiple of 4: it is killed half-way, and tries again; of
+        8: before it has closed the generation."""
         node = self.nodes[number % len(self.nodes)]
         if not (node.opening and node.state == DOWN and node.on and node.here):
             return
@@ -665,8 +665,8 @@ def scenarios():
         ("commit", 2, 0),                                                      # acknowledged: on the disk of n3
         ("power_off", 2, 0), ("monitor", 0, 0),                                # n3 dies; n1 is asked, behind
         ("power_cut", 4, 0), ("act", 0, 0), ("act", 0, 0)]                     # power cut, n3 stays off
-    # n3 alone has a commit when an operator goes on without it. It receives everything into a directory of its root file
-    # system; then its own one is mounted again, of an older generation than the node.
+    # n3 alone has a commit when an operator goes on without it. It receives everything into a directory of its root
+    # file system; then its own one is mounted again, of an older generation than the node.
     world = formed(3, False)
     yield "a disk that returns with what was discarded", world, [
         ("commit", 2, 0), ("power_cut", 4, 0), ("order", 0, 1), ("act", 0, 0), ("finish", 0, 0), ("monitor_all", 0, 1),
