@@ -178,3 +178,20 @@ def test_a_recovery_that_takes_long_goes_on_by_itself(cluster):
     assert comes_back(cluster, 500)
     assert ["InnoDB still applies its log"] == [text.partition(" (pid")[0] for text in cluster.reasons("n2")]
     assert [("n2", "launch", "recovery")] == [entry[1:] for entry in cluster.journal.entries if "recovery" == entry[3]]
+
+
+def test_a_server_that_ends_at_once_is_not_waited_for(new, monkeypatch):
+    for name in ALL:
+        new.act(name, "start")
+    monkeypatch.setattr(new["n1"].commands, "spawn", lambda *_, **__: 1)
+    began = new.clock.elapsed
+    answer = new.act("n1", "promote")
+    assert codes.ERR_GENERIC == answer.code and "mariadbd ended at once: " in answer.reason
+    assert new.clock.elapsed - began < 5 and facts.DOWN == report(new, "n1").state
+
+
+def test_credentials_that_cannot_be_read_stop_no_server(cluster):
+    cluster["n1"].parameters["credentials"] = cluster["n1"].root + "/nowhere"
+    answers = [cluster.act("n1", "monitor", interval=5) for _ in range(3)]
+    assert [codes.RUNNING_PROMOTED] * 2 + [codes.DEGRADED_PROMOTED] == [one.code for one in answers]
+    assert "nowhere" in answers[2].reason
