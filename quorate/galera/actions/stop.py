@@ -67,8 +67,10 @@ def _stop_server(context, state_files, reserve):
     if state not in facts.IN_PRIMARY:
         try:
             restore_view(datadir, view_file, context.parameters.user)
-        except OSError as error:  # the server has stopped, so this is no failed stop; the election asks an operator
-            context.log.warning("gvwstate.dat in %s cannot be restored: %s." % (datadir, error.strerror))
+        except (OSError, KeyError) as error:  # KeyError: there is no such user any more
+            # The server has stopped, so this is no failed stop; the election asks an operator.
+            context.log.warning("gvwstate.dat in %s cannot be restored: %s." % (
+                datadir, getattr(error, "strerror", error)))
     # While the record of the launch is there.
     undo.judge(state_files, answered=state in facts.IN_PRIMARY or state == facts.NONPRIMARY)
     for name in (daemon.PROCESS_FILE, "progress", "unknown", "outside", "complete", "serving", "launched-from",

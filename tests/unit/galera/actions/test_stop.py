@@ -74,6 +74,16 @@ def test_a_view_that_cannot_be_restored_is_a_warning(server, context, mocker):
     assert any("cannot be restored: No space left on device" in text for _, text in context.log.lines)
 
 
+def test_nor_is_it_an_error_that_the_user_was_removed(server, context, mocker):
+    os.unlink(context.parameters.datadir + "/gvwstate.dat")
+    mocker.patch("quorate.galera.server.disk.text", return_value=VIEW)
+    mocker.patch("pwd.getpwnam", side_effect=KeyError("getpwnam(): name not found: 'removed'"))
+
+    assert codes.SUCCESS == stop.stop(context).code
+    assert server.poll() is not None
+    assert any("cannot be restored: " in text and "removed" in text for _, text in context.log.lines)
+
+
 def test_what_a_killed_server_left_of_its_transfer_is_not_waited_for(orphan, context):
     """Nobody asks it to end, so no time is due to it. On a real node the demote took 57 s, and the node was away for so
     long."""
