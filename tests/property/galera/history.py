@@ -432,8 +432,8 @@ class World:
         self.order(number, how, fails=True)
 
     def undo(self, number, how):
-        """The agent undoes a bootstrap that came to nothing. A multiple of 4: it is killed half-way, and tries again; of
-        8: before it has closed the generation. 7 of 16: the log proves nothing."""
+        """The agent undoes a bootstrap that came to nothing. A multiple of 4: it is killed half-way, and tries again;
+        of 8: before it has closed the generation. 7 of 16: the log proves nothing."""
         node = self.nodes[number % len(self.nodes)]
         if not (node.opening and node.state == DOWN and node.on and node.here):
             return
