@@ -139,7 +139,8 @@ LOGS = (
 
 # How the server answers
 ANSWERS = (
-    Configuration("read-only", "read_only=1", campaign=False, settings={"read_only": "1"}),
+    Configuration("read-only", "read_only=1: no node is the writer", campaign=False, writers=0,
+                  settings={"read_only": "1"}),
     Configuration("globals", "autocommit=0, wsrep_sync_wait=7, SERIALIZABLE, ANSI, init_connect, utf16",
                   settings={"autocommit": "0", "wsrep_sync_wait": "7", "transaction_isolation": "SERIALIZABLE",
                             "sql_mode": "ANSI", "init_connect": "'SET @x = 1'", "character_set_server": "utf16",
@@ -244,7 +245,7 @@ BROKEN = (
 NEW = tuple(one._replace(name=one.name + "-11.8", suite="trixie") for one in (
     PLAIN._replace(troubles=()),
     Configuration("mariadb-backup", "SST by mariadb-backup, TLS for replication and clients, read_only, quiet logs",
-                  sst="mariabackup", tls=True, campaign=False,
+                  sst="mariabackup", tls=True, campaign=False, writers=0,
                   provider=SSL_PROVIDER,
                   settings=dict(SSL_SETTINGS, require_secure_transport="ON", read_only="1", log_warnings="0")),
 ))
