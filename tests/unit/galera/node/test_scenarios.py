@@ -30,6 +30,8 @@ def test_the_first_start(new):
     assert ["synced"] * 3 == [new.status(name) for name in ALL]
     assert [facts.SYNCED] * 3 == [report(new, name).state for name in ALL]
     assert [] == new.reasons()
+    reports = [text for _, text in new.journal.of(kinds=["cluster"]) if "-n db-report -U" in text]
+    assert reports and all(text.endswith(" -p -W cluster") for text in reports), "no run of the scheduler for each"
 
 
 def test_a_bootstrap_is_on_record_before_the_server_is_launched(new):
