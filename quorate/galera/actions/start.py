@@ -25,6 +25,7 @@ JOIN_PATIENCE = 2    # seconds that promote waits for a joiner. Longer would kee
 #                      waits for: under load it promotes one after the other, and handles a death after that
 PRIMARY_PATIENCE = 30  # ... when a server of the primary component is reachable
 SYNC_PATIENCE = 30   # ... once a state transfer is under way, so that most joins end within promote
+STANDS = 1           # seconds of preparation after which a decision is made anew: it may not be true any more
 
 
 def start(context):
@@ -53,10 +54,10 @@ def promote(context):
     participant = Participant(context, state_files)
     process = find(context, state_files, layout.datadir)
     if process is None:
-        confirmed = participant.confirm(layout)
-        if confirmed is None:
-            return Outcome(codes.SUCCESS)  # no failure: the promotion score is gone, so the cluster demotes this node
         try:
+            confirmed = confirm(participant, layout)
+            if confirmed is None:
+                return Outcome(codes.SUCCESS)  # no failure: without its score the cluster demotes this node
             process = launch_as_decided(participant, *confirmed, layout)
         except Exception as error:
             # Nothing runs, so nobody may wait for this node: the report says again what is on the disk.
@@ -89,9 +90,27 @@ def _record_layout(state_files, layout):
 
 # The launch
 
-def launch_as_decided(participant, decision, snapshot, layout):
-    """Launch the server as was decided on this snapshot. Returns its Process."""
+def confirm(participant, layout):
+    """(Decision, the Snapshot it was made on, this node's Report with the position that the disk really has) if this node
+    is to start its server now, else None. Until it publishes that it starts, the others believe that it is down: so where
+    the preparation took long, it is decided again."""
+    confirmed = participant.confirm(layout)
+    if confirmed is None:
+        return None
+    clock, decision = participant.context.clock, confirmed[0]
+    began = clock.monotonic()
     own = _true_position(participant, decision, layout)
+    if decision.action == facts.BOOTSTRAP and not disk.has_database(layout.datadir):
+        disk.create_database(participant.context, layout)
+    if clock.monotonic() - began >= STANDS:
+        confirmed = participant.confirm(layout)
+        if confirmed is not None and confirmed[0].action != decision.action:
+            own = _true_position(participant, confirmed[0], layout)
+    return confirmed and (*confirmed, own)
+
+
+def launch_as_decided(participant, decision, snapshot, own, layout):
+    """Launch the server as was decided on this snapshot. own: what confirm() gave. Returns its Process."""
     disk.remove_empty_view(layout.datadir)
     remove_closed_log(layout.datadir)
     options = ["--wsrep_cluster_address=" + render(*cluster_address(
@@ -141,8 +160,6 @@ def _prepare_bootstrap(participant, decision, snapshot, layout, own):
     order a node would be ahead of the cluster's own record, which looks like a configuration that was restored from a
     backup.
     """
-    if not disk.has_database(layout.datadir):
-        disk.create_database(participant.context, layout)
     begin = generation_start(snapshot, this_node(participant.context))
     try:
         undo.record(participant.state_files, layout.datadir, begin, snapshot.generation, participant.own_report(),

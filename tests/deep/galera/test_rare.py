@@ -149,7 +149,7 @@ def test_an_old_disk_that_is_mounted_again_does_not_vote(three):
                     "cd /srv/old; find . -mindepth 1 -maxdepth 1 -exec mv -t /var/lib/mysql {} +")
     lab.check("n1", ["pcs", "resource", "enable", "db-clone"])
     eventually(lab, "n3", ["journalctl", "--no-pager"], "is not the data directory that last served here")
-    # Where n1 or n2 was the last to stop, it bootstraps by itself. Else this gives up what only the other disk can hold.
+    # Where n1 or n2 was the last to stop, it bootstraps by itself. Else this gives up what the other disk may hold.
     lab.check("n1", "sleep 5; $(quorate explain db | sed -n 's/^to go on: //p')")
     assert_whole(three)
     lab.check("n3", ["test", "-s", "/var/lib/mysql/quorate-disk-id"])

@@ -76,7 +76,8 @@ def test_the_server_is_told_what_was_understood(tmp_path, mocker):
     told = Options((), ("--log-error=/other", "--init-connect=SET x"))
     decision = facts.Decision(facts.JOIN, ("n2",))
     with pytest.raises(Failed):
-        start.launch_as_decided(one, decision, one.published.snapshot(()), layout(tmp_path, options=told))
+        start.launch_as_decided(one, decision, one.published.snapshot(()), one.own_report(),
+                                layout(tmp_path, options=told))
 
     argv = launched.call_args.args[2]
     assert ["/bin/true", "--log-error=/other", "--init-connect=SET x"] == argv[:3]

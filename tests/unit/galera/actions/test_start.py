@@ -45,3 +45,18 @@ def test_start_names_the_socket_units_in_whose_place_no_server_can_listen(mocker
 
     assert codes.ERR_INSTALLED == failed.value.code
     assert failed.value.reason.endswith("systemctl disable --now mariadb.socket mariadb-extra.socket")
+
+
+@pytest.mark.parametrize("seconds, decisions", [(0.5, 1), (30, 2)])
+def test_what_was_decided_before_a_long_preparation_is_decided_again(tmp_path, mocker, seconds, decisions):
+    """Until this node publishes that it starts, the others believe that it is down, and may decide otherwise meanwhile:
+    the position behind an undone bootstrap is read by InnoDB's recovery, and a database takes time to be made."""
+    one = participant(tmp_path, [])
+    one.confirm = mocker.Mock(side_effect=[(facts.Decision(facts.BOOTSTRAP, ("n2",)), "first"), None])
+    create = mocker.patch.object(start.disk, "create_database",
+                                 side_effect=lambda *_: one.context.clock.sleep(seconds))
+
+    found = start.confirm(one, mocker.Mock(datadir=str(tmp_path / "data")))
+
+    assert decisions == one.confirm.call_count and create.called
+    assert (found is None) == (decisions == 2)
