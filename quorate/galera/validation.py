@@ -9,8 +9,8 @@ from quorate.ocf.codes import Failed
 def errors(context):
     """Sentences about parameters that are wrong on every node. Reads nothing of this machine."""
     from quorate.galera.actions.participant import addresses
-    from quorate.galera.server import options
-    from quorate.galera.server.address import Misunderstood, cluster_address
+    from quorate.galera.server.settings import options
+    from quorate.galera.server.settings.address import Misunderstood, cluster_address
     parameters = context.parameters
     try:
         found = addresses(parameters)
@@ -30,7 +30,7 @@ def errors(context):
 
 def warnings(context):
     """Sentences about what works now and will cause problems later, each with its remedy."""
-    from quorate.galera.server.layout import find_layout, layout_problems
+    from quorate.galera.server.settings.layout import find_layout, layout_problems
     found = _unused(context.parameters)
     try:
         layout = find_layout(context)
@@ -61,7 +61,7 @@ def _group(layout):
 
 def _unused(parameters):
     """What is named beside wsrep_cluster_address and used by no entry of it: probably misspelt."""
-    from quorate.galera.server.address import unused
+    from quorate.galera.server.settings.address import unused
     mapped, without_data = unused(parameters.wsrep_cluster_address, parameters.cluster_host_map, parameters.arbitrators)
     return (["cluster_host_map has %s, but wsrep_cluster_address does not name that host." % entry for entry in mapped]
             + ["arbitrators has %s, but wsrep_cluster_address does not name that host." % host for host in without_data])

@@ -110,7 +110,7 @@ def others(status, port):
 def hosts(status, port):
     """[(host, port)] of the checks on the hosts of wsrep_cluster_address, this one's own among them; None where the
     server does not know who it is."""
-    from quorate.galera.server.address import Misunderstood, cluster_address
+    from quorate.galera.server.settings.address import Misunderstood, cluster_address
     if None in (status.local_index, status.uuid, status.conf_id, status.cluster_uuid) or not status.addresses:
         return None
     try:

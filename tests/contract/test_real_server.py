@@ -22,7 +22,7 @@ from quorate.galera.actions import monitor
 from quorate.galera.check import GaleraCheck
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.server import credentials, health, observe, sql
-from quorate.galera.server.tls_options import Tls
+from quorate.galera.server.account.tls_options import Tls
 from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from quorate.web.check import Fact

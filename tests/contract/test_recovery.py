@@ -14,8 +14,9 @@ import threading
 import pytest
 
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import command_line, disk, options, process, recovery
-from quorate.galera.server.layout import find_layout, galera_problems
+from quorate.galera.server import disk, process, recovery
+from quorate.galera.server.settings import command_line, options
+from quorate.galera.server.settings.layout import find_layout, galera_problems
 from quorate.host.clock import Clock, Deadline
 from quorate.host.command import Commands
 from quorate.host.process import Processes

@@ -38,7 +38,7 @@ def outcome_of(context, state_files, observed):
 def _without_server(context, state_files):
     """No server: it died, or this instance waits for its promotion, or is stopped."""
     if state_files.has(daemon.PROCESS_FILE):
-        from quorate.galera.server.ending import died
+        from quorate.galera.server.log.ending import died
         if state_files.has("launched-from"):  # it has not served since
             state_files.write("failed", {"at": int(context.clock.now())})
         reason = "The database server died: %s" % died(context, state_files)

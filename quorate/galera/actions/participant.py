@@ -13,7 +13,7 @@ from quorate.galera.actions import undo
 from quorate.galera.election.decide import decide
 from quorate.galera.election.published import PublishedState, decode_report, encode_report
 from quorate.galera.server import disk, observe
-from quorate.galera.server.address import GCOMM_PORT, Misunderstood, data_nodes
+from quorate.galera.server.settings.address import GCOMM_PORT, Misunderstood, data_nodes
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
 from quorate.pacemaker.tools import Unavailable, this_node
@@ -67,7 +67,7 @@ class Participant:
     def publish_pending(self):
         """Publish what start or demote could not."""
         if self.state_files.has("untold"):
-            from quorate.galera.server.layout import find_layout
+            from quorate.galera.server.settings.layout import find_layout
             self.report_position(find_layout(self.context))
             self.state_files.forget("untold")
 
@@ -187,7 +187,7 @@ class Participant:
         unknown = own is not None and (own.data is None or own.state == facts.UNKNOWN)
         if (own is None and last is not None and last.state in facts.ALIVE) or (
                 unknown and self.context.clock.now() - (own.since or 0) >= READ_AGAIN):
-            from quorate.galera.server.layout import find_layout
+            from quorate.galera.server.settings.layout import find_layout
             self.report_position(find_layout(self.context))
 
     def _record_offer(self, offered):

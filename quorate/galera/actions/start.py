@@ -10,10 +10,10 @@ from quorate.galera.actions.participant import Participant, unpublished
 from quorate.galera.election.decide import generation_start, keeps_view, needs_full_transfer
 from quorate.galera.election.published import encode_report
 from quorate.galera.server import disk, identity, observe
-from quorate.galera.server.address import cluster_address, render
-from quorate.galera.server.layout import find_layout, layout_problems, listening_units
 from quorate.galera.server.process import find, launch
 from quorate.galera.server.recovery import remove_closed_log
+from quorate.galera.server.settings.address import cluster_address, render
+from quorate.galera.server.settings.layout import find_layout, layout_problems, listening_units
 from quorate.host import daemon
 from quorate.host.state_files import StateFiles
 from quorate.host.units import Units
@@ -209,7 +209,7 @@ def wait_until_serving(participant, process, layout):
     starting = PRIMARY_PATIENCE if bootstraps or participant.reachable_primary() else JOIN_PATIENCE
     while True:
         if context.processes.gone(process):
-            from quorate.galera.server.ending import not_started
+            from quorate.galera.server.log.ending import not_started
             error = not_started(context, participant.state_files, layout)
             participant.state_files.forget(daemon.PROCESS_FILE)
             participant.record_failure()

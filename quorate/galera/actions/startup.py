@@ -20,14 +20,14 @@ def monitor_startup(participant, observed):
     participant.published.set_status(progress_text(participant, observed))
     outside = _elapsed(participant, "outside", observed)  # of a primary component
     if stalled >= HANGS and observed.state in (facts.STARTING, facts.RECEIVING):
-        from quorate.galera.server.ending import gave_up
+        from quorate.galera.server.log.ending import gave_up
         reason = gave_up(participant.context, participant.state_files)
         if reason:
             participant.record_failure()
             return Outcome(codes.FAILED_PROMOTED, "The server gave up and hangs: %s" % reason)
     if observed.state == facts.RECEIVING:
         if stalled >= parameters.stall_timeout:
-            from quorate.galera.server.ending import stuck
+            from quorate.galera.server.log.ending import stuck
             return Outcome(codes.FAILED_PROMOTED, "The transfer made no progress for %d s: %s" % (
                 stalled, stuck(participant.context, participant.state_files)))
         return Outcome(codes.RUNNING_PROMOTED)
@@ -41,7 +41,7 @@ def monitor_startup(participant, observed):
     if observed.state == facts.STARTING and participant.launched_to_bootstrap():
         # It needs no others; InnoDB may have hours of log to apply. A restart would begin that anew.
         if stalled >= parameters.stall_timeout:
-            from quorate.galera.server.ending import stuck
+            from quorate.galera.server.log.ending import stuck
             participant.record_failure()
             return Outcome(codes.FAILED_PROMOTED, "The bootstrap made no progress for %d s: %s" % (
                 stalled, stuck(participant.context, participant.state_files)))

@@ -43,7 +43,7 @@ def stop(context):
 def demote(context):
     """Stop the server, and report what is on the disk now."""
     from quorate.galera.actions.participant import Participant
-    from quorate.galera.server.layout import find_layout
+    from quorate.galera.server.settings.layout import find_layout
     state_files = StateFiles("galera", context.instance, log=context.log)
     failed = _stop_server(context, state_files, reserve=min(30.0, context.deadline.left() / 3))
     if failed:

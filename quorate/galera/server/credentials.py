@@ -96,7 +96,7 @@ def _utf8(text):
 def from_options_file(path, socket=None, program=False):
     """Settings from the [client] section of a file in my.cnf's form; a given socket takes precedence over the file's.
     program: also from the sections of the program mysql, as clustercheck does. Raises Unreadable."""
-    from quorate.galera.server import options_file
+    from quorate.galera.server.account import options_file
     try:
         public = os.stat(path).st_mode & 0o004
     except OSError as error:
@@ -128,7 +128,7 @@ def shell_settings(path):
     no such file. Raises Unreadable, also for what only a shell could evaluate."""
     if not os.path.exists(path):
         return {}
-    from quorate.galera.server import shell_file
+    from quorate.galera.server.account import shell_file
     return shell_file.assignments(path, CLUSTERCHECK_NAMES)
 
 

@@ -207,8 +207,8 @@ def create_database(context, layout):
         raise Failed(codes.ERR_INSTALLED, "There is no database in %s. Create one there (mariadb-install-db --user=%s "
                      "--datadir=%s), or set enable_creation=true." % (layout.datadir, layout.user, layout.datadir))
     from shutil import which
-    from quorate.galera.server import command_line
-    from quorate.galera.server.layout import account
+    from quorate.galera.server.settings import command_line
+    from quorate.galera.server.settings.layout import account
     argv, broken = command_line.install_db(layout)
     if broken and which(argv[0]):
         raise Failed(codes.ERR_CONFIGURED, "%s cannot pass on '%s' of additional_parameters: put it into the server's "
@@ -219,7 +219,7 @@ def create_database(context, layout):
     if result.rc == 127:  # MySQL and Percona have no such program; the server does it
         result = context.commands.run(command_line.initialize(layout), context.deadline.limit(CREATE_MOST))
     if not result.ok:
-        from quorate.galera.server import causes
+        from quorate.galera.server.log import causes
         raise Failed(codes.ERR_GENERIC, "The database could not be created: %s" % (
             causes.sentence(result.err + result.out, layout) or "code %s" % result.rc))
 

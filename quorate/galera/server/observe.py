@@ -26,7 +26,7 @@ def data_directory(context, state_files):
 
 
 def _configured_datadir(context):
-    from quorate.galera.server.layout import find_layout
+    from quorate.galera.server.settings.layout import find_layout
     from quorate.ocf.codes import Failed
     try:
         return find_layout(context).datadir
@@ -37,7 +37,7 @@ def _configured_datadir(context):
 def base_port(state_files):
     """The port at which Galera of this node asks those whose entry in wsrep_cluster_address has none: as the server said it
     at start and promote, else Galera's default."""
-    from quorate.galera.server.address import GCOMM_PORT
+    from quorate.galera.server.settings.address import GCOMM_PORT
     return int(state_files.number("layout", "base_port") or GCOMM_PORT)
 
 

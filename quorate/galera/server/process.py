@@ -98,7 +98,7 @@ def end_recovery(context, state_files, datadir):
 
 def launch(context, state_files, layout, options):
     """Start the server; options: that belong to this start. Returns its Process. Raises Failed."""
-    from quorate.galera.server import command_line
+    from quorate.galera.server.settings import command_line
     end_recovery(context, state_files, layout.datadir)
     prepare_run_directories(layout)
     argv = command_line.start(layout, options)
@@ -107,7 +107,7 @@ def launch(context, state_files, layout, options):
     process = daemon.launch(context, state_files, argv, layout.log, {"OCF_ROOT": None}, datadir=layout.datadir,
                             socket=layout.socket)
     if process is None:
-        from quorate.galera.server.ending import not_started
+        from quorate.galera.server.log.ending import not_started
         raise Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (
             os.path.basename(layout.server), not_started(context, state_files, layout)))
     return process
@@ -115,7 +115,7 @@ def launch(context, state_files, layout, options):
 
 def prepare_run_directories(layout):
     """Make the directories of socket and pid file in /run, which is empty after a boot."""
-    from quorate.galera.server.layout import account
+    from quorate.galera.server.settings.layout import account
     directories = {os.path.dirname(layout.socket), os.path.dirname(layout.pid)}
     daemon.make_directories(directories, *account(layout.user, layout.group), 0o755)
 

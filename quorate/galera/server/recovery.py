@@ -24,7 +24,7 @@ def recover(context, state_files, layout):
     found, problem = _of_an_earlier_run(context, state_files, layout)
     if found is not None or problem is not None:
         return found, problem
-    from quorate.galera.server.layout import full_file_system
+    from quorate.galera.server.settings.layout import full_file_system
     full = full_file_system(layout.datadir, SPACE_LEAST)
     if full:
         return None, "The position cannot be recovered: %s" % full
@@ -43,7 +43,7 @@ def recover(context, state_files, layout):
         return found, None
     if result.timed_out:
         return None, _go_on(context, state_files, layout)
-    from quorate.galera.server import causes
+    from quorate.galera.server.log import causes
     return None, "The position could not be recovered: %s" % (
         causes.sentence(log, layout) or "the server logged neither it nor an error (code %s); see %s" % (
             result.rc, state_files.path(RECOVER_LOG)))
@@ -71,7 +71,7 @@ def _go_on(context, state_files, layout):
     """Begin a run that nobody waits for. A sentence about it."""
     _make_ready(state_files, layout)
     path = state_files.path(RECOVER_LOG)
-    from quorate.galera.server import command_line
+    from quorate.galera.server.settings import command_line
     try:
         pid = context.commands.spawn(command_line.recover(layout, path), path, env={"OCF_ROOT": None})
     except OSError as error:
@@ -87,7 +87,7 @@ def _goes_on(pid, state_files):
 
 def _make_ready(state_files, layout):
     """Make the directories and an empty log that the server's user may write to."""
-    from quorate.galera.server.layout import account
+    from quorate.galera.server.settings.layout import account
     prepare_run_directories(layout)
     os.makedirs(state_files.run, 0o755, exist_ok=True)
     replace(state_files.path(RECOVER_LOG), "", account(layout.user, layout.group))
@@ -95,7 +95,7 @@ def _make_ready(state_files, layout):
 
 def _run(context, state_files, layout, *options):
     """(lines of the log that tell something, Result) of one run, which is ended when the time is over."""
-    from quorate.galera.server import command_line
+    from quorate.galera.server.settings import command_line
     _make_ready(state_files, layout)
     path = state_files.path(RECOVER_LOG)
     result = context.commands.run(command_line.recover(layout, path, options), _limit(context))

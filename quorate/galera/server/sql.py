@@ -132,7 +132,7 @@ class Session:
             if needs_package(error):
                 driver(whole=True)
                 return self._login(settings.socket, settings.host, settings.port, None, end)
-            from quorate.galera.server.tls_options import Tls
+            from quorate.galera.server.account.tls_options import Tls
             return self._login(settings.socket, settings.host, settings.port, Tls(), end)
         except Exception:  # the first answer says what is wrong
             raise error from None
@@ -146,7 +146,7 @@ class Session:
                        connect_timeout=timeout, read_timeout=timeout, write_timeout=timeout,
                        autocommit=None, use_unicode=False)
         if tls:
-            from quorate.galera.server.tls import connect
+            from quorate.galera.server.account.tls import connect
             return connect(tls, bool(socket), **options)
         return driver().connect(**options)
 

@@ -6,8 +6,8 @@ import shlex
 
 from hypothesis import example, given, strategies as st
 
-from quorate.galera.server.address import Misunderstood, cluster_address, host_map, render, render_map, same
-from quorate.galera.server.options import provider_options
+from quorate.galera.server.settings.address import Misunderstood, cluster_address, host_map, render, render_map, same
+from quorate.galera.server.settings.options import provider_options
 
 NAMES = st.from_regex(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,8}[a-zA-Z0-9])?", fullmatch=True)
 ADDRESSES = st.one_of(NAMES, st.ip_addresses(v=4).map(str), st.ip_addresses(v=6).map(str))
@@ -85,7 +85,7 @@ def test_provider_options_are_read_as_galera_escapes_them(options):
 @given(st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=382), max_size=8)))
 def test_quoted_words_reach_the_server_as_they_are(values):
     from quorate.galera.declaration import PARAMETERS
-    from quorate.galera.server.options import additional
+    from quorate.galera.server.settings.options import additional
     from tests import fakes
     words = tuple("--wsrep_x=" + value for value in values)
     parameters = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1",

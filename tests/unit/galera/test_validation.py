@@ -8,7 +8,7 @@ from quorate.galera.declaration import PARAMETERS
 from quorate.ocf import codes
 from quorate.pacemaker.cib import Configuration
 from tests import fakes
-from tests.unit.galera.server.test_layout import asked
+from tests.unit.galera.server.settings.test_layout import asked
 
 CIB = """<configuration><crm_config><cluster_property_set id="p">%s</cluster_property_set></crm_config>
 <nodes/><resources>
@@ -45,7 +45,7 @@ def warned(mocker, answer, operations="", properties="", devices="", nodes=("n1"
     """The warnings of a node whose cluster is so."""
     context = asked(answer, environ={"OCF_RESOURCE_INSTANCE": "db"}, **values)
     mocker.patch.object(validation, "_account", lambda *_: [])
-    mocker.patch("quorate.galera.server.layout.layout_problems", lambda _: [])
+    mocker.patch("quorate.galera.server.settings.layout.layout_problems", lambda _: [])
     mocker.patch("quorate.pacemaker.cib.stonith_enabled", lambda *_: True)
     mocker.patch("quorate.pacemaker.crm_mon.status", lambda *_: mocker.Mock(nodes=[fakes_node(mocker, name) for name in nodes]))
     mocker.patch("quorate.pacemaker.cib.configuration", lambda *_: Configuration(CIB % (properties, operations, devices)))

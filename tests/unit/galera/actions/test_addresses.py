@@ -6,8 +6,8 @@ import pytest
 from quorate.galera.actions import start
 from quorate.galera.actions.participant import Participant, addresses, unpublished
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server.layout import Layout
-from quorate.galera.server.options import Options, Provider
+from quorate.galera.server.settings.layout import Layout
+from quorate.galera.server.settings.options import Options, Provider
 from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed

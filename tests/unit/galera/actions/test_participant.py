@@ -11,7 +11,7 @@ from quorate.galera.declaration import PARAMETERS
 from quorate.galera.election.decide import keeps_view
 from quorate.galera.election.published import PublishedState
 from quorate.galera.server import observe, recovery
-from quorate.galera.server.layout import Layout
+from quorate.galera.server.settings.layout import Layout
 from quorate.host.clock import Deadline
 from quorate.host.state_files import StateFiles
 from quorate.ocf import codes

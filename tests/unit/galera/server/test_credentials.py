@@ -9,7 +9,8 @@ import pytest
 
 from quorate.errors import Unreadable
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import credentials, tls_options
+from quorate.galera.server import credentials
+from quorate.galera.server.account import tls_options
 from tests import fakes
 
 

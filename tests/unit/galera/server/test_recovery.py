@@ -7,7 +7,7 @@ import pytest
 
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.server import process, recovery
-from quorate.galera.server.layout import Layout
+from quorate.galera.server.settings.layout import Layout
 from quorate.host.state_files import StateFiles
 from quorate.ocf.codes import Failed
 from tests import fakes

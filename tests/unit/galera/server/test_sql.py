@@ -7,7 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from quorate.galera.server import credentials, sql, tls_options
+from quorate.galera.server import sql
+from quorate.galera.server import credentials
+from quorate.galera.server.account import tls_options
 from tests import ROOT
 
 
@@ -159,7 +161,7 @@ class Strict:
     def __init__(self, monkeypatch, errno=1045, refuses=False):
         self.errno, self.refuses, self.logins = errno, refuses, []
         monkeypatch.setattr(sql, "driver", lambda: self)
-        monkeypatch.setattr("quorate.galera.server.tls.connect", self.secure)
+        monkeypatch.setattr("quorate.galera.server.account.tls.connect", self.secure)
 
     def connect(self, **_options):
         self.logins.append("plain")

@@ -4,8 +4,8 @@
 import pytest
 
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server.address import Misunderstood
-from quorate.galera.server.options import (
+from quorate.galera.server.settings.address import Misunderstood
+from quorate.galera.server.settings.options import (
     Options, Provider, additional, name_of, proof_problems, provider, provider_options)
 from tests import fakes
 

@@ -3,7 +3,7 @@
 what an operator does about it. Pure: a table, which causes.py applies.
 
 Sources: real logs of MariaDB 10.11 and 11.8 with Galera 4 (26.4) and of MySQL and Percona 8.0, in
-tests/unit/galera/server/logs; the scripts /usr/bin/wsrep_sst_* of mariadb-server. A pattern is tried at a line without
+tests/unit/galera/server/log/logs; the scripts /usr/bin/wsrep_sst_* of mariadb-server. A pattern is tried at a line without
 its time, thread and level, followed by the next lines.
 """
 

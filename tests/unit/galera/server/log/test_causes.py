@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from quorate.galera.server import causes
-from quorate.galera.server.cause_table import CONSEQUENCES, HINT, RULES
+from quorate.galera.server.log import causes
+from quorate.galera.server.log.cause_table import CONSEQUENCES, HINT, RULES
 from tests import ROOT
 
 LOGS = os.path.join(os.path.dirname(__file__), "logs")

@@ -6,9 +6,9 @@ import os
 import pytest
 
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import command_line
-from quorate.galera.server.layout import Layout, account, find_layout, galera_problems, layout_problems
-from quorate.galera.server.options import Options, Provider
+from quorate.galera.server.settings import command_line
+from quorate.galera.server.settings.layout import Layout, account, find_layout, galera_problems, layout_problems
+from quorate.galera.server.settings.options import Options, Provider
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
 from tests import fakes
@@ -88,7 +88,7 @@ def test_only_an_answer_about_the_configuration_bans_the_node(answer, code, word
 
 def test_the_longest_cause_fits_into_an_exit_reason(monkeypatch):
     for program in ("mariadbd", "mysqld-debug"):
-        monkeypatch.setattr("quorate.galera.server.layout.server_program", lambda _, name=program: "/usr/sbin/" + name)
+        monkeypatch.setattr("quorate.galera.server.settings.layout.server_program", lambda _, name=program: "/usr/sbin/" + name)
         for answer in ({"rc": 1, "err": "[ERROR] " + "long " * 50}, {"rc": -9, "err": "[ERROR] " + "long " * 50}):
             context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1")
             context.commands.allow("/usr/sbin/" + program, ..., **answer)

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import ending
+from quorate.galera.server.log import ending
 from quorate.host import daemon, kernel
 from quorate.host.process import Process, Processes
 from quorate.host.state_files import StateFiles
 from tests import fakes
-from tests.unit.galera.server.test_causes import log as real_log
+from tests.unit.galera.server.log.test_causes import log as real_log
 
 KILLED = "Out of memory: Killed process 500 (mariadbd) total-vm:2891236kB, anon-rss:1713480kB"
 DENIED = 'apparmor="DENIED" operation="open" profile="/usr/sbin/mariadbd" name="/srv/db/grastate.dat" comm="mariadbd"'
@@ -179,7 +179,7 @@ def test_what_is_typed_depends_on_who_it_is(tmp_path, monkeypatch, argv, pid, un
 
 
 def test_a_socket_unit_that_has_the_port_is_named(tmp_path, monkeypatch):
-    from quorate.galera.server import layout
+    from quorate.galera.server.settings import layout
     from quorate.host import connections
     node = Node(tmp_path, monkeypatch)
     monkeypatch.setattr(layout, "listening_units", lambda units, timeout: "systemctl disable --now mariadb.socket")

@@ -72,7 +72,7 @@ def account(path, groups):
 
 def _others(options, found):
     """The options that are neither known to be without effect nor of the account: TLS, and what is no option."""
-    from quorate.galera.server.tls_options import NAMES, tls
+    from quorate.galera.server.account.tls_options import NAMES, tls
     for option in options:
         if option.name not in NAMES and not option.loose:
             _unknown(option, NAMES)

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from quorate.galera.server import credentials, health, sql
-from quorate.galera.server.tls_options import Tls
+from quorate.galera.server.account.tls_options import Tls
 
 SSL, WITHOUT = 0x800, 0xf7ff  # the capability CLIENT_SSL, and all of the lower half but that
 

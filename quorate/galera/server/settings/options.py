@@ -7,7 +7,7 @@ and skip- may stand before them (MariaDB mysys/my_getopt.c).
 
 from collections import namedtuple
 
-from quorate.galera.server.address import GCOMM_PORT, Misunderstood, host_port
+from quorate.galera.server.settings.address import GCOMM_PORT, Misunderstood, host_port
 
 # Read only where they stand before all others (mysys/my_default.c).
 FIRST = ("defaults-extra-file", "defaults-group-suffix")

@@ -9,8 +9,8 @@ import os
 from collections import namedtuple
 
 from quorate.galera import facts
-from quorate.galera.server import command_line, options
-from quorate.galera.server.address import Misunderstood, cluster_address
+from quorate.galera.server.settings import command_line, options
+from quorate.galera.server.settings.address import Misunderstood, cluster_address
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
 
@@ -91,7 +91,7 @@ def _settings(context, server, argv):
     values = _table(result.out)
     if result.ok and "datadir" in values:  # it prints the table even after an option that it refuses
         return values
-    from quorate.galera.server import causes
+    from quorate.galera.server.log import causes
     cause = causes.find(result.err, user=context.parameters.user)
     said = cause.sentence if cause else causes.shown((result.err.strip().splitlines() or [""])[-1])
     if result.ok:

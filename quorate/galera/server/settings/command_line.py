@@ -63,7 +63,7 @@ def _own(layout):
 
 
 def _only_of_cluster(word):
-    from quorate.galera.server.options import name_of
+    from quorate.galera.server.settings.options import name_of
     return name_of(word).startswith("wsrep")
 
 

@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections import namedtuple
 
-from quorate.galera.server.cause_table import CONSEQUENCES, HINT, RULES, STRONG
+from quorate.galera.server.log.cause_table import CONSEQUENCES, HINT, RULES, STRONG
 from quorate.text import one_line
 
 MOST = 100       # characters of a sentence: with what precedes it, it fits the 144 that Pacemaker keeps of a reason

@@ -3,7 +3,7 @@
 
 import pytest
 
-from quorate.galera.server.address import (
+from quorate.galera.server.settings.address import (
     Misunderstood, arbitrators, cluster_address, data_nodes, host_map, host_port, render, unused)
 
 

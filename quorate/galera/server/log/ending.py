@@ -6,7 +6,7 @@ Only where something is wrong: a healthy monitor does not load this.
 
 import os
 
-from quorate.galera.server import causes
+from quorate.galera.server.log import causes
 from quorate.host import daemon
 
 SERVER_UNITS = ("mariadb.service", "mysql.service", "mysqld.service")
@@ -73,7 +73,7 @@ def _taken(context, cause, own):
     if holder is None or str(holder.pid) == own:
         return None
     if holder.pid == 1:  # systemd holds it for a socket unit
-        from quorate.galera.server.layout import listening_units
+        from quorate.galera.server.settings.layout import listening_units
         return listening_units(Units(context.commands), context.deadline.limit(5)) or (
             "Port %d is taken by systemd: systemctl list-sockets" % cause.port)
     name = os.path.basename(holder.argv[0]) if holder.argv else "?"
