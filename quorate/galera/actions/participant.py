@@ -41,7 +41,13 @@ class Participant:
         """Publish DOWN with what is on the disk. The server must not run."""
         undo.judge(self.state_files)
         undo.undo(self.context, self.state_files, self.published, layout.datadir)
+        last = self.published.last_published()
+        if last is not None and last.state in facts.ALIVE and disk.needs_recovery(layout.datadir):
+            # InnoDB may take long to tell the position, and until then the last report would be that of a server.
+            self.publish_state(facts.STARTING)
         report, problem = disk.read_report(self.context, self.state_files, layout)
+        if self.state_files.has("recovering"):  # it ends by itself, so no operator is needed
+            report = report._replace(state=facts.STARTING)
         if problem:
             self.context.log.warning(problem)
         if report.generation is None:

@@ -22,7 +22,7 @@ from quorate.galera.election import proof
 from quorate.galera.election.override import with_override
 from quorate.galera.election.reasons import force_command, in_order, names, override_command, positions, states, wait
 from quorate.galera.facts import (
-    BOOTSTRAP, DOWN, IN_PRIMARY, JOIN, RECEIVING, RECOVER, REFUSE, UNKNOWN, WAIT, ZERO_UUID, Decision, short)
+    BOOTSTRAP, DOWN, IN_PRIMARY, JOIN, RECEIVING, RECOVER, REFUSE, STARTING, UNKNOWN, WAIT, ZERO_UUID, Decision, short)
 
 STARTS_KEPT = 15  # generation starts that are kept on record beside the newest one
 
@@ -48,12 +48,18 @@ def joining_order(snapshot):
     """The nodes that may join a live primary component now, the next one first. () during a state transfer.
 
     A change of the membership aborts a state transfer that is under way. A node that is only STARTING delays nobody:
-    it may be waiting for exactly the others.
+    it may be waiting for exactly the others. A node whose last start failed joins a single member only where no other
+    is about to: if its server dies while it joins, it leaves one of two, which is no quorum.
     """
     if _receiving(snapshot):
         return ()
-    return tuple(node for node in snapshot.configured if node in snapshot.members
-                 and node in snapshot.reports and snapshot.reports[node].state == DOWN)
+    reports = [snapshot.reports[node] for node in snapshot.configured
+               if node in snapshot.members and node in snapshot.reports]
+    down = [report for report in reports if report.state == DOWN]
+    alone = len([report for report in reports if report.state in IN_PRIMARY]) == 1
+    if alone and any(report.state in (DOWN, STARTING) and not report.failed for report in reports):
+        down = [report for report in down if not report.failed]
+    return tuple(report.node for report in sorted(down, key=lambda report: bool(report.failed)))
 
 
 def keeps_view(snapshot, node, decision, reachable=frozenset()):

@@ -2,7 +2,7 @@
 """The reasons of decisions: whom the election waits for, what they may hold, and what an operator can type. Pure."""
 
 from quorate.galera.election import proof
-from quorate.galera.facts import DOWN, WAIT, Decision, short
+from quorate.galera.facts import DOWN, UNKNOWN, WAIT, Decision, short
 
 
 def wait(snapshot, electorate):
@@ -51,6 +51,8 @@ def _condition(snapshot, electorate, node):
         return " (its data is gone)"
     if report.state == DOWN:
         return " (down, its position is unknown)"
+    if report.state == UNKNOWN:
+        return " (what its disk or its server says cannot be understood: see its log)"
     return " (%s)" % report.state
 
 

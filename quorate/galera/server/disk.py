@@ -72,6 +72,13 @@ def read_report(context, state_files, layout):
             problem if position else error)
 
 
+def needs_recovery(datadir):
+    """Whether only InnoDB can tell the position: there is a database, and it was not left cleanly."""
+    state = parse.grastate(text(datadir, "grastate.dat"))
+    clean = isinstance(state, facts.Grastate) and state.uuid != facts.ZERO_UUID and state.seqno >= 0
+    return has_database(datadir) and not clean
+
+
 def before_the_undone(state_files, position):
     """The position to report for (uuid, seqno), None: it cannot be found out: see parse.reported_position(). One that
     differs keeps the node out of a view that Galera would re-form (`tried`): its seqno would stand there for something

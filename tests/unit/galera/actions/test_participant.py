@@ -159,7 +159,7 @@ def test_a_recovery_of_the_position_leaves_time_to_publish_it(node):
 
     starting.report_and_decide(layout(node.datadir))
 
-    assert (facts.DOWN, None, None) == node.published()[1:4]
+    assert (facts.STARTING, None, None) == node.published()[1:4]  # and the recovery goes on
     assert not node.state_files.has("untold")
 
 
@@ -306,3 +306,26 @@ def test_a_joiner_lets_a_state_transfer_end_whoever_receives_it(tmp_path):
                       [alive("n1", facts.SYNCED), alive("n3", facts.SYNCED)])
 
     assert facts.JOIN == one.confirm(None)[0].action
+
+
+def test_while_innodb_recovers_the_last_report_does_not_say_that_it_serves(node, mocker):
+    """A demote whose recovery took long said synced meanwhile, and joiners waited for that node."""
+    one, seen = node.participant("demote"), []
+    one.published.publish(facts.Report("n1", facts.SYNCED, data=True))
+    node.write_grastate(-1)
+    mocker.patch("quorate.galera.server.disk.recover", side_effect=lambda *_: (
+        seen.append(node.published().state), ((UUID, 43), None))[1])
+
+    one.report_position(layout(node.datadir))
+
+    assert [facts.STARTING] == seen
+    assert (facts.DOWN, UUID, 43) == node.published()[1:4]
+
+
+def test_a_recovery_that_goes_on_is_no_reason_to_call_the_operator(node, mocker):
+    node.write_grastate(-1)
+    node.state_files.write("recovering", {"pid": 4})
+    mocker.patch("quorate.galera.server.disk.recover", return_value=(None, "InnoDB still applies its log."))
+    node.participant("start").report_position(layout(node.datadir))
+
+    assert (facts.STARTING, None, None) == node.published()[1:4]

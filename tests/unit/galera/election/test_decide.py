@@ -56,6 +56,19 @@ def test_one_that_only_starts_holds_nobody_back():
     assert joining_order(snapshot_of(alive("n2", STARTING), crashed("n3", 5), crashed("n1", 5))) == ("n1", "n3")
 
 
+def test_one_that_may_die_while_it_joins_does_not_join_a_single_member_before_the_others():
+    """It took the quorum of two with it each time: n1's files belonged to root, and n2 was not up after 150 s."""
+    failed, alone = crashed("n1", 5, failed=True), alive("n3", SYNCED)
+
+    assert (JOIN, ("n2",)) == outcome(failed, crashed("n2", 5, failed=False), alone)
+    assert (JOIN, ()) == outcome(failed, alive("n2", STARTING, failed=False), alone)
+    assert (JOIN, ("n1",)) == outcome(failed, alive("n2", SYNCED), alone)
+    assert (JOIN, ("n1", "n2")) == outcome(failed, crashed("n2", 5, failed=True), alone)
+    assert (JOIN, ("n1",)) == outcome(failed, alone)  # nobody else is there
+    assert ("n2", "n1") == joining_order(snapshot_of(failed, crashed("n2", 5), alive("n3", SYNCED), alive("n4", SYNCED),
+                                                     configured=ALL + ("n4",)))
+
+
 def test_two_running_clusters_are_for_the_operator():
     decision = decide(snapshot_of(alive("n1", SYNCED, uuid=U), alive("n2", SYNCED, uuid=OTHER), crashed("n3", 5)))
     assert decision.action == REFUSE and decision.urgent and "different histories" in decision.reason
