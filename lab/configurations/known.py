@@ -235,7 +235,7 @@ BROKEN = (
     Configuration("view-garbled", "gvwstate.dat of one node is garbage after a loss of all", campaign=False, events=(),
                   troubles=(
         Trouble("garbled gvwstate.dat, all killed", "n2", "printf 'rubbish' >/var/lib/mysql/gvwstate.dat", hit="all",
-                words=("Waiting for n2",), mend="rm /var/lib/mysql/gvwstate.dat"),)),
+                words=("gvwstate.dat is damaged",), mend="rm /var/lib/mysql/gvwstate.dat"),)),
     Configuration("owned-by-root", "a file of one node belongs to root when all start", campaign=False, events=(),
                   troubles=(
         Trouble("ibdata1 belongs to root, all start", "n1", "chown root /var/lib/mysql/ibdata1; chmod 600 "
