@@ -334,8 +334,10 @@ def test_settings_of_clustercheck_are_never_executed(words, tmp_path):
     done = run(*(words + ["--settings", str(settings)]))
     assert 1 == done.returncode
     assert "not executed" in done.stdout
-    settings.write_text("MYSQL_USERNAME='root'  # `touch %s`\nERR_FILE=`touch %s`\ntouch %s\n" % (proof, proof, proof))
-    assert 0 == run(*(words + ["--settings", str(settings)])).returncode
+    for line, code in (("ERR_FILE='`touch %s`'", 0), ("touch %s", 1), ("ERR_FILE=$(touch %s)", 0),
+                       ("MYSQL_PASSWORD=$(touch %s)", 1)):
+        settings.write_text(("MYSQL_USERNAME='root'  # `touch %s`\n" + line + "\n") % (proof, proof))
+        assert code == run(*(words + ["--settings", str(settings)])).returncode, line
     assert not proof.exists()
 
 
