@@ -101,9 +101,9 @@ def test_a_state_transfer_goes_on_after_promote_and_is_shown(three):
     assert_whole(three)
 
 
-TAKE_PORT = """(python3 -c 'import socket, time
+TAKE_PORT = """(python3 -c 'import signal, socket
 taken = socket.socket(); taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-taken.bind(("0.0.0.0", 3306)); taken.listen(); time.sleep(900)' >/dev/null 2>&1 & echo $! >/run/port-taken)"""
+taken.bind(("0.0.0.0", 3306)); taken.listen(); signal.pause()' >/dev/null 2>&1 & echo $! >/run/port-taken)"""
 FREE_PORT = "kill $(cat /run/port-taken)"
 
 
