@@ -232,13 +232,14 @@ def in_primary(snapshot):
     """The reports of the nodes that are in a primary component, in the order of their names.
 
     Where there is an operator's override, a report that the node's group communication port contradicts does not count:
-    of a node that hangs, or whose stop is blocked, the last report stays, and the override would never be obeyed.
+    of a node that hangs, or whose stop is blocked, the last report stays, and the override would never be obeyed. A node
+    that wsrep_cluster_address does not name was not asked, so nothing contradicts it.
     """
     found = [snapshot.reports[node] for node in sorted(snapshot.reports)
              if node in snapshot.members and snapshot.reports[node].state in IN_PRIMARY]
     if snapshot.override is None or snapshot.listening is None:
         return found
-    return [report for report in found if report.node in snapshot.listening]
+    return [report for report in found if report.node in snapshot.listening or report.node not in snapshot.configured]
 
 
 def without_contradicted(snapshot):

@@ -220,7 +220,8 @@ def test_nonsense_is_survived(snapshot):
     if decision.action == BOOTSTRAP:
         assert snapshot.generation is not None and len(decision.nodes) == 1
         forced = snapshot.override is not None and snapshot.override.forced
-        assert not any(one.state in facts.IN_PRIMARY and (not forced or one.node in snapshot.listening)
+        assert not any(one.state in facts.IN_PRIMARY and (
+            not forced or one.node in snapshot.listening or one.node not in snapshot.configured)
                        for one in present.values())
         assert decision.confirmed == (snapshot.listening is not None) or snapshot.override.forced
         assert generation_start(snapshot, decision.nodes[0])[0] == snapshot.generation + 1

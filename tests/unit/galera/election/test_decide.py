@@ -216,6 +216,8 @@ def test_an_override_is_obeyed_beside_a_report_that_the_port_contradicts():
     for listening in (frozenset(["n1"]), None):
         assert JOIN == outcome(*nodes, override=order, listening=listening)[0]
     assert JOIN == outcome(*nodes, listening=frozenset())[0]
+    # Not named in wsrep_cluster_address, so its port was not asked.
+    assert JOIN == outcome(*nodes[1:], alive("n9", SYNCED), override=order, listening=frozenset())[0]
     assert JOIN == outcome(*nodes[:2], alive("n3", DONOR), override=order, listening=frozenset(["n3"]))[0]
 
 
