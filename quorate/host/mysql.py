@@ -2,7 +2,8 @@
 """PyMySQL, imported without the modules that most connections do not need.
 
 Every recurring monitor is a fresh process. Therefore the imports that a local connection does not need are suppressed:
-cryptography (RSA for caching_sha2_password without TLS), ssl, and OpenSSL's hashes (Python's own are as good).
+cryptography (RSA for caching_sha2_password without TLS), ssl, OpenSSL's hashes (Python's own are as good), and
+configparser, since the options files are read by quorate.galera.server.account.
 """
 
 import sys
@@ -16,9 +17,19 @@ class _Later(type(sys)):
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        sys.modules.pop(self.__name__, None)
-        module = __import__(self.__name__)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        module = __import__(self.__name__, fromlist=("*",))
         return getattr(module, name)
+
+
+class _LaterCalled(_Later):
+    """The same where its names are taken when PyMySQL is imported: what they name is found when it is called."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *args, **named: _Later.__getattr__(self, name)(*args, **named)
 
 
 def driver(whole=False, tls=False):
@@ -33,6 +44,7 @@ def driver(whole=False, tls=False):
     kept = {name: None for name in unneeded if name not in sys.modules}
     if "traceback" not in sys.modules:
         kept["traceback"] = _Later("traceback")
+    kept["pymysql.optionfile"] = _LaterCalled("pymysql.optionfile")
     sys.modules.update(kept)
     try:
         import pymysql

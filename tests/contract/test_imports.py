@@ -10,7 +10,7 @@ ALLOWED = frozenset("""
     functools itertools keyword math operator pwd grp reprlib select struct syslog termios types
 """.split())
 RUN = """
-import sys
+import os, site, sys
 before = set(sys.modules)
 path = sys.argv[1]
 sys.argv = [path, "monitor"]
@@ -27,7 +27,7 @@ print(json.dumps([code, found]))
 
 def imported(machine, environ):
     """The exit code of a monitor, and the names of all modules that it needed beyond the bare interpreter."""
-    done = subprocess.run(["/usr/bin/python3", "-I", "-c", RUN, str(machine.path)], env=environ,
+    done = subprocess.run(["/usr/bin/python3", "-IS", "-c", RUN, str(machine.path)], env=environ,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout.decode())

@@ -28,7 +28,18 @@ def test_a_local_connection_imports_no_cryptography():
     loaded = set(done.stdout.split())
 
     assert "pymysql" in loaded
-    assert set() == loaded & {"cryptography", "ssl", "_ssl", "_hashlib", "argparse", "logging", "json", "pathlib"}
+    assert set() == loaded & {"cryptography", "ssl", "_ssl", "_hashlib", "argparse", "logging", "json", "pathlib",
+                            "configparser"}
+
+
+def test_an_options_file_that_others_give_pymysql_is_read():
+    """Its reader is imported when it is called."""
+    code = ("import sys; sys.path.insert(0, %r); from quorate.host import mysql\n"
+            "parser = mysql.driver().connections.Parser(); parser.read_string('[client]\\nuser = \\'me\\'')\n"
+            "print(parser.get('client', 'user'))" % ROOT)
+    done = subprocess.run([sys.executable, "-I", "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+
+    assert "me" == done.stdout.strip()
 
 
 def test_what_a_connection_needs_is_imported_when_it_needs_it():
