@@ -120,11 +120,13 @@ def new_output_file(state_files):
 
 
 def make_directories(paths, user, group, mode):
-    """Create those of these directories that are missing, owned by the daemon's account (numeric user and group)."""
-    for path in paths:
-        if not os.path.isdir(path):
-            os.makedirs(path, mode, exist_ok=True)
-            os.chown(path, user, group)
+    """Create those of these directories that are missing, owned by the daemon's account (numeric user and group).
+    Raises OSError as directories.make() does."""
+    missing = [path for path in paths if not os.path.isdir(path)]
+    if missing:
+        from quorate.host import directories
+        for path in missing:
+            directories.make(path, user, group, mode)
 
 
 def allow_open_files(wanted):
@@ -206,20 +208,21 @@ def stop(context, all_processes, ask, name, budget, skip_grace=False):
     name             for the log: 'The broker'
     skip_grace       the process is unlikely to react to SIGTERM
 
-    SIGKILL follows after two thirds of the time, with skip_grace after a few seconds. The rest of the time is for the
-    proof: a killed process is not gone until the kernel says so.
+    SIGKILL follows after two thirds of the time, which includes what `ask` takes; with skip_grace after a few seconds.
+    The rest of the time is for the proof: a killed process is not gone until the kernel says so.
     """
     first = all_processes()
     if not first:
         return []
     deadline = context.deadline.part(budget)
-    ask(first)
     patience = min(SHORT_GRACE, budget / 3) if skip_grace else budget * 2 / 3
+    grace = context.deadline.part(patience)
+    ask(first)
 
     def gone():
         return all(context.processes.gone(process) for process in first)
 
-    if not context.deadline.poll(gone, every=0.1, up_to=patience):
+    if not context.deadline.poll(gone, every=0.1, up_to=grace.left()):
         context.log.warning("%s did not end within %.0f s of SIGTERM; sending SIGKILL." % (name, patience))
 
     def left():
