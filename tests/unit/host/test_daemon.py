@@ -131,6 +131,55 @@ def test_of_a_long_log_both_ends_are_read(tmp_path):
     assert daemon.new_log(node.state_files, str(log), 100).startswith("first") is False
 
 
+WRITTEN = "first of all, " + "then all the others, " * 4 + ".\n"
+
+
+@pytest.mark.parametrize("limits, found", [
+    ((100,), WRITTEN), ((100, 9), WRITTEN), ((99,), WRITTEN[1:]), ((99, 9), "first of \n" + WRITTEN[10:])])
+def test_a_log_is_cut_only_where_it_is_longer_than_wanted(tmp_path, limits, found):
+    """What was there before the launch does not count."""
+    assert 100 == len(WRITTEN)
+    node, log = launched_with(tmp_path, "before\n" * 10)
+    with log.open("a") as file:
+        file.write(WRITTEN)
+
+    assert found == daemon.new_log(node.state_files, str(log), *limits)
+
+
+def test_of_a_long_log_that_was_rotated_both_ends_are_read(tmp_path):
+    node, log = launched_with(tmp_path, "before\n")
+    with log.open("a") as file:
+        file.write("first\n" + "in between\n" * 1000)
+    log.rename(tmp_path / "log.1")
+    log.write_text("new\n")
+
+    assert "first\n\nbetween\nnew\n" == daemon.new_log(node.state_files, str(log), 14, 6)
+
+
+@pytest.mark.parametrize("rotated, found", [(False, "after\n"), (True, "before\nafter\n")])
+def test_an_older_log_that_was_rotated_before_the_launch_is_not_read(tmp_path, rotated, found):
+    node, log = launched_with(tmp_path, "before\n")
+    (tmp_path / "log.1").write_text("of last week\n" * 10)
+    if rotated:
+        log.rename(tmp_path / "log.2")  # two rotations
+    with log.open("a") as file:
+        file.write("before\nafter\n" if rotated else "after\n")
+
+    assert found == daemon.new_log(node.state_files, str(log), 1000)
+
+
+@pytest.mark.parametrize("launched", [True, False])
+def test_a_log_that_was_not_there_yet_is_read_from_its_first_byte(tmp_path, launched):
+    """Also that of a daemon which nobody recorded. What is no UTF-8 hides nothing."""
+    node, log = Node(tmp_path), tmp_path / "log"
+    if launched:
+        node.context.commands.on_spawn = lambda argv: 500
+        daemon.launch(node.context, node.state_files, ["daemon"], str(log), {})
+    log.write_bytes(b"first \xff\n")
+
+    assert "first \ufffd\n" == daemon.new_log(node.state_files, str(log), 1000)
+
+
 @pytest.mark.parametrize("path", ["/nonexistent/log", "/", "/dev/null", ""])
 def test_a_log_that_is_no_file(tmp_path, path):
     node = Node(tmp_path)

@@ -71,6 +71,22 @@ def test_orphans_are_known_by_the_sessions_of_the_daemon(node):
     assert [(600, {400, 500})] == asked
 
 
+@pytest.mark.parametrize("recorded", [{}, {"pid": 7, "start": 8}, {"pid": 7, "start": 8, "session": "many"}])
+def test_without_a_recorded_session_the_daemon_is_found_too(node, recorded):
+    if recorded:
+        node.state_files.write(daemon.PROCESS_FILE, recorded)
+    node.processes.add("daemon", pid=500)
+    orphan, asked = node.processes.add("copier", pid=600), []
+    assert [500] == all_of(node, lambda process, sessions: asked.append((process.pid, sessions)))
+    assert [(orphan.pid, {500})] == asked
+
+
+def test_the_session_of_a_process(tmp_path):
+    assert os.getsid(0) == daemon.session(os.getpid())
+    with open("/proc/sys/kernel/pid_max", encoding="ascii") as file:
+        assert None is daemon.session(int(file.read()) + 1)
+
+
 # How long it has
 
 @pytest.mark.parametrize("budget, skip_grace, seconds", [(30, False, 20), (30, True, 3), (6, True, 2), (9, False, 6)])
@@ -86,12 +102,21 @@ def test_sigkill_comes_when_most_of_the_time_is_over(node, budget, skip_grace, s
     assert "The daemon did not end within %d s of SIGTERM; sending SIGKILL." % seconds in node.log.lines[-1][1]
 
 
-def test_one_that_ends_when_it_is_asked_is_not_killed(node):
-    one = node.processes.add("daemon", after=5, dies_of=(daemon.SIGTERM,))
+@pytest.mark.parametrize("after", [0.25, 5.0])
+def test_one_that_ends_when_it_is_asked_is_not_killed_and_not_waited_for(node, after):
+    one = node.processes.add("daemon", after=after, dies_of=(daemon.SIGTERM,))
     left = daemon.stop(node, lambda: [each for each in node.processes.all() if is_one(each)],
                        lambda processes: daemon.signal(node, processes[0], daemon.SIGTERM), "The daemon", 30)
     assert [] == left and [(one.pid, daemon.SIGTERM)] == node.processes.signals
-    assert 5 <= node.clock.elapsed <= 5.5 and [] == node.log.lines
+    assert after <= node.clock.elapsed <= after + 0.2 and [] == node.log.lines
+
+
+def test_one_that_dies_of_sigkill_is_not_waited_for(node):
+    """A stop is a part of every failover."""
+    node.processes.add("daemon", after=0.25, dies_of=(daemon.SIGKILL,))
+    assert [] == daemon.stop(node, lambda: [each for each in node.processes.all() if is_one(each)],
+                             lambda processes: None, "The daemon", 30, skip_grace=True)
+    assert daemon.SHORT_GRACE < node.clock.elapsed <= daemon.SHORT_GRACE + 0.7
 
 
 def test_what_does_not_end_is_returned_as_it_is_now_and_within_the_time(node):
@@ -123,7 +148,7 @@ def test_what_is_left_is_named_with_the_command_that_shows_it():
 # Before the launch
 
 def test_directories_are_made_where_they_are_missing_and_left_alone_where_not(tmp_path, mocker):
-    chown = mocker.patch("os.chown")
+    chown = mocker.patch("os.fchown")
     there, missing = str(tmp_path / "there"), str(tmp_path / "above" / "missing")
     os.makedirs(there, 0o700)
     before = os.umask(0)
@@ -132,7 +157,15 @@ def test_directories_are_made_where_they_are_missing_and_left_alone_where_not(tm
     finally:
         os.umask(before)
     assert 0o751 == stat.S_IMODE(os.stat(missing).st_mode) and 0o700 == stat.S_IMODE(os.stat(there).st_mode)
-    chown.assert_called_once_with(missing, 12, 34)
+    chown.assert_called_once_with(mocker.ANY, 12, 34)
+
+
+def test_a_directory_that_another_makes_at_the_same_moment_is_no_error(tmp_path, mocker):
+    mocker.patch("os.fchown")
+    answers = [False]
+    is_there = os.path.isdir
+    mocker.patch("os.path.isdir", lambda path: answers.pop() if answers else is_there(path))
+    daemon.make_directories([str(tmp_path)], 12, 34, 0o755)
 
 
 @pytest.mark.parametrize("limits, refused, wanted", [
@@ -142,16 +175,18 @@ def test_the_limit_of_open_files_is_raised_as_far_as_it_goes(monkeypatch, limits
     done = []
 
     def setrlimit(which, values):
+        assert resource.RLIMIT_NOFILE == which
         if values in refused:
             raise ValueError()
         done.append(values)
-    monkeypatch.setattr(resource, "getrlimit", lambda which: limits)
+    monkeypatch.setattr(resource, "getrlimit", {resource.RLIMIT_NOFILE: limits}.get)
     monkeypatch.setattr(resource, "setrlimit", setrlimit)
     daemon.allow_open_files(9000)
     assert ([wanted] if wanted else []) == done
 
 
-def test_a_launch_is_recorded_with_its_session_and_with_the_umask_for_it(node, tmp_path):
+@pytest.mark.parametrize("asked, umask", [({"umask": 0o027}, 0o027), ({}, 0o022)])
+def test_a_launch_is_recorded_with_its_session_and_with_the_umask_for_it(node, tmp_path, asked, umask):
     masks = []
 
     def spawn(argv):
@@ -161,9 +196,9 @@ def test_a_launch_is_recorded_with_its_session_and_with_the_umask_for_it(node, t
     node.commands.on_spawn = spawn
     log = tmp_path / "log"
     log.write_text("old\n")
-    process = daemon.launch(node, node.state_files, ["/usr/sbin/daemon"], str(log), {"A": None}, "somebody", 0o027,
-                            port=1)
-    assert 700 == process.pid and [0o027] == masks
+    process = daemon.launch(node, node.state_files, ["/usr/sbin/daemon"], str(log), {"A": None}, "somebody", port=1,
+                            **asked)
+    assert 700 == process.pid and [umask] == masks
     known = node.state_files.read(daemon.PROCESS_FILE)
     assert ("700", str(process.start), "700", str(log), "1") == tuple(
         known[key] for key in ("pid", "start", "session", "log", "port"))
@@ -194,3 +229,18 @@ def test_what_it_printed_is_that_of_the_last_launch(node):
     assert "no memory \ufffd\n" == daemon.printed_output(node.state_files)
     daemon.new_output_file(node.state_files)
     assert "" == daemon.printed_output(node.state_files)
+
+
+def test_of_endless_output_the_beginning_is_read(node):
+    with open(daemon.new_output_file(node.state_files), "w", encoding="ascii") as file:
+        file.write("why" + "." * 100000)
+    assert "why" + "." * 65533 == daemon.printed_output(node.state_files)
+
+
+def test_what_was_printed_is_in_a_directory_of_root(node):
+    before = os.umask(0)
+    try:
+        path = daemon.new_output_file(node.state_files)
+    finally:
+        os.umask(before)
+    assert 0o755 == stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode)
