@@ -99,8 +99,8 @@ class Report(namedtuple("Report", (
 
 
 class Snapshot(namedtuple("Snapshot", (
-        "me configured reports members generation names two_node lost_confirmed override listening"),
-        defaults=({}, False, frozenset(), None, None))):
+        "me configured reports members generation names two_node lost_confirmed override listening "
+        "arbitrators_alive"), defaults=({}, False, frozenset(), None, None, {}))):
     """All that the election knows at one moment, the same on every node.
 
     me:             this node's name
@@ -115,6 +115,8 @@ class Snapshot(namedtuple("Snapshot", (
     override:       None, or an Override
     listening:      frozenset of configured nodes whose group communication port accepts a connection, of those that did
                     not report that they are alive, and with an override of all; None: not tried
+    arbitrators_alive: dict host -> masked member UUID of the arbitrator (garbd) whose group communication port accepts a
+                    connection there; None as UUID: it did not say. Tried when `listening` is
     """
     __slots__ = ()
 

@@ -144,7 +144,15 @@ class Participant:
         alive = {name for name, report in snapshot.reports.items() if report.state in facts.ALIVE}
         asked = {name: address for name, address in self.addresses.items() if name != snapshot.me and (
             name not in alive or snapshot.override is not None)}
-        return snapshot._replace(listening=observe.listening(asked, 1.0) | alive.intersection((snapshot.me,)))
+        return snapshot._replace(listening=observe.listening(asked, 1.0) | alive.intersection((snapshot.me,)),
+                                 arbitrators_alive=self._arbitrators_alive())
+
+    def _arbitrators_alive(self):
+        """Of facts.Snapshot."""
+        if not self.context.parameters.arbitrators:
+            return {}
+        from quorate.galera.server.greeting import arbitrators
+        return arbitrators(self.context.parameters, observe.base_port(self.state_files), 1.0)
 
     def decide_and_publish(self):
         """Decide, publish the status, and offer the promotions that the decision allows. Returns the Decision."""
@@ -187,12 +195,18 @@ class Participant:
         """Read the disk again where the position on it could not be found out: the cause may be gone (the owner of a file,
         a full disk, a damaged gvwstate.dat), and the others wait for this node until its report says so. And where the
         last report is that of a server, which ended in a promote that no demote followed (a cleanup of the failure came
-        first): that it receives data, say, would be believed for ever."""
-        own = self.own_report()
-        last = decode_report(this_node(self.context), self.state_files.read("published").get("report", ""))
-        unknown = own is not None and (own.data is None or own.state == facts.UNKNOWN)
-        if (own is None and last is not None and last.state in facts.ALIVE) or (
-                unknown and self.context.clock.now() - (own.since or 0) >= READ_AGAIN):
+        first): that it receives data, say, would be believed for ever. The result of a recovery that an earlier action
+        began is taken as soon as it is there."""
+        if self.state_files.has("recovering"):
+            from quorate.galera.server.recovery import goes_on
+            due = not goes_on(self.context, self.state_files, observe.data_directory(self.context, self.state_files))
+        else:
+            own = self.own_report()
+            last = decode_report(this_node(self.context), self.state_files.read("published").get("report", ""))
+            unknown = own is not None and (own.data is None or own.state == facts.UNKNOWN)
+            due = (own is None and last is not None and last.state in facts.ALIVE) or (
+                unknown and self.context.clock.now() - (own.since or 0) >= READ_AGAIN)
+        if due:
             from quorate.galera.server.settings.layout import find_layout
             self.report_position(find_layout(self.context))
 

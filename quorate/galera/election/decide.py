@@ -19,6 +19,7 @@ They are safe only because the agent keeps to the following:
 """
 
 from quorate.galera.election import proof
+from quorate.galera.election.arbitrator import outlived_by
 from quorate.galera.election.override import with_override
 from quorate.galera.election.reasons import force_command, in_order, names, override_command, positions, states, wait
 from quorate.galera.facts import (
@@ -269,4 +270,19 @@ def _unless_alive(snapshot, electorate, node, reason):
             reason="%s could bootstrap, but the group communication port of %s accepts connections, although that node "
                    "reports %s. Stop that mysqld, or bring the node back into the cluster." % (
                        node, names(listening), "nothing" if silent else "that it is down"))
-    return Decision(BOOTSTRAP, (node,), reason, confirmed=snapshot.listening is not None)
+    return _unless_outlived(snapshot, electorate, node) or Decision(
+        BOOTSTRAP, (node,), reason, confirmed=snapshot.listening is not None)
+
+
+def _unless_outlived(snapshot, electorate, node):
+    """WAIT for an arbitrator that keeps the old primary component, or may; None where there is none."""
+    hosts = outlived_by(snapshot, electorate)
+    if not hosts:
+        return None
+    at, sure = names(hosts), all(hosts.values())
+    return Decision(
+        WAIT, missing=tuple(hosts), urgent=True, command="on %s: systemctl %s garb" % (at, "restart" if sure else "stop"),
+        reason="%s could bootstrap, but the arbitrator on %s %s, in which a server would abort: %s." % (
+            node, at, "alone keeps the old primary component" if sure else
+            "may alone keep the old primary component and does not say so (TLS?)",
+            "restart garbd there" if sure else "stop garbd there until the database serves"))

@@ -2,6 +2,7 @@
 """The operator's override: whether it can be carried out, what speaks against it, and what is lost by it. Pure."""
 
 from quorate.galera.election import proof
+from quorate.galera.election.arbitrator import outlived_by
 from quorate.galera.election.reasons import force_command, names, positions, states
 from quorate.galera.facts import BOOTSTRAP, DOWN, ZERO_UUID, Decision
 
@@ -71,4 +72,7 @@ def _objections(snapshot, electorate, report):
     listening = proof.listening(snapshot, report.node)
     if listening:
         found.append("the group communication port of %s accepts connections" % names(listening))
+    outlived = outlived_by(snapshot, electorate)
+    if outlived:
+        found.append("the arbitrator on %s keeps the old primary component (there: systemctl stop garb)" % names(outlived))
     return found

@@ -176,6 +176,12 @@ def data_nodes(cluster, mapped, without_data):
     return found
 
 
+def arbitrator_hosts(cluster, without_data):
+    """dict host -> (host, port or None) of the hosts that run the arbitrator. Raises Misunderstood."""
+    ports = {same(host): port for host, port in cluster_address(cluster)[0]}
+    return {host: (host, ports.get(same(host))) for host in arbitrators(without_data)}
+
+
 def unused(cluster, mapped, without_data):
     """(entries of cluster_host_map, hosts of arbitrators) that no entry of wsrep_cluster_address uses, as two lists."""
     hosts = {same(host) for host, _ in cluster_address(cluster)[0]}

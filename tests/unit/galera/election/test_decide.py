@@ -494,3 +494,24 @@ def test_the_table_says_who_why_and_what_to_type():
     assert lines[1].endswith("5 min") and "down, no data" in lines[2]
     assert "no report" in lines[3] and "fenced" in lines[3]
     assert "because:  " + decision.reason in lines and "to go on: quorate bootstrap n1" in lines
+
+
+@pytest.mark.parametrize("member, command", [
+    ("m9", "on g9: systemctl restart garb"), (None, "on g9: systemctl stop garb"), ("m8", None)])
+def test_nothing_is_opened_beside_an_arbitrator_that_keeps_the_old_primary_component(member, command):
+    """Seen with Galera 26.4.23: the new one's servers aborted for minutes, once after they had served clients."""
+    last = View("m1", 9, frozenset(("m1", "m2", "m9")))
+    left = [stopped(node, 5, view=last, my_uuid="m" + node[1:], arbitrators=frozenset(["m9"])) for node in ("n1", "n2")]
+    snapshot = snapshot_of(*left, configured=("n1", "n2"), arbitrators_alive={"g9": member})
+
+    decision = decide(snapshot)
+
+    if command is None:
+        assert (BOOTSTRAP, ("n1",)) == (decision.action, decision.nodes)
+    else:
+        assert (WAIT, ("g9",), True, command) == (decision.action, decision.missing, decision.urgent, decision.command)
+    order = Override("n2", by="root", at=1)
+    refused = decide(snapshot._replace(override=order))
+    assert (command is None) == (refused.action == BOOTSTRAP)
+    assert command is None or "arbitrator on g9" in refused.reason
+    assert BOOTSTRAP == decide(snapshot._replace(override=order._replace(forced=True))).action

@@ -5,6 +5,7 @@ import pytest
 
 from quorate.galera import facts
 from quorate.galera.election import proof
+from quorate.galera.election.arbitrator import outlived_by
 from quorate.galera.election.decide import decide
 from tests.unit.galera.election.reports import alive, crashed, snapshot_of, stopped, view
 
@@ -101,3 +102,30 @@ def test_who_listens_and_has_not_said_that_he_is_alive():
     assert ("n3",) == proof.listening(snapshot, "n1")
     assert ("n1", "n3") == proof.listening(snapshot, "n2")
     assert ("n2", "n3") == proof.listening(snapshot._replace(members=frozenset(["n1"])), "n1")
+
+
+WITH_ARBITRATOR = view(9, "n1", "n2", "n9")  # m9: garbd
+HOST = "10.0.0.9"
+
+
+def _left(node, seqno, last=WITH_ARBITRATOR, **change):
+    """Stopped cleanly, and remembers its last view."""
+    return stopped(node, seqno, view=last, my_uuid="m" + node[1:], arbitrators=frozenset(["m9"]))._replace(**change)
+
+
+@pytest.mark.parametrize("reports, alive_there, expected", [
+    ((_left("n1", 5), _left("n2", 5)), {HOST: "m9"}, {HOST: True}),
+    ((_left("n1", 5), _left("n2", 5)), {HOST: "m8"}, {}),                    # restarted since
+    ((_left("n1", 5), _left("n2", 5)), {HOST: None}, {HOST: False}),         # TLS: unknown is never no
+    ((_left("n1", 5), _left("n2", 5)), {}, {}),                              # it is off
+    ((crashed("n1", 5, WITH_ARBITRATOR), crashed("n2", 5, WITH_ARBITRATOR)), {HOST: "m9"}, {}),   # it has no majority
+    ((crashed("n1", 4, WITH_ARBITRATOR), _left("n2", 5, view(10, "n2", "n9"))), {HOST: "m9"}, {HOST: True}),
+    ((crashed("n1", 5, view(10, "n1", "n9")), _left("n2", 4)), {HOST: "m9"}, {}),   # the last one died in the last view
+    ((_left("n1", 5, view(9, "n1", "n2")), _left("n2", 5, view(9, "n1", "n2"))), {HOST: None}, {}),
+    # Nobody could read who the arbitrator is.
+    ((_left("n1", 5, arbitrators=frozenset()), _left("n2", 5, arbitrators=frozenset())), {HOST: None}, {HOST: False}),
+])
+def test_an_arbitrator_keeps_the_primary_component_that_the_last_node_left_cleanly(reports, alive_there, expected):
+    snapshot = snapshot_of(*reports, configured=("n1", "n2"), arbitrators_alive=alive_there)
+
+    assert expected == outlived_by(snapshot, proof.find_electorate(snapshot))
