@@ -29,6 +29,29 @@ class Unit(namedtuple("Unit", "name path masked")):
     __slots__ = ()
 
 
+class UnitState(namedtuple("UnitState", "active sub main job", defaults=("", 0, False))):
+    """What systemd does with a unit now. active, sub: ActiveState and SubState ('activating', 'auto-restart'); main: pid
+    of its main process, 0: there is none; job: whether a job of it (start, stop) waits or runs."""
+
+    __slots__ = ()
+
+    @property
+    def ended(self):
+        """Whether systemd has no process of it, and starts none by itself."""
+        return self.active in ("inactive", "failed") and not self.starting
+
+    @property
+    def starting(self):
+        """Whether systemd is about to start it, now or after its RestartSec (auto-restart)."""
+        return self.active == "activating" or self.sub.startswith("auto-restart") or (
+            self.active in ("inactive", "failed") and self.job)
+
+    @property
+    def shown(self):
+        """For a message, as systemctl shows it."""
+        return "%s (%s%s)" % (self.active, self.sub, ", with a job" if self.job else "")
+
+
 class Units:
     """The units of this machine. root: prefix of every path, for tests."""
 
@@ -97,16 +120,31 @@ class Units:
                 return path.rpartition("/")[2]
         return None
 
+    def state(self, unit, timeout):
+        """The UnitState; None when systemd does not say."""
+        result = self._commands.run(("systemctl", "show", "--property=ActiveState,SubState,MainPID,Job", "--", unit.name),
+                                    timeout)
+        found = dict(line.partition("=")[::2] for line in result.out.splitlines())
+        if not result.ok or not found.get("ActiveState"):
+            return None
+        main = found.get("MainPID", "")
+        return UnitState(found["ActiveState"], found.get("SubState", ""), int(main) if main.isdigit() else 0,
+                         found.get("Job", "") not in ("", "0"))
+
+    def adopted(self, unit):
+        """Whether systemd was told to leave restarts to the cluster."""
+        try:
+            with open("%s/run/systemd/system/%s.d/%s" % (self._root, unit.name, DROP_IN), encoding="ascii") as file:
+                return file.read() == DROP_IN_TEXT
+        except (OSError, ValueError):
+            return False
+
     def adopt(self, unit, timeout):
         """Make systemd leave restarts to the cluster. Returns a warning when that failed, else None."""
         directory = "%s/run/systemd/system/%s.d" % (self._root, unit.name)
         path = directory + "/" + DROP_IN
-        try:
-            with open(path, encoding="ascii") as file:
-                if file.read() == DROP_IN_TEXT:
-                    return None
-        except (OSError, ValueError):
-            pass
+        if self.adopted(unit):
+            return None
         try:
             os.makedirs(directory, 0o755, exist_ok=True)
             with open(path + ".new", "w", encoding="ascii") as file:
@@ -116,7 +154,13 @@ class Units:
             return "%s cannot be written (%s), so systemd may restart %s although the cluster runs it." % (
                 path, error.strerror, unit.name)
         result = self._commands.run(("systemctl", "daemon-reload"), timeout)
-        return None if result.ok else "systemctl daemon-reload failed: %s" % last_line(result)
+        if result.ok:
+            return None
+        try:
+            os.unlink(path)  # systemd has not read it, so the next attempt must not take it for done
+        except OSError:
+            pass
+        return "systemctl daemon-reload failed: %s" % last_line(result)
 
     def start(self, unit, timeout):
         """Start a unit and wait. Returns the Result of systemctl."""

@@ -2,7 +2,7 @@
 """validate-all at level 10: what works now and will fail later, on this node and between the nodes."""
 
 from quorate.openstack.actions import published
-from quorate.openstack.service import process
+from quorate.openstack.service import process, unit as units
 
 PAIR = {"nova-consoleauth": "nova-novncproxy", "nova-novncproxy": "nova-consoleauth"}
 
@@ -14,13 +14,13 @@ def warnings(context, service, sources):
         error = process.installation_error(context, service, sources)
     except Failed as failed:
         error = failed.reason
-    unit = process.unit_of(context, service, sources)
-    enabled = process.enabled_warning(sources, unit) if unit is not None else None
+    unit = units.unit_of(context, service, sources)
+    enabled = units.enabled_warning(sources, unit) if unit is not None else None
     found = [text for text in (error, enabled) if text]
     settings = sources.settings(service, context.parameters.config)
     if settings.readable:
         found += of_settings(service, settings, context.parameters.config)
-    if service.name == "nova-novncproxy" and unit is not None and not process.novnc_chosen():
+    if service.name == "nova-novncproxy" and unit is not None and not units.novnc_chosen():
         found.append("/etc/default/nova-consoleproxy does not say NOVA_CONSOLE_PROXY_TYPE=novnc: Debian's unit then "
                      "ends with success and runs nothing.")
     return found + _between_nodes(context, service, settings) + _together(context, service)

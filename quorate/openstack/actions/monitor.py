@@ -33,7 +33,17 @@ def monitor(context, service, state_files=None, sources=None):
         diagnosis = _agreed(context, state_files, diagnosis, found, durations)
     if context.is_probe and not context.interactive:
         from quorate.openstack.actions import published
+        from quorate.openstack.service import unit as units
         published.publish(context, service, observed.settings)
+        if observed.tree.parent is not None:
+            units.take_over(context, service, state_files, sources, (observed.tree.parent,))
+    if context.is_probe and not observed.tree.all:
+        # "Not running" lets Pacemaker start it elsewhere, and then systemd starts it here.
+        from quorate.openstack.service import unit as units
+        coming = units.about_to_start(context, service, state_files, sources)
+        if coming is not None:
+            return Outcome(codes.ERR_GENERIC, "No process of %s runs now, but systemd is about to start %s, which is "
+                           "%s. The cluster's stop ends that." % (service.name, coming[0].name, coming[1].shown))
     for one in found[1:]:
         context.log.say("Also: %s" % one.message)
     return outcome_of(context, state_files, diagnosis)

@@ -8,7 +8,7 @@ from quorate.ocf.codes import Outcome
 from quorate.openstack import facts
 from quorate.openstack.actions import published
 from quorate.openstack.facts import SERVICE_FILE
-from quorate.openstack.service import observe, process
+from quorate.openstack.service import observe, process, unit as units
 from quorate.openstack.service.sources import Sources
 from quorate.openstack.symptoms import detect
 
@@ -30,6 +30,7 @@ def start(context, service, state_files=None, sources=None):
     elsewhere = _answers_elsewhere(context, service, sources, observed.settings)
     if elsewhere:
         return Outcome(codes.ERR_GENERIC, elsewhere)
+    process.prevent_second_copy(context, service, state_files, sources)
     process.launch(context, service, state_files, sources)
     return _wait_until_serving(context, service, state_files, sources)
 
@@ -56,6 +57,8 @@ def _already_there(context, service, state_files, sources, observed):
     """Something of it is alive: a single complete copy is taken over, anything else is refused."""
     tree = observed.tree
     if tree.parent is not None and not tree.orphans and not tree.copies:
+        for unit in units.take_over(context, service, state_files, sources, (tree.parent,)):
+            state_files.write(SERVICE_FILE, dict(state_files.read(SERVICE_FILE), unit=unit.name))
         return _wait_until_serving(context, service, state_files, sources)
     left = tree.orphans + tree.copies + ((tree.parent,) if tree.parent else ())
     shown = ", ".join("pid %d (state %s)" % (one.pid, one.state) for one in left)
@@ -155,7 +158,7 @@ def _is_ready(service, observed):
 def _why_it_ended(service, state_files):
     """The message about a service of which nothing is left after its start."""
     unit = state_files.read(SERVICE_FILE).get("unit")
-    if unit and service.name == "nova-novncproxy" and not process.novnc_chosen():
+    if unit and service.name == "nova-novncproxy" and not units.novnc_chosen():
         return ("%s ended at once and reports success: Debian starts this proxy only if /etc/default/nova-consoleproxy "
                 "says NOVA_CONSOLE_PROXY_TYPE=novnc. Set it on every node." % unit)
     if unit:

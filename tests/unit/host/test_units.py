@@ -3,7 +3,9 @@
 
 import os
 
-from quorate.host.units import DROP_IN_TEXT, Units
+import pytest
+
+from quorate.host.units import DROP_IN_TEXT, Units, UnitState
 from tests.fakes import FakeCommands
 
 
@@ -90,3 +92,46 @@ def test_systemctl_that_does_not_answer_tells_of_no_active_unit(tmp_path):
     (tmp_path / "run/systemd/system").mkdir(parents=True)
     commands = FakeCommands().allow("systemctl", ..., rc=1, err="Failed to connect to bus")
     assert () == units(tmp_path, commands).active(("a.socket",), 5)
+
+
+@pytest.mark.parametrize("out, state", [
+    ("MainPID=812\nActiveState=active\nSubState=running\n", UnitState("active", "running", 812)),
+    ("MainPID=0\nActiveState=activating\nSubState=auto-restart\n", UnitState("activating", "auto-restart")),
+    ("Job=77\nMainPID=0\nActiveState=inactive\nSubState=dead\n", UnitState("inactive", "dead", 0, True)),
+    ("Job=0\nMainPID=\nActiveState=failed\nSubState=failed\n", UnitState("failed", "failed")),
+    ("", None)])
+def test_what_systemd_does_with_a_unit(tmp_path, out, state):
+    put(tmp_path, "lib/systemd/system/a.service")
+    commands = FakeCommands().expect("systemctl", "show", "--property=ActiveState,SubState,MainPID,Job", "--",
+                                     "a.service", out=out)
+    found = units(tmp_path, commands)
+
+    assert state == found.state(found.find(("a",)), 5)
+
+
+def test_a_systemctl_that_fails_says_nothing_of_a_unit(tmp_path):
+    put(tmp_path, "lib/systemd/system/a.service")
+    found = units(tmp_path, FakeCommands().allow("systemctl", ..., rc=1, out="ActiveState=inactive\n"))
+
+    assert None is found.state(found.find(("a",)), 5)
+
+
+@pytest.mark.parametrize("state, ended, starting", [
+    (UnitState("inactive", "dead"), True, False), (UnitState("failed", "failed"), True, False),
+    (UnitState("inactive", "dead", 0, True), False, True), (UnitState("failed", "failed", 0, True), False, True),
+    (UnitState("active", "running", 5), False, False), (UnitState("activating", "auto-restart"), False, True),
+    (UnitState("inactive", "auto-restart-queued"), False, True), (UnitState("deactivating", "stop-sigterm", 5), False, False)])
+def test_which_units_have_ended_and_which_start(state, ended, starting):
+    assert (ended, starting) == (state.ended and not state.starting, state.starting)
+
+
+def test_a_reload_that_failed_is_tried_again(tmp_path):
+    """systemd has not read the drop-in that is there."""
+    put(tmp_path, "lib/systemd/system/a.service")
+    commands = FakeCommands().expect("systemctl", "daemon-reload", rc=1).expect("systemctl", "daemon-reload")
+    found = units(tmp_path, commands)
+    unit = found.find(("a",))
+
+    assert found.adopt(unit, 5) and not found.adopted(unit)
+    assert None is found.adopt(unit, 5) and found.adopted(unit)
+    commands.done()

@@ -5,7 +5,7 @@ import os
 
 from quorate.host.command import Result
 from quorate.host.connections import Socket
-from quorate.host.units import Unit
+from quorate.host.units import Unit, UnitState
 from quorate.openstack import catalog, facts
 from quorate.openstack.declaration import parameters
 from quorate.openstack.facts import Address, Page, Settings
@@ -18,25 +18,40 @@ LINE = "python3 /usr/bin/cinder-volume --config-file={config}"
 
 
 class FakeUnits:
-    """systemd with one unit, whose start runs `effect`."""
+    """systemd with one unit, whose start runs `effect`. inside: pids in it; now: its UnitState, None: systemd does not
+    answer; main: pid of a main process by the name of another unit that it is in (`elsewhere`: pid to that name)."""
 
     def __init__(self, unit=Unit("cinder-volume.service", "/lib/x", False), effect=None, enabled=False, rc=0):
         self.unit, self.effect, self.on, self.rc, self.done = unit, effect or (lambda: None), enabled, rc, []
-        self.inside = set()
+        self.inside, self.now, self.taken, self.elsewhere, self.main = set(), UnitState("inactive", "dead"), [], {}, {}
 
     def managed(self):
         return self.unit is not None
 
-    def find(self, _names):
-        return self.unit
+    def find(self, names):
+        here = self.unit is not None and self.unit.name.removesuffix(".service") in [
+            name.removesuffix(".service") for name in names]
+        return self.unit if here else None
 
     def enabled(self, _unit):
         return self.on
 
     def of(self, pid):
-        return self.unit.name if pid in self.inside else None
+        return self.unit.name if pid in self.inside else self.elsewhere.get(pid)
 
-    def adopt(self, _unit, _timeout):
+    def processes(self, unit):
+        return frozenset(self.inside) if self.unit is not None and unit.name == self.unit.name else frozenset()
+
+    def state(self, unit, _timeout):
+        if unit.name != self.unit.name:
+            return UnitState("active", "running", self.main.get(unit.name, 1))
+        return self.now
+
+    def adopted(self, unit):
+        return unit.name in self.taken
+
+    def adopt(self, unit, _timeout):
+        self.taken.append(unit.name)
         return None
 
     def start(self, unit, _timeout):
@@ -45,7 +60,9 @@ class FakeUnits:
         return Result(("systemctl",), self.rc, "", "Job failed.", False)
 
     def stop(self, unit, _timeout):
-        self.done.append("stop")
+        self.done.append("stop" if unit.name == self.unit.name else "stop " + unit.name)
+        if not self.rc and unit.name == self.unit.name:
+            self.now = UnitState("inactive", "dead")
         return Result(("systemctl",), self.rc, "", "", False)
 
     def forget_failure(self, _unit, _timeout):
@@ -74,6 +91,9 @@ class FakeSources:
 
     def listeners(self, _pid, _port):
         return False
+
+    def listening(self, _inodes):
+        return frozenset()
 
     def broker(self, _brokers, _seconds):
         return self.answers

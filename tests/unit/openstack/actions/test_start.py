@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from quorate.host.units import UnitState
 from quorate.ocf import codes
 from quorate.openstack import facts
 from quorate.openstack.actions import monitor, start
@@ -138,3 +139,63 @@ def test_a_pid_file_is_written_through_nobodys_link(config, state_files, tmp_pat
     start.record_start(found, CINDER, state_files, facts.Observation(facts.Tree(parent, (parent,)), {}, SETTINGS))
 
     assert ("root:x", "%d\n" % parent.pid) == (secret.read_text(), path.read_text())
+
+
+def test_what_systemd_runs_already_is_taken_over_with_its_restarts(config, state_files):
+    """An administrator started it, or a boot: its Restart= would bring a second copy after the failover."""
+    found, units = world("start", config), FakeUnits()
+    units.inside = {one.pid for one in add_tree(found, config)}
+
+    assert codes.SUCCESS == start.start(found, service_at(config), state_files, FakeSources(units)).code
+    assert ["cinder-volume.service"] == units.taken and [] == units.done
+    assert "cinder-volume.service" == state_files.read(SERVICE_FILE)["unit"]
+
+
+def test_what_runs_outside_of_systemd_is_taken_over_without(config, state_files):
+    found, units = world("start", config), FakeUnits()
+    add_tree(found, config)
+
+    assert codes.SUCCESS == start.start(found, service_at(config), state_files, FakeSources(units)).code
+    assert [] == units.taken and "unit" not in state_files.read(SERVICE_FILE)
+
+
+@pytest.mark.parametrize("rc, code", [(0, codes.SUCCESS), (1, None)])
+def test_a_program_is_not_started_beside_a_unit_that_is_about_to_start(config, state_files, rc, code):
+    found, units = world("start", config, unit="none", binary="/bin/true"), FakeUnits(rc=rc)
+    units.now = UnitState("activating", "auto-restart")
+    found.commands.on_spawn = lambda argv: add_tree(found, config)[0].pid
+    if code is None:
+        with pytest.raises(Exception) as raised:
+            start.start(found, service_at(config), state_files, FakeSources(units))
+        assert "systemctl stop cinder-volume.service" in raised.value.reason and [] == found.commands.spawned
+    else:
+        assert code == start.start(found, service_at(config), state_files, FakeSources(units)).code
+    assert ["stop"] == units.done
+
+
+@pytest.mark.parametrize("state, code", [
+    (UnitState("activating", "auto-restart"), codes.ERR_GENERIC), (UnitState("inactive", "dead", 0, True), codes.ERR_GENERIC),
+    (UnitState("inactive", "dead"), codes.NOT_RUNNING), (UnitState("failed", "failed"), codes.NOT_RUNNING),
+    (UnitState("active", "exited"), codes.NOT_RUNNING), (None, codes.NOT_RUNNING)])
+def test_a_probe_of_what_systemd_is_about_to_start(config, state_files, state, code):
+    """Pacemaker starts elsewhere what is not running here."""
+    found, units = probe(config), FakeUnits()
+    units.now = state
+
+    assert code == monitor.monitor(found, service_at(config), state_files, FakeSources(units)).code
+    assert [] == units.done
+
+
+def test_a_probe_takes_over_what_it_finds(config, state_files):
+    """Pacemaker takes it for started, and calls no start."""
+    found, units = probe(config), FakeUnits()
+    units.inside = {one.pid for one in add_tree(found, config)}
+
+    assert codes.SUCCESS == monitor.monitor(found, service_at(config), state_files, FakeSources(units)).code
+    assert ["cinder-volume.service"] == units.taken
+
+
+def probe(config):
+    found = world("monitor", config)
+    found.interval, found.is_probe = 0.0, True
+    return found

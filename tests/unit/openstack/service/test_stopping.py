@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whom a stop sends which signal, what it tells systemd, and when it may say that it stopped."""
+
+import pytest
+
+from quorate.host.units import UnitState
+from quorate.openstack.facts import SERVICE_FILE
+from quorate.openstack.service import stopping
+from tests.unit.openstack.fakes import CINDER, LINE, FakeSources, FakeUnits, add_tree, service_at, world
+
+RUNNING = UnitState("active", "running", 100)
+RESTARTS = UnitState("activating", "auto-restart")
+
+
+def test_a_stop_by_systemd_sends_no_second_sigterm(config, state_files):
+    """oslo.service drops its handler at the first one: a second would end it in the middle of its work."""
+    found = world("stop", config)
+    tree = add_tree(found, config)
+    units = FakeUnits()
+    units.now = RUNNING
+    units.inside = {one.pid for one in tree}
+    for one in tree:
+        found.clock.at(3, lambda one=one: found.processes.remove(one.pid))
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 30)
+    assert "stop" == units.done[0] and not [pair for pair in found.processes.signals if pair[1] == 15]
+
+
+def test_a_frozen_process_that_does_not_end_gets_sigterm_twice(config, state_files):
+    """Else its parent waits for it as long as the service's graceful time is, and the others with it."""
+    found = world("stop", config)
+    parent = found.processes.add(LINE.format(config=config), dies_of=())
+    frozen = found.processes.add(LINE.format(config=config), ppid=parent.pid, state="T")
+    busy = found.processes.add(LINE.format(config=config), ppid=parent.pid)
+    units = FakeUnits()
+    units.now = RUNNING
+    units.inside = {parent.pid, frozen.pid, busy.pid}
+    found.clock.at(15, lambda: [found.processes.remove(one.pid) for one in (parent, busy)])
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 90)
+    assert [(frozen.pid, 15)] == [pair for pair in found.processes.signals if pair[1] in (9, 15)]
+    assert 10 <= found.clock.elapsed <= 20
+
+
+def test_what_is_outside_of_the_unit_is_ended_as_well(config, state_files):
+    found = world("stop", config)
+    inside, outside = add_tree(found, config), add_tree(found, config)
+    units = FakeUnits()
+    units.now = RUNNING
+    units.inside = {one.pid for one in inside}
+    for one in inside:
+        found.clock.at(1, lambda one=one: found.processes.remove(one.pid))
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 30)
+    assert {one.pid for one in outside} == {pid for pid, number in found.processes.signals if number == 15}
+
+
+def test_without_systemds_help_every_process_gets_sigterm(config, state_files):
+    found = world("stop", config)
+    tree = add_tree(found, config)
+    units = FakeUnits(rc=1)
+    units.now = RUNNING
+    units.inside = {one.pid for one in tree}
+    found.clock.at(2, lambda: setattr(units, "now", UnitState("failed", "failed")))
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 30)
+    assert {one.pid for one in tree} == {pid for pid, number in found.processes.signals if number == 15}
+
+
+@pytest.mark.parametrize("state", [RESTARTS, UnitState("activating", "auto-restart-queued"),
+                                   UnitState("inactive", "dead", 0, True), UnitState("activating", "start", 7)])
+@pytest.mark.parametrize("recorded", [{}, {"unit": "cinder-volume.service"}], ids=["of others", "of the agent"])
+def test_a_unit_that_systemd_is_about_to_start_again_is_stopped(config, state_files, state, recorded):
+    """No process is there: after the failover, systemd would start a second copy."""
+    found, units = world("stop", config), FakeUnits()
+    units.now = state
+    state_files.write(SERVICE_FILE, recorded)
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+    assert "stop" == units.done[0] and ["cinder-volume.service"] == units.taken
+
+
+def test_a_unit_that_has_ended_is_left_as_it_is(config, state_files):
+    found, units = world("stop", config), FakeUnits()
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+    assert [] == units.done == units.taken
+
+
+def test_a_unit_that_the_agent_did_not_start_is_taken_over_before_its_processes_end(config, state_files):
+    """Else its Restart= answers our own SIGKILL."""
+    found, units = world("stop", config), FakeUnits()
+    units.now, units.inside = RUNNING, {one.pid for one in add_tree(found, config)}
+    for pid in units.inside:
+        found.clock.at(1, lambda pid=pid: found.processes.remove(pid))
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+    assert ["cinder-volume.service"] == units.taken and "stop" == units.done[0]
+
+
+@pytest.mark.parametrize("after", [RESTARTS, UnitState("active", "running", 7)])
+def test_a_unit_that_systemd_does_not_stop_is_no_success(config, state_files, after):
+    found, units = world("stop", config), FakeUnits(rc=1)
+    units.now = after
+    reason = stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+
+    assert "systemd says that cinder-volume.service is %s (%s)" % after[:2] in reason
+    assert found.clock.elapsed <= 17
+
+
+def test_a_stop_that_systemd_refused_at_first_is_asked_again(config, state_files):
+    found, units = world("stop", config), FakeUnits(rc=1)
+    units.now = RESTARTS
+    found.clock.at(2, lambda: setattr(units, "rc", 0))
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+    assert 3 <= units.done.count("stop")
+
+
+def test_a_systemd_that_does_not_answer_is_no_success(config, state_files):
+    found, units = world("stop", config), FakeUnits(rc=1)
+    units.now, units.adopt = None, lambda *_: "daemon-reload failed"
+
+    assert "systemd does not answer" in stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+
+
+def test_unless_it_was_told_before_not_to_restart_the_unit(config, state_files):
+    found, units = world("stop", config), FakeUnits(rc=1)
+    units.now, units.taken = None, ["cinder-volume.service"]
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+
+
+def test_a_unit_whose_last_command_takes_long_is_stopped(config, state_files):
+    """systemd ends it because we asked: it does not come again."""
+    found, units = world("stop", config), FakeUnits()
+    units.now, stop = RUNNING, units.stop
+
+    def slowly(unit, timeout):
+        result = stop(unit, timeout)
+        units.now = UnitState("deactivating", "stop-post", 0, True)
+        return result
+
+    units.stop = slowly
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+
+
+def test_a_unit_of_another_instance_is_left_alone(config, state_files, tmp_path):
+    """The distribution's unit runs the distribution's configuration."""
+    other = tmp_path / "other.conf"
+    other.write_text("[DEFAULT]\n")
+    found, units = world("stop", other), FakeUnits()
+    units.now, units.inside = RUNNING, {one.pid for one in add_tree(found, config)}
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+    assert [] == units.done and [] == found.processes.signals
+
+
+def test_a_unit_of_the_site_is_stopped_where_its_main_process_is_ours(config, state_files):
+    found, units = world("stop", config), FakeUnits()
+    parent, child = add_tree(found, config)
+    units.elsewhere = {parent.pid: "our-cinder.service", child.pid: "our-cinder.service"}
+    units.main = {"our-cinder.service": parent.pid}
+    for one in (parent, child):
+        found.clock.at(1, lambda one=one: found.processes.remove(one.pid))
+    reason = stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+
+    assert "stop our-cinder.service" == units.done[0] and ["our-cinder.service"] == units.taken
+    assert "our-cinder.service is active (running)" in reason, "systemd, as the fake plays it, still says so"
+
+
+@pytest.mark.parametrize("around", ["pacemaker.service", "ssh.service", "cron.service"])
+def test_a_unit_that_only_started_the_program_is_not_stopped(config, state_files, around):
+    found, units = world("stop", config, unit="none"), FakeUnits()
+    units.elsewhere = {one.pid: around for one in add_tree(found, config)}
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+    assert [] == units.done == units.taken
+
+
+def test_what_else_is_in_the_unit_is_ended_as_well(config, state_files):
+    """A helper with root's rights that init has adopted: it may still write to a volume."""
+    found, units = world("stop", config), FakeUnits()
+    parent, child = add_tree(found, config)
+    helper = found.processes.add("privsep-helper", dies_of=(9,))
+    units.now, units.inside = RUNNING, {parent.pid, child.pid, helper.pid}
+    for one in (parent, child):
+        found.clock.at(1, lambda one=one: found.processes.remove(one.pid))
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+    assert (helper.pid, 9) in found.processes.signals
+
+
+@pytest.mark.parametrize("seconds", [18.0, 27.0, 55.0, 115.0], ids="timeout of {:.0f} s less the reserve".format)
+@pytest.mark.parametrize("dies", [(9,), ()], ids=["of SIGKILL", "never"])
+def test_a_frozen_worker_within_any_timeout(config, state_files, seconds, dies):
+    """Pacemaker's default is 20 s. One second of them is for a killed process to go."""
+    found, units = world("stop", config), FakeUnits()
+    parent = found.processes.add(LINE.format(config=config), dies_of=(9,), after=1.0)
+    frozen = found.processes.add(LINE.format(config=config), ppid=parent.pid, state="T", dies_of=dies, after=1.0)
+    units.now, units.inside = RUNNING, {parent.pid, frozen.pid}
+    reason = stopping.stop(found, service_at(config), state_files, FakeSources(units), seconds - 3)
+
+    assert (reason is None) == bool(dies)
+    assert found.clock.elapsed <= seconds - 1
+    assert (frozen.pid, 9) in found.processes.signals
