@@ -157,6 +157,12 @@ RULES = (
          "No primary component found", "quorate status; compare wsrep_cluster_name; port {gcomm_port}"),
     Rule("gcomm-ended", WEAK, r"WSREP: failed to open gcomm backend connection: 3: Failed to \w+ thread schedparams",
          "Galera ended at once", "check wsrep_provider_options, addresses; ss -ltnp sport = :{gcomm_port}"),
+    # garbd's own protocol version: alone it has lost what the data nodes speak (garb_gcs.cpp, REPL_PROTO_VER).
+    Rule("arbitrator-alone", STRONG, r"WSREP: \S*group_check_proto_ver\(\):\d+: Group requested \w+_proto_ver: 127,",
+         "An arbitrator alone keeps the old primary component", "systemctl restart garb on its node"),
+    Rule("two-components", STRONG, r"WSREP: (?:exception from gcomm, backend must be restarted|failed to open gcomm backend "
+         r"connection: \d+): \S+ (?:aborting due to conflicting prims|last prims not consistent)",
+         "Two primary components met", "is garbd left from the older one? systemctl restart garb there"),
     Rule("not-safe", STRONG, r"(?:WSREP: )?It may not be safe to bootstrap the cluster from this node",
          "This node is not marked safe_to_bootstrap", "quorate explain"),
 
@@ -250,5 +256,5 @@ CONSEQUENCES = (
     "Operating system error number", "Cannot open datafile for read-only",
     "Do you already have another", "can't create PID file", "Unable to create temporary file",
     "WSREP_SST: [ERROR] ***", "WSREP_SST: [ERROR] Cleanup after", "WSREP_SST: [ERROR] Removing ",
-    "SST script aborted", "for 'SST'", "Couldn't load plugins from", "Could not find a valid tablespace file",
+    "caught exception in PC", "exception caused by message", "SST script aborted", "for 'SST'", "Couldn't load plugins from", "Could not find a valid tablespace file",
 )
