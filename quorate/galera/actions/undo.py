@@ -55,7 +55,7 @@ def judge(state_files, answered=False):
     launched = state_files.read("launched-from")
     if not answered and state_files.has("opening") and not _is_of_another(state_files, opening) and (
             not launched or launched.get("action") == facts.BOOTSTRAP
-            and process.never_ready(state_files, launched.get("log", ""), launched.get("socket", ""))):
+            and process.never_ready(state_files, launched.get("log"), launched.get("socket"))):
         _keep(state_files, dict(opening, failed=1))
     else:
         forget(state_files)

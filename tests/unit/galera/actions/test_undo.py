@@ -62,16 +62,16 @@ class PublishedState:
 class Node:
     """A node that was about to open generation 3 from position U:41, whose server has ended."""
 
-    def __init__(self, tmp_path, log=NEVER_READY):
+    def __init__(self, tmp_path, log=NEVER_READY, safe=0):
         self.user = pwd.getpwuid(os.getuid()).pw_name
         self.context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", user=self.user)
         self.state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
         self.datadir, self.published = tmp_path / "data", PublishedState()
         os.makedirs(self.datadir / "mysql")
         self.write("gvwstate.dat", BEFORE)
-        self.write("grastate.dat", GRASTATE % (U, 0))
+        self.write("grastate.dat", GRASTATE % (U, safe))
         self.state_files.write("view", {"my": U, "seq": 7}, persistent=True)
-        undo.record(self.state_files, str(self.datadir), (3, U, 41, 2), 2, stopped("n1", 41, generation=2), 41)
+        self.record()
         self.write("grastate.dat", GRASTATE % (U, 1))
         self.log = tmp_path / "error.log"
         self.log.write_text("of an earlier start: '%s'\n" % SOCKET)
@@ -82,6 +82,9 @@ class Node:
             file.write(log)
         self.write("gvwstate.dat", SINCE)
         self.state_files.write("view", {"my": U, "seq": 9}, persistent=True)
+
+    def record(self):
+        undo.record(self.state_files, str(self.datadir), (3, U, 41, 2), 2, stopped("n1", 41, generation=2), 41)
 
     def write(self, name, text):
         (self.datadir / name).write_text(text)
@@ -119,6 +122,48 @@ def test_a_view_that_did_not_exist_does_not_exist_again(tmp_path):
     assert {} == node.state_files.read("view", persistent=True)
 
 
+def test_a_view_of_an_earlier_bootstrap_is_not_restored(tmp_path):
+    """Of this one there was none: the copy that was kept of the earlier one is not its view."""
+    node = Node(tmp_path)
+    os.unlink(node.datadir / "gvwstate.dat")
+    node.record()
+    node.write("gvwstate.dat", SINCE)
+    node.judge_and_undo()
+
+    assert not (node.datadir / "gvwstate.dat").exists()
+
+
+def test_the_view_belongs_to_the_server_again(tmp_path, mocker):
+    """As root's, the next server could not read it."""
+    owners = mocker.patch.object(undo, "replace", wraps=undo.replace)
+    Node(tmp_path).judge_and_undo()
+
+    assert (os.getuid(), pwd.getpwuid(os.getuid()).pw_gid) == owners.call_args.args[2]
+
+
+@pytest.mark.parametrize("safe", [0, 1])
+def test_a_node_that_left_last_is_still_the_one_that_left_last(tmp_path, safe):
+    node = Node(tmp_path, safe=safe)
+    node.judge_and_undo()
+
+    assert "safe_to_bootstrap: %d" % safe in (node.datadir / "grastate.dat").read_text()
+
+
+@pytest.mark.parametrize("text", [None, "half"])
+def test_a_grastate_that_says_nothing_does_not_say_that_it_left_last(tmp_path, text):
+    """It was missing, or damaged, before the bootstrap; the server that was launched has written one."""
+    node = Node(tmp_path)
+    if text is None:
+        os.unlink(node.datadir / "grastate.dat")
+    else:
+        node.write("grastate.dat", text)
+    node.record()
+    node.write("grastate.dat", GRASTATE % (U, 1))
+    node.judge_and_undo()
+
+    assert "safe_to_bootstrap: 0" in (node.datadir / "grastate.dat").read_text()
+
+
 def test_grastate_of_a_server_that_was_in_no_cluster_stays(tmp_path):
     """With a U of zero, safe_to_bootstrap: 0 says that a state transfer broke off, and that this node has no data."""
     node = Node(tmp_path)
@@ -152,6 +197,26 @@ def test_nor_after_a_reboot(tmp_path):
     node = Node(tmp_path)
     for name in os.listdir(node.state_files.run):
         node.state_files.forget(name)
+
+    assert [] == node.judge_and_undo()
+
+
+def test_what_was_judged_before_a_reboot_is_undone_after_it(tmp_path):
+    """The cluster was away until then."""
+    node = Node(tmp_path)
+    undo.judge(node.state_files)
+    for name in os.listdir(node.state_files.run):
+        node.state_files.forget(name)
+
+    assert [("own", 2), ("cluster", 3, 2)] == node.judge_and_undo()
+
+
+@pytest.mark.parametrize("name", ["log", "socket"])
+def test_nor_where_the_launch_does_not_say_where_the_server_logs(tmp_path, name):
+    node = Node(tmp_path)
+    launched = node.state_files.read("launched-from")
+    del launched[name]
+    node.state_files.write("launched-from", launched)
 
     assert [] == node.judge_and_undo()
 
