@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 import pytest
 
 from quorate.errors import Unreadable
-from quorate.galera.server.account import options_file, shell_file
+from quorate.galera.server.account import options_file
+from quorate.host import shell_file
 
 PRINT_DEFAULTS = shutil.which("my_print_defaults")
 GROUPS = ("client", "client-server", "client-mariadb")

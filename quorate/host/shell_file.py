@@ -16,13 +16,15 @@ FIX = "Keep lines of the form NAME='value' only."
 
 class Word:
     """One word. text: without its quotes; plain: how many characters at its beginning are not quoted; quoted: a quoted
-    one, or an expansion, was seen; expands: it needs a shell; brace: it has an unquoted {, which export expands."""
+    one, or an expansion, was seen; expands: it needs a shell; brace: it has an unquoted {, which export expands;
+    splits: an unquoted value in it would be split (shell_script); why: it needs a shell, or None."""
 
-    __slots__ = ("line", "text", "plain", "expands", "quoted", "brace")
+    __slots__ = ("line", "text", "plain", "expands", "quoted", "brace", "splits", "why")
 
     def __init__(self, line):
         self.line, self.text, self.plain, self.expands, self.quoted = line, "", 0, False, False
-        self.brace = False
+        self.brace = self.splits = False
+        self.why = None
 
 
 def assignments(path, names):
@@ -32,21 +34,26 @@ def assignments(path, names):
             text = file.read()
     except OSError as error:
         raise Unreadable("The file %s cannot be read: %s." % (path, error.strerror)) from None
-    return _Reader(path, text, names).read()
+    return Reader(path, text, names).read()
 
 
-class _Reader:
-    """One file, from its beginning to its end."""
+class Reader:
+    """One file of assignments, from its beginning to its end."""
 
     def __init__(self, path, text, names):
         self._path, self._text, self._names, self._at, self._line = path, text, names, 0, 1
         self._found = {}
 
-    def read(self):
+    def check_characters(self):
+        """Refuse characters that no shell script has. Raises Unreadable."""
         for char, what in (("\0", "a zero byte"), ("\r", "line ends of Windows: sed -i 's/\\r$//' %s" % self._path)):
             if char in self._text:
                 self._line = self._text[:self._text.index(char)].count("\n") + 1
                 raise self._wrong("The file has %s" % what)
+
+    def read(self):
+        """The values of the wanted names. Raises Unreadable."""
+        self.check_characters()
         words = []
         while True:
             char = self._text[self._at:self._at + 1]
@@ -107,7 +114,6 @@ class _Reader:
             elif text.startswith("$'", place):
                 self._control(word)
             elif char in "$`":
-                word.expands = True
                 self._expansion(word)
             else:
                 word.brace = word.brace or char == "{"
@@ -141,7 +147,6 @@ class _Reader:
                 self._line += text[self._at + 1] == "\n"
                 self._at += 2
             elif char in "$`":
-                word.expands = True
                 self._expansion(word, True)
             else:
                 word.text += char
@@ -155,7 +160,7 @@ class _Reader:
     def _expansion(self, word, quoted=False):
         """Pass over $NAME, ${NAME}, $(command) and `command`, as far as their end is plain."""
         text, place = self._text, self._at
-        word.quoted = True
+        word.expands = word.quoted = True
         start, end = next(((start, end) for start, end in (("$(", ")"), ("${", "}"), ("`", "`"))
                            if text.startswith(start, place)), ("", ""))
         if not start:
