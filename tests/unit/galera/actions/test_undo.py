@@ -10,6 +10,7 @@ from quorate.galera import facts
 from quorate.galera.actions import undo
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.server import disk
+from quorate.host import daemon
 from quorate.host.state_files import StateFiles
 from quorate.pacemaker.tools import Unavailable
 from tests import fakes
@@ -75,7 +76,7 @@ class Node:
         self.write("grastate.dat", GRASTATE % (U, 1))
         self.log = tmp_path / "error.log"
         self.log.write_text("of an earlier start: '%s'\n" % SOCKET)
-        self.state_files.write("log-offset", {"bytes": self.log.stat().st_size, "inode": self.log.stat().st_ino})
+        daemon.record_end_of_log(self.state_files, str(self.log))
         self.state_files.write("launched-from", {
             "action": facts.BOOTSTRAP, "log": self.log, "socket": SOCKET, "report": ""})
         with open(self.log, "a", encoding="utf-8") as file:
@@ -351,6 +352,7 @@ def test_a_record_that_is_damaged_is_none(tmp_path):
     node.state_files.write("opening", dict(node.state_files.read("opening", persistent=True), own="None"), persistent=True)
 
     assert [] == node.judge_and_undo()
+    assert {} == node.state_files.read("opening", persistent=True)
 
 
 def test_a_full_var_fails_no_start(tmp_path, mocker):

@@ -337,6 +337,8 @@ def test_extra_transactions_of_an_older_generation_are_for_the_operator():
     decision = decide(snapshot_of(stopped("n1", 5, generation=2), stopped("n2", 9), stopped("n3", 4), generation=2))
     assert decision.action == REFUSE and "n2 is ahead of n1" in decision.reason
     assert decision.command == "quorate bootstrap n1"
+    both = decide(snapshot_of(stopped("n1", 5, generation=2), stopped("n2", 9), stopped("n3", 7), generation=2))
+    assert both.reason.startswith("n2 and n3 are ahead of n1 (n1 6b1f0c2e:5, n2 6b1f0c2e:9, n3 6b1f0c2e:7), but were not")
 
 
 def test_a_generation_that_was_announced_and_never_begun_does_not_count():
@@ -450,6 +452,14 @@ def test_a_joiner_comes_as_a_new_member_where_more_than_half_of_its_last_view_is
     assert keeps_view(snapshot, "n3", decision, frozenset())
     assert keeps_view(snapshot, "n3", decision, frozenset({"n1"}))
     assert not keeps_view(snapshot, "n3", decision, frozenset({"n1", "n2"}))
+
+
+@pytest.mark.parametrize("reachable, keeps", [(("n1",), True), (("n1", "n2"), True), (("n1", "n2", "n3"), False)])
+def test_half_of_a_view_may_have_lost_it(reachable, keeps):
+    four = view(7, "n1", "n2", "n3", "n4")
+    snapshot = snapshot_of(*[alive(node, SYNCED, four) for node in ALL], crashed("n4", 5, four))
+
+    assert keeps == keeps_view(snapshot, "n4", decide(snapshot), frozenset(reachable))
 
 
 def test_a_position_beyond_a_later_generation_start_is_discarded():

@@ -5,7 +5,7 @@ import pytest
 
 from quorate.galera import facts
 from quorate.galera.election import proof
-from quorate.galera.election.decide import decide, generation_start, keeps_view, needs_full_transfer
+from quorate.galera.election.decide import decide, generation_start, keep_start, keeps_view, needs_full_transfer
 from quorate.galera.election.reasons import positions
 from quorate.galera.facts import BOOTSTRAP, RECOVER, REFUSE, WAIT, Override
 from tests.unit.galera.election.reports import (
@@ -85,6 +85,8 @@ def test_a_garbled_generation_says_where_to_look():
 def test_a_recovery_names_its_members():
     decision = decide(snapshot_of(*(crashed(name, 5) for name in ("n1", "n2", "n3"))))
     assert RECOVER == decision.action and "(n1, n2 and n3)" in decision.reason
+    started = decide(snapshot_of(*(alive(name, facts.STARTING, uuid=U, settled=True) for name in ("n1", "n2", "n3"))))
+    assert started.reason.startswith("All members of the last primary view are starting (n1, n2 and n3): ")
 
 
 @pytest.mark.parametrize("change", [{}, {"members": frozenset(["n1", "n2", "n3"])}])
@@ -142,6 +144,14 @@ def test_positions_are_told_in_the_order_of_names():
 def test_a_generation_is_built_upon_the_one_that_votes():
     assert (2, U, 5, 1) == generation_start(snapshot_of(crashed("n1", 5)), "n1")
     assert (2, U, 5, 0) == generation_start(snapshot_of(stopped("n1", 5, generation=0, my_uuid=None)), "n1")
+    # Killed before its own generation was on record: the view of another node says that it votes.
+    assert (2, U, 5, 1) == generation_start(snapshot_of(crashed("n1", 5, generation=0), crashed("n2", 5)), "n1")
+
+
+@pytest.mark.parametrize("known, kept", [(0, 1), (15, 16), (16, 16), (40, 16)])
+def test_the_newest_generation_starts_are_kept_on_record(known, kept):
+    starts = [(number, U, 5, number - 1) for number in range(known + 1)]
+    assert starts[-kept:] == keep_start(starts[:-1], starts[-1])
 
 
 @pytest.mark.parametrize("starts, full", [
