@@ -169,9 +169,10 @@ class PublishedState(published.PublishedState):
         found = []
         for part in (self._attributes.cluster_property(self._name + "-openings") or "").split(","):
             words = part.split(":")
-            if len(words) == 4 and words[0].isdigit() and words[3].isdigit():
-                found.append((int(words[0]), words[1], int(words[2]) if words[2].lstrip("-").isdigit() else None,
-                              int(words[3])))
+            if len(words) == 4:
+                generation, parent = encoding.generation(words[0]), encoding.generation(words[3])
+                if None not in (generation, parent):
+                    found.append((generation, words[1], facts.integer(words[2]), parent))
         return found
 
     def set_own_generation(self, generation):

@@ -5,6 +5,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from quorate.host.clock import Deadline
+from quorate.host.command import Result
 from quorate.pacemaker import promotion
 from quorate.pacemaker.attributes import Attributes, checked_value, parse_values, plain
 from quorate.pacemaker.tools import Unavailable
@@ -60,6 +61,8 @@ def test_in_a_bundle_ours_are_those_of_the_host_where_the_operator_said_so(comma
 def test_an_attribute_that_nobody_set_is_nothing(commands, attributes):
     commands.expect(*QUERY, rc=78, err="attrd_updater: Could not query: does not exist")
     assert attributes.all("seqno") == {}
+    commands.expect(*QUERY, rc=78, out=THREE)  # what a tool that failed has printed is no answer
+    assert attributes.all("seqno") == {}
     commands.expect(*QUERY, out=THREE)
     assert attributes.all("seqno") == {"n1": "17", "n2": "9"}
 
@@ -97,6 +100,7 @@ def test_without_time_nothing_is_asked(commands, attributes, clock):
     'name="seqno" host="" value="1"', 'xname="seqno" host="n1" value="1"', "(null)"])
 def test_other_lines_are_no_values(line):
     assert parse_values(line, "seqno") == {}
+    assert parse_values(line + "\n" + THREE, "seqno") == {"n1": "17", "n2": "9"}
 
 
 @given(st.dictionaries(st.text("abcn-.123", min_size=1), st.text(min_size=1), max_size=5))
@@ -113,18 +117,25 @@ def test_what_can_be_written_can_be_read(values):
 
 @pytest.mark.parametrize("value", ["", " a", "a ", 'say "hi"', "a\\b", "a\nb", "a\tb", "ä", "x" * 5000, "a\0b"])
 def test_a_value_that_the_tools_would_garble_is_refused(value, attributes):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="an attribute value (has 1 to 4096 characters|cannot hold)"):
         attributes.set("seqno", value)
+
+
+def test_the_longest_value(commands, attributes):
+    commands.expect("attrd_updater", "-n", "seqno", "-U", "x" * 4096)
+    attributes.set("seqno", "x" * 4096)
+    assert plain("x" * 5000) == "x" * 4096
 
 
 @pytest.mark.parametrize("name", ["", "-x", "a b", "a#b", "a;b", "a=b"])
 def test_a_name_that_is_an_option_or_worse_is_refused(name, attributes):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not a name for an attribute"):
         attributes.all(name)
 
 
 def test_plain():
     assert plain(' waits for "n3"\n\tsince ä\\ ') == "waits for 'n3' since ?/"
+    assert plain("~ \x7f!") == "~ ?!"
 
 
 def test_setting(commands, attributes):
@@ -154,6 +165,36 @@ def test_waiting_where_the_tool_cannot_wait_reads_back(commands, attributes):
     attributes.set("seqno", "17", node="n1", wait="cluster")
 
 
+@pytest.mark.parametrize("node, own, target, shown", [
+    ("n1", None, "n1", True), ("n2", None, "n2", False), (None, "n1", "n1", True), (None, "n2", "n2", False),
+    ("n1", "n2", "n1", True), ("n2", "n1", "n2", False), (None, None, None, True)])
+def test_what_is_read_back_is_the_value_of_the_node_that_it_was_set_for(commands, clock, node, own, target, shown):
+    """Another may have the same value. Without a name it may be any: pacemaker-attrd knows which node this is."""
+    attributes = Attributes(commands, Deadline(clock, 18), own)
+    plain_set = ("attrd_updater", "-n", "seqno", "-U", "17") + (("-N", target) if target else ())
+    commands.expect(*plain_set, "-W", "cluster", rc=64)
+    commands.expect(*plain_set)
+    commands.allow(*QUERY, out=THREE)
+    if shown:
+        attributes.set("seqno", "17", node=node, wait="cluster")
+    else:
+        with pytest.raises(Unavailable, match="does not show"):
+            attributes.set("seqno", "17", node=node, wait="cluster")
+
+
+def test_a_value_is_seen_as_soon_as_it_is_there(commands, attributes, clock):
+    """A start waits for it."""
+    answers = [""] * 3 + [THREE] * 9
+    commands.allow("attrd_updater", "-n", ..., then=lambda argv, _: Result(argv, 64 * ("-W" in argv), "", "", False))
+    commands.allow(*QUERY, then=lambda *_: answers.pop(0))
+    attributes.set("seqno", "17", wait="local")
+    assert 0 < clock.elapsed < 1
+    states = [105] * 3 + [0]
+    commands.allow(*SCORE, then=lambda argv, _: Result(argv, states.pop(0), "", "", False))
+    assert attributes.await_written("master-db", "n2")
+    assert clock.elapsed < 2
+
+
 def test_waiting_for_a_value_that_never_comes_ends(commands, attributes, clock):
     commands.expect("attrd_updater", "-n", "seqno", "-U", "4", "-W", "local", rc=64)
     commands.expect("attrd_updater", "-n", "seqno", "-U", "4")
@@ -176,7 +217,7 @@ PROPERTY = ("crm_attribute", "-t", "crm_config", "-s", "quorate", "-n", "generat
 
 @pytest.mark.parametrize("rc", [105, 6])
 def test_permanent_attributes_and_properties_that_are_not_set(rc, commands, attributes):
-    commands.expect(*PERMANENT, "-G", "-q", rc=rc)
+    commands.expect(*PERMANENT, "-G", "-q", rc=rc, out="4\n")  # what a tool that failed has printed is no answer
     assert attributes.permanent("generation", "n1") is None
     commands.expect(*PROPERTY, "-G", "-q", rc=rc)
     assert attributes.cluster_property("generation") is None
@@ -185,6 +226,8 @@ def test_permanent_attributes_and_properties_that_are_not_set(rc, commands, attr
 def test_permanent_attributes_and_properties(commands, attributes):
     commands.expect(*PERMANENT, "-G", "-q", out="4\n")
     assert attributes.permanent("generation", "n1") == "4"
+    commands.expect(*PERMANENT, "-G", "-q", out="4 \n")  # as the operator wrote it
+    assert attributes.permanent("generation", "n1") == "4 "
     commands.expect(*PERMANENT, "-v", "5")
     attributes.set_permanent("generation", 5, "n1")
     commands.expect(*PERMANENT, "-D")
@@ -216,8 +259,12 @@ def test_promotion_scores(commands, attributes):
     assert promotion.scores(attributes, "db") == {"n1": 100, "n2": -1000000, "n4": 1000000}
     commands.expect("attrd_updater", "-n", "master-db", "-U", "100")
     promotion.offer(attributes, "db", 100)
+    commands.expect("attrd_updater", "-n", "master-db", "-U", "5", "-N", "n2")
+    promotion.offer(attributes, "db", 5, "n2")
     commands.expect("attrd_updater", "-D", "-n", "master-db")
     promotion.withdraw(attributes, "db")
+    commands.expect("attrd_updater", "-D", "-n", "master-db", "-N", "n2")
+    promotion.withdraw(attributes, "db", "n2")
 
 
 SCORE = ("cibadmin", "-Q", "-A", "//node_state[@uname='n2']/transient_attributes//nvpair[@name='master-db']")

@@ -74,7 +74,7 @@ def test_how_the_tools_are_asked():
     commands.expect("cibadmin", "-Q", "-o", "configuration", out="<configuration>%s</configuration>" % RESOURCES)
     assert len(configuration(commands, Deadline(clock, 9)).resources) == 3
     commands.expect("cibadmin", "-Q", "-o", "nodes", rc=105, out='<nodes><node id="1" uname="n1"/></nodes>')
-    assert configured_nodes(commands, Deadline(clock, 9), "mq-generation") == (["n1"], {})
+    assert configured_nodes(commands, Deadline(clock, 9), "mq-generation") == (["n1"], {}, frozenset())
     commands.expect("cibadmin", ..., rc=102)
     with pytest.raises(Unavailable):
         resources(commands, Deadline(clock, 9))
@@ -102,4 +102,4 @@ def test_fencing_is_not_guessed_without_a_cluster():
 def test_the_nodes_of_the_configuration():
     text = """<nodes><node id="1" uname="n1"><instance_attributes id="nodes-1"><nvpair id="x" name="mq-generation" value="2"/>
     </instance_attributes></node><node id="r" type="remote" uname="r1"/></nodes>"""
-    assert parse_nodes(text, "mq-generation") == (["n1", "r1"], {"n1": 2})
+    assert parse_nodes(text, "mq-generation") == (["n1", "r1"], {"n1": 2}, {"r1"})
