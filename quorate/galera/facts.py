@@ -87,8 +87,10 @@ class Report(namedtuple("Report", (
                  mysqld starts); 0: never, or a full state transfer into it has begun and not ended; None: unknown
     since:       unix seconds at which this report's state began (for operators)
     settled:     True: observed while it ran: it had committed all that came before the change to `view`
-                 (parse.settled); False, None: not observed
-    tried:       True: it was started to recover the last view and ended without a primary component
+                 (parse.settled); of a server that runs and is NONPRIMARY: it was synced in the component that it lost,
+                 so it holds all of that, in memory at least (observe.left_synced); False, None: not observed
+    tried:       True: it was started to recover the last view, or waited for its members, and ended without a primary
+                 component, or is about to be ended
     recorded:    True: gvwstate.dat of `view` is on the disk, so that Galera can re-form it; False: the view is only
                  remembered (a clean stop removes the file); None: unknown
     survivor:    True: its mysqld ran and became non-primary when the only other member of a view of two vanished

@@ -66,7 +66,9 @@ class Database(Service):
         self.refuses = None             # (number, text) of the error with which it refuses every login
         self.sessions = 0               # of clients; None: that question fails
         self.applier_stands = False     # it applies nothing, so a question with wsrep_sync_wait gets no answer
+        self.undecided = False          # a loss comes in a change of view, so it cannot tell whether others went on
         self.stop_takes = 1.0           # seconds from SIGTERM to its end
+        self.logs_elsewhere = False     # its log is not in a file
         self.hangs = False              # it accepts connections and never answers
         self.survives = ()              # signals that it does not react to
         self._pid = 1000 + 1000 * len(group.servers)

@@ -82,10 +82,29 @@ class Group:
                 return
         lost = [one for one in self.servers if one.stage == "non-primary" and one.connected]
         for one in lost:
-            together = [other for other in lost if other.last_view is one.last_view]
+            if self._meet_again(one.last_view, lost, waiting):
+                return
+        for one in lost:
+            together = [other for other in lost if other.last_view is one.last_view and not other.undecided]
             if 2 * len(together) > len(one.last_view.members):
                 self._re_form(together)
                 return
+
+    def _meet_again(self, view, lost, waiting):
+        """Whether servers that lost this view, and those of it that were started again, re-form it: all of them, where
+        one that runs can tell that nobody went on without it (gcomm pc_proto.cpp, is_prim)."""
+        those = [one for one in lost if one.last_view is view]
+        again = [one for one in waiting if one.saved_members == view.uuids]
+        present = {facts.mask(one.uuid) for one in those} | {one.old_uuid for one in again}
+        if not again or present != view.uuids or any(one.undecided for one in those):
+            return False
+        self._re_form(those + again)
+        return True
+
+    def met(self, server):
+        """The servers in its component, which is not primary."""
+        return [one for one in self.servers if one is server or (
+            one.stage in ("waiting", "non-primary") and one.connected and server.connected)]
 
     def _re_form(self, those):
         names = ", ".join(one.machine.name for one in those)

@@ -29,6 +29,7 @@ class DatabaseServer:
         self.donates = False
         self.ready = False              # for clients
         self.connected = True
+        self.undecided = False
         self.last_view = None
         self.view_seq = self.old_uuid = None
         self.saved_members = frozenset()
@@ -104,6 +105,7 @@ class DatabaseServer:
 
     def write_view(self, view):
         self.last_view, self.view_seq = view, view.seq
+        self._log("[Note] WSREP: view(view_id(PRIM,%s,%d) memb {" % (view.representative[:13], view.seq))
         text = "my_uuid: %s\n#vwbeg\nview_id: 3 %s %d\nbootstrap: 0\n%s#vwend\n" % (
             self.uuid, view.representative, view.seq, "".join("member: %s 0\n" % one.uuid for one in view.members))
         write(self.datadir, "gvwstate.dat", text)
@@ -174,7 +176,8 @@ class DatabaseServer:
         if self.stage == "receiving":
             self.end("WSREP: Lost the primary component during the state transfer")
         else:
-            self.stage = "non-primary"
+            self.stage, self.undecided = "non-primary", self.database.undecided
+            self._log("[Note] WSREP: Shifting SYNCED -> OPEN (TO: %d)" % len(self.received))
 
     def flush(self, behind=None):
         """Put what was received on the disk, but for the last `behind` transactions."""
@@ -217,6 +220,8 @@ class DatabaseServer:
         self.group.look_around()
 
     def _log(self, line):
+        if self.database.logs_elsewhere:
+            return
         with open(self.database.log, "a", encoding="ascii") as file:
             file.write("2026-11-28  4:00:00 0 %s\n" % line)
 
@@ -233,7 +238,7 @@ class DatabaseServer:
             "wsrep_local_state": "2" if self.donates else "4" if primary else "0",
             "wsrep_local_state_comment": "Synced" if primary else "Initialized",
             "wsrep_local_index": str(members.index(self)) if self in members else "0",
-            "wsrep_cluster_size": str(len(members)), "wsrep_cluster_conf_id": str(self.view_seq),
+            "wsrep_cluster_size": str(len(members if primary else self.group.met(self))), "wsrep_cluster_conf_id": str(self.view_seq),
             "wsrep_cluster_state_uuid": self.state_uuid, "wsrep_last_committed": str(len(self.disk)),
             "wsrep_incoming_addresses": ",".join(one.machine.name + ":3306" for one in members),
             "wsrep_connected": "ON",

@@ -102,7 +102,8 @@ class Participant:
                 settled=from_disk.settled and from_disk.view == view))
         return self.published.publish(facts.Report(
             this_node(self.context), state, data=True, my_uuid=my_uuid, view=view, arbitrators=arbitrators,
-            generation=generation, since=since, recorded=disk.recorded(datadir, view), failed=False))
+            generation=generation, since=since, recorded=disk.recorded(datadir, view), failed=False,
+            settled=True if state == facts.NONPRIMARY and observe.left_synced(self.state_files) else None))
 
     def _launched_from(self):
         """The position from which the server that now starts was launched, or None."""

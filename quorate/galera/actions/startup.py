@@ -4,11 +4,13 @@
 from quorate.galera import facts
 from quorate.galera.actions.participant import URGENT_AFTER
 from quorate.galera.election import proof
+from quorate.galera.election.decide import decide
 from quorate.galera.server import observe
 from quorate.ocf import codes
 from quorate.ocf.codes import Outcome
 
 HANGS = 10  # seconds without a byte read or written after which a server that logged its end counts as hung
+MET = 4  # seconds after which servers that have met and form no primary component are given up: Galera decides at once
 GAP = 10  # seconds for which a member may be without a report before it counts as missing
 
 
@@ -74,7 +76,7 @@ def _without_primary(participant, observed, snapshot, outside):
                                               "Galera does not re-form one with it.")
     own = snapshot.reports.get(me)
     if (observed.state == facts.STARTING and participant.never_synced() and own is not None and own.recorded is False
-            and outside >= parameters.recovery_wait):
+            and outside >= (GAP if snapshot.me in _holding_up(snapshot) else parameters.recovery_wait)):
         # It was to join, the component is gone, and all wait for what it holds, which it reports only while it is down.
         return Outcome(codes.FAILED_PROMOTED, "No primary component to join for %d s, and no view to re-form; "
                                               "restarted, so that the election counts what it holds." % outside)
@@ -84,17 +86,86 @@ def _without_primary(participant, observed, snapshot, outside):
             participant.state_files.forget("complete")
     else:
         participant.state_files.forget("missing")
-    # Not by the time outside: a server that waited for hours must not be restarted the moment the other one is back.
-    if not missing and _elapsed(participant, "complete", observed) >= parameters.recovery_wait:
+    given_up = _why_given_up(participant, observed, snapshot, missing)
+    if given_up:
         participant.state_files.write("tried", {"at": int(participant.context.clock.now())})
-        return Outcome(codes.FAILED_PROMOTED,
-                       "No primary component formed within %d s, although all members of the last one run; restarted "
-                       "so that the election decides." % _elapsed(participant, "complete", observed))
+        if own is not None:
+            participant.published.publish(own._replace(tried=True))  # the other members need not find that out as well
+        return Outcome(codes.FAILED_PROMOTED, given_up + "; restarted so that the election decides.")
     if missing and outside >= URGENT_AFTER:
         return Outcome(codes.DEGRADED_PROMOTED,
                        "Waits for %s, which may alone hold commits. Start it, or go on without it: quorate bootstrap %s"
                        % (", ".join(missing), me))
     return Outcome(codes.RUNNING_PROMOTED)
+
+
+def _why_given_up(participant, observed, snapshot, missing):
+    """Why Galera will not re-form the last primary view with this server, as a clause; None where it may.
+
+    proof.recoverable says when it does. That a running server cannot tell whether others went on without it
+    (pc_proto.cpp: "are still in unknown state, unable to rebootstrap new prim") is in that server's memory only, so it
+    cannot be known before; but once all members have met it is decided, and never again.
+    """
+    others = _gave_up(snapshot)
+    if others:
+        return "%s %s given up to re-form the last primary view" % (
+            " and ".join(others), "have" if len(others) > 1 else "has")
+    if _have_met(observed, snapshot) and not missing:
+        if _elapsed(participant, "met", observed) >= MET:
+            return "All members of the last view run in one group, which does not form a primary component"
+    else:
+        participant.state_files.forget("met")
+    # The election waits for what this server holds, which it reports only while it is down, and meanwhile starts none of
+    # those that the server waits for. One that runs without a quorum holds the most, so it is given up last.
+    own = snapshot.reports.get(snapshot.me)
+    waiting = _holding_up(snapshot) if not missing and own is not None and own.recorded else ()
+    if snapshot.me in waiting:
+        last = observed.state == facts.NONPRIMARY and len(waiting) > 1
+        if _elapsed(participant, "held-up", observed) >= GAP * (2 if last else 1):
+            return "The election waits for what this node holds, and this server for nodes that are down"
+    else:
+        participant.state_files.forget("held-up")
+    # Not by the time outside: a server that waited for hours must not be restarted the moment the other one is back.
+    limit = participant.context.parameters.recovery_wait
+    if not missing and _elapsed(participant, "complete", observed) >= limit:
+        return "No primary component formed within %d s, although all members of the last one run" % (
+            _elapsed(participant, "complete", observed))
+    return None
+
+
+def _gave_up(snapshot):
+    """Names of other members of this node's last view that ended, or are about to, because it does not re-form."""
+    own = snapshot.reports.get(snapshot.me)
+    if own is None or own.view is None or not own.recorded:
+        return []
+    return [node for node, one in sorted(snapshot.reports.items()) if node in snapshot.members and node != own.node
+            and one.tried and one.view == own.view and one.my_uuid in own.view.members]
+
+
+def _holding_up(snapshot):
+    """The nodes that the election waits for, where it starts none of those without which this server waits in vain: the
+    members of its last view that are down; any, where it has no view to re-form."""
+    own = snapshot.reports.get(snapshot.me)
+    if own is None:
+        return ()
+    if own.recorded and not any(node in snapshot.members and one.state == facts.DOWN and one.my_uuid in own.view.members
+                                for node, one in snapshot.reports.items()):
+        return ()
+    decision = decide(snapshot)
+    return decision.missing if decision.action == facts.WAIT else ()
+
+
+def _have_met(observed, snapshot):
+    """Whether this server, by its own answer, is in one group with all members of its last view.
+
+    It says how many are in the group, not who: so there must be room for every other server that runs as well."""
+    own = snapshot.reports.get(snapshot.me)
+    size = observed.status.cluster_size if observed.status is not None else None
+    if observed.state != facts.NONPRIMARY or size is None or own is None or own.view is None or not own.recorded:
+        return False
+    strangers = [node for node, one in snapshot.reports.items()
+                 if one.state in facts.ALIVE and one.my_uuid not in own.view.members]
+    return size >= len(own.view.members) + len(strangers)
 
 
 def _peers_outside(snapshot):

@@ -276,6 +276,16 @@ def recoverable(snapshot, electorate):
     a view that Galera no longer knows. Every member is down, already starting, or alive without a quorum: that one
     waits for the others, and holds what the group delivered to it. None is an arbitrator: a restarted one has a new
     UUID, and the recovery would wait for the old one. And no node outside of the view holds more than they do.
+
+    When Galera re-forms a view (26.4): all of its members are there, by the UUID without its fourth group. Where all of
+    them were started again, their gvwstate.dat must show the same view (gcomm pc_proto.cpp, deliver_view). Where one runs
+    since, it must know of no member that it may have gone on without it: the end of a primary component in the middle of
+    the next one's installation leaves that unknown, for as long as the server runs (handle_trans_install, is_prim: "are
+    still in unknown state, unable to rebootstrap new prim"). And of those that run since, one must have been synced, or
+    a donor, in the last component that it was in (gcs_state_msg.cpp, state_quorum_remerge: "No re-merged primary
+    component found"); those that were started again count only where all were. No node can prove the former before it is
+    tried, and the monitor restarts a joiner that was not synced. So what fails is found out: all have met, and there is
+    no primary component (actions.startup).
     """
     without_data = arbitrators(electorate.reports)
     candidates = list(electorate.voters) + [
@@ -298,7 +308,11 @@ def _holds_all(snapshot, electorate, inside):
     if len(histories) != 1 or histories & {None, ZERO_UUID}:
         return False
     highest = max(-1 if report.seqno is None else report.seqno for report in known_positions)
-    if any(report.seqno > highest for report in electorate.voters):
+    view = last_view(inside[0])
+    # What was delivered before the view, a server that runs since holds in memory; that covers disks of earlier views.
+    runs = any(report.state == NONPRIMARY and report.settled for report in inside)
+    if any(report.seqno > highest for report in electorate.voters
+           if not (runs and last_view(report) and is_older(last_view(report), view))):
         return False
     if any(report.settled for report in inside):
         return True

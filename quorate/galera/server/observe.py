@@ -114,6 +114,20 @@ def is_receiving(state_files, processes, process):
     return begun > max(log.rfind("IST received"), log.rfind("100.0% ("), log.rfind("Receiving IST...100.0%"))
 
 
+def left_synced(state_files):
+    """Whether the server's log says that it was synced, or a donor, in the primary component that it lost, and has been in
+    none since: it holds, in memory at least, all that was delivered to the group before the view that gvwstate.dat shows.
+    False where the log does not tell. Read the view first: a newer one is in the log before it is on the disk.
+
+    Source: galera 26.4 gcs.cpp ("Shifting SYNCED -> OPEN"), gcomm pc_proto.cpp, deliver_view ("view(view_id(PRIM,").
+    """
+    from quorate.galera.server.process import new_log
+    log = new_log(state_files, state_files.read(daemon.PROCESS_FILE).get("log", ""))
+    before, shifted, since = log.rpartition(" -> OPEN (TO: ")
+    return bool(shifted) and before.endswith(("Shifting SYNCED", "Shifting DONOR/DESYNCED")) and not (
+        "Shifting " in since or "view_id(PRIM," in since)
+
+
 def transferred_bytes(processes, process):
     """Bytes that the server and its children have read and written so far, by /proc/PID/io."""
     total = 0

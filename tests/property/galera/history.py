@@ -5,7 +5,8 @@ Virtual synchrony as Galera has it: every commit goes to all members of the prim
 it is acknowledged when it is on the disk of the node that took it; all other disks lag behind by any amount. Views are
 written to gvwstate.dat when they begin and the file is removed by a clean stop. More than half of the last primary view
 (less those that left cleanly) goes on after a loss, otherwise nobody does. Nodes that start with a complete old view
-re-form it by themselves. Reports may be missing or stale, and absent nodes may be alive and out of sight: no port is
+re-form it by themselves; in some histories also with those that kept running without a quorum, unless one of these
+cannot tell whether others went on without it (proof.recoverable). Reports may be missing or stale, and absent nodes may be alive and out of sight: no port is
 ever found listening here, because the proof has to hold without that.
 
 World.play() takes steps such as ("commit", 1, 0). Numbers are taken modulo whatever there is to choose from, so every
@@ -64,6 +65,8 @@ class Node:
         self.here = True            # its machine is in the Pacemaker partition
         self.on = True              # its machine has power
         self.tried = False
+        self.tells = False          # its server's log shows that it was synced in the component that it lost
+        self.undecided = False      # non-primary, it cannot tell whether the others went on, and never will
         self.survivor = False
         self.saved = None           # the view and UUID it had before it was started without them
         self.name_on_disk = None    # of its data directory, and that of the one with which it last served
@@ -93,7 +96,8 @@ class Node:
         return Report(
             self.name, self.state, uuid, seqno, GRASTATE if self.clean else RECOVERED, self.clean, self.safe, self.data,
             self.member, self.view or self.remembered, frozenset(), self.generation, 0,
-            settled=self.settled is not None and self.settled == (self.view or self.remembered),
+            settled=(self.settled is not None and self.settled == (self.view or self.remembered)
+                     or self.state == NONPRIMARY and self.tells),
             tried=self.tried or beyond, survivor=self.survivor, recorded=self.view is not None, failed=failed)
 
 
@@ -116,6 +120,7 @@ class World:
         self.two_node = two_node and size == 2
         self.change_has_seqno = change_has_seqno
         self.fencing = True
+        self.meets = False          # servers that run without a quorum re-form their view with those that start
         self.view = None            # of the living primary component
         self.arbitrator_view = None  # the last one that the arbitrator was in; it stays alive
         self.log = []               # its transactions
@@ -176,7 +181,7 @@ class World:
         node.stale = node.state == SYNCED and node.on
         if node.state == STARTING and node.saved is not None:
             node.view, node.member = node.saved
-        node.state, node.received, node.delivered, node.clean = DOWN, [], [], False
+        node.state, node.received, node.delivered, node.clean, node.undecided = DOWN, [], [], False, False
 
     def _receive(self):
         """Members hold in memory what the group has delivered."""
@@ -290,6 +295,7 @@ class World:
         node.disk, node.clean = list(node.received), True
         node.safe = node.state == SYNCED and self.view.members == frozenset([node.member])
         in_primary, node.state, node.received, node.delivered = node.state == SYNCED, DOWN, [], []
+        node.undecided = False
         node.view, node.stale = None, False
         if in_primary:
             self._install(self._members(), self.view.seq + 1)
@@ -349,7 +355,7 @@ class World:
                 self._rejoin(node)
             return
         for view in {node.view for node in met if node.view is not None}:
-            those = [node for node in met if node.view == view and node.member in view.members]
+            those = [node for node in met if node.view == view and node.member in view.members and not node.undecided]
             if 2 * len(self._with_arbitrator(view, those)) > len(view.members):
                 self._reform(view, those)
                 return
@@ -357,7 +363,7 @@ class World:
     def _rejoin(self, node):
         if node.received != self.log[:len(node.received)]:
             raise Diverged("%s has received what the others have not" % node.name)
-        node.state = SYNCED
+        node.state, node.undecided = SYNCED, False
         self._install([other for other in self.nodes if other is node or other in self._members()],
                       max(self.view.seq, node.view.seq if node.view else 0) + 1)
         self._receive()
@@ -368,6 +374,31 @@ class World:
         if node is not None:
             self._die(node, 0)
             node.tried = True
+
+    def cannot_tell(self, number, _):
+        """A node lost its quorum in the middle of a change of view: whether the others went on is unknown to it."""
+        node = self._pick(number, NONPRIMARY)
+        if node is not None:
+            node.undecided = True
+
+    def give_up(self, number, _):
+        """The agent ends a server without a quorum that has met all members of its view in vain, and puts gvwstate.dat
+        back; the other members end as well (startup._why_given_up)."""
+        node = self._pick(number, NONPRIMARY)
+        if node is None or node.view is None:
+            return
+        there = [one for one in self.nodes if one.view == node.view and one.member in node.view.members
+                 and one.state in (STARTING, NONPRIMARY)]
+        if self._with_arbitrator(node.view, there) != node.view.members:
+            return
+        for one in there:
+            if one.state == NONPRIMARY:
+                one.disk = list(one.received)
+                clean = True
+            else:
+                clean = False
+            self._die(one, 0)
+            one.clean, one.tried = clean, True
 
     # Steps: what the agents do
 
@@ -578,6 +609,8 @@ class World:
         started = [node for node in self.nodes if node.state == STARTING]
         if started and self._members():
             return
+        if started and self.meets:
+            started += [node for node in self.nodes if node.state == NONPRIMARY and not node.undecided]
         for view in {node.view for node in started if node.view is not None}:
             those = [node for node in started if node.view == view and node.member in view.members]
             if self._with_arbitrator(view, those) == view.members:
@@ -643,6 +676,13 @@ def random_history(seed, length=40):
             taken.insert(chance.randrange(len(taken)), (name, chance.randint(0, PARTS), chance.randint(0, PARTS)))
         for node in world.nodes:
             node.says_failed = chance.random() < 0.9
+    chance = random.Random("meetings of %d" % seed)
+    world.meets = chance.random() < 0.5 and not (world.two_node and not world.fencing)
+    if world.meets:
+        for node in world.nodes:
+            node.tells = chance.random() < 0.7
+        for name in chance.choices(("crash_some", "cannot_tell", "give_up", "act"), (1, 2, 4, 2), k=12):
+            taken.insert(chance.randrange(len(taken)), (name, chance.randint(0, PARTS), chance.randint(0, PARTS)))
     chance = random.Random("disks of %d" % seed)
     if chance.random() < 0.3:
         for name in chance.choices(("unmount", "remount", "full_var"), k=10):

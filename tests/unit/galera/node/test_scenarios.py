@@ -113,6 +113,56 @@ def test_all_are_killed(cluster):
     assert 6 == len(launches(cluster)) and "1" == cluster.pacemaker.properties["db-generation"]
 
 
+def test_two_are_killed_and_one_that_runs_re_forms_the_view_with_them(cluster):
+    cluster.kill_all("n1", "n2")
+    assert comes_back(cluster, 30)
+    assert [2, 2, 1] == [len(cluster.database(name).launches) for name in ALL]
+    assert "1" == cluster.pacemaker.properties["db-generation"] and [] == cluster.reasons("n3")
+
+
+def test_a_view_that_does_not_re_form_although_all_have_met_is_given_up_at_once(cluster):
+    """n1 dies while the others agree on the view without n2, so n3 cannot tell whether n1 went on (real: gcomm says
+    "are still in unknown state, unable to rebootstrap new prim"); the cluster was whole after 63 s only."""
+    cluster.database("n3").undecided = True
+    cluster.kill_all("n1", "n2")
+    assert comes_back(cluster, 45)
+    assert [False, False, True] == sorted(one.bootstraps for one in launches(cluster)[-3:])
+    assert any("does not form a primary component" in text for text in cluster.reasons("n3"))
+    assert any("has given up" in text for text in cluster.reasons("n1"))
+
+
+def killed_while_another_joins(cluster):
+    """n2 is killed, n1 when n2 is about to join: the last view is {n1, n3}, and n3 runs without a quorum.
+    n1 has not applied the change of view, so it is not settled in it."""
+    cluster.database("n1").applier_stands = True
+    cluster.database("n2").kill()
+    assert cluster.run(20, lambda: cluster.role["n2"] == "unpromoted")
+    cluster.database("n1").kill()
+    cluster.database("n1").applier_stands = False
+
+
+def test_one_that_runs_holds_all_that_came_before_its_last_view_so_that_view_is_re_formed(cluster):
+    """n1 was not started until the others gave up waiting: real, whole after 72 and 85 s."""
+    cluster.database("n1").behind = 1
+    cluster.commit("n2")
+    killed_while_another_joins(cluster)
+    assert comes_back(cluster, 25)
+    assert [2, 1] == [len(cluster.database(name).launches) for name in ("n1", "n3")]
+    assert 4 == len(cluster.database("n1").server.disk) and [] == cluster.reasons("n3")
+
+
+def test_a_server_that_the_election_waits_for_does_not_wait_for_nodes_that_it_does_not_start(cluster):
+    """The same where the log is not in a file, and so nothing shows that n3 was synced."""
+    for name in ALL:
+        cluster.database(name).logs_elsewhere = True
+    cluster.database("n1").behind = 1
+    cluster.commit("n2")
+    killed_while_another_joins(cluster)
+    assert comes_back(cluster, 40)
+    assert ["The election waits for what this node holds, and this server for nodes that are down; restarted so that the "
+            "election decides."] == cluster.reasons("n3")
+
+
 def test_the_power_of_all_is_cut(cluster):
     """Each disk holds another part of what was committed; n2 took the last commit."""
     for name, behind in (("n1", 2), ("n3", 1)):
