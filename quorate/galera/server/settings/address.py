@@ -30,7 +30,7 @@ def cluster_address(text):
     text = text.strip()
     if text[:8].lower() != "gcomm://":
         raise Misunderstood("wsrep_cluster_address must begin with gcomm://, but is '%s'." % text)
-    body, question, query = text[8:].partition("?")
+    body, _, query = text[8:].partition("?")
     body = body.strip()
     entries = [entry.strip() for entry in (body[:-1] if body.endswith("/") else body).split(",")]
     hosts, names = [], set()
@@ -46,7 +46,7 @@ def cluster_address(text):
         hosts.append((host, port))
     if not hosts:
         raise Misunderstood("wsrep_cluster_address names no node: list every data node, such as gcomm://n1,n2,n3.")
-    return tuple(hosts), _query(query) if question else {}
+    return tuple(hosts), _query(query)
 
 
 def _query(text):

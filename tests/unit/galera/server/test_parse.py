@@ -45,8 +45,18 @@ def test_the_safe_flag_is_rewritten_and_all_else_is_kept():
     assert parse.with_safe(text) == GRASTATE % (U, -1, 1)
     assert parse.with_safe(GRASTATE % (U, 7, 1), False) == GRASTATE % (U, 7, 0)
     assert parse.grastate(parse.with_safe("uuid: %s\nseqno: 1" % U)).safe_to_bootstrap is True
+    assert parse.with_safe(GRASTATE % (U, 7, 0) + "safe_to_bootstrap\n") == GRASTATE % (U, 7, 1)
     assert parse.with_safe("\0\0\0") is None
     assert parse.with_safe(None) is None
+
+
+@pytest.mark.parametrize("position, before, reported", [
+    ((U, 7), (U, 7), (U, 7)), ((U, 8), (U, 7), (U, 7)), ((U, 9), (U, 7), (U, 7)), ((U, 10), (U, 7), (U, 10)),
+    ((U, 6), (U, 7), (U, 6)), ((A, 8), (U, 7), (A, 8)), (None, (U, 7), (U, 7)), (None, (U, 0), (U, 0)),
+    ((U, 1), (U, 0), (U, 0)), ((U, 1), (ZERO_UUID, -1), (U, 1)), (None, (ZERO_UUID, -1), None)])
+def test_after_a_bootstrap_that_was_undone_a_node_counts_as_before_it(position, before, reported):
+    """Unless the disk shows more than that bootstrap can have left, or another history. It can have left 9 at most."""
+    assert reported == parse.reported_position(position, before, 9)
 
 
 def test_gvwstate_is_masked():

@@ -4,7 +4,7 @@
 import pytest
 
 from quorate.galera.server.settings.address import (
-    Misunderstood, arbitrators, cluster_address, data_nodes, host_map, host_port, render, unused)
+    Misunderstood, arbitrators, cluster_address, data_nodes, host_map, host_port, render, render_map, unused)
 
 
 @pytest.mark.parametrize("text, hosts, options", [
@@ -14,6 +14,7 @@ from quorate.galera.server.settings.address import (
     (" GCOMM://n1 ,n2,/", (("n1", None), ("n2", None)), {}),
     ("gcomm://FD00:0:0::3", (("fd00::3", None),), {}),
     ("gcomm://fe80::1%eth0", (("fe80::1%eth0", None),), {}),
+    ("gcomm://n1:1,n2:65535?&a=1&&b=2&", (("n1", 1), ("n2", 65535)), {"a": "1", "b": "2"}),
 ])
 def test_a_cluster_address(text, hosts, options):
     assert (hosts, options) == cluster_address(text)
@@ -33,7 +34,9 @@ def test_galera_is_told_what_was_understood(text, sent):
 @pytest.mark.parametrize("text, word", [
     ("n1,n2", "gcomm://"), ("gcomm://", "names no node"), ("gcomm://?pc.wait_prim=no", "names no node"),
     ("gcomm://n1,N1:4568", "twice"), ("gcomm://[fd00::1],fd00:0::1", "twice"), ("gcomm://n1:99999", "n1:99999"),
-    ("gcomm://n1:x", "n1:x"), ("gcomm://n1:0", "n1:0"), ("gcomm://[::1", "[::1"), ("gcomm://n1,:4567", ":4567"),
+    ("gcomm://n1:x", "n1:x"), ("gcomm://n1:0", "n1:0"), ("gcomm://n1:65536", "n1:65536"), ("gcomm://n1: 5", "n1: 5"),
+    ("gcomm://fe80::1%", "fe80::1%"), ("gcomm://fe80::1%a b", "fe80::1%a b"), ("gcomm://n1?=1", "'=1'"),
+    ("gcomm://[::1", "[::1"), ("gcomm://n1,:4567", ":4567"),
     ("gcomm://n1:", "n1:"), ("gcomm://n1 n2", "n1 n2"), ("gcomm://n1;n2", "n1;n2"), ("gcomm://root@n1", "root@n1"),
     ("gcomm://n1/x,n2", "n1/x"), ("gcomm://n1,n2#x", "n2#x"), ("gcomm://[n1]", "[n1]"),
     ("gcomm://n1,gcomm://n2", "gcomm://n2"),
@@ -43,7 +46,7 @@ def test_what_is_wrong_with_a_cluster_address_is_named(text, word):
     with pytest.raises(Misunderstood) as error:
         cluster_address(text)
 
-    assert word in error.value.reason
+    assert word in error.value.reason and str(error.value) == error.value.reason
 
 
 def test_a_host_map():
@@ -52,6 +55,8 @@ def test_a_host_map():
 
     assert {"galera1": "pcmk1", "galera2": "pcmk2", "fd00::3": "pcmk3", "2001:db8::1": "c4"} == hosts
     assert {} == host_map(None) == host_map("")
+    assert "pcmk1:galera1;pcmk2:galera2;pcmk3:[fd00::3];c4:[2001:db8::1]" == render_map(hosts)
+    assert hosts == host_map(render_map(hosts)) and "" == render_map({})
 
 
 @pytest.mark.parametrize("text, named", [
@@ -76,8 +81,15 @@ def test_arbitrators_that_are_not_understood(text):
     assert text in error.value.reason
 
 
+@pytest.mark.parametrize("text, hosts", [
+    (None, ()), ("", ()), ("g1", ("g1",)), (" g1, ,g2,", ("g1", "g2")),
+    ("[FD00:0::9],fd00::a , 10.0.0.9", ("fd00::9", "fd00::a", "10.0.0.9"))])
+def test_arbitrators(text, hosts):
+    assert hosts == arbitrators(text)
+
+
 def test_data_nodes_in_the_order_of_the_address():
-    found = data_nodes("gcomm://DB2:4568,n1,[FD00::3],garb", "n2:db2; n3:fd00:0::3", " Garb , ")
+    found = data_nodes("gcomm://DB2:4568,n1,garb,[FD00::3]", "n2:db2; n3:fd00:0::3", " Garb , ")
 
     assert [("n2", ("DB2", 4568)), ("n1", ("n1", None)), ("n3", ("fd00::3", None))] == list(found.items())
 
@@ -97,6 +109,7 @@ def test_what_no_entry_of_the_address_uses():
 
 @pytest.mark.parametrize("entry, expected", [
     ("10.0.0.1:5567", ("10.0.0.1", 5567)), ("10.0.0.1", ("10.0.0.1", None)), ("[::1]:5567", ("::1", 5567)),
-    ("::1", ("::1", None)), ("a:b", (None, None)), ("", (None, None)), ("n1:+5", (None, None)), ("n1:-5", (None, None))])
+    ("::1", ("::1", None)), ("a:b", (None, None)), ("", (None, None)), ("n1:+5", (None, None)),
+    ("n1:-5", (None, None))])
 def test_a_host_with_a_port(entry, expected):
     assert expected == host_port(entry)
