@@ -9,6 +9,8 @@ service's own `is_one`, a function of a Process.
 import os
 
 PROCESS_FILE = "server"  # the state file of the process that was launched
+UNREADABLE = "-"
+DIGESTED = 4096    # bytes before the end of a log by which it is recognised later
 SHORT_GRACE = 3.0  # seconds until SIGKILL where the process is unlikely to react to SIGTERM
 SIGKILL, SIGTERM, SIGCONT = 9, 15, 18  # as on every Linux we know; importing signal costs milliseconds
 
@@ -85,8 +87,7 @@ def launch(context, state_files, argv, log, env, user=None, umask=0o022, **known
     daemon by `is_one`.
     """
     output = new_output_file(state_files)
-    size, inode = _size_and_inode(log)
-    state_files.write("log-offset", {"bytes": size, "inode": inode})
+    record_end_of_log(state_files, log)
     before = os.umask(umask)
     try:
         pid = context.commands.spawn(argv, output, env=env, user=user)
@@ -145,6 +146,41 @@ def allow_open_files(wanted):
 
 
 # Its output
+
+def record_end_of_log(state_files, log):
+    """Write down where a log ends now, and a digest of what is before that: see is_whole()."""
+    size, inode = _size_and_inode(log)
+    state_files.write("log-offset", {"bytes": size, "inode": inode, "before": _digest_before(log, size)})
+
+
+def is_whole(known, log):
+    """Whether the log still holds all that was written to it since its end was recorded as `known` (a dict): it is the same
+    file, and what was before is still there. One that logrotate copied and emptied (copytruncate) may have grown longer than it was. Of a log
+    that was empty nothing can be told but that it is the same file."""
+    try:
+        offset = int(known.get("bytes", 0))
+    except ValueError:
+        return False
+    size, inode = _size_and_inode(log)
+    digest = _digest_before(log, offset)
+    # Inode "0": there was no log yet. No digest: an agent of an earlier version launched the daemon.
+    return (size >= offset and known.get("inode", "0") in ("0", str(inode)) and digest != UNREADABLE
+            and known.get("before") == digest)
+
+
+def _digest_before(log, offset):
+    """A digest of the last bytes before that offset; UNREADABLE where they cannot be read."""
+    from hashlib import sha256
+    try:
+        # O_NONBLOCK: it may be a pipe.
+        with open(os.open(log, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            file.seek(max(0, offset - DIGESTED))
+            return sha256(file.read(min(offset, DIGESTED))).hexdigest()
+    except FileNotFoundError:
+        return sha256(b"").hexdigest()
+    except (OSError, ValueError):
+        return UNREADABLE
+
 
 def new_log(state_files, log, most, head=0):
     """What the daemon wrote to its log since it was launched, the last `most` bytes of it; of a longer one `head` of

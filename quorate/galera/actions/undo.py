@@ -16,7 +16,8 @@ The state file "opening" (persistent) holds what was before; it is removed when 
 import os
 
 from quorate.galera import facts
-from quorate.galera.server import disk, parse, process
+from quorate.galera.server import disk, identity, parse
+from quorate.galera.server.log.readiness import never_ready
 from quorate.host.state_files import replace
 
 VIEW_COPY = "opening-gvwstate.dat"
@@ -48,14 +49,19 @@ def record(state_files, datadir, begin, cluster, report, seqno):
 
 def judge(state_files, answered=False):
     """Record whether the server that was launched to bootstrap, and is gone, never was ready; where that is not proven,
-    the bootstrap stands. answered: whether it has answered a client, which is the proof that it was."""
+    the bootstrap stands. answered: whether it has answered a client, which is the proof that it was. The same of a
+    server that was launched to join, for the name of its data directory."""
+    launched = state_files.read("launched-from")
+
+    def was_never_ready(action):
+        return not answered and launched.get("action") == action and never_ready(
+            state_files, launched.get("log", ""), launched.get("socket", ""))
+    identity.judge(state_files, lambda: was_never_ready(facts.JOIN))
     opening = state_files.read("opening", persistent=True)
     if not opening or opening.get("failed"):
         return
-    launched = state_files.read("launched-from")
     if not answered and state_files.has("opening") and not _is_of_another(state_files, opening) and (
-            not launched or launched.get("action") == facts.BOOTSTRAP
-            and process.never_ready(state_files, launched.get("log"), launched.get("socket"))):
+            not launched or was_never_ready(facts.BOOTSTRAP)):
         _keep(state_files, dict(opening, failed=1))
     else:
         forget(state_files)

@@ -12,19 +12,44 @@ import os
 from quorate.host.state_files import content, replace
 
 FILE = "quorate-disk-id"
-MOST = 64  # characters
+MOST = 64      # characters
+NONE = "none"  # in the state file: no name was remembered before
 
 
 def before_launch(context, state_files, datadir, receives):
     """Before a server is launched: what it acknowledges until a monitor looks at it would be forgotten otherwise.
 
     receives: a state transfer may replace the directory, and a name in it with it; so it is only remembered that the
-    node went on with another directory than the one that has a name.
+    node went on with another directory than the one that has a name, and which one was before: see judge().
     """
+    judge(state_files, lambda: False)  # of an earlier launch nothing is known any more
     if _name(datadir) is None:
-        _remember(state_files, os.urandom(16).hex())
-        if not receives:
+        before, name = _remembered(state_files), os.urandom(16).hex()
+        if receives:
+            state_files.write("disk", {"id": name, "before": before or NONE}, persistent=True)
+        else:
+            _remember(state_files, name)
             record(context, state_files, datadir)
+
+
+def judge(state_files, never_served):
+    """Take back that the node went on with another directory, where the server that was to receive all data into it never
+    was ready: it acknowledged nothing. (A file system was not mounted, and the transfer into the directory below failed:
+    the right one, mounted again, is no other.) The server must be gone. never_served: a function, whether that is proven;
+    it is asked only where there is something to take back."""
+    known = state_files.read("disk", persistent=True)
+    before = known.get("before")
+    if before is None:
+        return
+    try:
+        if not never_served():
+            state_files.write("disk", {"id": known.get("id", "")}, persistent=True)
+        elif before == NONE:
+            state_files.discard("disk")
+        else:
+            state_files.write("disk", {"id": before}, persistent=True)
+    except OSError:  # a full /var: the same is found out again with the next report
+        pass
 
 
 def record(context, state_files, datadir):
@@ -32,8 +57,7 @@ def record(context, state_files, datadir):
     import pwd
     known, remembered = _name(datadir), _remembered(state_files)
     if known is not None:
-        if known != remembered:
-            _remember(state_files, known)
+        _remember(state_files, known)
         return
     # Remembered first: killed in between, the directory has no name, which says nothing.
     name = remembered or os.urandom(16).hex()
@@ -60,7 +84,7 @@ def _remembered(state_files):
 
 
 def _remember(state_files, name):
-    if name != _remembered(state_files):
+    if state_files.read("disk", persistent=True) != {"id": name}:  # also without what was before: it serves
         state_files.write("disk", {"id": name}, persistent=True)
 
 

@@ -71,6 +71,7 @@ class Node:
         self.saved = None           # the view and UUID it had before it was started without them
         self.name_on_disk = None    # of its data directory, and that of the one with which it last served
         self.name_known = None
+        self.name_before = None     # (the one before,) while its server receives into a directory without a name
         self.var_full = False       # its agent can write down nothing in /var
         self.unmounted = None       # what is on the disk that is not mounted
         self.failed = False         # its last mysqld came to nothing
@@ -179,6 +180,10 @@ class World:
         behind = node.received[len(node.disk):] if node.data else []
         node.disk = node.disk + behind[:len(behind) * progress // PARTS]
         node.stale = node.state == SYNCED and node.on
+        if node.name_before is not None and not node.var_full:
+            if node.state in (STARTING, RECEIVING):  # it never was ready, by its log
+                node.name_known = node.name_before[0]
+            node.name_before = None
         if node.state == STARTING and node.saved is not None:
             node.view, node.member = node.saved
         node.state, node.received, node.delivered, node.clean, node.undecided = DOWN, [], [], False, False
@@ -242,7 +247,7 @@ class World:
             self.known_arbitrator = True
             if node.var_full:
                 return
-            node.name_known, node.remembered = node.name_on_disk, node.view
+            node.name_known, node.remembered, node.name_before = node.name_on_disk, node.view, None
             if node.settled != node.view and waits % 4:
                 node.disk = list(node.received)
             applied = [view for before, view in node.delivered if before <= len(node.disk)]
@@ -294,6 +299,7 @@ class World:
             return
         node.disk, node.clean = list(node.received), True
         node.safe = node.state == SYNCED and self.view.members == frozenset([node.member])
+        node.name_before = None
         in_primary, node.state, node.received, node.delivered = node.state == SYNCED, DOWN, [], []
         node.undecided = False
         node.view, node.stale = None, False
@@ -304,6 +310,7 @@ class World:
 
     def power_off(self, number, progress):
         node = self.nodes[number % len(self.nodes)]
+        node.name_before = None         # what was not judged before a boot stands
         if node.state != DOWN:
             self._die(node, progress)
             self._lose([node])
@@ -314,6 +321,7 @@ class World:
         """All at once; the nodes of the mask stay off."""
         gone = [node for node in self.nodes if node.state != DOWN]
         for place, node in enumerate(gone):
+            node.name_before = None
             self._die(node, progress * (place + 1) % (PARTS + 1))
         self._lose(gone)
         for bit, node in enumerate(self.nodes):
@@ -588,7 +596,7 @@ class World:
             node.view = node.member = None
         self._start(node)
         if node.name_on_disk is None and not node.var_full:
-            node.name_known = self._new("disk")
+            node.name_before, node.name_known = (node.name_known,), self._new("disk")
         if not self._members():
             return                       # the report of the primary component was stale: it waits
         donors = [other for other in self._members() if other.state == SYNCED]

@@ -31,8 +31,9 @@ with open(os.path.join(ROOT, "tests", "golden", "released", "0.1.0.json"), encod
 PUBLISHED = {"galera": galera_published, "rabbitmq": rabbitmq_published}
 # State files that came later, and keys: name -> keys, of services. The released version neither writes nor reads them.
 ADDED = {
-    "host": {"log-offset": ["inode"]},
-    "galera": {"disk": ["id"], "failed": ["at"], "position": ["problem"], "layout": ["base_port"], "recovering": ["pid"],
+    "host": {"log-offset": ["before", "inode"]},
+    "galera": {"disk": ["before", "id"], "failed": ["at"], "position": ["problem"], "layout": ["base_port"], "recovering": ["drift", "pid", "start"],
+               "recovered": ["seqno", "stamps", "uuid"],
                "launched-from": ["log", "socket"], "log-offset": [], "opening-view": [],
                "opening": ["cluster", "generation", "most", "own", "safe", "seqno", "uuid"]},
 }

@@ -5,6 +5,7 @@ tests/nodes holds in each of them that nothing is lost and that there are never 
 """
 
 import os
+import shutil
 
 import pytest
 
@@ -80,3 +81,28 @@ def test_a_generation_that_another_node_opened_since_stays_open(cluster):
     assert cluster.run(120, lambda: cluster.synced() == ALL), cluster.journal
     cluster.run(15)
     assert [str(int(before) + 1)] * 3 == [cluster.pacemaker.permanent[name, "db-generation"] for name in ALL]
+
+
+@pytest.mark.parametrize("serves", [False, True])
+def test_a_transfer_into_the_directory_below_a_mount_point_that_failed_makes_the_right_disk_no_other_one(cluster, serves):
+    """Only where the node served from there meanwhile, it is another one."""
+    cluster.stop("n3")
+    n3 = cluster.database("n3")
+    os.rename(n3.datadir, n3.datadir + ".disk")
+    os.mkdir(n3.datadir)
+    n3.transfer_stalls = not serves
+    cluster.start()
+    if serves:
+        assert cluster.run(60, lambda: cluster.synced() == ALL), cluster.journal
+    else:
+        assert cluster.run(60, lambda: n3.server is not None and n3.server.child is not None), cluster.journal
+        n3.server.end("WSREP: Process completed with error: wsrep_sst_rsync --role 'joiner': 255")
+    cluster.stop("n3")
+    n3.transfer_stalls = False
+    shutil.rmtree(n3.datadir)
+    os.rename(n3.datadir + ".disk", n3.datadir)
+    cluster.start()
+
+    assert cluster.run(60, lambda: cluster.synced() == ALL), cluster.journal
+    assert serves == ("grastate.dat" not in n3.launches[-1].files)
+    assert serves == any("wrong mount" in text for _, text in cluster["n3"].logged)

@@ -85,3 +85,52 @@ def test_a_full_disk_is_a_warning(node, mocker):
 
     assert any("No space left" in text for _, text in context.log.lines)
     assert identity.problem(files, data) is None
+
+
+@pytest.mark.parametrize("proven, other", [(True, False), (False, True)])
+def test_a_join_into_another_directory_that_provably_never_served_is_taken_back(node, proven, other):
+    """The disk was not mounted, and the state transfer into the directory below it failed."""
+    context, files, data, below = node
+    identity.record(context, files, data)
+    identity.before_launch(context, files, below, receives=True)
+    assert identity.problem(files, data)
+    identity.judge(files, lambda: proven)
+
+    assert other == bool(identity.problem(files, data))
+    identity.judge(files, lambda: pytest.fail("nothing is left to take back"))
+    assert other == bool(identity.problem(files, data))
+
+
+def test_what_an_earlier_launch_may_have_served_is_not_taken_back_with_a_later_one(node):
+    """Nobody knows whether the first one served, since the machine was booted; of the second one it is known."""
+    context, files, data, below = node
+    identity.record(context, files, data)
+    for _ in range(2):
+        identity.before_launch(context, files, below, receives=True)
+    identity.judge(files, lambda: True)
+    assert identity.problem(files, data)
+
+    identity.before_launch(context, files, data, receives=True)
+    identity.judge(files, lambda: True)
+    assert identity.problem(files, data)
+
+
+def test_what_has_served_is_not_taken_back(node):
+    context, files, data, below = node
+    identity.record(context, files, data)
+    identity.before_launch(context, files, below, receives=True)
+    identity.record(context, files, below)
+
+    identity.judge(files, lambda: True)
+
+    assert identity.problem(files, data) and not identity.problem(files, below)
+
+
+def test_a_node_that_knew_no_directory_knows_none_again(node):
+    context, files, data, below = node
+    identity.before_launch(context, files, below, receives=True)
+    identity.judge(files, lambda: True)
+    with open(os.path.join(data, identity.FILE), "w", encoding="ascii") as file:
+        file.write("a name\n")
+
+    assert identity.problem(files, data) is None
