@@ -9,57 +9,20 @@ from quorate.galera import facts
 from quorate.galera.actions.participant import JOIN_TOGETHER, Participant
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.election.decide import keeps_view
-from quorate.galera.election.published import PublishedState
 from quorate.galera.server import observe, recovery
-from quorate.galera.server.settings.layout import Layout
 from quorate.host.clock import Deadline
 from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from tests import fakes
-from tests.unit.galera.actions.participants import ME, participant
+from tests.unit.galera.actions.participants import ME, SERVER, UUID, Node, layout, participant
 from tests.unit.galera.election.reports import alive, crashed, view
-
-UUID = "6d9b2f0c-9f5e-11ee-8c90-0242ac120002"
-SERVER = "/bin/true"
-TABLE = "---------\ndatadir   %s\nlog-error   %s/error.log\n"
 
 
 # Publishing
 
-class Node:
-    """n1 with a database that was stopped cleanly, and a cluster that can be asked or not."""
-
-    def __init__(self, root):
-        self.datadir = str(root / "data")
-        os.makedirs(self.datadir + "/mysql")
-        self.write_grastate(42)
-        self.state_files = StateFiles("galera", "db", str(root / "run"), str(root / "persistent"))
-        self.attributes = fakes.FakeAttributes()
-
-    def write_grastate(self, seqno):
-        with open(self.datadir + "/grastate.dat", "w", encoding="ascii") as file:
-            file.write("version: 2.1\nuuid:    %s\nseqno:   %d\nsafe_to_bootstrap: 0\n" % (UUID, seqno))
-
-    def participant(self, action):
-        context = fakes.context(action, PARAMETERS, wsrep_cluster_address="gcomm://n1,n2", datadir=self.datadir,
-                                binary=SERVER, user="root", group="root", environ={"OCF_RESOURCE_INSTANCE": "db"})
-        context.commands.allow("crm_node", "-p", out="n1 n2\n")
-        context.commands.allow(SERVER, "--user=root", ..., out=TABLE % (self.datadir, self.datadir))
-        return Participant(context, self.state_files, PublishedState(context, self.state_files, self.attributes))
-
-    def published(self):
-        """The Report that the others read, or None."""
-        return self.participant("monitor").published.reports().get("n1")
-
-
 @pytest.fixture
 def node(tmp_path):
     return Node(tmp_path)
-
-
-def layout(datadir):
-    return Layout(SERVER, None, datadir, datadir + "/socket", datadir + "/pid", datadir + "/log", "root", "root",
-                  None, None, None, None)
 
 
 def test_a_start_publishes_what_is_on_the_disk(node):

@@ -468,6 +468,7 @@ def test_a_position_beyond_a_later_generation_start_is_discarded():
     assert needs_full_transfer(stopped("n1", 101, generation=1), starts, 3)
     assert needs_full_transfer(stopped("n1", 151, generation=2), starts, 3)
     assert not needs_full_transfer(stopped("n1", 900, generation=3), starts, 3)
+    assert not needs_full_transfer(stopped("n1", 120, generation=2), starts, 3)  # beyond the start of its own
     assert needs_full_transfer(stopped("n1", 90, generation=1, uuid=OTHER), starts, 3)
     beside = [(2, U, 80, 1), (3, U, 95, 1)]     # 3 does not build upon 2
     assert needs_full_transfer(stopped("n1", 90, generation=2), beside, 3)

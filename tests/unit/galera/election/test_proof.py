@@ -7,7 +7,7 @@ from quorate.galera import facts
 from quorate.galera.election import proof
 from quorate.galera.election.arbitrator import outlived_by
 from quorate.galera.election.decide import decide
-from tests.unit.galera.election.reports import alive, crashed, snapshot_of, stopped, view
+from tests.unit.galera.election.reports import OTHER, U, alive, crashed, snapshot_of, stopped, view
 
 FOUR = view(7, "n1", "n2", "n3", "n4")
 FIVE = view(7, "n1", "n2", "n3", "n4", "n5")
@@ -90,6 +90,32 @@ def test_a_starting_server_of_an_older_generation_is_no_part_of_a_recovery():
     assert proof.recoverable(snapshot_of(*apart), proof.find_electorate(snapshot_of(*apart))) == view(7, "n1", "n2")
 
 
+TWO = view(8, "n1", "n2")
+
+
+@pytest.mark.parametrize("others, expected", [
+    ([stopped("n3", 4, generation=0)], True), ([stopped("n3", 5, generation=0)], True),
+    ([stopped("n3", 6, generation=0)], False), ([], False), ([stopped("n3", 4)], True), ([stopped("n3", 6)], False)])
+def test_an_unsettled_view_is_recovered_where_all_have_reported_and_none_holds_more(others, expected):
+    """6 of an older generation may have been discarded, or be the only copy of a commit."""
+    snapshot = snapshot_of(*[crashed(node, 5, TWO, settled=False) for node in ("n1", "n2")], *others)
+    assert (TWO if expected else None) == proof.recoverable(snapshot, proof.find_electorate(snapshot))
+
+
+@pytest.mark.parametrize("uuid, expected", [(U, FOUR), (None, None), (facts.ZERO_UUID, None), (OTHER, None)])
+def test_a_view_is_not_recovered_with_a_member_whose_data_is_not_known(uuid, expected):
+    snapshot = snapshot_of(*[crashed(node, 5, FOUR) for node in ("n1", "n2", "n3")],
+                           alive("n4", facts.STARTING, FOUR, uuid=uuid))
+    assert expected == proof.recoverable(snapshot, proof.find_electorate(snapshot))
+
+
+def test_members_that_do_not_know_their_position_do_not_hold_more_than_one_that_does():
+    inside = [alive(node, facts.STARTING, TWO, uuid=U, settled=True) for node in ("n1", "n2")]
+    for others, expected in (([], TWO), ([stopped("n3", 0)], None), ([stopped("n3", 1)], None)):
+        snapshot = snapshot_of(*inside, *others)
+        assert expected == proof.recoverable(snapshot, proof.find_electorate(snapshot))
+
+
 def test_of_the_same_position_one_whose_last_start_failed_comes_last():
     found = proof.best([crashed("n1", 5, failed=True), crashed("n2", 5)], ("n1", "n2", "n3"))
     assert "n2" == found.node
@@ -129,3 +155,21 @@ def test_an_arbitrator_keeps_the_primary_component_that_the_last_node_left_clean
     snapshot = snapshot_of(*reports, configured=("n1", "n2"), arbitrators_alive=alive_there)
 
     assert expected == outlived_by(snapshot, proof.find_electorate(snapshot))
+
+
+def test_one_that_runs_and_was_synced_holds_what_members_of_earlier_views_hold():
+    """n2 died first; n1, in the view without it, has not committed the last of what n2 has."""
+    last = view(8, "n1", "n3")
+    here = [crashed("n1", 3, last, settled=False), alive("n3", facts.NONPRIMARY, last, settled=True)]
+    for n2 in (crashed("n2", 4), alive("n2", facts.STARTING), crashed("n2", 4, settled=False)):
+        snapshot = snapshot_of(*here, n2)
+        assert last == proof.recoverable(snapshot, proof.find_electorate(snapshot)), n2
+    not_proven = [
+        [here[0], here[1]._replace(settled=None), crashed("n2", 4)],             # it may have been joining
+        [here[0], here[1]._replace(settled=None), alive("n2", facts.STARTING)],
+        here + [crashed("n2", 4, view(9, "n2", "n3"))],                          # a later view
+        here + [crashed("n2", 4, recorded=False)],                               # it may have left a later one
+        [here[0], here[1]._replace(tried=True), crashed("n2", 3)]]               # it has given up
+    for reports in not_proven:
+        snapshot = snapshot_of(*reports)
+        assert proof.recoverable(snapshot, proof.find_electorate(snapshot)) is None, reports

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a participant writes into its report, and when a report of a running server is written again."""
+
+import pytest
+
+from quorate.galera import facts
+from quorate.galera.actions.participant import addresses, unpublished
+from quorate.galera.declaration import PARAMETERS
+from quorate.galera.election.published import decode_report, encode_report
+from quorate.ocf import codes
+from quorate.ocf.codes import Failed
+from quorate.pacemaker.tools import Unavailable
+from tests import fakes
+from tests.unit.galera.actions.participants import UUID, Node, layout
+from tests.unit.galera.election.reports import U, crashed
+
+VIEW = "my_uuid: %s\n#vwbeg\nview_id: 3 %s %d\nbootstrap: 0\nmember: %s 0\nmember: %s 0\n#vwend\n"
+OTHER_MEMBER = U.replace("6", "7")
+
+
+@pytest.fixture
+def node(tmp_path):
+    return Node(tmp_path)
+
+
+def write_view(node, seq):
+    with open(node.datadir + "/gvwstate.dat", "w", encoding="ascii") as file:
+        file.write(VIEW % (U, U, seq, U, OTHER_MEMBER))
+
+
+def view_of(node):
+    """The View that gvwstate.dat of the node shows."""
+    write_view(node, 7)
+    from quorate.galera.server import disk
+    return disk.last_view(node.state_files, node.datadir)[1]
+
+
+# What is on the disk
+
+@pytest.mark.parametrize("name", ["tried", "survivor", "failed", None])
+def test_what_happened_to_the_last_server_is_reported_with_the_position(node, name):
+    if name:
+        node.state_files.write(name, {"at": 1})
+    one = node.participant("start")
+    one.report_position(layout(node.datadir))
+
+    report = node.published()
+    assert {name} - {None} == {flag for flag in ("tried", "survivor", "failed") if getattr(report, flag)}
+    assert False is report.failed or name == "failed", "None would say that this version does not tell"
+    assert ("n1", int(one.context.clock.now())) == (report.node, report.since)
+    assert encode_report(report) == node.state_files.read("position")["report"]
+    assert "" == node.state_files.read("position").get("problem", "")
+
+
+@pytest.mark.parametrize("generation", [0, 3])
+def test_the_generation_is_the_nodes_own(node, generation):
+    one = node.participant("start")
+    one.published.set_own_generation(generation)
+    one.report_position(layout(node.datadir))
+
+    assert generation == node.published().generation
+
+
+def test_a_transfer_that_broke_off_is_of_no_generation(node):
+    """Whatever is on record of the node: the donor has all that it had."""
+    one = node.participant("start")
+    one.published.set_own_generation(3)
+    node.write_grastate(-1)
+    with open(node.datadir + "/grastate.dat", "w", encoding="ascii") as file:
+        file.write("version: 2.1\nuuid:    %s\nseqno:   -1\nsafe_to_bootstrap: 0\n" % facts.ZERO_UUID)
+    one.report_position(layout(node.datadir))
+
+    assert (0, False) == (node.published().generation, node.published().data)
+
+
+# A server that runs
+
+def test_a_report_is_written_again_only_when_it_says_something_else(node):
+    """Each write makes every node of the cluster work."""
+    one, found = node.participant("monitor", interval=5), []
+    began = int(one.context.clock.now()) + 5
+
+    def publish(state):
+        before = len(node.attributes.writes)
+        one.context.clock.sleep(5)
+        one.publish_state(state)
+        found.append((len([name for name, _, _ in node.attributes.writes[before:] if name == "db-report"]),
+                      node.published().since - began))
+    publish(facts.NONPRIMARY)
+    publish(facts.NONPRIMARY)
+    write_view(node, 7)
+    publish(facts.NONPRIMARY)
+    one.published.set_own_generation(2)
+    publish(facts.NONPRIMARY)
+    publish(facts.SYNCED)
+    publish(facts.SYNCED)
+
+    assert [(1, 0), (0, 0), (1, 0), (1, 0), (1, 20), (0, 20)] == found
+    assert (7, 2) == (node.published().view.seq, node.published().generation)
+
+
+@pytest.mark.parametrize("interval, lost", [(0, False), (5, True)])
+def test_a_probe_writes_its_report_whatever_was_written(node, interval, lost):
+    """The cluster may have lost it."""
+    node.participant("monitor", interval=5).publish_state(facts.SYNCED)
+    node.attributes.shared["transient"].clear()
+    node.participant("monitor", interval=interval).publish_state(facts.SYNCED)
+
+    assert lost == (node.published() is None)
+
+
+def test_the_report_of_a_server_holds_no_position(node):
+    """It is not on the disk yet."""
+    view = view_of(node)
+    one = node.participant("monitor")
+    one.published.set_own_generation(4)
+    one.publish_state(facts.SYNCED)
+
+    assert facts.Report(
+        "n1", facts.SYNCED, data=True, my_uuid=facts.mask(U), view=view, generation=4, recorded=True, failed=False,
+        since=int(one.context.clock.now())) == node.published()
+
+
+@pytest.mark.parametrize("same_view, settled, expected", [
+    (True, True, True), (True, False, False), (False, True, False)])
+@pytest.mark.parametrize("source", ["launched-from", "position"])
+def test_one_that_starts_still_counts_with_what_its_disk_held(node, source, same_view, settled, expected):
+    """It was in no primary component since. A view that it has not reached yet may be in its file already."""
+    view = view_of(node)
+    held = crashed("n1", 5, view if same_view else view._replace(seq=6), settled=settled)
+    one = node.participant("monitor")
+    node.state_files.write(source, {"report": encode_report(held)})
+    if source == "launched-from":
+        node.state_files.write("position", {"report": encode_report(held._replace(seqno=4))})
+    one.publish_state(facts.STARTING)
+
+    found = node.published()
+    assert (facts.STARTING, U, 5, view, facts.mask(U), True) == (
+        found.state, found.uuid, found.seqno, found.view, found.my_uuid, found.recorded)
+    assert (expected, int(one.context.clock.now())) == (bool(found.settled), found.since)
+
+
+def test_one_that_was_launched_by_an_earlier_version_starts_with_nothing(node):
+    one = node.participant("monitor")
+    one.publish_state(facts.STARTING)
+
+    assert (facts.STARTING, None, None) == node.published()[1:4]
+
+
+@pytest.mark.parametrize("state, stands", [
+    (facts.SYNCED, True), (facts.DONOR, True), (facts.JOINED, True), (facts.RECEIVING, True), (facts.STARTING, False),
+    (facts.NONPRIMARY, False)])
+def test_which_states_prove_that_a_bootstrap_stands(node, state, stands):
+    node.state_files.write("opening", {"generation": 2}, persistent=True)
+    node.participant("monitor").publish_state(state)
+
+    assert stands == (node.state_files.read("opening", persistent=True) == {})
+
+
+# Errors
+
+@pytest.mark.parametrize("error, runs, code", [
+    (Unavailable("Not now."), True, codes.RUNNING_PROMOTED), (Unavailable("Not now."), False, codes.SUCCESS),
+    (Failed(codes.ERR_ARGS, "Not understood."), True, codes.DEGRADED_PROMOTED)])
+def test_what_says_nothing_of_the_server_is_no_failure_of_it(node, error, runs, code):
+    outcome = unpublished(node.participant("monitor").context, "a process" if runs else None, error)
+
+    assert (code, "Not understood." if code == codes.DEGRADED_PROMOTED else None) == outcome[:2]
+
+
+@pytest.mark.parametrize("error, runs", [
+    (Failed(codes.ERR_ARGS, "Not understood."), False), (Failed(codes.ERR_GENERIC, "Broken."), True), (OSError(5, "x"), True)])
+def test_every_other_error_is_one(node, error, runs):
+    with pytest.raises(type(error)):
+        unpublished(node.participant("monitor").context, "a process" if runs else None, error)
+
+
+@pytest.mark.parametrize("address, port, expected", [
+    ("gcomm://n1,n2", None, {"n1": ("n1", 4567), "n2": ("n2", 4567)}),
+    ("gcomm://n1,n2:6000", 5000, {"n1": ("n1", 5000), "n2": ("n2", 6000)})])
+def test_addresses_have_the_servers_own_port_where_the_address_names_none(address, port, expected):
+    parameters = fakes.context(parameters=PARAMETERS, wsrep_cluster_address=address).parameters
+    assert expected == (addresses(parameters) if port is None else addresses(parameters, port))
+
+
+def test_an_address_that_is_not_understood_is_no_error_for_the_other_nodes():
+    with pytest.raises(Failed) as failed:
+        addresses(fakes.context(parameters=PARAMETERS, wsrep_cluster_address="n1,n2").parameters)
+    assert codes.ERR_ARGS == failed.value.code and "must begin with gcomm://" in failed.value.reason
+
+
+def test_the_last_position_is_that_which_was_reported(node):
+    one = node.participant("monitor")
+    assert one.own_report() is None
+    one.report_position(layout(node.datadir))
+    assert (UUID, 42) == one.own_report()[2:4]
+    assert decode_report("n1", node.state_files.read("position")["report"]) == one.own_report()
+
+
+@pytest.mark.parametrize("action", [facts.JOIN, facts.BOOTSTRAP, facts.RECOVER, None])
+def test_what_a_server_was_launched_for(node, action):
+    if action:
+        node.state_files.write("launched-from", {"action": action})
+    one = node.participant("monitor")
+    assert (action == facts.JOIN, action == facts.BOOTSTRAP) == (one.never_synced(), one.launched_to_bootstrap())
