@@ -11,8 +11,8 @@ from time import monotonic
 from quorate.errors import Unreadable, Usage
 from quorate.health import Health
 from quorate.rabbitmq.broker import amqp, health
-from quorate.rabbitmq.broker.credentials import CREDENTIALS, default_endpoint, with_file
-from quorate.rabbitmq.broker.layout import ENV
+from quorate.rabbitmq.broker.credentials import CREDENTIALS, configured_endpoint, with_file
+from quorate.rabbitmq.broker.settings.variables import ENV
 from quorate.rabbitmq.broker.observe import observe_broker
 from quorate.rabbitmq.broker.process import find_by_pid_file
 from quorate.rabbitmq.facts import Broker
@@ -109,7 +109,7 @@ closed its connection."""
 
     def endpoint(self, with_credentials=True):
         """The Endpoint by options and file of credentials. Raises Unreadable."""
-        options, found = self.options, default_endpoint(self.options.get("node"))
+        options, found = self.options, configured_endpoint(self.options.get("node"))
         if with_credentials:
             path = options.get("credentials")
             found = with_file(found, path or CREDENTIALS, bool(path))

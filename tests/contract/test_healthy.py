@@ -150,7 +150,8 @@ def test_rabbitmq(machine):
     layout = Layout(server="/bin/true", nodename="rabbit@n1", base=directory, directory=directory, log=directory
                     + "/log",
                     user="root", group="root", cookie=directory + "/cookie", config="", port=amqp, tls=False,
-                    version="3.10.8", home=directory)._asdict()
+                    version="3.10.8", home=directory,
+                    listener="%d %d" % (broker.pid, broker.start))._asdict()
     machine.state("rabbitmq", "layout", **{name: "" if value in (None, False) else value for name,
                                            value in layout.items()})
     machine.state("rabbitmq", "server", pid=broker.pid, start=broker.start)

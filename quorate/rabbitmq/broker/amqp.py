@@ -15,9 +15,10 @@ _START = b"\0\x0a\0\x0a"  # class 10 (connection), method 10 (start), behind the
 _PUBLIC = "The broker"
 
 
-class Handshake(namedtuple("Handshake", "listening answered error", defaults=(None,))):
+class Handshake(namedtuple("Handshake", "listening answered error refused", defaults=(None, None))):
     """What a handshake showed, as fields of facts.Broker. listening: False: connection refused; None: unknown;
-    answered: True: it greeted; False: not in time; None: it gave no answer and did not hang, see error."""
+    answered: True: it greeted; False: not in time; None: it gave no answer and did not hang, see error; refused: True:
+    it answered in TLS that it does not talk to us, for want of a client certificate as a rule."""
 
     __slots__ = ()
 
@@ -33,8 +34,9 @@ class NoAnswer(Exception):
     """The time was over before the broker had answered."""
 
 
-def handshake(host, port, timeout, tls=False):
-    """The Handshake with the broker there. Never raises for what the broker does."""
+def handshake(host, port, timeout, tls=False, certificate=None):
+    """The Handshake with the broker there. certificate: see credentials.Endpoint. Never raises for what the broker
+    does."""
     import socket
     from quorate.host.names import connect
     end = monotonic() + timeout
@@ -49,13 +51,15 @@ def handshake(host, port, timeout, tls=False):
         return Handshake(None, None, "%s cannot be reached on %s port %d: %s."
                          % (_PUBLIC, host, port, error.strerror or error))
     try:
-        with _secured(one, host, end) if tls else one as one:
+        with _secured(one, host, end, certificate) if tls else one as one:
             one.sendall(HEADER)
             return parse_greeting(_receive(one, end), port)
     except socket.timeout:
         return Handshake(True, False, "%s accepted a connection on port %d and did not answer for %g s."
                          % (_PUBLIC, port, timeout))
     except OSError as error:
+        if tls and is_refusal(getattr(error, "reason", None)):
+            return Handshake(True, True, refusal(port, error.reason, certificate), True)
         return Handshake(True, None, "%s broke the connection on port %d: %s."
                          % (_PUBLIC, port, error.strerror or error))
 
@@ -93,13 +97,34 @@ def _receive(one, end):
     return got
 
 
-def _secured(one, host, end):
-    """TLS without a check of the certificate: it only has to answer, and no secret is sent."""
+def _secured(one, host, end, certificate):
+    """TLS without a check of the certificate, and with whatever the broker still accepts: it only has to answer, and no
+    secret is sent. A certificate of ours that cannot be used is left out."""
     import ssl
-    how = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    how.check_hostname, how.verify_mode = False, ssl.CERT_NONE
+    try:
+        how = tls_context(None, certificate)
+    except OSError:
+        how = tls_context()
+    how.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    how.set_ciphers("ALL:@SECLEVEL=0")
     one.settimeout(max(0.01, end - monotonic()))
     return how.wrap_socket(one, server_hostname=host)
+
+
+def is_refusal(reason):
+    """Whether an error of TLS (OpenSSL's name for it) is an answer of the other side, and of TLS at that: it lives, and
+    does not talk to us. A client without a certificate gets TLSV13_ALERT_CERTIFICATE_REQUIRED, with TLS 1.2
+    SSLV3_ALERT_HANDSHAKE_FAILURE (Erlang's ssl, OTP 25)."""
+    return bool(reason) and ("_ALERT_" in reason or reason in ("UNSUPPORTED_PROTOCOL", "DH_KEY_TOO_SMALL",
+                                                               "EE_KEY_TOO_SMALL", "NO_CIPHERS_AVAILABLE"))
+
+
+def refusal(port, reason, certificate=None):
+    """The sentence for such an error."""
+    advice = "If it demands a client certificate, set ssl_cert and ssl_key in the file of credentials."
+    if certificate:
+        advice = "The client certificate %s is not accepted, or cannot be read." % certificate[0]
+    return "%s refuses TLS on port %d (%s). %s" % (_PUBLIC, port, reason.lower().replace("_", " "), advice)
 
 
 class Session:
@@ -139,7 +164,9 @@ class Session:
     def _connect(self, end):
         pika = driver()
         endpoint = self.endpoint
-        how = {"ssl_options": pika.SSLOptions(tls_context(endpoint.cafile), endpoint.host)} if endpoint.tls else {}
+        how = {}
+        if endpoint.tls:
+            how["ssl_options"] = pika.SSLOptions(tls_context(endpoint.cafile, endpoint.certificate), endpoint.host)
         left = max(0.05, end - monotonic())
         parameters = pika.ConnectionParameters(
             endpoint.host, endpoint.port, endpoint.vhost, pika.PlainCredentials(endpoint.user, endpoint.password),
@@ -208,15 +235,18 @@ def driver():
     return pika
 
 
-def tls_context(cafile=None):
+def tls_context(cafile=None, certificate=None):
     """An SSLContext; without a file of authorities the certificate is not checked, which credentials.merged allows only
-    for this machine."""
+    for this machine. certificate: (file, file of its key or None) of the client. Raises OSError for files that cannot
+    be used."""
     import ssl
     how = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if cafile:
         how.load_verify_locations(cafile)
     else:
         how.check_hostname, how.verify_mode = False, ssl.CERT_NONE
+    if certificate:
+        how.load_cert_chain(*certificate)
     return how
 
 

@@ -5,21 +5,23 @@ import os
 from collections import namedtuple
 
 from quorate.errors import Unreadable
-from quorate.rabbitmq.broker.layout import DATA, LOGS, check_nodename
 
 CREDENTIALS = "/etc/quorate/rabbitmq.cnf"
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 _NUMBERS = ("port", "management-port", "epmd-port")
-_KNOWN = ("user", "password", "vhost", "host", "ssl", "ssl-ca", "management-host", "management-ssl") + _NUMBERS
+_KNOWN = ("user", "password", "vhost", "host", "ssl", "ssl-ca", "ssl-cert", "ssl-key", "management-host",
+          "management-ssl") + _NUMBERS
 _YES = ("1", "yes", "on", "true")
 
 
 class Endpoint(namedtuple("Endpoint", (
         "host port tls cafile vhost user password management_host management_port management_tls node log pid_file "
-        "epmd_port"),
-        defaults=("127.0.0.1", 5672, False, None, "/", None, None, "127.0.0.1", 15672, False, None, None, None, 4369))):
+        "epmd_port management_path certificate"),
+        defaults=("127.0.0.1", 5672, False, None, "/", None, None, "127.0.0.1", 15672, False, None, None, None, 4369,
+                  "", None))):
     """Where the broker of this node can be asked, and as whom. user: None: no credentials, so only what needs none is
-    asked; node: Erlang name, or None; log, pid_file: paths, or None. repr() shows no password."""
+    asked; node: Erlang name, or None; log, pid_file: paths, or None; management_path: '' or '/...'; certificate: None,
+    or (file, file of its key) of the client for a broker that demands one. repr() shows no password."""
 
     __slots__ = ()
 
@@ -76,21 +78,32 @@ def merged(endpoint, found, path):
             raise Unreadable("%s: %s is a number from 1 to 65535." % (path, name))
     if not found.get("user") or "password" not in found:
         raise Unreadable("%s has no [client] section with user and password." % path)
-    tls = found.get("ssl", "no").lower() in _YES
+    if "ssl-key" in found and "ssl-cert" not in found:
+        raise Unreadable("%s: ssl-key is the key of a certificate: set ssl-cert." % path)
+    tls = found["ssl"].lower() in _YES if "ssl" in found else endpoint.tls
     host = found.get("host", endpoint.host)
-    if tls and not found.get("ssl-ca") and host not in _LOCAL:
+    if tls and not found.get("ssl-ca") and "host" in found and host not in _LOCAL:
         raise Unreadable("%s: a password is sent to %s only when the certificate is checked: set ssl-ca."
                          % (path, host))
+    port = endpoint.port if tls == endpoint.tls else 5671 if tls else 5672
+    secured = found["management-ssl"].lower() in _YES if "management-ssl" in found else endpoint.management_tls
+    certificate = (found["ssl-cert"], found.get("ssl-key")) if "ssl-cert" in found else None
     return endpoint._replace(
-        host=host, port=int(found.get("port", 5671 if tls else endpoint.port)), tls=tls, cafile=found.get("ssl-ca"),
+        host=host, port=int(found.get("port", port)), tls=tls, cafile=found.get("ssl-ca"),
         vhost=found.get("vhost", endpoint.vhost), user=found["user"], password=found["password"],
         management_host=found.get("management-host", endpoint.management_host),
-        management_port=int(found.get("management-port", endpoint.management_port)),
-        management_tls=found.get("management-ssl", "no").lower() in _YES,
-        epmd_port=int(found.get("epmd-port", endpoint.epmd_port)))
+        management_port=int(found.get("management-port", endpoint.management_port)), management_tls=secured,
+        epmd_port=int(found.get("epmd-port", endpoint.epmd_port)), certificate=certificate)
 
 
-def default_endpoint(node=None):
-    """The Endpoint of a packaged RabbitMQ (Debian, Red Hat), by its own settings; no program is started for it."""
-    node = node or check_nodename()
-    return Endpoint(node=node, log="%s/%s.log" % (LOGS, node), pid_file="%s/%s.pid" % (DATA, node))
+def configured_endpoint(node=None):
+    """The Endpoint of this machine's broker, by RabbitMQ's own configuration; no program is started for it. node: the
+    Erlang name, None: the configured one. Raises Unreadable."""
+    from quorate.rabbitmq.broker.settings.places import Wanted, places
+    found = places(Wanted(node))
+    amqp = (found.configured.amqp or (None,))[0]
+    api = found.configured.management[0]
+    endpoint = Endpoint(node=found.nodename, log=found.log, pid_file=found.pid_file, epmd_port=found.epmd_port,
+                        management_host=api.host or "127.0.0.1", management_port=api.port, management_tls=api.tls,
+                        management_path=found.configured.path)
+    return endpoint._replace(host=amqp.host or "127.0.0.1", port=amqp.port, tls=amqp.tls) if amqp else endpoint

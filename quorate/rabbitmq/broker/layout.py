@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where this machine keeps its broker: found, not assumed, for Debian's and Red Hat's packages. Also the Erlang cookie.
 
-rabbitmq-env.conf is shell that the broker's own scripts execute; here it is read and not executed. A name in it that
-only a shell could work out has to be given by a parameter.
+A running broker shows where it is (running); else its own configuration says it (settings.places), which the broker's
+scripts execute, and which is only read here. What is set and needs a shell is an error that names file and line; where
+it is not to be changed, a parameter goes before it.
 
 The Erlang cookie is the secret by which the nodes of a cluster know each other. Whoever has it may run anything in the
 broker, so only the broker's user may read it; Erlang itself refuses a file that others can read (net_kernel, auth.erl).
@@ -12,32 +13,35 @@ It is compared by a fingerprint, and never shown.
 import os
 from collections import namedtuple
 
+from quorate.errors import Unreadable
 from quorate.rabbitmq.broker import parse
 
 HOME = "/var/lib/rabbitmq"
-DATA = HOME + "/mnesia"
-ENV = "/etc/rabbitmq/rabbitmq-env.conf"
-CONF = "/etc/rabbitmq/rabbitmq.conf"
-LOGS = "/var/log/rabbitmq"
 PORT = 5672
+MANAGEMENT_PORT = 15672  # the default of the parameter, so this value of it counts as not set
 SERVERS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/rabbitmq/sbin/rabbitmq-server", "/usr/sbin/rabbitmq-server",
            "/usr/local/sbin/rabbitmq-server")
 LIBRARIES = ("/usr/lib/rabbitmq/lib", "/usr/lib64/rabbitmq/lib", "/opt")  # where packages keep rabbitmq_server-VERSION
 LEAST_FREE = 16 * 1024 * 1024  # bytes on the file system of the data
 DIGITS = 6  # of the hash: 24 bits, enough to see a difference and of no use to guess the cookie
 ROUNDS = 20000
+LOOPBACK = "127.0.0.1"
 
 
-class Layout(namedtuple("Layout", "server nodename base directory log user group cookie config port tls version home")):
+class Layout(namedtuple("Layout", "server nodename base directory log user group cookie config port tls version home "
+                                  "host management_host management_port management_tls management_path flags listener",
+                        defaults=(LOOPBACK, LOOPBACK, MANAGEMENT_PORT, False, "", None, None))):
     """server: the program, None: not found; nodename: 'rabbit@n1'; base: directory of all nodes' data; directory: of
-    this node's; log: file; cookie: file; config: rabbitmq.conf; port, tls: of the AMQP listener; version: text, None:
-    unknown."""
+    this node's; log: file; cookie: file; config: rabbitmq.conf; version: text, None: unknown; host, port, tls: of the
+    AMQP listener; management_host, _port, _tls, _path: of the management API; flags: file of the feature flags, None:
+    beside the data; listener: 'PID START' of the running broker that was seen to have these listeners, None: they are
+    what the configuration says."""
 
     __slots__ = ()
 
     def feature_flags(self):
         """The file with the feature flags that are enabled (3.8 to 4.x)."""
-        return self.directory + "-feature_flags"
+        return self.flags or self.directory + "-feature_flags"
 
     def environment(self):
         """Environment variables that tell the broker and its tools what they do not read themselves."""
@@ -45,26 +49,87 @@ class Layout(namedtuple("Layout", "server nodename base directory log user group
 
 
 def find_layout(context):
-    """The Layout by parameters and the broker's own configuration. Raises Failed with a message."""
+    """The Layout by parameters, by a running broker of this node, and by the broker's own configuration. Raises Failed
+    with a message."""
+    from quorate.rabbitmq.broker.settings.places import LOGS
     parameters = context.parameters
-    env = parse.settings(text_of(ENV))
     if parameters.config and not os.path.isfile(parameters.config):
         raise _not_installed("The configuration file %s (parameter config) does not exist on this node."
                              % parameters.config)
-    config = parameters.config or _configured(env.get("CONFIG_FILE")) or CONF
-    conf = parse.options(text_of(config))
-    name = nodename(parameters.nodename, env)
-    base = (parameters.datadir or env.get("MNESIA_BASE") or DATA).rstrip("/")
-    directory = env.get("MNESIA_DIR") if env.get("MNESIA_DIR") and not parameters.datadir else os.path.join(base, name)
-    port, tls = (parameters.port, False) if parameters.port else parse.port(conf)
-    if port is None:
-        number = env.get("NODE_PORT") or ""
-        port = int(number) if number.isdigit() else PORT
+    found = _places(context)
+    configured, api = found.configured.amqp or (), found.configured.management[0]
+    first = next((one for one in configured if one.port == parameters.port), configured[0] if configured else None)
     return Layout(
-        server=server_program(parameters), nodename=name, base=base, directory=directory,
-        log=os.path.join(env.get("LOG_BASE") or LOGS, name + ".log"), user=parameters.user, group=parameters.group,
-        cookie=parameters.cookie_file or HOME + "/.erlang.cookie", config=config, port=port, tls=tls,
-        version=installed_version(), home=HOME)
+        server=server_program(parameters), nodename=found.nodename, base=found.base, directory=found.directory,
+        log=found.log or os.path.join(LOGS, found.nodename + ".log"), user=parameters.user, group=parameters.group,
+        cookie=parameters.cookie_file or HOME + "/.erlang.cookie", config=found.config,
+        port=parameters.port or (first.port if first else PORT), tls=first.tls if first else False,
+        version=installed_version(), home=HOME, host=first and first.host or LOOPBACK,
+        management_host=api.host or LOOPBACK, management_port=api.port, management_tls=api.tls,
+        management_path=found.configured.path, flags=found.feature_flags)
+
+
+def _places(context):
+    """The Places of find_layout. Raises Failed."""
+    from quorate.rabbitmq.broker.settings.places import Wanted, places
+    parameters = context.parameters
+    wanted, problem = Wanted(parameters.nodename, parameters.datadir, parameters.config), None
+    try:
+        found = places(wanted)
+    except Unreadable as error:
+        found, problem = None, error.reason
+    process = running_broker(context, found.nodename if found else None)
+    if process is not None:
+        from quorate.host import inspection
+        from quorate.rabbitmq.broker import running
+        own = running.own_directory(process)
+        if own is not None:
+            wanted = wanted._replace(nodename=own[1], directory=own[0])
+        environ = inspection.environment(process)
+        try:
+            return places(wanted, environ or (), running=bool(environ))
+        except Unreadable as error:
+            problem = error.reason
+    if problem is not None:
+        from quorate.ocf import codes
+        raise codes.Failed(codes.ERR_ARGS, problem)
+    return found
+
+
+def running_broker(context, nodename):
+    """The Process of a broker that can be this Erlang name's (None: any), when there is just one; else None."""
+    from quorate.rabbitmq.broker.process import is_any_broker, is_broker
+    found = [one for one in context.processes.all()
+             if (is_any_broker(one) if nodename is None else is_broker(one, nodename))]
+    return found[0] if len(found) == 1 else None
+
+
+def locate(context, layout, process, boots=False):
+    """The Layout with the listeners that a running broker has; () when it does not listen for AMQP; None when its
+    sockets cannot be seen. boots: see running.amqp_place."""
+    from quorate.host import inspection
+    from quorate.rabbitmq.broker import running
+    from quorate.rabbitmq.broker.settings.places import Wanted, places
+    parameters = context.parameters
+    wanted = Wanted(layout.nodename, None, parameters.config, layout.directory)
+    try:
+        found = places(wanted, inspection.environment(process) or (), running=True)
+    except Unreadable:
+        return None
+    place = running.amqp_place(process, found, parameters.port, boots)
+    if not place:
+        return place
+    preferred = parameters.management_port if parameters.management_port != MANAGEMENT_PORT else None
+    api = running.management_place(process, found, preferred)
+    return layout._replace(
+        host=place.host, port=place.port, tls=place.tls, management_host=api.host, management_port=api.port,
+        management_tls=api.tls, management_path=found.configured.path, listener=identity(process),
+        log=running.own_log(process, layout.log) or layout.log)
+
+
+def identity(process):
+    """The text that says which process a listener was seen of."""
+    return "%d %d" % (process.pid, process.start)
 
 
 def server_program(parameters):
@@ -94,11 +159,20 @@ def installed_version():
     return None
 
 
-def _configured(path):
-    """A configuration file by its variable, which may lack the '.conf'."""
-    if not path:
-        return None
-    return path if os.path.isfile(path) or path.endswith(".conf") else path + ".conf"
+def nodename(wanted, _env=None, hostname=None):
+    """The Erlang name by a parameter alone, where nothing else can be read."""
+    from quorate.rabbitmq.broker.settings.places import nodename as named
+    return named(wanted, False, hostname)
+
+
+def configured_epmd_port(default):
+    """The port of epmd by rabbitmq-env.conf; `default` where that is not to be understood."""
+    from quorate.rabbitmq.broker.settings.variables import Variables
+    try:
+        port = Variables().plain("ERL_EPMD_PORT", "")
+    except Unreadable:
+        return default
+    return int(port) if port.isdigit() else default
 
 
 def text_of(path):
@@ -110,55 +184,6 @@ def text_of(path):
         return ""
 
 
-# rabbitmq-env.conf. `nodename` is the agent's reader, `check_nodename` the check's. They differ: in quotes, in comments
-# behind a value, in long names, and in what they do with a name that only a shell could work out. Issue 11 joins them.
-
-def nodename(wanted, env, hostname=None):
-    """The broker's Erlang name. wanted: the parameter; env: see parse.settings. Raises Failed when only a shell could
-    tell."""
-    host = hostname or os.uname().nodename
-    long_names = (env.get("USE_LONGNAME") or "").lower() in ("true", "1")
-    name = wanted
-    if not name and "NODENAME" in env:
-        name = env["NODENAME"]
-        if name is None:
-            from quorate.ocf import codes
-            raise codes.Failed(codes.ERR_ARGS,
-                               "The NODENAME in %s is not a plain name, so set the parameter nodename, for "
-                               "example nodename=rabbit (the host's name is added)." % ENV)
-    name = name or "rabbit"
-    if "@" in name:
-        return name
-    if long_names and "." not in host:
-        import socket
-        host = socket.getfqdn()
-    return "%s@%s" % (name, host if long_names else host.partition(".")[0])
-
-
-def check_nodename(path=ENV, hostname=None):
-    """The Erlang name of this node: NODENAME of rabbitmq-env.conf, else rabbit@ and the short host name."""
-    found = {}
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                name, equals, value = line.strip().partition("=")
-                if equals and not name.startswith("#"):
-                    found[name.replace("export ", "").replace("RABBITMQ_", "").strip()] = value.strip().strip("'\"")
-    except OSError:
-        pass
-    host = hostname or os.uname().nodename
-    if found.get("USE_LONGNAME", "").lower() != "true":
-        host = host.partition(".")[0]
-    name, at, named = found.get("NODENAME", "rabbit").partition("@")
-    return "%s@%s" % (name, named if at and named and "$" not in named else host)
-
-
-def configured_epmd_port(default):
-    """ERL_EPMD_PORT of rabbitmq-env.conf; `default` where that is no number."""
-    port = parse.settings(text_of(ENV)).get("ERL_EPMD_PORT") or ""
-    return int(port) if port.isdigit() else default
-
-
 # as a state file, so that a monitor need not find the layout again
 
 def encode_layout(layout):
@@ -167,12 +192,16 @@ def encode_layout(layout):
 
 
 def decode_layout(values):
-    """The Layout of a state file; None when there is none, or one of another release."""
-    if set(Layout._fields) - set(values):
+    """The Layout of a state file; None when there is none, or one of another release. Values that release 0.1.0 did not
+    write have their defaults."""
+    if set(Layout._fields) - set(Layout._field_defaults) - set(values):
         return None
-    found = {key: values[key] or None for key in Layout._fields}
-    found["tls"] = values["tls"] == "True"
-    found["port"] = int(values["port"]) if values["port"].isdigit() else PORT
+    found = {key: values[key] or None for key in Layout._fields if key in values}
+    for key in ("tls", "management_tls"):
+        found[key] = values.get(key) == "True"
+    for key, default in (("port", PORT), ("management_port", MANAGEMENT_PORT)):
+        found[key] = int(values[key]) if values.get(key, "").isdigit() else default
+    found["management_path"] = values.get("management_path", "")
     return Layout(**found)
 
 

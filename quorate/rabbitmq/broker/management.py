@@ -42,7 +42,8 @@ def get(endpoint, path, timeout):
         if endpoint.management_tls:
             from quorate.rabbitmq.broker.amqp import tls_context
             one.settimeout(max(0.01, end - monotonic()))
-            one = tls_context(endpoint.cafile).wrap_socket(one, server_hostname=endpoint.management_host)
+            one = tls_context(endpoint.cafile, endpoint.certificate).wrap_socket(
+                one, server_hostname=endpoint.management_host)
         with one:
             one.sendall(_request(endpoint, path))
             return parse(_all(one, end))
@@ -56,7 +57,7 @@ def get(endpoint, path, timeout):
 
 def _request(endpoint, path):
     # HTTP 1.0: the answer comes in one piece, and ends.
-    lines = ["GET %s HTTP/1.0" % path, "Host: %s" % endpoint.management_host]
+    lines = ["GET %s%s HTTP/1.0" % (endpoint.management_path, path), "Host: %s" % endpoint.management_host]
     if endpoint.user:
         from binascii import b2a_base64
         words = ("%s:%s" % (endpoint.user, endpoint.password or "")).encode("utf-8")

@@ -12,6 +12,7 @@ from collections import namedtuple
 from quorate.errors import Unreadable
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import amqp, credentials, epmd, health, parse
+from quorate.rabbitmq.broker.layout import MANAGEMENT_PORT, encode_layout, identity, locate
 from quorate.rabbitmq.broker.process import find
 
 FAILED_CHECK = 69  # EX_UNAVAILABLE: the check of rabbitmq-diagnostics ran, and says no; other codes say nothing
@@ -34,22 +35,60 @@ def observe(context, state_files, layout):
         return Observation(facts.DOWN, None, broker, health.classify(broker).sentence, health.DOWN)
     if process.state in "Tt":
         return observation(facts.Broker(process))  # it cannot answer; asking would only take time
+    known = layout.listener == identity(process)
+    if not known:
+        layout, closed = located(context, state_files, layout, process)
+        if closed:
+            return observation(without_listener(state_files, layout, process))
+    observed = _ask(context, layout, process)
+    if known and observed.broker.answered is not True:
+        # It may listen elsewhere by now, or nowhere, as in maintenance; and who answers there may be another program.
+        moved, closed = located(context, state_files, layout, process)
+        if closed:
+            return observation(without_listener(state_files, layout, process))
+        if moved[:] != layout[:]:
+            layout, observed = moved, _ask(context, moved, process)
+    if observed.code == health.HUNG and not context.deadline.expired:  # one slow answer is no hang
+        observed = _ask(context, layout, process)
+    if context.check_level >= 20 and observed.broker.answered:
+        observed = observation(with_diagnostics(context, layout, observed.broker))
+    return observed
+
+
+def _ask(context, layout, process):
+    """The Observation of a broker that listens where the Layout says."""
     try:
         endpoint, problem = layout_endpoint(layout, context.parameters), None
     except Unreadable as error:
         endpoint, problem = layout_endpoint(layout), error.reason
+    limit = context.deadline.limit(context.parameters.check_timeout)
+    broker = observe_broker(endpoint, process, context.check_level, limit)
+    return observation(broker._replace(error=broker.error or problem) if problem else broker)
 
-    def ask():
-        limit = context.deadline.limit(context.parameters.check_timeout)
-        broker = observe_broker(endpoint, process, context.check_level, limit)
-        return observation(broker._replace(error=broker.error or problem) if problem else broker)
 
-    observed = ask()
-    if observed.code == health.HUNG and not context.deadline.expired:  # one slow answer is no hang
-        observed = ask()
-    if context.check_level >= 20 and observed.broker.answered:
-        observed = observation(with_diagnostics(context, layout, observed.broker))
-    return observed
+def located(context, state_files, layout, process):
+    """(Layout, closed): the Layout with the listeners that this broker has, recorded for the next monitors; closed: it
+    listens nowhere for AMQP. Where that cannot be seen, the Layout as it was."""
+    boots = _stage(state_files, layout, process) in (facts.STARTING, facts.WAITING)
+    found = locate(context, layout, process, boots)
+    if not found:
+        return layout, found is not None
+    try:
+        state_files.write("layout", encode_layout(found))
+    except OSError as error:
+        context.log.debug("The layout is not recorded: %s" % error)
+    return found, False
+
+
+def without_listener(state_files, layout, process):
+    """The Broker that runs and has no AMQP listener: its log says why."""
+    return facts.Broker(process, False, stage=_stage(state_files, layout, process),
+                        epmd=known_to_epmd(layout_endpoint(layout), process, 0.5))
+
+
+def _stage(state_files, layout, process):
+    """The boot stage by the broker's log, or by what it prints where it logs to no file."""
+    return boot_stage(layout.log, process) or boot_stage(state_files.path("output"), process)
 
 
 def observation(broker):
@@ -62,10 +101,14 @@ def observation(broker):
 
 def layout_endpoint(layout, parameters=None):
     """The Endpoint of an agent; with parameters, also its credentials. Raises Unreadable for their file."""
-    endpoint = credentials.Endpoint(port=layout.port, tls=layout.tls, node=layout.nodename, log=layout.log)
+    endpoint = credentials.Endpoint(
+        host=layout.host, port=layout.port, tls=layout.tls, node=layout.nodename, log=layout.log,
+        management_host=layout.management_host, management_port=layout.management_port,
+        management_tls=layout.management_tls, management_path=layout.management_path)
     if parameters is None:
         return endpoint
-    endpoint = endpoint._replace(management_port=parameters.management_port)
+    if parameters.management_port != MANAGEMENT_PORT:
+        endpoint = endpoint._replace(management_port=parameters.management_port)
     path = parameters.credentials
     return credentials.with_file(endpoint, path or credentials.CREDENTIALS, bool(path))
 
@@ -104,8 +147,9 @@ def observe_broker(endpoint, process, level, seconds, session=None):
     end = monotonic() + seconds
     result = session.ask(seconds * SHARE) if session else amqp.SessionResult(None)
     greeted = result.handshake or amqp.handshake(
-        endpoint.host, endpoint.port, max(0.05, min(seconds * SHARE, end - monotonic())), endpoint.tls)
-    broker = facts.Broker(process, greeted.listening, greeted.answered, error=greeted.error)
+        endpoint.host, endpoint.port, max(0.05, min(seconds * SHARE, end - monotonic())), endpoint.tls,
+        endpoint.certificate)
+    broker = facts.Broker(process, greeted.listening, greeted.answered, error=greeted.error, refused=greeted.refused)
     left = max(0.05, end - monotonic())
     if greeted.answered:
         broker = broker._replace(epmd=known_to_epmd(endpoint, process, min(left, 0.5)))
@@ -125,7 +169,10 @@ def _with_management(broker, endpoint, level, seconds, result):
     if not endpoint.user:
         return broker
     from quorate.rabbitmq.broker import management
-    return broker._replace(**management.ask(endpoint, level, seconds))
+    found = management.ask(endpoint, level, seconds)
+    if broker.refused and "alarms" in found and "error" not in found:
+        found = dict(found, refused=None)  # TLS without our certificate: the API says what could not be asked there
+    return broker._replace(**found)
 
 
 def known_to_epmd(endpoint, process, seconds):

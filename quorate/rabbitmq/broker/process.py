@@ -23,13 +23,25 @@ LOG_MOST = 8192          # bytes of the log in which a last error is looked for
 def is_broker(process, nodename):
     """Whether this is the broker of that Erlang name, or one whose environment has no name (its unit or an operator
     started it)."""
+    return is_any_broker(process) and is_same_name(environment_nodename(process.pid), nodename)
+
+
+def is_any_broker(process):
+    """Whether this is a broker, of whatever name, that sees our file system."""
     words = process.argv
     if not words or not os.path.basename(words[0]).startswith("beam"):
         return False
-    for first, second, third in zip(words, words[1:], words[2:]):
-        if (first, second, third) == ("-s", "rabbit", "boot"):
-            return same_root(process.pid) and environment_nodename(process.pid) in (None, nodename)
-    return False
+    return ("-s", "rabbit", "boot") in zip(words, words[1:], words[2:]) and same_root(process.pid)
+
+
+def is_same_name(given, nodename):
+    """Whether RABBITMQ_NODENAME of a process (None: it is not set) can be this Erlang name. It may lack the host, and
+    its host, or ours, the domain: then it is this machine."""
+    if given is None or given == nodename:
+        return True
+    (name, _, host), (wanted, _, wanted_host) = given.partition("@"), nodename.partition("@")
+    here = os.uname().nodename.partition(".")[0]
+    return name == wanted and wanted_host.partition(".")[0] == here and host.partition(".")[0] in ("", here)
 
 
 def environment_nodename(pid):
@@ -40,7 +52,7 @@ def environment_nodename(pid):
     except OSError:
         return None
     found = [word[18:] for word in words if word.startswith(b"RABBITMQ_NODENAME=")]
-    return os.fsdecode(found[0]) if found else None
+    return os.fsdecode(found[0]) or None if found else None
 
 
 def find(context, state_files, nodename):
@@ -87,7 +99,7 @@ def launch(context, state_files, layout, arguments=()):
     if context.parameters.config:
         env["RABBITMQ_CONFIG_FILE"] = layout.config
     if context.parameters.datadir:
-        env["RABBITMQ_MNESIA_BASE"] = layout.base
+        env["RABBITMQ_MNESIA_BASE"], env["RABBITMQ_MNESIA_DIR"] = layout.base, layout.directory
     context.log.say("Starting %s as %s%s" % (layout.server, layout.nodename, " ".join(("",) + tuple(arguments))))
     daemon.allow_open_files(OPEN_FILES)
     process = daemon.launch(context, state_files, [layout.server], layout.log, env, layout.user, 0o027)

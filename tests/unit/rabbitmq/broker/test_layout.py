@@ -5,9 +5,8 @@ import os
 
 import pytest
 
-from quorate.ocf.codes import Failed
-from quorate.rabbitmq.broker import credentials, layout
-from quorate.rabbitmq.broker.layout import check_nodename, decode_layout, encode_layout
+from quorate.rabbitmq.broker import layout
+from quorate.rabbitmq.broker.layout import decode_layout, encode_layout
 from tests.unit.rabbitmq.actions.nodes import Node
 
 
@@ -47,32 +46,19 @@ def test_the_layout_survives_its_state_file(tmp_path):
     assert decode_layout({}) is None
 
 
-@pytest.mark.parametrize("wanted, env, name", [
-    (None, {}, "rabbit@n1"), ("mq", {}, "mq@n1"), ("mq@x", {}, "mq@x"), (None, {"NODENAME": "r@y"}, "r@y"),
-    (None, {"USE_LONGNAME": "true"}, "rabbit@n1.example.org"),
-])
-def test_name_of_the_node_for_the_agent(wanted, env, name):
-    assert layout.nodename(wanted, env, "n1.example.org") == name
+def test_a_state_file_of_an_older_release_has_defaults():
+    old = dict(server="/x", nodename="rabbit@n1", base="/b", directory="/b/rabbit@n1", log="/l", user="u", group="g",
+               cookie="/c", config="/r", port="5671", tls="True", version="", home="/h")
+    found = decode_layout(old)
+    assert (found.host, found.port, found.tls, found.listener, found.management_port) == (
+        "127.0.0.1", 5671, True, None, 15672)
 
 
-def test_a_name_that_only_a_shell_knows():
-    with pytest.raises(Failed) as failed:
-        layout.nodename(None, {"NODENAME": None}, "n1")
-    assert "nodename=" in failed.value.reason
+def test_the_flags_of_a_moved_directory_are_not_beside_it(tmp_path):
+    assert Node(tmp_path).layout._replace(flags="/base/rabbit@n1-feature_flags").feature_flags() == (
+        "/base/rabbit@n1-feature_flags")
 
 
-@pytest.mark.parametrize("text, wanted", [
-    ("", "rabbit@n1"), ("#NODENAME=bunny\n", "rabbit@n1"), ("NODENAME=bunny\n", "bunny@n1"),
-    ("export RABBITMQ_NODENAME='hare@other'\n", "hare@other"), ("USE_LONGNAME=true\n", "rabbit@n1.example.org"),
-])
-def test_name_of_the_node_for_the_check(tmp_path, text, wanted):
-    path = tmp_path / "env"
-    path.write_text(text)
-
-    assert wanted == check_nodename(str(path), "n1.example.org")
-
-
-def test_name_of_the_node_for_the_check_without_settings():
-    assert "rabbit@" + os.uname().nodename.partition(".")[0] == check_nodename("/nonexistent")
-    expected = "/var/log/rabbitmq/%s.log" % check_nodename()
-    assert expected == credentials.default_endpoint().log or os.path.exists(layout.ENV)
+def test_the_name_by_a_parameter_alone():
+    assert layout.nodename("rabbit", {}, "n1.example.org") == "rabbit@n1"
+    assert layout.nodename("mq@x", {}) == "mq@x"

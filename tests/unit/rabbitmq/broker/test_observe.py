@@ -20,7 +20,7 @@ from tests.unit.rabbitmq.broker.ports import GREETING, node, nodes
 
 BEAM = "/usr/lib/erlang/erts-13.1.5/bin/beam.smp -W w -- -root /usr/lib/erlang -noinput -s rabbit boot -boot start_sasl"
 LAYOUT = SimpleNamespace(nodename="rabbit@n1", directory="/nonexistent/rabbit@n1", port=1, tls=False,
-                         log="/nonexistent/log")
+                         log="/nonexistent/log", listener=None)
 
 
 class NoStateFiles:
