@@ -76,7 +76,7 @@ def _without_primary(participant, observed, snapshot, outside):
                                               "Galera does not re-form one with it.")
     own = snapshot.reports.get(me)
     if (observed.state == facts.STARTING and participant.never_synced() and own is not None and own.recorded is False
-            and outside >= (GAP if snapshot.me in _holding_up(snapshot) else parameters.recovery_wait)):
+            and outside >= (GAP if _waits_for_each_other(snapshot) else parameters.recovery_wait)):
         # It was to join, the component is gone, and all wait for what it holds, which it reports only while it is down.
         return Outcome(codes.FAILED_PROMOTED, "No primary component to join for %d s, and no view to re-form; "
                                               "restarted, so that the election counts what it holds." % outside)
@@ -86,6 +86,9 @@ def _without_primary(participant, observed, snapshot, outside):
             participant.state_files.forget("complete")
     else:
         participant.state_files.forget("missing")
+    if not missing and _is_held_up(participant, observed, snapshot):
+        return Outcome(codes.FAILED_PROMOTED, "The election waits for what this node holds, and this server for nodes "
+                                              "that are down; restarted so that the election decides.")
     given_up = _why_given_up(participant, observed, snapshot, missing)
     if given_up:
         participant.state_files.write("tried", {"at": int(participant.context.clock.now())})
@@ -115,16 +118,6 @@ def _why_given_up(participant, observed, snapshot, missing):
             return "All members of the last view run in one group, which does not form a primary component"
     else:
         participant.state_files.forget("met")
-    # The election waits for what this server holds, which it reports only while it is down, and meanwhile starts none of
-    # those that the server waits for. One that runs without a quorum holds the most, so it is given up last.
-    own = snapshot.reports.get(snapshot.me)
-    waiting = _holding_up(snapshot) if not missing and own is not None and own.recorded else ()
-    if snapshot.me in waiting:
-        last = observed.state == facts.NONPRIMARY and len(waiting) > 1
-        if _elapsed(participant, "held-up", observed) >= GAP * (2 if last else 1):
-            return "The election waits for what this node holds, and this server for nodes that are down"
-    else:
-        participant.state_files.forget("held-up")
     # Not by the time outside: a server that waited for hours must not be restarted the moment the other one is back.
     limit = participant.context.parameters.recovery_wait
     if not missing and _elapsed(participant, "complete", observed) >= limit:
@@ -142,17 +135,28 @@ def _gave_up(snapshot):
             and one.tried and one.view == own.view and one.my_uuid in own.view.members]
 
 
-def _holding_up(snapshot):
-    """The nodes that the election waits for, where it starts none of those without which this server waits in vain: the
-    members of its last view that are down; any, where it has no view to re-form."""
+def _is_held_up(participant, observed, snapshot):
+    """Whether it has lasted that the election and this server wait for each other: the election for what the server
+    holds, which it reports only while it is down. One that runs without a quorum may hold the most, so it ends last."""
+    own = snapshot.reports.get(snapshot.me)
+    if own is None or not own.recorded or not _waits_for_each_other(snapshot):
+        participant.state_files.forget("held-up")
+        return False
+    last = observed.state == facts.NONPRIMARY and any(one.state == facts.STARTING for one in snapshot.reports.values())
+    return _elapsed(participant, "held-up", observed) >= GAP * (2 if last else 1)
+
+
+def _waits_for_each_other(snapshot):
+    """Whether the election starts none of those without which this server waits in vain: the members of its last view
+    that are down; any, where it has no view to re-form."""
     own = snapshot.reports.get(snapshot.me)
     if own is None:
-        return ()
+        return False
     if own.recorded and not any(node in snapshot.members and one.state == facts.DOWN and one.my_uuid in own.view.members
                                 for node, one in snapshot.reports.items()):
-        return ()
+        return False
     decision = decide(snapshot)
-    return decision.missing if decision.action == facts.WAIT else ()
+    return decision.action == facts.WAIT and (own.state == facts.STARTING or snapshot.me in decision.missing)
 
 
 def _have_met(observed, snapshot):

@@ -6,8 +6,8 @@ it is acknowledged when it is on the disk of the node that took it; all other di
 written to gvwstate.dat when they begin and the file is removed by a clean stop. More than half of the last primary view
 (less those that left cleanly) goes on after a loss, otherwise nobody does. Nodes that start with a complete old view
 re-form it by themselves; in some histories also with those that kept running without a quorum, unless one of these
-cannot tell whether others went on without it (proof.recoverable). Reports may be missing or stale, and absent nodes may be alive and out of sight: no port is
-ever found listening here, because the proof has to hold without that.
+cannot tell whether others went on without it (proof.recoverable). Reports may be missing or stale, and absent nodes
+may be alive and out of sight: no port is ever found listening here, because the proof has to hold without that.
 
 World.play() takes steps such as ("commit", 1, 0). Numbers are taken modulo whatever there is to choose from, so every
 list of steps is a history. World raises Lost, Split or Diverged when the cluster has come to harm.

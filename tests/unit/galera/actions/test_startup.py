@@ -6,6 +6,7 @@ import os
 import pytest
 
 from quorate.galera import facts
+from quorate.galera.actions import startup
 from quorate.galera.actions.participant import Participant
 from quorate.galera.actions.startup import monitor_startup
 from quorate.galera.declaration import PARAMETERS
@@ -14,6 +15,7 @@ from quorate.host.process import Processes
 from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from tests import fakes
+from tests.unit.galera.election.reports import alive, crashed, empty, snapshot_of, view
 
 ME = "n1"
 
@@ -135,3 +137,43 @@ def test_a_server_that_gave_up_and_hangs_is_restarted_at_once(tmp_path, mocker, 
     outcome, _ = watched(tmp_path, facts.RECOVER, 1)
 
     assert (outcome.reason or "").startswith(reason or "") and (outcome.code == codes.FAILED_PROMOTED) == bool(reason)
+
+
+@pytest.mark.parametrize("size, others, met", [
+    (3, (), True), (2, (), False), (None, (), False),
+    (3, (alive("n4", facts.STARTING, None, my_uuid=None),), False), (4, (alive("n4", facts.STARTING, None),), True),
+    (3, (alive("n4", facts.HUNG, view(5, "n4")),), False), (3, (empty("n4"),), True)])
+def test_all_have_met_where_there_is_room_for_every_server_that_runs(size, others, met):
+    """The server says how many are in its group, not who: n4 may be there in the place of n2, which recovers InnoDB."""
+    snapshot = snapshot_of(alive("n1", facts.NONPRIMARY), alive("n2", facts.STARTING), alive("n3", facts.STARTING),
+                           *others)
+    status = facts.ServerStatus(True, cluster_size=size)
+    assert met == startup._have_met(Observation(facts.NONPRIMARY, None, status, ""), snapshot)
+    assert not startup._have_met(Observation(facts.STARTING, None, status, ""), snapshot)
+    left = snapshot_of(alive("n1", facts.NONPRIMARY, recorded=False), *others)
+    assert not startup._have_met(Observation(facts.NONPRIMARY, None, status, ""), left)
+
+
+def test_what_another_member_of_the_same_view_gave_up_is_not_waited_for():
+    mine = alive("n1", facts.STARTING)
+    for other, gave_up in ((crashed("n2", 5, tried=True), ["n2"]), (alive("n2", facts.NONPRIMARY, tried=True), ["n2"]),
+                           (crashed("n2", 5), []), (crashed("n2", 5, view(6, "n1", "n2"), tried=True), []),
+                           (crashed("n2", 5, my_uuid="m4", tried=True), [])):
+        assert gave_up == startup._gave_up(snapshot_of(mine, other))
+        assert [] == startup._gave_up(snapshot_of(mine._replace(recorded=False), other))
+        assert [] == startup._gave_up(snapshot_of(mine, other, members=frozenset(["n1"])))
+    assert [] == startup._gave_up(snapshot_of(mine._replace(tried=True)))
+
+
+def test_whom_the_election_waits_for_waits_for_nodes_that_are_down():
+    """n1, of the view after, is not started while n2 does not say what it holds; n2 waits for n1."""
+    last = view(8, "n1", "n3")
+    reports = [crashed("n1", 5, last, settled=False), alive("n2", facts.STARTING), alive("n3", facts.NONPRIMARY, last)]
+    for me in ("n2", "n3"):
+        assert startup._waits_for_each_other(snapshot_of(*reports, me=me)), me
+    started = [alive("n1", facts.STARTING, last)] + reports[1:]
+    assert not startup._waits_for_each_other(snapshot_of(*started, me="n2"))
+    settled = reports[:2] + [reports[2]._replace(settled=True)]
+    assert not startup._waits_for_each_other(snapshot_of(*settled, me="n2")), "n1 is started"
+    joins = [crashed("n1", 5), alive("n2", facts.STARTING, recorded=False), alive("n3", facts.NONPRIMARY)]
+    assert startup._waits_for_each_other(snapshot_of(*joins, me="n2"))

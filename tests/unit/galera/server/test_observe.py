@@ -79,3 +79,27 @@ def test_an_error_at_once_is_no_listening_server(mocker):
 
 def _candidate(address):
     return socket.AF_INET, socket.SOCK_STREAM, 0, "", address
+
+
+LOST = """\
+2026-11-28 23:14:12 0 [Note] WSREP: view(view_id(PRIM,39d82b44-8574,58) memb {
+2026-11-28 23:14:12 0 [Note] WSREP: save pc into disk
+2026-11-28 23:14:20 0 [Note] WSREP: view(view_id(NON_PRIM,39d82b44-8574,58) memb {
+2026-11-28 23:14:20 0 [Note] WSREP: Shifting %s -> OPEN (TO: 32)
+2026-11-28 23:14:20 0 [Note] WSREP: view(view_id(NON_PRIM,39d82b44-8574,59) memb {
+"""
+AGAIN = "2026-11-28 23:14:53 0 [Note] WSREP: view(view_id(PRIM,39d82b44-8574,61) memb {\n"
+
+
+@pytest.mark.parametrize("text, synced", [
+    (LOST % "SYNCED", True), (LOST % "DONOR/DESYNCED", True), (LOST % "JOINER", False), (LOST % "PRIMARY", False),
+    (LOST % "JOINED", False), (LOST % "CLOSED", False), ("", False),
+    (LOST % "JOINER" + LOST % "SYNCED", True), (LOST % "SYNCED" + LOST % "JOINER", False),
+    # It is in the next view already, as a joiner perhaps, and gvwstate.dat shows that one.
+    (LOST % "SYNCED" + AGAIN, False),
+    (LOST % "SYNCED" + "2026-11-28 23:14:58 0 [Note] WSREP: Shifting OPEN -> PRIMARY (TO: 34)\n", False)])
+def test_what_a_server_without_a_quorum_holds_is_told_by_its_log(tmp_path, text, synced):
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
+    (tmp_path / "error.log").write_text(text)
+    state_files.write(daemon.PROCESS_FILE, {"pid": PID, "log": str(tmp_path / "error.log")})
+    assert synced == observe.left_synced(state_files)
