@@ -114,7 +114,7 @@ def needs_full_transfer(report, starts, generation, on_disk=None):
     for generation, uuid, seqno, *parent in starts:   # records without a parent: built upon the generation before
         if generation > report.generation and (
                 uuid != report.uuid or seqno is None or report.seqno > seqno
-                or (parent[0] if parent else generation - 1) < report.generation):
+                or parent and parent[0] < report.generation):
             return True
     return False
 
