@@ -18,6 +18,7 @@ import os
 
 RUN = "/run/quorate"
 PERSISTENT = "/var/lib/quorate"
+OUTPUT_MOST = 1024 * 1024  # bytes of what a daemon prints that are kept
 
 
 class StateFiles:
@@ -109,6 +110,16 @@ class StateFiles:
             os.unlink(os.path.join(self.run, name))
         except OSError:
             pass
+
+    def bound(self, name, most=OUTPUT_MOST):
+        """Empty a file in /run that has become longer than so many bytes, since it lies in memory. What appends to it
+        goes on at its beginning."""
+        path = os.path.join(self.run, name)
+        try:
+            if os.stat(path).st_size > most:
+                os.truncate(path, 0)
+        except OSError:
+            pass  # there is none
 
     def has(self, name):
         """Whether there is such a state file in /run."""

@@ -37,6 +37,8 @@ def reload_agent(context, service):
 
 def validate(context, service, sources=None):
     """Level 0: the parameters only. Level 10: also this machine and the other nodes, as warnings."""
+    from quorate.openstack.service.process import additional_options
+    additional_options(context.parameters)
     if context.check_level >= 10:
         from quorate.ocf.advice import warn
         from quorate.openstack.service.sources import Sources

@@ -76,9 +76,10 @@ class Service(namedtuple("Service", (
     __slots__ = ()
 
 
-class Address(namedtuple("Address", "host port user password name tls socket",
-                         defaults=(None, None, None, None, None, False, None))):
-    """Where a broker or database is, and the account to use. name: virtual host or schema. repr() shows no password."""
+class Address(namedtuple("Address", "host port user password name tls socket certificates",
+                         defaults=(None, None, None, None, None, False, None, ()))):
+    """Where a broker or database is, and the account to use. name: virtual host or schema; certificates: tuple of (name,
+    value): paths 'ca', 'cert', 'key', whether to 'check_hostname'. repr() shows no password."""
 
     __slots__ = ()
 
@@ -92,8 +93,8 @@ class Address(namedtuple("Address", "host port user password name tls socket",
 
 
 class Settings(namedtuple("Settings", (
-        "readable brokers database host backends cluster workers exchange interval down listen tls"),
-        defaults=(False, (), None, None, (), None, None, None, 10.0, 60.0, None, None))):
+        "readable brokers database host backends cluster workers exchange interval down listen tls logs problems"),
+        defaults=(False, (), None, None, (), None, None, None, 10.0, 60.0, None, None, False, ()))):
     """What the service's own configuration says; None: it does not say.
 
     readable   whether there was a configuration to read
@@ -108,6 +109,8 @@ class Settings(namedtuple("Settings", (
     down       seconds without a heartbeat after which it counts as down
     listen     (host, port) of its listener
     tls        whether the listener speaks TLS only
+    logs       whether it says where the service logs
+    problems   sentences about what is set and cannot be understood, or why it cannot be read
     """
 
     __slots__ = ()

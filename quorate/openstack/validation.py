@@ -18,6 +18,8 @@ def warnings(context, service, sources):
     enabled = units.enabled_warning(sources, unit) if unit is not None else None
     found = [text for text in (error, enabled) if text]
     settings = sources.settings(service, context.parameters.config)
+    found += ["%s: %s." % (context.parameters.config, text) if settings.readable else text + "."
+              for text in settings.problems]
     if settings.readable:
         found += of_settings(service, settings, context.parameters.config)
     if service.name == "nova-novncproxy" and unit is not None and not units.novnc_chosen():

@@ -9,7 +9,6 @@ from quorate.openstack.facts import FAILED_FILE, SERVICE_FILE, SYMPTOMS_FILE
 from quorate.openstack.service import observe
 from quorate.openstack.service.sources import Sources
 from quorate.openstack.symptoms import detect
-from quorate.openstack.symptoms.diagnosis import diagnose, expired_symptom, keep_failed
 
 OBSERVE_AGAIN = 0.5  # seconds after which what a fork or a respawn may explain is observed again
 
@@ -27,10 +26,15 @@ def monitor(context, service, state_files=None, sources=None):
         found = detect.symptoms(service, observed)
     _narrate(context, service, observed)
     _raise_baseline(context, service, state_files, observed)
-    durations = update_timers(context, state_files, observed, found)
-    diagnosis = diagnose(service, observed, found, durations, limits(context))
     if not context.interactive:
-        diagnosis = _agreed(context, state_files, diagnosis, found, durations)
+        state_files.bound("output")  # of a service that was started directly
+    durations = update_timers(context, state_files, observed, found)
+    diagnosis = facts.Diagnosis(facts.HEALTHY)
+    if found or durations or not observed.tree.all or state_files.has(FAILED_FILE):
+        from quorate.openstack.symptoms.diagnosis import diagnose
+        diagnosis = diagnose(service, observed, found, durations, limits(context))
+        if not context.interactive:
+            diagnosis = _agreed(context, state_files, diagnosis, found, durations)
     if context.is_probe and not context.interactive:
         from quorate.openstack.actions import published
         from quorate.openstack.service import unit as units
@@ -87,6 +91,7 @@ def outcome_of(context, state_files, diagnosis):
 
 def _agreed(context, state_files, diagnosis, found, durations):
     """The Diagnosis on which all levels of the monitor agree, since Pacemaker keeps only the last result."""
+    from quorate.openstack.symptoms.diagnosis import expired_symptom, keep_failed
     expired = expired_symptom(found, durations, limits(context)) if diagnosis.state == facts.FAILED else None
     if expired is not None:
         state_files.write(FAILED_FILE, {"key": expired.key, "sentence": diagnosis.message})

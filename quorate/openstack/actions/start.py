@@ -20,6 +20,7 @@ def start(context, service, state_files=None, sources=None):
     """Start it where nothing of it is alive, and wait until every worker is connected. An Outcome."""
     state_files = state_files or StateFiles(service.name, context.instance)
     sources = sources or Sources(context.commands)
+    process.additional_options(context.parameters)
     error = process.installation_error(context, service, sources)
     if error:
         return Outcome(codes.ERR_INSTALLED, error)

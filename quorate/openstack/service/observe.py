@@ -11,7 +11,7 @@ import os
 
 from quorate.openstack import facts
 from quorate.openstack.facts import SERVICE_FILE, SYMPTOMS_FILE
-from quorate.openstack.service import parse
+from quorate.openstack.service import parse, url
 from quorate.openstack.symptoms import detect
 
 BROKER_SECONDS = 2.0  # for the question whether a broker answers at all
@@ -21,8 +21,10 @@ PAGE_SECONDS = 3.0    # for a page, at most
 def observe(context, service, state_files, sources, level=0, ask=True):
     """The Observation of a monitor level. A service that is plainly broken is asked no further. ask: whether to ask
     broker and database when something is missing that their absence would explain."""
-    settings = sources.settings(service, context.parameters.config)
-    tree = _tree(context, service, state_files, settings)
+    running = find_processes(context, service)
+    first = min(running, key=lambda one: one.start) if running else None
+    settings = sources.settings(service, context.parameters.config, first)
+    tree = _tree(context, service, state_files, settings, running)
     if not tree.all:
         return facts.Observation(tree, settings=settings)
     observed = facts.Observation(
@@ -44,8 +46,8 @@ def observe(context, service, state_files, sources, level=0, ask=True):
 def observe_unit(context, service, sources, level=0):
     """The Observation of the service's processes, taken together as one. Its page is asked for at every level: clients
     see it."""
-    settings = sources.settings(service, context.parameters.config)
     found = _unit_processes(context, service, sources)
+    settings = sources.settings(service, context.parameters.config, min(found, key=lambda one: one.start) if found else None)
     observed = facts.Observation(facts.Tree(), settings=settings)
     if found:
         parent = min(found, key=lambda one: one.start)
@@ -90,9 +92,8 @@ def call_targets(service, observed):
     return tuple("%s.%s" % (service.topic, name) for name in detect.worker_names(service, settings)), service.call
 
 
-def _tree(context, service, state_files, settings):
-    """The Tree of this moment."""
-    found = find_processes(context, service)
+def _tree(context, service, state_files, settings, found):
+    """The Tree of these processes."""
     recorded = state_files.read(SERVICE_FILE)
     first = next((one.pid for one in found if _is_recorded(recorded, one)), None)
     leaders = frozenset(one.pid for one in found if context.processes.leads(one))
@@ -154,10 +155,10 @@ def _rows(context, service, sources, settings, limit):
     """The heartbeat Rows, or why they cannot be read."""
     names = detect.worker_names(service, settings)
     if not settings.readable:
-        return facts.Rows(facts.UNKNOWN, (), "%s cannot be read." % context.parameters.config)
+        return facts.Rows(facts.UNKNOWN, (), "%s." % "; ".join(settings.problems))
     if settings.database is None:
-        return facts.Rows(facts.UNKNOWN, (), "%s has no MySQL URL as [database] "
-                          "connection." % context.parameters.config)
+        return facts.Rows(facts.UNKNOWN, (), "%s has no MySQL URL as [database] connection%s." % (
+            context.parameters.config, "".join("; " + one for one in settings.problems)))
     if not names:
         return facts.Rows(facts.UNKNOWN, (), "%s has no enabled_backends." % context.parameters.config)
     return sources.rows(service, settings.database, names, context.deadline.limit(limit))
@@ -173,20 +174,24 @@ def _page(context, service, sources, settings):
 def _sockets(context, service, observed, connections):
     ports, sql = _amqp_ports(context, observed.settings), _sql_port(context, observed.settings)
     wanted = observed.tree.workers if service.port is None else (observed.tree.parent,) if observed.tree.parent else ()
-    return {one.pid: parse.count(connections.of(one.pid), ports, sql) for one in wanted}
+    found = {one.pid: parse.count(connections.of(one.pid), ports, sql) for one in wanted}
+    if observed.settings.brokers:
+        return found
+    # Which ports are a broker's is a guess then: none of them is no sign that there is no connection.
+    return {pid: one._replace(amqp=one.amqp or None) for pid, one in found.items()}
 
 
 def _amqp_ports(context, settings):
     """Ports that a connection to RabbitMQ may lead to: those of transport_url, and the parameter's."""
     ports = {broker.port for broker in settings.brokers}
     parameter = getattr(context.parameters, "amqp_server_port", None)
-    return ports | ({parameter} if parameter else set()) or {parse.AMQP_PORT}
+    return ports | ({parameter} if parameter else set()) or {url.AMQP_PORT}
 
 
 def _sql_port(context, settings):
     """The port that a connection to the database leads to: the parameter's, else that of the configuration."""
     return getattr(context.parameters, "database_server_port", None) or (
-        settings.database.port if settings.database else parse.SQL_PORT)
+        settings.database.port if settings.database else url.SQL_PORT)
 
 
 def _port_owner(service, observed, connections):

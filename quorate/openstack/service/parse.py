@@ -1,189 +1,99 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text to facts: configuration files of OpenStack services, URLs, command lines, lists of processes and sockets. Pure.
+"""Text to facts: options, command lines, lists of processes and sockets. Pure.
 
-The form of the files is that of oslo.config (iniparser.py): sections, key = value or key: value, continuation lines
-that begin with a blank, comments with # or ;, the last value holds, $name and ${name} stand for other options. That of
-transport URLs is oslo.messaging's (transport.py): several hosts with credentials each. Defaults are those of Cinder 21,
-Heat 19 and Nova 26 (common/config.py and conf/ of each).
+Names and defaults of options are those of Cinder 21, Heat 19, Nova 26 (common/config.py and conf/ of each), oslo.db and
+oslo.messaging.
 """
 
-from quorate.openstack.facts import Address, Settings, Sockets, Tree
+from quorate.openstack.facts import Settings, Sockets, Tree
+from quorate.openstack.service import url
+from quorate.openstack.service.options import Misread, boolean, number, words
 
-AMQP_PORT, AMQPS_PORT, SQL_PORT = 5672, 5671, 3306
-TRUE = ("true", "1", "yes", "on")
-
-
-def ini(text, pairs=None):
-    """(section, key) to value, added to those in `pairs`. Keys have '_' for '-'. Never fails: a line that is no option
-    is left out."""
-    found = {} if pairs is None else pairs
-    section, key = "DEFAULT", None
-    for line in text.splitlines():
-        if not line or line[0] in "#;":
-            continue
-        if line[0] in " \t":
-            if key is not None and line.strip() and line.strip()[0] not in "#;":
-                found[(section, key)] += "\n" + line.strip()
-            continue
-        if line[0] == "[":
-            section, key = line[1:].partition("]")[0].strip(), None
-            continue
-        ends = [at for at in (line.find("="), line.find(":")) if at > 0]
-        if not ends:
-            key = None
-            continue
-        key = line[:min(ends)].strip().replace("-", "_")
-        value = line[min(ends) + 1:].strip()
-        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-            value = value[1:-1]
-        found[(section, key)] = value
-    return found
+RABBIT = "oslo_messaging_rabbit"
+# Option -> deprecated names (oslo_messaging/_drivers/impl_rabbit.py; oslo_db/options.py).
+TLS = {"ssl": "rabbit_use_ssl", "ssl_ca_file": "kombu_ssl_ca_certs", "ssl_cert_file": "kombu_ssl_certfile",
+       "ssl_key_file": "kombu_ssl_keyfile", "ssl_enforce_hostname_verification": None}
+OLD_CONNECTION = (("DEFAULT", "sql_connection"), ("database", "sql_connection"), ("sql", "connection"))
+# Options of oslo.log by which it logs somewhere else than to standard error.
+LOGS = (("log_file", "logfile"), ("log_dir", "logdir"), ("log_config_append", "log_config"), ("use_syslog", None),
+        ("use_journal", None), ("use_eventlog", None))
 
 
-def option(pairs, key, section="DEFAULT", depth=4):
-    """The value of an option, with the options that it refers to substituted; None when it is not set or empty."""
-    value = pairs.get((section, key))
-    if value and "$" in value and depth:
-        value = _substituted(pairs, section, value, depth - 1)
-    return value or None
+def settings(options, service, hostname):
+    """The Settings of a service from its Options. hostname: its name when no option sets one. What refers to an option
+    that is set nowhere is unknown, and named in `problems`."""
+    problems = []
 
+    def get(key, section="DEFAULT", also=(), default=None):
+        try:
+            return options.get(key, section, also) or default
+        except Misread as error:
+            problems.append(str(error))
+            return None
 
-def _substituted(pairs, section, value, depth):
-    out, rest = [], value
-    while "$" in rest:
-        before, _, rest = rest.partition("$")
-        out.append(before)
-        if rest.startswith("$"):
-            out.append("$")
-            rest = rest[1:]
-            continue
-        braced = rest.startswith("{")
-        name = rest[1:].partition("}")[0] if braced else _option_name(rest)
-        rest = rest[1:].partition("}")[2] if braced else rest[len(name):]
-        group, _, key = name.rpartition(".")
-        known = option(pairs, key, group or section, depth) or option(pairs, key, group or "DEFAULT", depth)
-        out.append(known or "")
-    return "".join(out) + rest
-
-
-def _option_name(text):
-    end = 0
-    while end < len(text) and (text[end].isalnum() or text[end] in "_."):
-        end += 1
-    return text[:end]
-
-
-def words(value):
-    """A comma-separated list."""
-    return tuple(word.strip() for word in (value or "").replace("\n", ",").split(",") if word.strip())
-
-
-def number(value, default):
-    """A number, the default where the text is none."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return default
-
-
-def settings(pairs, service, hostname):
-    """The Settings of a service from its options, as ini() gives them. hostname: its name when no option sets one."""
-    host = option(pairs, "host") or hostname
-    interval = number(option(pairs, "report_interval"), 10.0)
+    host = get("host", default=hostname)
+    interval = number(get("report_interval"), 10.0)
     if service.row == "heat":
-        interval = number(option(pairs, "periodic_interval"), 60.0)
-    down = number(option(pairs, "service_down_time"), 60.0) if service.row != "heat" else 2 * interval
-    listen, tls = _listener(pairs, service)
+        interval = number(get("periodic_interval"), 60.0)
+    down = number(get("service_down_time"), 60.0) if service.row != "heat" else 2 * interval
+    listen, tls = _listener(get, service)
     return Settings(
-        readable=True, brokers=brokers(option(pairs, "transport_url") or ""),
-        database=database(option(pairs, "connection", "database") or ""), host=host,
-        backends=backends(pairs, host) if service.workers == "backends" else (),
-        cluster=option(pairs, "cluster") if service.workers == "backends" else None, workers=_workers(pairs, service),
-        exchange=option(pairs, "control_exchange") or service.exchange, interval=interval, down=down, listen=listen,
-        tls=tls)
+        readable=True, brokers=_brokers(get, problems), database=_database(get, problems), host=host,
+        backends=_backends(get, host) if service.workers == "backends" else (),
+        cluster=get("cluster") if service.workers == "backends" else None, workers=_workers(get, service),
+        exchange=get("control_exchange") or service.exchange, interval=interval, down=down, listen=listen,
+        tls=tls, logs=any(_set(get, *names) for names in LOGS), problems=tuple(problems))
 
 
-def backends(pairs, host):
-    """(section, host) of every enabled backend of Cinder: backend_host of its section overrides host."""
-    return tuple((name, option(pairs, "backend_host", name) or host)
-                 for name in dict.fromkeys(words(option(pairs, "enabled_backends"))))
+def _set(get, name, old):
+    value = get(name, also=(("DEFAULT", old),) if old else ())
+    return bool(value) and (boolean(value) is not False or not name.startswith("use_"))
 
 
-def _workers(pairs, service):
+def _backends(get, host):
+    """(section, host) of every enabled backend of Cinder: backend_host of its section overrides host. () when one of
+    the names is unknown."""
+    found = tuple((name, get("backend_host", _section(name), default=host))
+                  for name in dict.fromkeys(words(get("enabled_backends"))))
+    return found if all(one for _name, one in found) else ()
+
+
+def _section(name):
+    return name if name == "DEFAULT" else name.lower()
+
+
+def _workers(get, service):
     if service.workers != "engines":
         return None
-    value = option(pairs, "num_engine_workers")
+    value = get("num_engine_workers")
     return int(value) if value and value.isdigit() and int(value) > 0 else None
 
 
-def _listener(pairs, service):
+def _listener(get, service):
     """((host, port), whether it speaks TLS only) of the console proxy, else (None, None)."""
     if service.name != "nova-novncproxy":
         return None, None
-    port = option(pairs, "novncproxy_port", "vnc") or "6080"
-    return ((option(pairs, "novncproxy_host", "vnc") or "0.0.0.0", int(port) if port.isdigit() else 6080),
-            (option(pairs, "ssl_only") or "").lower() in TRUE)
+    port = get("novncproxy_port", "vnc", (("DEFAULT", "novncproxy_port"),), "6080") or "6080"
+    host = get("novncproxy_host", "vnc", (("DEFAULT", "novncproxy_host"),), "0.0.0.0") or "0.0.0.0"
+    return (host, int(port) if port.isdigit() else 6080), boolean(get("ssl_only")) is True
 
 
-def brokers(text):
-    """The Addresses in a transport URL of RabbitMQ; () for any other URL."""
-    scheme, accounts, path, query = split_url(text)
-    if scheme.partition("+")[0] not in ("rabbit", "kombu"):
+def _brokers(get, problems):
+    options = {name: get(name, RABBIT, ((RABBIT, old),) if old else ()) for name, old in TLS.items()}
+    try:
+        return url.brokers(get("transport_url") or "", options)
+    except Misread as error:
+        problems.append("transport_url: %s" % error)
         return ()
-    tls = dict(query).get("ssl", "").lower() in TRUE
-    default = AMQPS_PORT if tls else AMQP_PORT
-    return tuple(Address(host, port or default, user, password, path or "/", tls)
-                 for user, password, host, port in accounts if host)
 
 
-def database(text):
-    """The Address in a database URL of MySQL or MariaDB; None for any other URL."""
-    scheme, accounts, path, query = split_url(text)
-    if scheme.partition("+")[0] not in ("mysql", "mariadb") or not accounts:
+def _database(get, problems):
+    try:
+        return url.database(get("connection", "database", OLD_CONNECTION) or "",
+                        get("connection_parameters", "database") or "")
+    except Misread as error:
+        problems.append("[database] connection: %s" % error)
         return None
-    user, password, host, port = accounts[0]
-    options = dict(query)
-    return Address(host or "localhost", port or SQL_PORT, user or "root", password or "", path,
-                   any(name.startswith("ssl") for name in options), options.get("unix_socket"))
-
-
-def split_url(text):
-    """(scheme, ((user, password, host, port), ...), path, ((name, value), ...)), unquoted; port: int or None."""
-    scheme, separator, rest = text.strip().partition("://")
-    if not separator:
-        return "", (), "", ()
-    rest, _, query = rest.partition("?")
-    places, _, path = rest.partition("/")
-    found = []
-    for place in places.split(","):
-        account, at, where = place.rpartition("@")
-        user, _, password = account.partition(":")
-        if where.startswith("["):
-            host, _, port = where[1:].partition("]")
-            port = port.lstrip(":")
-        else:
-            host, _, port = where.partition(":")
-        found.append((unquoted(user) if at else None, unquoted(password) if at else None, host,
-                      int(port) if port.isdigit() else None))
-    pairs = tuple(tuple(unquoted(half) for half in part.partition("=")[::2]) for part in query.split("&") if part)
-    return scheme.lower(), tuple(found), unquoted(path), pairs
-
-
-def unquoted(text):
-    """Text with %40 and the like decoded. Importing urllib.parse costs more than all else that the monitor does."""
-    if "%" not in text:
-        return text
-    out, raw = bytearray(), text.encode("utf-8")
-    at = 0
-    while at < len(raw):
-        try:
-            out.append(int(raw[at + 1:at + 3], 16) if raw[at:at + 1] == b"%" and len(raw[at + 1:at + 3]) == 2
-                       else raw[at])
-            at += 3 if raw[at:at + 1] == b"%" and len(raw[at + 1:at + 3]) == 2 else 1
-        except ValueError:
-            out.append(raw[at])
-            at += 1
-    return out.decode("utf-8", "replace")
 
 
 def program(argv):
@@ -199,15 +109,21 @@ def program(argv):
     return next((word for word in argv[1:] if not word.startswith("-")), "")
 
 
-def config_files(argv):
-    """Values of --config-file on a command line."""
+def config_options(argv):
+    """(('file' or 'directory', path), ...) of --config-file and --config-dir on a command line, in its order."""
     found = []
     for index, word in enumerate(argv):
-        if word.startswith("--config-file="):
-            found.append(word[len("--config-file="):])
-        elif word == "--config-file" and index + 1 < len(argv):
-            found.append(argv[index + 1])
+        for option, kind in (("--config-file", "file"), ("--config-dir", "directory")):
+            if word.startswith(option + "="):
+                found.append((kind, word[len(option) + 1:]))
+            elif word == option and index + 1 < len(argv):
+                found.append((kind, argv[index + 1]))
     return tuple(found)
+
+
+def config_files(argv):
+    """Values of --config-file on a command line."""
+    return tuple(path for kind, path in config_options(argv) if kind == "file")
 
 
 def is_agent(argv, runs):

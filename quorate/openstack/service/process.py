@@ -83,26 +83,66 @@ def launch(context, service, state_files, sources):
             unit.name, last_line(result), unit.name))
 
 
+def additional_options(parameters):
+    """additional_parameters as words, split as a shell does it. Raises Failed."""
+    import shlex
+    try:
+        return shlex.split(parameters.additional_parameters or "")
+    except ValueError as error:  # "No closing quotation"
+        raise Failed(codes.ERR_CONFIGURED, "additional_parameters cannot be split into words (%s): %s" % (
+            str(error).lower(), parameters.additional_parameters)) from None
+
+
 def _spawn(context, service, state_files, sources):
     """Start the program in a session of its own, as its user."""
     parameters = context.parameters
     argv = [program(context, service), "--config-file=" + parameters.config]
-    argv += (parameters.additional_parameters or "").split()
+    argv += additional_options(parameters)
     if getattr(parameters, "web", None):
         argv += ["--web", parameters.web]
+    account = sources.user(parameters.user)
+    argv += _log_options(context, service, sources, account, argv)
     context.log.say("Starting %s as %s." % (" ".join(argv), parameters.user))
     output = daemon.new_output_file(state_files)
-    account = sources.user(parameters.user)
     _make_directories(service, account)
     user = parameters.user if account is not None and account[0] != os.geteuid() else None
     context.commands.spawn(argv, output, env={"OCF_ROOT": None, "HOME": "/var/lib/" + service.project}, user=user)
 
 
+def _log_options(context, service, sources, account, argv, logs="/var/log"):
+    """Options with which it logs where its unit has it log, in its project's directory. None where options or
+    configuration say where it logs, and where that directory or its log is not its own. Without them a service prints
+    its log, and what it prints goes to memory and is not kept."""
+    directory = "%s/%s" % (logs, service.project)
+    said = any(word.replace("_", "-").startswith(("--log", "--use-")) for word in argv)  # oslo_log/_options.py
+    if said or sources.settings(service, context.parameters.config).logs:
+        return []
+    if account is None or not _owned(directory, account[0], True):
+        return []
+    name = os.path.basename(argv[0])
+    file = "%s/%s.log" % (directory, name)
+    return ["--log-file=" + file] if not os.path.lexists(file) or _owned(file, account[0]) else []
+
+
+def _owned(path, user, directory=False):
+    """Whether this is a file (or a directory) of that user's, and no link."""
+    import stat
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return found.st_uid == user and (stat.S_ISDIR if directory else stat.S_ISREG)(found.st_mode)
+
+
 def _make_directories(service, account):
-    """Make what the unit would make in /run (RuntimeDirectory=): state and locks of the project."""
+    """Make what the unit would make in /run (RuntimeDirectory=): state and locks of the project. Raises Failed."""
     if account is None or os.geteuid() != 0:
         return
-    daemon.make_directories(("/run/" + service.project, "/run/lock/" + service.project), *account, 0o755)
+    try:
+        daemon.make_directories(("/run/" + service.project, "/run/lock/" + service.project), *account, 0o755)
+    except OSError as error:
+        raise Failed(codes.ERR_GENERIC, "Not started: /run/%s and /run/lock/%s cannot be made: %s." % (
+            service.project, service.project, error.strerror)) from None
 
 
 def all_processes(context, service):

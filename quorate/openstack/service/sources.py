@@ -2,31 +2,44 @@
 """Where observations of a service come from, beyond processes and commands: one object, which tests replace.
 
 Each method imports what it needs, so that a healthy monitor of level 0 loads nothing but the kernel's tables and the
-service's own configuration. Its files are read in the order of oslo.config (find_config_files, find_config_dirs): what
-the distribution ships, the file itself, the drop-in directories beside it.
+service's own configuration. Its files are read in the order of oslo.config (cfg.py, _parse_config_files): the default
+files, unless its command line names files; the default directories, unless it names directories; then what its command
+line names, in that order. The last one wins.
 """
 
 import os
 
 from quorate.host.connections import Connections
-from quorate.host.units import Units
 from quorate.openstack.facts import Settings
 from quorate.openstack.service import parse
+from quorate.openstack.service.options import Misread, Options, read
 
 
 class Sources:
     """All sources. Every method ends within the seconds it is given, and raises nothing."""
 
     def __init__(self, commands):
-        self.units = Units(commands)
+        self._commands, self._units = commands, None
+
+    @property
+    def units(self):
+        """The systemd units of this machine, as quorate.host.units.Units."""
+        if self._units is None:
+            from quorate.host.units import Units
+            self._units = Units(self._commands)
+        return self._units
 
     def connections(self):
         """The sockets of this moment, as quorate.host.connections.Connections."""
         return Connections()
 
-    def settings(self, service, config):
-        """The Settings in the service's own configuration."""
-        return read_settings(service, config)
+    def settings(self, service, config, process=None):
+        """The Settings in the service's own configuration. process: one that runs with it, None: none does."""
+        if process is None:
+            return read_settings(service, config)
+        # A process that has renamed itself has lost its command line.
+        argv = process.argv if len(process.argv) > 1 else None
+        return read_settings(service, config, argv, environment(process.pid))
 
     def broker(self, brokers, seconds):
         """Whether any broker answers: True, False, None."""
@@ -58,32 +71,50 @@ class Sources:
         return account.pw_uid, account.pw_gid
 
 
-def read_settings(service, config):
-    """The Settings in a service's configuration; Settings() (readable False, everything unknown) when it cannot be
-    read."""
-    options = _options(service, config)
-    if options is None:
-        return Settings()
-    return parse.settings(options, service, os.uname().nodename)
-
-
-def _options(service, config):
-    """All options, as parse.ini() gives them; None when the file itself cannot be read."""
-    found, readable = {}, False
-    for path in _files(service, config):
+def read_settings(service, config, argv=None, environ=None):
+    """The Settings in a service's configuration; readable False, and why, when it cannot be read. argv, environ: of its
+    process; None: it is started with --config-file=CONFIG."""
+    found = []
+    for path in _files(service, config, argv):
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
-                parse.ini(file.read(), found)
-        except OSError:
-            continue
-        readable = readable or path == config
-    return found if readable else None
+                found.append(read(file.read()))
+        except OSError as error:
+            if path == config:
+                return Settings(problems=("%s cannot be read: %s" % (path, error.strerror),))
+        except Misread as error:
+            # The service does not start with it, and one that runs was started before it became so.
+            return Settings(problems=("%s cannot be read: %s" % (path, error),))
+    return parse.settings(Options(found, environ), service, os.uname().nodename)
 
 
-def _files(service, config):
-    """Paths of the configuration files that exist, the last one wins."""
-    found = ["/usr/share/%s/%s-dist.conf" % (service.project, service.project), config]
-    for directory in (config + ".d", "%s/%s.conf.d" % (os.path.dirname(config), service.name)):
-        if os.path.isdir(directory):
-            found += sorted(os.path.join(directory, name) for name in os.listdir(directory) if name.endswith(".conf"))
-    return [path for path in found if os.path.isfile(path)]
+def environment(pid):
+    """Variables of a process that set options; {} when that cannot be read."""
+    try:
+        with open("/proc/%d/environ" % pid, "rb") as file:
+            pairs = [pair.partition(b"=")[::2] for pair in file.read().split(b"\0") if pair.startswith(b"OS_")]
+    except OSError:
+        return {}
+    return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs if b"__" in name}
+
+
+def _files(service, config, argv):
+    """Paths of the configuration files, the last one wins. `config` is always among them."""
+    named = [("file", config)] if argv is None else parse.config_options(argv)
+    files = [path for kind, path in named if kind == "file"]
+    found = [] if argv is not None and files else ["/usr/share/%s/%s-dist.conf" % (service.project, service.project)]
+    if not files:
+        usual = ["%s/%s.conf" % (os.path.dirname(config), name) for name in (service.project, service.name)]
+        found += usual if config in usual else [config]
+    if not any(kind == "directory" for kind, _path in named):
+        for name in (service.project, service.name):
+            found += _in_directory("%s/%s.conf.d" % (os.path.dirname(config), name))
+    for kind, path in named:
+        found += [path] if kind == "file" else _in_directory(path)
+    return [path for path in found if path == config or os.path.isfile(path)]
+
+
+def _in_directory(path):
+    """Configuration files in a directory, sorted."""
+    names = sorted(os.listdir(path)) if os.path.isdir(path) else ()
+    return [os.path.join(path, name) for name in names if name.endswith(".conf") and not name.startswith(".")]

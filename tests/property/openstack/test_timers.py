@@ -57,7 +57,7 @@ class World:
 
     # -- sources
 
-    def settings(self, _service, _config):
+    def settings(self, _service, _config, _process=None):
         return SETTINGS
 
     def connections(self):

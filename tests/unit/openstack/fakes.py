@@ -80,7 +80,7 @@ class FakeSources:
         return facts.Rows(self._rows, (facts.Row("ha@a", 5, 900),) if self._rows == facts.ANSWERED else (),
                           "n1:3306: refused")
 
-    def settings(self, _service, _config):
+    def settings(self, _service, _config, _process=None):
         return SETTINGS
 
     def connections(self):

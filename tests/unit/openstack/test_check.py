@@ -54,7 +54,7 @@ class FakeSources:
     def __init__(self, page=Page(ANSWERED, 200), broker=True, **net):
         self.units, self._page, self._broker, self._net = NoSystemd(), page, broker, net
 
-    def settings(self, _service, _config):
+    def settings(self, _service, _config, _process=None):
         return Settings(True, (Address("n1", 5672, "u", "secret", "/"),), host="n1")
 
     def connections(self):

@@ -7,6 +7,7 @@ from quorate.host.process import Process
 from quorate.openstack import catalog
 from quorate.openstack.facts import Address
 from quorate.openstack.service import parse
+from quorate.openstack.service.options import Options, read
 
 CINDER = """\
 [DEFAULT]
@@ -24,7 +25,7 @@ backend_host = "other"
 
 
 def settings(text, service=catalog.CINDER_VOLUME, hostname="n1"):
-    return parse.settings(parse.ini(text), service, hostname)
+    return parse.settings(Options([read(text)]), service, hostname)
 
 
 def test_settings_of_cinder():
@@ -48,43 +49,23 @@ def test_the_host_is_the_machines_name_by_default():
     assert "n7" == settings("[DEFAULT]\nhost = \n", hostname="n7").host
 
 
-def test_later_files_override_earlier_ones():
-    pairs = parse.ini("[DEFAULT]\nhost = a\n")
-    parse.ini("[DEFAULT]\nhost = b\n[x]\nhost = c\n", pairs)
+def test_what_refers_to_nothing_is_unknown_and_named():
+    """The address of the machine is known to Nova, and to nobody else."""
+    found = settings("[DEFAULT]\nhost = $my_ip\ntransport_url = rabbit://u:$ecret@h\n[database]\nconnection=mysql://$x@h")
 
-    assert "b" == parse.option(pairs, "host")
-
-
-@pytest.mark.parametrize("text", ["", "nonsense", "[", "[]\n=\n", "   x\n", "[DEFAULT]\nhost = $host\n", "a=$b\nb=$a\n",
-                                  "a=${\n",
-                                  "a = $$5\n", "\x00=\x00", "[DEFAULT\nhost"])
-def test_nonsense_is_never_an_error(text):
-    assert settings(text) is not None
+    assert (None, (), None) == (found.host, found.brokers, found.database)
+    assert [word for word in ("$my_ip", "$ecret", "$x") if word in " ".join(found.problems)] == ["$my_ip", "$ecret", "$x"]
 
 
-def test_a_dollar_sign_twice_is_one():
-    assert "$5" == parse.option(parse.ini("a = $$5"), "a")
+def test_a_backend_of_an_unknown_host_makes_all_names_unknown():
+    assert () == settings("[DEFAULT]\nenabled_backends = a,b\n[a]\nbackend_host = $nothing\n").backends
 
 
-@pytest.mark.parametrize("url", ["", "kafka://h:9092", "amqp1://h", "rabbit:", "zmq://", "://", "rabbit://"])
-def test_other_transports_have_no_brokers(url):
-    assert () == parse.brokers(url)
-
-
-def test_defaults_of_a_transport_url():
-    assert ((None, None, "h", None),) == parse.split_url("rabbit://h/")[1]
-    assert [5672] == [one.port
-                      for one in parse.brokers("rabbit://u:p@h/")] and "/" == parse.brokers("rabbit://h")[0].name
-    assert [5671] == [one.port for one in parse.brokers("rabbit://u:p@h/?ssl=true")]
-
-
-@pytest.mark.parametrize("url", ["", "sqlite:////tmp/x", "postgresql://u:p@h/d", "mysql"])
-def test_other_databases_are_none(url):
-    assert parse.database(url) is None
-
-
-def test_a_database_on_a_socket():
-    assert "/run/mysqld/mysqld.sock" == parse.database("mysql://u:p@localhost/d?unix_socket=%2Frun%2Fmysqld%2Fmysqld.sock").socket
+@pytest.mark.parametrize("text, logs", [
+    ("", False), ("log_dir = /var/log/x", True), ("logfile=x", True), ("use_syslog = False", False),
+    ("use_journal=true", True), ("log_config_append = /x", True), ("log_dir =", False)])
+def test_whether_it_says_where_it_logs(text, logs):
+    assert logs == settings("[DEFAULT]\n%s\n" % text).logs
 
 
 def test_engines():

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What oslo.config does not start with is no setting but a mistake with its line, and the order of files. That all else
+is read as oslo.config reads it: tests/property/openstack/test_configuration.py."""
+
+import pytest
+
+from quorate.host.process import Process
+from quorate.openstack import catalog
+from quorate.openstack.service import options, sources
+
+
+@pytest.mark.parametrize("text, words", [
+    ("nonsense", "line 1 has neither"), ("[", "line 1 is no section"), ("[]\n", "line 1 is no section"),
+    ("[DEFAULT]\n\n= x\n", "line 3 has no name"), ("   x\n", "line 1 continues"), ("[a\nx=1", "line 1 is no"),
+    ("x = 1\n", "line 1 is in no section"), ("[DEFAULT]\nx = 1\n\n y\n", "line 4 continues")])
+def test_a_mistake_is_named_with_its_line(text, words):
+    with pytest.raises(options.Misread, match=words):
+        options.read(text)
+
+
+@pytest.mark.parametrize("text", ["host = $host", "host = $a\na = $b\nb = $a"])
+def test_what_refers_to_itself_is_a_mistake(text):
+    with pytest.raises(options.Misread, match="refers to itself"):
+        options.Options([options.read("[DEFAULT]\n" + text)]).get("host")
+
+
+@pytest.fixture
+def etc(tmp_path):
+    """A directory of configuration; each of its files sets the option host to its own name."""
+    for name in ("cinder.conf", "cinder-volume.conf", "cinder.conf.d/a.conf", "cinder.conf.d/b.conf",
+                 "cinder-volume.conf.d/a.conf", "other/z.conf", "other/y.conf", "other/ignored", "more.conf"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("[DEFAULT]\nhost = %s\n" % name)
+    return tmp_path
+
+
+def host(etc, *words, environ=None):
+    argv = None if words == (None,) else ("cinder-volume",) + tuple(word % {"etc": etc} for word in words)
+    return sources.read_settings(catalog.CINDER_VOLUME, str(etc / "cinder.conf"), argv, environ).host
+
+
+@pytest.mark.parametrize("words, wins", [
+    ((None,), "cinder.conf"), (("--config-file=%(etc)s/cinder.conf",), "cinder.conf"),
+    ((), "cinder-volume.conf.d/a.conf"), (("--config-dir=%(etc)s/other",), "other/z.conf"),
+    (("--config-file", "%(etc)s/cinder.conf", "--config-file", "%(etc)s/more.conf"), "more.conf"),
+    (("--config-file=%(etc)s/cinder.conf", "--config-dir", "%(etc)s/other"), "other/z.conf"),
+    (("--config-dir=%(etc)s/other", "--config-file=%(etc)s/cinder.conf"), "cinder.conf")])
+def test_the_last_file_wins_and_the_command_line_says_which_it_is(etc, words, wins):
+    assert wins == host(etc, *words)
+
+
+def test_the_environment_of_the_process_goes_before_its_files(etc):
+    assert "from-environment" == host(etc, environ={"OS_DEFAULT__HOST": "from-environment"})
+
+
+def test_the_environment_is_that_of_the_process(tmp_path):
+    import os
+    assert {} == sources.environment(0)
+    assert all(name.startswith("OS_") for name in sources.environment(os.getpid()))
+
+
+def test_one_that_renamed_itself_has_no_command_line(etc):
+    found = sources.Sources(None).settings(catalog.CINDER_VOLUME, str(etc / "cinder.conf"),
+                                           Process(0, 1, 1, "S", ("cinder-volume: worker",)))
+    assert "cinder.conf" == found.host
+
+
+@pytest.mark.parametrize("file, text", [("cinder.conf", "[DEFAULT]\nnonsense\n"), ("cinder.conf.d/a.conf", "x = 1")])
+def test_a_file_with_a_mistake_makes_all_unknown_and_is_named(etc, file, text):
+    (etc / file).write_text(text)
+    found = sources.read_settings(catalog.CINDER_VOLUME, str(etc / "cinder.conf"))
+
+    assert not found.readable and found.host is None
+    assert "%s cannot be read: line" % (etc / file) in found.problems[0]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    found = sources.read_settings(catalog.CINDER_VOLUME, str(tmp_path / "nothing.conf"))
+
+    assert not found.readable and ("%s cannot be read: No such file or directory" % (tmp_path / "nothing.conf"),) == found.problems
