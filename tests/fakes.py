@@ -81,6 +81,7 @@ class FakeCommands:
         self._expected = []
         self._allowed = []
         self._next_pid = 4000
+        self.processes = None  # FakeProcesses of what is spawned
         self.on_spawn = None  # called with argv; may return a pid or raise OSError
 
     def expect(self, *argv, rc=0, out="", err="", takes=0.0, then=None):
@@ -118,8 +119,21 @@ class FakeCommands:
         raise AssertionError("unexpected command: %s\nexpected: %s" % (" ".join(argv), expected))
 
     def spawn(self, argv, log_path, env=None, user=None):
+        """A command that was declared prints into its log as it begins, and takes its time; any other one does nothing."""
         self.spawned.append((tuple(argv), log_path, env, user))
+        script = next((one for one in self._expected[:1] + self._allowed if one.fits(tuple(argv))), None)
         pid = self.on_spawn(tuple(argv)) if self.on_spawn else None
+        if script is not None:
+            if script in self._expected:
+                self._expected.remove(script)
+            if script.then:
+                script.then(tuple(argv), None)
+            with open(log_path, "a", encoding="utf-8") as log:
+                log.write(script.out + script.err)
+            if pid is None and self.processes is not None:
+                pid = self.processes.add(argv).pid
+            if pid is not None:
+                self.clock.at(self.clock.elapsed + script.takes, lambda: self.processes.remove(pid))
         if pid is None:
             self._next_pid += 1
             pid = self._next_pid
@@ -301,6 +315,7 @@ def context(action="monitor", parameters=(), environ=None, seconds=20.0, clock=N
     environ.update({"OCF_RESKEY_" + name: str(value) for name, value in values.items()})
     typed, problems = read_all(parameters, environ)
     assert not problems, problems
-    return Context(typed, action, environ, FakeLog(), commands or FakeCommands(clock), processes
-                   or FakeProcesses(clock),
-                   clock, Deadline(clock, seconds), interactive)
+    commands, processes = commands or FakeCommands(clock), processes or FakeProcesses(clock)
+    if isinstance(commands, FakeCommands) and commands.processes is None:
+        commands.processes = processes
+    return Context(typed, action, environ, FakeLog(), commands, processes, clock, Deadline(clock, seconds), interactive)

@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import disk, process, recovery
+from quorate.galera.server import disk, kept_position, process, recovery
 from quorate.galera.server.settings import command_line, options
 from quorate.galera.server.settings.layout import find_layout, galera_problems
 from quorate.host.clock import Clock, Deadline
@@ -141,6 +141,7 @@ def test_the_position_is_found_whatever_the_configuration_says_about_logs(killed
     machine, told, position = killed
     machine.configure(*lines)
     context, layout = machine.layout("%s %s" % (told, more))
+    machine.state_files.forget("recovered")
 
     found, problem = recovery.recover(context, machine.state_files, layout)
 
@@ -153,13 +154,35 @@ def test_a_recovery_that_outlasts_the_action_goes_on_by_itself(killed):
     machine.configure()
     context, layout = machine.layout(told)
     context.deadline = Deadline(Clock(), 0.01)
+    machine.state_files.forget("recovered")
 
     nothing, problem = recovery.recover(context, machine.state_files, layout)
     assert nothing is None and "still applies its log" in problem
-    assert within(60, lambda: not process.recoveries(context, layout.datadir))
+    assert within(60, lambda: not process.recoveries(context, machine.state_files, layout.datadir))
 
     later, _ = machine.layout(told)
     later.commands = fakes.FakeCommands()  # nothing is run
+    assert (position, None) == recovery.recover(later, machine.state_files, layout)
+
+
+def test_what_was_recovered_is_kept_until_a_server_has_run(killed):
+    """The look-up of the settings, which every action makes, is no such server."""
+    machine, told, position = killed
+    machine.configure()
+    context, layout = machine.layout(told)
+    assert {machine.path("data"), machine.path("redo"), machine.path("data/ibdata1")} == set(layout.innodb)
+    machine.state_files.forget("recovered")
+    assert (position, None) == recovery.recover(context, machine.state_files, layout)
+
+    later, layout = machine.layout(told)
+    assert position == kept_position.position(later, machine.state_files, layout)
+
+    # A server that the cluster did not start, and that commits nothing.
+    argv = command_line.start(layout, ["--wsrep_cluster_address=gcomm://127.0.0.1", "--wsrep_on=OFF"])
+    with open(machine.path("logs/printed"), "wb") as printed, subprocess.Popen(argv, stdout=printed, stderr=printed) as server:
+        assert within(60, lambda: machine.sql(layout, "SELECT 1").returncode == 0 or server.poll() is not None)
+        server.send_signal(signal.SIGKILL)
+    assert kept_position.position(later, machine.state_files, layout) is None
     assert (position, None) == recovery.recover(later, machine.state_files, layout)
 
 
@@ -170,7 +193,7 @@ def test_a_recovery_under_way_is_no_server_and_ends_for_one(killed):
     with subprocess.Popen(command_line.recover(layout, machine.path("logs/two"))) as run:
         os.kill(run.pid, signal.SIGSTOP)  # so that it does not end meanwhile
 
-        assert within(30, lambda: process.recoveries(context, layout.datadir))
+        assert within(30, lambda: process.recoveries(context, machine.state_files, layout.datadir))
         assert process.find(context, machine.state_files, layout.datadir) is None
         assert [run.pid] == [one.pid for one in process.all_processes(context, machine.state_files, layout.datadir)]
         reaper = threading.Thread(target=run.wait)

@@ -76,19 +76,35 @@ def find(context, state_files, datadir):
 def all_processes(context, state_files, datadir):
     """Every process that works on the data directory: servers, also those that only find out the position, their
     children, orphans of a state transfer."""
-    return daemon.find_all(context, state_files, lambda process: _works_on(process, datadir),
+    recovery = recorded_recovery(context, state_files)
+    recovering = recovery.pid if recovery else None
+    return daemon.find_all(context, state_files,
+                           lambda process: _works_on(process, datadir) or process.pid == recovering,
                            lambda process, sessions: is_orphan(process, datadir, sessions))
 
 
-def recoveries(context, datadir):
+def recoveries(context, state_files, datadir):
     """The runs that find out the position on this data directory, as a list of Process."""
-    return [process for process in context.processes.all() if is_recovery(process, datadir)]
+    found = [process for process in context.processes.all() if is_recovery(process, datadir)]
+    known = recorded_recovery(context, state_files)
+    return found if known is None or any(one.pid == known.pid for one in found) else [known] + found
+
+
+def recorded_recovery(context, state_files):
+    """The Process of the run that an action began, None when it does not run any more. It need not look like a server: the
+    parameter binary may name a script."""
+    known = state_files.read("recovering")
+    try:
+        process = context.processes.get(int(known["pid"]))
+        return process if process and process.start == int(known["start"]) else None
+    except (KeyError, ValueError):
+        return None
 
 
 def end_recovery(context, state_files, datadir):
     """Kill a run that finds out the position, which harms it no more than a crash: the server that is launched applies the
     log itself. Raises Failed when it does not end."""
-    running = recoveries(context, datadir)
+    running = recoveries(context, state_files, datadir)
     for process in running:
         daemon.signal(context, process, daemon.SIGKILL)
     if not context.deadline.poll(lambda: all(context.processes.gone(one) for one in running), up_to=ENDING_MOST):
@@ -100,6 +116,7 @@ def launch(context, state_files, layout, options):
     """Start the server; options: that belong to this start. Returns its Process. Raises Failed."""
     from quorate.galera.server.settings import command_line
     end_recovery(context, state_files, layout.datadir)
+    state_files.forget("recovered")  # its files' stamps would tell as well
     prepare_run_directories(layout)
     argv = command_line.start(layout, options)
     context.log.say("Starting %s" % " ".join(argv))
@@ -130,15 +147,19 @@ def stop(context, state_files, datadir, budget, skip_grace=False):
     """
     def ask(processes):
         for process in processes:
-            if _works_on(process, datadir):
+            if _works_on(process, datadir) or process.pid == recovering:
                 daemon.signal(context, process, daemon.SIGTERM)
                 # Stopped by SIGSTOP, it could not even receive the SIGTERM.
                 daemon.signal(context, process, daemon.SIGCONT)
                 context.log.say("Sent SIGTERM to pid %d (%s)." % (process.pid, process.argv[0]))
 
-    state_files.forget("recovering")  # what is on the disk may change before the next start
-    return daemon.stop(context, lambda: all_processes(context, state_files, datadir), ask, "The database server",
+    recovery = recorded_recovery(context, state_files)
+    recovering = recovery.pid if recovery else None
+    left = daemon.stop(context, lambda: all_processes(context, state_files, datadir), ask, "The database server",
                        budget, skip_grace)
+    if not left:
+        state_files.forget("recovering")  # what is on the disk may change before the next start
+    return left
 
 
 # What it wrote
@@ -146,33 +167,3 @@ def stop(context, state_files, datadir, budget, skip_grace=False):
 def new_log(state_files, log):
     """What the server wrote to its error log since it was launched."""
     return daemon.new_log(state_files, log, LOG_MOST)
-
-
-def never_ready(state_files, log, socket):
-    """Whether its own log proves that the launched server, which is gone, never was ready for clients; False where the
-    log does not tell.
-
-    Before the server accepts its first connection it logs its version and its socket in quotes, also with
-    silent-startup and in every language of lc_messages (ER_STARTUP in sql/share/errmsg-utf8.txt, sql/mysqld.cc).
-    """
-    if not log or not socket:
-        return False
-    sign, kept, found = ("'%s'" % socket).encode(), b"", False
-    try:
-        known = state_files.read("log-offset")
-        offset = int(known.get("bytes", 0))
-        # O_NONBLOCK: a stop must not wait for somebody who opens the other end of a pipe.
-        with open(os.open(log, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            # "0": there was no log yet
-            if file.seek(0, 2) < offset or known.get("inode", "0") not in ("0", str(os.fstat(file.fileno()).st_ino)):
-                return False  # rotated meanwhile
-            file.seek(offset)
-            while True:
-                part = file.read(1 << 20)
-                if not part:
-                    return found
-                if sign in kept + part:
-                    return False
-                kept, found = part[-len(sign):], True
-    except (OSError, ValueError):
-        return False

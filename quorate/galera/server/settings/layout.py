@@ -28,11 +28,12 @@ _PASSING = ("out of memory", "cannot allocate memory", "not enough memory", "res
 
 class Layout(namedtuple("Layout",
                         "server config datadir socket pid log user group flush wsrep_on provider sst_method options "
-                        "galera misunderstood", defaults=(options.Options(), options.Provider(), None))):
+                        "galera misunderstood innodb", defaults=(options.Options(), options.Provider(), None, None))):
     """server: path of the program; config: --defaults-file or None; datadir, socket, pid, log: paths; user, group:
     names; flush (innodb_flush_log_at_trx_commit), wsrep_on, provider, sst_method: as text, None when not set; options:
     Options of additional_parameters; galera: Provider; misunderstood: a sentence about a setting of Galera that was
-    not understood (`galera` holds its defaults then), or None."""
+    not understood (`galera` holds its defaults then), or None; innodb: tuple of the paths of all directories and system
+    tablespaces of InnoDB, None where the server does not tell them."""
 
     __slots__ = ()
 
@@ -81,7 +82,7 @@ def find_layout(context):
         log=_log(parameters, values, datadir), user=parameters.user, group=parameters.group,
         flush=_value(values, "innodb-flush-log-at-trx-commit"), wsrep_on=_value(values, "wsrep-on"),
         provider=_value(values, "wsrep-provider"), sst_method=_value(values, "wsrep-sst-method"), options=more,
-        galera=galera, misunderstood=misunderstood)
+        galera=galera, misunderstood=misunderstood, innodb=_innodb(values, datadir))
 
 
 def _settings(context, server, argv):
@@ -116,6 +117,19 @@ def _galera(parameters, values):
                                 _value(values, "wsrep-node-address")), None
     except Misunderstood as error:
         return options.Provider(), error.reason
+
+
+def _innodb(values, datadir):
+    """Where InnoDB keeps its log, its undo logs and its system tablespaces, beside the data directory; see Layout."""
+    if any(name not in values for name in ("innodb-log-group-home-dir", "innodb-data-file-path")):
+        return None
+    home = _absolute(_value(values, "innodb-data-home-dir"), datadir, datadir)
+    found = {datadir, home}
+    for name in ("innodb-log-group-home-dir", "innodb-undo-directory"):
+        found.add(os.path.normpath(_absolute(_value(values, name), datadir, datadir)))
+    for part in (_value(values, "innodb-data-file-path") or "ibdata1:12M").split(";"):
+        found.add(os.path.join(home, part.partition(":")[0]))
+    return tuple(sorted(found))
 
 
 def _log(parameters, values, datadir):

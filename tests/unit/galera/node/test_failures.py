@@ -140,8 +140,10 @@ def test_a_server_that_cannot_be_launched(new, monkeypatch):
     """No memory for one more process. It once was 'failed unexpectedly (OSError)'."""
     real = new["n1"].commands.spawn
 
-    def spawn(*_, **__):
-        raise OSError(12, "Cannot allocate memory")
+    def spawn(argv, *words, **named):
+        if "--wsrep-recover" not in argv:
+            raise OSError(12, "Cannot allocate memory")
+        return real(argv, *words, **named)
     monkeypatch.setattr(new["n1"].commands, "spawn", spawn)
     new.when(lambda: new.reasons("n1"), lambda: setattr(new["n1"].commands, "spawn", real))
     assert comes_back(new)
@@ -179,7 +181,7 @@ def test_a_recovery_that_takes_long_goes_on_by_itself(cluster):
     cluster.power_on()
     assert comes_back(cluster, 500)
     assert ["InnoDB still applies its log"] == [text.partition(" (pid")[0] for text in cluster.reasons("n2")]
-    assert [("n2", "launch", "recovery")] == [entry[1:] for entry in cluster.journal.entries if "recovery" == entry[3]]
+    assert [("program", "--wsrep-recover")] == cluster.journal.of("n2", ["program"])
 
 
 def test_a_server_that_ends_at_once_is_not_waited_for(new, monkeypatch):

@@ -135,7 +135,7 @@ def test_a_position_that_is_printed_counts_as_well(tmp_path):
 def test_a_recovery_that_says_nothing_names_the_file(tmp_path):
     found, problem = report(tmp_path, {"grastate.dat": grastate(UUID, -1)}, then=logs("[Note] nothing"))
 
-    assert found.uuid is None and problem.endswith("(code 0); see %s/run/galera-db/recover.log" % tmp_path)
+    assert found.uuid is None and problem.endswith("Was it killed (journalctl -k)? See %s/run/galera-db/recover.log" % tmp_path)
 
 
 def test_prepared_transactions_in_a_long_log_are_rolled_back(tmp_path):

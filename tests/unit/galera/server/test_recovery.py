@@ -7,6 +7,7 @@ import pytest
 
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.server import process, recovery
+from quorate.galera.server.settings import command_line
 from quorate.galera.server.settings.layout import Layout
 from quorate.host.state_files import StateFiles
 from quorate.ocf.codes import Failed
@@ -39,6 +40,9 @@ class Node:
     def begin(self, argv):
         self.spawned = self.processes.add(argv)
         return self.spawned.pid
+
+    def argv(self):
+        return command_line.recover(self.layout, self.state_files.path(recovery.RECOVER_LOG))
 
     def log(self, text):
         with open(self.state_files.path(recovery.RECOVER_LOG), "w", encoding="ascii") as file:
@@ -107,7 +111,7 @@ def test_one_that_an_action_left_when_it_was_killed_is_waited_for(node):
     """Pacemaker kills the agent at a timeout, not what it runs. A second run could not lock the files."""
     node.state_files.write("waiting", {})
     node.log(POSITION)
-    left = node.begin((SERVER, "--datadir=" + node.datadir, "--wsrep-recover"))
+    left = node.begin(node.argv())
     node.clock.at(3, lambda: node.processes.remove(left))
 
     assert ((UUID, 7), None) == node.recover()
@@ -115,7 +119,7 @@ def test_one_that_an_action_left_when_it_was_killed_is_waited_for(node):
 
 def test_one_that_was_left_goes_on_as_well(node):
     node.state_files.write("waiting", {})
-    left = node.begin((SERVER, "--datadir=" + node.datadir, "--wsrep-recover"))
+    left = node.begin(node.argv())
     assert "pid %d" % left in node.recover()[1]
 
     node.log(POSITION)
