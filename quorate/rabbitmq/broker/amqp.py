@@ -50,16 +50,20 @@ def handshake(host, port, timeout, tls=False, certificate=None):
     except OSError as error:
         return Handshake(None, None, "%s cannot be reached on %s port %d: %s."
                          % (_PUBLIC, host, port, error.strerror or error))
+    established = False
     try:
         with _secured(one, host, end, certificate) if tls else one as one:
+            established = tls
             one.sendall(HEADER)
-            return parse_greeting(_receive(one, end), port)
+            data = _receive(one, end)
+            return _refused(port, None, certificate) if tls and not data else parse_greeting(data, port)
     except socket.timeout:
         return Handshake(True, False, "%s accepted a connection on port %d and did not answer for %g s."
                          % (_PUBLIC, port, timeout))
     except OSError as error:
-        if tls and is_refusal(getattr(error, "reason", None)):
-            return Handshake(True, True, refusal(port, error.reason, certificate), True)
+        reason = getattr(error, "reason", None)
+        if tls and (established or is_refusal(reason)):
+            return _refused(port, reason, certificate)
         return Handshake(True, None, "%s broke the connection on port %d: %s."
                          % (_PUBLIC, port, error.strerror or error))
 
@@ -113,18 +117,23 @@ def _secured(one, host, end, certificate):
 
 def is_refusal(reason):
     """Whether an error of TLS (OpenSSL's name for it) is an answer of the other side, and of TLS at that: it lives, and
-    does not talk to us. A client without a certificate gets TLSV13_ALERT_CERTIFICATE_REQUIRED, with TLS 1.2
-    SSLV3_ALERT_HANDSHAKE_FAILURE (Erlang's ssl, OTP 25)."""
+    does not talk to us."""
     return bool(reason) and ("_ALERT_" in reason or reason in ("UNSUPPORTED_PROTOCOL", "DH_KEY_TOO_SMALL",
                                                                "EE_KEY_TOO_SMALL", "NO_CIPHERS_AVAILABLE"))
 
 
-def refusal(port, reason, certificate=None):
-    """The sentence for such an error."""
-    advice = "If it demands a client certificate, set ssl_cert and ssl_key in the file of credentials."
+def _refused(port, reason, certificate):
+    """The Handshake with a broker that answered in TLS and then ended the connection.
+
+    A client without the certificate that is demanded gets SSLV3_ALERT_HANDSHAKE_FAILURE with TLS 1.2. With TLS 1.3 its
+    own handshake is done before the broker refuses it: it gets TLSV13_ALERT_CERTIFICATE_REQUIRED, or, if it was writing
+    already, only the end of the connection (Erlang's ssl of OTP 25; both are seen)."""
+    why = (reason or "").lower().replace("_", " ")
     if certificate:
-        advice = "The client certificate %s is not accepted, or cannot be read." % certificate[0]
-    return "%s refuses TLS on port %d (%s). %s" % (_PUBLIC, port, reason.lower().replace("_", " "), advice)
+        return Handshake(True, True, "TLS refuses ssl_cert on port %d (%s)." % (port, why or "it ended"), True)
+    if "PROTOCOL" in (reason or "") and "EOF" not in reason:
+        return Handshake(True, True, "TLS is refused on port %d (%s)." % (port, why), True)
+    return Handshake(True, True, "TLS wants a certificate: set ssl_cert, ssl_key.", True)
 
 
 class Session:

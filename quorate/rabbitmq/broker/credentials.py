@@ -76,7 +76,7 @@ def merged(endpoint, found, path):
     for name in _NUMBERS:
         if name in found and not (found[name].isdigit() and 0 < int(found[name]) < 65536):
             raise Unreadable("%s: %s is a number from 1 to 65535." % (path, name))
-    if not found.get("user") or "password" not in found:
+    if (not found.get("user") or "password" not in found) and ("user" in found or "ssl-cert" not in found):
         raise Unreadable("%s has no [client] section with user and password." % path)
     if "ssl-key" in found and "ssl-cert" not in found:
         raise Unreadable("%s: ssl-key is the key of a certificate: set ssl-cert." % path)
@@ -90,7 +90,7 @@ def merged(endpoint, found, path):
     certificate = (found["ssl-cert"], found.get("ssl-key")) if "ssl-cert" in found else None
     return endpoint._replace(
         host=host, port=int(found.get("port", port)), tls=tls, cafile=found.get("ssl-ca"),
-        vhost=found.get("vhost", endpoint.vhost), user=found["user"], password=found["password"],
+        vhost=found.get("vhost", endpoint.vhost), user=found.get("user"), password=found.get("password"),
         management_host=found.get("management-host", endpoint.management_host),
         management_port=int(found.get("management-port", endpoint.management_port)), management_tls=secured,
         epmd_port=int(found.get("epmd-port", endpoint.epmd_port)), certificate=certificate)

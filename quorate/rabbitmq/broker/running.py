@@ -68,15 +68,18 @@ def amqp_place(process, places, preferred=None, boots=False, seconds=2.0):
 
 
 def _asked(sockets, taken, preferred, seconds):
-    """The Place among ports of which no file says what they are."""
+    """The Place among ports of which no file says what they are: one that greets, else one that refuses us in TLS."""
     end, ports = monotonic() + seconds, sorted({one.port for one in sockets if one.port not in taken})
+    refused = ()
     for port in sorted(ports, key=lambda port: port != preferred):
         host = _reach([one for one in sockets if one.port == port], None)
         for tls in (False, True):
             left = min(ASKED, end - monotonic())
-            if left > 0 and amqp.handshake(host, port, left, tls).answered:
+            greeted = amqp.handshake(host, port, left, tls) if left > 0 else amqp.Handshake(None, None)
+            if greeted.answered and not greeted.refused:
                 return Place(host, port, tls)
-    return ()
+            refused = refused or (Place(host, port, tls) if greeted.refused else ())
+    return refused
 
 
 def _taken(places):
