@@ -10,7 +10,8 @@ from time import monotonic
 
 from quorate.errors import Unreadable, Usage
 from quorate.health import Health
-from quorate.rabbitmq.broker import amqp, health
+from quorate.host import amqp
+from quorate.rabbitmq.broker import health
 from quorate.rabbitmq.broker.credentials import CREDENTIALS, configured_endpoint, with_file
 from quorate.rabbitmq.broker.settings.variables import ENV
 from quorate.rabbitmq.broker.observe import observe_broker
@@ -91,7 +92,8 @@ closed its connection."""
         return value in YES
 
     def prepare(self):
-        self._resident = bool(amqp.driver())
+        from quorate.host import amqp_session  # of no use to a single run
+        self._resident = bool(amqp_session.driver())
 
     def observe(self, seconds, last):
         from quorate.host.process import Processes
@@ -131,7 +133,8 @@ closed its connection."""
         if process is not None and process.state in "Tt":
             return Broker(process)
         if endpoint.user and self._resident:  # a single observation does a handshake: pika costs more than all the rest
-            self._session = self._session or amqp.Session(endpoint)
+            from quorate.host import amqp_session
+            self._session = self._session or amqp_session.Session(endpoint)
         elif self._resident and kept and now - self._handshake < HANDSHAKES and amqp.connects(
                 endpoint.host, endpoint.port, seconds):
             return last.status

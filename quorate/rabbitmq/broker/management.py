@@ -40,7 +40,7 @@ def get(endpoint, path, timeout):
     try:
         one = connect(endpoint.management_host, endpoint.management_port, max(0.01, timeout))
         if endpoint.management_tls:
-            from quorate.rabbitmq.broker.amqp import tls_context
+            from quorate.host.amqp import tls_context
             one.settimeout(max(0.01, end - monotonic()))
             one = tls_context(endpoint.cafile, endpoint.certificate).wrap_socket(
                 one, server_hostname=endpoint.management_host)

@@ -10,8 +10,9 @@ import os
 from collections import namedtuple
 
 from quorate.errors import Unreadable
+from quorate.host import amqp
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.broker import amqp, credentials, epmd, health, parse
+from quorate.rabbitmq.broker import credentials, epmd, health, parse
 from quorate.rabbitmq.broker.layout import MANAGEMENT_PORT, encode_layout, identity, locate
 from quorate.rabbitmq.broker.process import find
 

@@ -11,8 +11,8 @@ import os
 from collections import namedtuple
 from time import monotonic
 
-from quorate.host import inspection
-from quorate.rabbitmq.broker import amqp, epmd
+from quorate.host import amqp, inspection
+from quorate.rabbitmq.broker import epmd
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 ASKED = 0.5  # seconds for one port to say whether it speaks AMQP

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from bench.one_server import exchange, free_port, until
-from quorate.rabbitmq.broker import amqp
+from quorate.host import amqp
 from tests import ROOT
 
 CHECK = os.path.join(ROOT, "checks", "rabbitmq-check")

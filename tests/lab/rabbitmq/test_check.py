@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from bench.one_server import until
-from quorate.rabbitmq.broker import amqp
+from quorate.host import amqp, amqp_session
 from quorate.rabbitmq.broker.credentials import Endpoint
 from tests.lab.rabbitmq.broker import CHECK, Broker, Check, Epmd, missing
 from tests.waiting import within
@@ -116,7 +116,7 @@ def test_silence_is_hung_as_well(broker):
     broker.signal(signal.SIGSTOP)
     try:
         bare, session = amqp.handshake("127.0.0.1", broker.amqp,
-                                       0.3), amqp.Session(Endpoint(port=broker.amqp, user="guest", password="guest"))
+                                       0.3), amqp_session.Session(Endpoint(port=broker.amqp, user="guest", password="guest"))
         assert (True, False) == (bare.listening, bare.answered)
         assert False is session.ask(0.5).handshake.answered
     finally:

@@ -3,8 +3,11 @@
 
 import pytest
 
-from quorate.rabbitmq.broker import amqp
+from quorate.host import amqp, amqp_session
+from tests.unit.rabbitmq.broker import conftest
 from tests.unit.rabbitmq.broker.ports import GREETING, closed_port
+
+serve = conftest.serve
 
 
 @pytest.mark.parametrize("data, answered, text", [
@@ -34,7 +37,7 @@ class StreamLostError(Exception):
 
 @pytest.mark.parametrize("error, answered, refused, full", [
     (None, True, False, False),
-    (amqp.NoAnswer("no answer"), False, False, False),
+    (amqp_session.NoAnswer("no answer"), False, False, False),
     (ProbableAuthenticationError("(403) ACCESS_REFUSED - Login was refused"), True, True, False),
     (ProbableAccessDeniedError("(530) NOT_ALLOWED - access to vhost 'x' refused for user 'y'"), True, True, False),
     (ProbableAccessDeniedError("(530) NOT_ALLOWED - access to vhost '/' refused for user 'y': connection limit (5) is "
@@ -43,7 +46,7 @@ class StreamLostError(Exception):
     (ConnectionRefusedError(111, "Connection refused"), None, False, False),
 ])
 def test_the_error_of_a_session(error, answered, refused, full):
-    result = amqp.session_result(error, 5672, 1)
+    result = amqp_session.session_result(error, 5672, 1)
 
     assert answered == (result.handshake.answered if result.handshake else None)
     assert (refused, full) == (result.refused, result.full)
