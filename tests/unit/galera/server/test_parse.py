@@ -28,12 +28,17 @@ def test_no_grastate_is_not_an_empty_one():
     assert parse.grastate("") == Garbage("is empty")
 
 
-@pytest.mark.parametrize("text", [
-    "\0" * 200, GRASTATE % (U, 5, 0) + "\0\0", "uuid: nonsense\nseqno: 5\n", "uuid: %s\n" % U,
-    "uuid: %s\nseqno: 1_000\n" % U,
-    "uuid: %s\nseqno: -2\n" % U, "uuid: %s\nseqno:\n" % U, (GRASTATE % (U, 5, 0))[:40]])
-def test_garbage_in_grastate_is_recognised(text):
-    assert isinstance(parse.grastate(text), Garbage)
+@pytest.mark.parametrize("text, reason", [
+    ("\0" * 200, "is empty"), (" \r\n", "holds no text"), ("\n\0", "holds no text"),
+    (GRASTATE % (U, 5, 0) + "\0\0", "holds binary zeros"), *((text, "has no valid uuid and seqno") for text in (
+        "uuid: nonsense\nseqno: 5\n", "uuid: %s\n" % U, "seqno: 5\n", "uuid: %s\nseqno: 1_000\n" % U,
+        "uuid: %s\nseqno: -2\n" % U, "uuid: %s\nseqno:\n" % U, (GRASTATE % (U, 5, 0))[:40], "seqno 5\nuuid: %s" % U))])
+def test_garbage_in_grastate_is_recognised(text, reason):
+    assert parse.grastate(text) == Garbage(reason)
+
+
+def test_what_says_nothing_in_grastate_is_passed_over():
+    assert parse.grastate(GRASTATE % (U, 5, 1) + "seqno\n#seqno: 7\ncert_index:\n") == Grastate(U, 5, True)
 
 
 def test_seqnos_are_exact_beyond_what_a_double_holds():
@@ -66,10 +71,17 @@ def test_gvwstate_is_masked():
     assert parse.gvwstate(again) == Gvwstate(facts.mask(B), view)
 
 
-@pytest.mark.parametrize("text", ["", "\0" * 64, "my_uuid: %s\n" % A, GVWSTATE.replace("#vwend\n", ""), GVWSTATE[:150],
-                                  GVWSTATE.replace("17", "x"), GVWSTATE.replace(C, "broken")])
-def test_half_a_gvwstate_is_garbage(text):
-    assert isinstance(parse.gvwstate(text), Garbage)
+def test_a_member_without_a_segment():
+    assert parse.gvwstate(GVWSTATE.replace(" 0\n", "\n")).view == parse.gvwstate(GVWSTATE).view
+
+
+@pytest.mark.parametrize("text, reason", [("", "is empty"), ("\0" * 64, "is empty"), *(
+    (text, "is not a complete view") for text in (
+        "my_uuid: %s\n" % A, GVWSTATE.replace("#vwend\n", ""), GVWSTATE[:150], GVWSTATE.replace("17", "x"),
+        GVWSTATE.replace(C, "broken"), GVWSTATE.replace("my_uuid", "uuid"), GVWSTATE.replace(" 17", ""),
+        GVWSTATE.replace("view_id:", "view:"), GVWSTATE.replace("member:", "node:")))])
+def test_half_a_gvwstate_is_garbage(text, reason):
+    assert parse.gvwstate(text) == Garbage(reason)
 
 
 def test_no_gvwstate():
@@ -90,6 +102,7 @@ def test_settled_when_the_applied_view_is_the_delivered_one():
     ("2026-11-21T04:01:02.1Z 0 [Note] [MY-000000] [WSREP] Recovered position: %s:9" % U, (U, 9)),
     ("2026-11-21  4:01:02 0 [Note] WSREP: Recovered position %s:8" % U, (U, 8)),
     ("2026-11-21  4:01:02 0 [Note] WSREP: Recovered position: %s:-1" % ZERO_UUID, (ZERO_UUID, -1)),
+    ("2026-11-21  4:01:02 0 [Note] WSREP: Recovered position: %s:-2" % U, None),
     ("2026-11-21  4:01:02 0 [Note] WSREP: Recovered position: ", None),
     ("2026-11-21  4:01:02 0 [Note] WSREP: Recovered position: %s" % U, None),
     ("nothing of the kind", None)])
@@ -104,7 +117,10 @@ def test_the_last_recovered_position_counts():
 
 def test_prepared_transactions():
     assert parse.prepared_xa("[ERROR] Found 2 prepared transactions! It means that mysqld was not shut down") == 2
-    assert parse.prepared_xa("[Note] all is well\n") == 0
+    assert parse.prepared_xa("Found 1 prepared transactions!") == 1
+    for none in ("all is well", "Found 7", "Lost 2 prepared transactions", "7 prepared transactions", "Found no prepared "
+                 "transactions"):
+        assert parse.prepared_xa(none + "\n") == 0
 
 
 def test_what_a_server_says_of_itself():

@@ -4,7 +4,8 @@
 import pytest
 
 from quorate.galera.server.settings.address import (
-    Misunderstood, arbitrators, cluster_address, data_nodes, host_map, host_port, render, render_map, unused)
+    Misunderstood, arbitrator_hosts, arbitrators, cluster_address, data_nodes, host_map, host_port, render, render_map,
+    unused)
 
 
 @pytest.mark.parametrize("text, hosts, options", [
@@ -86,6 +87,12 @@ def test_arbitrators_that_are_not_understood(text):
     ("[FD00:0::9],fd00::a , 10.0.0.9", ("fd00::9", "fd00::a", "10.0.0.9"))])
 def test_arbitrators(text, hosts):
     assert hosts == arbitrators(text)
+
+
+def test_the_ports_of_arbitrators_are_those_of_the_address():
+    found = arbitrator_hosts("gcomm://n1:4568,Garb:4569,[FD00::9]:4570,g3", "garb,fd00:0::9,g3,g4")
+
+    assert {"garb": ("garb", 4569), "fd00::9": ("fd00::9", 4570), "g3": ("g3", None), "g4": ("g4", None)} == found
 
 
 def test_data_nodes_in_the_order_of_the_address():
