@@ -12,9 +12,10 @@ from quorate.errors import Unreadable, Usage
 from quorate.health import Health
 from quorate.host import amqp
 from quorate.rabbitmq.broker import health
-from quorate.rabbitmq.broker.credentials import CREDENTIALS, configured_endpoint, with_file
+from quorate.rabbitmq.broker.credentials import CREDENTIALS, configured_endpoint, running_endpoint, with_file
 from quorate.rabbitmq.broker.settings.variables import ENV
-from quorate.rabbitmq.broker.observe import observe_broker
+from quorate.rabbitmq.broker.observe import (
+    boot_stage, known_to_epmd, observe_broker, tls_refused, with_answers)
 from quorate.rabbitmq.broker.process import find_by_pid_file
 from quorate.rabbitmq.facts import Broker
 from quorate.web.check import Check, Fact
@@ -42,9 +43,9 @@ class RabbitmqCheck(Check):
     options = {
         "credentials FILE": "user and password of a monitoring user, [client] section (default: %s if it exists; "
                             "without it only what needs none is asked)" % CREDENTIALS,
-        "host HOST": "of the broker (default: 127.0.0.1)",
-        "port N": "AMQP (default: 5672)",
-        "management-port N": "of the management API (default: 15672); asked only with credentials",
+        "host HOST": "of the broker (default: where it listens)",
+        "port N": "AMQP (default: where it listens)",
+        "management-port N": "of the management API (default: where it listens); asked only with credentials",
         "node NAME": "Erlang name (default: that of rabbitmq-env.conf, else rabbit@ and the short host name)",
         "log FILE": "the broker's log, read while it does not listen (default: found)",
         "pid-file FILE": "written by the broker (default: found)",
@@ -70,9 +71,11 @@ partitions and members. Without one it does a handshake every five seconds, whic
 closed its connection."""
     files = (
         (CREDENTIALS, "Names and values in the [client] section: user, password; vhost, host, port, ssl, ssl_ca, "
-                      "management_host, management_port, management_ssl, epmd_port where they differ from the default. "
+                      "management_host, management_port, management_ssl, epmd_port where they differ from the default; "
+                      "ssl_cert, ssl_key (files) for a broker that demands a client certificate. "
                       "Owner root, group rabbitmq, mode 0640; one that every user can read is not used."),
-        (ENV, "NODENAME is read from it, if it is a plain word."))
+        (ENV + ", /etc/rabbitmq/rabbitmq.conf, conf.d/*.conf, advanced.config, rabbitmq.config",
+         "Say where the broker is and listens; what only a shell could tell is named."))
     see_also = ("ocf_quorate_rabbitmq(7)", "rabbitmq-diagnostics(8)", "haproxy(1)")
 
     def __init__(self, options):
@@ -82,6 +85,7 @@ closed its connection."""
                 raise Usage("--%s is a number from 1 to 65535" % name.replace("_", "-"))
         self.alarms, self.minority = self._yes_or_no("alarms", "yes"), self._yes_or_no("minority", "no")
         self._session, self._endpoint, self._process, self._resident = None, None, None, False
+        self._unclear = None  # what RabbitMQ's own configuration sets, and cannot be understood
         self._handshake = self._asked = self._listed = -1e9  # when, in seconds of the monotonic clock
         self._management = {}  # what the management API answered last, as fields of Broker
 
@@ -105,13 +109,17 @@ closed its connection."""
         broker = self._broker(processes, seconds, last)
         if problem or not broker.answered:
             self._endpoint = None  # read again next time: a file may have changed
-        if problem:
-            broker = broker._replace(error=" ".join(filter(None, (problem, broker.error))))
+        errors = [text for text in (problem, self._unclear, broker.error) if text]
+        if errors:
+            broker = broker._replace(error=" ".join(dict.fromkeys(errors)))
         return Fact(broker, self.policy(health.classify(broker), broker))
 
-    def endpoint(self, with_credentials=True):
-        """The Endpoint by options and file of credentials. Raises Unreadable."""
-        options, found = self.options, configured_endpoint(self.options.get("node"))
+    def endpoint(self, with_credentials=True, base=None):
+        """The Endpoint by options, file of credentials and RabbitMQ's configuration. base: what goes before the latter.
+        Raises Unreadable."""
+        options, found = self.options, base
+        if found is None:
+            found, self._unclear = configured_endpoint(options.get("node"))
         if with_credentials:
             path = options.get("credentials")
             found = with_file(found, path or CREDENTIALS, bool(path))
@@ -139,14 +147,34 @@ closed its connection."""
                 endpoint.host, endpoint.port, seconds):
             return last.status
         broker = observe_broker(endpoint._replace(user=None), process, 0, seconds, self._session)
+        if not broker.answered and process is not None:
+            endpoint, broker = self._elsewhere(endpoint, broker, max(0.1, seconds - (monotonic() - now)))
         if not broker.answered:
             self._session, self._management, self._asked = self._dropped(), {}, -1e9
             self._process = process or find_by_pid_file(processes, endpoint.node, endpoint.pid_file)
             return broker
         self._handshake = now
-        if not endpoint.user or broker.refused or broker.full:
+        if not endpoint.user or broker.full or broker.refused and not tls_refused(broker):
             return broker
-        return broker._replace(**self._ask_management(endpoint, now, max(0.05, seconds - (monotonic() - now))))
+        return with_answers(broker, self._ask_management(endpoint, now, max(0.05, seconds - (monotonic() - now))))
+
+    def _elsewhere(self, endpoint, broker, seconds):
+        """(Endpoint, Broker) of a broker that gave no answer where it is configured to listen: where it does listen."""
+        if "host" in self.options or "port" in self.options:
+            return endpoint, broker
+        found = running_endpoint(endpoint, broker.process)
+        if not found:
+            closed = Broker(broker.process, False, stage=boot_stage(endpoint.log, broker.process),
+                            epmd=known_to_epmd(endpoint, broker.process, min(seconds, 0.5)))
+            return endpoint, broker if found is None else closed
+        try:
+            found = self.endpoint(base=found)
+        except Unreadable:  # it is said already
+            pass
+        if found[:3] == endpoint[:3]:
+            return endpoint, broker
+        self._endpoint, self._session = found, self._dropped()
+        return found, observe_broker(found._replace(user=None), broker.process, 0, seconds)
 
     def _ask_management(self, endpoint, now, seconds):
         """What the management API answered last; asked again when that is old."""

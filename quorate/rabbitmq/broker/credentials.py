@@ -97,13 +97,41 @@ def merged(endpoint, found, path):
 
 
 def configured_endpoint(node=None):
-    """The Endpoint of this machine's broker, by RabbitMQ's own configuration; no program is started for it. node: the
-    Erlang name, None: the configured one. Raises Unreadable."""
+    """(Endpoint, problem) of this machine's broker by RabbitMQ's own configuration; no program is started for it. node:
+    the Erlang name, None: the configured one. problem: a sentence about what is set and not understood, or None; then
+    the node of the Endpoint may be unknown, and a running broker has to show it."""
     from quorate.rabbitmq.broker.settings.places import Wanted, places
-    found = places(Wanted(node))
-    amqp = (found.configured.amqp or (None,))[0]
-    api = found.configured.management[0]
+    try:
+        found = places(Wanted(node))
+    except Unreadable as error:
+        return Endpoint(node=node), error.reason
+    amqp, api = (found.configured.amqp or (None,))[0], found.configured.management[0]
     endpoint = Endpoint(node=found.nodename, log=found.log, pid_file=found.pid_file, epmd_port=found.epmd_port,
                         management_host=api.host or "127.0.0.1", management_port=api.port, management_tls=api.tls,
                         management_path=found.configured.path)
-    return endpoint._replace(host=amqp.host or "127.0.0.1", port=amqp.port, tls=amqp.tls) if amqp else endpoint
+    if amqp is None:
+        return endpoint, found.problem
+    return endpoint._replace(host=amqp.host or "127.0.0.1", port=amqp.port, tls=amqp.tls), found.problem
+
+
+def running_endpoint(endpoint, process):
+    """The Endpoint with what a running broker shows: its listeners, name and log. () when it does not listen for AMQP;
+    None when that cannot be seen."""
+    from quorate.host import inspection
+    from quorate.rabbitmq.broker import running
+    from quorate.rabbitmq.broker.observe import boot_stage
+    from quorate.rabbitmq.broker.settings.places import Wanted, places
+    from quorate.rabbitmq.facts import STARTING, WAITING
+    directory, name = running.own_directory(process) or (None, endpoint.node)
+    try:
+        found = places(Wanted(name, None, None, directory), inspection.environment(process) or (), running=True)
+    except Unreadable:
+        return None
+    log = running.own_log(process, found.log) or found.log
+    place = running.amqp_place(process, found, None, boot_stage(log, process) in (STARTING, WAITING))
+    if not place:
+        return place
+    api = running.management_place(process, found)
+    return endpoint._replace(
+        host=place.host, port=place.port, tls=place.tls, node=found.nodename, log=log, management_host=api.host,
+        management_port=api.port, management_tls=api.tls, management_path=found.configured.path)

@@ -98,9 +98,8 @@ def _places(context):
 
 def running_broker(context, nodename):
     """The Process of a broker that can be this Erlang name's (None: any), when there is just one; else None."""
-    from quorate.rabbitmq.broker.process import is_any_broker, is_broker
-    found = [one for one in context.processes.all()
-             if (is_any_broker(one) if nodename is None else is_broker(one, nodename))]
+    from quorate.rabbitmq.broker.process import is_broker
+    found = [one for one in context.processes.all() if is_broker(one, nodename)]
     return found[0] if len(found) == 1 else None
 
 

@@ -170,9 +170,18 @@ def _with_management(broker, endpoint, level, seconds, result):
     if not endpoint.user:
         return broker
     from quorate.rabbitmq.broker import management
-    found = management.ask(endpoint, level, seconds)
-    if broker.refused and "alarms" in found and "error" not in found:
-        found = dict(found, refused=None)  # TLS without our certificate: the API says what could not be asked there
+    return with_answers(broker, management.ask(endpoint, level, seconds))
+
+
+def tls_refused(broker):
+    """Whether it refused us in TLS, before any credentials: then the management API may still be asked."""
+    return bool(broker.refused and (broker.error or "").startswith("TLS "))
+
+
+def with_answers(broker, found):
+    """The Broker with fields that the management API gave: it says what a broker that wants a certificate did not."""
+    if tls_refused(broker) and "alarms" in found and "error" not in found:
+        found = dict(found, refused=None, error=None)
     return broker._replace(**found)
 
 

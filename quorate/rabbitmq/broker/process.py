@@ -22,8 +22,8 @@ LOG_MOST = 8192          # bytes of the log in which a last error is looked for
 
 def is_broker(process, nodename):
     """Whether this is the broker of that Erlang name, or one whose environment has no name (its unit or an operator
-    started it)."""
-    return is_any_broker(process) and is_same_name(environment_nodename(process.pid), nodename)
+    started it). nodename None: whether it is any broker."""
+    return is_any_broker(process) and (nodename is None or is_same_name(environment_nodename(process.pid), nodename))
 
 
 def is_any_broker(process):
