@@ -10,6 +10,7 @@ usage: quorate status [--watch | --json]
        quorate explain [RESOURCE] [--json]
        quorate bootstrap NODE [--resource RESOURCE] [--force NODE]
        quorate rabbitmq boot NODE [--resource RESOURCE] [--force NODE]
+       quorate rabbitmq replace NODE [--resource RESOURCE]
        quorate rabbitmq forget NODE [--resource RESOURCE]
        quorate rabbitmq cookie
        quorate plan VERB ...
@@ -25,9 +26,10 @@ explain    of a database or broker: the data and state of every node and the age
 bootstrap  order NODE to start a new primary component although the election would wait. What only the missing nodes
            hold is given up; the order is used once. It is refused while a better node has reported: --force NODE
            (the same name again) overrides that too, and gives up what only the better node holds
-rabbitmq   boot: the same for RabbitMQ: NODE boots without the missing nodes. forget: remove a node that is gone for
-           good from the cluster; queues with their only replica there are deleted. cookie: create an Erlang cookie
-           on this node where there is none
+rabbitmq   boot: the same for RabbitMQ: NODE boots without the missing nodes. replace: the data of NODE are gone for
+           good, so it joins with its empty disk as a new member. forget: remove a node that is gone for good from
+           the cluster. With either, queues with their only replica there are deleted. cookie: create an Erlang
+           cookie on this node where there is none
 plan       check a description of the control plane, and render it for HAProxy, Pacemaker and others; see quorate
            plan --help
 diff       where the running cluster, and this node's HAProxy, differ from the description FILE; each difference

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""explain, boot, forget and cookie for RabbitMQ. They read and decide as the agent does, from this node."""
+"""explain, boot, replace, forget and cookie for RabbitMQ. They read and decide as the agent does, from this node."""
 
 import sys
 
@@ -80,6 +80,28 @@ def set_override(participant, node, force):
     return 0
 
 
+def replace(node, resource):
+    """quorate rabbitmq replace NODE: the data of a node without a broker are gone for good; the cluster that runs
+    forgets the member that had them, and the node joins with its empty disk as a new one."""
+    from quorate.rabbitmq.election.decide import decide
+    participant = one(resource)
+    override = facts.Override(node, who(), int(participant.context.clock.now()), False, True)
+    snapshot = participant.published.snapshot()._replace(me=node, override=override)
+    report = snapshot.reports.get(node)
+    if report is None:
+        raise Refused("Not done: %s has reported nothing; is it a node of the cluster, and is it online?" % node)
+    if report.state != facts.DOWN:
+        raise Refused("Not done: the broker of %s is %s." % (node, report.state))
+    decision = decide(snapshot)
+    if report.data or decision.action != facts.JOIN:
+        raise Refused("Not done. %s" % decision.reason)
+    participant.context.log.warning("quorate rabbitmq replace %s, by %s" % (node, override.by))
+    participant.published.set_override(override)
+    sys.stdout.write("At its next monitor %s joins as a new member, and the cluster forgets %s. Follow it with: "
+                     "quorate explain\n" % (node, ", ".join(decision.gone) or "nothing"))
+    return 0
+
+
 def forget(node, resource):
     """quorate rabbitmq forget NODE: remove a node that is gone for good from the cluster. Queues that were only there
     are deleted with it."""
@@ -132,8 +154,8 @@ def cookie(resource):
 
 
 def main(argv):
-    """Run `quorate rabbitmq ARGV`: boot NODE, forget NODE or cookie, with --resource and --force. The exit code; None:
-    not understood."""
+    """Run `quorate rabbitmq ARGV`: boot NODE, replace NODE, forget NODE or cookie, with --resource and --force. The
+    exit code; None: not understood."""
     words, options, names = list(argv), {}, []
     while words:
         word = words.pop(0)
@@ -145,6 +167,8 @@ def main(argv):
             names.append(word)
     if len(names) == 2 and names[0] == "boot":
         return boot(names[1], options.get("resource"), options.get("force"))
+    if len(names) == 2 and names[0] == "replace" and "force" not in options:
+        return replace(names[1], options.get("resource"))
     if len(names) == 2 and names[0] == "forget" and "force" not in options:
         return forget(names[1], options.get("resource"))
     if names == ["cookie"] and "force" not in options:

@@ -101,8 +101,8 @@ def colocations(commands, deadline):
 
 
 def configured_nodes(commands, deadline, attribute):
-    """(list of the names of all nodes, dict name -> generation in this attribute, of those that have one). Raises
-    Unavailable.
+    """(list of the names of all nodes, dict name -> generation in this attribute, of those that have one, frozenset of
+    those that are remote nodes). Raises Unavailable.
 
     Nodes that are not there are among them.
     """
@@ -150,7 +150,8 @@ def parse_nodes(text, attribute):
     generations = {node.get("uname"): encoding.generation(pair.get("value")) for node in root.iter("node")
                    for pair in node.iter("nvpair") if pair.get("name") == attribute}
     return [node.get("uname") for node in root.iter("node") if node.get("uname")], {
-        node: generation for node, generation in generations.items() if generation is not None}
+        node: generation for node, generation in generations.items() if generation is not None}, frozenset(
+            node.get("uname") for node in root.iter("node") if node.get("type") == "remote")
 
 
 # -- elements

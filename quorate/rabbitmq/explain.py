@@ -42,8 +42,9 @@ def screen(snapshot, now, statuses=None, data_root="DATADIR"):
             commands.append(decision.command)
     lines += ["to go on: " + command.replace("DATADIR", data_root) for command in commands]
     if snapshot.override is not None:
-        lines.append("override by %s: %s boots without the missing nodes; not carried out yet" % (
-            snapshot.override.by, snapshot.override.node))
+        lines.append("override by %s: %s %s; not carried out yet" % (
+            snapshot.override.by, snapshot.override.node,
+            "joins as a new member" if snapshot.override.replace else "boots without the missing nodes"))
     return lines
 
 
@@ -72,7 +73,8 @@ def _row(snapshot, node, now):
     if report is None:
         return (node, member, "no report") + ("-",) * 6
     state = report.state if report.launched or report.state != DOWN else "not started"
-    data = {True: "yes", False: "none", None: "?"}[report.data]
+    data = ("older" if report.stale else "renamed" if report.other else "lost" if report.lost
+            else {True: "yes", False: "none", None: "?"}[report.data])
     generation = "?" if report.generation is None else str(report.generation or "-")
     if snapshot.generation and report.generation is not None and report.generation < snapshot.generation:
         generation += " of %d" % snapshot.generation

@@ -65,8 +65,9 @@ class Broker(namedtuple("Broker", (
 
 
 class Report(namedtuple("Report",
-                        "node state data name members running store version cookie generation since launched lost",
-                        defaults=(UNKNOWN,) + (None,) * 9 + (False, False))):
+                        "node state data name members running store version cookie generation since launched lost "
+                        "other former stale",
+                        defaults=(UNKNOWN,) + (None,) * 9 + (False, False, None, None, False))):
     """What one node can prove from its own disk and process table.
 
     node:       its name in Pacemaker
@@ -83,14 +84,21 @@ class Report(namedtuple("Report",
     generation: int, the last forced boot of the cluster that it took part in; 0: none
     since:      unix seconds at which this state began
     launched:   an instance was started here (a probe alone does not count)
-    lost:       there is no data where a broker of this resource once served with data
+    lost:       there is no data where a broker of this resource once served with data, or they are another node's (see
+                other): not mounted, moved or removed, which is not the same as a disk that never had any
+    other:      another data directory on this machine (its path), while this node's has none: a node is renamed when
+                USE_LONGNAME or the host's name changes. None: there is none
+    former:     Erlang name under which a broker of this resource served here, where that is not `name`
+    stale:      its data are older than those that a broker of this resource served with: a copy, or what lies below a
+                mount point; then data is None
     """
     __slots__ = ()
 
 
-class Override(namedtuple("Override", "node by at forced", defaults=(None, None, False))):
+class Override(namedtuple("Override", "node by at forced replace", defaults=(None, None, False, False))):
     """The operator's order to boot `node` without the missing nodes. by: who ordered it; at: unix seconds; forced:
-    against objections."""
+    against objections; replace: to join the cluster with an empty disk instead, as a new member in place of the one
+    whose data are gone."""
     __slots__ = ()
 
 
@@ -121,11 +129,11 @@ WAIT = "wait"      # for the nodes in `missing`
 REFUSE = "refuse"  # an operator must decide
 
 
-class Decision(namedtuple("Decision", "action reason missing urgent command peer forget",
-                          defaults=("", (), False, None, None, False))):
+class Decision(namedtuple("Decision", "action reason missing urgent command peer forget gone",
+                          defaults=("", (), False, None, None, False, ()))):
     """action: see above; reason: one sentence; missing: tuple of the awaited nodes (Pacemaker's names); urgent: an
     operator has to act, because this does not end by itself; command: what the operator may type, or None; peer: for
     JOIN, the Erlang name of the node to join; forget: for JOIN, whether the cluster must forget this node first, which
-    it knows with data that are gone.
+    it knows with data that are gone; gone: the Erlang names under which it knows it.
     """
     __slots__ = ()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """monitor: observe the broker, and turn what it does into an Outcome.
 
-Starting, partitioned and waiting brokers are handled by actions.start and actions.recovery, imported only when needed.
+Brokers that boot are handled by actions.boot, partitioned ones by actions.recovery, imported only when needed.
 """
 
 from quorate.host import daemon
@@ -49,6 +49,8 @@ def _without_launched(context, state_files):
     if died:
         last_error = process.last_error(state_files, layout.log)
         context.log.error("The broker died: %s" % last_error)
+        if not context.is_probe and state_files.has("started") and not state_files.has("serving"):
+            return _died_booting(Participant(context, state_files, layout=layout))
         report_down(context, state_files)  # others may wait for it, or believe that it runs
         if not context.is_probe:
             return Outcome(codes.NOT_RUNNING, "The broker died: %s" % last_error)
@@ -61,7 +63,10 @@ def _waiting(context, participant):
     """The monitor of a started instance whose broker was not launched yet."""
     try:
         return wait(participant)
-    except NotNow:
+    except NotNow as error:
+        participant.published.set_status(str(error))
+        if participant.state_files.elapsed("waiting", participant.context.clock) >= URGENT_AFTER:
+            return Outcome(codes.DEGRADED, str(error))
         return Outcome(codes.SUCCESS)
     except Unavailable as error:
         return unpublished(context, error)
@@ -72,8 +77,8 @@ def wait(participant):
     context, state_files = participant.context, participant.state_files
     decision = participant.decide_and_publish()
     if decision.action not in (facts.WAIT, facts.REFUSE):
-        from quorate.rabbitmq.actions.start import launch_as_decided, wait_until_serving
-        state_files.forget("waiting")
+        from quorate.rabbitmq.actions.launch import launch_as_decided
+        from quorate.rabbitmq.actions.start import wait_until_serving
         launched = launch_as_decided(participant, decision)
         return wait_until_serving(participant, launched, decision, most=context.deadline.left() / 2)
     if state_files.elapsed("waiting", context.clock) >= URGENT_AFTER and decision.urgent:
@@ -100,8 +105,7 @@ def outcome_of(context, state_files, layout, observed):
 def _published_outcome(participant, observed):
     """The Outcome for a broker that is neither down nor hung. Its state may have to be published."""
     if observed.state in (facts.STARTING, facts.WAITING):
-        from quorate.rabbitmq.actions.start import monitor_startup
-        return monitor_startup(participant, observed)
+        return _booting(participant, observed)
     if observed.state == facts.UNKNOWN:
         return _unknown(participant.context, participant.state_files, observed)
     from quorate.rabbitmq.actions import recovery
@@ -115,6 +119,26 @@ def _published_outcome(participant, observed):
     if outcome.code == codes.SUCCESS and observed.code in health.DEGRADED:
         return Outcome(codes.DEGRADED, observed.sentence)
     return outcome
+
+
+def _booting(participant, observed):
+    """The monitor of a broker that boots; where it was replaced by a forced boot, it stays with that one."""
+    from quorate.rabbitmq.actions import boot
+    from quorate.rabbitmq.actions.start import wait_until_serving
+    step = boot.step(participant, observed)
+    if step.launched is None:
+        return step.outcome
+    return wait_until_serving(participant, step.launched, step.decision, participant.context.deadline.left() / 2)
+
+
+def _died_booting(participant):
+    """The monitor of a broker that ended before it served: it is launched again where that may help."""
+    from quorate.rabbitmq.actions import boot
+    try:
+        step = boot.launch_again(participant, participant.context.deadline.left())
+    except Unavailable as error:
+        return unpublished(participant.context, error)
+    return step.outcome if step.outcome.code == codes.SUCCESS else Outcome(codes.NOT_RUNNING, step.outcome.reason)
 
 
 def _unknown(context, state_files, observed):

@@ -29,7 +29,6 @@ class Participant:
         self.context = context
         self.state_files = state_files
         self.published = published or PublishedState(context, state_files)
-        self.crashes = 0  # how often the broker ended with an error during this start
         self._layout = layout
         self._is_reachable = is_reachable
         self._decided_on = None  # (reports, monotonic seconds) of the last decision
@@ -75,10 +74,29 @@ class Participant:
             self.report(facts.DOWN)
             snapshot = self.published.snapshot()
         self._decided_on = (snapshot.reports, self.context.clock.monotonic())
-        decision = self.with_data_root(decide(self.with_unreachable(snapshot)))
+        decision = self.with_data_root(self._resumed(snapshot, decide(self.with_unreachable(snapshot))))
         self.context.log.say("Decision: %s. %s" % (decision.action, decision.reason))
         self.published.set_status(status_text(decision))
         return decision
+
+    def _resumed(self, snapshot, decision):
+        """The Decision; FORCE instead of START for the rest of a forced boot whose generation this node has opened,
+        while no node has gone on since: the records of the others prove nothing more in that generation."""
+        others = [node for node, number in snapshot.generations.items() if node != snapshot.me
+                  and number == snapshot.generation]
+        if (decision.action == facts.START and not others and self.is_forcing(snapshot.generation)
+                and not any(one.state in facts.BOOTED for one in snapshot.reports.values())):
+            return decision._replace(action=facts.FORCE, reason="The forced boot that began is carried out.")
+        return decision
+
+    def is_forcing(self, generation=None):
+        """Whether this node has opened the current generation for a forced boot that RabbitMQ has not done yet."""
+        kept = self.state_files.read("forcing", persistent=True).get("generation")
+        return kept is not None and kept == str(self.published.generation() if generation is None else generation)
+
+    def keep_forcing(self, generation):
+        """Remember that this node opened this generation."""
+        self.state_files.write("forcing", {"generation": generation}, persistent=True)
 
     def with_data_root(self, decision):
         """The Decision with a command that can be typed: DATADIR is replaced by the directory."""

@@ -45,6 +45,7 @@ def keep_record(participant, observed):
     if last.get("mark") != fingerprint:
         if not last:
             _first_record(participant)
+        participant.disk.keep_served()
         participant.report(observed.state)
         participant.published.set_status(serving_status(observed))
     elif not state_files.has("published"):
@@ -69,8 +70,10 @@ def _first_record(participant):
     ends."""
     if participant.from_disk().store == facts.KHEPRI:
         learn_members(participant)
+    for name in ("crashed", "idle", "quiet"):
+        participant.state_files.forget(name)
     participant.disk.drop_evidence()
-    participant.disk.keep_served()
+    participant.state_files.discard("forcing")
     _end_override(participant)
     participant.published.took_part(participant.published.generation() or 0)
 
@@ -79,7 +82,7 @@ def _end_override(participant):
     """An override to boot ends when a broker serves: otherwise it would be obeyed after the next stop of all, when no
     operator means it any more."""
     override = participant.published.override()
-    if override is not None:
+    if override is not None and not override.replace:  # that one ends when the node has joined
         participant.context.log.warning("The override by %s (boot %s) was not needed, and ends: a broker runs." % (
             override.by, override.node))
         participant.published.set_override(None)
@@ -113,12 +116,8 @@ def after_boot(participant):
     next monitor."""
     state_files = participant.state_files
     if state_files.read("grow", persistent=True):
-        from quorate.rabbitmq.broker.ctl import Tools
-        done, message = Tools(participant.context, participant.layout).grow(participant.layout.nodename)
-        if done:
-            state_files.discard("grow")
-        else:
-            participant.context.log.warning(message)
+        from quorate.rabbitmq.actions import membership
+        membership.grow(participant)
     if not state_files.has("policy"):
         apply_policy(participant)
 

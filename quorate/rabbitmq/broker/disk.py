@@ -18,19 +18,59 @@ class Disk(namedtuple("Disk", "state_files layout")):
     __slots__ = ()
 
     def report_fields(self):
-        """The fields data, members, running, store and lost of a Report, as a dict."""
+        """The fields data, members, running, store, lost, other, former and stale of a Report, as a dict."""
         store = self._store()
         data = self._used(store)
         members = running = None
-        if data:
+        served = self.state_files.read("served", persistent=True)
+        stale = bool(data) and is_older(self._serial(), served.get("serial"))
+        if data and not stale:
             members, running = self.mnesia_members()
             if store == facts.KHEPRI:
                 members = frozenset(self._read("members").get("members", "").split()) or None
             evidence = self._read("evidence")
             if evidence:
                 members, running = _both(members, evidence.get("members")), _both(running, evidence.get("running"))
-        return {"data": data, "members": members, "running": running, "store": store if data else None,
-                "lost": data is False and bool(self._read("served"))}
+        fields = {"data": None if stale else data, "members": members, "running": running, "stale": stale,
+                  "store": store if data and not stale else None, "lost": False, "other": None, "former": None}
+        return dict(fields, **self._elsewhere(served)) if data is False else fields
+
+    def _elsewhere(self, served):
+        """The fields about data that are not in this node's directory. served: the state file."""
+        directory = served.get("directory", "")
+        former = served.get("name") or os.path.basename(directory)
+        try:
+            other = self._other_directory(directory)
+        except OSError:  # what is beside it is unknown
+            return {"data": None}
+        return {"lost": bool(served) or other is not None, "other": other,
+                "former": former if "@" in former and former != self.layout.nodename else None}
+
+    def _other_directory(self, served):
+        """The path of a data directory of another name that was used: where a broker of this resource served, else one
+        beside this node's; None: there is none. Raises OSError."""
+        base = self.layout.base
+        claimed = {self.layout.directory} | self._directories_of_others()
+        beside = sorted(os.listdir(base)) if os.path.isdir(base) else []
+        for path in [served] + [os.path.join(base, name) for name in beside if parse.is_data_directory(name)]:
+            if path and path not in claimed and os.path.isdir(path) and parse.used(
+                    os.listdir(path), parse.store(text_of(path + "-feature_flags")) == facts.KHEPRI):
+                return path
+        return None
+
+    def _directories_of_others(self):
+        """Data directories from which brokers of other resources served: several brokers may run on one machine."""
+        parent, own = os.path.split(self.state_files.persistent)
+        found = set()
+        for name in os.listdir(parent) if os.path.isdir(parent) else ():
+            if name.startswith("rabbitmq-") and name != own:
+                words = text_of(os.path.join(parent, name, "served")).split("\n")
+                found.update(word.partition(" ")[2] for word in words if word.startswith("directory "))
+        return found
+
+    def _serial(self):
+        """The number of this data directory's boots, which RabbitMQ counts (rabbit_guid.erl); None: unknown."""
+        return parse.serial(text_of(os.path.join(self.layout.directory, "rabbit_serial")))
 
     def mnesia_members(self):
         """(members, those that run) by Mnesia's files, each None where it is not known. (None, None) with Khepri: a
@@ -71,9 +111,12 @@ class Disk(namedtuple("Disk", "state_files layout")):
         self._write("members", {"members": " ".join(sorted(names))})
 
     def keep_served(self):
-        """Remember that a broker served from this directory: if it is empty later, the data are lost or not mounted."""
-        if not self._read("served"):
-            self._write("served", {})
+        """Remember that a broker serves from this directory, and how often it has booted: if it is empty later, the
+        data are lost, not mounted, or under another name; if it has booted less often, they are older ones."""
+        serial = self._serial()
+        values = {"name": self.layout.nodename, "serial": "" if serial is None else str(serial)}
+        if self._read("served") != dict(values, directory=self.layout.directory):
+            self._write("served", values)
 
     def _read(self, name):
         """A persistent state file about this very directory; {} when there is none."""
@@ -87,3 +130,8 @@ class Disk(namedtuple("Disk", "state_files layout")):
 def _both(known, kept):
     """What the disk says now and what it said before the last launch, together; None: neither."""
     return (known or frozenset()) | frozenset((kept or "").split()) or None
+
+
+def is_older(serial, served):
+    """Whether a data directory with this serial was booted less often than the one that served. served: text."""
+    return serial is not None and (served or "").isdigit() and serial < int(served)

@@ -94,8 +94,9 @@ def _serving(broker):
                       "list_user_limits and connection_max." % (broker.error or "a limit is reached").rstrip("."))
     if broker.refused:
         return Health(REFUSED, True,
-                      "RabbitMQ serves clients and refuses the credentials of the check, so alarms and partitions "
-                      "are unknown: %s" % (broker.error or "look at its log."))
+                      "RabbitMQ serves clients and refuses the %s, so alarms and partitions are unknown: %s" % (
+                          "check" if (broker.error or "").startswith("TLS ") else "credentials of the check",
+                          broker.error or "look at its log."))
     if broker.alarms:
         return Health(ALARM, True, "RabbitMQ blocks publishers: alarm of %s on this node; %s" % (
             " and ".join(broker.alarms), "make room on its disk." if tuple(broker.alarms) == ("disk",)
@@ -120,16 +121,21 @@ def _serving(broker):
 
 def _partitioned(broker):
     """The Health of a node that does not see others, else None. Half of a cluster is no minority: the other half may be
-    dead."""
-    if broker.all_nodes and broker.partitions:
-        side = broker.all_nodes - broker.partitions
-        return Health(PARTITIONED, 2 * len(side) > len(broker.all_nodes),
+    dead. The side of a partition is made of nodes that run: one that is stopped is on no side."""
+    if not broker.all_nodes:
+        return None
+    total = len(broker.all_nodes)
+    running = None if broker.running_nodes is None else broker.running_nodes & broker.all_nodes
+    minority = running is not None and 2 * len(running) < total
+    if broker.partitions:
+        side = (broker.all_nodes if running is None else running) - broker.partitions
+        return Health(PARTITIONED, not minority and 2 * len(side) > total,
                       "RabbitMQ is partitioned from %s, and its data diverge: restart the nodes of the smaller side."
                       % ", ".join(sorted(broker.partitions)))
-    if broker.all_nodes and broker.running_nodes is not None and 2 * len(broker.running_nodes) < len(broker.all_nodes):
+    if minority:
         return Health(MINORITY, False,
                       "RabbitMQ sees only %d of the %d nodes of its cluster: quorum queues do not work here." % (
-                          len(broker.running_nodes), len(broker.all_nodes)))
+                          len(running), total))
     return None
 
 

@@ -17,15 +17,22 @@ from quorate.rabbitmq.facts import KHEPRI, MNESIA
 # (rabbit_mnesia:is_virgin_node/0, 3.10 and 4.0).
 _BEFORE_FIRST_USE = frozenset(("cluster_nodes.config", "nodes_running_at_shutdown", "coordination", "quorum", "stream",
                                "msg_stores", "enabled_feature_flags", "force_load", "khepri", "rabbitmq_metadata"))
+_BESIDE = ("-feature_flags", "-plugins-expand", "-upgrade-backup", ".old")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-@")
+# rabbit_table:wait/3, 3.10 to 4.2: the first line before each of the (ten) tries, the other one where a try ended.
+_WAITS, _TRIES_AGAIN = "Waiting for Mnesia tables for ", "Error while waiting for Mnesia tables"
+_BOOTS = "Starting RabbitMQ ", "configured log handlers are now ACTIVE", "Successfully synced tables from a peer"
 # Each log line, and the boot stage after it; the last one in the log counts.
 STAGE_LINES = (
     ("Starting RabbitMQ ", facts.STARTING),
     ("configured log handlers are now ACTIVE", facts.STARTING),  # the first line of a start
-    ("Waiting for Mnesia tables for ", facts.WAITING),           # also in passing: see SILENT
-    ("Error while waiting for Mnesia tables", facts.WAITING),
+    (_WAITS, facts.WAITING),                                     # also in passing: see SILENT
+    (_TRIES_AGAIN, facts.WAITING),
+    ("Successfully synced tables from a peer", facts.STARTING),  # rabbit_table.erl, 3.10 to 4.2: the wait is over
     ("Waiting for Khepri leader", facts.WAITING),
     ("starting Ra system: coordination", facts.WAITING),  # 4.0 with Khepri: the last line before it waits for a leader
+    ("Found the following metadata store members", facts.STARTING),  # rabbit_khepri.erl, 4.0: there is a leader
+    ("waiting to catch up on replication", facts.WAITING),           # (debug)
     ("Server startup complete", facts.RUNNING),
     ("Cluster minority/secondary status detected", facts.PAUSED),
     ("This node is being put into maintenance", facts.DRAINING),
@@ -33,7 +40,7 @@ STAGE_LINES = (
     ("Marked this node as back from maintenance", facts.RUNNING),
     ("Successfully stopped RabbitMQ and its dependencies", facts.STOPPED_APP),
 )
-SILENT = 4.0  # seconds without a log line after which a boot really waits: each boot logs such a line in passing
+SILENT = 4.0  # seconds without a log line after which a boot really waits: each boot logs such lines in passing
 _NOT_A_CAUSE = ("BOOT FAILED", "===========", "Error during startup", "crasher", "supervisor", "reason:", "Log file(s)",
                 "neighbours", "initial call", "registered_name", "ancestors", "exception exit")
 
@@ -81,6 +88,18 @@ def used(entries, has_khepri=False):
     if has_khepri and "coordination" in entries:
         return True  # Khepri's own files stand among those that do not count (4.0.5: coordination, msg_stores, quorum)
     return bool(set(entries) - _BEFORE_FIRST_USE)
+
+
+def is_data_directory(name):
+    """Whether an entry beside the data directories has the name of one, such as rabbit@n1. What RabbitMQ keeps beside
+    them, and what was moved away as this suite advises, has not."""
+    return "@" in name and _NAME.issuperset(name) and not name.endswith(_BESIDE)
+
+
+def serial(text):
+    """The number in rabbit_serial, as rabbit_file:write_term_file/2 writes it: '57.'; None: not understood."""
+    digits = text.strip().rstrip(".").strip()
+    return int(digits) if digits.isdigit() and digits.isascii() else None
 
 
 # configuration
@@ -145,9 +164,15 @@ def boot_stage(log, silent):
     if stage == facts.STOPPED_APP:
         before = [one for one in found[:-1] if one[1] in (facts.PAUSED, facts.RUNNING, facts.STARTING)]
         return facts.PAUSED if before and before[-1][1] == facts.PAUSED else stage
-    if stage == facts.WAITING and ("\n" in log[at:].rstrip("\n") or silent is None or silent < SILENT):
-        return facts.STARTING
-    return stage
+    if stage != facts.WAITING or _tried_before(log, at):
+        return stage
+    return facts.STARTING if "\n" in log[at:].rstrip("\n") or silent is None or silent < SILENT else stage
+
+
+def _tried_before(log, at):
+    """Whether the wait that begins at this place of the log is another try: then it waits, whatever else it logs."""
+    failed = log.rfind(_TRIES_AGAIN, 0, at)
+    return log.startswith(_WAITS, at) and failed > max(log.rfind(text, 0, at) for text in _BOOTS)
 
 
 def last_error(text):

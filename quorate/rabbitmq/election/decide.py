@@ -11,11 +11,17 @@ from quorate.rabbitmq.facts import (
     BOOTED, FORCE, FOUND, JOIN, KHEPRI, PARTITIONED, PAUSED, REFUSE, RUNNING, START, WAIT, Decision)
 
 BOOT = "quorate rabbitmq boot %s"
+REPLACE = "quorate rabbitmq replace %s"
 
 
 def decide(snapshot):
     """The Decision for a node (snapshot.me) that runs no broker."""
     own = snapshot.reports.get(snapshot.me)
+    if own is not None and own.stale:
+        return Decision(
+            REFUSE, "The data of %s are older than those with which it served: is a file system not mounted, or an old "
+            "copy in its place? If they are the right ones, remove /var/lib/quorate/rabbitmq-*/served on it." % (
+                snapshot.me), urgent=True)
     if own is None or own.data is None or own.name is None:
         return _unknown_disk(snapshot)
     problem = cookie_problem(snapshot) or name_problem(snapshot)
@@ -24,6 +30,11 @@ def decide(snapshot):
     booted = _others(snapshot, lambda one: one.state in BOOTED)
     if own.data:
         return _with_data_beside(snapshot, own, booted) if booted else _with_data(snapshot, own)
+    if own.other:
+        return Decision(
+            REFUSE, "%s has no data under the name %s, but there are data in %s: was it renamed? Set the parameter "
+            "nodename to that name, or move that directory away if it is not needed." % (
+                snapshot.me, own.name, own.other), urgent=True)
     return _join(snapshot, own, booted) if booted else _without_data(snapshot, own)
 
 
@@ -89,9 +100,8 @@ def _with_data_beside(snapshot, own, booted):
 
 def _with_data(snapshot, own):
     """It has data, and no broker runs."""
-    override = snapshot.override
-    if override is not None and override.node == snapshot.me:
-        return _as_ordered(snapshot, own, override)
+    if is_ordered(snapshot):
+        return _as_ordered(snapshot, own, snapshot.override)
     if own.members is not None:
         excluded = _others(snapshot, lambda one: one.data and one.members is not None
                            and own.name not in one.members)
@@ -114,6 +124,12 @@ def _two_clusters(snapshot, own, excluded):
     return Decision(
         REFUSE, "%s and %s have data of two clusters that do not know each other; an operator must choose one."
         % (_list(sorted(ours)), _list(excluded)), urgent=True, command=BOOT % snapshot.me)
+
+
+def is_ordered(snapshot, replace=False):
+    """Whether the operator ordered that this node boots without the missing ones; replace: that it is replaced."""
+    override = snapshot.override
+    return override is not None and override.node == snapshot.me and override.replace == replace
 
 
 def _as_ordered(snapshot, own, override):
@@ -141,18 +157,23 @@ def _join(snapshot, own, booted):
     if strangers:
         return Decision(REFUSE, "%s and %s run as two clusters; an operator must choose which one %s joins." % (
             peer.node, _list(strangers), snapshot.me), urgent=True)
+    gone = tuple(sorted(({own.name, own.former} - {None}) & peer.members)) if peer.members is not None else (own.name,)
+    if own.lost and gone and not is_ordered(snapshot, replace=True):
+        return Decision(
+            REFUSE, "%s served with data that are not there now, and the cluster still counts on them: is a file "
+            "system not mounted? If they are gone for good, the command makes it a new member." % snapshot.me, urgent=True,
+            command=REPLACE % snapshot.me)
     return Decision(JOIN, "%s has no data and joins the cluster of %s." % (snapshot.me, peer.node), peer=peer.name,
-                    forget=peer.members is None or own.name in peer.members)
+                    forget=bool(gone), gone=gone)
 
 
 def _without_data(snapshot, own):
     """It has no data, and no broker runs."""
-    holders = _others(snapshot, lambda one: one.data)
+    holders = _others(snapshot, lambda one: one.data or one.other)
     silent = tuple(sorted(snapshot.nodes - set(snapshot.reports))) + tuple(
         one.node for one in _others(snapshot, lambda one: one.data is None))
-    override = snapshot.override
-    if override is not None and override.node == snapshot.me and (override.forced or not holders):
-        return Decision(FOUND, "Founds the cluster, as ordered by %s." % override.by)
+    if is_ordered(snapshot) and (snapshot.override.forced or not holders):
+        return Decision(FOUND, "Founds the cluster, as ordered by %s." % snapshot.override.by)
     if holders:
         return Decision(WAIT, "%s has no data and joins once the cluster of %s runs." % (snapshot.me, _list(holders)),
                         tuple(one.node for one in holders), urgent=not all(one.launched for one in holders))
@@ -185,9 +206,8 @@ def decide_waiting(snapshot):
     missing = absent(snapshot, own)
     if any(one.state in BOOTED for one in snapshot.reports.values()):
         return Decision(WAIT, "Starts beside the running cluster.", ())
-    override = snapshot.override
-    if override is not None and override.node == snapshot.me and own.data:
-        return _as_ordered(snapshot, own, override)
+    if is_ordered(snapshot) and own.data:
+        return _as_ordered(snapshot, own, snapshot.override)
     if own.store != KHEPRI:
         chosen = forced_boot_node(snapshot)
         if chosen == snapshot.me:

@@ -28,6 +28,18 @@ def _join(words):
     return "|".join(sorted(words))
 
 
+def _slashless(path):
+    return path.replace("/", "|")
+
+
+def _path(text):
+    return "/" + "/".join(word(part) for part in text[1:].split("|")) if text.startswith("|") else word("")
+
+
+def _only_true(value):
+    return bit(value) if value else None
+
+
 def _count(text):
     found = number(text)
     if found < 0:
@@ -49,6 +61,10 @@ _FIELDS = (
     ("t", "since", whole, _count),
     ("l", "launched", bit, flag),
     ("x", "lost", bit, flag),
+    # Since 0.2.0; a report without them says no more than one of 0.1.0.
+    ("o", "other", _slashless, _path),
+    ("f", "former", str, word),
+    ("y", "stale", _only_true, flag),
 )
 
 
@@ -71,14 +87,16 @@ def decode_report(node, text):
 def encode_override(override):
     """The Override as text."""
     return encoding.line(("node:" + override.node, "by:" + (encoding.underscored(override.by or "") or "somebody"),
-                          "at:" + whole(override.at or 0), "forced:" + bit(override.forced)), _END)
+                          "at:" + whole(override.at or 0), "forced:" + bit(override.forced))
+                         + (("replace:1",) if override.replace else ()), _END)
 
 
 def decode_override(text):
     """The Override, or None when the text cannot be decoded."""
     values = encoding.values(text, _END)
     try:
-        return Override(word(values["node"]), values["by"], _count(values["at"]), flag(values["forced"]))
+        return Override(word(values["node"]), values["by"], _count(values["at"]), flag(values["forced"]),
+                        flag(values.get("replace", "0")))
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -108,12 +126,26 @@ class PublishedState(published.PublishedState):
 
     def configured(self):
         """(frozenset of the nodes that may hold data: the parameter `nodes`, else all of the cluster, also those that
-        are away; dict node -> the last forced boot that it took part in)."""
+        are away, but for remote nodes on which the resource never runs; dict node -> the last forced boot that it took
+        part in)."""
         from quorate.pacemaker import cib
-        names, generations = cib.configured_nodes(
+        names, generations, remote = cib.configured_nodes(
             self._context.commands, self._context.deadline, self._name + "-generation")
         named = (self._context.parameters.nodes or "").replace(",", " ").split()
-        return frozenset(named or names), generations
+        if named:
+            return frozenset(named), generations
+        return frozenset(names) - self._banned(remote - set(generations)), generations
+
+    def _banned(self, nodes):
+        """Those of these nodes on which the configuration does not let the resource run. Where that depends on what is
+        not evaluated, it may."""
+        if not nodes:
+            return frozenset()
+        from quorate.pacemaker import cib
+        found = cib.configuration(self._context.commands, self._context.deadline)
+        own = [one for one in found.resources if one.id == self._name]
+        ids = {self._name, own[0].top} if own else {self._name}
+        return frozenset(node for node in nodes if found.placement.allowed(ids, node) is False)
 
     def open_generation(self):
         """Begin a generation, before a boot is forced. Returns its number."""

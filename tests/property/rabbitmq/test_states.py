@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever a broker showed: one answer, one sentence, and nothing bolder for knowing less."""
 
-from hypothesis import given, strategies as some
+from hypothesis import example, given, strategies as some
 
 from quorate.host.process import Process
 from quorate.rabbitmq import facts
@@ -49,7 +49,13 @@ def test_down_is_proven(broker):
         assert broker.process is None and broker.listening is False
 
 
+ALL, ONE, OTHER = (frozenset("rabbit@" + name for name in names.split()) for names in ("n1 n2 n3", "n1", "n3"))
+
+
 @given(BROKERS, some.sets(some.sampled_from(OPTIONAL)))
+@example(Broker(answered=True, all_nodes=ALL, running_nodes=ONE, partitions=OTHER), {"partitions"})
+@example(Broker(answered=True, all_nodes=ALL, running_nodes=ALL | {"rabbit@n4", "rabbit@n5"}, partitions=OTHER),
+         {"running_nodes"})
 def test_to_know_less_never_makes_it_worse_or_down(broker, forgotten):
     """A failing API or CLI is unknown: a broker that serves does not stop serving because nothing more can be found
     out."""

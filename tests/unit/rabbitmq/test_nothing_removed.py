@@ -13,7 +13,7 @@ SOURCES = sorted(os.path.join(folder, name) for folder, _folders, names in os.wa
                  if name.endswith(".py")) + [os.path.join(ROOT, "quorate", "cli", "rabbitmq.py")]
 REMOVERS = {"rmtree", "rmdir", "removedirs", "remove", "rename", "renames", "move", "truncate"}
 # State files that the agent discards; never a path of the broker's.
-DISCARDED = {"disk.py": ["'evidence'"], "serving.py": ["'grow'"]}
+DISCARDED = {"disk.py": ["'evidence'"], "serving.py": ["'forcing'"], "membership.py": ["'grow'"]}
 
 
 def calls(path):

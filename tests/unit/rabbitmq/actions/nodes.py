@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node with the disk of a broker in a temporary directory, among others whose reports the test gives."""
 
+import json
 import os
 import pwd
 
@@ -46,6 +47,7 @@ class KeptState:
 
     def open_generation(self):
         self.current += 1
+        return self.current
 
     def took_part(self, number):
         assert number == self.current
@@ -101,6 +103,29 @@ class Node:
         (self.directory / "cluster_nodes.config").write_text("{[%s],[%s]}.\n" % (members, members))
         (self.directory / "nodes_running_at_shutdown").write_text("[%s].\n" % running)
         return self
+
+
+TOOLS = tuple(directory + tool for directory in ("", "/usr/sbin/", "/usr/lib/rabbitmq/bin/", "/opt/rabbitmq/sbin/")
+              for tool in ("rabbitmqctl", "rabbitmq-queues"))
+
+
+def tools(node, **answer):
+    """The broker's tools do what is asked, and list_vhosts and list_queues say that there are `queues`: dict vhost ->
+    the answer of list_queues. answer: as FakeCommands.allow has it."""
+    queues = answer.pop("queues", {"/": []})
+
+    def listed(argv, _stdin):
+        if "list_vhosts" in argv:
+            return json.dumps([{"name": vhost} for vhost in queues])
+        return json.dumps(queues[argv[argv.index("--vhost") + 1]]) if "list_queues" in argv else None
+
+    for path in TOOLS:
+        node.commands.allow(path, ..., then=None if answer else listed, **answer)
+
+
+def quorum_queue(name, *members):
+    """An element of the answer of list_queues."""
+    return {"name": name, "type": "quorum", "members": ["rabbit@" + one for one in members]}
 
 
 def names(*nodes):

@@ -7,6 +7,9 @@ import pathlib
 import pwd
 import tempfile
 
+import pytest
+
+from quorate.host.state_files import StateFiles
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions.serving import handle_serving
 from quorate.rabbitmq.broker import layout
@@ -25,7 +28,8 @@ def test_a_disk_with_data(tmp_path):
 
 
 def test_data_that_were_served_from_and_are_not_there_are_lost(tmp_path):
-    """As with a file system that is not mounted. The state file is on another one, and is about one directory only."""
+    """As with a file system that is not mounted. The state file is on another one. Also where another directory was
+    configured meanwhile: the data may be in the old one."""
     node = Node(tmp_path).fill()
     assert not node.participant.from_disk().lost
     handle_serving(node.participant, Observation(facts.RUNNING, None, None, "It runs."))
@@ -36,7 +40,104 @@ def test_data_that_were_served_from_and_are_not_there_are_lost(tmp_path):
     node.published.others = {name: other(name, facts.DOWN, data=False, members=None) for name in ("n2", "n3")}
     assert node.participant.decide_and_publish().action == facts.REFUSE
     node.participant._layout = node.layout._replace(directory=str(tmp_path / "elsewhere"))
-    assert node.participant.decide_and_publish().action == facts.FOUND
+    assert node.participant.decide_and_publish().action == facts.REFUSE
+
+
+def renamed(node, name="rabbit@n1.example.org"):
+    """The node has another Erlang name from now on."""
+    node.participant._layout = node.layout._replace(nodename=name, directory=os.path.join(node.layout.base, name))
+    return node.participant
+
+
+@pytest.mark.parametrize("has_served", [True, False])
+def test_a_renamed_node_neither_founds_nor_joins_beside_its_data(tmp_path, has_served):
+    """USE_LONGNAME, or the host's name or domain changed: an empty cluster was founded beside the data, rc 0 (real)."""
+    node = Node(tmp_path, [other(name, facts.DOWN, data=False, members=None) for name in ("n2", "n3")]).fill()
+    if has_served:
+        node.participant.disk.keep_served()
+    report = renamed(node).from_disk()
+    assert (report.data, report.lost, report.other) == (False, True, str(node.directory))
+    assert report.former == ("rabbit@n1" if has_served else None)
+    decision = node.participant.decide_and_publish()
+    assert decision.action == facts.REFUSE and str(node.directory) in decision.reason and decision.command is None
+    node.published.others = {"n2": other("n2", facts.RUNNING)}
+    assert node.participant.decide_and_publish().action == facts.REFUSE
+    node.published.ordered = facts.Override("n1", "root", 1, True)
+    assert node.participant.decide_and_publish().action == facts.REFUSE, "the name is put right first"
+
+
+def test_a_renamed_node_whose_data_were_moved_away_leaves_no_dead_member_behind(tmp_path):
+    """One renamed of three joined as a stranger, and the dead member stayed."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    node.participant.disk.keep_served()
+    renamed(node)
+    node.directory.rename(str(node.directory) + ".old")
+    decision = node.participant.decide_and_publish()
+    assert (decision.action, decision.command) == (facts.REFUSE, "quorate rabbitmq replace n1")
+    node.published.ordered = facts.Override("n1", "root", 1, False, True)
+    decision = node.participant.decide_and_publish()
+    assert (decision.action, decision.gone) == (facts.JOIN, ("rabbit@n1",))
+
+
+@pytest.mark.parametrize("name", ["rabbit@n1-feature_flags", "rabbit@n1-plugins-expand", "rabbit@old.old",
+                                  "schema_upgrade", "rabbit@n9.tar gz", "rabbit@empty"])
+def test_what_lies_beside_and_is_no_data_directory(tmp_path, name):
+    node = Node(tmp_path)
+    (tmp_path / "mnesia" / name).mkdir(parents=True)
+    if name != "rabbit@empty":
+        (tmp_path / "mnesia" / name / "schema.DAT").write_text("x")
+    assert node.participant.from_disk().other is None and not node.participant.from_disk().lost
+
+
+def test_the_data_of_another_resource_are_not_this_ones(tmp_path):
+    """Two brokers on one machine, with one directory for all nodes' data."""
+    node = Node(tmp_path)
+    (tmp_path / "mnesia" / "second@n1").mkdir(parents=True)
+    (tmp_path / "mnesia" / "second@n1" / "schema.DAT").write_text("x")
+    assert node.participant.from_disk().other == str(tmp_path / "mnesia" / "second@n1")
+    second = StateFiles("rabbitmq", "mq2", str(tmp_path / "run"), str(tmp_path / "persistent"))
+    second.write("served", {"directory": str(tmp_path / "mnesia" / "second@n1")}, persistent=True)
+    assert node.participant.from_disk().other is None
+
+
+def test_an_unmounted_disk_is_no_empty_one_beside_a_cluster_that_runs(tmp_path):
+    """The classic queues at home on the intact disk were deleted by our own command."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    node.participant.disk.keep_served()
+    node.directory.rename(tmp_path / "unmounted")
+    decision = node.participant.decide_and_publish()
+    assert (decision.action, decision.command, decision.urgent) == (facts.REFUSE, "quorate rabbitmq replace n1", True)
+    (tmp_path / "unmounted").rename(node.directory)
+    assert node.participant.decide_and_publish().action == facts.START, "mounted"
+
+
+@pytest.mark.parametrize("now, stale", [("56.\n", True), ("57.\n", False), ("58.\n", False), ("", False), ("x", False)])
+def test_data_older_than_those_that_served_are_not_the_same(tmp_path, now, stale):
+    """What lies below the mount point may be a copy from before the disk was bought. RabbitMQ counts its boots."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    (node.directory / "rabbit_serial").write_text("57.\n")
+    handle_serving(node.participant, Observation(facts.RUNNING, None, None, "It runs."))
+    (node.directory / "rabbit_serial").write_text(now)
+    report = node.participant.from_disk()
+    assert (report.data, report.stale) == ((None, True) if stale else (True, False))
+    assert node.participant.decide_and_publish().action == (facts.REFUSE if stale else facts.START)
+
+
+def test_a_broker_that_was_reset_by_hand_is_not_older_than_itself(tmp_path):
+    """rabbitmqctl reset removes the count; it serves, and what serves is recorded."""
+    node = Node(tmp_path).fill()
+    for serial, members in (("57.\n", "rabbit@n1"), ("1.\n", "rabbit@n1,rabbit@n2")):
+        node.fill(members)
+        (node.directory / "rabbit_serial").write_text(serial)
+        handle_serving(node.participant, Observation(facts.RUNNING, None, None, "It runs."))
+    assert not node.participant.from_disk().stale
+
+
+def test_a_served_file_of_the_released_version(tmp_path):
+    node = Node(tmp_path)
+    node.state_files.write("served", {"directory": str(tmp_path / "mnesia" / "rabbit@was")}, persistent=True)
+    report = node.participant.from_disk()
+    assert (report.lost, report.former, report.other, report.stale) == (True, "rabbit@was", None, False)
 
 
 @contextlib.contextmanager

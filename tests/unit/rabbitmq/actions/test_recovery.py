@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A broker in a minority, and one whose boot is stalled beside a running cluster."""
+"""A broker in a minority."""
 
 import pytest
 
@@ -8,7 +8,6 @@ from quorate.pacemaker.tools import Unavailable
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions.recovery import monitor_partitioned, partitioned_by_files
 from quorate.rabbitmq.actions.serving import handle_serving
-from quorate.rabbitmq.actions.start import monitor_startup
 from quorate.rabbitmq.broker.observe import Observation
 from tests.unit.rabbitmq.actions.nodes import Node, names, other
 
@@ -99,51 +98,3 @@ def test_a_cluster_that_cannot_be_asked_is_no_partition(tmp_path):
 
 def _unavailable():
     raise Unavailable("Pacemaker does not answer.")
-
-
-def booting(node):
-    process = node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=400)
-    node.state_files.write("server", {"pid": 400, "start": process.start, "session": 400})
-    return Observation(facts.STARTING, process, None, "It starts.")
-
-
-def test_a_boot_beside_a_running_cluster_that_does_nothing_is_restarted(tmp_path):
-    node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill()
-    seen, cpu = booting(node), 3.0
-    codes_seen = []
-    for _ in range(8):
-        cpu += 0.1
-        node.context.processes.works[400] = (cpu, 5000)
-        codes_seen.append(monitor_startup(node.participant, seen).code)
-        node.clock.sleep(10)
-    assert codes_seen == [codes.SUCCESS] * 6 + [codes.ERR_GENERIC] * 2
-
-
-def test_a_boot_that_works_is_not_idle_because_the_clock_was_set(tmp_path):
-    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
-    seen = booting(node)
-    for cpu in (1.0, 6.0):
-        node.context.processes.works[400] = (cpu, 0)
-        assert monitor_startup(node.participant, seen).code == codes.SUCCESS
-        node.clock.sleep(5)
-        node.clock.step(3600)
-
-
-@pytest.mark.parametrize("reports, cpu, moved, logs", [
-    ([other("n2", facts.RUNNING)], 5.0, 0, 0), ([other("n2", facts.RUNNING)], 0.1, 1 << 22, 0),
-    ([other("n2", facts.RUNNING)], 0.1, 0, 1), ([other("n2", facts.RUNNING)], None, 0, 0),
-    ([other("n2", facts.STARTING)], 0.1, 0, 0),
-], ids=["it computes", "it reads its disk", "it writes into its log", "it cannot be known",
-        "none runs: all wait for each other"])
-def test_a_boot_that_takes_long_is_left_alone(tmp_path, reports, cpu, moved, logs):
-    node = Node(tmp_path, reports).fill()
-    seen, done = booting(node), [0.0, 0]
-    for _ in range(20):
-        if cpu is not None:
-            done = [done[0] + cpu, done[1] + moved]
-            node.context.processes.works[400] = tuple(done)
-        if logs:
-            with open(node.layout.log, "a", encoding="ascii") as file:
-                file.write("2026-11-21 [info] a line\n")
-        assert monitor_startup(node.participant, seen).code != codes.ERR_GENERIC
-        node.clock.sleep(10)

@@ -4,9 +4,9 @@
 from quorate.host.state_files import StateFiles
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions import serving
-from quorate.rabbitmq.actions.start import launch_as_decided
+from quorate.rabbitmq.actions.launch import launch_as_decided
 from quorate.rabbitmq.broker.observe import Observation
-from tests.unit.rabbitmq.actions.nodes import Node, names, other
+from tests.unit.rabbitmq.actions.nodes import Node, names, other, quorum_queue, tools
 
 
 def test_what_the_disk_said_before_a_launch_counts_until_the_broker_served(tmp_path):
@@ -46,19 +46,40 @@ def test_a_cluster_that_is_founded_anew_gets_its_policy(tmp_path):
 
 
 def test_queues_are_extended_to_a_node_that_lost_its_power_while_it_joined(tmp_path):
-    """The state file was in /run: after a reboot quorum queues stayed with two members, without a message."""
-    node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"))])
+    """The state file was in /run: after a reboot quorum queues stayed with two members, without a message. And only
+    those that had the member before: a queue of three became one of four, one of one became one of two (real)."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING)])
+    tools(node, queues={"/": [quorum_queue("a.b", "n1", "n2", "n3"), quorum_queue("other", "n2")]})
     launch_as_decided(node.participant, node.participant.decide_and_publish())
     rebooted = Node(tmp_path).fill()
     rebooted.participant.state_files = StateFiles("rabbitmq", "mq", str(tmp_path / "run of the next boot"),
                                                   str(tmp_path / "persistent"))
-    for path in ("rabbitmq-queues", "/usr/sbin/rabbitmq-queues", "/usr/lib/rabbitmq/bin/rabbitmq-queues"):
-        rebooted.commands.allow(path, ...)
+    tools(rebooted)
 
     serving.after_boot(rebooted.participant)
     serving.after_boot(rebooted.participant)
 
-    assert [call[1:] for call in rebooted.commands.calls] == [("grow", "rabbit@n1", "all")]
+    assert [call[1:] for call in rebooted.commands.calls] == [
+        ("grow", "rabbit@n1", "all", "--vhost-pattern", "^(?:\\/)\\z", "--queue-pattern", "^(?:a\\.b)\\z")]
+
+
+def test_queues_that_could_not_be_extended_are_tried_again(tmp_path):
+    node = Node(tmp_path)
+    node.state_files.write("grow", {"for": "rabbit@n1", "queues": "%2F/q"}, persistent=True)
+    tools(node, rc=70, err="Error: timeout")
+    serving.after_boot(node.participant)
+    assert node.state_files.read("grow", persistent=True)
+    tools(node)
+    serving.after_boot(node.participant)
+    assert not node.state_files.read("grow", persistent=True)
+
+
+def test_a_file_of_the_released_version_means_all_queues(tmp_path):
+    node = Node(tmp_path)
+    node.state_files.write("grow", {"for": "rabbit@n1"}, persistent=True)
+    tools(node)
+    serving.after_boot(node.participant)
+    assert [call[1:] for call in node.commands.calls] == [("grow", "rabbit@n1", "all")]
 
 
 def test_a_policy_that_could_not_be_set_is_tried_again(tmp_path):

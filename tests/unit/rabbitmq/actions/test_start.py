@@ -5,16 +5,16 @@ import pytest
 
 from quorate.host.process import Process
 from quorate.ocf import codes
-from quorate.ocf.codes import Failed
 from quorate.pacemaker.tools import Unavailable
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions import start
 from quorate.rabbitmq.actions.participant import NotNow
-from quorate.rabbitmq.actions.start import (
-    boot_error, force_boot_if_proven, launch_as_decided, monitor_startup, wait_until_serving)
+from quorate.rabbitmq.actions.boot import boot_error, force_boot_if_proven, step
+from quorate.rabbitmq.actions.launch import launch_as_decided
+from quorate.rabbitmq.actions.start import wait_until_serving
 from quorate.rabbitmq.broker import layout
 from quorate.rabbitmq.broker.observe import Observation
-from tests.unit.rabbitmq.actions.nodes import ME, Node, names, other
+from tests.unit.rabbitmq.actions.nodes import ME, TOOLS, Node, names, other, quorum_queue, tools
 
 
 def test_a_join_tells_the_broker_whom_to_join_and_never_to_fall_back(tmp_path):
@@ -25,26 +25,40 @@ def test_a_join_tells_the_broker_whom_to_join_and_never_to_fall_back(tmp_path):
     assert argv == ("/bin/true",) and user == ME
     assert env["RABBITMQ_SERVER_START_ARGS"] == ("-rabbit cluster_nodes {['rabbit@n2'],disc} -rabbit cluster_formation "
                                                  "[{discovery_retry_limit,1000000}]")
-    assert node.state_files.read("grow", persistent=True) and node.published.own.state == facts.STARTING
+    assert node.published.own.state == facts.STARTING
+    assert not node.state_files.read("grow", persistent=True), "no queue had a member here"
 
 
 def test_a_former_self_is_forgotten_before_the_join(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING)])
-    node.commands.allow("rabbitmqctl", ...)
-    for path in ("/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
-        node.commands.allow(path, ...)
+    tools(node, queues={"/": [quorum_queue("q", "n1", "n2"), quorum_queue("p", "n2", "n3"), {"name": "classic"}],
+                        "a b": [quorum_queue("x/y z.1", "n1")]})
     launch_as_decided(node.participant, node.participant.decide_and_publish())
-    assert node.commands.calls[0][1:] == ("-n", "rabbit@n2", "forget_cluster_node", "rabbit@n1")
+    called = [call[1:] for call in node.commands.calls]
+    assert called[-1] == ("-n", "rabbit@n2", "forget_cluster_node", "rabbit@n1")
+    assert all(call[:3] == ("-n", "rabbit@n2", "-q") for call in called[:-1]) and len(called) == 4
+    assert node.state_files.read("grow", persistent=True)["queues"] == "%2F/q a%20b/x%2Fy%20z.1"
 
 
-def test_a_former_self_that_cannot_be_forgotten_keeps_it_from_joining(tmp_path):
+@pytest.mark.parametrize("answer", [dict(rc=70, err="Error:\n{:failed_to_remove_node, :rabbit@n1, {:active, 'x'}}"),
+                                    dict(rc=0, out="no list at all")], ids=["no", "which queues is unknown"])
+def test_a_former_self_that_cannot_be_forgotten_keeps_it_from_joining(tmp_path, answer):
     node = Node(tmp_path, [other("n2", facts.RUNNING)])
-    for path in ("rabbitmqctl", "/usr/sbin/rabbitmqctl", "/usr/lib/rabbitmq/bin/rabbitmqctl"):
-        node.commands.allow(path, ..., rc=70, err="Error:\n{:failed_to_remove_node, :rabbit@n1, {:active, 'x'}}")
+    tools(node, **answer)
+    with pytest.raises(NotNow) as turned:
+        launch_as_decided(node.participant, node.participant.decide_and_publish())
+    assert "did not say which quorum queues" in str(turned.value) and node.commands.spawned == []
+    assert not any("forget_cluster_node" in call for call in node.commands.calls)
+
+
+def test_one_that_counts_as_active_is_not_forgotten(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)])
+    tools(node)
+    for path in TOOLS:
+        node.commands.allow(path, "-n", "rabbit@n2", "forget_cluster_node", ..., rc=70, err="Error:\n{:active, 'x'}}")
     with pytest.raises(NotNow) as turned:
         launch_as_decided(node.participant, node.participant.decide_and_publish())
     assert "did not forget rabbit@n1" in str(turned.value) and node.commands.spawned == []
-    assert "did not forget" in node.published.statuses[-1]
 
 
 def test_nothing_is_launched_where_what_the_disk_proves_cannot_be_kept(tmp_path):
@@ -76,9 +90,11 @@ def test_a_4_joins_only_what_is_older_by_its_own_clock(tmp_path):
     assert node.clock.now() > 1_700_000_004
     ahead = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"), since=1_700_009_999)])
     ahead.participant._layout = node.layout._replace(version="4.0.5")
-    with pytest.raises(Failed) as failed:
+    with pytest.raises(NotNow) as later:
         launch_as_decided(ahead.participant, ahead.participant.decide_and_publish())
-    assert "clock" in failed.value.reason
+    assert "the clock of n1 says 2023-11-14 22:13:3" in str(later.value)
+    assert "that of n2 its broker has been up since 2023-11-15 00:59:59 UTC" in str(later.value)
+    assert ahead.commands.spawned == []
 
 
 def waiting(node):
@@ -90,10 +106,10 @@ def waiting(node):
 def test_a_wait_is_published_at_once_and_degraded_when_it_lasts(tmp_path):
     node = Node(tmp_path, [other("n2", facts.WAITING)]).fill()
     seen = waiting(node)
-    assert monitor_startup(node.participant, seen).code == codes.SUCCESS
+    assert step(node.participant, seen).outcome.code == codes.SUCCESS
     assert "Waits for n3" in node.published.statuses[-1] and "quorate rabbitmq boot n1" in node.published.statuses[-1]
     node.clock.sleep(30)
-    outcome = monitor_startup(node.participant, seen)
+    outcome = step(node.participant, seen).outcome
     assert outcome.code == codes.DEGRADED and "n3" in outcome.reason
 
 

@@ -80,3 +80,15 @@ def test_every_code_has_a_state():
 
     assert codes == set(health.STATES)
     assert set(health.STATES.values()) <= facts.STATES
+
+
+@pytest.mark.parametrize("running, partitions, ok", [
+    ("n1", "n3", False), ("n1 n2", "n3", True), (None, "n3", True), ("n1", "n2 n3", False)])
+def test_one_that_is_stopped_is_on_no_side_of_a_partition(running, partitions, ok):
+    """n1 and n3 partitioned, n2 stopped: each saw one of three run, and both answered 200."""
+    def nodes(names):
+        return None if names is None else frozenset("rabbit@" + name for name in names.split())
+
+    found = health.classify(facts.Broker(answered=True, all_nodes=nodes("n1 n2 n3"), running_nodes=nodes(running),
+                                         partitions=nodes(partitions)))
+    assert (found.code, found.ok) == (health.PARTITIONED, ok)

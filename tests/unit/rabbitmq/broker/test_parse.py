@@ -139,3 +139,32 @@ KHEPRI = "2026-11-21 07:25:07+00:00 [info] <0.2.0> starting Ra system: coordinat
 ])
 def test_boot_stage_by_the_log(log, silent, wanted):
     assert wanted == parse.boot_stage(log, silent)
+
+
+TRIED = "2026-11-21 07:18:22+00:00 [warning] <0.1.0> Error while waiting for Mnesia tables: " \
+        "{timeout_waiting_for_tables,\n2026-11-21 07:18:22+00:00 [warning] <0.1.0>  [rabbit@n1,rabbit@n2],[rabbit_user]}\n"
+AGAIN = WAITS.replace("9 retries", "8 retries")
+SYNCED = "2026-11-21 07:18:23+00:00 [info] <0.1.0> Successfully synced tables from a peer\n"
+STORE = "2026-11-21 07:18:24+00:00 [warning] <0.1.0> Message store: rebuilding indices from scratch\n"
+NOISE = "2026-11-21 07:18:24+00:00 [info] <0.9.0> node rabbit@n2 down: connection_closed\n"
+
+
+@pytest.mark.parametrize("log, silent, wanted", [
+    (BOOT + WAITS + TRIED + AGAIN, 0.0, facts.WAITING),        # it tries again: it waits, from its first moment on
+    (BOOT + WAITS + TRIED + AGAIN + NOISE, 0.0, facts.WAITING),
+    (BOOT + WAITS + SYNCED, 60, facts.STARTING),               # it has what it waited for
+    (BOOT + WAITS + TRIED + AGAIN + SYNCED, 60, facts.STARTING),
+    (BOOT + WAITS + TRIED + AGAIN + SYNCED + STORE, 3600, facts.STARTING),   # recovery, whatever it takes
+    (BOOT + WAITS + TRIED + AGAIN + SYNCED + WAITS, 0.0, facts.STARTING),    # the next one, in passing
+    (BOOT + WAITS + TRIED + AGAIN + BOOT + WAITS, 0.0, facts.STARTING),      # another boot
+    (BOOT + WAITS + NOISE, 60, facts.STARTING),                # not known to wait
+])
+def test_a_broker_that_waits_is_told_from_one_that_recovers_its_store(log, silent, wanted):
+    assert wanted == parse.boot_stage(log, silent)
+
+
+@pytest.mark.parametrize("text, number", [("57.\n", 57), ("0.", 0), ("", None), ("[57].", None), ("5 7.", None),
+                                          ("\u0665.", None)])
+def test_the_count_of_boots(text, number):
+    """rabbit_guid.erl writes it by rabbit_file:write_term_file/2."""
+    assert parse.serial(text) == number

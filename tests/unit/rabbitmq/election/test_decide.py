@@ -93,6 +93,63 @@ def test_a_former_self_is_forgotten_first():
     assert decide(snapshot(empty("n3"), report("n1", RUNNING), report("n2", RUNNING))).forget
 
 
+def test_an_unmounted_disk_does_not_make_the_cluster_forget_its_node():
+    """data=False lost=True while others run: the classic queues at home there were deleted by our own command."""
+    running = report("n1", RUNNING), report("n2", RUNNING)
+    decision = decide(snapshot(empty("n3", lost=True), *running))
+    assert (decision.action, decision.command, decision.urgent) == (REFUSE, "quorate rabbitmq replace n3", True)
+    assert "mounted" in decision.reason
+    replaced = decide(snapshot(empty("n3", lost=True), *running, override=facts.Override("n3", "root", 1, False, True)))
+    assert (replaced.action, replaced.forget, replaced.gone) == (JOIN, True, ("rabbit@n3",))
+    for other in (facts.Override("n2", "root", 1, False, True), facts.Override("n3", "root", 1, True)):
+        assert decide(snapshot(empty("n3", lost=True), *running, override=other)).action == REFUSE
+    unknown = report("n1", RUNNING)._replace(members=None)
+    assert decide(snapshot(empty("n3", lost=True), unknown)).action == REFUSE
+    strangers = report("n1", RUNNING, members=("n1", "n2"))
+    assert decide(snapshot(empty("n3", lost=True), strangers)).gone == (), "there is nothing to forget"
+
+
+def test_an_order_to_replace_a_node_boots_and_founds_nothing():
+    override = facts.Override("n1", "root", 1, True, True)
+    lost = [empty(node, lost=True) for node in ALL]
+    assert decide(snapshot(*lost, override=override)).action == REFUSE
+    assert decide(snapshot(report("n1"), override=override)).action == START
+    assert decide_waiting(snapshot(waits("n1"), waits("n2"), override=override)).action == WAIT
+
+
+@pytest.mark.parametrize("others", [(), (report("n2", RUNNING), report("n3", RUNNING)), (empty("n2"), empty("n3")),
+                                    (report("n2"), report("n3"))], ids=["alone", "beside", "all empty", "all down"])
+@pytest.mark.parametrize("forced", [False, True])
+def test_data_under_another_name_are_nothing_to_start_beside(others, forced):
+    """USE_LONGNAME, or the host's name changed: founded, or joined as a stranger, beside the data."""
+    renamed = empty("n1", lost=True, other="/var/lib/rabbitmq/mnesia/rabbit@was", former="rabbit@was")
+    for override in (None, facts.Override("n1", "root", 1, forced), facts.Override("n1", "root", 1, forced, True)):
+        decision = decide(snapshot(renamed, *others, override=override))
+        assert decision.action == REFUSE and "/var/lib/rabbitmq/mnesia/rabbit@was" in decision.reason
+
+
+def test_others_found_nothing_while_a_renamed_node_has_data():
+    renamed = empty("n2", lost=True, other="/data/rabbit@was")
+    seen = snapshot(empty("n1"), renamed, empty("n3"))
+    assert decide(seen).action == WAIT and decide(seen).missing == ("n2",)
+    assert decide(seen._replace(override=facts.Override("n1", "root", 1))).action == WAIT
+    assert decide(seen._replace(override=facts.Override("n1", "root", 1, True))).action == FOUND
+
+
+def test_older_data_than_those_that_served_are_not_started_with():
+    stale = report("n1", data=None, stale=True)
+    assert decide(snapshot(stale)).action == REFUSE and "older" in decide(snapshot(stale)).reason
+    assert decide(snapshot(empty("n2"), stale, empty("n3"))).action == WAIT
+    pair = (waits("n1", ("n1", "n2")), waits("n2", ("n1", "n2")))
+    assert decide_waiting(snapshot(*pair, report("n3", data=None, stale=True))).action == WAIT
+
+
+def test_explain_tells_four_kinds_of_no_data():
+    text = screen(snapshot(empty("n1"), empty("n2", lost=True), empty("n3", lost=True, other="/x/rabbit@was"),
+                           report("n4", data=None, stale=True), report("n5", data=None)), 0)
+    assert [line.split()[-6] for line in text[1:6]] == ["none", "lost", "renamed", "older", "?"]
+
+
 def test_an_empty_disk_waits_for_those_that_have_data():
     decision = decide(snapshot(empty("n3"), report("n1", STARTING), report("n2")))
     assert decision.action == WAIT and set(decision.missing) == {"n1", "n2"}

@@ -48,3 +48,38 @@ def test_an_override_comes_back_as_it_was():
     override = facts.Override("n2", "operator", 1700000000, True)
     assert published.decode_override(published.encode_override(override)) == override
     assert published.decode_override("v1,node:n2,end") is None
+
+
+NODES = """<nodes><node id="1" uname="n1"/><node id="2" uname="n2"/><node id="c1" type="remote" uname="c1">
+<instance_attributes id="c1-a"><nvpair id="c1-r" name="role" value="compute"/></instance_attributes></node></nodes>"""
+RESOURCES = ('<resources><clone id="mq-clone"><primitive id="mq" class="ocf" provider="quorate" type="rabbitmq"/>'
+             '</clone></resources>')
+BANNED = '<rsc_location id="l" rsc="mq-clone" node="c1" score="-INFINITY"/>'
+BY_RULE = ('<rsc_location id="l" rsc="mq-clone"><rule id="r" score="-INFINITY">'
+           '<expression id="e" attribute="role" operation="eq" value="compute"/></rule></rsc_location>')
+DATED = ('<rsc_location id="l" rsc="mq-clone" ><rule id="r" score="-INFINITY"><date_expression id="d" operation="gt" '
+         'start="2026-01-01"/></rule></rsc_location>')
+
+
+@pytest.mark.parametrize("constraint, generation, counts", [
+    (BANNED, "", False), (BY_RULE, "", False), ("", "", True), (DATED, "", True),
+    (BANNED.replace("c1", "n2"), "", True),
+    (BANNED, '<nvpair id="g" name="mq-generation" value="1"/>', True)],
+    ids=["banned", "by a rule", "may run there", "depends on the date", "another is banned", "it took part once"])
+def test_a_remote_node_that_never_runs_it_is_not_waited_for(constraint, generation, counts):
+    """Compute nodes: no first cluster was founded until `nodes` was set."""
+    commands = fakes.FakeCommands()
+    context = fakes.context("start", PARAMETERS, commands=commands, environ={"OCF_RESOURCE_INSTANCE": "mq"})
+    nodes = NODES.replace('value="compute"/>', 'value="compute"/>' + generation)
+    commands.allow("cibadmin", "-Q", "-o", "nodes", out=nodes)
+    commands.allow("cibadmin", "-Q", "-o", "configuration", out="<configuration>%s%s<constraints>%s</constraints>"
+                   "</configuration>" % (nodes, RESOURCES, constraint))
+    assert PublishedState(context, None).configured()[0] == {"n1", "n2"} | ({"c1"} if counts else set())
+
+
+def test_nodes_that_are_named_are_asked_of_nobody():
+    commands = fakes.FakeCommands()
+    context = fakes.context("start", PARAMETERS, commands=commands, environ={"OCF_RESOURCE_INSTANCE": "mq"},
+                            nodes="n1, c1")
+    commands.expect("cibadmin", "-Q", "-o", "nodes", out=NODES)
+    assert PublishedState(context, None).configured()[0] == {"n1", "c1"}

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quorum queues of a node that joins in place of a member whose data are gone: those that had the member have this node
+again afterwards, and no others: `rabbitmq-queues grow NODE all` alone would put every queue on every node.
+
+RabbitMQ's own membership reconciliation (3.13 and later, off by default; rabbit_quorum_queue_periodic_membership_
+reconciliation.erl) does it where it is on and has a size to reach.
+"""
+
+import json
+from urllib.parse import quote, unquote
+
+from quorate.rabbitmq.actions.participant import NotNow
+from quorate.rabbitmq.broker import parse
+from quorate.rabbitmq.broker.ctl import Tools, why
+from quorate.rabbitmq.broker.layout import text_of
+
+AT_ONCE = 50        # queues of one vhost in one call
+RECONCILES = (3, 13)
+RECONCILIATION = "quorum_queue.continuous_membership_reconciliation."
+
+
+def remember_queues(participant, gone, peer):
+    """Before the members `gone` (Erlang names) are forgotten by the cluster of `peer`: keep which quorum queues they
+    are members of. Raises NotNow where that cannot be found out."""
+    found = _kept(participant) or set()
+    tools = Tools(participant.context, participant.layout)
+    for vhost in _vhosts(_asked(tools, peer, "list_vhosts", "name")):
+        found |= {(vhost, queue) for queue in members_of(
+            _asked(tools, peer, "list_queues", "--vhost", vhost, "name", "type", "members"), gone)}
+    participant.state_files.write("grow", {"for": participant.layout.nodename, "queues": " ".join(sorted(
+        map(_quoted, found)))}, persistent=True, required=True)
+
+
+def _asked(tools, peer, *words):
+    """The JSON that rabbitmqctl prints, a list of dicts. Raises NotNow."""
+    result = tools.run("rabbitmqctl", "-q", *(words + ("--formatter", "json")), node=peer, limit=60)
+    try:
+        found = json.loads(result.out[result.out.index("["):]) if result.ok else None
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise NotNow("It joins later: the cluster did not say which quorum queues have a member on this node: %s"
+                     % (why(result) if not result.ok else "the answer of %s is no list." % words[0]))
+    return [one for one in found if isinstance(one, dict)]
+
+
+def _vhosts(answer):
+    return [one["name"] for one in answer if isinstance(one.get("name"), str)]
+
+
+def members_of(answer, gone):
+    """Names of the quorum queues in an answer of list_queues that have one of these members."""
+    return {one["name"] for one in answer if one.get("type") in ("quorum", "rabbit_quorum_queue")
+            and isinstance(one.get("members"), list) and set(gone) & set(one["members"])}
+
+
+def grow(participant):
+    """Make this node a member of the queues that were kept. What fails is tried again by the next monitor."""
+    queues, config = _kept(participant), parse.options(text_of(participant.layout.config or ""))
+    if queues is not None and reconciles(config, participant.layout.version):
+        participant.context.log.info("RabbitMQ itself extends quorum queues to this node (%senabled)." % RECONCILIATION)
+        queues = set()
+    tools = Tools(participant.context, participant.layout)
+    for patterns in _calls(queues):
+        result = tools.run("rabbitmq-queues", "grow", participant.layout.nodename, "all", *patterns, limit=60)
+        if not result.ok:
+            participant.context.log.warning("Quorum queues were not extended to %s: %s" % (
+                participant.layout.nodename, why(result)))
+            return
+    participant.state_files.discard("grow")
+
+
+def reconciles(config, version):
+    """Whether RabbitMQ extends quorum queues by itself. config: see parse.options."""
+    size = config.get(RECONCILIATION + "target_group_size", "")
+    return (parse.version_key(version) >= RECONCILES and config.get(RECONCILIATION + "enabled") == "true"
+            and size.isdigit() and int(size) > 0)
+
+
+def _calls(queues):
+    """The patterns of each call of grow. queues: None: a file of 0.1.0, which meant all."""
+    if queues is None:
+        return [()]
+    found = []
+    for vhost in sorted({vhost for vhost, _ in queues}):
+        names = sorted(queue for one, queue in queues if one == vhost)
+        found += [("--vhost-pattern", pattern([vhost]), "--queue-pattern", pattern(names[at:at + AT_ONCE]))
+                  for at in range(0, len(names), AT_ONCE)]
+    return found
+
+
+def pattern(names):
+    """A regular expression, as Erlang's re understands it, for just these names."""
+    return "^(?:%s)\\z" % "|".join("".join(
+        letter if letter.isalnum() or not letter.isascii() else "\\" + letter for letter in name) for name in names)
+
+
+def _kept(participant):
+    """The queues of the state file, a set of (vhost, name); None: it names none, as that of 0.1.0."""
+    values = participant.state_files.read("grow", persistent=True)
+    if values.get("for") != participant.layout.nodename or "queues" not in values:
+        return None
+    return {tuple(map(unquote, word.split("/"))) for word in values["queues"].split()}
+
+
+def _quoted(queue):
+    return "/".join(quote(part, safe="") for part in queue)
