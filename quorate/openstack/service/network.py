@@ -7,30 +7,19 @@ from time import monotonic
 from quorate.host.names import connect
 from quorate.openstack.facts import ANSWERED, MISSING, SILENT, Page
 
-# AMQP 0-9-1, 4.2.2: a server answers with the frame Connection.Start, or with its own header.
-PROTOCOL = b"AMQP\x00\x00\x09\x01"
-
 
 def any_broker_answers(brokers, seconds):
     """Whether any of these Addresses speaks AMQP to this node; None when there are none. A listener of HAProxy without
     a broker behind it accepts and closes: that is False."""
+    from quorate.host import amqp
     end = monotonic() + seconds
-    for address in brokers:
-        if _speaks_amqp(address, max(0.2, min(end - monotonic(), seconds / len(brokers)))):
+    for number, address in enumerate(brokers):
+        share = max(0.2, (end - monotonic()) / (len(brokers) - number))
+        known = dict(address.certificates)
+        certificate = (known["cert"], known.get("key")) if "cert" in known else None
+        if amqp.handshake(address.host, address.port, share, address.tls, certificate).answered:
             return True
     return False if brokers else None
-
-
-def _speaks_amqp(address, seconds):
-    try:
-        with connect(address.host, address.port, seconds) as connection:
-            connection.settimeout(seconds)
-            if address.tls:
-                return True  # it accepts; anything further would need certificates
-            connection.sendall(PROTOCOL)
-            return bool(connection.recv(1))
-    except OSError:
-        return False
 
 
 def page(host, port, path, seconds, tls=False):

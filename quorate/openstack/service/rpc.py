@@ -1,132 +1,205 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An RPC call through RabbitMQ, as oslo.messaging's clients make it.
+"""An RPC call through RabbitMQ, as oslo.messaging's clients make it, with a deadline in every step.
 
 The envelope is oslo.messaging's version 2.0 (_drivers/common.py serialize_msg, _drivers/amqp.py). Any reply proves that
 the service works, also one that the method is not known: a worker took the call out of the queue and answered.
+
+No reply proves something about the service only where the broker works: it said that the queue is there, it took a
+message to ourselves and delivered it, and the service had some time. Else it is the broker that does not answer.
 """
 
 import json
+from collections import namedtuple
+from time import monotonic
 
 from quorate.openstack.facts import ANSWERED, MISSING, PING, SILENT, UNKNOWN, UNREACHABLE, Reply
 
 CONTEXT = {"_context_read_deleted": "no",  # Cinder's context requires it
            "_context_user_id": None, "_context_project_id": None, "_context_is_admin": True, "_context_roles": []}
+ECHO = b"quorate"  # the message to ourselves
+FAIR = 1.0         # seconds that a service has at least before no reply counts against it
+
+
+class Endpoint(namedtuple("Endpoint", "host port vhost user password tls cafile certificate check_hostname")):
+    """What amqp_session.Session wants to know. repr() shows no password."""
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return "Endpoint(%s:%s)" % (self.host, self.port)
+
+
+def endpoint(address):
+    """The Endpoint of an Address: TLS as the service does it, and RabbitMQ's own account where the URL has none."""
+    known = dict(address.certificates)
+    certificate = (known["cert"], known.get("key")) if "cert" in known else None
+    return Endpoint(address.host, address.port, address.name, address.user or "guest", address.password or "guest",
+                    address.tls, known.get("ca"), certificate, known.get("check_hostname", False))
 
 
 def call(brokers, exchange, targets, seconds, method=PING):
     """A tuple of a Reply for each target ('cinder-volume.host@backend': topic and server), in about `seconds`."""
+    from quorate.host import amqp_session
     try:
-        import logging
-        import pika
+        amqp_session.driver()
     except ImportError:
         return _same_for_all(targets, UNKNOWN, "pika is not installed (apt install python3-pika).")
-    logger = logging.getLogger("pika")  # its messages are for developers; ours say what failed
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    from time import monotonic
     end = monotonic() + seconds
-    connection, failure = None, Reply("", UNREACHABLE, None, "no broker is configured")
-    for broker in brokers:
-        share = max(0.5, (end - monotonic()) / 2)
-        connection, failure = _connect(pika, broker, share)
-        if connection is not None or monotonic() > end:
+    failure = _same_for_all(targets, UNREACHABLE, "no broker is configured")
+    for number, broker in enumerate(brokers):
+        left = end - monotonic()
+        if left <= 0:
             break
-    if connection is None:
-        return _same_for_all(targets, failure.outcome, failure.reason)
-    try:
-        return _calls(pika, connection, exchange, targets, method, end)
-    except (pika.exceptions.AMQPError, OSError) as error:
-        return _same_for_all(targets, UNREACHABLE, _reason(error))
-    finally:
+        problem = _tls_problem(endpoint(broker)) if broker.tls else None
+        if problem:
+            return _same_for_all(targets, UNKNOWN, problem)
+        # The others' share of the time is for them: this one may hang in any step.
+        others = len(brokers) - number - 1
+        calls = _Calls(amqp_session.Session(endpoint(broker), "quorate monitor", 0), exchange, targets, method)
         try:
-            connection.close()
-        except Exception:
-            pass
+            calls.prepare(monotonic() + (left / 2 if others else left * 3 / 4))
+            return calls.made(end)
+        except Exception as error:  # pika raises what getaddrinfo, ssl and its own state machine raise
+            failure = _failure(targets, broker, error, amqp_session)
+            if failure[0].outcome == UNKNOWN:
+                break  # the same account is refused everywhere
+        finally:
+            calls.session.close(goodbye=calls.complete)
+    return failure
 
 
 def _same_for_all(targets, outcome, reason):
     return tuple(Reply(target, outcome, None, reason) for target in targets)
 
 
-def _connect(pika, broker, seconds):
-    """(connection, None), or (None, Reply with the reason)."""
-    from quorate.host.names import lookup
-    options = None
-    if broker.tls:
-        import ssl
-        context = ssl.create_default_context()
-        # As the service does when no authority is set.
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        options = pika.SSLOptions(context, broker.host)
+def _tls_problem(place):
+    """Why the files of TLS that the service has cannot be used, None: they can."""
+    from quorate.host import amqp
     try:
-        lookup(broker.host, broker.port, seconds)  # pika's own lookup has no time limit
-        return pika.BlockingConnection(pika.ConnectionParameters(
-            host=broker.host, port=broker.port, virtual_host=broker.name, ssl_options=options, socket_timeout=seconds,
-            credentials=pika.PlainCredentials(broker.user or "guest", broker.password or "guest"),
-            connection_attempts=1, stack_timeout=seconds, blocked_connection_timeout=seconds, heartbeat=0,
-            client_properties={"connection_name": "quorate monitor"})), None
-    except (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError) as error:
-        return None, Reply("", UNKNOWN, None, "RabbitMQ at %s refuses the account of the service (%s)." % (
+        amqp.tls_context(place.cafile, place.certificate, place.check_hostname)
+        return None
+    except OSError as error:
+        return "its TLS files cannot be used (%s): %s." % (
+            ", ".join(filter(None, (place.cafile,) + (place.certificate or ()))), error.strerror or error)
+
+
+def _failure(targets, broker, error, amqp_session):
+    if amqp_session.is_refusal(error):
+        return _same_for_all(targets, UNKNOWN, "RabbitMQ at %s refuses the account of the service (%s)." % (
             broker.shown, type(error).__name__))
-    except Exception as error:  # pika raises what getaddrinfo, ssl and its own state machine raise
-        return None, Reply("", UNREACHABLE, None, "%s: %s" % (broker.shown, _reason(error)))
+    return _same_for_all(targets, UNREACHABLE, "%s: %s" % (broker.shown, _reason(error)))
 
 
 def _reason(error, depth=6):
     """The text of an exception. pika wraps the cause in layers (workflow, connector, phase) and prints none of them."""
-    inner = [one for one in list(getattr(error, "args", ())) + [getattr(error, "exception", None)]
-             if isinstance(one, BaseException)]
+    causes = list(getattr(error, "args", ())) + list(getattr(error, "exceptions", ())) + [
+        getattr(error, "exception", None)]
+    inner = [one for one in causes if isinstance(one, BaseException)]
     if inner and depth:
         return _reason(inner[-1], depth - 1)
     text = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
     return "no answer" if "timed out" in text.lower() or "AMQPConnectionError" in text else text[:160]
 
 
-def _calls(pika, connection, exchange, targets, method, end):
-    """Call all targets, and collect replies until the monotonic time `end`. A tuple of Replies."""
-    from time import monotonic
-    replies, waiting, channel = {}, {}, connection.channel()
-    queue = "quorate_reply_%s" % _unique()
-    channel.queue_declare(queue, exclusive=True, auto_delete=True)
-    # Services up to Stein reply through an exchange of that name, later ones through the default exchange.
-    channel.exchange_declare(queue, "direct", auto_delete=True)
-    channel.queue_bind(queue, queue, queue)
-    for target in targets:
-        consumers = _consumers(pika, connection, target)
-        if consumers is None:
-            replies[target] = Reply(target, MISSING)
-        elif consumers == 0:
-            replies[target] = Reply(target, SILENT, 0, "its queue has no consumer")
-        else:
-            message_id = _unique()
-            waiting[message_id] = Reply(target, SILENT, consumers)
-            body = _message(method, queue, message_id, end - monotonic())
-            channel.basic_publish(exchange, target, body, pika.BasicProperties(
-                content_type="application/json", content_encoding="utf-8", priority=0,
-                expiration="%d" % max(1000, (end - monotonic()) * 1000)))
-    for _method, _properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=0.1):
-        if body is not None:
-            reply = waiting.pop(_answered(body), None)
-            if reply is not None:
-                replies[reply.target] = reply._replace(outcome=ANSWERED)
-        if not waiting or monotonic() > end:
-            break
-    for reply in waiting.values():
-        replies[reply.target] = reply
-    return tuple(replies[target] for target in targets)
+class _Calls:
+    """The calls to all targets over one Session. complete: whether the broker answered to the last."""
 
+    def __init__(self, session, exchange, targets, method):
+        self.session, self.exchange, self.targets, self.method = session, exchange, targets, method
+        self.queue, self.complete = "quorate_reply_%s" % _unique(), False
+        self._consumers = {}          # target -> number of consumers; None: there is no such queue
+        self._replies, self._waiting, self._echo = {}, {}, False
 
-def _consumers(pika, connection, queue):
-    """The number of consumers of a queue; None: there is no such queue, which closes the channel: it has its own."""
-    channel = connection.channel()
-    try:
-        count = channel.queue_declare(queue, passive=True).method.consumer_count
-        channel.close()
-        return count
-    except pika.exceptions.ChannelClosedByBroker as error:
-        if error.reply_code == 404:
-            return None
-        raise
+    def prepare(self, end):
+        """Make the queue for replies, and ask for the queues of the targets. Raises as Session.open() does."""
+        self.session.open(end)
+        request = self.session.request
+        request(end, lambda channel, done: channel.queue_declare(
+            self.queue, exclusive=True, auto_delete=True, callback=done))
+        # Services up to Stein reply through an exchange of that name, later ones through the default exchange.
+        request(end, lambda channel, done: channel.exchange_declare(
+            self.queue, "direct", auto_delete=True, callback=done))
+        request(end, lambda channel, done: channel.queue_bind(self.queue, self.queue, self.queue, callback=done))
+        self.session.channel.basic_consume(self.queue, self._take, auto_ack=True)
+        for target in self.targets:
+            self._ask_for(target)
+        try:
+            self.session.wait(end, lambda: len(self._consumers) == len(self.targets))
+        except Exception:
+            if not self._consumers:
+                raise
+            # Of some queues it answered: the node that has the others may hang.
+
+    def _ask_for(self, target):
+        """Ask for the number of consumers of a queue. A queue that is missing closes the channel: each has its own."""
+        def opened(channel):
+            channel.add_on_close_callback(closed)
+            channel.queue_declare(target, passive=True, callback=lambda frame: found(channel, frame))
+
+        def found(channel, frame):
+            self._consumers[target] = frame.method.consumer_count
+            channel.close()
+            self.session.wake()
+
+        def closed(_channel, error):
+            if getattr(error, "reply_code", None) == 404:
+                self._consumers.setdefault(target, None)
+            self.session.wake()
+
+        self.session.connection.channel(on_open_callback=opened)
+
+    def made(self, end):
+        """Call them, and collect replies until the monotonic time `end`. A tuple of Replies."""
+        began = monotonic()
+        for target in self.targets:
+            count = self._consumers.get(target, UNREACHABLE)
+            if count == UNREACHABLE:
+                self._replies[target] = Reply(target, UNREACHABLE, None, "RabbitMQ does not answer for its queue")
+            elif count is None:
+                self._replies[target] = Reply(target, MISSING)
+            elif count == 0:
+                self._replies[target] = Reply(target, SILENT, 0, "its queue has no consumer")
+            else:
+                self._publish(target, count, end)
+        if self._waiting:
+            self.session.channel.basic_publish("", self.queue, ECHO)
+            self._collect(end, end - began)
+        return tuple(self._replies[target] for target in self.targets)
+
+    def _publish(self, target, consumers, end):
+        import pika
+        message_id, left = _unique(), max(1.0, end - monotonic())
+        self._waiting[message_id] = Reply(target, SILENT, consumers)
+        self.session.channel.basic_publish(
+            self.exchange, target, _message(self.method, self.queue, message_id, left), pika.BasicProperties(
+                content_type="application/json", content_encoding="utf-8", priority=0, expiration="%d" % (left * 1000)))
+
+    def _take(self, _channel, _method, _properties, body):
+        if body == ECHO:
+            self._echo = True
+        reply = self._waiting.pop(_answered(body), None)
+        if reply is not None:
+            self._replies[reply.target] = reply._replace(outcome=ANSWERED)
+        self.session.wake()
+
+    def _collect(self, end, time):
+        """Wait for the replies. time: seconds that the services have."""
+        outcome, reason = SILENT, ""
+        try:
+            self.session.wait(end, lambda: not self._waiting or self.session.blocked)
+            self.complete = True
+        except Exception as error:
+            if type(error).__name__ != "NoAnswer":
+                outcome, reason = UNREACHABLE, _reason(error)
+            self.complete = self._echo
+        if self.session.blocked:
+            outcome, reason = UNREACHABLE, "it takes no messages: %s" % self.session.blocked
+        elif outcome == SILENT and not self._echo:
+            outcome, reason = UNREACHABLE, "it took a message and did not deliver it"
+        elif outcome == SILENT and time < FAIR:
+            outcome, reason = UNREACHABLE, "it was too slow to make the call"
+        for reply in self._waiting.values():
+            self._replies[reply.target] = reply._replace(outcome=outcome, reason=reason)
 
 
 def _unique():

@@ -11,6 +11,7 @@ import pytest
 from quorate.openstack import catalog
 from quorate.openstack.facts import ANSWERED, MISSING, SILENT, UNREACHABLE, Address
 from quorate.openstack.service import heartbeat, network, rpc
+from tests.unit.openstack.service.stand_ins import START
 
 SECONDS = 1.0
 
@@ -76,7 +77,7 @@ def test_a_balancer_without_a_broker_behind_it_does_not_count():
 
 
 def test_a_broker_that_speaks():
-    with saying(b"\x01\x00\x00") as listener:
+    with saying(START) as listener:
         assert network.any_broker_answers((at(1), at(listener.getsockname()[1])), SECONDS) is True
 
 

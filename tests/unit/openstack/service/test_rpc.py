@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RPC calls to a broker that works, and to one that stops answering in any step: an outage, and no waiting."""
+
+import subprocess
+
+import pytest
+
+from quorate.openstack.facts import ANSWERED, MISSING, SILENT, UNKNOWN, UNREACHABLE, Address
+from quorate.openstack.service import network, rpc
+from tests.unit.openstack.service.stand_ins import AmqpServer
+from tests.waiting import ends
+
+SECONDS = 1.5
+STEPS = ("tls", "Start", "Connection.StartOk", "Connection.Open", "Channel.Open", "Queue.Declare", "Exchange.Declare",
+         "Queue.Bind", "passive")
+
+
+def at(server, **more):
+    return Address("127.0.0.1", server.port, "u", "hunter2", "/")._replace(**more)
+
+
+def call(*brokers, targets=("q",), seconds=SECONDS):
+    """The Replies; fails when they take much longer than they may."""
+    return ends(20, lambda: rpc.call(brokers, "openstack", targets, seconds))
+
+
+def test_an_answer():
+    with AmqpServer(targets={"q": 2, "r": 1}) as server:
+        found = call(at(server), targets=("q", "missing", "r"))
+
+    assert [(ANSWERED, 2), (MISSING, None), (ANSWERED, 1)] == [one[1:3] for one in found]
+    assert ["q", "r"] == server.asked
+    assert "Connection.Close" in server.steps, "the broker logs a warning for a connection that just breaks"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_broker_that_is_silent_in_any_step_is_an_outage(step):
+    with AmqpServer(step, {"q": 2}) as server:
+        found = call(at(server))
+
+    assert [(UNREACHABLE, None)] == [one[1:3] for one in found]
+    assert "hunter2" not in repr(found)
+
+
+@pytest.mark.parametrize("step", ["tls", "Start", "Queue.Declare", "passive"])
+def test_another_broker_is_asked_then(step):
+    with AmqpServer(step, {"q": 2}) as silent, AmqpServer(targets={"q": 2}) as well:
+        assert ANSWERED == call(at(silent), at(well), seconds=4.0)[0].outcome
+
+
+def test_a_broker_that_takes_messages_and_delivers_none_is_an_outage():
+    """Of a service that is dead it would deliver our message to ourselves."""
+    with AmqpServer("Basic.Publish", {"q": 2}) as server:
+        found = call(at(server))
+
+    assert (UNREACHABLE, 2) == found[0][1:3] and "did not deliver" in found[0].reason
+
+
+def test_a_broker_that_blocks_publishers_is_an_outage():
+    """Its memory or disk is full: the services' own messages are held as well."""
+    with AmqpServer(targets={"q": 2}, blocked="low on disk") as server:
+        found = call(at(server))
+
+    assert UNREACHABLE == found[0].outcome and "low on disk" in found[0].reason
+
+
+def test_a_service_that_does_not_answer_where_the_broker_works():
+    with AmqpServer(targets={"q": 2, "empty": 0}, answers=False) as server:
+        found = call(at(server), targets=("q", "empty"))
+
+    assert [(SILENT, 2, ""), (SILENT, 0, "its queue has no consumer")] == [one[1:] for one in found]
+
+
+def test_too_little_time_for_the_service_says_nothing_of_it():
+    with AmqpServer(targets={"q": 2}, answers=False) as server:
+        assert UNREACHABLE == call(at(server), seconds=rpc.FAIR / 2)[0].outcome
+
+
+def test_a_farewell_that_is_not_answered_is_no_wait():
+    with AmqpServer("Connection.Close", {"q": 2}) as server:
+        assert ANSWERED == call(at(server))[0].outcome
+
+
+def test_an_account_that_is_refused_is_unknown_and_no_outage():
+    with AmqpServer(refuses=True) as server:
+        found = call(at(server))
+
+    assert UNKNOWN == found[0].outcome and "refuses the account" in found[0].reason
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """(file, key) of a certificate for 'other', signed by itself."""
+    path = tmp_path_factory.mktemp("tls")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=other",
+                    "-addext", "subjectAltName=DNS:other", "-keyout", "%s/key" % path, "-out", "%s/cert" % path],
+                   check=True, stderr=subprocess.DEVNULL)
+    return "%s/cert" % path, "%s/key" % path
+
+
+@pytest.mark.parametrize("certificates, outcome", [
+    ((), ANSWERED), ((("ca", "cert"),), ANSWERED), ((("ca", "cert"), ("check_hostname", True)), UNREACHABLE),
+    ((("ca", "other"),), UNREACHABLE), ((("ca", "/nonexistent"),), UNKNOWN)])
+def test_tls_as_the_service_does_it(certificate, certificates, outcome, tmp_path):
+    """The chain is checked where the service has an authority, the name where it is told to."""
+    other = tmp_path / "other"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", "/dev/null",
+                    "-out", str(other)], check=True, stderr=subprocess.DEVNULL)
+    paths = {"cert": certificate[0], "other": str(other)}
+    known = tuple((name, paths.get(value, value)) for name, value in certificates)
+    with AmqpServer(targets={"q": 2}, certificate=certificate) as server:
+        assert outcome == call(at(server, tls=True, certificates=known), seconds=5.0)[0].outcome
+        if outcome == ANSWERED:
+            assert network.any_broker_answers((at(server, tls=True, certificates=known),), 5.0)
+
+
+def test_a_balancer_in_front_of_tls_without_a_broker_behind_it_does_not_count():
+    """It accepts, and says nothing, or closes."""
+    with AmqpServer("tls") as server:
+        assert ends(20, lambda: network.any_broker_answers((at(server, tls=True),), 1.0)) is False
