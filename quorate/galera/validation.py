@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """validate-all: parameters that are wrong on every node (level 0), and problems to come on this node (level 10)."""
 
+import os
+
 from quorate.errors import Unreadable
 from quorate.galera.facts import SOCKET_UNITS
 from quorate.ocf.codes import Failed
@@ -45,6 +47,10 @@ def warnings(context):
     if not layout.galera.recovery:
         found.append("pc.recovery is off: after a loss of all nodes the cluster waits until each of them is back, because "
                      "none knows the last primary component. Remove it.")
+    if layout.sst_method in (None, "rsync") and layout.redo not in (None, os.path.normpath(layout.datadir)):
+        # The donor's side of wsrep_sst_rsync of MariaDB 10.11.19 does not look for it, and the joiner ends without it.
+        found.append("A state transfer by rsync does not send the redo log in %s, so no node could receive its data: set "
+                     "wsrep_sst_method=mariabackup, or remove innodb_log_group_home_dir." % layout.redo)
     found += _account(context, layout) + _enabled_units(context) + _cluster(context, layout)
     return found
 

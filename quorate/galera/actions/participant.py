@@ -22,6 +22,8 @@ URGENT_AFTER = 20     # seconds of waiting after which plain `pcs status` shows 
 READ_AGAIN = 60       # seconds after which a disk that did not yield its position is read again
 LONG_WAIT = 600       # seconds after which it shows any wait: it should have ended by itself by then
 JOIN_TURN_MOST = 60   # seconds to wait until no other node joins
+TURN_BEGINS = 5       # seconds that a promotion waits for another node to begin the bootstrap that is its turn
+TURN_MOST = 20        # ... and until that node's server has opened its primary component
 JOIN_TOGETHER = 10    # seconds to let a node go first whose server was launched at the same time
 
 
@@ -225,11 +227,15 @@ class Participant:
 
     def confirm(self, layout):
         """Decide again at the point of no return. (Decision, the Snapshot that it was made on) if this node is to start
-        its server now, else None."""
+        its server now, else None.
+
+        None is no failure of the promotion, although Pacemaker takes the node for promoted until the next monitor says 0
+        where it expects 8, and shows "monitor returned 'ok'" then. An error would be shown as well, counted the same, and
+        recovered the same way; and it would be wrong, since nothing failed. So what can be waited for is waited for.
+        """
         if self.own_report() is None:
             self.report_position(layout)
-        snapshot = self.snapshot(listen=True)
-        decision = decide(snapshot)
+        snapshot, decision = self._await_turn()
         if decision.action == facts.JOIN and self._may_join():
             # A primary component that was lost in the meantime is to be re-formed: a node that joined as a new member
             # would prevent that (two of three killed, and the third one's report was late).
@@ -246,6 +252,26 @@ class Participant:
         self.published.set_status(status_text(decision))
         self.published.withdraw_self()
         return None
+
+    def _await_turn(self):
+        """(Snapshot, Decision), once no other node goes first, or that takes too long. Pacemaker promotes all nodes at once
+        where their scores are left from before (an update of a parameter stops and starts all in one transition)."""
+        clock = self.context.clock
+        began = clock.monotonic()
+        while True:
+            snapshot = self.snapshot(listen=True)
+            decision = decide(snapshot)
+            most = 0
+            if decision.action == facts.BOOTSTRAP and decision.nodes != (this_node(self.context),):
+                most = TURN_BEGINS
+            elif decision.action == facts.WAIT and decision.missing and all(
+                    node in snapshot.members and node in snapshot.reports
+                    and snapshot.reports[node].state == facts.STARTING for node in decision.missing):
+                most = TURN_MOST
+            if clock.monotonic() - began >= min(most, self.context.deadline.left() / 2):
+                return snapshot, decision
+            self.published.set_status(status_text(decision))
+            clock.sleep(0.5)
 
     def _may_join(self):
         """Wait while another node receives a state transfer: a change of membership aborts an IST (Launchpad 2161773).

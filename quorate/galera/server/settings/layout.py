@@ -28,12 +28,13 @@ _PASSING = ("out of memory", "cannot allocate memory", "not enough memory", "res
 
 class Layout(namedtuple("Layout",
                         "server config datadir socket pid log user group flush wsrep_on provider sst_method options "
-                        "galera misunderstood innodb", defaults=(options.Options(), options.Provider(), None, None))):
+                        "galera misunderstood innodb redo",
+                        defaults=(options.Options(), options.Provider(), None, None, None))):
     """server: path of the program; config: --defaults-file or None; datadir, socket, pid, log: paths; user, group:
     names; flush (innodb_flush_log_at_trx_commit), wsrep_on, provider, sst_method: as text, None when not set; options:
     Options of additional_parameters; galera: Provider; misunderstood: a sentence about a setting of Galera that was
     not understood (`galera` holds its defaults then), or None; innodb: tuple of the paths of all directories and system
-    tablespaces of InnoDB, None where the server does not tell them."""
+    tablespaces of InnoDB, None where the server does not tell them; redo: the directory of its redo log, likewise."""
 
     __slots__ = ()
 
@@ -82,7 +83,8 @@ def find_layout(context):
         log=_log(parameters, values, datadir), user=parameters.user, group=parameters.group,
         flush=_value(values, "innodb-flush-log-at-trx-commit"), wsrep_on=_value(values, "wsrep-on"),
         provider=_value(values, "wsrep-provider"), sst_method=_value(values, "wsrep-sst-method"), options=more,
-        galera=galera, misunderstood=misunderstood, innodb=_innodb(values, datadir))
+        galera=galera, misunderstood=misunderstood, innodb=_innodb(values, datadir),
+        redo=_redo(values, datadir))
 
 
 def _settings(context, server, argv):
@@ -130,6 +132,12 @@ def _innodb(values, datadir):
     for part in (_value(values, "innodb-data-file-path") or "ibdata1:12M").split(";"):
         found.add(os.path.join(home, part.partition(":")[0]))
     return tuple(sorted(found))
+
+
+def _redo(values, datadir):
+    if "innodb-log-group-home-dir" not in values:
+        return None
+    return os.path.normpath(_absolute(_value(values, "innodb-log-group-home-dir"), datadir, datadir))
 
 
 def _log(parameters, values, datadir):

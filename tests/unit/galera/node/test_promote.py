@@ -168,3 +168,27 @@ def test_a_promote_without_a_position_on_record_reads_the_disk(new):
         new.act(name, "start")
     new["n1"].state_files("galera").forget("position")
     assert codes.SUCCESS == new.act("n1", "promote").code and ["n1"] == new.synced()
+
+
+def test_promoted_all_at_once_each_waits_for_its_turn(cluster):
+    """As Pacemaker does after an update of a parameter. The monitor of a node that was not promoted said 0 where 8 is expected,
+    and pcs status showed "monitor returned 'ok'" until somebody cleaned up."""
+    cluster.stop("n2", "n3", "n1")
+    for name in ALL:
+        cluster.act(name, "start")
+    cluster.clock.run([lambda name=name: cluster.act(name, "promote") for name in ALL])
+
+    assert [codes.RUNNING_PROMOTED] * 3 == [cluster.act(name, "monitor", interval=5).code for name in ALL], cluster.journal
+    cluster.role.update(dict.fromkeys(ALL, "Promoted"))
+
+
+def test_a_promotion_does_not_wait_for_a_node_that_does_not_begin(cluster):
+    """Under load Pacemaker promotes one after the other, and the one whose turn it is may come last."""
+    cluster.stop("n2", "n3", "n1")
+    for name in ALL:
+        cluster.act(name, "start")
+    cluster.act("n2", "promote")
+    seconds, answer = promotion(cluster, "n2")
+
+    assert (codes.SUCCESS, "") == answer and seconds <= 6.5
+    assert "Not promoted" in cluster["n2"].logged[-1][1]
