@@ -32,7 +32,8 @@ def test_no_grastate_is_not_an_empty_one():
     ("\0" * 200, "is empty"), (" \r\n", "holds no text"), ("\n\0", "holds no text"),
     (GRASTATE % (U, 5, 0) + "\0\0", "holds binary zeros"), *((text, "has no valid uuid and seqno") for text in (
         "uuid: nonsense\nseqno: 5\n", "uuid: %s\n" % U, "seqno: 5\n", "uuid: %s\nseqno: 1_000\n" % U,
-        "uuid: %s\nseqno: -2\n" % U, "uuid: %s\nseqno:\n" % U, (GRASTATE % (U, 5, 0))[:40], "seqno 5\nuuid: %s" % U))])
+        "uuid: %s\nseqno: -2\n" % U, "uuid: %s\nseqno:\n" % U, (GRASTATE % (U, 5, 0))[:40],
+        "seqno 5\nuuid: %s" % U))])
 def test_garbage_in_grastate_is_recognised(text, reason):
     assert parse.grastate(text) == Garbage(reason)
 
@@ -118,8 +119,8 @@ def test_the_last_recovered_position_counts():
 def test_prepared_transactions():
     assert parse.prepared_xa("[ERROR] Found 2 prepared transactions! It means that mysqld was not shut down") == 2
     assert parse.prepared_xa("Found 1 prepared transactions!") == 1
-    for none in ("all is well", "Found 7", "Lost 2 prepared transactions", "7 prepared transactions", "Found no prepared "
-                 "transactions"):
+    for none in ("all is well", "Found 7", "Lost 2 prepared transactions", "7 prepared transactions",
+                 "Found no prepared transactions"):
         assert parse.prepared_xa(none + "\n") == 0
 
 

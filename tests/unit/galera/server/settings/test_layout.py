@@ -7,7 +7,10 @@ import pytest
 
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.server.settings import command_line
-from quorate.galera.server.settings.layout import Layout, account, find_layout, galera_problems, layout_problems
+from quorate.galera import facts
+from quorate.galera.server.settings.layout import (
+    FREE_LEAST, Layout, account, find_layout, full_file_system, galera_problems, layout_problems, listening_units,
+    server_program)
 from quorate.galera.server.settings.options import Options, Provider
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
@@ -41,6 +44,87 @@ def test_what_is_told_on_the_command_line_is_in_the_look_up():
     assert ("/srv/two", "/run/x.sock", "/srv/two/x.pid") == (layout.datadir, layout.socket, layout.pid)
 
 
+def test_all_that_the_server_says(tmp_path):
+    context = asked({"pid_file": "/run/x.pid", "socket": "x.sock", "wsrep_on": "(No default value)"}, user="galera",
+                    group="db", config="/etc/hosts")
+
+    assert (SERVER, "/etc/hosts", "/srv/db", "/srv/db/x.sock", "/run/x.pid", "/srv/log/error.log", "galera", "db", "1",
+            None, TABLE["wsrep-provider"], "rsync", Options(), Provider(), None) == find_layout(context)[:15]
+
+
+def test_parameters_go_before_what_the_server_says():
+    layout = find_layout(asked({}, datadir="/srv/two/", socket="two.sock", pid="/run/two.pid", log="two"))
+
+    assert ("/srv/two", "/srv/two/two.sock", "/run/two.pid", "/srv/two/two") == (
+        layout.datadir, layout.socket, layout.pid, layout.log)
+
+
+def test_what_the_server_does_not_say_is_where_packages_have_it():
+    layout = find_layout(asked({"datadir": "/", "socket": "(No default value)", "pid_file": ""}))
+
+    assert ("/", "/run/mysqld/mysqld.sock", "/run/mysqld/mysqld.pid") == (layout.datadir, layout.socket, layout.pid)
+
+
+INNODB = {"innodb_data_file_path": "ibdata1:12M;more/ibdata2:12M:autoextend", "innodb_undo_directory": "/srv/undo/",
+          "innodb_data_home_dir": "(No default value)", "innodb_log_group_home_dir": "./"}
+
+
+@pytest.mark.parametrize("answer, expected", [
+    ({}, None), (INNODB, {"/srv/db", "/srv/undo", "/srv/db/ibdata1", "/srv/db/more/ibdata2"}),
+    (dict(INNODB, innodb_data_home_dir="/srv/home", innodb_log_group_home_dir="redo", innodb_data_file_path=""),
+     {"/srv/db", "/srv/undo", "/srv/home", "/srv/db/redo", "/srv/home/ibdata1"})])
+def test_where_innodb_keeps_what_belongs_to_the_data(answer, expected):
+    found = find_layout(asked(answer)).innodb
+
+    assert expected == (None if found is None else set(found)) and (found is None or list(found) == sorted(found))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_without_a_log_of_its_own_it_is_where_the_package_logs(tmp_path, monkeypatch, there):
+    logs = str(tmp_path / "logs")
+    if there:
+        os.mkdir(logs)
+    monkeypatch.setattr("quorate.galera.server.settings.layout.LOG_DIRECTORIES", (str(tmp_path / "none"), logs))
+
+    assert (logs if there else "/srv/db") + "/error.log" == find_layout(asked({"log_error": "/dev/stderr"})).log
+
+
+def test_the_configuration_file_is_on_every_node():
+    with pytest.raises(Failed, match="The configuration file /no/my.cnf .parameter config. does not exist") as failed:
+        find_layout(asked({}, config="/no/my.cnf"))
+
+    assert codes.ERR_INSTALLED == failed.value.code
+
+
+@pytest.mark.parametrize("binary, path", [
+    ("{tmp}/server", "{tmp}/server"), ("true", "/usr/bin/true"), ("mysqld_safe", "{tmp}/mysqld"),
+    ("/usr/bin/mariadbd-safe", "{tmp}/mysqld"), ("", "{tmp}/mysqld"), ("{tmp}/none", None), ("{tmp}/text", None),
+    ("no-such-server", None)])
+def test_the_program_of_the_server(tmp_path, monkeypatch, binary, path):
+    """The old agent's default, a script around the server, means: the server."""
+    for name, mode in (("server", 0o755), ("mysqld", 0o755), ("text", 0o644)):
+        (tmp_path / name).touch(mode)
+    monkeypatch.setattr("quorate.galera.server.settings.layout.SERVERS", tuple(
+        str(tmp_path / name) for name in ("none", "text", "mysqld", "server")))
+    binary = binary.format(tmp=tmp_path)
+    parameters = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", binary=binary).parameters
+    if path:
+        assert path.format(tmp=tmp_path) == server_program(parameters)
+        return
+    with pytest.raises(Failed) as failed:
+        server_program(parameters)
+    assert (codes.ERR_INSTALLED, "There is no program %s (parameter binary)." % binary) == (
+        failed.value.code, failed.value.reason)
+
+
+def test_a_machine_without_a_server(monkeypatch):
+    monkeypatch.setattr("quorate.galera.server.settings.layout.SERVERS", ("/no/mariadbd",))
+    with pytest.raises(Failed, match="install mariadb-server") as failed:
+        server_program(fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", binary="").parameters)
+
+    assert codes.ERR_INSTALLED == failed.value.code
+
+
 @pytest.mark.parametrize("log, expected", [
     ("/srv/log/error.log", "/srv/log/error.log"), ("name", "/srv/db/name.err"), ("/dev/stderr", None), ("/dev/null", None)])
 def test_the_error_log_is_a_file_that_can_be_read(log, expected):
@@ -58,7 +142,29 @@ def test_a_plugin_with_the_name_of_a_setting_is_not_the_setting():
     assert ("none", "TRUE") == (found.provider, found.wsrep_on)
 
 
+def test_only_the_table_is_read_and_of_a_repeated_name_the_first():
+    rows = ("datadir  /from/the/usage\n--datadir=name  Path\n--- ---\nx\nt e\n continued  here\n\ndatadir  /srv/db/\n"
+            "socket  /run/a.sock\nsocket  /run/b.sock\n")
+    found = find_layout(asked({"rc": 0, "out": rows}))
+
+    assert ("/srv/db", "/run/a.sock") == (found.datadir, found.socket)
+
+
+UNKNOWN = "0 [ERROR] mariadbd: unknown variable '%s=3'\n0 [ERROR] Aborting\n"
+
+
+@pytest.mark.parametrize("name, advice", [
+    ("wsrep-provider-pc-weight", "put it into wsrep_provider_options"), ("wsrep-foo", "grep -rn wsrep.foo /etc/my*"),
+    ("foo-provider", "grep -rn foo.provider /etc/my*")])
+def test_a_setting_of_the_provider_has_another_place(name, advice):
+    with pytest.raises(Failed) as failed:
+        find_layout(asked({"rc": 7, "err": UNKNOWN % name}))
+
+    assert "true refuses its configuration: The server knows no setting %s: %s" % (name, advice) == failed.value.reason
+
+
 @pytest.mark.parametrize("answer, code, words", [
+    ({"rc": 125, "err": "no"}, codes.ERR_ARGS, "no"), ({"rc": 126, "err": "no"}, codes.ERR_GENERIC, "no"),
     ({"rc": 7, "err": "0 [ERROR] mariadbd: unknown variable 'wsrep-provider-pc-weight=3'\n0 [ERROR] Aborting\n"}, codes.ERR_ARGS,
      "put it into wsrep_provider_options"),
     ({"rc": 7, "err": "0 [ERROR] mariadbd: unknown variable 'foo=1'\n0 [ERROR] Aborting\n"}, codes.ERR_ARGS, "foo"),
@@ -137,6 +243,59 @@ def layout(tmp_path, **values):
 def test_start_refuses_what_no_proof_covers(tmp_path):
     assert [] == layout_problems(layout(tmp_path))
     assert "pc.ignore_quorum" in layout_problems(layout(tmp_path, galera=Provider(ignore_quorum=True)))[0]
+
+
+def problems(tmp_path, **values):
+    return [text.replace(str(tmp_path), "/d") for text in layout_problems(layout(tmp_path, **values))]
+
+
+def test_a_user_that_does_not_exist_is_all_that_is_said(tmp_path):
+    assert ["There is no user nemo on this node (parameter user)."] == problems(tmp_path, user="nemo", log="/no/log")
+
+
+def test_the_directory_of_the_error_log(tmp_path):
+    """Its own package made it for another one perhaps; a file that the server may write to is enough."""
+    (tmp_path / "logs").mkdir(0o755)
+    log = str(tmp_path / "logs" / "log")
+    refused = "User nobody cannot write to the error log /d/logs/log: chown nobody /d/logs"
+    owner = ["The data directory /d belongs to uid 0 and not to nobody: chown -R nobody:db /d"]
+    assert ["The directory /d/no for the error log is missing: install -d -o root -g adm -m 2750 /d/no"] == problems(
+        tmp_path, log=str(tmp_path / "no" / "log"))
+    assert [refused] + owner == problems(tmp_path, log=log, user="nobody", group="db")
+    (tmp_path / "logs" / "log").write_text("")
+    (tmp_path / "logs" / "log").chmod(0o644)
+    assert [refused] + owner == problems(tmp_path, log=log, user="nobody", group="db")
+    (tmp_path / "logs" / "log").chmod(0o664)
+    assert owner == problems(tmp_path, log=log, user="nobody", group="db")
+
+
+@pytest.mark.parametrize("mode, user, writable", [
+    (0o755, "root", True), (0o555, "root", False), (0o501, "root", False), (0o775, "nobody", True),
+    (0o757, "nobody", True), (0o755, "nobody", False)])
+def test_who_may_write_by_owner_and_mode(tmp_path, mode, user, writable):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs").chmod(mode)
+    found = problems(tmp_path, log=str(tmp_path / "logs" / "log"), user=user, datadir="/no")
+
+    assert writable == (not found)
+
+
+def test_a_full_file_system(tmp_path, mocker):
+    status = mocker.patch("os.statvfs")
+    status.return_value = mocker.Mock(f_bavail=FREE_LEAST // 4096, f_frsize=4096)
+    assert [] == problems(tmp_path) and None is full_file_system("/")
+    status.return_value = mocker.Mock(f_bavail=FREE_LEAST // 4096 - 1, f_frsize=4096)
+    assert ["The file system of /d is full (4092 KiB free): free some space."] == problems(tmp_path)
+    assert None is full_file_system("/", 1000)
+
+
+def test_sockets_of_systemd_in_the_server_s_place(mocker):
+    units = mocker.Mock()
+    units.active.return_value = ["mariadb.socket", "mysql.socket"]
+    assert listening_units(units, 5).endswith("systemctl disable --now mariadb.socket mysql.socket")
+    units.active.assert_called_once_with(facts.SOCKET_UNITS, 5)
+    units.active.return_value = []
+    assert None is listening_units(units, 5)
 
 
 def test_the_group_of_files_that_the_agent_makes(mocker):
