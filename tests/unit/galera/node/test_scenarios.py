@@ -121,8 +121,8 @@ def test_two_are_killed_and_one_that_runs_re_forms_the_view_with_them(cluster):
 
 
 def test_a_view_that_does_not_re_form_although_all_have_met_is_given_up_at_once(cluster):
-    """n1 dies while the others agree on the view without n2, so n3 cannot tell whether n1 went on (real: gcomm says
-    "are still in unknown state, unable to rebootstrap new prim"); the cluster was whole after 63 s only."""
+    """n1 dies while the others agree on the view without n2, so n3 cannot tell whether n1 went on (gcomm pc_proto.cpp:
+    "are still in unknown state, unable to rebootstrap new prim"). Real, perhaps by that: whole after 63 s only."""
     cluster.database("n3").undecided = True
     cluster.kill_all("n1", "n2")
     assert comes_back(cluster, 45)
