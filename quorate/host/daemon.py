@@ -154,9 +154,9 @@ def record_end_of_log(state_files, log):
 
 
 def is_whole(known, log):
-    """Whether the log still holds all that was written to it since its end was recorded as `known` (a dict): it is the same
-    file, and what was before is still there. One that logrotate copied and emptied (copytruncate) may have grown longer than it was. Of a log
-    that was empty nothing can be told but that it is the same file."""
+    """Whether the log still holds all that was written to it since its end was recorded as `known` (a dict): it is the
+    same file, and what was before is still there. One that logrotate copied and emptied (copytruncate) may have grown longer
+    than it was. Of a log that was empty nothing can be told but that it is the same file."""
     try:
         offset = int(known.get("bytes", 0))
     except ValueError:

@@ -256,5 +256,6 @@ CONSEQUENCES = (
     "Operating system error number", "Cannot open datafile for read-only",
     "Do you already have another", "can't create PID file", "Unable to create temporary file",
     "WSREP_SST: [ERROR] ***", "WSREP_SST: [ERROR] Cleanup after", "WSREP_SST: [ERROR] Removing ",
-    "caught exception in PC", "exception caused by message", "SST script aborted", "for 'SST'", "Couldn't load plugins from", "Could not find a valid tablespace file",
+    "caught exception in PC", "exception caused by message", "SST script aborted", "for 'SST'",
+    "Couldn't load plugins from", "Could not find a valid tablespace file",
 )

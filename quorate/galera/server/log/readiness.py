@@ -5,8 +5,9 @@ import os
 
 from quorate.host import daemon
 
-BEGIN = b" as process "  # in the first line that a server of MariaDB or MySQL logs ("Starting MariaDB ... as process 560")
-BEGIN_WITHIN = 4096      # bytes
+# In the first line that a server of MariaDB or MySQL logs: "Starting MariaDB ... as process 560".
+BEGIN = b" as process "
+BEGIN_WITHIN = 4096  # bytes
 
 
 def never_ready(state_files, log, socket):

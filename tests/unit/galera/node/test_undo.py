@@ -84,7 +84,7 @@ def test_a_generation_that_another_node_opened_since_stays_open(cluster):
 
 
 @pytest.mark.parametrize("serves", [False, True])
-def test_a_transfer_into_the_directory_below_a_mount_point_that_failed_makes_the_right_disk_no_other_one(cluster, serves):
+def test_a_transfer_that_failed_below_a_mount_point_makes_the_right_disk_no_other_one(cluster, serves):
     """Only where the node served from there meanwhile, it is another one."""
     cluster.stop("n3")
     n3 = cluster.database("n3")
