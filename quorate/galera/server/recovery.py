@@ -51,14 +51,14 @@ def _of_an_earlier_run(context, state_files, layout):
     if not running and not known:
         return None, None
     path = state_files.path(RECOVER_LOG)
-    # What somebody else runs (galera_recovery of systemd's unit) logs elsewhere: our log is that of an earlier run then.
+    # What somebody else runs (galera_recovery of systemd's unit) logs elsewhere: our log is that of an earlier run.
     own = [one for one in running if "--log-error=" + path in one.argv or str(one.pid) == known.get("pid")]
     if not _ended(context, running):
         if own:
             _record(context, state_files, own[0])
         return None, _goes_on(running[0].pid, state_files)
     state_files.forget("recovering")
-    if not own and (running or _clock_was_set(context, known) or not kept_position.is_untouched_since(layout, path)):
+    if not own and (_clock_was_set(context, known) or not kept_position.is_untouched_since(layout, path)):
         return None, None
     return parse.recovered_position(_telling_lines(path)), None
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A recovery of the position that takes longer than the action that began it."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -27,6 +28,7 @@ class Node:
         self.layout = Layout(SERVER, None, self.datadir, self.datadir + "/s", self.datadir + "/p", self.datadir + "/l",
                              "root", "root", "1", "TRUE", "galera", "rsync")
         self.spawned = None
+        self.begin_as = ()
 
     def action(self, **run):
         """A Context of the next action, in which a run of the server ends so."""
@@ -35,10 +37,11 @@ class Node:
         context.commands.on_spawn = self.begin
         if run:
             context.commands.allow(SERVER, ..., **run)
+        self.commands = context.commands
         return context
 
     def begin(self, argv):
-        self.spawned = self.processes.add(argv)
+        self.spawned = self.processes.add(self.begin_as + tuple(argv))
         return self.spawned.pid
 
     def argv(self):
@@ -125,6 +128,69 @@ def test_one_that_was_left_goes_on_as_well(node):
     node.log(POSITION)
     node.processes.remove(left)
     assert ((UUID, 7), None) == node.recover()
+
+
+def test_the_log_of_somebody_elses_run_is_not_ours(node):
+    """galera_recovery of systemd's unit: it was waited for, and then the log of our last run was read."""
+    node.state_files.write("waiting", {})
+    node.log(POSITION)
+    other = node.begin((SERVER, "--datadir=" + node.datadir, "--wsrep-recover", "--log-error=/tmp/wsrep_recovery.1"))
+    assert "pid %d" % other in node.recover()[1] and not node.state_files.has("recovering")
+    node.clock.at(node.clock.elapsed + 3, lambda: node.processes.remove(other))
+
+    assert ((UUID, 8), None) == node.recover(err=POSITION.replace(":7", ":8"))
+
+
+@pytest.mark.parametrize("what", ["written", "clock", "old version"])
+def test_the_result_of_a_run_whose_end_nobody_saw_counts_only_if_nothing_was_written_since(node, mocker, what):
+    """A server that was started by hand, and ended, before the next monitor: the position would be that before it."""
+    node.recover(takes=9999)
+    node.log(POSITION)
+    node.processes.remove(node.spawned.pid)
+    if what == "written":
+        mocker.patch("quorate.galera.server.kept_position.is_untouched_since", return_value=False)
+    elif what == "clock":
+        node.clock.step(-3600)
+    else:
+        node.state_files.write("recovering", {"pid": node.spawned.pid})
+
+    assert ((UUID, 8), None) == node.recover(err=POSITION.replace(":7", ":8"))
+
+
+def test_a_run_by_a_script_is_known_by_its_pid(node):
+    """The parameter binary may name one, which looks like no server before it runs it. It was begun twice, and a stop
+    left it."""
+    node.layout = node.layout._replace(server="/usr/local/bin/slow-mariadbd")
+    node.begin_as = ("/bin/sh",)
+    assert "still applies its log" in node.recover()[1]
+    context, first = node.action(), node.spawned
+    assert [first] == process.recoveries(context, node.state_files, node.datadir)
+    assert recovery.goes_on(context, node.state_files, node.datadir)
+    assert "pid %d" % first.pid in node.recover()[1] and first == node.spawned
+
+    assert [] == process.stop(context, node.state_files, node.datadir, 10)
+    assert node.processes.gone(first) and not recovery.goes_on(context, node.state_files, node.datadir)
+
+
+def test_another_process_with_the_pid_of_a_run_is_none(node):
+    node.recover(takes=9999)
+    node.processes.remove(node.spawned.pid)
+    node.processes.add("/usr/bin/vi", pid=node.spawned.pid)
+    context = node.action()
+
+    assert [] == process.recoveries(context, node.state_files, node.datadir)
+    assert [] == process.all_processes(context, node.state_files, node.datadir)
+
+
+def test_it_is_not_run_again_while_nothing_has_written(node):
+    node.layout = node.layout._replace(innodb=(node.datadir + "/data",))
+    os.makedirs(node.datadir + "/data")
+    for text in ("one", "two"):
+        with open(node.datadir + "/data/ibdata1", "w", encoding="ascii") as file:
+            file.write(text)
+        assert ((UUID, 7), None) == node.recover(err=POSITION), text
+        runs = len(node.commands.spawned)
+        assert (1, ((UUID, 7), None), 0) == (runs, node.recover(), len(node.commands.spawned))
 
 
 def test_the_log_of_a_run_before_a_stop_or_a_launch_counts_no_more(node):
