@@ -155,6 +155,15 @@ def test_the_files_that_a_server_starts_with(launching, action, others, reachabl
     assert found - kept == {name for name in found if launching.node.state_files.kept(name) is not None}
 
 
+@pytest.mark.parametrize("change, kept", [
+    ({}, True), ({"seqno": 43}, False),                     # the disk has what no other node has
+    ({"uuid": None, "seqno": None}, False)])                # it cannot be read
+def test_a_joiner_whose_disk_has_another_position_than_it_reported_receives_everything(launching, change, kept):
+    launching.launch(JOIN, launching.reported._replace(**change), alive("n2", facts.SYNCED, None))
+
+    assert kept == ("grastate.dat" in launching.seen)
+
+
 def test_what_cannot_be_set_aside_prevents_the_launch(launching, mocker):
     launching.write_view()
     mocker.patch.object(StateFiles, "keep", side_effect=OSError(28, "No space left on device"))
@@ -182,6 +191,18 @@ def test_one_that_joins_needs_no_position(launching, mocker, action):
 
     assert (JOIN, "the snapshot") == (decision.action, snapshot)
     assert launching.reported._replace(uuid=None, seqno=None, source=None) == own
+
+
+@pytest.mark.parametrize("first, then", [(BOOTSTRAP, JOIN), (JOIN, BOOTSTRAP)])
+def test_whether_the_position_is_needed_is_decided_again_as_well(launching, mocker, first, then):
+    launching.one.confirm = mocker.Mock(side_effect=[(Decision(action, ("n1",)), action) for action in (first, then)])
+    mocker.patch.object(start.disk, "true_position", side_effect=[launching.reported, Failed(codes.ERR_GENERIC, "No.")])
+    launching.one.context.clock.monotonic = mocker.Mock(side_effect=[0, 1])
+    if then == JOIN:
+        assert None is start.confirm(launching.one, launching.layout)[2].uuid
+    else:
+        with pytest.raises(Failed):
+            start.confirm(launching.one, launching.layout)
 
 
 @pytest.mark.parametrize("then, calls", [(JOIN, 1), (BOOTSTRAP, 2), (None, 1)])

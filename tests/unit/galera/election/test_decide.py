@@ -85,6 +85,24 @@ def test_joining_tells_whose_data_it_replaces():
     assert "replaces the data of n2" in decision.reason
 
 
+@pytest.mark.parametrize("reports, reason", [
+    ([alive("n2", SYNCED), alive("n1", DONOR), alive("n3", JOINED)], "A primary component is running (n1, n2 and n3)."),
+    ([alive("n1", SYNCED), alive("n2", RECEIVING), crashed("n3", 5)],
+     "A primary component is running (n1); the others join after the state transfer to n2."),
+    ([alive("n1", SYNCED, uuid=U), stopped("n2", 5), fresh("n3")],
+     "A primary component is running (n1), n2 and n3 join it."),
+    ([alive("n1", SYNCED, uuid=U), alive("n2", SYNCED), stopped("n3", 5, uuid=OTHER)],
+     "A primary component is running (n1 and n2), n3 joins it; joining replaces the data of n3, which belongs to another "
+     "history."),
+    ([alive("n1", SYNCED, uuid=U), stopped("n2", 5, uuid=OTHER), stopped("n3", 5, uuid=OTHER)],
+     "A primary component is running (n1), n2 and n3 join it; joining replaces the data of n2 and n3, which belong to "
+     "another history."),
+    ([alive("n1", SYNCED), stopped("n2", 5, uuid=OTHER)], "A primary component is running (n1), n2 joins it."),
+])
+def test_what_is_said_of_a_running_cluster(reports, reason):
+    assert reason == decide(snapshot_of(*reports)).reason
+
+
 # All have crashed
 
 def test_all_members_of_the_last_view_recover_together():
@@ -271,6 +289,8 @@ def test_the_first_cluster_ever_needs_all_and_starts_where_a_database_is():
     assert outcome(empty("n1"), fresh("n2"), empty("n3"), **first) == (BOOTSTRAP, ("n2",))
     assert outcome(empty("n1"), empty("n2"), empty("n3"), **first) == (BOOTSTRAP, ("n1",))
     assert outcome(fresh("n1"), fresh("n2"), **first)[0] == WAIT
+    assert decide(snapshot_of(empty("n1"), fresh("n2"), empty("n3"), **first)).reason == (
+        "No node was ever in a cluster, and all configured nodes have reported: n2 bootstraps it.")
 
 
 def test_a_first_start_that_failed_is_tried_again():
@@ -521,6 +541,8 @@ def test_nothing_is_opened_beside_an_arbitrator_that_keeps_the_old_primary_compo
         assert (BOOTSTRAP, ("n1",)) == (decision.action, decision.nodes)
     else:
         assert (WAIT, ("g9",), True, command) == (decision.action, decision.missing, decision.urgent, decision.command)
+        assert decision.reason.startswith("n1 could bootstrap, but the arbitrator on g9 %s keep" % (
+            "alone" if member else "may alone")) and ("restart garbd there." if member else "serves.") in decision.reason
     order = Override("n2", by="root", at=1)
     refused = decide(snapshot._replace(override=order))
     assert (command is None) == (refused.action == BOOTSTRAP)

@@ -49,6 +49,7 @@ def test_what_not_even_force_overcomes(reports, change, obstacle, forced):
     ([crashed("n1", 5), crashed("n2", 7)], {}, "n2 6b1f0c2e:7 has a higher position"),
     ([crashed("n1", 5), crashed("n2", 7), crashed("n3", 8, LAST._replace(seq=9))], {},
      "n2 6b1f0c2e:7, n3 6b1f0c2e:8 have a higher position"),
+    ([crashed("n1", None), crashed("n2", 1)], {}, "n2 6b1f0c2e:1 has a higher position"),
     ([stopped("n1", 5, generation=0, my_uuid=None), crashed("n2", 5)], {},
      "n2 was recorded as synced since the last bootstrap, n1 was not"),
     ([crashed("n1", None)], {}, "its own position is unknown"),
@@ -73,6 +74,11 @@ def test_what_only_force_overcomes(reports, change, objection):
 def test_an_order_against_the_majority_history_only_when_it_is_one():
     """One stranger of two is no majority."""
     assert BOOTSTRAP == ordered(crashed("n1", 5), crashed("n2", 5, uuid=OTHER)).action
+
+
+def test_the_port_of_the_node_that_is_named_is_no_objection():
+    """That its server is down is proven by its processes."""
+    assert BOOTSTRAP == ordered(crashed("n1", 5), crashed("n2", 5), listening=frozenset(["n1"])).action
 
 
 # Reasons and commands of those that wait
