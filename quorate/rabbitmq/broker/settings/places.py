@@ -148,18 +148,23 @@ def _path(variables, name, default):
     value = variables.get(name, default)
     if not value.startswith("/"):
         raise Unreadable("%s: %s=%s is no absolute path." % (variables.path, name, value))
-    return os.path.normpath(value) if ".." not in value else value.rstrip("/")
+    return _normal(value)
+
+
+def _normal(path):
+    """normalize_path/1: without a / at the end or beside another."""
+    return "/" + "/".join(part for part in path.split("/") if part) if path.startswith("/") else path
 
 
 def _log(variables, files, name):
     """The file of the log; None: it logs to none."""
     given = variables.get("LOGS")
     if given:
-        return None if given.startswith(ELSEWHERE) else given
+        return None if given.startswith(ELSEWHERE) else _normal(given)
     file, root = _logging(files)
     if file in (False, "false"):
         return None
-    return os.path.join(variables.get("LOG_BASE") or root or LOGS, file or name + ".log")
+    return _normal(os.path.join(variables.get("LOG_BASE") or root or LOGS, file or name + ".log"))
 
 
 def _logging(files):

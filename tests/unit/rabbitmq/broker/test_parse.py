@@ -142,7 +142,8 @@ def test_boot_stage_by_the_log(log, silent, wanted):
 
 
 TRIED = "2026-11-21 07:18:22+00:00 [warning] <0.1.0> Error while waiting for Mnesia tables: " \
-        "{timeout_waiting_for_tables,\n2026-11-21 07:18:22+00:00 [warning] <0.1.0>  [rabbit@n1,rabbit@n2],[rabbit_user]}\n"
+        "{timeout_waiting_for_tables,\n" \
+        "2026-11-21 07:18:22+00:00 [warning] <0.1.0>  [rabbit@n1,rabbit@n2],[rabbit_user]}\n"
 AGAIN = WAITS.replace("9 retries", "8 retries")
 SYNCED = "2026-11-21 07:18:23+00:00 [info] <0.1.0> Successfully synced tables from a peer\n"
 STORE = "2026-11-21 07:18:24+00:00 [warning] <0.1.0> Message store: rebuilding indices from scratch\n"
