@@ -36,7 +36,8 @@ def test_what_a_state_transfer_left_behind(argv, ours):
 
 @pytest.mark.parametrize("argv, found", [
     ("/d", True), ("x /d", True), ("x /d2 /d /d3", True), ("x /d2 /d3", False), ("--datadir=/d", True),
-    ("a:/d/x y", True), ("x2/d", False), ("b-/d", False), ("//d", False), ("/a/d", False), ("x", False), ("/d-b", False), ("/d.old", False)])
+    ("a:/d/x y", True), ("x2/d", False), ("b-/d", False), ("//d", False), ("/a/d", False), ("x", False),
+    ("/d-b", False), ("/d.old", False)])
 def test_which_command_lines_name_a_directory(argv, found):
     assert found == mentions(tuple(argv.split()), "/d")
 
