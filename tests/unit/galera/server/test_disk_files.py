@@ -42,7 +42,8 @@ class Node:
         if database:
             (self.datadir / "ibdata1").write_text("")
         self.path = str(self.datadir)
-        self.context = fakes.context(parameters=PARAMETERS, seconds=500, wsrep_cluster_address="gcomm://n1", **parameters)
+        self.context = fakes.context(parameters=PARAMETERS, seconds=500, wsrep_cluster_address="gcomm://n1",
+                                     **parameters)
         self.files = StateFiles("galera", "db", str(root / "run"), str(root / "persistent"))
         self.layout = Layout("/bin/true", None, self.path, self.path + "/socket", self.path + "/pid",
                              self.path + "/log", "root", "root", "1", "TRUE", "galera", "rsync")
@@ -398,6 +399,6 @@ def test_an_option_that_mariadb_s_program_cannot_pass_on_is_named(tmp_path, mock
     with pytest.raises(Failed) as failed:
         disk.create_database(node.context, node.layout)
     assert codes.ERR_CONFIGURED == failed.value.code
-    assert failed.value.reason == ("mariadb-install-db cannot pass on '--init-connect=SET x' of additional_parameters: put "
-                                   "it into the server's configuration file.")
+    assert failed.value.reason == ("mariadb-install-db cannot pass on '--init-connect=SET x' of additional_parameters: "
+                                   "put it into the server's configuration file.")
     assert not os.path.exists(node.path)
