@@ -213,7 +213,7 @@ class Campaign:
         self.start()
         try:
             for number, fault in enumerate(chosen, 1):
-                if options.until and time.strftime("%H:%M") >= options.until:
+                if options.until and datetime.datetime.now() >= options.until:
                     break
                 self.before(number, options)
                 if not self._round(number, fault):
@@ -269,6 +269,13 @@ class Campaign:
         return lines
 
 
+def next_time(text, now=None):
+    """The datetime at which it is HH:MM next. Raises ValueError."""
+    now = now or datetime.datetime.now()
+    at = datetime.datetime.combine(now.date(), datetime.datetime.strptime(text, "%H:%M").time())
+    return at if at > now else at + datetime.timedelta(days=1)
+
+
 def main(kind, document):
     """The command of a kind of campaign. document: its first line is the description."""
     parser = argparse.ArgumentParser(prog=kind.title, description=document.splitlines()[0])
@@ -276,7 +283,7 @@ def main(kind, document):
                         help="rabbitmq or openstack: which campaign scripts/faults runs (default: Galera's)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1000000))
     parser.add_argument("--faults", type=int, default=kind.count)
-    parser.add_argument("--until", help="begin no fault after HH:MM")
+    parser.add_argument("--until", type=next_time, metavar="HH:MM", help="begin no fault after that, tomorrow if it is past")
     parser.add_argument("--only", default="", help="only faults with this in their name")
     parser.add_argument("--patience", type=float, default=1.0, help="multiplies the limits, for a busy machine")
     parser.add_argument("--name", default="faults", help="name of the lab")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A campaign of faults goes on after a round that failed, and reports what it has however it ends."""
 
+import datetime
 import json
 from types import SimpleNamespace
 
@@ -116,8 +117,15 @@ def test_clients_that_lost_something_or_give_no_account_are_not_fine(play):
 
 
 def test_no_fault_begins_after_the_time_that_is_given(play):
-    code, text, _one = play(change={"until": "00:00"})
+    code, text, _one = play(change={"until": datetime.datetime(2026, 1, 1)})
     assert code == 0 and "0 faults" in text
+
+
+@pytest.mark.parametrize("text, day", [("01:08", 2), ("23:32", 2), ("23:33", 2), ("23:34", 1)])
+def test_a_time_that_is_past_is_one_of_tomorrow(text, day):
+    at = campaign.next_time(text, datetime.datetime(2026, 11, 1, 23, 33))
+
+    assert (day, text) == (at.day, at.strftime("%H:%M"))
 
 
 def test_limits_grow_with_patience_and_the_seed_alone_chooses(tmp_path):
