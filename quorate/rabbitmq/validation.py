@@ -20,7 +20,7 @@ def errors(context):
 
 def warnings(context):
     """Messages about what works now and will cause problems later."""
-    from quorate.rabbitmq.broker.layout import find_layout, layout_problems, text_of
+    from quorate.rabbitmq.broker.layout import find_layout, layout_problems
     try:
         layout = find_layout(context)
     except Failed as failed:
@@ -29,15 +29,34 @@ def warnings(context):
     if context.parameters.set_policy:
         problem = policy.unsupported(policy.parse(context.parameters.set_policy), parse.version_key(layout.version))
         found += [problem] if problem else []
-    conf = parse.options(text_of(layout.config))
-    if conf.get("cluster_partition_handling", "ignore") == "ignore":
+    return found + _configuration(context, layout) + _enabled_unit(context) + _cluster(context)
+
+
+def _configuration(context, layout):
+    """Messages about RabbitMQ's own configuration, in all of its files."""
+    from quorate.errors import Unreadable
+    from quorate.rabbitmq.broker.settings.files import Files
+    from quorate.rabbitmq.broker.settings.places import Wanted, places
+    from quorate.rabbitmq.broker.settings.variables import Variables
+    parameters, found = context.parameters, []
+    try:
+        files = Files(Variables(), parameters.config)
+        problem = places(Wanted(parameters.nodename, parameters.datadir, parameters.config)).problem
+    except Unreadable as error:
+        return [error.reason]
+    if problem:
+        found.append("RabbitMQ's configuration is not understood, so a running broker is asked: %s" % problem)
+        if files.problem:
+            return found  # what the other files say may be replaced there
+    handling, where = files.setting("cluster_partition_handling", "rabbit", "ignore")
+    if handling == "ignore":
         found.append("cluster_partition_handling is 'ignore' in %s: in a network partition both sides go on, and their "
-                     "data diverge. Set it to pause_minority." % layout.config)
-    if any(name.startswith("cluster_formation.") for name in conf):
+                     "data diverge. Set it to pause_minority." % (where or layout.config))
+    formation = [setting.path for name, setting in files.conf.items() if name.startswith("cluster_formation.")]
+    if formation or "cluster_formation" in files.terms.get("rabbit", {}):
         found.append("cluster_formation is set in %s, but this agent decides which node founds the cluster and which "
-                     "joins: remove it."
-                     % layout.config)
-    return found + _enabled_unit(context) + _cluster(context)
+                     "joins: remove it." % (formation[0] if formation else files.terms_path))
+    return found
 
 
 def _enabled_unit(context):

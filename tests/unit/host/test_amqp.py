@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The AMQP handshake and the kept session: bytes and errors to facts."""
 
+import contextlib
+import socket
+import ssl
+import subprocess
+import threading
+
 import pytest
 
 from quorate.host import amqp, amqp_session
@@ -21,6 +27,82 @@ def test_greeting(serve, data, answered, text):
     assert (True, answered) == (found.listening, found.answered)
     assert (text or "") in (found.error or "")
     assert found.error is None or found.error.endswith(".")
+
+
+CERTIFICATE = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=%s -keyout %s.key -out %s.pem"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A directory with certificates of a server and of a client."""
+    directory = tmp_path_factory.mktemp("tls")
+    for name in ("server", "client"):
+        subprocess.run((CERTIFICATE % ((name,) * 3)).split(), cwd=directory, check=True, stdin=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+    return directory
+
+
+@pytest.fixture
+def secured(files):
+    """secured(version, demands): the port of a server that greets over TLS, and may demand the client's certificate."""
+    opened = []
+
+    def start(version, demands):
+        how = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        how.load_cert_chain(files / "server.pem", files / "server.key")
+        how.minimum_version = how.maximum_version = version
+        if demands:
+            how.verify_mode = ssl.CERT_REQUIRED
+            how.load_verify_locations(files / "client.pem")
+        listener = socket.create_server(("127.0.0.1", 0))
+        opened.append(listener)
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    with contextlib.suppress(OSError), how.wrap_socket(client, server_side=True) as one:
+                        one.recv(100)
+                        one.sendall(GREETING)
+                    client.close()
+        threading.Thread(target=serve, daemon=True).start()
+        return listener.getsockname()[1]
+    yield start
+    for one in opened:
+        one.close()
+
+
+VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_broker_that_demands_a_certificate_answers_and_refuses(secured, version):
+    """It is alive, so it is not hung; it cannot be asked, and what to set is said."""
+    port = secured(version, True)
+    for _ in range(10):  # with TLS 1.3 it depends on who is faster what the client sees
+        found = amqp.handshake("127.0.0.1", port, 10, True)
+        assert (found.listening, found.answered, found.refused) == (True, True, True)
+        assert "ssl_cert" in found.error
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_certificate_that_is_accepted(secured, files, version):
+    own = (str(files / "client.pem"), str(files / "client.key"))
+    assert amqp.handshake("127.0.0.1", secured(version, True), 10, True, own) == (True, True, None, None)
+    assert amqp.handshake("127.0.0.1", secured(version, False), 10, True) == (True, True, None, None)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_certificate_that_is_not_accepted_is_said(secured, files, version):
+    other = (str(files / "server.pem"), str(files / "server.key"))
+    for own in (other, ("/nonexistent", None)):
+        found = amqp.handshake("127.0.0.1", secured(version, True), 10, True, own)
+        assert (found.answered, found.refused) == (True, True) and "ssl_cert" in found.error
+
+
+def test_tls_to_a_port_without_it_is_no_refusal(serve):
+    found = amqp.handshake("127.0.0.1", serve(GREETING), 5, True)
+    assert (found.listening, found.answered, found.refused) == (True, None, None)
 
 
 class ProbableAccessDeniedError(Exception):

@@ -15,10 +15,11 @@ MAIN, MORE, ADVANCED = "/etc/rabbitmq/rabbitmq", "/etc/rabbitmq/conf.d/*.conf", 
 
 class Files:
     """conf: dict name -> conf.Setting; terms: dict application -> dict key -> term; main: the main file, or where it
-    would be; problem: a sentence with file and line about what cannot be read, or None."""
+    would be; terms_path: the file of the terms, or None; problem: a sentence with file and line about what cannot be
+    read, or None."""
 
     def __init__(self, variables, given=None):
-        self.conf, self.terms, self.problem = {}, {}, None
+        self.conf, self.terms, self.terms_path, self.problem = {}, {}, None, None
         self.main = MAIN + ".conf"
         try:
             main, is_terms = main_file(given or variables.get("CONFIG_FILE", MAIN))
@@ -27,10 +28,16 @@ class Files:
             advanced = main if is_terms else variables.get("ADVANCED_CONFIG_FILE", ADVANCED)
             if os.path.isfile(advanced):
                 from quorate.rabbitmq.broker.settings import terms  # most machines have no such file
-                self.terms = terms.config(advanced, conf.text_of(advanced))
+                self.terms, self.terms_path = terms.config(advanced, conf.text_of(advanced)), advanced
             self.conf = conf.read(([main] if main and not is_terms else []) + more)
         except Unreadable as error:
             self.problem = error.reason
+
+    def setting(self, name, application="rabbit", default=None):
+        """(value, file) of a setting that has the same name in both formats; (default, None): it is not set."""
+        if name in self.terms.get(application, {}):
+            return self.terms[application][name], self.terms_path
+        return (self.conf[name].value, self.conf[name].path) if name in self.conf else (default, None)
 
 
 def main_file(name):
