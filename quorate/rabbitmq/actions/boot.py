@@ -169,8 +169,8 @@ def force_boot_if_proven(participant):
 
 def launch_again(participant, left):
     """The broker ended while it booted: launch it again where that may help, because a failed start keeps Pacemaker
-    from this node until an operator cleans up. left: seconds of this action. The Step: launched; or without a process and
-    successful, where a later monitor launches it; or failed, where the broker has a reason to end.
+    from this node until an operator cleans up. left: seconds of this action. The Step: launched; or without a process
+    and successful, where a later monitor launches it; or failed, where the broker has a reason to end.
 
     Several that boot at once can end each other: while one only asks (rabbit_mnesia.erl, with_running_or_clean_mnesia)
     it looks like a running member, another one merges its schema into it, and it ends with node_not_running (seen in

@@ -86,12 +86,14 @@ def _serving(broker):
     if broker.draining:
         return _draining()
     partitioned = _partitioned(broker)
-    if partitioned:
+    if partitioned and not partitioned.ok:
         return partitioned
     if broker.full:
         return Health(FULL, False,
                       "RabbitMQ accepts no more connections: %s; close some, or see rabbitmqctl list_vhost_limits, "
                       "list_user_limits and connection_max." % (broker.error or "a limit is reached").rstrip("."))
+    if partitioned:
+        return partitioned
     if broker.refused:
         return Health(REFUSED, True,
                       "RabbitMQ serves clients and refuses the %s, so alarms and partitions are unknown: %s" % (

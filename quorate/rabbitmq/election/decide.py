@@ -157,12 +157,13 @@ def _join(snapshot, own, booted):
     if strangers:
         return Decision(REFUSE, "%s and %s run as two clusters; an operator must choose which one %s joins." % (
             peer.node, _list(strangers), snapshot.me), urgent=True)
-    gone = tuple(sorted(({own.name, own.former} - {None}) & peer.members)) if peer.members is not None else (own.name,)
+    known_as = {own.name, own.former} - {None}
+    gone = tuple(sorted(known_as if peer.members is None else known_as & peer.members))
     if own.lost and gone and not is_ordered(snapshot, replace=True):
         return Decision(
             REFUSE, "%s served with data that are not there now, and the cluster still counts on them: is a file "
-            "system not mounted? If they are gone for good, the command makes it a new member." % snapshot.me, urgent=True,
-            command=REPLACE % snapshot.me)
+            "system not mounted? If they are gone for good, the command makes it a new member." % (
+                snapshot.me), urgent=True, command=REPLACE % snapshot.me)
     return Decision(JOIN, "%s has no data and joins the cluster of %s." % (snapshot.me, peer.node), peer=peer.name,
                     forget=bool(gone), gone=gone)
 

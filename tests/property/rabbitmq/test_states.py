@@ -56,6 +56,7 @@ ALL, ONE, OTHER = (frozenset("rabbit@" + name for name in names.split()) for nam
 @example(Broker(answered=True, all_nodes=ALL, running_nodes=ONE, partitions=OTHER), {"partitions"})
 @example(Broker(answered=True, all_nodes=ALL, running_nodes=ALL | {"rabbit@n4", "rabbit@n5"}, partitions=OTHER),
          {"running_nodes"})
+@example(Broker(answered=True, all_nodes=ALL, partitions=OTHER, full=True), {"partitions"})
 def test_to_know_less_never_makes_it_worse_or_down(broker, forgotten):
     """A failing API or CLI is unknown: a broker that serves does not stop serving because nothing more can be found
     out."""
@@ -63,6 +64,20 @@ def test_to_know_less_never_makes_it_worse_or_down(broker, forgotten):
 
     assert less.ok or not known.ok
     assert (less.code == health.DOWN) == (known.code == health.DOWN)
+
+
+@given(some.integers(2, 5), some.lists(some.integers(0, 3), min_size=5, max_size=5), some.booleans())
+@example(3, [1, 0, 2, 0, 0], True)
+def test_at_most_one_side_of_a_partition_takes_clients(size, sides, is_told):
+    """Of any partition, while others are stopped (side 0): n1 and n3 partitioned with n2 stopped both answered 200."""
+    nodes = ["rabbit@n%d" % number for number in range(1, size + 1)]
+    side = dict(zip(nodes, sides))
+    up = frozenset(node for node in nodes if side[node])
+    fit = {side[node] for node in up if health.classify(Broker(
+        answered=True, all_nodes=frozenset(nodes), running_nodes=frozenset(one for one in up if side[one] == side[node]),
+        partitions=frozenset(one for one in up if side[one] != side[node]) if is_told else None)).ok}
+
+    assert len(fit) <= 1 or not is_told and size % 2 == 0
 
 
 @given(BROKERS)

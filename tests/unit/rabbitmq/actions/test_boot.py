@@ -114,7 +114,7 @@ def test_time_before_the_wait_does_not_count(tmp_path):
 
 
 def test_a_boot_is_forced_once_whatever_it_does_then(tmp_path):
-    """24 s after SIGKILL of all on 4.0.5 the forced broker still recovered its store: SIGTERM every 38 s, seven times."""
+    """24 s after SIGKILL of all on 4.0.5 the forced broker recovered its store: SIGTERM every 38 s, seven times."""
     node = proven(tmp_path)
     _, launched = watched(node, facts.WAITING, 60)
     seen = Observation(facts.WAITING, launched, None, "It waits.")
