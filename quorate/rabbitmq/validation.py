@@ -29,11 +29,45 @@ def warnings(context):
     if context.parameters.set_policy:
         problem = policy.unsupported(policy.parse(context.parameters.set_policy), parse.version_key(layout.version))
         found += [problem] if problem else []
-    return found + _configuration(context, layout) + _enabled_unit(context) + _cluster(context)
+    known = _known_nodes(context)
+    return (found + _configuration(context, layout, _count(context, known)) + _enabled_unit(context)
+            + _cluster(context, known))
 
 
-def _configuration(context, layout):
-    """Messages about RabbitMQ's own configuration, in all of its files."""
+def _known_nodes(context):
+    """dict of the cluster's nodes: name -> type; None when there is no cluster to ask."""
+    from quorate.pacemaker import crm_mon
+    from quorate.pacemaker.tools import Unavailable
+    try:
+        return {node.name: node.type for node in crm_mon.status(context.commands, context.deadline).nodes}
+    except Unavailable:
+        return None
+
+
+def _count(context, known):
+    """How many nodes may run a broker; None: unknown."""
+    named = (context.parameters.nodes or "").replace(",", " ").split()
+    return len(named) or (None if known is None else list(known.values()).count("member"))
+
+
+def partition_advice(handling, count, where):
+    """A message about cluster_partition_handling for so many nodes (None: unknown); None: it is well.
+
+    A node pauses itself when it does not see more than half of the members (rabbit_node_monitor:majority/0): of two,
+    the one that is left when the other dies.
+    """
+    if count == 2 and handling == "pause_minority":
+        return ("cluster_partition_handling is 'pause_minority' in %s: of two nodes, the one that is left pauses itself "
+                "when the other dies, so nothing serves. Add a third node, or set it to autoheal." % where)
+    if handling == "ignore":
+        return ("cluster_partition_handling is 'ignore' in %s: in a network partition both sides go on, and their data "
+                "diverge. Set it to %s." % (where, "autoheal, or add a third node and set it to pause_minority"
+                                            if count == 2 else "pause_minority"))
+    return None
+
+
+def _configuration(context, layout, count):
+    """Messages about RabbitMQ's own configuration, in all of its files. count: of the nodes that may run a broker."""
     from quorate.errors import Unreadable
     from quorate.rabbitmq.broker.settings.files import Files
     from quorate.rabbitmq.broker.settings.places import Wanted, places
@@ -49,9 +83,8 @@ def _configuration(context, layout):
         if files.problem:
             return found  # what the other files say may be replaced there
     handling, where = files.setting("cluster_partition_handling", "rabbit", "ignore")
-    if handling == "ignore":
-        found.append("cluster_partition_handling is 'ignore' in %s: in a network partition both sides go on, and their "
-                     "data diverge. Set it to pause_minority." % (where or layout.config))
+    advice = partition_advice(handling, count, where or layout.config)
+    found += [advice] if advice else []
     formation = [setting.path for name, setting in files.conf.items() if name.startswith("cluster_formation.")]
     if formation or "cluster_formation" in files.terms.get("rabbit", {}):
         found.append("cluster_formation is set in %s, but this agent decides which node founds the cluster and which "
@@ -68,20 +101,19 @@ def _enabled_unit(context):
             "systemctl disable rabbitmq-server"]
 
 
-def _cluster(context):
-    """Messages about the cluster's own settings; none when there is no cluster to ask."""
-    from quorate.pacemaker import cib, crm_mon
+def _cluster(context, known):
+    """Messages about the cluster's own settings; none when there is no cluster to ask. known: its nodes."""
+    from quorate.pacemaker import cib
     from quorate.pacemaker.tools import Unavailable
     found = []
     try:
         if cib.stonith_enabled(context.commands, context.deadline) is False:
             found.append("Fencing is off: a node that does not stop can go on serving beside the cluster. "
                          "pcs property set stonith-enabled=true")
-        known = {node.name for node in crm_mon.status(context.commands, context.deadline).nodes}
     except Unavailable:
         return found
     for name in (context.parameters.nodes or "").replace(",", " ").split():
-        if name not in known:
+        if known is not None and name not in known:
             found.append("%s of the parameter nodes is no node of the cluster; the first start would wait for it."
                          % name)
     return found

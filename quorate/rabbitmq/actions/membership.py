@@ -12,7 +12,6 @@ from urllib.parse import quote, unquote
 from quorate.rabbitmq.actions.participant import NotNow
 from quorate.rabbitmq.broker import parse
 from quorate.rabbitmq.broker.ctl import Tools, why
-from quorate.rabbitmq.broker.layout import text_of
 
 AT_ONCE = 50        # queues of one vhost in one call
 RECONCILES = (3, 13)
@@ -56,8 +55,8 @@ def members_of(answer, gone):
 
 def grow(participant):
     """Make this node a member of the queues that were kept. What fails is tried again by the next monitor."""
-    queues, config = _kept(participant), parse.options(text_of(participant.layout.config or ""))
-    if queues is not None and reconciles(config, participant.layout.version):
+    queues = _kept(participant)
+    if queues is not None and reconciles(*_reconciliation(participant), version=participant.layout.version):
         participant.context.log.info("RabbitMQ itself extends quorum queues to this node (%senabled)." % RECONCILIATION)
         queues = set()
     tools = Tools(participant.context, participant.layout)
@@ -70,11 +69,25 @@ def grow(participant):
     participant.state_files.discard("grow")
 
 
-def reconciles(config, version):
-    """Whether RabbitMQ extends quorum queues by itself. config: see parse.options."""
-    size = config.get(RECONCILIATION + "target_group_size", "")
-    return (parse.version_key(version) >= RECONCILES and config.get(RECONCILIATION + "enabled") == "true"
-            and size.isdigit() and int(size) > 0)
+def reconciles(enabled, size, version):
+    """Whether RabbitMQ extends quorum queues by itself. enabled, size: the settings, as text."""
+    return (parse.version_key(version) >= RECONCILES and str(enabled) == "true" and str(size).isdigit()
+            and int(size) > 0)
+
+
+def _reconciliation(participant):
+    """(enabled, size to reach) as RabbitMQ's configuration sets them."""
+    from quorate.errors import Unreadable
+    from quorate.rabbitmq.broker.settings.files import Files
+    from quorate.rabbitmq.broker.settings.variables import Variables
+    try:
+        files = Files(Variables(), participant.context.parameters.config)
+    except Unreadable:
+        return None, None  # then this node does it, which does no harm where RabbitMQ does it as well
+    return [files.conf[name].value if name in files.conf else files.terms.get("rabbit", {}).get(term)
+            for name, term in ((RECONCILIATION + "enabled", "quorum_membership_reconciliation_enabled"),
+                               (RECONCILIATION + "target_group_size",
+                                "quorum_membership_reconciliation_target_group_size"))]
 
 
 def _calls(queues):

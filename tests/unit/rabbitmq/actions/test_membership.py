@@ -31,5 +31,4 @@ def test_long_lists_take_several_calls():
     ("true", "3", "4.1.0", True), ("true", "3", "3.12.9", False), ("false", "3", "4.1.0", False),
     ("true", "0", "4.1.0", False), ("true", "", "4.1.0", False)])
 def test_rabbitmqs_own_reconciliation_does_it_where_it_has_a_size_to_reach(enabled, size, version, is_left):
-    config = {membership.RECONCILIATION + "enabled": enabled, membership.RECONCILIATION + "target_group_size": size}
-    assert membership.reconciles(config, version) is is_left
+    assert membership.reconciles(enabled, size, version) is is_left
