@@ -87,6 +87,7 @@ A drain applies to all services of the node that are checked. To drain one alone
             self.timeout = self.once_timeout = float(options.get("timeout", "5"))
             self.interval = 1.0 if not self.level else 10.0
         self._sources, self._processes = sources, processes
+        self._reports = {}  # of the last observation: whether the heartbeat goes on
 
     @classmethod
     def early_output(cls, options):
@@ -102,9 +103,13 @@ A drain applies to all services of the node that are checked. To drain one alone
         from quorate.openstack.service import observe
         context = self._context(seconds)
         if self.declared.workers == "any":
-            return observe.observe_unit(context, self.declared, self._sources, self.level)
-        level = max(self.level, 10 if self.declared.page else 0)
-        return observe.observe(context, self.declared, StateFiles(self.service, "check"), self._sources, level)
+            observed = observe.observe_unit(context, self.declared, self._sources, self.level, self._reports)
+        else:
+            level = max(self.level, 10 if self.declared.page else 0)
+            observed = observe.observe(context, self.declared, StateFiles(self.service, "check"), self._sources, level,
+                                       reports=self._reports)
+        self._reports = observed.reports or self._reports
+        return observed
 
     def _context(self, seconds):
         from quorate.host.clock import Clock, Deadline
@@ -139,7 +144,7 @@ A drain applies to all services of the node that are checked. To drain one alone
                 "states": "".join(one.state for one in observed.tree.all), "seconds": int(observed.age),
                 "port": observed.port_owner,
                 "page": observed.page.status if observed.page else None, "broker": observed.broker,
-                "rows": [list(row) + [None, None] for row in observed.rows.rows] if observed.rows else None,
+                "rows": [list(row[:3]) + [None, None] for row in observed.rows.rows] if observed.rows else None,
                 "calls": {reply.target: reply.outcome for reply in observed.replies}}
 
 

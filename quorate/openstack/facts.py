@@ -38,6 +38,7 @@ UNKNOWN = "unknown"          # could not be asked at all (no settings, no driver
 # State files of an agent, in /run: gone with a reboot, as the processes are (quorate.host.state_files).
 SERVICE_FILE = "service"    # which process was started, and how many workers came up
 SYMPTOMS_FILE = "symptoms"  # when each symptom was first observed
+HEARTBEATS_FILE = "heartbeats"  # which report of each worker was observed last, and when it was a new one
 FAILED_FILE = "failed"      # the symptom that had lasted too long when a monitor last answered failed
 
 
@@ -141,15 +142,19 @@ class Sockets(namedtuple("Sockets", "amqp sql listening", defaults=(None, None, 
     __slots__ = ()
 
 
-class Row(namedtuple("Row", "name age created", defaults=(None, None))):
+class Row(namedtuple("Row", "name age created mark unchanged changes", defaults=(None, None, None, 0))):
     """One heartbeat row. name: as the service writes it; age, created: seconds since the last report and since the row
-    was made, by the database's clock; None: never."""
+    was made, by the database's clock, which need not be the service's: for a message only; None: never; mark: text that
+    is another one after each report; unchanged: seconds for which it is known to have been the same, None: it was not
+    looked at before; changes: 0: no report was seen of this process, 1: one was, but perhaps of its first minute only,
+    2: one was."""
 
     __slots__ = ()
 
 
-class Rows(namedtuple("Rows", "outcome rows reason", defaults=((), ""))):
-    """The heartbeat rows of this service's processes. outcome: ANSWERED, or UNREACHABLE or UNKNOWN with the reason."""
+class Rows(namedtuple("Rows", "outcome rows reason watched", defaults=((), "", 0.0))):
+    """The heartbeat rows of this service's processes. outcome: ANSWERED, or UNREACHABLE or UNKNOWN with the reason;
+    watched: seconds since they were looked at first."""
 
     __slots__ = ()
 
@@ -167,8 +172,8 @@ class Page(namedtuple("Page", "outcome status reason", defaults=(None, ""))):
 
 
 class Observation(namedtuple("Observation", (
-        "tree sockets settings age expected baseline connected broker port_owner rows replies page early"),
-        defaults=({}, Settings(), 0.0, None, None, None, None, None, None, (), None, None))):
+        "tree sockets settings age expected baseline connected broker port_owner rows replies page early reports"),
+        defaults=({}, Settings(), 0.0, None, None, None, None, None, None, (), None, None, None))):
     """One reading of a service at one moment.
 
     tree       Tree
@@ -181,6 +186,7 @@ class Observation(namedtuple("Observation", (
     broker     True: a broker of transport_url answers this node, False: none does, None: not asked or unknown
     port_owner 'ours', 'other', 'nobody'; None: unknown, or it has no port
     rows, replies, page   of monitor levels 10 and 20; None or (): not asked
+    reports    the lines of HEARTBEATS_FILE after this observation; None: the rows were not read
     early      1: the start was done before the workers were there, since broker or database were away; None: it was not
     """
 

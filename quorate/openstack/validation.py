@@ -3,7 +3,9 @@
 
 from quorate.openstack.actions import published
 from quorate.openstack.service import process, unit as units
+from quorate.openstack.symptoms import detect
 
+SKEW = 30  # seconds that a heartbeat may lie in the future
 PAIR = {"nova-consoleauth": "nova-novncproxy", "nova-novncproxy": "nova-consoleauth"}
 
 
@@ -22,6 +24,7 @@ def warnings(context, service, sources):
               for text in settings.problems]
     if settings.readable:
         found += of_settings(service, settings, context.parameters.config)
+        found += _clocks(context, service, sources, settings)
     if service.name == "nova-novncproxy" and unit is not None and not units.novnc_chosen():
         found.append("/etc/default/nova-consoleproxy does not say NOVA_CONSOLE_PROXY_TYPE=novnc: Debian's unit then "
                      "ends with success and runs nothing.")
@@ -43,6 +46,18 @@ def of_settings(service, settings, config):
     if service.row and settings.database is None:
         found.append("%s has no [database] connection to MySQL or MariaDB, so the heartbeat cannot be read." % config)
     return found
+
+
+def _clocks(context, service, sources, settings):
+    """The warning when the clock of the node that wrote a heartbeat is ahead of the database's. No monitor goes by it,
+    but Cinder's and Nova's schedulers do: for them a service whose clock is behind is down."""
+    names = detect.worker_names(service, settings)
+    if not service.row or settings.database is None or not names:
+        return []
+    rows = sources.rows(service, settings.database, names, context.deadline.limit(context.parameters.check_timeout))
+    ahead = [row for row in rows.rows if row.age is not None and row.age < -SKEW]
+    return ["The heartbeat of %s is %d s in the future: the clocks of its node and of the database differ." % (
+        row.name, -row.age) for row in ahead]
 
 
 def _between_nodes(context, service, settings):

@@ -5,7 +5,7 @@ from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from quorate.ocf.codes import Outcome
 from quorate.openstack import facts
-from quorate.openstack.facts import FAILED_FILE, SERVICE_FILE, SYMPTOMS_FILE
+from quorate.openstack.facts import FAILED_FILE, HEARTBEATS_FILE, SERVICE_FILE, SYMPTOMS_FILE
 from quorate.openstack.service import observe
 from quorate.openstack.service.sources import Sources
 from quorate.openstack.symptoms import detect
@@ -28,6 +28,8 @@ def monitor(context, service, state_files=None, sources=None):
     _raise_baseline(context, service, state_files, observed)
     if not context.interactive:
         state_files.bound("output")  # of a service that was started directly
+        if observed.reports is not None:
+            state_files.write(HEARTBEATS_FILE, observed.reports)
     durations = update_timers(context, state_files, observed, found)
     diagnosis = facts.Diagnosis(facts.HEALTHY)
     if found or durations or not observed.tree.all or state_files.has(FAILED_FILE):
@@ -130,6 +132,7 @@ def _narrate(context, service, observed):
     if not observed.tree.all:
         context.log.say("Searched for processes that run %s with %s." % (service.name, context.parameters.config))
     for row in observed.rows.rows if observed.rows else ():
-        context.log.say("Heartbeat row %s: updated %s s ago" % (row.name, row.age))
+        context.log.say("Heartbeat row %s: updated %s s ago by the clock of the database%s" % (
+            row.name, row.age, "" if row.unchanged is None else "; the same for %d s" % row.unchanged))
     for reply in observed.replies:
         context.log.say("RPC call to %s: %s, %s consumers" % (reply.target, reply.outcome, reply.consumers))

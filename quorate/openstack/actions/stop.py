@@ -6,7 +6,7 @@ import os
 from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from quorate.ocf.codes import Outcome
-from quorate.openstack.facts import FAILED_FILE, SERVICE_FILE, SYMPTOMS_FILE
+from quorate.openstack.facts import FAILED_FILE, HEARTBEATS_FILE, SERVICE_FILE, SYMPTOMS_FILE
 from quorate.openstack.service import process, stopping
 from quorate.openstack.service.sources import Sources
 
@@ -24,7 +24,7 @@ def stop(context, service, state_files=None, sources=None):
         ports = ", ".join(str(held[inode]) for inode in sources.connections().listening(held))
         return Outcome(codes.ERR_GENERIC, "Not stopped: its processes are gone, but another process inherited the "
                        "listening socket and holds port %s; see 'ss -ltnp'." % ports)
-    for name in (SERVICE_FILE, SYMPTOMS_FILE, FAILED_FILE, "output"):
+    for name in (SERVICE_FILE, SYMPTOMS_FILE, HEARTBEATS_FILE, FAILED_FILE, "output"):
         state_files.forget(name)
     if context.parameters.pid:
         try:

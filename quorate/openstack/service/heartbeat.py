@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The heartbeat that a service writes into its database, read with its own account and timed by the database's clock.
+"""The heartbeat that a service writes into its database, read with its own account.
 
 Tables and columns: cinder/db/sqlalchemy/models.py (Service), heat/db/models.py (Service), nova/db/main/models.py
-(Service); times are UTC. Only names and ages are read.
+(Service); times are UTC, by the clock of the service's node. Only names, times and the number of reports are read.
 """
 
 from quorate.openstack.facts import ANSWERED, UNKNOWN, UNREACHABLE, Row, Rows
 
-_AGES = "TIMESTAMPDIFF(SECOND, COALESCE(%s), UTC_TIMESTAMP()), TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP())"
+_SELECT = ("SELECT {name}, TIMESTAMPDIFF(SECOND, COALESCE({times}, created_at), UTC_TIMESTAMP()), TIMESTAMPDIFF(SECOND, "
+           "created_at, UTC_TIMESTAMP()), CONCAT_WS(' ', created_at, {counts}{times}) FROM ")
+_NAMED = "services WHERE `binary` = '{service}' AND deleted = 0 AND host IN ({names})"
 QUERIES = {
-    "cinder": "SELECT host, " + _AGES % "updated_at, created_at" + " FROM services WHERE `binary` = '{service}' "
-              "AND deleted = 0 AND host IN ({names})",
-    "nova": "SELECT host, " + _AGES % "last_seen_up, updated_at, created_at" + " FROM services WHERE `binary` = "
-            "'{service}' AND deleted = 0 AND host IN ({names})",
-    "heat": "SELECT engine_id, " + _AGES % "updated_at, created_at" + " FROM service WHERE `binary` = 'heat-engine' "
-            "AND deleted_at IS NULL AND (host IN ({names}) OR hostname IN ({names}))",
+    "cinder": _SELECT.replace("{name}", "host").replace("{times}", "updated_at").replace("{counts}", "report_count, ") + _NAMED,
+    "nova": _SELECT.replace("{name}", "host").replace("{times}", "last_seen_up, updated_at").replace(
+        "{counts}", "report_count, ") + _NAMED,
+    "heat": _SELECT.replace("{name}", "engine_id").replace("{times}", "updated_at").replace("{counts}", "") +
+            "service WHERE `binary` = 'heat-engine' AND deleted_at IS NULL AND (host IN ({names}) OR hostname IN ({names}))",
 }
 REFUSED = (1044, 1045, 1049, 1142, 1146, 1698)  # access, no such schema or table: it answers, but not this question
 
@@ -23,7 +24,7 @@ def read(service, address, names, seconds):
     """The Rows of these names. Raises nothing that the database causes, and ends within about `seconds`."""
     from quorate.host.mysql import driver
     try:
-        pymysql = driver(address.tls)
+        pymysql = driver(tls=address.tls)
     except ImportError:
         return Rows(UNKNOWN, (), "PyMySQL is not installed (apt install python3-pymysql).")
     try:
@@ -35,7 +36,8 @@ def read(service, address, names, seconds):
             return _failure(error, address, seconds)
     except Exception as error:  # whatever it is, there is no answer, and the text says why
         return _failure(error, address, seconds)
-    return Rows(ANSWERED, tuple(Row(str(name), _seconds(age), _seconds(created)) for name, age, created in rows))
+    return Rows(ANSWERED, tuple(
+        Row(str(name), _seconds(age), _seconds(created), str(mark)) for name, age, created, mark in rows))
 
 
 def _query(pymysql, service, address, names, seconds):
@@ -45,8 +47,10 @@ def _query(pymysql, service, address, names, seconds):
         where = {"host": address.host, "port": address.port}
         lookup(address.host, address.port, seconds)  # PyMySQL's own lookup has no time limit
     if address.tls:
-        where["ssl"] = {"check_hostname": False}
-    connection = pymysql.connect(user=address.user, password=address.password, database=address.name, autocommit=True,
+        where["ssl"] = _tls(address)
+    # A text would be sent in Latin-1; servers and clients use UTF-8.
+    password = (address.password or "").encode("utf-8", "surrogateescape")
+    connection = pymysql.connect(user=address.user, password=password, database=address.name, autocommit=True,
                                  connect_timeout=max(0.1, seconds), read_timeout=seconds, write_timeout=seconds,
                                  **where)
     try:
@@ -57,6 +61,14 @@ def _query(pymysql, service, address, names, seconds):
             return cursor.fetchall()
     finally:
         connection.close()
+
+
+def _tls(address):
+    """PyMySQL's argument ssl, as SQLAlchemy makes it of the URL."""
+    found = dict(address.certificates) or {"check_hostname": False}
+    if isinstance(found.get("check_hostname"), str):
+        found["check_hostname"] = found["check_hostname"].strip().lower() in ("true", "yes", "on", "y", "t", "1")
+    return found
 
 
 def _failure(error, address, seconds):

@@ -10,7 +10,7 @@ workers); checks use it for the services that systemd runs.
 import os
 
 from quorate.openstack import facts
-from quorate.openstack.facts import SERVICE_FILE, SYMPTOMS_FILE
+from quorate.openstack.facts import HEARTBEATS_FILE, SERVICE_FILE, SYMPTOMS_FILE
 from quorate.openstack.service import parse, url
 from quorate.openstack.symptoms import detect
 
@@ -18,9 +18,13 @@ BROKER_SECONDS = 2.0  # for the question whether a broker answers at all
 PAGE_SECONDS = 3.0    # for a page, at most
 
 
-def observe(context, service, state_files, sources, level=0, ask=True):
+def observe(context, service, state_files, sources, level=0, ask=True, reports=None):
     """The Observation of a monitor level. A service that is plainly broken is asked no further. ask: whether to ask
-    broker and database when something is missing that their absence would explain."""
+    broker and database when something is missing that their absence would explain; reports: of an earlier Observation;
+    None: those of HEARTBEATS_FILE."""
+    def remembered():
+        return state_files.read(HEARTBEATS_FILE) if reports is None else reports
+
     running = find_processes(context, service)
     first = min(running, key=lambda one: one.start) if running else None
     settings = sources.settings(service, context.parameters.config, first)
@@ -37,15 +41,16 @@ def observe(context, service, state_files, sources, level=0, ask=True):
     observed = observed._replace(sockets=_sockets(context, service, observed, connections))
     observed = observed._replace(port_owner=_port_owner(service, observed, connections))
     if ask and tree.parent is not None:
-        observed = _ask_what_explains(context, service, sources, observed, state_files.read(SYMPTOMS_FILE))
+        timed = state_files.read(SYMPTOMS_FILE)
+        observed = _ask_what_explains(context, service, sources, observed, timed, remembered)
     if level < 10 or any(one.kind == facts.FATAL for one in detect.symptoms(service, observed)):
         return observed
-    return _deeper(context, service, sources, observed, level)
+    return _deeper(context, service, sources, observed, level, remembered)
 
 
-def observe_unit(context, service, sources, level=0):
+def observe_unit(context, service, sources, level=0, reports=None):
     """The Observation of the service's processes, taken together as one. Its page is asked for at every level: clients
-    see it."""
+    see it. reports: of an earlier Observation."""
     found = _unit_processes(context, service, sources)
     settings = sources.settings(service, context.parameters.config, min(found, key=lambda one: one.start) if found else None)
     observed = facts.Observation(facts.Tree(), settings=settings)
@@ -60,7 +65,9 @@ def observe_unit(context, service, sources, level=0):
             observed = observed._replace(broker=_broker(context, sources, settings))
     if service.page is not None:
         observed = observed._replace(page=_page(context, service, sources, settings))
-    return _deeper(context, service, sources, observed, level) if found and level >= 10 else observed
+    if not found or level < 10:
+        return observed
+    return _deeper(context, service, sources, observed, level, lambda: reports or {})
 
 
 def find_processes(context, service):
@@ -120,7 +127,7 @@ def _expected(service, settings):
     return settings.workers
 
 
-def _ask_what_explains(context, service, sources, observed, timed):
+def _ask_what_explains(context, service, sources, observed, timed, remembered):
     """Ask broker and database whether a missing worker or connection is due to them, and when they were away before
     (timed: the lines of SYMPTOMS_FILE) whether they still are. A healthy service costs nothing here."""
     lost = service.amqp and any(one.amqp == 0 for one in observed.sockets.values())
@@ -128,15 +135,15 @@ def _ask_what_explains(context, service, sources, observed, timed):
         observed = observed._replace(broker=_broker(context, sources, observed.settings))
     if service.row and (lost or "database" in timed or detect.missing_workers(service, observed)):
         limit = min(BROKER_SECONDS, context.parameters.check_timeout)
-        observed = observed._replace(rows=_rows(context, service, sources, observed.settings, limit))
+        observed = _with_rows(context, service, sources, observed, limit, remembered)
     return observed
 
 
-def _deeper(context, service, sources, observed, level):
+def _deeper(context, service, sources, observed, level, remembered):
     """With rows and page from level 10 on, with RPC replies at level 20."""
     settings, limit = observed.settings, context.parameters.check_timeout
     if service.row:
-        observed = observed._replace(rows=_rows(context, service, sources, settings, limit))
+        observed = _with_rows(context, service, sources, observed, limit, remembered)
     if service.page and observed.page is None:
         observed = observed._replace(page=_page(context, service, sources, settings))
     if level >= 20 and service.topic and observed.broker is not False and settings.readable:
@@ -149,6 +156,20 @@ def _deeper(context, service, sources, observed, level):
 
 def _broker(context, sources, settings):
     return sources.broker(settings.brokers, context.deadline.limit(BROKER_SECONDS))
+
+
+def _with_rows(context, service, sources, observed, limit, remembered):
+    """With the heartbeat rows, and what is known of their progress from earlier observations."""
+    from time import monotonic
+    from quorate.openstack.symptoms import progress
+    rows, parent = _rows(context, service, sources, observed.settings, limit), observed.tree.parent
+    if rows.outcome != facts.ANSWERED or parent is None:
+        return observed._replace(rows=rows)
+    clock = getattr(context, "clock", None)
+    now = clock.monotonic() if clock is not None else monotonic()
+    reports, rows = progress.follow(observed.reports or remembered(), rows, "%d-%d" % (parent.pid, parent.start),
+                                    observed.age, now)
+    return observed._replace(rows=rows, reports=reports)
 
 
 def _rows(context, service, sources, settings, limit):

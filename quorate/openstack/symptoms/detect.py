@@ -11,9 +11,7 @@ from quorate.openstack import facts
 from quorate.openstack.facts import Symptom
 
 GRACE = 5.0             # seconds that a missing worker or listener may take to come back
-SKEW = 30.0             # seconds that a heartbeat may lie in the future
 STARTUP = 60.0          # seconds of its life in which a service writes its row although its driver may not have come up
-EARLY = 5.0             # seconds that a row may seem older than the process that made it: two clocks
 CONSUMERS = 2           # of one copy of cinder-volume on the queue of a backend: two RPC servers (cinder/service.py)
 CONSUMERS_LINGER = 200  # seconds that a broker may keep the consumers of a dead node: two missed heartbeats and a bit
 _ORDER = {facts.FATAL: 0, facts.PASSING: 1, facts.OUTAGE: 2, facts.NOTICE: 3}
@@ -57,11 +55,11 @@ def worker_names(service, settings):
 
 
 def own_rows(observed):
-    """Heat's rows of engines that were made since this parent's start, the newest first. A start soft-deletes those of
-    dead engines, and until then they look as if they had just been updated (seen in Heat 19)."""
+    """Heat's rows of engines that live, the newest first: those that were updated while we looked, and lately. A row of
+    a dead engine stays as it is."""
     rows = observed.rows.rows if observed.rows is not None else ()
-    own = [row for row in rows if row.created is not None and row.created <= observed.age + EARLY]
-    return sorted(own, key=lambda row: row.created)
+    own = [row for row in rows if row.changes and row.unchanged is not None and row.unchanged <= observed.settings.down]
+    return sorted(own, key=lambda row: row.created if row.created is not None else 0)
 
 
 def listen_port(service, settings):
@@ -167,7 +165,7 @@ def _listener(service, observed):
 
 
 def _heartbeat(service, observed):
-    """The heartbeat is fresh, by the database's clock."""
+    """The heartbeat goes on. Clocks are not compared: see progress."""
     rows = observed.rows
     if rows is None or service.row is None:
         return
@@ -182,46 +180,38 @@ def _heartbeat(service, observed):
 
 
 def _named_rows(service, observed):
-    """Cinder and Nova: one row a name, updated in place; of two with one name the one that was updated last counts."""
-    down, by_name = observed.settings.down, {}
-    for row in observed.rows.rows:
-        known = by_name.get(row.name)
-        if known is None or (row.age is not None and (known.age is None or row.age < known.age)):
-            by_name[row.name] = row
+    """Cinder and Nova: one row a name, updated in place."""
+    down, by_name = observed.settings.down, {row.name: row for row in observed.rows.rows}
     expected = worker_names(service, observed.settings)
-    stale, never, ahead = [], [], []
+    stale, never = [], []
     for name in expected:
         row = by_name.get(name)
-        if row is None or row.age is None or (row.age > down and row.age > observed.age - STARTUP):
-            never.append(name)
-        elif row.age > down:
-            stale.append(row)
-        elif row.age < -SKEW:
-            ahead.append(row)
+        if row is None:
+            never += [name] if observed.age > down + STARTUP else []
+        elif row.unchanged is not None and row.unchanged > down:
+            if row.changes == 2:
+                stale.append(row)
+            elif observed.age > down + STARTUP:
+                never.append(name)
     if stale and len(stale) + len(never) == len(expected):
         yield Symptom("heartbeat", facts.PASSING, "%s has not reported for %d s (%s), although its database "
-                      "answers." % (service.name, stale[0].age, ", ".join(row.name for row in stale)))
+                      "answers." % (service.name, stale[0].unchanged, ", ".join(row.name for row in stale)))
     elif stale:
         yield Symptom("heartbeat-part", facts.NOTICE, "%s of %s has not reported for %d s; the others have." % (
-            ", ".join(row.name for row in stale), service.name, stale[0].age))
-    if never and observed.age > down + STARTUP:
+            ", ".join(row.name for row in stale), service.name, stale[0].unchanged))
+    if never:
         yield Symptom("heartbeat-never", facts.NOTICE, "%s of %s %s not yet reported since the start %d s ago: not "
                       "initialised%s. See its log; once it is fixed: pcs resource restart." % (
                           ", ".join(never), service.name, "has" if len(never) == 1 else "have", observed.age,
                           " (is the storage of that backend available?)" if service.workers == "backends" else ""))
-    for row in ahead:
-        yield Symptom("clock", facts.NOTICE, "The heartbeat of %s is %d s in the future: the clocks of this node and "
-                      "of the database differ." % (row.name, -row.age))
 
 
 def _engine_rows(service, observed):
-    """Heat: a row for each engine that ever was. Only those made since this parent's start are of its workers."""
+    """Heat: a row for each engine that ever was. Only those that are updated are of engines that live."""
     down = observed.settings.down
-    own = own_rows(observed)
-    fresh = [row for row in own if row.age is not None and row.age <= down]
-    expected = len(observed.tree.workers)
-    if len(fresh) < expected and observed.age > down:
-        if own:
+    fresh, expected = own_rows(observed), len(observed.tree.workers)
+    if len(fresh) < expected and min(observed.age, observed.rows.watched) > down:
+        if any(row.changes for row in observed.rows.rows):
             yield Symptom("heartbeat", facts.PASSING, "Only %d of %d workers of %s reported within %d s (rows of dead "
                           "workers are not counted)." % (len(fresh), expected, service.name, down))
         else:

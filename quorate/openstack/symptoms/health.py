@@ -33,7 +33,15 @@ def _well(service, observed):
     if service.amqp and observed.sockets:
         parts.append("connected to RabbitMQ")
     if observed.rows is not None and observed.rows.outcome == facts.ANSWERED:
-        parts.append("its heartbeat is fresh")
+        parts.append(_heartbeat(observed))
     if any(reply.outcome == facts.ANSWERED for reply in observed.replies):
         parts.append("answers RPC calls")
     return "%s works: %s." % (service.name, ", ".join(parts))
+
+
+def _heartbeat(observed):
+    """What is known of the heartbeat: that it goes on, where it was looked at before."""
+    if any(row.changes for row in observed.rows.rows):
+        return "its heartbeat is fresh"
+    ages = [row.age for row in observed.rows.rows if row.age is not None]
+    return "its last heartbeat is %d s old by the database's clock" % min(ages) if ages else "it has no heartbeat yet"

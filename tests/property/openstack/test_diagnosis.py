@@ -49,14 +49,16 @@ def observations(draw):
         True, (Address("n1", 5672),) * draw(some.integers(0, 1)), None, draw(maybe(some.just("ha"))),
         (("a", "ha"), ("b", "ha"))[:draw(some.integers(0, 2))], None, draw(maybe(some.integers(1, 3))),
         "openstack", 10.0, 60.0, draw(maybe(some.just(("", 6080)))))
-    row = some.builds(Row, some.sampled_from(("ha@a", "ha@b", "ha", "id")), NUMBERS, NUMBERS)
+    row = some.builds(Row, some.sampled_from(("ha@a", "ha@b", "ha", "id")), NUMBERS, NUMBERS, some.just("m"),
+                      some.one_of(some.none(), some.integers(0, 5000)), some.integers(0, 2))
     outcome = some.sampled_from((facts.ANSWERED, facts.SILENT, facts.UNREACHABLE, facts.MISSING, facts.UNKNOWN))
     return Observation(
         tree, sockets, configured, draw(some.floats(0, 5000)), draw(maybe(some.integers(1, 3))),
         draw(maybe(some.integers(1, 3))),
         draw(maybe(some.integers(0, 3))), draw(maybe(some.booleans())),
         draw(some.sampled_from((None, "ours", "other", "nobody"))),
-        draw(maybe(some.builds(Rows, outcome, some.lists(row, max_size=4).map(tuple), some.just("why")))),
+        draw(maybe(some.builds(Rows, outcome, some.lists(row, max_size=4).map(tuple), some.just("why"),
+                                some.integers(0, 5000)))),
         tuple(draw(some.lists(some.builds(Reply, some.just("q"), outcome, maybe(some.integers(0, 5))), max_size=2))),
         draw(maybe(some.builds(Page, outcome, maybe(some.sampled_from((200, 404, 503)))))))
 

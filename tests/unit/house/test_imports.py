@@ -31,7 +31,7 @@ STEPS = {
 }
 # Modules that only turn what they are given into something else, by name, in every service.
 PURE = ("facts", "parse", "decide", "override", "proof", "reasons", "detect", "timers", "diagnosis", "health", "policy",
-        "causes", "cause_table")
+        "causes", "cause_table", "progress", "options", "url")
 PURE_ELSEWHERE = ("quorate.health", "quorate.errors", "quorate.text", "quorate.pacemaker.encoding")
 # What a pure module would need to touch a clock, a file, the environment or another machine.
 IMPURE = {"os", "io", "sys", "time", "datetime", "socket", "subprocess", "random", "secrets", "tempfile", "shutil",

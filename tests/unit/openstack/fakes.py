@@ -73,11 +73,12 @@ class FakeSources:
     """Scripted sources of an observation."""
 
     def __init__(self, units=None, replies=(), amqp=2, rows=facts.ANSWERED, broker=True):
-        self.answers = broker
+        self.answers, self.reads = broker, 0
         self.units, self._replies, self.amqp, self.asked, self._rows = units or FakeUnits(), replies, amqp, [], rows
 
     def rows(self, *_words):
-        return facts.Rows(self._rows, (facts.Row("ha@a", 5, 900),) if self._rows == facts.ANSWERED else (),
+        self.reads += 1
+        return facts.Rows(self._rows, (facts.Row("ha@a", 5, 900, "report %d" % self.reads),) if self._rows == facts.ANSWERED else (),
                           "n1:3306: refused")
 
     def settings(self, _service, _config, _process=None):

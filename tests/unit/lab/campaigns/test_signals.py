@@ -38,7 +38,6 @@ JOURNAL = """\
     ("row", {"rows": Rows(facts.UNREACHABLE, (), "vip:3306: refused")}),
     ("row", {"rows": Rows(facts.UNKNOWN, (), "denied")}),
     ("row", {"rows": rows(70, 80)}), ("row", {"rows": rows(5, 80)}), ("row", {"rows": rows(5)}),
-    ("row", {"rows": rows(5, -99)}),
     ("rpc", {"replies": (Reply("q", facts.SILENT),)}), ("rpc", {"replies": (Reply("q", facts.MISSING),)}),
     ("rpc", {"replies": (Reply("q", facts.UNREACHABLE, None, "n1:5672: no answer"),)}),
     ("rpc", {"replies": (Reply("q", facts.UNKNOWN, None, "no pika"),)}),
@@ -61,7 +60,7 @@ def test_sentences_of_the_proxy():
 
 def test_heats_rows():
     observed = OBSERVED._replace(settings=OBSERVED.settings._replace(down=120.0),
-                                 rows=Rows(facts.ANSWERED, (Row("id", 300, 990),)))
+                                 rows=Rows(facts.ANSWERED, (Row("id", 300, 990, "m", 300, 2),), watched=300))
 
     assert ["row"] == [signals.signal_of(one.message) for one in detect.symptoms(catalog.HEAT_ENGINE, observed)]
 

@@ -21,8 +21,10 @@ OBSERVED = Observation(TREE, {11: WELL, 12: WELL}, SETTINGS, 1000.0, 2, 2, 2)
 LOST = {"sockets": {11: WELL, 12: Sockets(0, 1)}}
 
 
-def rows(*ages, outcome=facts.ANSWERED):
-    return Rows(outcome, tuple(Row("ha@" + name, age, 2000) for name, age in zip("ab", ages)))
+def rows(*seconds, outcome=facts.ANSWERED, changes=2):
+    """Rows of the workers that have been the same for so many seconds; changes: as of facts.Row."""
+    return Rows(outcome, tuple(Row("ha@" + name, 7, 2000, "m", same, changes) for name, same in zip("ab", seconds)),
+                watched=5000.0)
 
 
 LISTENING = SETTINGS._replace(listen=("0.0.0.0", 6080), backends=())

@@ -140,13 +140,14 @@ def test_sockets_that_could_not_be_observed_are_no_lost_connection():
     (rows(70, 80), 0, facts.DEGRADED, "has not reported for"),
     (rows(70, 80), 61, facts.FAILED, "has not reported for"),
     (rows(5, 80), 999, facts.DEGRADED, "the others have"),
-    (rows(5, 1500), 999, facts.DEGRADED, "ha@b of cinder-volume has not yet reported since"),
-    (rows(960, 960), 999, facts.DEGRADED,
+    (Rows(facts.ANSWERED, rows(5, 80).rows[:1] + rows(80, 80, changes=1).rows[1:]), 999, facts.DEGRADED,
+     "ha@b of cinder-volume has not yet reported since"),
+    (rows(960, 960, changes=1), 999, facts.DEGRADED,
      "not initialised"),  # written at its start, by a service whose driver never came up
-    (rows(1500, 1500), 999, facts.DEGRADED, "not initialised"),
+    (rows(1500, 1500, changes=0), 999, facts.DEGRADED, "not initialised"),
     (rows(5), 999, facts.DEGRADED, "ha@b"),
-    (rows(5, None), 999, facts.DEGRADED, "ha@b"),
-    (rows(5, -200), 999, facts.DEGRADED, "clocks"),
+    (rows(0, 0, changes=0), 999, facts.HEALTHY, ""),         # the first look
+    (rows(None, None, changes=0), 999, facts.HEALTHY, ""),   # the only one
     (Rows(facts.UNREACHABLE, (), "n1:3306: refused"), 99999, facts.DEGRADED, "n1:3306: refused"),
     (Rows(facts.UNKNOWN, (), "denied"), 99999, facts.DEGRADED, "cannot be read: denied")])
 def test_heartbeats_of_cinder(found, durations, state, word):
@@ -161,28 +162,22 @@ def test_rows_are_not_expected_right_after_the_start():
     assert facts.HEALTHY == diagnosed(rows=rows(), age=20.0).state
 
 
-def test_of_two_rows_of_one_name_the_fresher_counts():
-    """A service that was deleted and made again leaves the old row behind."""
-    found = Rows(facts.ANSWERED, (Row("ha@a", 9000, 9000), Row("ha@a", 3, 900), Row("ha@b", 3, 900),
-                                  Row("ha@b", None, 1)))
-
-    assert facts.HEALTHY == diagnosed(rows=found).state
-
-
 ENGINE = SETTINGS._replace(interval=60.0, down=120.0, workers=2)
 
 
-def engines(*pairs):
-    return Rows(facts.ANSWERED, tuple(Row("id%d" % number, age, created) for number,
-                                      (age, created) in enumerate(pairs)))
+def engines(*seconds, changes=2, watched=5000.0):
+    """Rows of engines that have been the same for so many seconds; -N: for N seconds, and no change of them was seen."""
+    return Rows(facts.ANSWERED, tuple(Row("id%d" % number, 7, 100 + number, "m", abs(same), 0 if same < 0 else changes)
+                                      for number, same in enumerate(seconds)), watched=watched)
 
 
 @pytest.mark.parametrize("found, state", [
-    (engines((5, 990), (50, 990)), facts.HEALTHY),
-    (engines((5, 990), (50, 990), (3, 5000), (9000, 9999)), facts.HEALTHY),  # rows of earlier starts
-    (engines((5, 990), (3, 5000), (3, 5000)), facts.FAILED),                 # fresh, and not of this start
-    (engines((5, 990), (130, 990)), facts.FAILED),
-    (engines((3, 5000), (3, 5000)), facts.DEGRADED),                         # none of its own: it did not get that far
+    (engines(5, 50), facts.HEALTHY),
+    (engines(5, 50, -3, 9000), facts.HEALTHY),       # rows of earlier starts
+    (engines(5, -3, -3), facts.FAILED),              # seen for the first time, and not known to live
+    (engines(5, 130), facts.FAILED),
+    (engines(5, 130, watched=100.0), facts.HEALTHY),  # not looked at for long enough
+    (engines(-500, -500), facts.DEGRADED),           # none of its own: it did not get that far
     (engines(), facts.DEGRADED)])
 def test_rows_of_dead_engines_do_not_count(found, state):
     assert state == diagnosed(HEAT, settings=ENGINE, rows=found,
@@ -190,13 +185,12 @@ def test_rows_of_dead_engines_do_not_count(found, state):
 
 
 def test_a_dead_engine_is_not_called():
-    """Just after a start its row is still there, and the newest one."""
-    found = engines((1, 220), (1, 300))
-    observed = OBSERVED._replace(settings=ENGINE, rows=found, age=5.0)
+    """Just after a start its row is still there."""
+    observed = OBSERVED._replace(settings=ENGINE, rows=engines(-1, -1), age=5.0)
 
     assert (("engine.ha",), facts.PING) == observe.call_targets(HEAT, observed)
-    observed = observed._replace(rows=engines((1, 220), (1, 4), (1, 3)))
-    assert (("heat-engine-listener.id2", "heat-engine-listener.id1"),
+    observed = observed._replace(rows=engines(130, 60, 5, -2, 8))
+    assert (("heat-engine-listener.id1", "heat-engine-listener.id2"),
             facts.HEAT_LISTENING) == observe.call_targets(HEAT, observed)
 
 
