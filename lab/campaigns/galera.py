@@ -53,7 +53,7 @@ class Campaign(campaign.Campaign):
     """The cluster under test, its clients, and the results so far."""
 
     title, prefix, faults, count, mercy = "scripts/faults", "faults", FAULTS, 200, 240.0
-    packages, log = "corosync mariadb-server galera-4", "tail -80 /var/log/mysql/error.log"
+    packages, log = "corosync mariadb-server galera-4", galera.LOGS
 
     def __init__(self, lab, seed, say, output):
         campaign.Campaign.__init__(self, lab, seed, say, output)

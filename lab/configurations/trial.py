@@ -236,7 +236,7 @@ class Trial:
         found = []
         for node in self.lab.node_names:
             for argv in (["quorate", "explain"], ["crm_mon", "-1Afr"],
-                         "journalctl -b --no-pager | grep -v 'notice: Setting' | tail -400", "tail -40 /var/log/mysql/error.log"):
+                         "journalctl -b --no-pager | grep -v 'notice: Setting' | tail -400", galera.LOGS):
                 try:
                     done = self.lab.run(node, argv, 30)
                     found.append("== %s: %s\n%s%s" % (node, argv, done.out, done.err))

@@ -47,6 +47,10 @@ wsrep_node_name = %(node)s
 wsrep_node_address = %(address)s
 wsrep_sst_method = %(sst)s
 """
+# Shows what the server logged last. The agent knows where the configuration lets it log; after a stop it does not.
+LOGS = ("for file in $(sed -n 's/^log //p' /run/quorate/galera-*/server) /var/log/mysql/error.log; do "
+        "echo $file; tail -n 120 $file; done")
+
 
 class Server(NamedTuple):
     """What a node's own database server answers. state: off (no power), down (no answer, or none in time), non-primary,
