@@ -31,8 +31,8 @@ PARAMETERS = (
         "reported that they hold no data. When not set, these are all nodes of the cluster."),
     Parameter(
         "nodename", "string", None, "Erlang name of the node",
-        "As in RABBITMQ_NODENAME, such as rabbit; without @HOST the host's name is added. When not set, that of "
-        "rabbitmq-env.conf, else rabbit."),
+        "As in RABBITMQ_NODENAME, such as rabbit; without @HOST the host's name is added. When not set, that of the "
+        "running broker, else of rabbitmq-env.conf, else rabbit."),
     Parameter("binary", "string", None, "Start script of the broker", "rabbitmq-server; when not set it is found."),
     Parameter("config", "string", None, "Configuration file", "When not set, /etc/rabbitmq/rabbitmq.conf."),
     Parameter("datadir", "string", None, "Directory of the data",
@@ -45,7 +45,7 @@ PARAMETERS = (
               "The file with the Erlang cookie, the same on all nodes, readable by the broker's user only. When not "
               "set, /var/lib/rabbitmq/.erlang.cookie. The nodes compare it by a few digits of a hash."),
     Parameter("port", "integer", None, "AMQP port",
-              "When not set, that of the first listener in rabbitmq.conf, else 5672.", minimum=1),
+              "When not set, found: by the running broker's sockets, else by its configuration.", minimum=1),
     Parameter(
         "credentials", "string", None, "File with a user for the monitor",
         "File whose [client] section has user and password of an account with the tag monitoring, readable by root "
@@ -53,7 +53,8 @@ PARAMETERS = (
         "alarms, partitions and maintenance. Without it, the monitor uses what needs no credentials: process, "
         "listener, AMQP handshake.", reloadable=True),
     Parameter("management_port", "integer", "15672", "Port of the management API",
-              "Asked only with credentials, and only where something listens.", minimum=1, reloadable=True),
+              "Asked only with credentials, and only where something listens. With the default, the port is found by the "
+              "broker's own configuration, as its address, TLS and path prefix are.", minimum=1, reloadable=True),
     Parameter("check_timeout", "seconds", "3s", "Limit of a question to the broker",
               "A broker that does not answer within this time is asked once more, and then counts as hung.", minimum=1,
               reloadable=True),

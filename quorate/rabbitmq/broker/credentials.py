@@ -119,7 +119,7 @@ def running_endpoint(endpoint, process):
     None when that cannot be seen."""
     from quorate.host import inspection
     from quorate.rabbitmq.broker import running
-    from quorate.rabbitmq.broker.observe import boot_stage
+    from quorate.rabbitmq.broker.process import boot_stage
     from quorate.rabbitmq.broker.settings.places import Wanted, places
     from quorate.rabbitmq.facts import STARTING, WAITING
     directory, name = running.own_directory(process) or (None, endpoint.node)

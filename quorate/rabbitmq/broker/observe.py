@@ -12,12 +12,11 @@ from collections import namedtuple
 from quorate.errors import Unreadable
 from quorate.host import amqp
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.broker import credentials, epmd, health, parse
+from quorate.rabbitmq.broker import credentials, epmd, health
 from quorate.rabbitmq.broker.layout import MANAGEMENT_PORT, encode_layout, identity, locate
-from quorate.rabbitmq.broker.process import find
+from quorate.rabbitmq.broker.process import boot_stage, find
 
 FAILED_CHECK = 69  # EX_UNAVAILABLE: the check of rabbitmq-diagnostics ran, and says no; other codes say nothing
-TAIL = 65536  # bytes of the log that are read
 SHARE = 0.5   # of the time of an observation that the handshake may take
 
 
@@ -194,29 +193,6 @@ def epmd_port(process):
     """The port of epmd on the command line of an Erlang machine (ERL_EPMD_PORT becomes an argument); None: none."""
     words = process.argv if process else ()
     return next((int(port) for word, port in zip(words, words[1:]) if word == "-epmd_port" and port.isdigit()), None)
-
-
-def boot_stage(log, process=None):
-    """The boot stage of a broker that does not listen: see parse.boot_stage. None when there is no log, when it cannot
-    be read, or when `process` has not written to it yet, so that it is about an earlier one."""
-    from time import time
-    if not log:
-        return None
-    try:
-        with open(log, "rb") as file:
-            written, size = os.fstat(file.fileno()).st_mtime, file.seek(0, 2)
-            if process is not None and written < started_at(process):
-                return None
-            file.seek(max(0, size - TAIL))
-            return parse.boot_stage(file.read(TAIL).decode("utf-8", "replace"), time() - written)
-    except OSError:
-        return None
-
-
-def started_at(process):
-    """Unix seconds at which a process started, to within a tick of the kernel's clock."""
-    from time import CLOCK_BOOTTIME, clock_gettime, time
-    return time() - clock_gettime(CLOCK_BOOTTIME) + process.start / os.sysconf("SC_CLK_TCK")
 
 
 def open_files(pid):

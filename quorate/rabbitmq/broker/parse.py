@@ -104,30 +104,6 @@ def serial(text):
 
 # configuration
 
-def settings(text):
-    """Variables of rabbitmq-env.conf, which is shell, as far as they are plain words: dict without the prefix
-    RABBITMQ_.
-
-    A value with an expansion in it ($, `) is None: it is set, but to what is unknown.
-    """
-    found = {}
-    for line in text.splitlines():
-        line = line.strip()
-        if line.startswith("export "):
-            line = line[7:].lstrip()
-        name, separator, value = line.partition("=")
-        if not separator or not name.replace("_", "").isalnum() or line.startswith("#"):
-            continue
-        value = value.strip()
-        if value[:1] in ("'", '"') and value.endswith(value[0]) and len(value) > 1:
-            value = value[1:-1]
-        elif value[:1] not in ("'", '"'):
-            value = value.partition(" #")[0].strip()
-        key = name[9:] if name.startswith("RABBITMQ_") else name
-        found[key] = None if "$" in value or "`" in value else value
-    return found
-
-
 def options(text):
     """Settings of rabbitmq.conf ('key = value' a line): dict."""
     found = {}
@@ -136,16 +112,6 @@ def options(text):
         if separator and not name.strip().startswith("#"):
             found[name.strip()] = value.strip().strip("'\"")
     return found
-
-
-def port(conf):
-    """(port, tls) of the first AMQP listener by the options of rabbitmq.conf; (None, False): none is set there."""
-    for prefix, tls in (("listeners.tcp.", False), ("listeners.ssl.", True)):
-        for name in sorted(conf):
-            number = conf[name].rpartition(":")[2]
-            if name.startswith(prefix) and number.isdigit():
-                return int(number), tls
-    return None, False
 
 
 # log and output

@@ -16,6 +16,7 @@ from quorate.host.process import same_root
 OPEN_FILES = 65536       # LimitNOFILE of rabbitmq-server.service
 CHILDREN = ("erl_child_setup", "inet_gethost", "cpu_sup", "memsup", "beam", "erl", "rabbitmq-server")
 LOG_MOST = 8192          # bytes of the log in which a last error is looked for
+TAIL = 65536             # ... and the boot stage
 
 
 # finding
@@ -132,6 +133,30 @@ def logged_error(state_files, log):
     from quorate.rabbitmq.broker import parse
     error = parse.last_error(daemon.new_log(state_files, log, LOG_MOST))
     return error or parse.last_error(daemon.printed_output(state_files)[-2048:])
+
+
+def boot_stage(log, process=None):
+    """The boot stage of a broker that does not listen: see parse.boot_stage. None when there is no log, when it cannot
+    be read, or when `process` has not written to it yet, so that it is about an earlier one."""
+    from time import time
+    from quorate.rabbitmq.broker import parse
+    if not log:
+        return None
+    try:
+        with open(log, "rb") as file:
+            written, size = os.fstat(file.fileno()).st_mtime, file.seek(0, 2)
+            if process is not None and written < started_at(process):
+                return None
+            file.seek(max(0, size - TAIL))
+            return parse.boot_stage(file.read(TAIL).decode("utf-8", "replace"), time() - written)
+    except OSError:
+        return None
+
+
+def started_at(process):
+    """Unix seconds at which a process started, to within a tick of the kernel's clock."""
+    from time import CLOCK_BOOTTIME, clock_gettime, time
+    return time() - clock_gettime(CLOCK_BOOTTIME) + process.start / os.sysconf("SC_CLK_TCK")
 
 
 # stopping

@@ -11,7 +11,7 @@ import pytest
 
 from quorate.host.process import Process, Processes
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.broker import observe
+from quorate.rabbitmq.broker import observe, process
 from quorate.rabbitmq.facts import Broker
 from tests import ROOT
 from tests.fakes import FakeCommands, FakeProcesses, context
@@ -95,10 +95,10 @@ def test_the_log_of_an_earlier_process_says_nothing_of_this_one(tmp_path):
     log = tmp_path / "log"
     log.write_text("[info] <0.1.0> Successfully stopped RabbitMQ and its dependencies\n")
     me = Processes().get(os.getpid())
-    assert facts.STOPPED_APP == observe.boot_stage(str(log), me)
+    assert facts.STOPPED_APP == process.boot_stage(str(log), me)
 
-    os.utime(log, (1, observe.started_at(me) - 10))
-    assert observe.boot_stage(str(log), me) is None
+    os.utime(log, (1, process.started_at(me) - 10))
+    assert process.boot_stage(str(log), me) is None
 
 
 @pytest.mark.parametrize("words, wanted", [(BEAM, None), (BEAM + " -epmd_port 14369 --", 14369),
@@ -109,10 +109,10 @@ def test_port_of_epmd_on_the_command_line(words, wanted):
 
 
 def test_boot_stage_of_a_log_that_is_not_there(tmp_path):
-    assert observe.boot_stage(None) is None
-    assert observe.boot_stage(str(tmp_path / "none")) is None
+    assert process.boot_stage(None) is None
+    assert process.boot_stage(str(tmp_path / "none")) is None
     (tmp_path / "log").write_text("x" * 100000 + "\n [info] <0.1.0> Server startup complete; 3 plugins started.\n")
-    assert facts.RUNNING == observe.boot_stage(str(tmp_path / "log"))
+    assert facts.RUNNING == process.boot_stage(str(tmp_path / "log"))
 
 
 ASKS = """

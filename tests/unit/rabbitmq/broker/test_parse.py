@@ -56,27 +56,6 @@ def test_the_members_by_cluster_status():
     assert parse.cluster_members('{"disk_nodes":[]}') is None
 
 
-def test_rabbitmq_env_conf():
-    found = parse.settings("""# NODENAME=wrong
-NODENAME=rabbit@n1
-export RABBITMQ_MNESIA_BASE="/srv/mq"
- LOG_BASE='/srv/log'   # no
-NODE_PORT=5673 # the other one
-HOST=$(hostname)
-""")
-    assert found["NODENAME"] == "rabbit@n1" and found["MNESIA_BASE"] == "/srv/mq"
-    assert found["NODE_PORT"] == "5673"
-    assert found["HOST"] is None
-
-
-def test_the_port_of_rabbitmq_conf():
-    assert parse.port(parse.options("listeners.tcp.default = 5673")) == (5673, False)
-    assert parse.port(parse.options("listeners.tcp.local = 127.0.0.1:5674\n#listeners.tcp.default = 1")) == (5674,
-                                                                                                             False)
-    assert parse.port(parse.options("listeners.tcp = none\nlisteners.ssl.default = 5671")) == (5671, True)
-    assert parse.port(parse.options("")) == (None, False)
-
-
 def test_the_cause_of_a_failed_boot():
     """As 3.10.8 wrote it when it had waited for others in vain."""
     text = """2026-11-21 [error] <0.2.0> something before

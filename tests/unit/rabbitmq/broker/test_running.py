@@ -229,7 +229,7 @@ def test_a_broker_without_a_listener_starts_whoever_answers_on_its_port(broker, 
 def test_the_stage_of_a_broker_that_logs_to_the_console(broker, tmp_path, state_files):
     found = broker()
     (tmp_path / "run" / "rabbitmq-mq").mkdir(parents=True)
-    assert within(10, lambda: time.time() > observe.started_at(found) + 0.1)
+    assert within(10, lambda: time.time() > process.started_at(found) + 0.1)
     (tmp_path / "run" / "rabbitmq-mq" / "output").write_text("[info] <0.1.0> Server startup complete; 3 plugins\n")
     assert observed(found, layout_of(tmp_path), state_files).broker.stage == facts.RUNNING
 

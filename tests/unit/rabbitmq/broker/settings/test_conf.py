@@ -8,8 +8,8 @@ from quorate.rabbitmq.broker.settings import conf
 
 
 @pytest.mark.parametrize("line, value", [
-    ("a = 'x'", "x"), ("a = 'a # b'", "a # b"), ("a = 'x' # c", "x"), ("a = ''", ""), ("a = x'y'", "x'y'"), ("a = '", "'"),
-    ("a = x#y", "x"), ("a=x\r", "x")])
+    ("a = 'x'", "x"), ("a = 'a # b'", "a # b"), ("a = 'x' # c", "x"), ("a = ''", ""), ("a = x'y'", "x'y'"),
+    ("a = '", "'"), ("a = x#y", "x"), ("a=x\r", "x")])
 def test_value(line, value):
     assert conf.lines("/c", line) == [("a", value, 1)]
 

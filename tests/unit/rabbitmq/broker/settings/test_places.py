@@ -30,7 +30,8 @@ def read(tmp_path, text, wanted=Wanted(), environ=(), running=False, **files):
 
 @pytest.mark.parametrize("text, name", [
     ("", "rabbit"), ("#NODENAME=bunny\n", "rabbit"), ("NODENAME=bunny\n", "bunny"), ("NODENAME=\n", "rabbit"),
-    ("NODENAME=bunny # that of the house\n", "bunny"), ("NODENAME='bunny'\n", "bunny"), ('export NODENAME="bunny"', "bunny"),
+    ("NODENAME=bunny # that of the house\n", "bunny"), ("NODENAME='bunny'\n", "bunny"),
+    ('export NODENAME="bunny"', "bunny"),
     ("RABBITMQ_NODENAME=hare\nNODENAME=bunny\n", "hare"), ("RABBITMQ_NODENAME=\nNODENAME=bunny\n", "bunny"),
     ("NAME=b\nNODENAME=${NAME}unny\n", "bunny"), ("NODENAME=bunny;ulimit -n 65536\n", "bunny"),
 ])
@@ -135,7 +136,8 @@ def test_a_directory_that_the_running_broker_shows_needs_no_file(tmp_path):
 
 @pytest.mark.parametrize("text, conf, log", [
     ("", "", "/var/log/rabbitmq/N.log"), ("LOG_BASE=/l\n", "", "/l/N.log"), ("LOGS=/l/x.log\n", "", "/l/x.log"),
-    ("LOGS=-\n", "", None), ("LOGS=-stderr\n", "", None), ("", "log.file = rabbit.log\n", "/var/log/rabbitmq/rabbit.log"),
+    ("LOGS=-\n", "", None), ("LOGS=-stderr\n", "", None),
+    ("", "log.file = rabbit.log\n", "/var/log/rabbitmq/rabbit.log"),
     ("", "log.file = /x/rabbit.log\n", "/x/rabbit.log"), ("", "log.file = false\n", None),
     ("", "log.dir = /y\n", "/y/N.log"), ("LOG_BASE=/l\n", "log.dir = /y\n", "/l/N.log"),
 ])
@@ -192,7 +194,8 @@ def test_a_file_that_is_not_understood_is_named_with_its_line(tmp_path, name, co
     ("", "listeners.tcp.1 = 192.0.2.11:5672\n", [("192.0.2.11", 5672, False)]),
     ("", "listeners.tcp.1 = 192.0.2.11:5672 # ours\nlisteners.tcp.2=127.0.0.1:5672\n",
      [("192.0.2.11", 5672, False), ("127.0.0.1", 5672, False)]),
-    ("", "listeners.tcp.1 = :::5672\n", [(None, 5672, False)]), ("", "listeners.tcp.1 = ::1:5672\n", [("::1", 5672, False)]),
+    ("", "listeners.tcp.1 = :::5672\n", [(None, 5672, False)]),
+    ("", "listeners.tcp.1 = ::1:5672\n", [("::1", 5672, False)]),
     ("", "listeners.tcp = none\nlisteners.ssl.default = 5671\n", [(None, 5671, True)]),
     ("", "listeners.ssl.default = 5671\n", [(None, 5672, False), (None, 5671, True)]),
     ("", "listeners.tcp = none\n", []),
