@@ -31,8 +31,9 @@ STEPS = {
 }
 # Modules that only turn what they are given into something else, by name, in every service.
 PURE = ("facts", "parse", "decide", "override", "proof", "reasons", "detect", "timers", "diagnosis", "health", "policy",
-        "causes", "cause_table", "progress", "options", "url")
-PURE_ELSEWHERE = ("quorate.health", "quorate.errors", "quorate.text", "quorate.pacemaker.encoding")
+        "causes", "cause_table", "progress", "url")
+PURE_ELSEWHERE = ("quorate.health", "quorate.errors", "quorate.text", "quorate.pacemaker.encoding",
+                  "quorate.openstack.service.options")
 # What a pure module would need to touch a clock, a file, the environment or another machine.
 IMPURE = {"os", "io", "sys", "time", "datetime", "socket", "subprocess", "random", "secrets", "tempfile", "shutil",
           "glob", "pathlib", "threading", "signal", "syslog", "logging", "select", "selectors", "urllib", "http",

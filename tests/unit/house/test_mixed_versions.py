@@ -31,6 +31,7 @@ with open(os.path.join(ROOT, "tests", "golden", "released", "0.1.0.json"), encod
 PUBLISHED = {"galera": galera_published, "rabbitmq": rabbitmq_published}
 # State files that came later, and keys: name -> keys, of services. The released version neither writes nor reads them.
 ADDED = {
+    "openstack": {"heartbeats": []},
     "rabbitmq": {"crashed": ["count"], "forced": ["process"], "forcing": ["generation"], "grow": ["queues"],
                  "served": []},
     "host": {"log-offset": ["before", "inode"]},
