@@ -193,6 +193,9 @@ def test_nobody_bootstraps_beside_a_server_that_may_become_primary():
         assert outcome(*reports, alive("n3", state, None))[0] == WAIT
         assert outcome(*reports, alive("n3", state, view(3, "n3")))[0] == WAIT
         assert outcome(*reports, alive("n3", state, LAST)) == (BOOTSTRAP, ("n2",))     # 1 of 3, the others are down
+    hung = decide(snapshot_of(*reports, alive("n3", HUNG, None)))
+    assert (("n3",), False, "n2 could bootstrap, but mysqld on n3 is alive (hung) and may still form a primary component."
+            ) == (hung.missing, hung.urgent, hung.reason)
     decision = decide(snapshot_of(*reports, alive("n3", UNKNOWN)))
     assert (WAIT, ("n3",), True) == (decision.action, decision.missing, decision.urgent), "nothing ends it by itself"
     assert "of n3 holds cannot be found out" in decision.reason and "alive" not in decision.reason
@@ -275,6 +278,8 @@ def test_before_the_first_bootstrap_ever_no_other_node_takes_the_place_of_the_fi
 def test_ties_go_to_the_safe_flag_then_to_the_configured_order():
     assert outcome(stopped("n1", 5), stopped("n2", 5), stopped("n3", 5, safe=True)) == (BOOTSTRAP, ("n3",))
     assert outcome(stopped("n3", 5), stopped("n2", 5), stopped("n1", 5)) == (BOOTSTRAP, ("n1",))
+    assert decide(snapshot_of(*(stopped(node, 5) for node in ALL))).reason == (
+        "n1 holds the highest position (6b1f0c2e:5) and all configured nodes have reported: it bootstraps.")
 
 
 def test_positions_are_compared_exactly():
@@ -404,6 +409,11 @@ def test_somebody_listens_who_has_not_reported():
     reports = [crashed("n1", 5, last, tried=True), crashed("n2", 9, last)]
     decision = decide(snapshot_of(*reports, listening=frozenset(["n3"])))
     assert (decision.action, decision.missing, decision.urgent) == (WAIT, ("n3",), True)
+
+
+def test_the_port_of_the_node_that_bootstraps_does_not_matter():
+    """That its server is down is proven by its processes."""
+    assert outcome(*(stopped(node, 5) for node in ALL), listening=frozenset(["n1"])) == (BOOTSTRAP, ("n1",))
 
 
 def test_a_bootstrap_is_not_confirmed_before_the_ports_were_tried():

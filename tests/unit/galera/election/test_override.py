@@ -71,6 +71,10 @@ def test_what_only_force_overcomes(reports, change, objection):
     assert (BOOTSTRAP, ("n1",)) == (forced.action, forced.nodes) and objection in forced.reason
 
 
+def test_a_new_cluster_can_be_ordered_where_nobody_has_data():
+    assert (BOOTSTRAP, ("n1",)) == ordered(empty("n1"), empty("n2"), forced=True, generation=0)[:2]
+
+
 def test_an_order_against_the_majority_history_only_when_it_is_one():
     """One stranger of two is no majority."""
     assert BOOTSTRAP == ordered(crashed("n1", 5), crashed("n2", 5, uuid=OTHER)).action
