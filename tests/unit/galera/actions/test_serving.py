@@ -130,3 +130,127 @@ def test_a_generation_that_is_garbage_does_not_replace_what_this_node_is_of(tmp_
                         Observation(facts.SYNCED, None, None, "It is synced."), participant)
 
     assert recorded == found
+
+
+class Recorder(Participant):
+    """Keeps what is done, in order. snapshot: what it knows; applied: Decisions."""
+
+    def __init__(self, snapshot=None, generation=3):
+        Participant.__init__(self)
+        self.done, self.known, self.own = [], snapshot or Participant.snapshot(self), generation
+
+    def snapshot(self):
+        return self.known
+
+    def generation(self):
+        return self.own
+
+    def publish_state(self, state):
+        self.done.append(("publish_state", state))
+
+    def __getattr__(self, name):
+        return lambda *given: self.done.append((name, *given))
+
+
+@pytest.mark.parametrize("state, status", [
+    (facts.SYNCED, "synced"), (facts.DONOR, "synced, and donor of a state transfer or desynced"),
+    (facts.JOINED, "joined, catching up")])
+@pytest.mark.parametrize("probe", [False, True])
+def test_what_a_healthy_monitor_publishes(tmp_path, monkeypatch, state, status, probe):
+    context, files = serves(tmp_path, monkeypatch, Server(MEMBER), view(7, MEMBER))
+    context.is_probe = probe
+    for name in ("tried", "failed", "launched-from", "opening"):
+        files.write(name, {"at": 1})
+    files.keep(str(tmp_path / "data" / "gvwstate.dat"))
+    one, named = Recorder(), []
+    monkeypatch.setattr("quorate.galera.server.identity.record", lambda *given: named.append(given))
+
+    serving.keep_record(context, files, SYNCED._replace(state=state), one)
+
+    synced = state == facts.SYNCED
+    assert [("set_own_generation", 3)] * synced + [("publish_state", state), ("set_status", status), ("offer_self",)] + [
+        ("keep_promoted",)] * probe == one.done
+    assert [(context, files, str(tmp_path / "data"))] * synced == named
+    assert synced == (files.kept("gvwstate.dat") is None) and not files.has("opening")
+    assert [name for name in ("tried", "failed", "launched-from") if files.has(name)] == (
+        [] if synced else ["tried", "failed", "launched-from"])
+
+
+@pytest.mark.parametrize("change, again", [
+    ("nothing", False), ("state", True), ("view", True), ("probe", True), ("data directory", True)])
+def test_a_healthy_monitor_does_nothing_until_something_changes(tmp_path, monkeypatch, change, again):
+    context, files = serves(tmp_path, monkeypatch, Server(MEMBER), view(7, MEMBER))
+    serving.keep_record(context, files, SYNCED, Recorder())
+    one, state = Recorder(), facts.SYNCED
+    if change == "state":
+        state = facts.DONOR
+    elif change == "view":
+        (tmp_path / "data" / "gvwstate.dat").write_text(view(8, MEMBER))
+    elif change == "probe":
+        context.is_probe = True
+    elif change == "data directory":
+        os.unlink(tmp_path / "data" / "gvwstate.dat")
+    serving.keep_record(context, files, SYNCED._replace(state=state), one)
+
+    assert again == bool(one.done)
+
+
+@pytest.mark.parametrize("settles, seconds", [
+    (True, [0]), (False, [0, 5, 10, 15, 20, 25, 30, 90, 150])])
+def test_when_an_unsettled_view_is_asked_about_again(tmp_path, monkeypatch, settles, seconds):
+    """Every 5 s for half a minute, then every minute."""
+    context, files = serves(tmp_path, monkeypatch, Server(MEMBER, behind=not settles), view(7, MEMBER))
+    found = []
+    while context.clock.elapsed < 200:
+        one = Recorder()
+        serving.keep_record(context, files, SYNCED, one)
+        if one.done:
+            found.append(int(context.clock.elapsed))
+        context.clock.sleep(5)
+
+    assert seconds == found
+
+
+def test_a_participant_is_made_only_where_something_is_published(tmp_path, monkeypatch):
+    context, files = serves(tmp_path, monkeypatch, Server(MEMBER), view(7, MEMBER))
+    made, one = [], Recorder()
+    monkeypatch.setattr("quorate.galera.actions.participant.Participant", lambda *given: made.append(given) or one)
+    for _ in range(3):
+        serving.keep_record(context, files, SYNCED)
+
+    assert [(context, files)] == made and one.done
+
+
+# The others
+
+def known(*reports, **change):
+    nodes = {report.node: report for report in reports}
+    return facts.Snapshot("n1", ("n1", "n2", "n3"), nodes, frozenset(nodes), 1)._replace(**change)
+
+
+def down(node):
+    return facts.Report(node, facts.DOWN, MEMBER, 5, data=True, generation=1)
+
+
+SERVES = facts.Report("n1", facts.SYNCED, data=True, generation=1)
+
+
+@pytest.mark.parametrize("reports, applied", [
+    ([SERVES, down("n2"), down("n3")], [("n2", "n3", "n1")]), ([SERVES], [("n1",)]), ([down("n1"), down("n2")], [])])
+def test_those_that_wait_are_offered_to_join_and_this_node_keeps_its_promotion(reports, applied):
+    one = Recorder(known(*reports))
+    one.context = fakes.context()
+    serving.offer_others(one)
+
+    assert applied == [done[1].nodes for done in one.done if done[0] == "apply"]
+    assert len(applied) == len(one.done)
+
+
+def test_an_order_ends_where_there_is_a_primary_component(tmp_path):
+    one = Recorder(known(SERVES, override=facts.Override("n2", "op", 1, False)))
+    one.context = fakes.context()
+    serving.offer_others(one)
+
+    assert ("set_override", None) == one.done[0]
+    assert ["The order of op to bootstrap n2 was not carried out, and is removed: there is a primary component."] == [
+        text for _, text in one.context.log.lines]
