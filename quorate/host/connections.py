@@ -15,10 +15,23 @@ ESTABLISHED, LISTEN = "established", "listen"
 _STATES = {b"01": ESTABLISHED, b"0A": LISTEN}  # include/net/tcp_states.h; the others are being opened or closed
 
 
-class Socket(namedtuple("Socket", "state port remote_port inode", defaults=(0,))):
-    """A TCP socket: state ESTABLISHED or LISTEN, local port, remote port (0 for a listener), inode."""
+class Socket(namedtuple("Socket", "state port remote_port inode local", defaults=(0, b"00000000"))):
+    """A TCP socket: state ESTABLISHED or LISTEN, local port, remote port (0 for a listener), inode, local address as
+    the kernel writes it: see address()."""
 
     __slots__ = ()
+
+    @property
+    def address(self):
+        """The local address, such as '192.0.2.1' or '::'."""
+        import socket
+        import sys
+        raw = bytes.fromhex(self.local.decode("ascii"))
+        if sys.byteorder == "little":  # the kernel writes words of 32 bits in the order of the machine
+            raw = b"".join(raw[at:at + 4][::-1] for at in range(0, len(raw), 4))
+        if raw.startswith(bytes(10) + b"\xff\xff"):
+            raw = raw[12:]
+        return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
 
 
 class Connections:
@@ -78,7 +91,7 @@ class Connections:
             state = _STATES.get(fields[3])
             if state is not None:
                 inode = int(fields[9])
-                table[inode] = Socket(state, _port(fields[1]), _port(fields[2]), inode)
+                table[inode] = Socket(state, _port(fields[1]), _port(fields[2]), inode, fields[1].rpartition(b":")[0])
         return table
 
 

@@ -11,7 +11,7 @@ from quorate.web.check import Check, Fact
 LEVELS = ("0", "10", "20")
 
 
-class Parameters(namedtuple("Parameters", "binary config check_timeout host")):
+class Parameters(namedtuple("Parameters", "binary config check_timeout host port", defaults=(None,))):
     """Those parameters of an agent on which an observation depends."""
 
     __slots__ = ()
@@ -39,7 +39,7 @@ class ServiceCheck(Check):
         "level N": "0: processes, connections, port, page; 10: also the heartbeat in the database; 20: also an RPC "
                    "call (default: 0)",
         "host ADDRESS": "address of its port (default: the one it listens on, or this machine)",
-        "port N": "its port, where it is not the usual one",
+        "port N": "its port, where it listens on several (default: the one it listens on, or the usual one)",
         "path PATH": "the path to request by HTTP (default: / or a page that it has)",
         "config FILE": "its configuration file (default: that of its package)",
         "timeout SECONDS": "how long one check may take (default: 1; 5 from level 10 on)",
@@ -118,7 +118,8 @@ A drain applies to all services of the node that are checked. To drain one alone
         from quorate.openstack.service.sources import Sources
         self._sources, self._processes = self._sources or Sources(Commands({})), self._processes or Processes()
         config = self.options.get("config", self.declared.config)
-        parameters = Parameters(self.service, config, seconds, self.options.get("host"))
+        port = int(self.options["port"]) if "port" in self.options else None
+        parameters = Parameters(self.service, config, seconds, self.options.get("host"), port)
         return ObservationContext(parameters, self._processes, Deadline(Clock(), seconds))
 
     def answered(self, fact):

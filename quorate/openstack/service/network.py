@@ -22,9 +22,24 @@ def any_broker_answers(brokers, seconds):
     return False if brokers else None
 
 
+ANYWHERE = ("", "0.0.0.0", "::", "*")
+NO_ANSWER = "no answer within"
+NO_HTTP = "the connection ended without an answer"
+
+
 def page(host, port, path, seconds, tls=False):
-    """What an HTTP GET gives: a Page. Reads the first line of the answer, and ends within about `seconds`."""
-    if host in ("", "0.0.0.0", "::", "*"):
+    """What an HTTP GET gives: a Page. Reads the first line of the answer, and ends within about `seconds`. A port that
+    answers no HTTP is asked once more in TLS."""
+    end = monotonic() + seconds
+    found = _get(host, port, path, seconds, tls)
+    if tls or found.outcome != SILENT or found.reason.startswith(NO_ANSWER) or monotonic() >= end:
+        return found
+    secured = _get(host, port, path, end - monotonic(), True)
+    return secured if secured.outcome == ANSWERED else found
+
+
+def _get(host, port, path, seconds, tls):
+    if host in ANYWHERE:
         host = "::1" if host == "::" else "127.0.0.1"
     end = monotonic() + seconds
     try:
@@ -50,10 +65,12 @@ def page(host, port, path, seconds, tls=False):
             if not chunk:
                 break
             received += chunk
+            if not (received.startswith(b"HTTP/") or b"HTTP/".startswith(received)):
+                break  # it speaks something else, and may wait for us
         words = received.split(None, 2)
         if len(words) > 1 and words[0].startswith(b"HTTP/") and words[1].isdigit():
             return Page(ANSWERED, int(words[1]))
-        return Page(SILENT, None, "the connection ended without an answer")
+        return Page(SILENT, None, NO_HTTP)
     except OSError as error:
         return Page(SILENT, None, _reason(error, seconds))
     finally:
@@ -61,4 +78,4 @@ def page(host, port, path, seconds, tls=False):
 
 
 def _reason(error, seconds):
-    return "no answer within %g s" % seconds if isinstance(error, socket.timeout) else error.strerror or str(error)
+    return "%s %g s" % (NO_ANSWER, seconds) if isinstance(error, socket.timeout) else error.strerror or str(error)

@@ -39,7 +39,7 @@ def observe(context, service, state_files, sources, level=0, ask=True, reports=N
         early=_recorded(state_files, tree.parent, "early"))
     connections = sources.connections()
     observed = observed._replace(sockets=_sockets(context, service, observed, connections))
-    observed = observed._replace(port_owner=_port_owner(service, observed, connections))
+    observed = _with_port(context, service, sources, observed, connections, (tree.parent,) if tree.parent else ())
     if ask and tree.parent is not None:
         timed = state_files.read(SYMPTOMS_FILE)
         observed = _ask_what_explains(context, service, sources, observed, timed, remembered)
@@ -60,11 +60,11 @@ def observe_unit(context, service, sources, level=0, reports=None):
         together = _together(parse.count(connections.of(one.pid), ports, _sql_port(context, settings)) for one in found)
         tree = facts.Tree(parent, (parent,) + tuple(one for one in found if one is not parent))
         observed = observed._replace(tree=tree, sockets={parent.pid: together}, age=context.processes.age(parent))
-        observed = observed._replace(port_owner=_port_owner(service, observed, connections))
+        observed = _with_port(context, service, sources, observed, connections, found)
         if service.amqp and together.amqp == 0:
             observed = observed._replace(broker=_broker(context, sources, settings))
     if service.page is not None:
-        observed = observed._replace(page=_page(context, service, sources, settings))
+        observed = observed._replace(page=_page(context, service, sources, observed, found))
     if not found or level < 10:
         return observed
     return _deeper(context, service, sources, observed, level, lambda: reports or {})
@@ -145,7 +145,8 @@ def _deeper(context, service, sources, observed, level, remembered):
     if service.row:
         observed = _with_rows(context, service, sources, observed, limit, remembered)
     if service.page and observed.page is None:
-        observed = observed._replace(page=_page(context, service, sources, settings))
+        processes = (observed.tree.parent,) if observed.tree.parent else ()
+        observed = observed._replace(page=_page(context, service, sources, observed, processes))
     if level >= 20 and service.topic and observed.broker is not False and settings.readable:
         targets, call = call_targets(service, observed)
         if targets and settings.brokers:
@@ -185,9 +186,11 @@ def _rows(context, service, sources, settings, limit):
     return sources.rows(service, settings.database, names, context.deadline.limit(limit))
 
 
-def _page(context, service, sources, settings):
-    """What it answers to an HTTP request: a Page."""
+def _page(context, service, sources, observed, processes):
+    """What it answers to an HTTP request where these processes listen, else where its configuration says: a Page."""
+    settings = observed.settings
     host, port = settings.listen or ("", service.port)
+    host = _bound_to(sources.connections(), processes, port) or host
     limit = context.deadline.limit(min(PAGE_SECONDS, context.parameters.check_timeout))
     return sources.page(getattr(context.parameters, "host", None) or host, port, service.page, limit, settings.tls)
 
@@ -215,18 +218,43 @@ def _sql_port(context, settings):
         settings.database.port if settings.database else url.SQL_PORT)
 
 
-def _port_owner(service, observed, connections):
-    """'ours', 'other', 'nobody'; None: it has no port, or that could not be observed."""
+def _with_port(context, service, sources, observed, connections, processes):
+    """With the owner of its port ('ours', 'other', 'nobody'; None: it has none, or that could not be observed), and in
+    settings.listen the port that it really has: a command line or another file may have set that."""
     if service.port is None or observed.tree.parent is None:
-        return None
+        return observed
     port = detect.listen_port(service, observed.settings)
     ours = observed.sockets[observed.tree.parent.pid].listening
     if ours is None:
-        return None
+        return observed
     if port in ours:
-        return "ours"
+        return observed._replace(port_owner="ours")
+    if ours and getattr(context.parameters, "port", None) is None:  # an operator's word
+        port = _other_port(context, service, sources, ours, connections, processes) or port
+        if port in ours:
+            listen = (observed.settings.listen or ("",))[0], port
+            return observed._replace(port_owner="ours", settings=observed.settings._replace(listen=listen))
     anybody = connections.listeners(observed.tree.parent.pid, port)
-    return None if anybody is None else "other" if anybody else "nobody"
+    return observed._replace(port_owner=None if anybody is None else "other" if anybody else "nobody")
+
+
+def _other_port(context, service, sources, ours, connections, processes):
+    """The port that it listens on instead of its usual one; of several the first that answers HTTP. None: none does."""
+    if len(ours) == 1:
+        return next(iter(ours))
+    for port in sorted(ours):
+        limit = context.deadline.limit(min(PAGE_SECONDS, context.parameters.check_timeout) / len(ours))
+        if sources.page(_bound_to(connections, processes, port) or "", port, service.page or "/", limit,
+                        False).outcome == facts.ANSWERED:
+            return port
+    return None
+
+
+def _bound_to(connections, processes, port):
+    """The address at which these processes listen on a port, None: unknown. All addresses before a single one."""
+    found = {one.address for process in processes for one in connections.of(process.pid) or ()
+             if one.state == "listen" and one.port == port}
+    return min(found, key=lambda one: (one not in ("0.0.0.0", "::"), one)) if found else None
 
 
 def _unit_processes(context, service, sources):

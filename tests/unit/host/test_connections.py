@@ -47,7 +47,23 @@ def test_ipv6_and_states_that_come_and_go(tmp_path):
                                          % ("0" * 8, "0" * 8, "06", 12))
     (process / "net" / "tcp6").write_text(head + line % ("0" * 32, "0" * 32, "0A", 13))
 
-    assert (Socket(ESTABLISHED, 8080, 5672, 11), Socket(LISTEN, 8080, 5672, 13)) == Connections(str(tmp_path)).of(7)
+    assert (Socket(ESTABLISHED, 8080, 5672, 11, b"0100007F"), Socket(LISTEN, 8080, 5672, 13, b"0" * 32)) == Connections(
+        str(tmp_path)).of(7)
+
+
+@pytest.mark.parametrize("bound, shown", [("127.0.0.5", "127.0.0.5"), ("0.0.0.0", "0.0.0.0"), ("::1", "::1"), ("::", "::"),
+                                          ("::ffff:127.0.0.6", "127.0.0.6")])
+def test_the_address_of_a_listener(bound, shown):
+    family = socket.AF_INET6 if ":" in bound else socket.AF_INET
+    if family == socket.AF_INET6 and not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("this machine has no IPv6")
+    with socket.socket(family) as listener:
+        if bound.startswith("::ffff"):
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((bound, 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        assert [shown] == [one.address for one in Connections().of(os.getpid()) if (one.state, one.port) == (LISTEN, port)]
 
 
 def test_a_kernel_without_tables_is_unknown(tmp_path):

@@ -166,3 +166,23 @@ class AmqpServer:
     @staticmethod
     def _send(one, channel, method):
         one.sendall(frames.Method(channel, method).marshal())
+
+
+def saying(data):
+    """A port that answers every connection with `data` and closes it."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(20)
+
+    def serve():
+        while True:
+            try:
+                connection = listener.accept()[0]
+            except OSError:
+                return
+            connection.recv(1000)
+            connection.sendall(data)
+            connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener

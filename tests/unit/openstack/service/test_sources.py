@@ -3,7 +3,6 @@
 tried in the lab, on the real ones."""
 
 import socket
-import threading
 import time
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from quorate.openstack import catalog
 from quorate.openstack.facts import ANSWERED, MISSING, SILENT, UNREACHABLE, Address
 from quorate.openstack.service import heartbeat, network, rpc
-from tests.unit.openstack.service.stand_ins import START
+from tests.unit.openstack.service.stand_ins import START, saying
 
 SECONDS = 1.0
 
@@ -32,26 +31,6 @@ def nobody():
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     return port
-
-
-def saying(data):
-    """A port that answers every connection with `data` and closes it."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(20)
-
-    def serve():
-        while True:
-            try:
-                connection = listener.accept()[0]
-            except OSError:
-                return
-            connection.recv(1000)
-            connection.sendall(data)
-            connection.close()
-
-    threading.Thread(target=serve, daemon=True).start()
-    return listener
 
 
 def at(port):
