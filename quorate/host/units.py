@@ -30,8 +30,8 @@ class Unit(namedtuple("Unit", "name path masked")):
 
 
 class UnitState(namedtuple("UnitState", "active sub main job", defaults=("", 0, False))):
-    """What systemd does with a unit now. active, sub: ActiveState and SubState ('activating', 'auto-restart'); main: pid
-    of its main process, 0: there is none; job: whether a job of it (start, stop) waits or runs."""
+    """What systemd does with a unit now. active, sub: ActiveState and SubState ('activating', 'auto-restart'); main:
+    pid of its main process, 0: there is none; job: whether a job of it (start, stop) waits or runs."""
 
     __slots__ = ()
 
@@ -122,8 +122,8 @@ class Units:
 
     def state(self, unit, timeout):
         """The UnitState; None when systemd does not say."""
-        result = self._commands.run(("systemctl", "show", "--property=ActiveState,SubState,MainPID,Job", "--", unit.name),
-                                    timeout)
+        asked = "--property=ActiveState,SubState,MainPID,Job"
+        result = self._commands.run(("systemctl", "show", asked, "--", unit.name), timeout)
         found = dict(line.partition("=")[::2] for line in result.out.splitlines())
         if not result.ok or not found.get("ActiveState"):
             return None

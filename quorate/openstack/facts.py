@@ -79,8 +79,8 @@ class Service(namedtuple("Service", (
 
 class Address(namedtuple("Address", "host port user password name tls socket certificates",
                          defaults=(None, None, None, None, None, False, None, ()))):
-    """Where a broker or database is, and the account to use. name: virtual host or schema; certificates: tuple of (name,
-    value): paths 'ca', 'cert', 'key', whether to 'check_hostname'. repr() shows no password."""
+    """Where a broker or database is, and the account to use. name: virtual host or schema; certificates: tuple of
+    (name, value): paths 'ca', 'cert', 'key', whether to 'check_hostname'. repr() shows no password."""
 
     __slots__ = ()
 

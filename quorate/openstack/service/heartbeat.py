@@ -2,20 +2,26 @@
 """The heartbeat that a service writes into its database, read with its own account.
 
 Tables and columns: cinder/db/sqlalchemy/models.py (Service), heat/db/models.py (Service), nova/db/main/models.py
-(Service); times are UTC, by the clock of the service's node. Only names, times and the number of reports are read.
+(Service); times are UTC, by the clock of the service's node. Only names, times and numbers of reports are read.
 """
 
 from quorate.openstack.facts import ANSWERED, UNKNOWN, UNREACHABLE, Row, Rows
 
-_SELECT = ("SELECT {name}, TIMESTAMPDIFF(SECOND, COALESCE({times}, created_at), UTC_TIMESTAMP()), TIMESTAMPDIFF(SECOND, "
-           "created_at, UTC_TIMESTAMP()), CONCAT_WS(' ', created_at, {counts}{times}) FROM ")
+_SELECT = ("SELECT {name}, TIMESTAMPDIFF(SECOND, COALESCE({times}, created_at), UTC_TIMESTAMP()), "
+           "TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP()), CONCAT_WS(' ', created_at, {marks}) FROM ")
 _NAMED = "services WHERE `binary` = '{service}' AND deleted = 0 AND host IN ({names})"
+_ENGINES = ("service WHERE `binary` = 'heat-engine' AND deleted_at IS NULL AND (host IN ({names}) OR hostname IN "
+            "({names}))")
+
+
+def _select(name, times, marks):
+    return _SELECT.replace("{name}", name).replace("{times}", times).replace("{marks}", marks)
+
+
 QUERIES = {
-    "cinder": _SELECT.replace("{name}", "host").replace("{times}", "updated_at").replace("{counts}", "report_count, ") + _NAMED,
-    "nova": _SELECT.replace("{name}", "host").replace("{times}", "last_seen_up, updated_at").replace(
-        "{counts}", "report_count, ") + _NAMED,
-    "heat": _SELECT.replace("{name}", "engine_id").replace("{times}", "updated_at").replace("{counts}", "") +
-            "service WHERE `binary` = 'heat-engine' AND deleted_at IS NULL AND (host IN ({names}) OR hostname IN ({names}))",
+    "cinder": _select("host", "updated_at", "report_count, updated_at") + _NAMED,
+    "nova": _select("host", "last_seen_up, updated_at", "report_count, last_seen_up, updated_at") + _NAMED,
+    "heat": _select("engine_id", "updated_at", "updated_at") + _ENGINES,
 }
 REFUSED = (1044, 1045, 1049, 1142, 1146, 1698)  # access, no such schema or table: it answers, but not this question
 

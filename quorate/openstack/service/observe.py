@@ -52,10 +52,11 @@ def observe_unit(context, service, sources, level=0, reports=None):
     """The Observation of the service's processes, taken together as one. Its page is asked for at every level: clients
     see it. reports: of an earlier Observation."""
     found = _unit_processes(context, service, sources)
-    settings = sources.settings(service, context.parameters.config, min(found, key=lambda one: one.start) if found else None)
+    first = min(found, key=lambda one: one.start) if found else None
+    settings = sources.settings(service, context.parameters.config, first)
     observed = facts.Observation(facts.Tree(), settings=settings)
     if found:
-        parent = min(found, key=lambda one: one.start)
+        parent = first
         connections, ports = sources.connections(), _amqp_ports(context, settings)
         together = _together(parse.count(connections.of(one.pid), ports, _sql_port(context, settings)) for one in found)
         tree = facts.Tree(parent, (parent,) + tuple(one for one in found if one is not parent))

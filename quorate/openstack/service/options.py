@@ -2,9 +2,9 @@
 """Configuration files as oslo.config reads them (9.0: iniparser.py, cfg.py). Pure.
 
 Of the files the last one wins, and in one file the option's name wins over its deprecated names. Sections are found in
-any case, but DEFAULT. A line that begins with a blank continues the value above. $name and ${group.name} stand for other
-options, '$$' and '\\$' for a dollar sign, and a '$' that begins no name is itself. A variable OS_GROUP__OPTION of the
-environment goes before all files.
+any case, but DEFAULT. A line that begins with a blank continues the value above. $name and ${group.name} stand for
+other options, '$$' and '\\$' for a dollar sign, and a '$' that begins no name is itself. A variable OS_GROUP__OPTION
+of the environment goes before all files.
 """
 
 TRUE, FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """URLs of brokers and databases, as the libraries of the services read them. Pure.
 
-Transport URLs: oslo.messaging 14 (transport.py, impl_rabbit.py): several hosts with credentials each, and TLS, which has
-no port of its own. URLs of databases: SQLAlchemy 1.4 (engine/url.py).
+Transport URLs: oslo.messaging 14 (transport.py, impl_rabbit.py): several hosts with credentials each, and TLS, which
+has no port of its own. URLs of databases: SQLAlchemy 1.4 (engine/url.py).
 """
 
 from quorate.openstack.facts import Address
@@ -15,8 +15,8 @@ SQL_TLS = {"ssl_ca": "ca", "ssl_key": "key", "ssl_cert": "cert", "ssl_capath": "
 
 
 def brokers(text, tls_options=None):
-    """The Addresses in a transport URL of RabbitMQ; () for any other URL. tls_options: those of [oslo_messaging_rabbit],
-    by their names; the URL's own go before them. Raises Misread."""
+    """The Addresses in a transport URL of RabbitMQ; () for any other URL. tls_options: those of
+    [oslo_messaging_rabbit], by their names; the URL's own go before them. Raises Misread."""
     scheme, netloc, path, query = _split(text)
     driver, _, transport = scheme.partition("+")
     if driver not in ("rabbit", "kombu") or transport not in ("", "rabbit", "amqp", "pyamqp"):

@@ -19,7 +19,8 @@ from quorate.openstack.service import options, sources, url
 
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=150)
 REFUSED = "refused"
-PRINTABLE = some.text(string.ascii_letters + string.digits + string.punctuation + " \u00e9\u20ac\x0b\x0c\u2028\x85\xa0", max_size=8)
+PRINTABLE = some.text(string.ascii_letters + string.digits + string.punctuation
+                      + " \u00e9\u20ac\x0b\x0c\u2028\x85\xa0", max_size=8)
 NAMES = ("host", "other", "third")
 GROUPS = ("DEFAULT", "database", "lower")
 
@@ -89,8 +90,10 @@ VALUES = some.one_of(PRINTABLE, some.lists(some.sampled_from(
 LINES = some.one_of(
     some.builds("{}{}{}{}".format, some.sampled_from(NAMES + ("old_host", "unknown")),
                 some.sampled_from(("=", " = ", ":", " : ", "= ", " ")), VALUES, some.sampled_from(("", " ", "\t"))),
-    some.sampled_from(("[DEFAULT]", "[database]", "[Database]", "[DATABASE]", "[lower]", "[default]", "[ lower ]", "# x",
-                       "; y", "", "   ", "  continued", "\tcontinued = x", "[", "[]", "host", "[lower] # x", " # no comment")))
+    some.sampled_from(("[DEFAULT]", "[database]", "[Database]", "[DATABASE]", "[lower]", "[default]", "[ lower ]",
+                       "# x",
+                       "; y", "", "   ", "  continued", "\tcontinued = x", "[", "[]", "host", "[lower] # x",
+                       " # no comment")))
 
 
 @CALM
@@ -133,14 +136,16 @@ def test_files_are_read_in_the_order_of_oslo_config(words, with_defaults):
                 file.write("[DEFAULT]\nhost = %s\n" % name)
         argv = [word % directory for word in words]
         # The agent knows a process by this file: one that names others only is another instance.
-        assume(not any(word.startswith("--config-file") for word in argv) or "--config-file=%s/cinder.conf" % directory in argv)
+        assume("--config-file=%s/cinder.conf" % directory in argv or not any(
+            word.startswith("--config-file") for word in argv))
         conf = cfg.ConfigOpts()
         conf.register_opt(cfg.StrOpt("host"))
         conf(argv, project="cinder", prog="cinder-volume",
              default_config_files=[os.path.join(directory, name) for name in ("cinder.conf", "cinder-volume.conf")],
              default_config_dirs=[os.path.join(directory, name) for name in ("cinder.conf.d", "cinder-volume.conf.d")])
 
-        found = sources.read_settings(catalog.CINDER_VOLUME, directory + "/cinder.conf", ("cinder-volume",) + tuple(argv))
+        found = sources.read_settings(catalog.CINDER_VOLUME, directory + "/cinder.conf",
+                                      ("cinder-volume",) + tuple(argv))
         assert conf.host == found.host
 
 
@@ -150,7 +155,8 @@ RAW = some.text(string.ascii_letters + string.digits + "&=$-_.+!*()~^`'\"<>|\\{}
 QUOTED = PRINTABLE.map(lambda text: quote(text, ""))
 CREDENTIALS = some.one_of(RAW, QUOTED)
 PLACES = some.builds("{}{}{}".format, some.one_of(
-    some.just(""), some.builds("{}:{}@".format, CREDENTIALS, CREDENTIALS), some.builds("{}@".format, QUOTED)), HOSTS, PORTS)
+    some.just(""), some.builds("{}:{}@".format, CREDENTIALS, CREDENTIALS), some.builds("{}@".format, QUOTED)),
+                     HOSTS, PORTS)
 FLAGS = some.sampled_from((None, "true", "True", "1", "yes", "on", "false", "0", "no", "OFF", "maybe"))
 QUERIES = some.lists(some.sampled_from(("ssl=true", "ssl=false", "ssl=1", "ssl=", "ssl=maybe", "ssl_ca_file=%2Fca",
                                         "ssl_ca_file=/x+y", "ssl_key_file=/key")), max_size=3)
@@ -178,11 +184,13 @@ def rabbit(text, flag, old):
 
 
 def section(flag, old):
-    return "[oslo_messaging_rabbit]\n" + ("" if flag is None else "%s = %s\n" % ("rabbit_use_ssl" if old else "ssl", flag))
+    line = "" if flag is None else "%s = %s\n" % ("rabbit_use_ssl" if old else "ssl", flag)
+    return "[oslo_messaging_rabbit]\n" + line
 
 
 @CALM
-@given(some.lists(PLACES, min_size=1, max_size=3), some.sampled_from(("", "/", "//", "/v", "/cin%2Fder", "/a%252Fb", "/a b")),
+@given(some.lists(PLACES, min_size=1, max_size=3),
+       some.sampled_from(("", "/", "//", "/v", "/cin%2Fder", "/a%252Fb", "/a b")),
        QUERIES, FLAGS, some.booleans())
 @example(["u:p%2Cx@h1:5671"], "/v", [], "true", False)
 @example(["u:p%40:x@h1"], "//", ["ssl=true", "ssl=true"], None, False)
@@ -220,13 +228,14 @@ def test_database_urls_are_read_as_sqlalchemy_reads_them(account, host, port, pa
             expected.database or "") == found[:5]
     last = {name: value if isinstance(value, str) else value[-1] for name, value in expected.query.items()}
     assert last.get("unix_socket") == found.socket
+    known = dict(found.certificates)
     assert {name: last[name] for name in url.SQL_TLS if name in last} == {
-        long: dict(found.certificates)[short] for long, short in url.SQL_TLS.items() if short in dict(found.certificates)}
+        long: known[short] for long, short in url.SQL_TLS.items() if short in known}
 
 
 @CALM
-@given(some.text(max_size=12) | some.lists(some.sampled_from(("%", "4", "0", "%4", "%C3%A9", "%C3", "\u00e9", "+", "%zz")),
-                                           max_size=6).map("".join))
+@given(some.text(max_size=12) | some.lists(
+    some.sampled_from(("%", "4", "0", "%4", "%C3%A9", "%C3", "\u00e9", "+", "%zz")), max_size=6).map("".join))
 def test_percent_signs_are_decoded_as_urllib_decodes_them(text):
     from urllib.parse import unquote
     assert unquote(text) == url.unquoted(text)

@@ -78,8 +78,8 @@ class FakeSources:
 
     def rows(self, *_words):
         self.reads += 1
-        return facts.Rows(self._rows, (facts.Row("ha@a", 5, 900, "report %d" % self.reads),) if self._rows == facts.ANSWERED else (),
-                          "n1:3306: refused")
+        row = facts.Row("ha@a", 5, 900, "report %d" % self.reads)
+        return facts.Rows(self._rows, (row,) if self._rows == facts.ANSWERED else (), "n1:3306: refused")
 
     def settings(self, _service, _config, _process=None):
         return SETTINGS

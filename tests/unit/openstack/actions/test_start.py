@@ -174,7 +174,8 @@ def test_a_program_is_not_started_beside_a_unit_that_is_about_to_start(config, s
 
 
 @pytest.mark.parametrize("state, code", [
-    (UnitState("activating", "auto-restart"), codes.ERR_GENERIC), (UnitState("inactive", "dead", 0, True), codes.ERR_GENERIC),
+    (UnitState("activating", "auto-restart"), codes.ERR_GENERIC),
+    (UnitState("inactive", "dead", 0, True), codes.ERR_GENERIC),
     (UnitState("inactive", "dead"), codes.NOT_RUNNING), (UnitState("failed", "failed"), codes.NOT_RUNNING),
     (UnitState("active", "exited"), codes.NOT_RUNNING), (None, codes.NOT_RUNNING)])
 def test_a_probe_of_what_systemd_is_about_to_start(config, state_files, state, code):

@@ -78,4 +78,5 @@ def test_a_file_with_a_mistake_makes_all_unknown_and_is_named(etc, file, text):
 def test_a_missing_file_is_named(tmp_path):
     found = sources.read_settings(catalog.CINDER_VOLUME, str(tmp_path / "nothing.conf"))
 
-    assert not found.readable and ("%s cannot be read: No such file or directory" % (tmp_path / "nothing.conf"),) == found.problems
+    sentence = "%s cannot be read: No such file or directory" % (tmp_path / "nothing.conf")
+    assert not found.readable and (sentence,) == found.problems

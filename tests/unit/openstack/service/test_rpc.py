@@ -104,8 +104,8 @@ def certificate(tmp_path_factory):
 def test_tls_as_the_service_does_it(certificate, certificates, outcome, tmp_path):
     """The chain is checked where the service has an authority, the name where it is told to."""
     other = tmp_path / "other"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", "/dev/null",
-                    "-out", str(other)], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout",
+                    "/dev/null", "-out", str(other)], check=True, stderr=subprocess.DEVNULL)
     paths = {"cert": certificate[0], "other": str(other)}
     known = tuple((name, paths.get(value, value)) for name, value in certificates)
     with AmqpServer(targets={"q": 2}, certificate=certificate) as server:

@@ -6,7 +6,7 @@ import pytest
 from quorate.host.units import UnitState
 from quorate.openstack.facts import SERVICE_FILE
 from quorate.openstack.service import stopping
-from tests.unit.openstack.fakes import CINDER, LINE, FakeSources, FakeUnits, add_tree, service_at, world
+from tests.unit.openstack.fakes import LINE, FakeSources, FakeUnits, add_tree, service_at, world
 
 RUNNING = UnitState("active", "running", 100)
 RESTARTS = UnitState("activating", "auto-restart")
@@ -204,3 +204,15 @@ def test_a_frozen_worker_within_any_timeout(config, state_files, seconds, dies):
     assert (reason is None) == bool(dies)
     assert found.clock.elapsed <= seconds - 1
     assert (frozen.pid, 9) in found.processes.signals
+
+
+def test_a_frozen_worker_gets_its_second_sigterm_while_that_still_helps(config, state_files):
+    """Its parent waits for it, and is not to be killed in the middle of its work."""
+    found, units = world("stop", config), FakeUnits()
+    parent = found.processes.add(LINE.format(config=config), dies_of=())
+    frozen = found.processes.add(LINE.format(config=config), ppid=parent.pid, state="T")
+    units.now, units.inside = RUNNING, {parent.pid, frozen.pid}
+    found.clock.at(7, lambda: found.processes.remove(parent.pid))
+
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+    assert [(frozen.pid, 15)] == [pair for pair in found.processes.signals if pair[1] in (9, 15)]

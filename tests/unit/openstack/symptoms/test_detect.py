@@ -166,7 +166,7 @@ ENGINE = SETTINGS._replace(interval=60.0, down=120.0, workers=2)
 
 
 def engines(*seconds, changes=2, watched=5000.0):
-    """Rows of engines that have been the same for so many seconds; -N: for N seconds, and no change of them was seen."""
+    """Rows of engines that have been the same for so many seconds; -N: for N seconds, and no change was seen."""
     return Rows(facts.ANSWERED, tuple(Row("id%d" % number, 7, 100 + number, "m", abs(same), 0 if same < 0 else changes)
                                       for number, same in enumerate(seconds)), watched=watched)
 
