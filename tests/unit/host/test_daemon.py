@@ -180,6 +180,54 @@ def test_a_log_that_was_not_there_yet_is_read_from_its_first_byte(tmp_path, laun
     assert "first \ufffd\n" == daemon.new_log(node.state_files, str(log), 1000)
 
 
+LONG = "before\n" * daemon.DIGESTED
+
+
+@pytest.mark.parametrize("before, now, whole", [
+    ("before\n", "before\nafter\n", True), ("before\n", "before\n", True), ("before\n", "befor", False),
+    ("before\n", "another\nand more\n", False), ("", "after\n", True), ("", "", True), (LONG, LONG + "after\n", True),
+    (LONG, "x" * len(LONG), False), (LONG, LONG[:-2] + "x\nafter\n", False), (LONG, "x" + LONG[1:], True),
+    (None, "after\n", True), (None, None, True), ("before\n", None, False)])
+def test_whether_a_log_still_holds_what_was_before(tmp_path, before, now, whole):
+    """Of a long one only the end of it is remembered. (None: there is no log.)"""
+    log, state_files = tmp_path / "log", Node(tmp_path).state_files
+    if before is not None:
+        log.write_text(before)
+    daemon.record_end_of_log(state_files, str(log))
+    if now is not None:
+        with log.open("r+" if before is not None else "w") as file:
+            file.write(now)
+            file.truncate(len(now))
+    elif before is not None:
+        log.unlink()
+    assert whole == daemon.is_whole(state_files.read("log-offset"), str(log))
+
+
+@pytest.mark.parametrize("changed", [{"inode": 1}, {"bytes": "many"}, {"bytes": 6}, {"before": "x"}, {"before": None}])
+def test_a_log_that_is_another_or_of_which_little_is_known_is_not_whole(tmp_path, changed):
+    log, state_files = tmp_path / "log", Node(tmp_path).state_files
+    log.write_text("before\n")
+    daemon.record_end_of_log(state_files, str(log))
+    known = state_files.read("log-offset")
+    assert daemon.is_whole(known, str(log))
+    assert not daemon.is_whole(dict(known, **changed), str(log))
+
+
+def test_of_a_log_that_nobody_recorded_nothing_is_known(tmp_path):
+    (tmp_path / "log").write_text("")
+    digest = Node(tmp_path).state_files
+    daemon.record_end_of_log(digest, str(tmp_path / "log"))
+    assert not daemon.is_whole({}, str(tmp_path / "log"))
+    assert daemon.is_whole({"before": digest.read("log-offset")["before"]}, str(tmp_path / "log"))
+
+
+def test_a_log_that_cannot_be_read_is_not_whole_however_often_it_is_asked(tmp_path):
+    state_files = Node(tmp_path).state_files
+    daemon.record_end_of_log(state_files, str(tmp_path))
+    assert daemon.UNREADABLE == state_files.read("log-offset")["before"]
+    assert not daemon.is_whole(state_files.read("log-offset"), str(tmp_path))
+
+
 @pytest.mark.parametrize("path", ["/nonexistent/log", "/", "/dev/null", ""])
 def test_a_log_that_is_no_file(tmp_path, path):
     node = Node(tmp_path)

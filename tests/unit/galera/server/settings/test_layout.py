@@ -69,14 +69,19 @@ INNODB = {"innodb_data_file_path": "ibdata1:12M;more/ibdata2:12M:autoextend", "i
           "innodb_data_home_dir": "(No default value)", "innodb_log_group_home_dir": "./"}
 
 
-@pytest.mark.parametrize("answer, expected", [
-    ({}, None), (INNODB, {"/srv/db", "/srv/undo", "/srv/db/ibdata1", "/srv/db/more/ibdata2"}),
+@pytest.mark.parametrize("answer, expected, redo", [
+    ({}, None, None), (INNODB, {"/srv/db", "/srv/undo", "/srv/db/ibdata1", "/srv/db/more/ibdata2"}, "/srv/db"),
     (dict(INNODB, innodb_data_home_dir="/srv/home", innodb_log_group_home_dir="redo", innodb_data_file_path=""),
-     {"/srv/db", "/srv/undo", "/srv/home", "/srv/db/redo", "/srv/home/ibdata1"})])
-def test_where_innodb_keeps_what_belongs_to_the_data(answer, expected):
-    found = find_layout(asked(answer)).innodb
+     {"/srv/db", "/srv/undo", "/srv/home", "/srv/db/redo", "/srv/home/ibdata1"}, "/srv/db/redo"),
+    (dict(INNODB, innodb_data_home_dir="home", innodb_log_group_home_dir="/srv/redo/", innodb_undo_directory=""),
+     {"/srv/db", "/srv/redo", "/srv/db/home", "/srv/db/home/ibdata1", "/srv/db/home/more/ibdata2"}, "/srv/redo"),
+    (dict(INNODB, innodb_log_group_home_dir="(No default value)"),
+     {"/srv/db", "/srv/undo", "/srv/db/ibdata1", "/srv/db/more/ibdata2"}, "/srv/db")])
+def test_where_innodb_keeps_what_belongs_to_the_data(answer, expected, redo):
+    layout = find_layout(asked(answer))
 
-    assert expected == (None if found is None else set(found)) and (found is None or list(found) == sorted(found))
+    assert expected == (None if layout.innodb is None else set(layout.innodb)) and redo == layout.redo
+    assert layout.innodb is None or list(layout.innodb) == sorted(layout.innodb)
 
 
 @pytest.mark.parametrize("there", [True, False])
