@@ -187,8 +187,8 @@ class Bench:
     def replace(self, side):
         """A node is replaced by one of the same name with an empty disk. The lab keeps the old data."""
         began = time.monotonic()
-        self.lab.run("n2", "d=%s/$(date +%%s%%N); mkdir -p $d; kill -KILL $(pidof %s); sleep 0.3; mv %s/* $d/" % (
-            ASIDE, BEAM, rabbitmq.BASE))
+        self.lab.run("n2", "d=%s/$(date +%%s%%N); mkdir -p $d; kill -KILL $(pidof %s); sleep 0.3; mv %s/* $d/; "
+                     "rm -rf %s" % (ASIDE, BEAM, rabbitmq.BASE, rabbitmq.KEPT))
         self.lab.wait(lambda: "n2" not in rabbitmq.serving(self.lab), 10, "the broker of n2 still serves after SIGKILL",
                       every=0.05)
         return self.after(CASES["replace"], side, began) and self.members(side, "an empty disk")

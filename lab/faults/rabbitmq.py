@@ -226,10 +226,11 @@ def brokers_partitioned(world):
 
 
 def replace(world):
-    """A node loses its disk and comes back under its name with an empty one."""
+    """A node loses its disk and comes back under its name with an empty one, as another machine: what the agent keeps
+    is gone with it."""
     node = world.pick()
-    world.lab.run(node, "d=%s/$(date +%%s); mkdir -p $d; kill -KILL $(pidof %s); sleep 0.3; mv %s/* $d/" % (
-        ASIDE, BEAM, rabbitmq.BASE))
+    world.lab.run(node, "d=%s/$(date +%%s); mkdir -p $d; kill -KILL $(pidof %s); sleep 0.3; mv %s/* $d/; rm -rf %s" % (
+        ASIDE, BEAM, rabbitmq.BASE, rabbitmq.KEPT))
     return node
 
 

@@ -21,6 +21,7 @@ from lab import PROGRAMS, LabError, quiet, state
 RESOURCE = "mq"
 USER = "app"
 BASE = "/var/lib/rabbitmq/mnesia"
+KEPT = "/var/lib/quorate/rabbitmq-" + RESOURCE  # what the agent keeps there over a reboot
 COOKIE = "/var/lib/rabbitmq/.erlang.cookie"
 LIMIT = 120.0  # seconds
 MESSAGES = 1000
@@ -203,6 +204,13 @@ def quorum_members(lab, node, queue="quorum"):
     """How many members the quorum queue has that are leader or follower."""
     out = ctl(lab, node, "rabbitmq-queues", "quorum_status", queue, "--formatter", "json")
     return len([one for one in json.loads(out) if one["Raft State"] in ("leader", "follower")])
+
+
+def declare_quorum(lab, node, name, size):
+    """Make a quorum queue with so many members, one of them on `node`."""
+    ctl(lab, node, "eval", 'rabbit_amqqueue:declare(rabbit_misc:r(<<"/">>, queue, <<"%s">>), true, false, '
+        '[{<<"x-queue-type">>, longstr, <<"quorum">>}, {<<"x-quorum-initial-group-size">>, long, %d}], none, '
+        '<<"lab">>).' % (name, size))
 
 
 def _furniture(lab, verb, host):

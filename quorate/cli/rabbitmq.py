@@ -126,7 +126,8 @@ def forget(node, resource):
     done, message = Tools(participant.context, participant.layout).forget(name, running[0].name)
     if not done:
         raise Refused(message)
-    sys.stdout.write("%s Its data stay on its disk, and the agent does not start it with them.\n" % message)
+    sys.stdout.write("%s Its data stay on its disk, and the agent does not start it with them. If it comes back as a "
+                     "new member, quorum queues are extended to it by: rabbitmq-queues grow %s all\n" % (message, name))
     if not participant.context.deadline.poll(lambda: is_forgotten(participant.published.reports(), name), every=0.5,
                                              up_to=FORGOTTEN_WITHIN):
         sys.stdout.write("Before you let it start again, wait until 'quorate explain' no longer counts it.\n")

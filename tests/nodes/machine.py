@@ -199,6 +199,7 @@ class MachineCommands:
 
     def __init__(self, machine):
         self.takes = 0.02  # seconds, of each command
+        self.environment = None  # of the daemon that was spawned last
         self._machine = machine
 
     def run(self, argv, timeout, stdin=None, env=None):
@@ -238,6 +239,7 @@ class MachineCommands:
         fault = machine.step()
         if fault in ("fails", "timeout"):
             raise OSError(12, "Cannot allocate memory")
+        self.environment = env
         pid = machine.service.launched(tuple(argv), log_path)
         if fault == "killed after":
             machine._end()

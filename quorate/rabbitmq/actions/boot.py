@@ -30,8 +30,9 @@ CRASHES = 2         # after more of them the broker has a reason to end that ano
 RELAUNCH_TIME = 20  # seconds that must be left to launch a broker again that ended while it started
 
 # State files: what it had used when it stood still, with its log and without (a broker that waits logs each try); for
-# which process the boot was forced; how often the broker ended with an error since it last served.
-FILES = IDLE, QUIET, _, _ = "idle", "quiet", "forced", "crashed"
+# which process the boot was forced; how often the broker ended with an error since it
+# last served; since when a cluster runs beside its boot.
+FILES = IDLE, QUIET, _, _, _ = "idle", "quiet", "forced", "crashed", "beside"
 
 
 class Step(namedtuple("Step", "outcome launched decision", defaults=(None, None))):
@@ -67,7 +68,10 @@ def step(participant, observed):
 def _outcome(participant, snapshot, decision, waited, idle, running):
     serving = [node for node, one in sorted(snapshot.reports.items())
                if node != snapshot.me and one.state == facts.RUNNING]
-    if serving and idle >= STALLED_AFTER and not waits_for_disk(running):
+    if not serving:
+        participant.state_files.forget("beside")
+    beside = participant.state_files.elapsed("beside", participant.context.clock) if serving else 0
+    if min(idle, beside) >= STALLED_AFTER and not waits_for_disk(running):
         return Outcome(codes.ERR_GENERIC, "Its boot is stalled for %d s although the cluster runs on %s; it is "
                        "restarted." % (STALLED_AFTER, ", ".join(serving)))
     if decision.urgent and max(waited, idle) >= URGENT_AFTER:
@@ -84,7 +88,7 @@ def _status(participant, decision, waits, idle, forced):
         return "Its boot was forced, and it waits nevertheless: see %s" % participant.layout.log
     began = participant.state_files.number(daemon.PROCESS_FILE, "launched")
     if waits or began is None or participant.context.clock.now() - began < SAID_AFTER:
-        return status_text(decision) if waits or decision.missing else "starts"
+        return status_text(decision) if waits or decision.missing and decision.action == facts.WAIT else "starts"
     since = strftime("%H:%M", localtime(began))
     if idle >= STALLED_AFTER:
         return "boots since %s, and stands still: see %s" % (since, participant.layout.log)
@@ -103,16 +107,18 @@ def standstill(context, state_files, name, running, log=None):
         return 0
     cpu, moved = work
     now, size, last = context.clock.monotonic(), _size(log), state_files.read(name)
+    values = {"since": now, "cpu": cpu, "bytes": moved, "log": size, "process": identity(running), "at": now}
     try:
-        since, known = float(last["since"]), float(last["cpu"])
-        idle = (since <= now and last["process"] == identity(running) and int(last["log"]) == size
-                and moved - int(last["bytes"]) < BYTES and cpu - known <= BUSY * max(1.0, now - since))
+        since, seen = float(last["since"]), float(last.get("at", last["since"]))
+        # Since the last look: after an hour of standstill a minute of work would not show otherwise.
+        busy = cpu - float(last["cpu"]) > BUSY * max(1.0, now - seen)
+        if (since <= seen <= now and last["process"] == identity(running) and int(last["log"]) == size
+                and moved - int(last["bytes"]) < BYTES and not busy):
+            values.update(since=since, bytes=int(last["bytes"]))
     except (KeyError, ValueError):
-        idle = False
-    if idle:
-        return int(now - since)
-    state_files.write(name, {"since": now, "cpu": cpu, "bytes": moved, "log": size, "process": identity(running)})
-    return 0
+        pass
+    state_files.write(name, values)
+    return int(now - values["since"])
 
 
 def _size(path):

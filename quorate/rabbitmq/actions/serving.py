@@ -70,7 +70,7 @@ def _first_record(participant):
     ends."""
     if participant.from_disk().store == facts.KHEPRI:
         learn_members(participant)
-    for name in ("crashed", "idle", "quiet"):
+    for name in ("crashed", "idle", "quiet", "beside"):
         participant.state_files.forget(name)
     participant.disk.drop_evidence()
     participant.state_files.discard("forcing")

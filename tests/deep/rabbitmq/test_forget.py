@@ -27,4 +27,6 @@ def test_a_node_is_forgotten_by_command_and_comes_back_with_an_empty_disk(whole)
                "move them away, and it joins as a new member")
     whole.check("n3", "mkdir -p /root/aside/forgotten; mv %s/rabbit@n3 /root/aside/forgotten/" % rabbitmq.BASE)
     rabbitmq.wait_whole(whole, timeout=LIMIT)
+    assert rabbitmq.quorum_members(whole, "n1") == 2, "which queues are extended to a new member is up to the operator"
+    rabbitmq.ctl(whole, "n1", "rabbitmq-queues", "grow", "rabbit@n3", "all")
     assert wait_for(lambda: rabbitmq.quorum_members(whole, "n1") == 3, LIMIT, 1)

@@ -54,8 +54,8 @@ def test_power_cut_of_all(whole):
 
 
 def test_an_empty_disk_joins_as_a_new_member(whole):
-    whole.check("n3", "mkdir -p /root/aside; kill -KILL $(pidof %s); sleep 0.3; mv %s/rabbit@n3 /root/aside/" % (
-        BEAM, rabbitmq.BASE))
+    whole.check("n3", "mkdir -p /root/aside; kill -KILL $(pidof %s); sleep 0.3; mv %s/rabbit@n3 /root/aside/; "
+                      "rm -r /var/lib/quorate" % (BEAM, rabbitmq.BASE))
     assert wait_for(lambda: "n3" not in rabbitmq.serving(whole), 10, 0.05)
     rabbitmq.wait_whole(whole, timeout=LIMIT)
     assert wait_for(lambda: rabbitmq.quorum_members(whole, "n1") == 3, LIMIT, 1)

@@ -6,6 +6,7 @@ cluster. Five users, three vhosts, exchanges, bindings, policies and 2,000 persi
 beginning, and a mark in each data directory.
 """
 
+import json
 import os
 
 import pytest
@@ -124,13 +125,77 @@ def test_the_deepest_monitor_runs_the_brokers_own_tools(whole):
     assert wait_for(lambda: monitor(whole, "n1", 20).rc == 0, LIMIT, 1)
 
 
-def test_an_empty_disk_joins_as_a_new_member(whole):
-    """The agent removes nothing; here the disk is taken away, as when a machine is replaced."""
+def members(lab):
+    return json.loads(rabbitmq.ctl(lab, "n1", "-q", "cluster_status", "--formatter", "json"))["disk_nodes"]
+
+
+def test_a_disk_that_is_not_mounted_comes_back_with_its_queues(whole):
+    """The cluster does not forget the node: with that the classic queues at home on the intact disk were gone."""
+    whole.check("n3", "kill -KILL $(pidof %s); sleep 0.3; mv %s /root/unmounted" % (BEAM, rabbitmq.BASE))
+    try:
+        eventually(whole, "n1", ["pcs", "status", "--full"], "is a file system not mounted",
+                   "quorate rabbitmq replace n3")
+        assert "rabbit@n3" in members(whole)
+        assert set(rabbitmq.serving(whole)) == {"n1", "n2"}
+    finally:
+        whole.check("n3", "rm -rf {0} && mv /root/unmounted {0}".format(rabbitmq.BASE))
+
+
+def test_a_node_whose_disk_is_gone_is_replaced_by_one_command(whole):
+    """The agent removes nothing; here the disk is taken away. Only queues that had a member there have one again."""
+    rabbitmq.declare_quorum(whole, "n1", "only-one", 1)
+    sizes = {name: rabbitmq.quorum_members(whole, "n1", name) for name in ("quorum", "only-one")}
     whole.check("n3", "mkdir -p /root/aside; kill -KILL $(pidof %s); sleep 0.3; mv %s/rabbit@n3 /root/aside/" % (
         BEAM, rabbitmq.BASE))
+    explained = eventually(whole, "n1", ["quorate", "explain"], "to go on: quorate rabbitmq replace n3")
+    whole.check("n2", explained.split("to go on: ")[1].splitlines()[0].split())
     rabbitmq.wait_whole(whole, timeout=LIMIT)
     assert wait_for(lambda: rabbitmq.quorum_members(whole, "n1") == 3, LIMIT, 1)
+    assert sizes == {name: rabbitmq.quorum_members(whole, "n1", name) for name in sizes}
     assert whole.check("n3", "ls /root/aside/rabbit@n3").split()
+
+
+def test_a_node_that_was_renamed_starts_nothing_beside_its_data(whole):
+    conf = "/etc/rabbitmq/rabbitmq-env.conf"
+    whole.check("n3", "cp {0} /root/env.conf; echo NODENAME=rabbit@n3.example.org >{0}; kill -KILL $(pidof {1})".format(
+        conf, BEAM))
+    try:
+        eventually(whole, "n1", ["pcs", "status", "--full"], "there are data in %s/rabbit@n3" % rabbitmq.BASE)
+        assert whole.run("n3", ["pidof", BEAM]).out == "" and "rabbit@n3" in members(whole)
+    finally:
+        whole.check("n3", "mv /root/env.conf %s" % conf)
+    whole.check("n1", ["pcs", "resource", "restart", "mq-clone", "n3"], LIMIT)
+
+
+SLOW = """#!/bin/bash
+log=/var/log/rabbitmq/rabbit@$(hostname).log
+for second in {1..90}; do
+    for turn in {1..20000}; do :; done
+    echo "$(date -u '+%F %T').000000+00:00 [info] <0.1.0> Recovering queue $second" >>$log
+    sleep 1
+done
+exec /usr/lib/rabbitmq/bin/rabbitmq-server "$@"
+"""
+
+
+def test_a_boot_that_takes_long_is_left_alone(whole):
+    """Power cut of all, and each boot works for minutes: none is killed, and none is forced while all come back."""
+    for node in whole.node_names:
+        whole.check(node, "cat >/usr/local/sbin/slow && chmod 755 /usr/local/sbin/slow", stdin=SLOW)
+    whole.check("n1", ["pcs", "resource", "unmanage", "mq-clone"])
+    whole.check("n1", ["pcs", "resource", "update", "mq", "binary=/usr/local/sbin/slow"])
+    whole.check("n1", ["pcs", "resource", "manage", "mq-clone"])
+    whole.power_cut(*whole.node_names, stay_off=True)
+    whole.power_on()
+    try:
+        assert wait_for(lambda: all(whole.run(node, "pgrep -f local/sbin/slow").out for node in whole.node_names),
+                        LIMIT)
+        first = {node: whole.check(node, "pgrep -f local/sbin/slow | head -1").strip() for node in whole.node_names}
+        eventually(whole, "n1", ["pcs", "status", "--full"], "makes progress")
+        rabbitmq.wait_serving(whole, timeout=2 * LIMIT)
+        assert first == {node: whole.run(node, ["pidof", BEAM]).out.strip() for node in whole.node_names}
+    finally:
+        whole.check("n1", ["pcs", "resource", "update", "mq", "binary="])
 
 
 def test_two_wait_for_the_third_and_go_on_by_one_command(whole):

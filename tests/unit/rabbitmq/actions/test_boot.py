@@ -30,6 +30,32 @@ def test_a_boot_beside_a_running_cluster_that_does_nothing_is_restarted(tmp_path
     assert codes_seen == [codes.SUCCESS] * 6 + [codes.ERR_GENERIC] * 2
 
 
+def test_standing_still_beside_a_cluster_counts_from_when_it_runs(tmp_path):
+    """It waited for an hour, and was killed in the second in which the cluster came up."""
+    node = Node(tmp_path, [other("n2", facts.STARTING)]).fill()
+    seen = booting(node)
+    node.context.processes.works[400] = (1.0, 0)
+    for number in range(30):
+        if number == 20:
+            node.published.others["n2"] = other("n2", facts.RUNNING)
+        code = step(node.participant, seen).outcome.code
+        assert (code == codes.ERR_GENERIC) == (number >= 26), number
+        node.clock.sleep(10)
+
+
+def test_a_minute_of_work_shows_after_an_hour_of_standstill(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    running = booting(node).process
+    work = node.context.processes.works
+    work[400] = (1.0, 0)
+    for _ in range(360):
+        found = boot.standstill(node.context, node.state_files, "idle", running)
+        node.clock.sleep(10)
+    assert found == 3590
+    work[400] = (3.0, 0)
+    assert boot.standstill(node.context, node.state_files, "idle", running) == 0
+
+
 def test_a_boot_that_works_is_not_idle_because_the_clock_was_set(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
     seen = booting(node)

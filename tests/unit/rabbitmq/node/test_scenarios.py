@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real agent on nodes in memory: first start, full stop, slow boots, lost and unmounted disks, renamed hosts.
+
+The cluster itself asserts at the end that no broker was killed that made progress, nothing was founded beside data, and
+no node with data was forgotten without an operator.
+"""
+
+import os
+
+import pytest
+
+from quorate.ocf import codes
+from tests.nodes.machine import here
+
+ALL = ["n1", "n2", "n3"]
+
+
+def test_three_empty_nodes_become_one_cluster(cluster):
+    assert cluster.brokers.founded == 1 and cluster.banned == set()
+    assert all(len(cluster[name].members()) == 3 for name in ALL)
+    assert [cluster.status(name) for name in ALL] == ["running"] * 3
+
+
+def test_all_killed_come_back_by_themselves(cluster):
+    cluster.kill_all()
+    assert cluster.run(200, lambda: cluster.up() == ALL), cluster.journal
+    assert cluster.brokers.founded == 1
+
+
+@pytest.mark.parametrize("seconds", [150, 1200])
+def test_a_boot_that_recovers_its_store_for_long_is_left_alone(cluster, seconds):
+    """It was killed and force-booted every 45 s, for ever, every monitor rc 0."""
+    for name in ALL:
+        cluster[name].recovers_in = seconds
+    before = cluster["n1"].launches
+    cluster.cut_power()
+    cluster.power_on()
+    assert cluster.run(2 * seconds + 600, lambda: cluster.up() == ALL), cluster.journal
+    assert cluster["n1"].launches - before <= 2, "its boot is forced once"
+    assert cluster.pacemaker.properties.get("mq-generation", "0") in ("0", "1"), "it went from 0 to 7"
+
+
+def test_a_long_boot_is_shown(cluster):
+    cluster[ALL[0]].recovers_in = 3000
+    cluster.cut_power()
+    cluster.power_on("n1")
+    cluster.order("n1")
+    cluster.run(400)
+    assert "makes progress" in cluster.status("n1")
+    assert {answer.code for _, action, answer in cluster.answers[-10:] if action == "monitor"} == {codes.SUCCESS}
+
+
+def test_two_that_waited_too_long_are_launched_again_without_a_failure(cluster):
+    """RabbitMQ gives up after five minutes; a monitor that fails each time comes to migration-threshold."""
+    cluster.cut_power()
+    cluster.power_on("n1", "n2")
+    cluster.run(1500)
+    failed = [answer for _, action, answer in cluster.answers if action == "monitor" and answer.code not in (
+        codes.SUCCESS, codes.DEGRADED)]
+    assert failed == [] and cluster.banned == set()
+    assert cluster["n1"].launches > 3 and "Waits for n3" in cluster.status("n1")
+    cluster.power_on("n3")
+    assert cluster.run(400, lambda: cluster.up() == ALL), cluster.journal
+
+
+def test_a_stalled_boot_beside_a_cluster_is_restarted_once_it_stands_still(cluster):
+    cluster["n3"].is_stuck = True
+    cluster.cut_power("n3")
+    cluster.power_on("n3")
+    cluster.run(60)
+    cluster["n3"].is_stuck = False
+    assert cluster.run(300, lambda: cluster.up() == ALL), cluster.journal
+    assert any("stalled" in answer.reason for _, _, answer in cluster.answers)
+
+
+def unmounted(cluster, name):
+    """Its disk is not mounted; the path where it is."""
+    away = os.path.join(cluster.machines[name].root, "unmounted")
+    cluster.cut_power(name)
+    os.rename(cluster[name].base, away)
+    cluster.power_on(name)
+    return away
+
+
+def test_an_unmounted_disk_is_waited_for_and_its_node_not_forgotten(cluster):
+    away = unmounted(cluster, "n3")
+    cluster.run(200)
+    assert cluster.up() == ["n1", "n2"] and "rabbit@n3" in cluster["n1"].members()
+    assert "quorate rabbitmq replace n3" in cluster.status("n3") and cluster.banned == set()
+    os.rename(away, cluster["n3"].base)
+    assert cluster.run(60, lambda: cluster.up() == ALL), cluster.journal
+
+
+def test_all_disks_unmounted_found_nothing(cluster):
+    away = {name: unmounted(cluster, name) for name in ALL}
+    cluster.run(200)
+    assert cluster.up() == [] and cluster.brokers.founded == 1
+    for name in ALL:
+        os.rename(away[name], cluster[name].base)
+    assert cluster.run(200, lambda: cluster.up() == ALL), cluster.journal
+
+
+def test_a_replaced_node_is_in_the_queues_that_it_was_in(cluster):
+    cluster.brokers.queues = {("/", "three"): {"rabbit@n1", "rabbit@n2", "rabbit@n3"}, ("/", "one"): {"rabbit@n1"},
+                              ("a b", "x.y"): {"rabbit@n3"}}
+    unmounted(cluster, "n3")
+    cluster.run(30)
+    cluster.order("n3", replace=True)
+    assert cluster.run(120, lambda: cluster.up() == ALL), cluster.journal
+    cluster.run(30)
+    assert {name: len(members) for (_, name), members in cluster.brokers.queues.items()} == {
+        "three": 3, "one": 1, "x.y": 1}
+    assert "mq-override" not in cluster.pacemaker.properties
+
+
+@pytest.mark.parametrize("names", [("n3",), tuple(ALL)], ids=["one", "all"])
+def test_renamed_hosts_start_nothing_beside_their_data(cluster, names):
+    cluster.cut_power(*names)
+    for name in names:
+        cluster[name].nodename = "rabbit@%s.example.org" % name
+    cluster.power_on(*names)
+    cluster.run(200)
+    assert cluster.up() == [name for name in ALL if name not in names] and cluster.banned == set()
+    assert "was it renamed" in cluster.status("n3")
+    for name in names:
+        cluster[name].nodename = "rabbit@" + name
+    for name in names:
+        cluster.standby.add(name)
+    cluster.run(30)
+    cluster.standby.clear()
+    assert cluster.run(200, lambda: cluster.up() == ALL), cluster.journal
+
+
+def test_a_clock_that_is_behind_is_a_wait(cluster, monkeypatch):
+    """It was a failed start: a ban until cleanup."""
+    for name in ALL:
+        cluster[name].version = "4.0.5"
+    unmounted(cluster, "n3")
+    cluster.order("n3", replace=True)
+    behind = [3600]
+    now = type(cluster.clock).now
+    monkeypatch.setattr(type(cluster.clock), "now", lambda self: now(self) - (
+        behind[0] if getattr(here(), "name", None) == "n3" else 0))
+    cluster.run(120)
+    assert cluster.banned == set() and "the clock of n3 says" in cluster.status("n3"), cluster.journal
+    behind[0] = 0
+    assert cluster.run(120, lambda: cluster.up() == ALL), cluster.journal
+
+
+def test_a_forced_boot_that_rabbitmq_refuses_is_no_ban(cluster):
+    cluster["n1"].refuses_force = True
+    cluster.cut_power()
+    cluster.power_on("n1")
+    cluster.order("n1")
+    cluster.run(100)
+    assert cluster.banned == set() and cluster.up() == []
+    cluster["n1"].refuses_force = False
+    assert cluster.run(60, lambda: cluster.up() == ["n1"]), cluster.journal
+    assert cluster.pacemaker.properties["mq-generation"] == "1"
