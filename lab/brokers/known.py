@@ -56,6 +56,6 @@ _ALL = (
                            "rabbitmq_stream"), conf="listeners.tcp.1 = 5693\nstomp.listeners.tcp.1 = 5672\n"),
     Configuration("parameters", "name and data by parameters of the resource",
                   parameters={"nodename": "mq", "datadir": "/srv/mq/base"}, env="MNESIA_DIR=/srv/mq/elsewhere\n",
-                  before=(MOVED,)),
+                  before=(MOVED,), node="mq@%(node)s"),
 )
 ALL = {one.name: one for one in _ALL}

@@ -21,6 +21,7 @@ class Configuration(NamedTuple):
     parameters     {name: value} of the resource
     credentials    more lines of /etc/quorate/rabbitmq.cnf, beside user and password
     warnings       a part of each sentence that validate-all at level 10 says; nothing else may be said
+    node           Erlang name, where only the resource's parameters say it: for rabbitmqctl
     """
 
     name: str
@@ -33,6 +34,7 @@ class Configuration(NamedTuple):
     parameters: Dict[str, str] = {}
     credentials: str = ""
     warnings: Tuple[str, ...] = ()
+    node: str = ""
 
 
 def merged(name, *parts):
@@ -48,4 +50,5 @@ def merged(name, *parts):
                     raise LabError("%s: two values of %s" % (name, key))
     for field in ("plugins", "before", "warnings"):
         fields[field] = tuple(dict.fromkeys(one for part in parts for one in getattr(part, field)))
+    fields["node"] = "".join(part.node for part in parts)
     return Configuration(**fields)

@@ -84,11 +84,13 @@ class Trial:
 
     def with_credentials(self):
         """An account for the monitor: from now on the management API is asked as well."""
-        self.lab.check("n1", "rabbitmqctl -q add_user mon secret && rabbitmqctl -q set_user_tags mon monitoring && "
-                             "rabbitmqctl -q set_permissions mon '^$' '^$' '^$'", 90)
+        for words in (["add_user", "mon", "secret"], ["set_user_tags", "mon", "monitoring"],
+                      ["set_permissions", "mon", "^$", "^$", "^$"]):
+            self.lab.check("n1", self._ctl("n1") + ["-q"] + words, 60)
         for node in self.lab.node_names:
             self.lab.check(node, "mkdir -p /etc/quorate && "
-                                 "install -m 640 -g rabbitmq /dev/stdin /etc/quorate/rabbitmq.cnf", stdin="[client]\nuser = mon\npassword = secret\n" + self.configuration.credentials)
+                                 "install -m 640 -g rabbitmq /dev/stdin /etc/quorate/rabbitmq.cnf",
+                           stdin="[client]\nuser = mon\npassword = secret\n" + self.configuration.credentials)
 
     # -- what must hold
 
@@ -109,10 +111,15 @@ class Trial:
     def sees(self, node):
         """How many brokers run according to that of a node; 0 when it does not answer."""
         try:
-            return len(json.loads(self.lab.run(node, ["rabbitmqctl", "cluster_status", "--formatter", "json"],
+            return len(json.loads(self.lab.run(node, self._ctl(node) + ["cluster_status", "--formatter", "json"],
                                                40).out)["running_nodes"])
         except (ValueError, KeyError):
             return 0
+
+    def _ctl(self, node):
+        """The first words of rabbitmqctl on a node."""
+        name = self.configuration.node % {"node": node}
+        return ["rabbitmqctl"] + (["-n", name] if name else [])
 
     def shown(self):
         """What Pacemaker shows an operator."""

@@ -16,7 +16,7 @@ from quorate.rabbitmq.broker.credentials import CREDENTIALS, configured_endpoint
 from quorate.rabbitmq.broker.settings.variables import ENV
 from quorate.rabbitmq.broker.observe import (
     boot_stage, known_to_epmd, observe_broker, tls_refused, with_answers)
-from quorate.rabbitmq.broker.process import find_by_pid_file
+from quorate.rabbitmq.broker.process import find_by_pid_file, only_broker
 from quorate.rabbitmq.facts import Broker
 from quorate.web.check import Check, Fact
 
@@ -147,6 +147,8 @@ closed its connection."""
                 endpoint.host, endpoint.port, seconds):
             return last.status
         broker = observe_broker(endpoint._replace(user=None), process, 0, seconds, self._session)
+        if broker.answered and process is None and "node" not in self.options:
+            endpoint, broker = self._other_name(endpoint, broker, only_broker(processes))
         if not broker.answered and process is not None:
             endpoint, broker = self._elsewhere(endpoint, broker, max(0.1, seconds - (monotonic() - now)))
         if not broker.answered:
@@ -158,6 +160,15 @@ closed its connection."""
             return broker
         return with_answers(broker, self._ask_management(endpoint, now, max(0.05, seconds - (monotonic() - now))))
 
+    def _other_name(self, endpoint, broker, process):
+        """(Endpoint, Broker) when the only broker of this machine, which listens there, has another name than its
+        configuration says: the agent's parameter nodename gave it."""
+        found = running_endpoint(endpoint, process) if process is not None else None
+        if not found or found[:3] != endpoint[:3]:
+            return endpoint, broker
+        self._endpoint, self._process = endpoint._replace(node=found.node, log=found.log), process
+        return self._endpoint, broker._replace(process=process, epmd=known_to_epmd(self._endpoint, process, 0.5))
+
     def _elsewhere(self, endpoint, broker, seconds):
         """(Endpoint, Broker) of a broker that gave no answer where it is configured to listen: where it does listen."""
         if "host" in self.options or "port" in self.options:
@@ -166,7 +177,7 @@ closed its connection."""
         if not found:
             closed = Broker(broker.process, False, stage=boot_stage(endpoint.log, broker.process),
                             epmd=known_to_epmd(endpoint, broker.process, min(seconds, 0.5)))
-            return endpoint, broker if found is None else closed
+            return endpoint, broker._replace(listening=broker.listening or None) if found is None else closed
         try:
             found = self.endpoint(base=found)
         except Unreadable:  # it is said already

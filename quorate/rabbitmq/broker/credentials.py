@@ -122,16 +122,22 @@ def running_endpoint(endpoint, process):
     from quorate.rabbitmq.broker.process import boot_stage
     from quorate.rabbitmq.broker.settings.places import Wanted, places
     from quorate.rabbitmq.facts import STARTING, WAITING
-    directory, name = running.own_directory(process) or (None, endpoint.node)
+    environ = inspection.environment(process) or {}
+    given = None if "RABBITMQ_NODENAME" in environ else endpoint.node
+    directory, name = running.own_directory(process) or (None, given)
     try:
-        found = places(Wanted(name, None, None, directory), inspection.environment(process) or (), running=True)
-    except Unreadable:
-        return None
+        found = places(Wanted(name, None, None, directory), environ, running=True)
+        name = found.nodename
+    except Unreadable:  # its name; where it listens can be found all the same
+        try:
+            found = places(Wanted("unknown@unknown", None, None, "/nonexistent"), environ, running=True)
+        except Unreadable:
+            return None
     log = running.own_log(process, found.log) or found.log
     place = running.amqp_place(process, found, None, boot_stage(log, process) in (STARTING, WAITING))
     if not place:
         return place
     api = running.management_place(process, found)
     return endpoint._replace(
-        host=place.host, port=place.port, tls=place.tls, node=found.nodename, log=log, management_host=api.host,
+        host=place.host, port=place.port, tls=place.tls, node=name, log=log, management_host=api.host,
         management_port=api.port, management_tls=api.tls, management_path=found.configured.path)

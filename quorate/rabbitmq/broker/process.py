@@ -74,6 +74,12 @@ def find_by_pid_file(processes, nodename, pid_file=None):
     return next((one for one in processes.all() if is_broker(one, nodename)), None)
 
 
+def only_broker(processes):
+    """The Process of the only broker that runs on this machine, of whatever name; None: there is none, or several."""
+    found = [one for one in processes.all() if is_any_broker(one)]
+    return found[0] if len(found) == 1 else None
+
+
 def all_processes(context, state_files, nodename):
     """Every process of the broker: Erlang machines, their children, and what is left of the session that was
     launched."""

@@ -53,3 +53,17 @@ def test_no_file_is_no_credentials_unless_one_was_named(tmp_path):
     assert with_file(Endpoint(), str(tmp_path / "none")).user is None
     with pytest.raises(Unreadable):
         with_file(Endpoint(), str(tmp_path / "none"), needed=True)
+
+
+@pytest.mark.parametrize("found, wanted", [
+    ({}, ("192.0.2.11", 5671, True)), ({"ssl": "no"}, ("192.0.2.11", 5672, False)),
+    ({"port": "1"}, ("192.0.2.11", 1, True)), ({"ssl": "yes"}, ("192.0.2.11", 5671, True))])
+def test_what_was_found_of_the_listener_stays_where_the_file_says_nothing(found, wanted):
+    place = Endpoint(host="192.0.2.11", port=5671, tls=True)
+    assert merged(place, dict(found, user="u", password="p"), "/f")[:3] == wanted
+
+
+def test_a_certificate_alone_needs_no_user():
+    assert merged(Endpoint(), {"ssl-cert": "/c", "ssl-key": "/k"}, "/f").certificate == ("/c", "/k")
+    with pytest.raises(Unreadable):
+        merged(Endpoint(), {"ssl-key": "/k", "user": "u", "password": "p"}, "/f")

@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -15,7 +16,10 @@ from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import credentials, layout, observe, process, running
 from quorate.rabbitmq.broker.settings.listeners import Configured, Listener
 from quorate.rabbitmq.broker.settings.places import Places
+from quorate.rabbitmq.check import RabbitmqCheck
 from quorate.rabbitmq.declaration import PARAMETERS
+from quorate.rabbitmq.facts import Broker
+from quorate.web import check as check_module
 from tests import fakes
 from tests.waiting import within
 
@@ -240,3 +244,65 @@ def test_the_endpoint_of_a_check_follows_the_running_broker(broker):
     place = credentials.running_endpoint(credentials.Endpoint(node="rabbit@" + SHORT), found)
     assert (place.host, place.port, place.tls) == ("127.0.0.3", port, False)
     assert credentials.running_endpoint(credentials.Endpoint(node="rabbit@" + SHORT), broker()) == ()
+
+
+# the check
+
+@pytest.fixture
+def epmd():
+    """epmd(name): its port, where it knows a node of this name."""
+    with contextlib.ExitStack() as stack:
+        def start(name):
+            server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+            def serve():
+                with contextlib.suppress(OSError):
+                    while True:
+                        client, _ = server.accept()
+                        client.recv(100)
+                        client.sendall(b"\0\0\x11\x11name %s at port 25672\n" % name.encode())
+                        client.close()
+            threading.Thread(target=serve, daemon=True).start()
+            stack.callback(server.shutdown, socket.SHUT_RDWR)
+            return server.getsockname()[1]
+        yield start
+
+
+@pytest.fixture
+def checked(monkeypatch, tmp_path):
+    """checked(process, conf, **options): what rabbitmq-check says where this broker is the only one."""
+    def run(found, conf="", env="", **options):
+        (tmp_path / "rabbitmq.conf").write_text(conf)
+        (tmp_path / "none").write_text(env)
+        monkeypatch.setattr(Processes, "all", lambda self: [found])
+        options = {"credentials": options["credentials"]} if "credentials" in options else options
+        check = RabbitmqCheck(options)
+        return check.observe(5, check_module.Fact(Broker(), None))
+    yield run
+
+
+def test_a_check_asks_where_the_broker_listens_when_nobody_does_where_its_files_say(broker, checked, epmd):
+    old, new = free_ports(2)
+    port = epmd("rabbit")
+    found = checked(broker([("127.0.0.1", new, True)]), "listeners.tcp.1 = %d\n" % old, "ERL_EPMD_PORT=%d\n" % port)
+    assert (found.health.code, found.health.ok) == ("running", True), found
+
+
+def test_a_check_of_a_broker_without_a_listener(broker, checked):
+    port = free_ports(1)[0]
+    found = checked(broker(), "listeners.tcp.1 = %d\n" % port)
+    assert (found.health.code, found.health.ok) == ("starting", False)
+
+
+def test_a_check_knows_the_only_broker_that_listens_there_by_its_own_name(broker, checked, epmd):
+    """The agent gives it another name by its parameter nodename."""
+    amqp, port = free_ports(1)[0], epmd("mq")
+    running_there = broker([("127.0.0.1", amqp, True)], RABBITMQ_NODENAME="mq@" + SHORT)
+    found = checked(running_there, "listeners.tcp.1 = %d\n" % amqp, "ERL_EPMD_PORT=%d\n" % port)
+    assert (found.health.code, found.status.process) == ("running", running_there), found
+
+
+def test_a_check_says_what_it_does_not_understand_and_asks_the_running_broker(broker, checked, tmp_path):
+    amqp = free_ports(1)[0]
+    found = checked(broker([("127.0.0.1", amqp, True)]), "listeners.tcp.1 = %d\n" % amqp, "NODENAME=$(hostname)\n")
+    assert found.health.ok and "line 1" in found.status.error, found
