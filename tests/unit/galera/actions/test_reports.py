@@ -73,6 +73,23 @@ def test_a_transfer_that_broke_off_is_of_no_generation(node):
     assert (0, False) == (node.published().generation, node.published().data)
 
 
+@pytest.mark.parametrize("state, clean, states", [
+    (facts.SYNCED, False, [facts.STARTING, facts.DOWN]), (facts.SYNCED, True, [facts.DOWN]),
+    (facts.DOWN, False, [facts.DOWN]), (None, False, [facts.DOWN])])
+def test_while_innodb_tells_the_position_only_the_report_of_a_server_is_replaced(node, mocker, state, clean, states):
+    mocker.patch("quorate.galera.server.disk.recover", return_value=((UUID, 42), None))
+    one = node.participant("demote")
+    if state:
+        one.published.publish(facts.Report("n1", state, data=True))
+    if not clean:
+        node.write_grastate(-1)
+    before = len(node.attributes.writes)
+    one.report_position(layout(node.datadir))
+
+    assert states == [decode_report("n1", text).state for name, _, text in node.attributes.writes[before:]
+                      if name == "db-report"]
+
+
 # A server that runs
 
 def test_a_report_is_written_again_only_when_it_says_something_else(node):

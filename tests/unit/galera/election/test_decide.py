@@ -51,6 +51,12 @@ def test_joiners_go_one_after_the_other():
     assert outcome(alive("n1", SYNCED), alive("n2", JOINED), crashed("n3", 5)) == (JOIN, ("n3",))
 
 
+def test_only_a_member_that_has_reported_joins():
+    serving, down = alive("n1", SYNCED), crashed("n2", 5)
+    assert (JOIN, ("n2",)) == outcome(serving, down, members=frozenset(ALL))
+    assert (JOIN, ()) == outcome(serving, down, members=frozenset(["n1", "n3"]))
+
+
 def test_one_that_only_starts_holds_nobody_back():
     assert outcome(alive("n1", SYNCED), alive("n2", STARTING), crashed("n3", 5)) == (JOIN, ("n3",))
     assert joining_order(snapshot_of(alive("n2", STARTING), crashed("n3", 5), crashed("n1", 5))) == ("n1", "n3")
@@ -375,6 +381,7 @@ def test_without_the_generation_nobody_bootstraps():
     assert outcome(*[crashed(node, 5, tried=True) for node in ALL], generation=None)[0] == WAIT
     ahead = decide(snapshot_of(*[crashed(node, 5, generation=3) for node in ALL]))
     assert ahead.action == WAIT and ahead.urgent and ahead.command == "quorate bootstrap n1"
+    assert ahead.reason.startswith("n1 was synced in bootstrap generation 3, but the cluster's configuration says 1: ")
 
 
 # Histories that do not belong together
