@@ -177,3 +177,51 @@ def test_whom_the_election_waits_for_waits_for_nodes_that_are_down():
     assert not startup._waits_for_each_other(snapshot_of(*settled, me="n2")), "n1 is started"
     joins = [crashed("n1", 5), alive("n2", facts.STARTING, recorded=False), alive("n3", facts.NONPRIMARY)]
     assert startup._waits_for_each_other(snapshot_of(*joins, me="n2"))
+    apart = [crashed("n1", 5, view(8, "n1", "n2"), settled=False), alive("n3", facts.NONPRIMARY)]
+    assert not startup._waits_for_each_other(snapshot_of(*apart, me="n3")), "it waits for n2, and needs nothing of n3"
+    ahead = [alive(node, facts.STARTING) for node in ("n1", "n2", "n3")] + [crashed("n4", 6, view(6, "n4"))]
+    ahead = snapshot_of(*ahead, me="n2", configured=("n1", "n2", "n3", "n4"))
+    assert facts.WAIT == startup.decide(ahead).action
+    assert not startup._waits_for_each_other(ahead), "whom n2 waits for has been started"
+
+
+def waiting(tmp_path, action=None, **since):
+    """(Participant, Observation) of a server that was launched for this action. since: names of state files and how many
+    seconds they are old."""
+    context = fakes.context(parameters=PARAMETERS, processes=Processes(), datadir=tmp_path / "data",
+                            wsrep_cluster_address="gcomm://n1,n2,n3")
+    state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
+    process = context.processes.get(os.getpid())
+    for name, seconds in since.items():
+        state_files.write(name.replace("_", "-"), {"pid": process.pid, "since": int(context.clock.monotonic()) - seconds})
+    if action:
+        state_files.write("launched-from", {"action": action})
+    return Participant(context, state_files, PublishedState(())), Observation(facts.STARTING, process, None, "")
+
+
+def test_one_that_runs_without_a_quorum_ends_after_those_that_start(tmp_path):
+    """It may hold in memory what no disk has; when the others have reported, it may be enough that it stays."""
+    last = view(8, "n1", "n3")
+    n1, n3 = crashed("n1", 5, last, settled=False), alive("n3", facts.NONPRIMARY, last)
+    starts, joins = alive("n2", facts.STARTING), alive("n2", facts.STARTING, recorded=False)
+    for seconds, state, snapshot, expected in (
+            (startup.GAP - 1, facts.STARTING, snapshot_of(n1, starts, n3, me="n2"), False),
+            (startup.GAP, facts.STARTING, snapshot_of(n1, starts, n3, me="n2"), True),
+            (startup.GAP, facts.STARTING, snapshot_of(n1, joins, n3, me="n2"), False),  # it has no view to re-form
+            (startup.GAP, facts.NONPRIMARY, snapshot_of(n1, starts, n3, me="n3"), False),
+            (2 * startup.GAP, facts.NONPRIMARY, snapshot_of(n1, starts, n3, me="n3"), True),
+            (startup.GAP, facts.NONPRIMARY, snapshot_of(n1, crashed("n2", 6), n3, me="n3"), True)):
+        participant, observed = waiting(tmp_path, held_up=seconds)
+        found = startup._is_held_up(participant, observed._replace(state=state), snapshot)
+        assert expected == found, (seconds, state)
+
+
+@pytest.mark.parametrize("others, restarted", [
+    ([crashed("n2", 5)], startup.GAP),                                             # all wait for what n1 holds
+    ([crashed(node, 5, view(8, "n2", "n3")) for node in ("n2", "n3")], 30)])       # recovery_wait: these re-form theirs
+def test_a_joiner_whose_position_is_waited_for_is_restarted_sooner(tmp_path, others, restarted):
+    snapshot = snapshot_of(alive("n1", facts.STARTING, recorded=False), *others)
+    participant, observed = waiting(tmp_path, facts.JOIN)
+
+    assert codes.RUNNING_PROMOTED == startup._without_primary(participant, observed, snapshot, restarted - 1).code
+    assert "No primary component to join" in startup._without_primary(participant, observed, snapshot, restarted).reason
