@@ -44,15 +44,16 @@ class World:
     def __init__(self, lab, agents=AGENTS):
         self.lab, self.node, self.agents = lab, lab.node_names[0], tuple(agents)
 
-    def act(self, agent, action, level=0):
-        """The agent as Pacemaker would call it; recurring, so that it keeps its state files."""
+    def act(self, agent, action, level=0, seconds=90, recurring=True):
+        """The agent as Pacemaker would call it, with a timeout of so many seconds; recurring, so that it keeps its state
+        files, or as a probe."""
         environment = {"OCF_ROOT": "/usr/lib/ocf", "OCF_RESOURCE_INSTANCE": agent, "OCF_CHECK_LEVEL": str(level),
-                       "OCF_RESKEY_CRM_meta_timeout": "90000", "OCF_RESOURCE_TYPE": agent,
+                       "OCF_RESKEY_CRM_meta_timeout": str(seconds * 1000), "OCF_RESOURCE_TYPE": agent,
                        "OCF_RESOURCE_PROVIDER": "quorate"}
-        if action == "monitor":
+        if action == "monitor" and recurring:
             environment["OCF_RESKEY_CRM_meta_interval"] = "10000"
         environment.update(PARAMETERS.get(agent, {}))
-        return self.lab.run(self.node, ["/usr/lib/ocf/resource.d/quorate/" + agent, action], 95, env=environment)
+        return self.lab.run(self.node, ["/usr/lib/ocf/resource.d/quorate/" + agent, action], seconds + 5, env=environment)
 
     def all(self, action, level=0, agents=None):
         """The same of several at once: agent to Result."""

@@ -137,3 +137,33 @@ def test_stop_leaves_nothing(world):
     assert dict.fromkeys(world.agents, {}) == {agent: world.processes(agent) for agent in world.agents}
     assert "" == world.lab.run(world.node, "ss -Hltn sport = :6080").out
     world.expect(NOT_RUNNING, "monitor")
+
+
+@pytest.mark.parametrize("agent", FORKING)
+def test_a_frozen_worker_is_stopped_within_pacemakers_default_timeout(world, agent):
+    """A stop that fails ends in fencing."""
+    world.expect(OK, "start", agents=(agent,))
+    os.kill(world.child(agent), signal.SIGSTOP)
+
+    assert OK == world.act(agent, "stop", seconds=20).rc
+    assert {} == world.processes(agent)
+
+
+def test_a_unit_of_somebody_else_is_stopped_while_systemd_waits_to_start_it_again(world):
+    """No process is there: Pacemaker would start a second copy elsewhere, and systemd this one."""
+    unit, directory = "cinder-volume.service", "/run/systemd/system/cinder-volume.service.d"
+    world.lab.check(world.node, "rm -rf %s; mkdir %s; printf '[Service]\\nRestart=always\\nRestartSec=600\\n' >%s/restart.conf;"
+                    " systemctl daemon-reload; systemctl start %s" % (directory, directory, directory, unit))
+    try:
+        world.lab.check(world.node, ["systemctl", "kill", "--signal=KILL", unit])
+        shown = ["systemctl", "show", "--property=ActiveState,SubState", "--value", unit]
+        assert within(LIMIT, lambda: world.lab.run(world.node, shown).out.split() == ["activating", "auto-restart"])
+        assert within(LIMIT, lambda: world.processes("cinder-volume") == {})
+
+        probe = world.act("cinder-volume", "monitor", recurring=False)
+        assert GENERIC == probe.rc and "auto-restart" in probe.err, probe.err
+        assert OK == world.act("cinder-volume", "stop", seconds=20).rc
+        assert "inactive" == world.lab.run(world.node, shown).out.split()[0]
+        assert NOT_RUNNING == world.act("cinder-volume", "monitor", recurring=False).rc
+    finally:
+        world.lab.run(world.node, "systemctl stop %s; rm -rf %s; systemctl daemon-reload" % (unit, directory))
