@@ -389,9 +389,10 @@ class World:
         if node is not None:
             node.undecided = True
 
-    def give_up(self, number, _):
+    def give_up(self, number, progress):
         """The agent ends a server without a quorum that has met all members of its view in vain, and puts gvwstate.dat
-        back; the other members end as well (startup._why_given_up)."""
+        back; the other members end as well (startup._why_given_up). Some do not react and are killed: these lose what
+        was not on the disk yet."""
         node = self._pick(number, NONPRIMARY)
         if node is None or node.view is None:
             return
@@ -400,12 +401,10 @@ class World:
         if self._with_arbitrator(node.view, there) != node.view.members:
             return
         for one in there:
-            if one.state == NONPRIMARY:
+            clean = one.state == NONPRIMARY and progress % 3 != 0
+            if clean:
                 one.disk = list(one.received)
-                clean = True
-            else:
-                clean = False
-            self._die(one, 0)
+            self._die(one, 0 if clean else progress)
             one.clean, one.tried = clean, True
 
     # Steps: what the agents do
@@ -518,9 +517,11 @@ class World:
         self.generation, self.generation_apart = self.generation_apart, self.generation
 
     def order(self, number, how, fails=False):
-        """An operator orders a bootstrap, or forces it, after making sure that no mysqld runs out of sight."""
+        """An operator orders a bootstrap, or forces it, after making sure that no mysqld runs out of sight, and that
+        none is started there by the election of the other half, which knows nothing of the order (act_apart)."""
         node = self.nodes[number % len(self.nodes)]
-        if all(other.state == DOWN for other in self.nodes):
+        apart = self.two_node and not self.fencing and any(other.on and not other.here for other in self.nodes)
+        if all(other.state == DOWN for other in self.nodes) and not apart:
             self._carry_out(self.snapshot(override=Override(node.name, "op", 0, how % 2 == 1)), how, fails)
 
     def _carry_out(self, snapshot, how, fails=False):
@@ -685,7 +686,7 @@ def random_history(seed, length=40):
         for node in world.nodes:
             node.says_failed = chance.random() < 0.9
     chance = random.Random("meetings of %d" % seed)
-    world.meets = chance.random() < 0.5 and not (world.two_node and not world.fencing)
+    world.meets = chance.random() < 0.5
     if world.meets:
         for node in world.nodes:
             node.tells = chance.random() < 0.7

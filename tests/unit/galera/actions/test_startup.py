@@ -186,14 +186,15 @@ def test_whom_the_election_waits_for_waits_for_nodes_that_are_down():
 
 
 def waiting(tmp_path, action=None, **since):
-    """(Participant, Observation) of a server that was launched for this action. since: names of state files and how many
-    seconds they are old."""
+    """(Participant, Observation) of a server that was launched for this action. since: names of state files and how
+    many seconds they are old."""
     context = fakes.context(parameters=PARAMETERS, processes=Processes(), datadir=tmp_path / "data",
                             wsrep_cluster_address="gcomm://n1,n2,n3")
     state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
     process = context.processes.get(os.getpid())
     for name, seconds in since.items():
-        state_files.write(name.replace("_", "-"), {"pid": process.pid, "since": int(context.clock.monotonic()) - seconds})
+        began = int(context.clock.monotonic()) - seconds
+        state_files.write(name.replace("_", "-"), {"pid": process.pid, "since": began})
     if action:
         state_files.write("launched-from", {"action": action})
     return Participant(context, state_files, PublishedState(())), Observation(facts.STARTING, process, None, "")
@@ -225,3 +226,16 @@ def test_a_joiner_whose_position_is_waited_for_is_restarted_sooner(tmp_path, oth
 
     assert codes.RUNNING_PROMOTED == startup._without_primary(participant, observed, snapshot, restarted - 1).code
     assert "No primary component to join" in startup._without_primary(participant, observed, snapshot, restarted).reason
+
+
+@pytest.mark.parametrize("seconds, size, missing, given_up, met", [
+    (startup.MET, 3, [], True, True), (startup.MET - 1, 3, [], False, True),
+    (900, 2, [], False, False),
+    (900, 3, ["n3"], False, False)])  # it may be another server that is there, whose report is not
+def test_servers_that_have_met_get_time_to_form_a_primary_component(tmp_path, seconds, size, missing, given_up, met):
+    snapshot = snapshot_of(alive("n1", facts.NONPRIMARY), alive("n2", facts.STARTING), alive("n3", facts.STARTING))
+    participant, observed = waiting(tmp_path, met=seconds, complete=0)
+    observed = observed._replace(state=facts.NONPRIMARY, status=facts.ServerStatus(True, cluster_size=size))
+
+    assert given_up == bool(startup._why_given_up(participant, observed, snapshot, missing))
+    assert met == participant.state_files.has("met")
