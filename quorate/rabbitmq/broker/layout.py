@@ -45,7 +45,16 @@ class Layout(namedtuple("Layout", "server nodename base directory log user group
 
     def environment(self):
         """Environment variables that tell the broker and its tools what they do not read themselves."""
-        return {"RABBITMQ_NODENAME": self.nodename, "HOME": self.home}
+        return dict(name_environment(self.nodename), HOME=self.home)
+
+
+def name_environment(nodename):
+    """The variables for an Erlang name. One whose host has a dot is a long name, whatever USE_LONGNAME says: Erlang
+    refuses it as a short one (net_kernel)."""
+    found = {"RABBITMQ_NODENAME": nodename}
+    if "." in nodename.partition("@")[2]:
+        found["RABBITMQ_USE_LONGNAME"] = "true"
+    return found
 
 
 def find_layout(context):

@@ -13,7 +13,8 @@ from quorate.errors import Unreadable
 from quorate.host import amqp
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import credentials, epmd, health
-from quorate.rabbitmq.broker.layout import MANAGEMENT_PORT, encode_layout, identity, locate
+from quorate.rabbitmq.broker.layout import (
+    MANAGEMENT_PORT, encode_layout, identity, locate, name_environment)
 from quorate.rabbitmq.broker.process import boot_stage, find
 
 FAILED_CHECK = 69  # EX_UNAVAILABLE: the check of rabbitmq-diagnostics ran, and says no; other codes say nothing
@@ -118,7 +119,7 @@ def with_diagnostics(context, layout, broker):
     that is unknown: it may have the wrong cookie, no epmd, or no time."""
     for check, add in (("check_local_alarms", _add_alarms), ("check_virtual_hosts", _add_virtual_hosts)):
         result = context.commands.run(["rabbitmq-diagnostics", "-q", check], context.deadline.limit(15),
-                                      env={"RABBITMQ_NODENAME": layout.nodename})
+                                      env=name_environment(layout.nodename))
         if result.rc == FAILED_CHECK:
             broker = add(broker, " ".join((result.out + " " + result.err).split()))
         elif result.rc == 0 and check == "check_local_alarms":

@@ -62,3 +62,10 @@ def test_the_flags_of_a_moved_directory_are_not_beside_it(tmp_path):
 def test_the_name_by_a_parameter_alone():
     assert layout.nodename("rabbit", {}, "n1.example.org") == "rabbit@n1"
     assert layout.nodename("mq@x", {}) == "mq@x"
+
+
+def test_a_name_with_a_domain_is_a_long_one_for_the_broker_and_its_tools(tmp_path):
+    """Also where only the parameter nodename says it."""
+    here = Node(tmp_path).layout
+    assert "RABBITMQ_USE_LONGNAME" not in here.environment()
+    assert here._replace(nodename="mq@n1.example.org").environment()["RABBITMQ_USE_LONGNAME"] == "true"
