@@ -4,6 +4,7 @@
 import pytest
 
 from quorate.galera import facts
+from quorate.galera.actions import participant
 from quorate.galera.actions.participant import addresses, unpublished
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.election.published import decode_report, encode_report
@@ -50,6 +51,25 @@ def test_what_happened_to_the_last_server_is_reported_with_the_position(node, na
     assert ("n1", int(one.context.clock.now())) == (report.node, report.since)
     assert encode_report(report) == node.state_files.read("position")["report"]
     assert "" == node.state_files.read("position").get("problem", "")
+
+
+def test_a_bootstrap_that_came_to_nothing_is_undone_before_the_disk_is_read(node, mocker):
+    calls = mocker.Mock()
+    calls.read.side_effect = KeyError("enough is known")
+    mocker.patch.object(participant, "undo", calls)
+    mocker.patch.object(participant.disk, "read_report", calls.read)
+    one, place = node.participant("start"), layout(node.datadir)
+    with pytest.raises(KeyError):
+        one.report_position(place)
+
+    assert [mocker.call.judge(node.state_files),
+            mocker.call.undo(one.context, node.state_files, one.published, node.datadir),
+            mocker.call.read(one.context, node.state_files, place)] == calls.mock_calls
+
+
+def test_what_is_reported_is_decided_upon_at_once(node):
+    node.participant("start").report_and_decide(layout(node.datadir))
+    assert node.attributes.shared["transient"]["db-status"]["n1"].startswith("Waiting for n2 ")
 
 
 @pytest.mark.parametrize("generation", [0, 3])
@@ -190,6 +210,18 @@ def test_what_says_nothing_of_the_server_is_no_failure_of_it(node, error, runs, 
 def test_every_other_error_is_one(node, error, runs):
     with pytest.raises(type(error)):
         unpublished(node.participant("monitor").context, "a process" if runs else None, error)
+
+
+def test_the_ports_are_those_of_the_layout(node):
+    node.state_files.write("layout", {"base_port": 5000})
+    assert {"n1": ("n1", 5000), "n2": ("n2", 5000)} == node.participant("monitor").addresses
+
+
+def test_the_published_state_is_that_of_the_cluster(node, mocker):
+    made = mocker.patch.object(participant, "PublishedState")
+    context = node.participant("monitor").context
+    one = participant.Participant(context, node.state_files)
+    assert [mocker.call(context, node.state_files)] == made.call_args_list and one.published is made.return_value
 
 
 @pytest.mark.parametrize("address, port, expected", [

@@ -395,6 +395,7 @@ def test_two_histories_are_for_the_operator():
 def test_a_node_that_is_not_configured_does_not_bootstrap():
     decision = decide(snapshot_of(stopped("n1", 5), stopped("n2", 5), stopped("n3", 5), stopped("n9", 6)))
     assert decision.action == REFUSE and "wsrep_cluster_address does not name it" in decision.reason
+    assert "quorate bootstrap n1" == decision.command
 
 
 # Two nodes
