@@ -197,6 +197,14 @@ def test_only_an_answer_about_the_configuration_bans_the_node(answer, code, word
     assert code == failed.value.code and words in failed.value.reason
 
 
+def test_the_remedy_names_the_user_of_the_server():
+    with pytest.raises(Failed) as failed:
+        find_layout(asked({"rc": 1, "err": "[ERROR] InnoDB: Operating system error number 13 in a file operation.\n"},
+                          user="galera"))
+
+    assert "galera may not use a file of InnoDB" in failed.value.reason
+
+
 def test_the_longest_cause_fits_into_an_exit_reason(monkeypatch):
     for program in ("mariadbd", "mysqld-debug"):
         monkeypatch.setattr("quorate.galera.server.settings.layout.server_program", lambda _, name=program: "/usr/sbin/" + name)
@@ -280,9 +288,12 @@ def test_the_directory_of_the_error_log(tmp_path):
 def test_who_may_write_by_owner_and_mode(tmp_path, mode, user, writable):
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs").chmod(mode)
-    found = problems(tmp_path, log=str(tmp_path / "logs" / "log"), user=user, datadir="/no")
+    log = tmp_path / "logs" / "log"
+    found = problems(tmp_path, log=str(log), user=user, datadir="/no")
 
     assert writable == (not found)
+    log.touch(0o644)  # root's
+    assert (writable or user == "root") == (not problems(tmp_path, log=str(log), user=user, datadir="/no"))
 
 
 def test_a_full_file_system(tmp_path, mocker):
