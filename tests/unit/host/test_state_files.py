@@ -102,3 +102,19 @@ def test_a_file_that_cannot_be_written_is_a_warning_where_there_is_a_log(tmp_pat
         tolerant.write("evidence", {}, persistent=True, required=True)
     with pytest.raises(OSError):
         StateFiles("galera", "db", *places).write("view", {})
+
+
+def test_what_a_daemon_prints_without_end_is_bounded(tmp_path):
+    """It lies in memory. The daemon appends, so it goes on at the beginning."""
+    state_files = StateFiles("a", "b", str(tmp_path))
+    state_files.bound("output")  # there is none
+    os.makedirs(state_files.run)
+    with open(state_files.path("output"), "ab", buffering=0) as daemon:
+        daemon.write(b"x" * 100)
+        state_files.bound("output", 100)
+        assert 100 == os.path.getsize(state_files.path("output"))
+        daemon.write(b"y")
+        state_files.bound("output", 100)
+        daemon.write(b"and on")
+    with open(state_files.path("output"), "rb") as file:
+        assert b"and on" == file.read()

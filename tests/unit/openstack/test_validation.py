@@ -4,9 +4,10 @@ apart."""
 
 from quorate.openstack import catalog, explain, facts, validation
 from quorate.openstack.actions import published
-from quorate.openstack.facts import Address, Observation, Settings, Tree, Diagnosis
+from quorate.openstack.facts import Address, Observation, Row, Rows, Settings, Tree, Diagnosis
 from quorate.pacemaker import crm_mon
 from quorate.pacemaker.cib import parse_colocations, parse_resources
+from tests.unit.openstack.fakes import FakeSources, world
 
 SETTINGS = Settings(True, (Address("n1", 5672),), Address("n1", 3306), "ha", (("a", "ha"), ("b", "other")))
 PRIMITIVES = """<resources>%s</resources>"""
@@ -91,3 +92,16 @@ def test_the_screen_of_explain():
 
     assert "n1    Started  ha@a" in text and "here:     degraded: RabbitMQ is away." in text
     assert 1 == text.count("RabbitMQ is away") and "also:     And this." in text and "warning:  Mind." in text
+
+
+def clocks(config, *ages):
+    sources = FakeSources()
+    sources.rows = lambda *_: Rows(facts.ANSWERED, tuple(Row("ha@a", age, 900, "m") for age in ages))
+    return validation._clocks(world("validate-all", config), catalog.CINDER_VOLUME, sources, SETTINGS)
+
+
+def test_a_heartbeat_of_the_future_is_a_warning(config):
+    """No monitor goes by clocks, but the schedulers of OpenStack do."""
+    assert [] == clocks(config, 5, 400, -20, None)
+    assert ["The heartbeat of ha@a is 200 s in the future: the clocks of its node and of the database differ."] == clocks(
+        config, -200)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """monitor: symptoms timed over levels, failures that hold, the baseline of workers."""
 
+import os
+
 from quorate.ocf import codes
 from quorate.openstack import facts
 from quorate.openstack.actions import monitor
@@ -98,3 +100,22 @@ def test_workers_that_come_later_raise_the_baseline(config, state_files):
     monitor.monitor(found, CINDER, state_files, FakeSources())
 
     assert ("1", "1") == tuple(state_files.read(SERVICE_FILE)[key] for key in ("workers", "linked"))
+
+
+def test_what_a_directly_started_service_prints_is_bounded(config, state_files):
+    """One that logs to standard error would fill the memory."""
+    found = world("monitor", config)
+    add_tree(found, config)
+    state_files.write("output", {"x": "y" * 2000000})
+    monitor.monitor(found, CINDER, state_files, FakeSources())
+
+    assert 0 == os.path.getsize(state_files.path("output"))
+
+
+def test_a_mistake_in_the_configuration_is_no_lost_broker(config, state_files):
+    """The service was started before; which ports are a broker's is not known now."""
+    found, sources = world("monitor", config), FakeSources(amqp=0)
+    sources.settings = lambda *_: facts.Settings(problems=("line 3 is no section",))
+    add_tree(found, config)
+
+    assert codes.SUCCESS == monitor.monitor(found, CINDER, state_files, sources).code

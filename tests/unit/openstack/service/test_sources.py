@@ -96,3 +96,34 @@ def test_replies_that_are_none():
     assert [None] * 4 == [rpc._answered(data) for data in (b"", b"[]", b'{"oslo.message": "x"}', b'{"x": 1}')]
     assert "m" == rpc._answered(b'{"oslo.version": "2.0", "oslo.message": "{\\"_msg_id\\": \\"m\\"}"}')
     assert "m" == rpc._answered(b'{"_msg_id": "m"}')
+
+
+class Driver:
+    """PyMySQL, of which only the arguments are seen."""
+
+    def connect(self, **how):
+        self.how = how
+        raise OSError(111, "Connection refused")
+
+
+@pytest.mark.parametrize("password", ["pl\u00e4in", "\u20ac", "a'b\"c", ""])
+def test_the_database_gets_its_password_in_utf_8(mocker, password):
+    """PyMySQL sends a text in Latin-1, or fails."""
+    found = Driver()
+    mocker.patch("quorate.host.mysql.driver", return_value=found)
+    heartbeat.read(catalog.CINDER_VOLUME, at(1)._replace(password=password), ("ha@a",), SECONDS)
+
+    assert password.encode() == found.how["password"] and "ssl" not in found.how
+
+
+@pytest.mark.parametrize("certificates, ssl", [
+    ((), {"check_hostname": False}), ((("ca", "/ca"),), {"ca": "/ca"}),
+    ((("ca", "/ca"), ("cert", "/c"), ("key", "/k"), ("check_hostname", "False")),
+     {"ca": "/ca", "cert": "/c", "key": "/k", "check_hostname": False}),
+    ((("ca", "/ca"), ("check_hostname", "true")), {"ca": "/ca", "check_hostname": True})])
+def test_tls_towards_the_database_is_the_services(mocker, certificates, ssl):
+    found = Driver()
+    mocker.patch("quorate.host.mysql.driver", return_value=found)
+    heartbeat.read(catalog.CINDER_VOLUME, at(1)._replace(tls=True, certificates=certificates), ("ha@a",), SECONDS)
+
+    assert ssl == found.how["ssl"]
