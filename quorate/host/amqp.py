@@ -134,8 +134,8 @@ def _refused(port, reason, certificate):
 
 
 def tls_context(cafile=None, certificate=None, check_hostname=True):
-    """An SSLContext. Without a file of authorities the certificate is not checked: RabbitMQ's check allows that for this
-    machine only (credentials.merged), and a service of OpenStack that has no authority does the same.
+    """An SSLContext. Without a file of authorities the certificate is not checked: RabbitMQ's check allows that for
+    this machine only (credentials.merged), and a service of OpenStack that has no authority does the same.
 
     certificate: (file, file of its key or None) of the client; check_hostname: whether the name in the broker's
     certificate has to be right. Raises OSError for files that cannot be used."""

@@ -63,7 +63,8 @@ def test_the_address_of_a_listener(bound, shown):
         listener.bind((bound, 0))
         listener.listen()
         port = listener.getsockname()[1]
-        assert [shown] == [one.address for one in Connections().of(os.getpid()) if (one.state, one.port) == (LISTEN, port)]
+        found = [one for one in Connections().of(os.getpid()) if (one.state, one.port) == (LISTEN, port)]
+        assert [shown] == [one.address for one in found]
 
 
 def test_a_kernel_without_tables_is_unknown(tmp_path):
