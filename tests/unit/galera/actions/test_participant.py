@@ -6,7 +6,7 @@ import os
 import pytest
 
 from quorate.galera import facts
-from quorate.galera.actions.participant import JOIN_TOGETHER, Participant
+from quorate.galera.actions.participant import JOIN_TOGETHER, TURN_BEGINS, TURN_MOST, Participant
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.election.decide import keeps_view
 from quorate.galera.server import observe, recovery
@@ -206,6 +206,28 @@ def test_a_bootstrap_is_confirmed_on_its_own_node_only(tmp_path):
 
     higher = participant(tmp_path / "other", [crashed("n1", 9, tried=True), crashed("n3", 4, tried=True)])
     assert higher.confirm(None) is None and higher.published.withdrawn
+
+
+STARTS = alive("n1", facts.STARTING, None)
+
+
+@pytest.mark.parametrize("others, seconds", [
+    ([crashed("n1", 9, tried=True), crashed("n3", 4, tried=True)], TURN_BEGINS),  # n1 bootstraps
+    ([STARTS, crashed("n3", 4, tried=True)], TURN_MOST),                          # it has begun to
+    ([crashed("n3", 4, tried=True)], 0), ([STARTS], 0),                           # n1, n3: not known when, if ever
+    ([alive("n1", facts.UNKNOWN), crashed("n3", 4, tried=True)], 0),
+    ([STARTS, alive("n3", facts.HUNG)], 0)])
+def test_a_promotion_waits_only_for_what_comes_soon(tmp_path, others, seconds):
+    one = participant(tmp_path, others)
+    one.context.deadline, began = Deadline(one.context.clock, 100), one.context.clock.monotonic()
+    assert one.confirm(None) is None
+    assert seconds <= one.context.clock.monotonic() - began <= seconds + 1
+
+
+def test_a_promotion_that_waits_for_its_turn_leaves_most_of_its_time(tmp_path):
+    one = participant(tmp_path, [STARTS, crashed("n3", 4, tried=True)])
+    one.context.deadline, began = Deadline(one.context.clock, 12), one.context.clock.monotonic()
+    assert one.confirm(None) is None and one.context.clock.monotonic() - began <= 4.5
 
 
 @pytest.mark.parametrize("answering, confirmed", [((), True), (("n3",), False)])

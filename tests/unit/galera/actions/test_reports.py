@@ -184,6 +184,17 @@ def test_one_that_was_launched_by_an_earlier_version_starts_with_nothing(node):
     assert (facts.STARTING, None, None) == node.published()[1:4]
 
 
+@pytest.mark.parametrize("state, left_synced, settled", [
+    (facts.NONPRIMARY, True, True), (facts.NONPRIMARY, False, None), (facts.HUNG, True, None),
+    (facts.SYNCED, True, None)])
+def test_only_one_without_a_quorum_says_what_it_holds_by_its_log(node, mocker, state, left_synced, settled):
+    """Of any other state an earlier version makes something else, and the log says what was before."""
+    mocker.patch.object(participant.observe, "left_synced", return_value=left_synced)
+    one = node.participant("monitor")
+    one.publish_state(state)
+    assert settled == node.published().settled
+
+
 @pytest.mark.parametrize("state, stands", [
     (facts.SYNCED, True), (facts.DONOR, True), (facts.JOINED, True), (facts.RECEIVING, True), (facts.STARTING, False),
     (facts.NONPRIMARY, False)])

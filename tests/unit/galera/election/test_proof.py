@@ -148,6 +148,9 @@ def _left(node, seqno, last=WITH_ARBITRATOR, **change):
     ((crashed("n1", 4, WITH_ARBITRATOR), _left("n2", 5, view(10, "n2", "n9"))), {HOST: "m9"}, {HOST: True}),
     ((crashed("n1", 5, view(10, "n1", "n9")), _left("n2", 4)), {HOST: "m9"}, {}),   # the last one died in the last view
     ((_left("n1", 5, view(9, "n1", "n2")), _left("n2", 5, view(9, "n1", "n2"))), {HOST: None}, {}),
+    # n2 died after it had removed its gvwstate.dat; it gave up to wait without a quorum, and has its file again.
+    ((_left("n1", 4, view(8, "n1", "n2", "n9")), _left("n2", 5, clean=False)), {HOST: "m9"}, {}),
+    ((crashed("n1", 4, WITH_ARBITRATOR), _left("n2", 5, recorded=True)), {HOST: "m9"}, {}),
     # Nobody could read who the arbitrator is.
     ((_left("n1", 5, arbitrators=frozenset()), _left("n2", 5, arbitrators=frozenset())), {HOST: None}, {HOST: False}),
 ])
