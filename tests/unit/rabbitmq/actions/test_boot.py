@@ -13,7 +13,7 @@ from tests.unit.rabbitmq.actions.nodes import Node, other, tools
 
 
 def booting(node):
-    process = node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=400)
+    process = node.context.processes.get(400) or node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=400)
     node.state_files.write("server", {"pid": 400, "start": process.start, "session": 400})
     return Observation(facts.STARTING, process, None, "It starts.")
 
@@ -101,8 +101,9 @@ def killed(node):
 
 
 def watched(node, state, seconds, cpu_each=0.0, every=10):
-    """Monitors of a broker in this state for so long. The Outcomes."""
-    seen, cpu, outcomes = booting(node)._replace(state=state), 0.0, []
+    """Monitors of a broker in this state for so long. The Outcomes, and the Process that replaced it."""
+    seen, outcomes = booting(node)._replace(state=state), []
+    cpu = node.context.processes.works.get(400, (0.0, 0))[0]
     for _ in range(0, seconds, every):
         cpu += cpu_each
         node.context.processes.works[400] = (cpu, 0)
@@ -126,7 +127,7 @@ def test_who_waits_and_stands_still_is_replaced_where_that_loses_nothing(tmp_pat
 def test_a_boot_that_is_not_known_to_wait_is_never_replaced(tmp_path, state, cpu):
     """Elapsed time was counted as waiting: a boot that recovered its store for 150 s was killed each 45 s, for ever."""
     node = proven(tmp_path)
-    outcomes, launched = watched(node, state, 3600, cpu)
+    outcomes, launched = watched(node, state, 900, cpu)
     assert launched is None and killed(node) == []
     assert {one.code for one in outcomes} <= {codes.SUCCESS, codes.DEGRADED}
 
@@ -137,6 +138,7 @@ def test_time_before_the_wait_does_not_count(tmp_path):
     watched(node, facts.STARTING, 600)
     outcomes, launched = watched(node, facts.WAITING, 20)
     assert launched is None and len(outcomes) == 2
+    assert watched(node, facts.WAITING, 20)[1] is not None
 
 
 def test_a_boot_is_forced_once_whatever_it_does_then(tmp_path):
@@ -164,7 +166,7 @@ def test_the_operators_order_replaces_no_boot_that_makes_progress(tmp_path):
 
 def test_a_long_boot_says_so(tmp_path):
     node = Node(tmp_path, [other("n2", facts.STARTING), other("n3", facts.STARTING)]).fill()
-    watched(node, facts.STARTING, 3600, cpu_each=5.0)
+    watched(node, facts.STARTING, 900, cpu_each=5.0)
     assert len(set(node.published.statuses[20:])) == 1, "each change costs a run of the scheduler"
     node.state_files.write("server", {"pid": 400, "start": 1, "launched": int(node.clock.now())})
     node.clock.sleep(90)
