@@ -55,7 +55,7 @@ def judge(state_files, answered=False):
 
     def was_never_ready(action):
         return not answered and launched.get("action") == action and never_ready(
-            state_files, launched.get("log", ""), launched.get("socket", ""))
+            state_files, launched.get("log"), launched.get("socket"))
     identity.judge(state_files, lambda: was_never_ready(facts.JOIN))
     opening = state_files.read("opening", persistent=True)
     if not opening or opening.get("failed"):

@@ -65,6 +65,7 @@ class Server:
         self.members, self.behind, self.then, self.asked = members, behind, then, []
 
     def __call__(self, context, state_files, sync_wait=False):
+        assert self.node == (context, state_files)
         self.asked.append(sync_wait)
         if self.then:
             self.then()
@@ -114,7 +115,8 @@ def serves(tmp_path, monkeypatch, server, text):
     (tmp_path / "data" / "gvwstate.dat").write_text(text)
     context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", datadir=tmp_path / "data",
                             environ={"OCF_RESKEY_CRM_meta_interval": "5000"})
-    return context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
+    server.node = context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
+    return server.node
 
 
 @pytest.mark.parametrize("generation, recorded", [(None, []), (0, [0]), (7, [7])])

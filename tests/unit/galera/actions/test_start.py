@@ -115,6 +115,7 @@ def test_how_long_promote_waits(tmp_path, mocker, action, turns, reachable, seco
 
     assert (codes.SUCCESS, seconds) == waiting.ends()
     assert [STATES[turns[-1][1]]] == waiting.said and [] == waiting.kept
+    assert ([0] if action != facts.BOOTSTRAP else []) == waiting.asked[:1 if reachable else None]
     assert [state for _, state in turns if state in (facts.RECEIVING, facts.JOINED)] == waiting.published
     assert ["%s State: %s." % (STATES[state], state) for _, state in turns] == waiting.one.context.log.said
 

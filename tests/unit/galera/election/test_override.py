@@ -6,7 +6,7 @@ import pytest
 from quorate.galera import facts
 from quorate.galera.election import proof
 from quorate.galera.election.decide import decide, generation_start, keep_start, keeps_view, needs_full_transfer
-from quorate.galera.election.reasons import positions
+from quorate.galera.election.reasons import names, positions
 from quorate.galera.facts import BOOTSTRAP, RECOVER, REFUSE, WAIT, Override
 from tests.unit.galera.election.reports import (
     LAST, OTHER, U, alive, crashed, empty, fresh, snapshot_of, stopped, view)
@@ -143,6 +143,13 @@ def test_nobody_has_reported_a_position_yet():
 def test_those_of_an_older_generation_lack_what_was_committed_since():
     old = [stopped(name, 5, my_uuid=None) for name in ("n1", "n2")]
     assert "last synced before the last bootstrap (generation 2)" in decide(snapshot_of(*old, generation=2)).reason
+
+
+@pytest.mark.parametrize("found, text", [
+    ([], "nobody"), (["n1"], "n1"), (["n2", "n1"], "n1 and n2"), (["n3", "n1", "n2"], "n1, n2 and n3")])
+def test_names_are_told_in_their_order(found, text):
+    assert text == names(found)
+    assert text == names(sorted(found), ordered=False)
 
 
 def test_positions_are_told_in_the_order_of_names():
