@@ -164,14 +164,15 @@ def test_what_a_healthy_monitor_publishes(tmp_path, monkeypatch, state, status, 
     for name in ("tried", "failed", "launched-from", "opening"):
         files.write(name, {"at": 1})
     files.keep(str(tmp_path / "data" / "gvwstate.dat"))
-    one, named = Recorder(), []
+    one, named = Recorder(known(SERVES)), []
     monkeypatch.setattr("quorate.galera.server.identity.record", lambda *given: named.append(given))
 
     serving.keep_record(context, files, SYNCED._replace(state=state), one)
 
     synced = state == facts.SYNCED
     assert [("set_own_generation", 3)] * synced + [("publish_state", state), ("set_status", status), ("offer_self",)] + [
-        ("keep_promoted",)] * probe == one.done
+        ("keep_promoted",)] * probe == [done for done in one.done if done[0] != "apply"]
+    assert synced == (one.done[-1][0] == "apply")
     assert [(context, files, str(tmp_path / "data"))] * synced == named
     assert synced == (files.kept("gvwstate.dat") is None) and not files.has("opening")
     assert [name for name in ("tried", "failed", "launched-from") if files.has(name)] == (

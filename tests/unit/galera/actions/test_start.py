@@ -85,7 +85,7 @@ class Waiting:
             context.clock.elapsed)
         self.one.publish_state = self.published.append
         self.one.published.set_status = self.said.append
-        mocker.patch.object(startup, "progress_text", lambda _, observed: observed.sentence)
+        mocker.patch.object(startup, "progress_text", lambda one, observed: one is self.one and observed.sentence)
         mocker.patch.object(serving, "keep_record", lambda *given: self.kept.append(given))
 
         def observe_process(*given):

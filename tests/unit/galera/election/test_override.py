@@ -140,6 +140,18 @@ def test_nobody_has_reported_a_position_yet():
         crashed("n1", None, uuid=None, data=None, view=None, my_uuid=None, recorded=False))).reason
 
 
+def test_beside_one_that_votes_the_outdated_ones_are_not_the_reason():
+    reports = stopped("n1", 5, generation=2), stopped("n2", 4)
+    assert "it may hold commits that the nodes that reported lack" in decide(snapshot_of(*reports, generation=2)).reason
+
+
+def test_a_member_whose_position_is_not_known_is_recognised_by_its_report():
+    """Nobody remembers the names of the members."""
+    decision = decide(snapshot_of(crashed("n1", 5), crashed("n2", 5), crashed("n3", None, uuid=None), names={}))
+    assert (WAIT, ("n3",)) == (decision.action, decision.missing)
+    assert "it was in the last primary view" in decision.reason
+
+
 def test_those_of_an_older_generation_lack_what_was_committed_since():
     old = [stopped(name, 5, my_uuid=None) for name in ("n1", "n2")]
     assert "last synced before the last bootstrap (generation 2)" in decide(snapshot_of(*old, generation=2)).reason

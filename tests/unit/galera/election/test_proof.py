@@ -123,6 +123,17 @@ def test_of_the_same_position_one_whose_last_start_failed_comes_last():
     assert None is proof.best([], ("n1",))
 
 
+def test_of_equal_nodes_the_first_one_of_the_configuration_is_the_best():
+    both = [crashed("n1", 5), crashed("n2", 5)]
+    for configured, node in ((("n1", "n2"), "n1"), (("n2", "n1"), "n2"), (("n2",), "n2"), ((), "n1")):
+        assert node == proof.best(both, configured).node
+
+
+def test_where_nobody_votes_nobody_is_the_survivor_of_two():
+    snapshot = snapshot_of(alive("n1", facts.HUNG), configured=("n1", "n2"), two_node=True)
+    assert None is proof.lone_survivor(snapshot, proof.find_electorate(snapshot))
+
+
 def test_who_listens_and_has_not_said_that_he_is_alive():
     snapshot = snapshot_of(crashed("n1", 5), alive("n2", facts.STARTING), listening=frozenset(["n1", "n2", "n3"]))
     assert ("n3",) == proof.listening(snapshot, "n1")
@@ -170,6 +181,7 @@ def test_one_that_runs_and_was_synced_holds_what_members_of_earlier_views_hold()
     not_proven = [
         [here[0], here[1]._replace(settled=None), crashed("n2", 4)],             # it may have been joining
         [here[0], here[1]._replace(settled=None), alive("n2", facts.STARTING)],
+        [here[0]._replace(settled=True), here[1]._replace(settled=None), crashed("n2", 4)],  # n1 has not what n2 has
         here + [crashed("n2", 4, view(9, "n2", "n3"))],                          # a later view
         here + [crashed("n2", 4, recorded=False)],                               # it may have left a later one
         [here[0], here[1]._replace(tried=True), crashed("n2", 3)]]               # it has given up
