@@ -240,6 +240,8 @@ def test_a_log_that_is_a_pipe_does_not_hang(tmp_path):
     os.mkfifo(pipe)
 
     assert "" == daemon.new_log(node.state_files, str(pipe), 1000)
+    daemon.record_end_of_log(node.state_files, str(pipe))
+    assert daemon.UNREADABLE == node.state_files.read("log-offset")["before"]
 
 
 def test_one_that_ends_at_once_is_not_recorded(tmp_path):

@@ -181,7 +181,7 @@ ENDS = ("WSREP: IST received: uuid:5\n", "WSREP: Receiving IST... 100.0% (5/5 ev
     *((end + BEGINS + end, False) for end in ENDS)])
 def test_an_incremental_state_transfer_is_in_the_log(tmp_path, text, receives):
     node = Node(tmp_path, {})
-    assert not observe.is_receiving(node.files, node.processes, node.process)
+    assert not observe.is_receiving(node.files, node.processes, node.process) and not observe.left_synced(node.files)
     (tmp_path / "log").write_text(text)
     node.record(log=tmp_path / "log")
     assert receives == observe.is_receiving(node.files, node.processes, node.process)
@@ -257,7 +257,8 @@ A, B, G = ("11111111-c6a1-11ef-b03a-00000000000%d" % number for number in (1, 2,
 
 @pytest.mark.parametrize("waits", [{}, {"sync_wait": True}])
 def test_the_members_as_the_server_has_applied_them(tmp_path, mocker, waits):
-    node = Node(tmp_path, {}, socket="/run/s", check_user="monitor", check_timeout=7)
+    node = Node(tmp_path, {}, check_user="monitor", check_timeout=7)
+    node.record(socket="/run/s")
     mocker.patch("quorate.galera.server.credentials.for_agent", lambda parameters, path: (parameters.check_user, path))
     rows = mocker.patch("quorate.galera.server.sql.rows")
     rows.return_value = [(A, "node 1", "10.0.0.1:3306"), (B, "n2", "AUTO"), (G, "garb", "")]

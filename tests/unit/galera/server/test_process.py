@@ -160,10 +160,18 @@ def test_servers_are_asked_to_end_and_their_children_are_theirs(node):
     assert not node.files.has("recovering")
 
 
-@pytest.mark.parametrize("skip_grace, after", [(False, 20), (True, 3)])
+def test_a_run_for_the_position_is_asked_whatever_it_looks_like(node):
+    """The parameter binary may name a script."""
+    script = node.processes.add("/usr/local/bin/wrapper --wsrep-recover", pid=600, dies_of=(daemon.SIGTERM,))
+    node.files.write("recovering", {"pid": 600, "start": script.start})
+    assert [] == server.stop(node.context, node.files, "/d", 30)
+    assert [(600, daemon.SIGTERM)] == node.processes.signals and not node.files.has("recovering")
+
+
+@pytest.mark.parametrize("skip_grace, after", [({}, 20), ({"skip_grace": True}, 3)])
 def test_one_that_does_not_end_is_killed(node, skip_grace, after):
     node.add(pid=500, dies_of=())
-    assert [500] == [one.pid for one in server.stop(node.context, node.files, "/d", 30, skip_grace)]
+    assert [500] == [one.pid for one in server.stop(node.context, node.files, "/d", 30, **skip_grace)]
     assert [daemon.SIGTERM, daemon.SIGCONT, daemon.SIGKILL] == [number for _, number in node.processes.signals[:3]]
     assert [("WARNING", "The database server did not end within %d s of SIGTERM; sending SIGKILL." % after)] == (
         node.context.log.lines)
