@@ -239,3 +239,13 @@ def test_servers_that_have_met_get_time_to_form_a_primary_component(tmp_path, se
 
     assert given_up == bool(startup._why_given_up(participant, observed, snapshot, missing))
     assert met == participant.state_files.has("met")
+
+
+def test_one_that_gives_up_says_so_while_it_runs(tmp_path):
+    """So the others end at the same time, and the election has all positions at once."""
+    snapshot = snapshot_of(alive("n1", facts.NONPRIMARY), alive("n2", facts.STARTING), alive("n3", facts.STARTING))
+    participant, observed = waiting(tmp_path, met=startup.MET)
+    observed = observed._replace(state=facts.NONPRIMARY, status=facts.ServerStatus(True, cluster_size=3))
+    assert codes.FAILED_PROMOTED == startup._without_primary(participant, observed, snapshot, 30).code
+    assert participant.published.reports["n1"] == snapshot.reports["n1"]._replace(tried=True)
+    assert participant.state_files.has("tried")

@@ -147,6 +147,18 @@ def test_where_the_files_are_not_known_nothing_is_kept(disk, innodb):
     assert disk.position(innodb=innodb) is None and not disk.state_files.has("recovered")
 
 
+@pytest.mark.parametrize("place", [1, 3, 4], ids=["file system", "device", "inode"])
+def test_the_same_times_on_another_disk_are_other_files(disk, mocker, place):
+    """A copy that was made below the file system; where times alone are equal."""
+    disk.keep()
+    stamps = kept_position._stamps(disk.layout.innodb)
+    status, system = os.stat(disk.datadir), os.statvfs(disk.datadir)
+    assert (system.f_fsid, status.st_dev, status.st_ino) == tuple(stamps[0][one] for one in (1, 3, 4))
+    mocker.patch.object(kept_position, "_stamps",
+                        return_value=[one[:place] + (one[place] + 1,) + one[place + 1:] for one in stamps])
+    assert disk.position() is None
+
+
 def test_it_ends_with_the_boot(disk, mocker, tmp_path):
     for text in ("one", "two", None):
         if text:
