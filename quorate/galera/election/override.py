@@ -74,5 +74,6 @@ def _objections(snapshot, electorate, report):
         found.append("the group communication port of %s accepts connections" % names(listening))
     outlived = outlived_by(snapshot, electorate)
     if outlived:
-        found.append("the arbitrator on %s keeps the old primary component (there: systemctl stop garb)" % names(outlived))
+        found.append("the arbitrator on %s %s the old primary component (there: systemctl stop garb)" % (
+            names(outlived), "keeps" if all(outlived.values()) else "may keep"))
     return found
