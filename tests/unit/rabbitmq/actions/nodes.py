@@ -23,6 +23,7 @@ class KeptState:
         self.own, self.statuses, self.ordered, self.current, self.last_policy = None, [], more.get("override"), 0, None
         self.nodes = frozenset(("n1", "n2", "n3"))
         self.founder_node = None
+        self.generations = {}
 
     def publish(self, report):
         self.own = report
@@ -38,7 +39,8 @@ class KeptState:
 
     def snapshot(self):
         found = self.reports()
-        return facts.Snapshot("n1", self.nodes, found, frozenset(found), self.current, self.founder_node, self.ordered)
+        return facts.Snapshot("n1", self.nodes, found, frozenset(found), self.current, self.founder_node, self.ordered,
+                              self.generations)
 
     def generation(self):
         return self.current

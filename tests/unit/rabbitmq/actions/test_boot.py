@@ -43,6 +43,12 @@ def test_standing_still_beside_a_cluster_counts_from_when_it_runs(tmp_path):
         node.clock.sleep(10)
 
 
+def test_a_boot_whose_disk_hangs_is_not_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(boot, "waits_for_disk", lambda running: True)
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    assert codes.ERR_GENERIC not in [one.code for one in watched(node, facts.STARTING, 300)[0]]
+
+
 def test_a_minute_of_work_shows_after_an_hour_of_standstill(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
     running = booting(node).process
@@ -208,7 +214,9 @@ def test_a_forced_boot_that_rabbitmq_does_not_take_is_tried_again(tmp_path):
     assert decision.action == facts.FORCE
     launch_as_decided(node.participant, decision)
     assert node.published.current == 1, "the same generation"
-    node.published.current = 2
+    node.published.generations = {"n2": 1}
+    assert node.participant.decide_and_publish().action == facts.START, "n2 went on in it"
+    node.published.generations, node.published.current = {}, 2
     assert node.participant.decide_and_publish().action == facts.START, "another one went on since"
 
 
