@@ -74,7 +74,7 @@ class Variables:
             raise self._unclear
         value = self._file.get(name)
         if value is not None and not isinstance(value, str):
-            raise Unreadable("%s, line %d, which is not executed: %s is set, and %s. Write the value itself."
+            raise Unreadable("%s, line %d: %s is set, and %s. Write the value itself."
                              % (self.path, value.line, name, value.reason))
         return value
 
