@@ -152,6 +152,15 @@ def test_a_member_whose_position_is_not_known_is_recognised_by_its_report():
     assert "it was in the last primary view" in decision.reason
 
 
+@pytest.mark.parametrize("n3, condition", [
+    (alive("n3", facts.UNKNOWN), "(what its disk or its server says cannot be understood: see its log)"),
+    (alive("n3", facts.HUNG), "(hung)"), (crashed("n3", None, uuid=None), "(down, its position is unknown)"),
+    (None, "(not in the cluster)")])
+def test_the_condition_of_a_node_that_is_waited_for_is_said(n3, condition):
+    decision = decide(snapshot_of(crashed("n1", 5), crashed("n2", 5), *[n3] * bool(n3)))
+    assert decision.reason.startswith("Waiting for n3 %s: " % condition)
+
+
 def test_those_of_an_older_generation_lack_what_was_committed_since():
     old = [stopped(name, 5, my_uuid=None) for name in ("n1", "n2")]
     assert "last synced before the last bootstrap (generation 2)" in decide(snapshot_of(*old, generation=2)).reason

@@ -129,6 +129,19 @@ def test_of_equal_nodes_the_first_one_of_the_configuration_is_the_best():
         assert node == proof.best(both, configured).node
 
 
+def test_only_views_of_the_generation_make_members_of_it():
+    reports = {one.node: one for one in (crashed("n1", 5, view(8, "n1", "n2"), generation=2), crashed("n2", 5),
+                                         crashed("n3", 5, view(6, "n3", "n4")))}
+    assert {"m1", "m2"} == proof.linked_members(reports, 2)
+    assert {"m1", "m2", "m3", "m4"} == proof.linked_members(reports, 1)
+
+
+def test_a_view_that_cannot_be_re_formed_does_not_hide_one_that_can():
+    last = view(8, "n2", "n3")
+    snapshot = snapshot_of(crashed("n1", 4, view(6, "n1")), crashed("n2", 5, last), crashed("n3", 5, last))
+    assert last == proof.recoverable(snapshot, proof.find_electorate(snapshot))
+
+
 def test_where_nobody_votes_nobody_is_the_survivor_of_two():
     snapshot = snapshot_of(alive("n1", facts.HUNG), configured=("n1", "n2"), two_node=True)
     assert None is proof.lone_survivor(snapshot, proof.find_electorate(snapshot))
