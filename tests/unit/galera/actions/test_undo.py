@@ -104,6 +104,17 @@ def test_it_is_undone_in_the_reverse_order(tmp_path):
     assert [("own", 2), ("cluster", 3, 2)] == Node(tmp_path).judge_and_undo()
 
 
+@pytest.mark.parametrize("action, answered, name", [
+    (facts.JOIN, False, "old"), (facts.JOIN, True, "new"), (facts.BOOTSTRAP, False, "new"),
+    (facts.RECOVER, False, "new")])
+def test_only_a_join_that_never_was_ready_takes_back_the_name_of_its_directory(tmp_path, action, answered, name):
+    node = Node(tmp_path)
+    node.state_files.write("launched-from", {"action": action, "log": node.log, "socket": SOCKET})
+    node.state_files.write("disk", {"id": "new", "before": "old"}, persistent=True)
+    undo.judge(node.state_files, answered=answered)
+    assert {"id": name} == node.state_files.read("disk", persistent=True)
+
+
 def test_the_files_say_again_what_they_said_before(tmp_path):
     node = Node(tmp_path)
     node.judge_and_undo()

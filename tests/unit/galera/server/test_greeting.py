@@ -65,3 +65,33 @@ def test_all_addresses_of_a_host_are_tried(mocker):
             (socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in (closed, server.getsockname())])
         assert {"g": MEMBER} == greeting.members_at({"g": ("g", 4567)}, 5.0)
         thread.join()
+
+
+def test_of_two_addresses_one_may_be_that_of_another_program(mocker):
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        threads = [_served(one, (b"220 mail\r\n",)), _served(two, (REAL,))]
+        mocker.patch.object(greeting, "lookup", lambda *_: [
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", server.getsockname()) for server in (one, two)])
+        assert {"g": MEMBER} == greeting.members_at({"g": ("g", 4567)}, 5.0)
+        for thread in threads:
+            thread.join()
+
+
+def test_every_step_has_what_is_left_of_the_time(mocker):
+    """One that is connected to and never answers, or sends a byte now and then, must not hold up a monitor."""
+    seconds = iter((100, 100.25, 100.5, 100.75, 101.5))
+    mocker.patch.object(greeting, "time").monotonic.side_effect = lambda: next(seconds)
+    mocker.patch.object(greeting, "lookup", return_value=[(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("g", 4567))])
+    connection = mocker.patch.object(greeting.socket, "socket").return_value.__enter__.return_value
+    connection.recv.side_effect = [b"x", b"x", OSError("timed out")]
+
+    assert {"g": None} == greeting.members_at({"g": ("g", 4567)}, 1.0)
+    assert [0.75, 0.5, 0.25, 0.05] == [call.args[0] for call in connection.settimeout.call_args_list]
+    assert ["settimeout", "connect"] + ["settimeout", "recv"] * 3 == [call[0] for call in connection.method_calls]
+
+
+def test_an_arbitrator_is_asked_at_its_own_port_or_at_that_of_all(mocker):
+    asked = mocker.patch.object(greeting, "members_at")
+    parameters = mocker.Mock(wsrep_cluster_address="gcomm://n1,n2,g8:5000,g9", arbitrators="g8, g9")
+    greeting.arbitrators(parameters, 4600, 1.0)
+    assert [mocker.call({"g8": ("g8", 5000), "g9": ("g9", 4600)}, 1.0)] == asked.call_args_list
