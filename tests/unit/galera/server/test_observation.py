@@ -3,6 +3,7 @@
 
 import os
 import socket
+import subprocess
 
 import pytest
 
@@ -191,10 +192,15 @@ def test_what_its_children_read_is_progress_as_well():
     processes = fakes.FakeProcesses()
     mine = processes.add("mariadbd", pid=os.getpid())
     processes.add("rsync", pid=2 ** 22 + 1, ppid=mine.pid)  # gone meanwhile
-    alone = observe.transferred_bytes(fakes.FakeProcesses(), mine)
-    processes.add("rsync", pid=os.getppid(), ppid=mine.pid)
-    parent = observe.transferred_bytes(fakes.FakeProcesses(), mine._replace(pid=os.getppid()))
-    assert 0 < alone and 0 < parent and alone + parent <= observe.transferred_bytes(processes, mine)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as copier:
+        copier.stdin.write(b"x" * 100)
+        copier.stdin.flush()
+        assert b"x" * 100 == copier.stdout.read(100)
+        alone = observe.transferred_bytes(fakes.FakeProcesses(), mine)
+        child = observe.transferred_bytes(fakes.FakeProcesses(), mine._replace(pid=copier.pid))
+        processes.add("cat", pid=copier.pid, ppid=mine.pid)
+        assert 0 < alone and 200 <= child and alone + child <= observe.transferred_bytes(processes, mine)
+        copier.stdin.close()
 
 
 def test_a_server_stalls_while_nothing_is_read_or_written(tmp_path, mocker):
