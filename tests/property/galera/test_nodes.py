@@ -25,6 +25,13 @@ class Life:
         self.chance = random.Random("life %d" % seed)
         self.events = [name for name in sorted(dir(self)) if not name.startswith("_") and callable(getattr(self, name))]
         self.told = []
+        chance = random.Random("servers of %d" % seed)  # its own, so that the events of a seed stay what they are
+        for name in ALL:
+            # It cannot tell whether others went on without it, so its view does not re-form; nothing shows what it holds.
+            for flag in ("undecided", "logs_elsewhere"):
+                if chance.random() < 0.3:
+                    setattr(cluster.database(name), flag, True)
+                    self.told.append("%s: %s" % (name, flag))
 
     def _go(self):
         for _ in range(EVENTS):
