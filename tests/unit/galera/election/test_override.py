@@ -161,6 +161,11 @@ def test_the_condition_of_a_node_that_is_waited_for_is_said(n3, condition):
     assert decision.reason.startswith("Waiting for n3 %s: " % condition)
 
 
+def test_the_first_start_needs_all():
+    reason = decide(snapshot_of(fresh("n1"), fresh("n2"), generation=0)).reason
+    assert "no node that reported has data, and the first start needs all configured nodes" in reason
+
+
 def test_those_of_an_older_generation_lack_what_was_committed_since():
     old = [stopped(name, 5, my_uuid=None) for name in ("n1", "n2")]
     assert "last synced before the last bootstrap (generation 2)" in decide(snapshot_of(*old, generation=2)).reason
@@ -170,7 +175,7 @@ def test_those_of_an_older_generation_lack_what_was_committed_since():
     ([], "nobody"), (["n1"], "n1"), (["n2", "n1"], "n1 and n2"), (["n3", "n1", "n2"], "n1, n2 and n3")])
 def test_names_are_told_in_their_order(found, text):
     assert text == names(found)
-    assert text == names(sorted(found), ordered=False)
+    assert "n3, n1 and n2" == names(["n3", "n1", "n2"], ordered=False)
 
 
 def test_positions_are_told_in_the_order_of_names():

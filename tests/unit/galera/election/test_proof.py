@@ -142,6 +142,20 @@ def test_a_view_that_cannot_be_re_formed_does_not_hide_one_that_can():
     assert last == proof.recoverable(snapshot, proof.find_electorate(snapshot))
 
 
+def test_a_view_that_a_node_only_remembers_is_known():
+    """It stopped cleanly, so its file is gone."""
+    one = stopped("n1", 5, view=view(8, "n1", "n2"), my_uuid="m1")
+    assert one.view == proof.latest_view(proof.find_electorate(snapshot_of(one)))
+    assert None is proof.latest_view(proof.find_electorate(snapshot_of(one, generation=2)))
+
+
+@pytest.mark.parametrize("state, expected", [
+    (facts.STARTING, True), (facts.NONPRIMARY, True), (facts.HUNG, False), (facts.UNKNOWN, False), (facts.RECEIVING, False)])
+def test_with_which_running_servers_a_view_can_be_re_formed(state, expected):
+    snapshot = snapshot_of(*[crashed(node, 5, FOUR) for node in ("n1", "n2", "n3")], alive("n4", state, FOUR, uuid=U))
+    assert (FOUR if expected else None) == proof.recoverable(snapshot, proof.find_electorate(snapshot))
+
+
 def test_where_nobody_votes_nobody_is_the_survivor_of_two():
     snapshot = snapshot_of(alive("n1", facts.HUNG), configured=("n1", "n2"), two_node=True)
     assert None is proof.lone_survivor(snapshot, proof.find_electorate(snapshot))
