@@ -27,7 +27,7 @@ class Life:
         self.told = []
         chance = random.Random("servers of %d" % seed)  # its own, so that the events of a seed stay what they are
         for name in ALL:
-            # It cannot tell whether others went on without it, so its view does not re-form; nothing shows what it holds.
+            # Its view does not re-form, since it cannot tell whether others went on; nothing shows what it holds.
             for flag in ("undecided", "logs_elsewhere"):
                 if chance.random() < 0.3:
                     setattr(cluster.database(name), flag, True)
