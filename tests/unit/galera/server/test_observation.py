@@ -2,6 +2,7 @@
 """What a node's server does, by its process, its answer and its log; where it is, without asking it."""
 
 import os
+import select
 import socket
 import subprocess
 
@@ -19,7 +20,9 @@ from quorate.ocf.codes import Failed
 from tests import fakes
 
 SILENT = facts.ServerStatus(answered=False, error="timed out")
+REFUSES = facts.ServerStatus(answered=False, errno=2002, error="Connection refused")
 SERVES = facts.ServerStatus(answered=True, ready=True, cluster_status="Primary", local_state=4)
+DONATES = SERVES._replace(local_state=2)
 
 
 class Node:
@@ -124,13 +127,21 @@ def test_one_that_ends_is_waited_for_some_seconds(tmp_path):
 # By its answer
 
 @pytest.mark.parametrize("answers, state", [
-    ([SERVES], facts.SYNCED), ([SILENT, SERVES], facts.SYNCED), ([SILENT, SILENT], facts.HUNG)])
+    ([SERVES], facts.SYNCED), ([SILENT, SERVES], facts.SYNCED), ([SILENT, SILENT], facts.HUNG), ([DONATES], facts.DONOR),
+    ([SILENT, DONATES], facts.DONOR), ([REFUSES], facts.STARTING)])
 def test_one_slow_answer_is_no_server_that_hangs(tmp_path, asked, answers, state):
     node = Node(tmp_path, {}, check_timeout=7, socket="/run/s", check_user="monitor")
     asked.side_effect = answers
     found = node.observe()
     assert (state, node.process, answers[-1]) == found[:3]
     assert [(("monitor", "/run/s"), 7)] * len(answers) == [one.args for one in asked.call_args_list]
+
+
+def test_one_that_accepts_no_connection_may_be_receiving_everything(tmp_path, asked):
+    node = Node(tmp_path, {})
+    node.processes.add("/bin/sh /usr/bin/wsrep_sst_rsync --role joiner", ppid=500)
+    asked.return_value = REFUSES
+    assert facts.RECEIVING == node.observe().state
 
 
 def test_without_time_it_is_asked_once_and_no_longer_than_the_action_may_take(tmp_path, asked):
@@ -256,6 +267,14 @@ def test_of_all_nodes_those_listen_that_accept_a_connection_within_the_time(mock
         assert frozenset(("n3", "n5")) == observe.listening(nodes, 0.3)
     assert [(host, port, 0.3) for host, port in nodes.values()] == asked
     assert frozenset() == observe.listening({}, 0.3) == observe.listening({"n2": ("h2", 4562)}, 0.1)
+
+
+def test_one_whose_connection_takes_a_little_longer_than_another_s_is_not_missed(mocker):
+    select_all = select.select
+    mocker.patch("select.select", lambda *words: tuple(found[:1] for found in select_all(*words)))
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        nodes = {"n1": first.getsockname(), "n2": second.getsockname()}
+        assert frozenset(nodes) == observe.listening(nodes, 1.0)
 
 
 A, B, G = ("11111111-c6a1-11ef-b03a-00000000000%d" % number for number in (1, 2, 3))
