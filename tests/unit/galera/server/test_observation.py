@@ -20,7 +20,7 @@ from quorate.ocf.codes import Failed
 from tests import fakes
 
 SILENT = facts.ServerStatus(answered=False, error="timed out")
-REFUSES = facts.ServerStatus(answered=False, errno=2002, error="Connection refused")
+REFUSES = facts.ServerStatus(answered=False, errno=2002, error="[Errno 2]")
 SERVES = facts.ServerStatus(answered=True, ready=True, cluster_status="Primary", local_state=4)
 DONATES = SERVES._replace(local_state=2)
 
