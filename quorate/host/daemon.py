@@ -122,12 +122,17 @@ def new_output_file(state_files):
 
 def make_directories(paths, user, group, mode):
     """Create those of these directories that are missing, owned by the daemon's account (numeric user and group).
-    Raises OSError as directories.make() does."""
+    Raises quorate.errors.NotLaunched where directories.make() raises OSError."""
     missing = [path for path in paths if not os.path.isdir(path)]
     if missing:
         from quorate.host import directories
         for path in missing:
-            directories.make(path, user, group, mode)
+            try:
+                directories.make(path, user, group, mode)
+            except OSError as error:
+                from quorate.errors import NotLaunched
+                raise NotLaunched("Not started: the directory %s cannot be made: %s." % (
+                    path, error.strerror or error)) from None
 
 
 def allow_open_files(wanted):

@@ -19,6 +19,8 @@ def monitor(context):
     state_files = StateFiles("galera", context.instance, log=context.log)
     observed = observe.observe(context, state_files)
     context.log.say("%s State: %s." % (observed.sentence, observed.state))
+    if observed.process is not None and not context.interactive:
+        state_files.bound("output")  # what a server prints beside its log
     return outcome_of(context, state_files, observed)
 
 

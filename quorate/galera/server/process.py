@@ -131,7 +131,8 @@ def launch(context, state_files, layout, options):
 
 
 def prepare_run_directories(layout):
-    """Make the directories of socket and pid file in /run, which is empty after a boot."""
+    """Make the directories of socket and pid file in /run, which is empty after a boot. Raises
+    quorate.errors.NotLaunched."""
     from quorate.galera.server.settings.layout import account
     directories = {os.path.dirname(layout.socket), os.path.dirname(layout.pid)}
     daemon.make_directories(directories, *account(layout.user, layout.group), 0o755)

@@ -135,14 +135,10 @@ def _owned(path, user, directory=False):
 
 
 def _make_directories(service, account):
-    """Make what the unit would make in /run (RuntimeDirectory=): state and locks of the project. Raises Failed."""
-    if account is None or os.geteuid() != 0:
-        return
-    try:
+    """Make what the unit would make in /run (RuntimeDirectory=): state and locks of the project. Raises
+    quorate.errors.NotLaunched."""
+    if account is not None and os.geteuid() == 0:
         daemon.make_directories(("/run/" + service.project, "/run/lock/" + service.project), *account, 0o755)
-    except OSError as error:
-        raise Failed(codes.ERR_GENERIC, "Not started: /run/%s and /run/lock/%s cannot be made: %s." % (
-            service.project, service.project, error.strerror)) from None
 
 
 def all_processes(context, service):

@@ -30,6 +30,8 @@ def monitor(context):
 def _with_broker(context, state_files, layout):
     observed = observe.observe(context, state_files, layout)
     context.log.say("%s State: %s." % (observed.sentence, observed.state))
+    if observed.state != facts.DOWN and not context.interactive:
+        state_files.bound("output")  # what a broker prints beside its log
     return outcome_of(context, state_files, layout, observed)
 
 

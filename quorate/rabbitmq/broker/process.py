@@ -118,7 +118,8 @@ def launch(context, state_files, layout, arguments=()):
 
 
 def prepare_directories(layout):
-    """Make the directories of data and log where they are missing (a new disk), owned by the broker's user."""
+    """Make the directories of data and log where they are missing (a new disk), owned by the broker's user. Raises
+    quorate.errors.NotLaunched."""
     import pwd
     account = pwd.getpwnam(layout.user)
     paths = layout.home, layout.base, os.path.dirname(layout.log)

@@ -160,6 +160,15 @@ def test_directories_are_made_where_they_are_missing_and_left_alone_where_not(tm
     chown.assert_called_once_with(mocker.ANY, 12, 34)
 
 
+def test_a_directory_that_cannot_be_made_is_told_in_one_sentence(tmp_path):
+    """A bug would be reported with a traceback; a link that root does not follow is none."""
+    (tmp_path / "link").write_text("")
+
+    with pytest.raises(NotLaunched) as raised:
+        daemon.make_directories([str(tmp_path / "link" / "mysqld")], 12, 34, 0o755)
+    assert "Not started: the directory %s cannot be made" % (tmp_path / "link" / "mysqld") in raised.value.reason
+
+
 def test_a_directory_that_another_makes_at_the_same_moment_is_no_error(tmp_path, mocker):
     mocker.patch("os.fchown")
     answers = [False]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a monitor makes of a server that is gone."""
 
+import os
+
 import pytest
 
 from quorate.galera import facts
@@ -36,3 +38,22 @@ def test_an_instance_that_was_not_started_is_stopped(tmp_path):
     state_files = StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
 
     assert (codes.NOT_RUNNING, None) == monitor.outcome_of(context, state_files, GONE)[:2]
+
+
+@pytest.mark.parametrize("state, kept", [(facts.SYNCED, 0), (facts.UNKNOWN, 0), (facts.DOWN, 2000000)])
+def test_what_a_server_prints_beside_its_log_is_bounded_while_it_runs(tmp_path, mocker, state, kept):
+    """It lies in memory; of a server that died it may be the only evidence."""
+    context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", datadir=tmp_path)
+    places = str(tmp_path / "run"), str(tmp_path / "persistent")
+    running = None if state == facts.DOWN else fakes.FakeProcesses().add("mariadbd")
+    mocker.patch.object(monitor, "StateFiles", lambda *_, **__: StateFiles("galera", "db", *places))
+    mocker.patch.object(monitor.observe, "observe", return_value=GONE._replace(state=state, process=running))
+    mocker.patch.object(monitor, "outcome_of")
+    output = StateFiles("galera", "db", *places).path("output")
+    os.makedirs(os.path.dirname(output))
+    with open(output, "wb") as file:
+        file.truncate(2000000)
+
+    monitor.monitor(context)
+
+    assert kept == os.path.getsize(output)
