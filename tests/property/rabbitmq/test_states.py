@@ -74,7 +74,8 @@ def test_at_most_one_side_of_a_partition_takes_clients(size, sides, is_told):
     side = dict(zip(nodes, sides))
     up = frozenset(node for node in nodes if side[node])
     fit = {side[node] for node in up if health.classify(Broker(
-        answered=True, all_nodes=frozenset(nodes), running_nodes=frozenset(one for one in up if side[one] == side[node]),
+        answered=True, all_nodes=frozenset(nodes),
+        running_nodes=frozenset(one for one in up if side[one] == side[node]),
         partitions=frozenset(one for one in up if side[one] != side[node]) if is_told else None)).ok}
 
     assert len(fit) <= 1 or not is_told and size % 2 == 0

@@ -150,7 +150,8 @@ def test_a_view_that_a_node_only_remembers_is_known():
 
 
 @pytest.mark.parametrize("state, expected", [
-    (facts.STARTING, True), (facts.NONPRIMARY, True), (facts.HUNG, False), (facts.UNKNOWN, False), (facts.RECEIVING, False)])
+    (facts.STARTING, True), (facts.NONPRIMARY, True), (facts.HUNG, False), (facts.UNKNOWN, False),
+    (facts.RECEIVING, False)])
 def test_with_which_running_servers_a_view_can_be_re_formed(state, expected):
     snapshot = snapshot_of(*[crashed(node, 5, FOUR) for node in ("n1", "n2", "n3")], alive("n4", state, FOUR, uuid=U))
     assert (FOUR if expected else None) == proof.recoverable(snapshot, proof.find_electorate(snapshot))

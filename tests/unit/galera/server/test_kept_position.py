@@ -199,7 +199,7 @@ def stamped(mocker, *times):
 
 
 @pytest.mark.parametrize("times, kept", [
-    ([10 ** 9 + 1], True), ([1, 1, 10 ** 9 + 1], True),  # a change within a tick of the stamp could be followed by another
+    ([10 ** 9 + 1], True), ([1, 1, 10 ** 9 + 1], True),  # one in the stamp's own tick may be followed by another
     ([1] * kept_position.TRIES, False), ([-5 * 10 ** 18], False),
 ])
 def test_a_change_within_a_tick_of_the_clock_is_waited_for(disk, mocker, times, kept):
