@@ -83,9 +83,12 @@ def node(tmp_path, mocker):
 
 def test_a_server_is_found_whoever_started_it_and_a_run_for_the_position_is_none(node):
     node.processes.add("/usr/sbin/mariadbd --datadir=/d2")
-    recovery = node.add("--wsrep-recover")
+    node.processes.add("/usr/sbin/mariadbd --datadir=/d2 --wsrep-recover")
+    first, second = node.add("--wsrep-recover"), node.add("--wsrep-recover")
     assert None is server.find(node.context, node.files, "/d")
-    assert [recovery] == server.recoveries(node.context, node.files, "/d")
+    for known in (first, node.processes.add("/usr/local/bin/wrapper")):
+        node.files.write("recovering", {"pid": known.pid, "start": known.start})
+        assert sorted({known, first, second}) == sorted(server.recoveries(node.context, node.files, "/d"))
     one = node.add()
     assert one == server.find(node.context, node.files, "/d")
 
