@@ -127,7 +127,8 @@ def test_one_that_ends_is_waited_for_some_seconds(tmp_path):
 # By its answer
 
 @pytest.mark.parametrize("answers, state", [
-    ([SERVES], facts.SYNCED), ([SILENT, SERVES], facts.SYNCED), ([SILENT, SILENT], facts.HUNG), ([DONATES], facts.DONOR),
+    ([SERVES], facts.SYNCED), ([SILENT, SERVES], facts.SYNCED), ([SILENT, SILENT], facts.HUNG),
+    ([DONATES], facts.DONOR),
     ([SILENT, DONATES], facts.DONOR), ([REFUSES], facts.STARTING)])
 def test_one_slow_answer_is_no_server_that_hangs(tmp_path, asked, answers, state):
     node = Node(tmp_path, {}, check_timeout=7, socket="/run/s", check_user="monitor")
