@@ -5,6 +5,7 @@ Texts may hold %(node)s, %(number)s, %(address)s, %(address6)s of the node that 
 %(prefix)s (the first three numbers of all addresses). A per cent sign is written twice.
 """
 
+import re
 from typing import Dict, NamedTuple, Optional, Tuple
 
 from lab import LabError
@@ -108,6 +109,9 @@ def merged(name, *parts):
         fields[field] = tuple(dict.fromkeys(one for part in parts for one in getattr(part, field)))
     fields["provider"] = ";".join(part.provider for part in parts if part.provider)
     fields["statements"] = "\n".join(part.statements for part in parts)
+    accounts = re.findall(r"CREATE USER (\S+)", fields["statements"])
+    if len(set(accounts)) < len(accounts):
+        raise LabError("%s: an account is made twice: %s" % (name, " ".join(accounts)))
     plain = Configuration("", "")
     for field in ("sst", "tls", "operations", "suite", "count", "data", "hindrance", "writers", "fit", "waits",
                   "events", "campaign"):

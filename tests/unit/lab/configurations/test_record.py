@@ -36,6 +36,7 @@ def test_merged_has_all_of_both():
     ({"sst": "mariabackup"}, {"sst": "mysqldump"}),
     ({"parameters": {"log": "/a"}}, {"parameters": {"log": "/b"}}),
     ({"waits": ""}, {"waits": "nobody"}),
+    ({"statements": "CREATE USER 'a'@'b' IDENTIFIED BY 'c';"}, {"statements": "SET x = 1; CREATE USER 'a'@'b';"}),
 ])
 def test_what_contradicts_is_not_merged(one, two):
     one, two = Configuration("a", "a", **one), Configuration("b", "b", **two)
