@@ -62,16 +62,19 @@ def step(participant, observed):
         launched = force_boot_if_proven(participant)
         if launched is not None:
             return Step(Outcome(codes.SUCCESS), launched, decision)
-    return Step(_outcome(participant, snapshot, decision, waited, idle, observed.process), None, decision)
+    return Step(_outcome(participant, snapshot, decision, waited, idle, observed), None, decision)
 
 
-def _outcome(participant, snapshot, decision, waited, idle, running):
+def _outcome(participant, snapshot, decision, waited, idle, observed):
     serving = [node for node, one in sorted(snapshot.reports.items())
                if node != snapshot.me and one.state == facts.RUNNING]
     if not serving:
         participant.state_files.forget("beside")
     beside = participant.state_files.elapsed("beside", participant.context.clock) if serving else 0
-    if min(idle, beside) >= STALLED_AFTER and not waits_for_disk(running):
+    if observed.broker.stage == facts.RUNNING:
+        # It is up and may serve, where it is not asked: suspend_listeners, or only plugins of it listen.
+        return Outcome(codes.DEGRADED, observed.sentence) if idle >= STALLED_AFTER else Outcome(codes.SUCCESS)
+    if min(idle, beside) >= STALLED_AFTER and not waits_for_disk(observed.process):
         return Outcome(codes.ERR_GENERIC, "Its boot is stalled for %d s although the cluster runs on %s; it is "
                        "restarted." % (STALLED_AFTER, ", ".join(serving)))
     if decision.urgent and max(waited, idle) >= URGENT_AFTER:

@@ -31,6 +31,8 @@ def launch_as_decided(participant, decision):
         _claim_founding(participant)
     elif decision.action == facts.FORCE:
         _force_boot(participant)
+    if decision.action in (facts.JOIN, facts.FOUND):
+        _count_anew(participant)
     context.log.info("%s: %s" % (decision.action, decision.reason))
     for name in ("waiting", "complaint", "serving"):
         state_files.forget(name)
@@ -41,6 +43,14 @@ def launch_as_decided(participant, decision):
         state_files.write("forced", {"process": identity(launched)})
     participant.published.set_status("starts")
     return launched
+
+
+def _count_anew(participant):
+    try:
+        participant.disk.count_anew()
+    except OSError as error:  # what it makes would count as an older copy, if it ends before it serves
+        raise NotNow("Not launched: %s cannot be written: %s." % (
+            participant.state_files.persistent, error.strerror)) from None
 
 
 def identity(running):

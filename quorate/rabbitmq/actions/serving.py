@@ -43,9 +43,9 @@ def keep_record(participant, observed):
     if not 0 <= now - verified < VERIFY:
         _verify(participant, observed)
     if last.get("mark") != fingerprint:
+        participant.disk.keep_served()  # first: what serves is not older than itself
         if not last:
             _first_record(participant)
-        participant.disk.keep_served()
         participant.report(observed.state)
         participant.published.set_status(serving_status(observed))
     elif not state_files.has("published"):
@@ -80,11 +80,12 @@ def _first_record(participant):
 
 def _end_override(participant):
     """An override to boot ends when a broker serves: otherwise it would be obeyed after the next stop of all, when no
-    operator means it any more."""
+    operator means it any more. One to replace a node ends when that node serves, also where the cluster had forgotten
+    it or its data came back: else they would be forgotten the next time that they are not mounted."""
     override = participant.published.override()
-    if override is not None and not override.replace:  # that one ends when the node has joined
-        participant.context.log.warning("The override by %s (boot %s) was not needed, and ends: a broker runs." % (
-            override.by, override.node))
+    if override is not None and (not override.replace or override.node == this_node(participant.context)):
+        participant.context.log.warning("The override by %s (%s %s) was not needed, and ends: a broker runs." % (
+            override.by, "replace" if override.replace else "boot", override.node))
         participant.published.set_override(None)
 
 

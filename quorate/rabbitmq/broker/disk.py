@@ -116,7 +116,30 @@ class Disk(namedtuple("Disk", "state_files layout")):
         serial = self._serial()
         values = {"name": self.layout.nodename, "serial": "" if serial is None else str(serial)}
         if self._read("served") != dict(values, directory=self.layout.directory):
+            self._sync()
             self._write("served", values)
+
+    def count_anew(self):
+        """Before a launch without data: the broker will count its boots from 1, so what it makes is no older copy, also
+        where it never comes to serve. That there were data stays known. Raises OSError."""
+        served = self.state_files.read("served", persistent=True)
+        if served.get("serial"):
+            self.state_files.write("served", dict(served, serial=""), persistent=True, required=True)
+
+    def _sync(self):
+        """Put the names in the data directory on the disk. RabbitMQ renames rabbit_serial into place and does not do
+        that (rabbit_file.erl, with_synced_copy/3): after a power cut the data would be older than the number that is
+        kept here."""
+        try:
+            handle = os.open(self.layout.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return
+        try:
+            os.fsync(handle)
+        except OSError:
+            pass  # the broker will say what is wrong with its disk
+        finally:
+            os.close(handle)
 
     def _read(self, name):
         """A persistent state file about this very directory; {} when there is none."""

@@ -8,14 +8,14 @@ from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions import boot
 from quorate.rabbitmq.actions.boot import step
 from quorate.rabbitmq.actions.launch import launch_as_decided
-from quorate.rabbitmq.broker.observe import Observation
+from quorate.rabbitmq.broker.observe import Observation, observation
 from tests.unit.rabbitmq.actions.nodes import Node, other, tools
 
 
 def booting(node):
     process = node.context.processes.get(400) or node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=400)
     node.state_files.write("server", {"pid": 400, "start": process.start, "session": 400})
-    return Observation(facts.STARTING, process, None, "It starts.")
+    return Observation(facts.STARTING, process, facts.Broker(process, False), "It starts.")
 
 
 def test_a_boot_beside_a_running_cluster_that_does_nothing_is_restarted(tmp_path):
@@ -41,6 +41,21 @@ def test_standing_still_beside_a_cluster_counts_from_when_it_runs(tmp_path):
         code = step(node.participant, seen).outcome.code
         assert (code == codes.ERR_GENERIC) == (number >= 26), number
         node.clock.sleep(10)
+
+
+def test_a_broker_that_is_up_and_listens_nowhere_is_shown_and_left_alone(tmp_path):
+    """suspend_listeners, only plugins that listen, or a place that is not found: an idle one was killed each minute,
+    as a boot that is stalled."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    process = booting(node).process
+    seen = observation(facts.Broker(process, False, stage=facts.RUNNING))
+    assert seen.state == facts.STARTING
+    node.context.processes.works[400] = (1.0, 0)
+    for _ in range(30):
+        outcome = step(node.participant, seen).outcome
+        assert outcome.code in (codes.SUCCESS, codes.DEGRADED)
+        node.clock.sleep(10)
+    assert (outcome.code, outcome.reason) == (codes.DEGRADED, seen.sentence)
 
 
 def test_a_boot_whose_disk_hangs_is_not_killed(tmp_path, monkeypatch):
@@ -151,7 +166,7 @@ def test_a_boot_is_forced_once_whatever_it_does_then(tmp_path):
     """24 s after SIGKILL of all on 4.0.5 the forced broker recovered its store: SIGTERM every 38 s, seven times."""
     node = proven(tmp_path)
     _, launched = watched(node, facts.WAITING, 60)
-    seen = Observation(facts.WAITING, launched, None, "It waits.")
+    seen = Observation(facts.WAITING, launched, facts.Broker(launched, False), "It waits.")
     for _ in range(100):
         node.context.processes.works[500] = (1.0, 0)
         node.published.current = 0  # so that the records still prove it
@@ -177,7 +192,8 @@ def test_a_long_boot_says_so(tmp_path):
     node.state_files.write("server", {"pid": 400, "start": 1, "launched": int(node.clock.now())})
     node.clock.sleep(90)
     node.context.processes.works[400] = (99999.0, 0)
-    step(node.participant, Observation(facts.STARTING, node.context.processes.get(400), None, "It starts."))
+    step(node.participant, Observation(facts.STARTING, node.context.processes.get(400), facts.Broker(),
+                                       "It starts."))
     assert "makes progress" in node.published.statuses[-1] and str(node.layout.log) in node.published.statuses[-1]
 
 

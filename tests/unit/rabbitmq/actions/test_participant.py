@@ -5,16 +5,18 @@ import contextlib
 import os
 import pathlib
 import pwd
+import shutil
 import tempfile
 
 import pytest
 
 from quorate.host.state_files import StateFiles
 from quorate.rabbitmq import facts
+from quorate.rabbitmq.actions.launch import launch_as_decided
 from quorate.rabbitmq.actions.serving import handle_serving
 from quorate.rabbitmq.broker import layout
 from quorate.rabbitmq.broker.observe import Observation
-from tests.unit.rabbitmq.actions.nodes import Node, names, other
+from tests.unit.rabbitmq.actions.nodes import Node, names, other, tools
 
 
 def test_an_empty_disk(tmp_path):
@@ -131,6 +133,47 @@ def test_a_broker_that_was_reset_by_hand_is_not_older_than_itself(tmp_path):
         (node.directory / "rabbit_serial").write_text(serial)
         handle_serving(node.participant, Observation(facts.RUNNING, None, None, "It runs."))
     assert not node.participant.from_disk().stale
+
+
+@pytest.mark.parametrize("action", [facts.JOIN, facts.FOUND])
+def test_a_new_disk_counts_its_boots_anew_also_where_its_first_boot_is_cut_short(tmp_path, action):
+    """A power cut between the launch and the first monitor: its new data were older than those that are gone."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING)])
+    tools(node)
+    node.fill()
+    (node.directory / "rabbit_serial").write_text("57.\n")
+    node.participant.disk.keep_served()
+    shutil.rmtree(node.directory)
+    launch_as_decided(node.participant, facts.Decision(action, peer="rabbit@n2", forget=True, gone=("rabbit@n1",)))
+    report = node.participant.from_disk()
+    assert (report.data, report.lost) == (False, True), "that there were data is known all the same"
+    node.fill()
+    (node.directory / "rabbit_serial").write_text("1.\n")
+    report = node.participant.from_disk()
+    assert (report.data, report.stale) == (True, False)
+
+
+def test_a_node_that_was_replaced_with_khepri_learns_who_its_members_are(tmp_path):
+    """The broker was reset by hand: its count of boots is not older than itself when that serves for the first time."""
+    node = Node(tmp_path).fill()
+    (tmp_path / "mnesia" / "rabbit@n1-feature_flags").write_text("[khepri_db].\n")
+    (node.directory / "rabbit_serial").write_text("1.\n")
+    tools(node, out='{"disk_nodes": ["rabbit@n1", "rabbit@n2"]}')
+    node.state_files.write("served", {"directory": str(node.directory), "name": "rabbit@n1", "serial": "57"},
+                           persistent=True)
+    handle_serving(node.participant, Observation(facts.RUNNING, None, None, "It runs."))
+    assert node.published.own.members == names("n1", "n2")
+
+
+def test_a_count_of_boots_is_on_the_disk_before_it_is_kept(tmp_path, monkeypatch):
+    """RabbitMQ renames its file and does not sync the directory: after a power cut the older count may be there, and
+    the node with its own newest data would count as one with a copy."""
+    node = Node(tmp_path).fill()
+    (node.directory / "rabbit_serial").write_text("57.\n")
+    synced = []
+    monkeypatch.setattr("os.fsync", lambda handle: synced.append(os.readlink("/proc/self/fd/%d" % handle)))
+    node.participant.disk.keep_served()
+    assert synced[0] == str(node.directory) and "served" in synced[1]
 
 
 def test_a_served_file_of_the_released_version(tmp_path):

@@ -100,7 +100,7 @@ def test_a_4_joins_only_what_is_older_by_its_own_clock(tmp_path):
 def waiting(node):
     process = node.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=400)
     node.state_files.write("server", {"pid": 400, "start": process.start, "session": 400})
-    return Observation(facts.WAITING, process, None, "It waits.")
+    return Observation(facts.WAITING, process, facts.Broker(process, False), "It waits.")
 
 
 def test_a_wait_is_published_at_once_and_degraded_when_it_lasts(tmp_path):

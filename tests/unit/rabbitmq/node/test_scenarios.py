@@ -113,6 +113,37 @@ def test_a_replaced_node_is_in_the_queues_that_it_was_in(cluster):
     assert "mq-override" not in cluster.pacemaker.properties
 
 
+@pytest.mark.parametrize("mounted", [True, False])
+def test_an_order_to_replace_a_node_ends_when_that_serves(cluster, mounted):
+    """The disk is mounted just after the order, or the cluster had forgotten the node already: the order stayed, and
+    the next time the disk was not mounted its data were forgotten without one."""
+    away = unmounted(cluster, "n3")
+    cluster.run(30)
+    cluster.order("n3", replace=True)
+    if mounted:
+        os.rename(away, cluster["n3"].base)
+    else:
+        cluster["n1"].command(["rabbitmqctl", "forget_cluster_node", "rabbit@n3"], 10)
+    assert cluster.run(120, lambda: cluster.up() == ALL), cluster.journal
+    cluster.run(30)
+    assert "mq-override" not in cluster.pacemaker.properties
+    if mounted:
+        unmounted(cluster, "n3")
+        cluster.run(100)
+        assert cluster.up() == ["n1", "n2"] and "rabbit@n3" in cluster["n1"].members()
+
+
+def test_an_order_to_replace_a_node_does_not_end_when_another_one_serves(cluster):
+    unmounted(cluster, "n3")
+    cluster.standby.add("n3")
+    cluster.cut_power("n2")
+    cluster.order("n3", replace=True)
+    cluster.power_on("n2")
+    assert cluster.run(120, lambda: cluster.up() == ["n1", "n2"])
+    cluster.run(30)
+    assert "mq-override" in cluster.pacemaker.properties
+
+
 @pytest.mark.parametrize("names", [("n3",), tuple(ALL)], ids=["one", "all"])
 def test_renamed_hosts_start_nothing_beside_their_data(cluster, names):
     cluster.cut_power(*names)
