@@ -8,6 +8,7 @@ of the environment goes before all files.
 """
 
 TRUE, FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
+SECRET = ("transport_url", "connection", "connection_parameters")  # their values hold passwords
 DEPTH = 16  # of options that refer to options; oslo.config goes on until Python stops it
 # What [_a-z] matches without regard to case (re, IGNORECASE): Template.idpattern in cfg.py.
 _FIRST = frozenset("_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\u0130\u0131\u017f\u212a")
@@ -31,7 +32,13 @@ class Options:
     def get(self, key, section="DEFAULT", also=()):
         """The value of an option, None when it is not set. also: tuple of its deprecated (section, key). Raises Misread
         when it refers to what is set nowhere: to an option whose default only the service knows, or to none."""
-        return self._value(key, section, also, DEPTH)
+        try:
+            return self._value(key, section, also, DEPTH)
+        except Misread:
+            if key in SECRET:  # the name behind a '$' may be a part of a password
+                raise Misread("%s refers to what is set nowhere, or to itself; a dollar sign in a password is '$$'"
+                              % _shown(key, section)) from None
+            raise
 
     def _value(self, key, section, also, depth):
         text = self._raw(key, section, also)

@@ -36,6 +36,8 @@ def settings(options, service, hostname):
     if service.row == "heat":
         interval = number(get("periodic_interval"), 60.0)
     down = number(get("service_down_time"), 60.0) if service.row != "heat" else 2 * interval
+    if down <= interval:  # as Cinder takes it then (cinder/service.py, basic_config_check)
+        down = 2.5 * interval
     listen, tls = _listener(get, service)
     return Settings(
         readable=True, brokers=_brokers(get, problems), database=_database(get, problems), host=host,

@@ -24,6 +24,19 @@ def test_what_refers_to_itself_is_a_mistake(text):
         options.Options([options.read("[DEFAULT]\n" + text)]).get("host")
 
 
+@pytest.mark.parametrize("text", ["connection = mysql://u:se$cret@h/x", "connection = ${url}\nurl = x://u:se$cret@h",
+                                  "connection = mysql://u:$word@h\nword = se$cret"])
+def test_no_part_of_a_password_is_in_a_message(text):
+    with pytest.raises(options.Misread) as raised:
+        options.Options([options.read("[database]\n" + text)]).get("connection", "database")
+    assert "[database] connection refers to" in str(raised.value) and "cret" not in str(raised.value)
+
+
+def test_another_option_that_refers_to_nothing_names_what_is_missing():
+    with pytest.raises(options.Misread, match="host refers to .my_ip, which is set nowhere"):
+        options.Options([options.read("[DEFAULT]\nhost = $my_ip")]).get("host")
+
+
 @pytest.fixture
 def etc(tmp_path):
     """A directory of configuration; each of its files sets the option host to its own name."""

@@ -55,7 +55,9 @@ def test_what_refers_to_nothing_is_unknown_and_named():
                      "connection=mysql://$x@h")
 
     assert (None, (), None) == (found.host, found.brokers, found.database)
-    assert all(word in " ".join(found.problems) for word in ("$my_ip", "$ecret", "$x"))
+    assert all(word in " ".join(found.problems)
+               for word in ("$my_ip", "transport_url refers", "[database] connection refers"))
+    assert "ecret" not in " ".join(found.problems)
 
 
 def test_a_backend_of_an_unknown_host_makes_all_names_unknown():
@@ -74,6 +76,14 @@ def test_engines():
     assert settings("[DEFAULT]\nnum_engine_workers = 0", catalog.HEAT_ENGINE).workers is None
     found = settings("[DEFAULT]\nperiodic_interval = 30\n", catalog.HEAT_ENGINE)
     assert (30.0, 60.0) == (found.interval, found.down)
+
+
+@pytest.mark.parametrize("text, down", [
+    ("", 60), ("report_interval = 300", 750), ("report_interval = 60", 150), ("report_interval = 59", 60),
+    ("service_down_time = 5", 25), ("report_interval = 300\nservice_down_time = 400", 400)])
+def test_a_service_that_reports_seldom_is_not_down_between_two_reports(text, down):
+    """Cinder then raises service_down_time itself; without that a healthy one was restarted again and again."""
+    assert down == settings("[DEFAULT]\n%s\n" % text).down
 
 
 def test_the_proxy():
