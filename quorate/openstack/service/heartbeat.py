@@ -47,17 +47,20 @@ def read(service, address, names, seconds):
 
 
 def _query(pymysql, service, address, names, seconds):
+    from time import monotonic
     from quorate.host.names import lookup
-    where = {"unix_socket": address.socket}
+    where, end, places = {"unix_socket": address.socket}, monotonic() + seconds, 1
     if not address.socket:
         where = {"host": address.host, "port": address.port}
-        lookup(address.host, address.port, seconds)  # PyMySQL's own lookup has no time limit
+        # PyMySQL's own lookup has no time limit, and it tries each address for its whole connect_timeout.
+        places = len({one[4] for one in lookup(address.host, address.port, seconds)}) or 1
+    left = max(0.1, end - monotonic())
     if address.tls:
         where["ssl"] = _tls(address)
     # A text would be sent in Latin-1; servers and clients use UTF-8.
     password = (address.password or "").encode("utf-8", "surrogateescape")
     connection = pymysql.connect(user=address.user, password=password, database=address.name, autocommit=True,
-                                 connect_timeout=max(0.1, seconds), read_timeout=seconds, write_timeout=seconds,
+                                 connect_timeout=max(0.1, left / places), read_timeout=left, write_timeout=left,
                                  **where)
     try:
         with connection.cursor() as cursor:

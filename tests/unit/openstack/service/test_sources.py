@@ -127,3 +127,15 @@ def test_tls_towards_the_database_is_the_services(mocker, certificates, ssl):
     heartbeat.read(catalog.CINDER_VOLUME, at(1)._replace(tls=True, certificates=certificates), ("ha@a",), SECONDS)
 
     assert ssl == found.how["ssl"]
+
+
+def test_a_name_with_several_addresses_takes_no_longer(mocker):
+    """PyMySQL tries each for its whole connect_timeout: the monitor would outlive its own timeout."""
+    found = [(2, 1, 6, "", ("192.0.2.%d" % number, 3306)) for number in (1, 2, 3)]
+    mocker.patch("quorate.host.names.lookup", return_value=found)
+    pymysql = mocker.Mock()
+    mocker.patch("quorate.host.mysql.driver", return_value=pymysql)
+    heartbeat.read(catalog.CINDER_VOLUME, at(1), ("ha@a",), 6.0)
+
+    asked = pymysql.connect.call_args.kwargs
+    assert asked["connect_timeout"] * 3 <= 6.0 and asked["read_timeout"] <= 6.0
