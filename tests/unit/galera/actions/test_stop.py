@@ -2,13 +2,16 @@
 """A stop stops, whatever else fails: with a real process that stands for the server."""
 
 import os
+import signal
 import subprocess
 import threading
 
 import pytest
 
+from quorate.galera import facts
 from quorate.galera.actions import monitor, stop
 from quorate.galera.declaration import PARAMETERS
+from quorate.host.clock import Clock, Deadline
 from quorate.host.process import Processes
 from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
@@ -101,3 +104,11 @@ def test_the_monitor_of_a_server_that_is_well_survives_a_full_disk(server, conte
     assert codes.RUNNING_PROMOTED == monitor.outcome_of(
         context, StateFiles("galera", "test", log=context.log), observed).code
     assert any("cannot be written" in text for _, text in context.log.lines)
+
+
+def test_a_server_that_no_record_names_is_found_by_its_data_directory(server, context, tmp_path):
+    state_files = StateFiles("galera", "test", str(tmp_path / "run"))
+    os.kill(server.pid, signal.SIGSTOP)
+    assert Deadline(Clock(), 20).poll(lambda: context.processes.get(server.pid).state == "T")
+    assert facts.HUNG == stop.state_before_stop(context, state_files, context.parameters.datadir)
+    assert facts.DOWN == stop.state_before_stop(context, state_files, str(tmp_path))
