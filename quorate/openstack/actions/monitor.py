@@ -48,8 +48,8 @@ def monitor(context, service, state_files=None, sources=None):
         from quorate.openstack.service import unit as units
         coming = units.about_to_start(context, service, state_files, sources)
         if coming is not None:
-            return Outcome(codes.ERR_GENERIC, "No process of %s runs now, but systemd is about to start %s, which is "
-                           "%s. The cluster's stop ends that." % (service.name, coming[0].name, coming[1].shown))
+            return Outcome(codes.ERR_GENERIC, "No process runs, but systemd is about to start %s, which is %s: a stop "
+                           "ends that." % (coming[0].name, coming[1].shown))
     for one in found[1:]:
         context.log.say("Also: %s" % one.message)
     return outcome_of(context, state_files, diagnosis)

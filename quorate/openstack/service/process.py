@@ -51,13 +51,13 @@ def prevent_second_copy(context, service, state_files, sources):
     found = units.about_to_start(context, service, state_files, sources)
     if found is None:
         return
-    unit, state = found
+    unit, _state = found
     warning = sources.units.adopt(unit, context.deadline.limit(units.ASK_SECONDS))
     if warning:
         context.log.warning(warning)
     if not sources.units.stop(unit, context.deadline.limit(units.ASK_SECONDS)).ok:
-        raise Failed(codes.ERR_GENERIC, "Not started: systemd is about to start %s, which is %s, and does not stop it: "
-                     "systemctl stop %s" % (unit.name, state.shown, unit.name))
+        raise Failed(codes.ERR_GENERIC, "Not started: systemd is about to start a second copy, and does not stop "
+                     "it: systemctl stop %s" % unit.name)
 
 
 def launch(context, service, state_files, sources):

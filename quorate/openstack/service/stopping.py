@@ -93,11 +93,10 @@ def _restarts(sources, own, stopped, end):
     for unit in own:
         state = states[unit.name]
         if state is not None and not over(unit):
-            return "Not stopped: no process is left, but systemd says that %s is %s; see 'systemctl status %s'." % (
-                unit.name, state.shown, unit.name)
+            return "Not stopped: systemd says that %s is %s; see 'systemctl status'." % (unit.name, state.shown)
         if state is None and not sources.units.adopted(unit):
-            return ("Not stopped for certain: no process is left, but systemd does not answer, so it may start %s "
-                    "again; see 'systemctl status %s'." % (unit.name, unit.name))
+            return ("Not stopped for certain: systemd does not answer, so it may start %s again; see 'systemctl "
+                    "status'." % unit.name)
     return None  # it does not answer, and does not restart what it was told to leave to the cluster
 
 

@@ -12,6 +12,8 @@ from quorate.openstack.actions import monitor, start
 from quorate.openstack.facts import SERVICE_FILE, Reply
 from tests.unit.openstack.fakes import AUTH, CINDER, LINE, SETTINGS, FakeSources, FakeUnits, add_tree, service_at, world
 
+LONGEST = len("openstack-nova-consoleauth.service") - len("cinder-volume.service")
+
 
 def test_a_start_through_the_unit(config, state_files):
     found = world("start", config)
@@ -168,6 +170,7 @@ def test_a_program_is_not_started_beside_a_unit_that_is_about_to_start(config, s
         with pytest.raises(Exception) as raised:
             start.start(found, service_at(config), state_files, FakeSources(units))
         assert "systemctl stop cinder-volume.service" in raised.value.reason and [] == found.commands.spawned
+        assert len(raised.value.reason) + LONGEST <= 144, "Pacemaker cuts it off"
     else:
         assert code == start.start(found, service_at(config), state_files, FakeSources(units)).code
     assert ["stop"] == units.done
@@ -183,7 +186,8 @@ def test_a_probe_of_what_systemd_is_about_to_start(config, state_files, state, c
     found, units = probe(config), FakeUnits()
     units.now = state
 
-    assert code == monitor.monitor(found, service_at(config), state_files, FakeSources(units)).code
+    outcome = monitor.monitor(found, service_at(config), state_files, FakeSources(units))
+    assert code == outcome.code and len(outcome.reason or "") + LONGEST <= 144
     assert [] == units.done
 
 

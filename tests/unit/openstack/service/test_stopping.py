@@ -10,6 +10,7 @@ from tests.unit.openstack.fakes import LINE, FakeSources, FakeUnits, add_tree, s
 
 RUNNING = UnitState("active", "running", 100)
 RESTARTS = UnitState("activating", "auto-restart")
+LONGEST = len("openstack-nova-consoleauth.service") - len("cinder-volume.service")
 
 
 def test_a_stop_by_systemd_sends_no_second_sigterm(config, state_files):
@@ -105,6 +106,7 @@ def test_a_unit_that_systemd_does_not_stop_is_no_success(config, state_files, af
     reason = stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
 
     assert "systemd says that cinder-volume.service is %s (%s)" % after[:2] in reason
+    assert len(reason) + LONGEST <= 144, "Pacemaker cuts it off"
     assert found.clock.elapsed <= 17
 
 
@@ -121,7 +123,8 @@ def test_a_systemd_that_does_not_answer_is_no_success(config, state_files):
     found, units = world("stop", config), FakeUnits(rc=1)
     units.now, units.adopt = None, lambda *_: "daemon-reload failed"
 
-    assert "systemd does not answer" in stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+    reason = stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+    assert "systemd does not answer" in reason and len(reason) + LONGEST <= 144
 
 
 def test_unless_it_was_told_before_not_to_restart_the_unit(config, state_files):
