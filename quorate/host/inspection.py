@@ -4,7 +4,7 @@ import takes 20 ms of CPU: so not for a monitor or a check of a service that is 
 host.connections.
 
 Each function takes a quorate.host.process.Process, and answers None where nothing can be found out: it has ended, its
-pid belongs to another process by now, or only root or its owner may look.
+pid belongs to another process by now, only root or its owner may look, or there is no psutil.
 """
 
 import os
@@ -44,7 +44,10 @@ def open_files(process):
 
 def _ask(process, question):
     from quorate.host.process import Processes
-    import psutil
+    try:
+        import psutil
+    except ImportError:  # not installed, or of another Python: no reason to call a service that is well broken
+        return None
     try:
         answer = question(psutil.Process(process.pid))
     except (psutil.Error, OSError, ValueError):

@@ -19,7 +19,7 @@ OPENING, CLOSING = ("if", "while", "until", "for", "{"), ("fi", "done", "}")
 INSIDE = ("then", "else", "elif", "do", "!")
 # Commands of the shell itself that may set a variable, end the file, or change what the following lines mean.
 MAY_SET = frozenset("eval . source read getopts exec exit return break continue shift command builtin local declare "
-                    "typeset let mapfile readarray printf alias unalias function select case coproc esac".split())
+                    "typeset let mapfile readarray printf alias unalias function select case coproc esac time".split())
 PLAIN_DEFAULT = NAME | frozenset("/.-@:,+%")
 
 
@@ -43,10 +43,11 @@ class Script(Reader):
         self._found = dict(known)
         self._depth = 0          # of if, while, for and { }
         self._condition = False  # the statement is executed only under a condition, or in another process
+        self._words = []         # of the statement, as far as it is read
 
     def read(self):
         self.check_characters()
-        words, before = [], ""
+        words, before = self._words, ""
         while True:
             self._skip()
             operator = next((one for one in OPERATORS if self._text.startswith(one, self._at)), None)
@@ -61,7 +62,7 @@ class Script(Reader):
                     return self._found
                 if words or operator != "\n":
                     before = operator
-                words = []
+                words = self._words = []
                 self._at, self._line = self._at + len(operator), self._line + (operator == "\n")
             elif operator in REDIRECTIONS:
                 self._redirection(words, operator)
@@ -126,7 +127,7 @@ class Script(Reader):
 
     def _simple(self, words):
         word = words[0]
-        if word.expands or word.splits:
+        if word.expands or word.splits or "=" in word.text and "[" in word.text[:word.plain]:  # NAME[0]= is bash's
             raise self._wrong("Only a shell could tell which command this is. %s" % FIX, word.line)
         if word.text in ("export", "readonly"):
             for one in words[1:]:
@@ -191,6 +192,8 @@ class Script(Reader):
 
     def _substitute(self, word, name, default, quoted):
         value = self._found.get(name)
+        if any(self._assigned(one) == name for one in self._words):  # A=x B=$A gives x, export A=x B=$A what it was
+            value = None
         word.quoted = True
         if isinstance(value, Unknown) or value is None:
             word.expands = True

@@ -80,7 +80,7 @@ def test_variables_are_what_the_shell_makes_of_them(tmp_path, shell):
 
 @pytest.mark.parametrize("text, line", [
     ("A=1\n. /etc/other\n", 2), ("eval A=1\n", 1), ("f() {\nA=1\n}\n", 1), ("cat <<X\nA=1\nX\n", 1), ("$X A\n", 1),
-    ("if true; then\nA=1\n", 3), ("exit 0\n", 1), ("A='x\n", 1),
+    ("if true; then\nA=1\n", 3), ("exit 0\n", 1), ("A='x\n", 1), ("A=1\ntime A=2\n", 2), ("A=1\nA[0]=2\n", 2),
 ])
 def test_what_may_set_any_variable_is_refused_with_its_line(text, line):
     with pytest.raises(Unreadable) as refused:
@@ -90,7 +90,7 @@ def test_what_may_set_any_variable_is_refused_with_its_line(text, line):
 
 @pytest.mark.parametrize("text, why", [
     ("A=$(hostname)\n", "needs a shell"), ("A=$DATA/mnesia\n", "$DATA"), ("[ -n x ] && A=1\n", "condition"),
-    ("if x; then\n A=1\nfi\n", "condition"), ("A=`x`\n", "needs a shell"), ("A=~/x\n", "needs a shell"),
+    ("B=1\nB=2 A=$B\n", "$B"), ("if x; then\n A=1\nfi\n", "condition"), ("A=`x`\n", "needs a shell"), ("A=~/x\n", "needs a shell"),
 ])
 def test_what_is_set_and_not_certain_is_unknown_and_never_unset(text, why):
     assert why in variables("/etc/env.conf", text, {})["A"].reason

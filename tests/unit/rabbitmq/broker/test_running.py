@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -200,6 +201,14 @@ def no_files(tmp_path, monkeypatch):
     monkeypatch.setattr("quorate.rabbitmq.broker.settings.files.MAIN", str(tmp_path / "rabbitmq"))
     monkeypatch.setattr("quorate.rabbitmq.broker.settings.files.MORE", str(tmp_path / "conf.d" / "*.conf"))
     monkeypatch.setattr("quorate.rabbitmq.broker.settings.files.ADVANCED", str(tmp_path / "advanced.config"))
+
+
+def test_without_psutil_a_broker_is_asked_where_it_is_configured(broker, tmp_path, state_files, monkeypatch):
+    """`make install` brings none; the first monitor after it failed, and Pacemaker restarted all healthy brokers."""
+    port = free_ports(1)[0]
+    found = broker([("127.0.0.1", port, True)])
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert observed(found, layout_of(tmp_path, port=port), state_files).state == facts.RUNNING
 
 
 def test_a_broker_on_its_own_address_serves_and_its_listener_is_recorded(broker, tmp_path, state_files):
