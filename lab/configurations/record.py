@@ -109,7 +109,7 @@ def merged(name, *parts):
         fields[field] = tuple(dict.fromkeys(one for part in parts for one in getattr(part, field)))
     fields["provider"] = ";".join(part.provider for part in parts if part.provider)
     fields["statements"] = "\n".join(part.statements for part in parts)
-    accounts = re.findall(r"CREATE USER (\S+)", fields["statements"])
+    accounts = re.findall(r"CREATE USER ([^\s;]+)", fields["statements"])
     if len(set(accounts)) < len(accounts):
         raise LabError("%s: an account is made twice: %s" % (name, " ".join(accounts)))
     plain = Configuration("", "")
