@@ -231,3 +231,13 @@ def test_a_database_is_made_where_there_is_none_to_bootstrap(launching, mocker, 
     start.confirm(launching.one, launching.layout)
 
     assert ([mocker.call(launching.one.context, launching.layout)] if created else []) == create.call_args_list
+
+
+@pytest.mark.parametrize("action", [JOIN, RECOVER, BOOTSTRAP])
+def test_files_on_which_a_server_refuses_to_start_are_removed(launching, action):
+    """An empty gvwstate.dat, and a tc.log that was closed and could not be deleted."""
+    for name, content in (("gvwstate.dat", b""), ("tc.log", b"A\x23\x05\x74")):
+        with open(os.path.join(launching.node.datadir, name), "wb") as file:
+            file.write(content)
+    launching.launch(action)
+    assert not {"gvwstate.dat", "tc.log"}.intersection(launching.seen)
