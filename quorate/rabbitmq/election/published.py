@@ -29,7 +29,8 @@ def _join(words):
 
 
 def _slashless(path):
-    return path.replace("/", "|")
+    """The text of a path, with '_' for what the text cannot hold: left out, it would say that there are no such data."""
+    return "|" + "|".join(encoding.underscored(part) for part in path.split("/") if part)
 
 
 def _path(text):

@@ -30,6 +30,15 @@ def test_a_report_comes_back_as_it_was(one):
     assert published.decode_report("n1", published.encode_report(one)) == one
 
 
+@pytest.mark.parametrize("path, shown", [
+    ("/srv/mq data+1/rabbit@n1", "/srv/mq_data_1/rabbit@n1"), ("/srv/ä,b:c|d%/rabbit@n1", "/srv/__b_c_d_/rabbit@n1"),
+    ("/srv//mq/rabbit@n1/", "/srv/mq/rabbit@n1"), ("/srv/mq/rabbit@n1", "/srv/mq/rabbit@n1")])
+def test_other_data_are_published_whatever_their_path(path, shown):
+    """A path that the text cannot hold was left out: a renamed node joined, or founded a cluster, beside its data."""
+    found = published.decode_report("n1", published.encode_report(FULL._replace(data=False, other=path)))
+    assert found.other == shown
+
+
 def test_half_a_report_is_none():
     text = published.encode_report(FULL)
     assert all(published.decode_report("n1", text[:length]) is None for length in range(len(text)))
