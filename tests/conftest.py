@@ -3,6 +3,14 @@
 
 import pytest
 
+try:
+    import hypothesis
+except ImportError:  # the tests that need it say so
+    pass
+else:  # its deadline of 200 ms for an example is an assertion about the machine's other load
+    hypothesis.settings.register_profile("quorate", deadline=None, print_blob=True)
+    hypothesis.settings.load_profile("quorate")
+
 
 @pytest.fixture(scope="session")
 def progress(request):

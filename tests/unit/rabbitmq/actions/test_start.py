@@ -93,6 +93,7 @@ def test_a_4_joins_only_what_is_older_by_its_own_clock(tmp_path):
     with pytest.raises(NotNow) as later:
         launch_as_decided(ahead.participant, ahead.participant.decide_and_publish())
     assert "the clock of n1 says 2023-11-14 22:13:3" in str(later.value)
+    assert "synchronised" in str(later.value)[:144 - len("controller-1")], "Pacemaker cuts it off"
     assert "that of n2 its broker has been up since 2023-11-15 00:59:59 UTC" in str(later.value)
     assert ahead.commands.spawned == []
 
