@@ -97,6 +97,11 @@ def replace(node, resource):
         raise Refused("Not done. %s" % decision.reason)
     participant.context.log.warning("quorate rabbitmq replace %s, by %s" % (node, override.by))
     participant.published.set_override(override)
+    report = participant.published.reports().get(node)
+    if report is not None and report.state in facts.BOOTED:
+        # Its data came back meanwhile, and its monitor may have found no order that it could end.
+        participant.published.set_override(None)
+        raise Refused("Not done: the broker of %s serves by now." % node)
     sys.stdout.write("At its next monitor %s joins as a new member, and the cluster forgets %s. Follow it with: "
                      "quorate explain\n" % (node, ", ".join(decision.gone) or "nothing"))
     return 0

@@ -115,3 +115,21 @@ def test_an_override_to_boot_is_taken_back_when_a_broker_came_up_while_it_was_se
         rabbitmq.set_override(node.participant, "n1", None)
 
     assert node.published.ordered is None and "runs by now" in str(refused.value)
+
+
+def test_an_order_to_replace_is_taken_back_when_its_node_came_up_while_it_was_set(tmp_path, monkeypatch):
+    """Else its data would be forgotten without an order, the next time that they are not mounted."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.DOWN, data=False, lost=True)]).fill()
+    node.participant.report(facts.RUNNING)
+    was = node.published.set_override
+
+    def set_override(override):
+        node.published.others["n3"] = other("n3", facts.RUNNING)
+        was(override)
+
+    node.published.set_override = set_override
+    monkeypatch.setattr(rabbitmq, "one", lambda resource: node.participant)
+    with pytest.raises(Refused) as refused:
+        rabbitmq.replace("n3", None)
+
+    assert node.published.ordered is None and "of n3 serves by now" in str(refused.value)
