@@ -241,3 +241,17 @@ def test_files_on_which_a_server_refuses_to_start_are_removed(launching, action)
             file.write(content)
     launching.launch(action)
     assert not {"gvwstate.dat", "tc.log"}.intersection(launching.seen)
+
+
+@pytest.mark.parametrize("reachable, kept", [((), True), (("n2",), True), (("n2", "n3"), False)])
+def test_the_view_is_not_needed_where_most_of_its_members_can_be_joined(launching, reachable, kept):
+    """With it the server joins under its former UUID, which the others first have to declare dead."""
+    second, third = U.replace("6", "7"), U.replace("6", "8")
+    with open(launching.node.datadir + "/gvwstate.dat", "w", encoding="ascii") as file:
+        file.write((VIEW % (U, U, U, second)).replace("#vwend", "member: %s 0\n#vwend" % third))
+    launching.reachable.return_value = frozenset(reachable)
+    launching.one.report_position(launching.layout)
+    launching.launch(JOIN, launching.one.own_report(), alive("n2", facts.SYNCED, None, my_uuid=facts.mask(second)),
+                     alive("n3", facts.SYNCED, None, my_uuid=facts.mask(third)))
+
+    assert kept == ("gvwstate.dat" in launching.seen)
