@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a participant writes into its report, and when a report of a running server is written again."""
 
+import os
+
 import pytest
 
 from quorate.galera import facts
@@ -263,3 +265,21 @@ def test_what_a_server_was_launched_for(node, action):
         node.state_files.write("launched-from", {"action": action})
     one = node.participant("monitor")
     assert (action == facts.JOIN, action == facts.BOOTSTRAP) == (one.never_synced(), one.launched_to_bootstrap())
+
+
+@pytest.mark.parametrize("state", [facts.SYNCED, facts.NONPRIMARY, facts.STARTING])
+@pytest.mark.parametrize("has_file", [True, False])
+def test_a_report_says_whether_the_server_can_re_form_the_view_and_who_of_it_is_an_arbitrator(node, state, has_file):
+    """Without gvwstate.dat Galera re-forms nothing, whatever the disk held before; and an arbitrator reports nothing."""
+    view = view_of(node)
+    node.state_files.write("view", {"my": facts.mask(U), "uuid": view.uuid, "seq": view.seq,
+                                    "members": " ".join(view.members), "arbitrators": facts.mask(OTHER_MEMBER)},
+                           persistent=True)
+    if not has_file:
+        os.unlink(node.datadir + "/gvwstate.dat")
+    node.state_files.write("launched-from", {"report": encode_report(crashed(
+        "n1", 5, view, recorded=not has_file, arbitrators=frozenset([facts.mask(OTHER_MEMBER)])))})
+    node.participant("monitor").publish_state(state)
+
+    report = node.published()
+    assert (has_file, view, frozenset([facts.mask(OTHER_MEMBER)])) == (report.recorded, report.view, report.arbitrators)
