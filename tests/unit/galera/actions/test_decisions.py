@@ -201,3 +201,59 @@ def test_how_long_a_joiner_waits_for_a_state_transfer(tmp_path, seconds, waited)
     assert waited <= one.context.clock.elapsed <= waited + 1
     assert ["waits to join: n3 joins first"] == sorted(set(said))
     assert facts.STARTING == one.published.own.state
+
+
+# What was not known
+
+@pytest.mark.parametrize("recovers", [True, False])
+def test_the_result_of_a_recovery_is_taken_as_soon_as_it_is_there(node, mocker, recovers):
+    one = node.participant("monitor", interval=5)
+    one.state_files.write("recovering", {"pid": 4})
+    mocker.patch.object(observe, "data_directory", lambda *of: {(one.context, one.state_files): "/recorded"}[of])
+    mocker.patch("quorate.galera.server.settings.layout.find_layout", return_value="the layout")
+    goes_on = mocker.patch("quorate.galera.server.recovery.goes_on", return_value=recovers)
+    reads = mocker.patch.object(one, "report_position")
+    one._read_again()
+
+    goes_on.assert_called_once_with(one.context, one.state_files, "/recorded")
+    assert ([] if recovers else [mocker.call("the layout")]) == reads.call_args_list
+
+
+@pytest.mark.parametrize("change, seconds, again", [
+    ({"data": None}, 60, True), ({"data": None}, 59, False), ({"state": facts.UNKNOWN}, 60, True),
+    ({"data": None, "since": None}, 0, True), ({}, 900, False)])
+def test_a_disk_that_did_not_yield_its_position_is_read_again_every_minute(node, mocker, change, seconds, again):
+    one = node.participant("monitor", interval=5)
+    own = crashed("n1", 5, since=int(one.context.clock.now()) - seconds)._replace(**change)
+    mocker.patch.object(one, "own_report", return_value=own)
+    mocker.patch("quorate.galera.server.settings.layout.find_layout", return_value="the layout")
+    reads = mocker.patch.object(one, "report_position")
+    one._read_again()
+
+    assert ([mocker.call("the layout")] if again else []) == reads.call_args_list
+
+
+# At the promotion
+
+@pytest.mark.parametrize("action, nodes, confirmed", [
+    (facts.RECOVER, ("n1", "n2"), True), (facts.RECOVER, ("n2", "n3"), False), (facts.BOOTSTRAP, ("n2",), False),
+    (facts.BOOTSTRAP, ("n1",), True), (facts.WAIT, ("n1",), False), (facts.REFUSE, ("n1",), False)])
+def test_a_server_is_launched_only_by_a_decision_that_names_this_node(node, mocker, action, nodes, confirmed):
+    one = node.participant("promote")
+    one.report_position(layout(node.datadir))
+    decision = facts.Decision(action, nodes, "As decided.")
+    mocker.patch.object(one, "_await_turn", return_value=("the snapshot", decision))
+
+    assert one.confirm(layout(node.datadir)) == ((decision, "the snapshot") if confirmed else None)
+
+
+def test_one_that_waits_for_its_turn_says_whose_it_is(node, mocker):
+    """Pacemaker shows a promotion that takes time, and not what for."""
+    one, said = node.participant("promote"), []
+    mocker.patch("quorate.galera.actions.participant.decide", return_value=facts.Decision(
+        facts.BOOTSTRAP, ("n2",), "n2 goes first."))
+    mocker.patch.object(one, "snapshot", return_value="the snapshot")
+    mocker.patch.object(one.published, "set_status", said.append)
+    one._await_turn()
+
+    assert {"n2 goes first."} == set(said)

@@ -51,7 +51,7 @@ def test_a_report_that_the_cluster_lost_is_published_again(node):
     node.participant("start").report_and_decide(layout(node.datadir))
     node.attributes.shared["transient"].clear()  # pacemaker-attrd was started anew
 
-    node.participant("monitor").wait()
+    node.participant("monitor", interval=5).wait()
 
     assert (facts.DOWN, UUID, 42) == node.published()[1:4]
 
