@@ -56,6 +56,20 @@ def test_one_that_refuses_or_does_not_resolve_is_not_there():
     assert {} == greeting.members_at({"g": address, "h": ("no host", 4567)}, 0.5)
 
 
+def test_one_that_does_not_resolve_hides_nobody():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = _served(server, (REAL,))
+        assert {"g": MEMBER} == greeting.members_at({"h": ("no host", 4567), "g": server.getsockname()}, 5.0)
+        thread.join()
+
+
+def test_parts_are_put_together_and_no_more_is_read(mocker):
+    connection = mocker.Mock()
+    connection.recv.side_effect = [REAL[:5], REAL[5:20], REAL[20:28]]
+    assert MEMBER == greeting._member(connection, 0.0)
+    assert [28, 23, 8] == [call.args[0] for call in connection.recv.call_args_list]
+
+
 def test_all_addresses_of_a_host_are_tried(mocker):
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as other:
         closed = other.getsockname()

@@ -134,3 +134,61 @@ def test_a_node_that_knew_no_directory_knows_none_again(node):
         file.write("a name\n")
 
     assert identity.problem(files, data) is None
+
+
+def remembered(files):
+    return files.read("disk", persistent=True)
+
+
+def test_a_name_is_given_at_once_where_nothing_replaces_the_directory(node, mocker):
+    """It is the server user's file, as all of the directory is."""
+    context, files, data, _ = node
+    replace = mocker.spy(identity, "replace")
+    identity.before_launch(context, files, data, receives=False)
+
+    account, name = pwd.getpwuid(os.getuid()), remembered(files)["id"]
+    assert 32 == len(name) and {"id": name} == remembered(files)
+    assert [mocker.call(os.path.join(data, identity.FILE), name + "\n", (account.pw_uid, account.pw_gid))
+            ] == replace.call_args_list
+
+
+def test_an_earlier_launch_is_judged_before_a_launch_of_a_directory_with_a_name(node):
+    """Of the launch into the other directory nobody knows any more whether it served."""
+    context, files, data, below = node
+    identity.record(context, files, data)
+    identity.before_launch(context, files, below, receives=True)
+    gone_on = remembered(files)["id"]
+    identity.before_launch(context, files, data, receives=True)
+    identity.judge(files, lambda: True)
+
+    assert {"id": gone_on} == remembered(files) and identity.problem(files, data)
+
+
+def test_a_name_that_a_transfer_brought_is_the_one_that_serves(node):
+    context, files, data, below = node
+    identity.record(context, files, data)
+    identity.before_launch(context, files, below, receives=True)
+    with open(os.path.join(below, identity.FILE), "w", encoding="ascii") as file:
+        file.write("brought\n")
+    identity.record(context, files, below)
+
+    assert {"id": "brought"} == remembered(files) and not identity.problem(files, below)
+
+
+def test_what_is_remembered_is_not_written_by_every_monitor(node, mocker):
+    context, files, data, _ = node
+    identity.record(context, files, data)
+    write = mocker.patch.object(StateFiles, "write")
+    identity.record(context, files, data)
+
+    write.assert_not_called()
+
+
+def test_of_a_long_name_64_characters_count(node):
+    """The directory is another user's, who may put anything there."""
+    context, files, data, _ = node
+    with open(os.path.join(data, identity.FILE), "w", encoding="ascii") as file:
+        file.write(100 * "x")
+    identity.record(context, files, data)
+
+    assert {"id": 64 * "x"} == remembered(files)

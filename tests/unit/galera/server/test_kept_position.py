@@ -209,6 +209,19 @@ def test_a_change_within_a_tick_of_the_clock_is_waited_for(disk, mocker, times, 
     assert kept == disk.state_files.has("recovered")
 
 
+def test_a_file_system_with_whole_seconds_proves_nothing(disk, mocker):
+    """A directory's own times are left out, and must not count as parts of a second."""
+    real = os.stat
+
+    def whole(path, **options):
+        status = real(path, **options)
+        return SimpleNamespace(st_ctime_ns=10 ** 18, **{
+            name: getattr(status, name) for name in ("st_mode", "st_dev", "st_ino", "st_size", "st_mtime_ns")})
+    mocker.patch.object(os, "stat", whole)
+    stamps = kept_position._stamps(disk.layout.innodb)
+    assert stamps is not None and kept_position._settled_stamps(disk.layout.innodb) is None
+
+
 def test_files_from_the_future_prove_nothing(disk, mocker):
     """The clock was set back; a later write could get an earlier time."""
     mocker.patch.object(kept_position, "_stamps", lambda _: [("f", 1, 1, 1, 1, 1, 1, time.time_ns() + 10 ** 12 + 1)])
@@ -226,7 +239,7 @@ def test_a_full_run_directory_costs_a_recovery(disk, mocker):
 
 # A recovery whose end nobody saw
 
-@pytest.mark.parametrize("later, untouched", [(-10, True), (1, True), (3, False), (3600, False)])
+@pytest.mark.parametrize("later, untouched", [(-10, True), (1, True), (2, True), (3, False), (3600, False)])
 def test_what_was_written_after_its_end_makes_its_result_void(disk, mocker, later, untouched):
     log = disk.root + "/recover.log"
     with open(log, "w", encoding="ascii"):

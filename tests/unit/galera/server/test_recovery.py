@@ -10,6 +10,7 @@ from quorate.galera.declaration import PARAMETERS
 from quorate.galera.server import process, recovery
 from quorate.galera.server.settings import command_line
 from quorate.galera.server.settings.layout import Layout
+from quorate.host.clock import Deadline
 from quorate.host.state_files import StateFiles
 from quorate.ocf.codes import Failed
 from tests import fakes
@@ -217,6 +218,112 @@ def test_one_that_cannot_be_begun(node, mocker):
 
     assert found is None and "Cannot allocate memory" in problem
     assert not node.state_files.has("recovering")
+
+
+# What belongs to a run
+
+@pytest.mark.parametrize("recorded, other, expected", [
+    (True, None, True), (False, None, False),
+    (False, "data", False),       # somebody else's: nobody need look for its result
+    (False, "elsewhere", False), (True, "elsewhere", True)])
+def test_only_a_run_that_an_action_began_goes_on(node, recorded, other, expected):
+    if recorded:
+        node.recover(takes=9999)
+    if other:
+        datadir = node.datadir if other == "data" else "/elsewhere"
+        node.processes.add((SERVER, "--datadir=" + datadir, "--wsrep-recover"))
+    assert expected == recovery.goes_on(node.action(), node.state_files, node.datadir)
+
+
+def test_a_run_of_another_database_is_none_of_an_ended_one(node):
+    node.recover(takes=9999)
+    node.processes.remove(node.spawned.pid)
+    node.processes.add((SERVER, "--datadir=/elsewhere", "--wsrep-recover"))
+    assert not recovery.goes_on(node.action(), node.state_files, node.datadir)
+
+
+@pytest.mark.parametrize("seconds, waited", [(20, 16), (100, 80), (2000, 600)])
+def test_an_action_waits_so_long_that_it_can_still_publish_what_it_knows(node, seconds, waited):
+    context = node.action(takes=9999)
+    context.deadline = Deadline(node.clock, seconds)
+    recovery.recover(context, node.state_files, node.layout)
+    assert waited == pytest.approx(node.clock.elapsed, abs=0.01)
+
+
+@pytest.mark.parametrize("blocks, runs", [(15, False), (16, True)])
+def test_it_needs_64_kib_and_not_what_a_start_needs(node, mocker, blocks, runs):
+    mocker.patch("os.statvfs", return_value=SimpleNamespace(f_bavail=blocks, f_frsize=4096, f_fsid=1))
+    assert runs == (((UUID, 7), None) == node.recover(err=POSITION))
+
+
+@pytest.mark.parametrize("seconds, taken", [(0, True), (1, True), (-1, True), (2, False), (-2, False)])
+def test_a_clock_that_was_set_by_more_than_a_rounded_second_makes_the_times_of_files_void(node, seconds, taken):
+    node.recover(takes=9999)
+    node.log(POSITION)
+    node.processes.remove(node.spawned.pid)
+    node.clock.step(seconds)
+    assert (UUID, 7 if taken else 8) == node.recover(err=POSITION.replace(":7", ":8"))[0]
+
+
+def test_what_a_run_finds_when_it_begins(node, mocker):
+    """After a boot /run is empty; an agent's environment is not the server's; and an old log is not this run's."""
+    node.layout = node.layout._replace(socket=node.datadir + "/s/s", pid=node.datadir + "/p/p", user="mysql")
+    mocker.patch("quorate.galera.server.settings.layout.account", return_value=(os.getuid(), os.getgid()))
+    replace = mocker.spy(recovery, "replace")
+    context, log = node.action(err=""), node.state_files.path(recovery.RECOVER_LOG)
+    before = os.umask(0)
+    try:
+        recovery._make_ready(node.state_files, node.layout)  # the directory is root's, whatever the umask is
+    finally:
+        os.umask(before)
+    assert 0o755 == os.stat(node.state_files.run).st_mode & 0o777
+    node.log(POSITION)
+    replace.reset_mock()
+
+    found, problem = recovery.recover(context, node.state_files, node.layout)
+
+    assert found is None and "could not be recovered" in problem
+    assert [log, "", (os.getuid(), os.getgid())] == list(replace.call_args_list[0].args)
+    assert os.path.isdir(node.datadir + "/s") and os.path.isdir(node.datadir + "/p")
+    assert [(log, {"OCF_ROOT": None})] == [(path, env) for _, path, env, _ in context.commands.spawned]
+
+
+def test_the_last_telling_lines_of_a_log_are_read_whatever_its_bytes(node, mocker):
+    mocker.patch.object(recovery, "RECOVER_LINES", 2)
+    log = node.datadir + "/log"
+    with open(log, "wb") as file:
+        file.write(b"note\n[ERROR] 1\n[ERROR] 2 \xff\nnote\n" + POSITION.encode() + b"note\n")
+    assert "[ERROR] 2 \ufffd\n" + POSITION == recovery._telling_lines(log)
+    assert "" == recovery._telling_lines(node.datadir + "/nowhere")
+
+
+def test_a_log_that_was_closed_is_out_of_the_way_before_the_run(node):
+    path = node.datadir + "/tc.log"
+    with open(path, "wb") as file:
+        file.write(bytes(24576))
+    seen = []
+    context = node.action()
+    context.commands.allow(SERVER, ..., err=POSITION, then=lambda *_: seen.append(os.path.exists(path)))
+    assert ((UUID, 7), None) == recovery.recover(context, node.state_files, node.layout) and [False] == seen
+
+
+PREPARED = "[Note] Found 3 prepared transactions! It means that the server was not shut down properly\n"
+
+
+@pytest.mark.parametrize("runs, options, expected", [
+    ([PREPARED + POSITION], [False], 7),                  # they are not in the way
+    ([PREPARED, "", POSITION], [False, True, False], 7),
+    ([PREPARED, None], [False, True], None),              # the rollback goes on: nothing is begun beside it
+])
+def test_prepared_transactions_are_rolled_back_where_there_is_no_position(node, runs, options, expected):
+    context = node.action()
+    for text in runs:
+        context.commands.expect(SERVER, ..., err=text or "", takes=9999 if text is None else 0)
+    found, problem = recovery.recover(context, node.state_files, node.layout)
+
+    assert expected == (found and found[1]) and (problem is None or "still applies its log" in problem)
+    assert options == ["--tc-heuristic-recover=rollback" in argv for argv, *_ in context.commands.spawned]
+    context.commands.done()
 
 
 def test_it_is_no_server(node):
