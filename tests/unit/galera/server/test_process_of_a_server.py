@@ -5,11 +5,12 @@ import os
 
 import pytest
 
-from quorate.galera.server import observe, process
+from quorate.galera.server import observe
 from quorate.host import daemon
 from quorate.host.process import Processes
 from quorate.host.state_files import StateFiles
 from tests import fakes
+
 
 @pytest.fixture
 def state_files(tmp_path):
