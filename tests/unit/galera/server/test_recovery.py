@@ -173,6 +173,20 @@ def test_a_run_by_a_script_is_known_by_its_pid(node):
     assert node.processes.gone(first) and not recovery.goes_on(context, node.state_files, node.datadir)
 
 
+def test_the_result_of_a_run_whose_end_was_seen_counts_whatever_its_command_line(node, mocker):
+    """A script that replaced its own words: it is known by its pid, and nobody wrote between its end and now."""
+    mocker.patch("quorate.galera.server.kept_position.is_untouched_since", return_value=False)
+    node.recover(takes=9999)
+    recorded = node.state_files.read("recovering")
+    node.processes.remove(node.spawned.pid)
+    script = node.processes.add("/usr/local/bin/slow-mariadbd")
+    node.state_files.write("recovering", dict(recorded, pid=script.pid, start=script.start))
+    node.log(POSITION)
+    node.clock.at(node.clock.elapsed + 3, lambda: node.processes.remove(script.pid))
+
+    assert ((UUID, 7), None) == node.recover(err=POSITION.replace(":7", ":8"))
+
+
 def test_another_process_with_the_pid_of_a_run_is_none(node):
     node.recover(takes=9999)
     node.processes.remove(node.spawned.pid)
