@@ -227,7 +227,7 @@ def test_a_promotion_waits_only_for_what_comes_soon(tmp_path, others, seconds):
 def test_a_promotion_that_waits_for_its_turn_leaves_most_of_its_time(tmp_path):
     one = participant(tmp_path, [STARTS, crashed("n3", 4, tried=True)])
     one.context.deadline, began = Deadline(one.context.clock, 12), one.context.clock.monotonic()
-    assert one.confirm(None) is None and one.context.clock.monotonic() - began <= 4.5
+    assert one.confirm(None) is None and 4 <= one.context.clock.monotonic() - began <= 4.5  # a third
 
 
 @pytest.mark.parametrize("answering, confirmed", [((), True), (("n3",), False)])
@@ -275,8 +275,8 @@ def test_what_keeps_a_position_unknown_is_the_exit_reason(node):
 def test_whom_a_joiner_lets_go_first(tmp_path, has_view, starting, waits):
     """One that starts and comes first gets some seconds. Not from one that holds a view, for which it may wait; nor does
     one that comes later: of two that start at once one has to go."""
+    os.makedirs(tmp_path / "data")
     if has_view:
-        os.makedirs(tmp_path / "data")
         (tmp_path / "data" / "gvwstate.dat").write_text("a view")
     serving = "n3" if starting == "n1" else "n1"
     one = participant(tmp_path, [alive(serving, facts.SYNCED), alive(starting, facts.STARTING, None)])
