@@ -257,3 +257,32 @@ def test_an_order_ends_where_there_is_a_primary_component(tmp_path):
     assert ("set_override", None) == one.done[0]
     assert ["The order of op to bootstrap n2 was not carried out, and is removed: there is a primary component."] == [
         text for _, text in one.context.log.lines]
+
+
+def unanswered(tmp_path, **parameters):
+    """(Context, StateFiles) of a monitor that cannot ask the server for its members."""
+    os.makedirs(tmp_path / "data")
+    (tmp_path / "data" / "gvwstate.dat").write_text(view(7, MEMBER))
+    context = fakes.context(parameters=PARAMETERS, wsrep_cluster_address="gcomm://n1", socket=tmp_path / "nobody",
+                            environ={"OCF_RESKEY_CRM_meta_interval": "5000"}, **parameters)
+    return context, StateFiles("galera", "db", str(tmp_path / "run"), str(tmp_path / "persistent"))
+
+
+def test_the_view_is_read_where_the_server_says_that_its_data_are(tmp_path):
+    """The parameter datadir need not be set; start writes down what the server says."""
+    context, state_files = unanswered(tmp_path)
+    state_files.write("layout", {"datadir": tmp_path / "data"})
+    serving.keep_record(context, state_files, Observation(facts.SYNCED, None, None, ""), Participant())
+    assert "7" == state_files.read("view", persistent=True).get("seq")
+
+
+def test_a_new_view_has_its_own_time_to_be_applied(tmp_path):
+    context, state_files = unanswered(tmp_path, datadir=tmp_path / "data")
+
+    def recorded(seconds):
+        context.clock.sleep(seconds)
+        serving.keep_record(context, state_files, Observation(facts.SYNCED, None, None, ""), Participant())
+        return state_files.has("serving")
+    assert not recorded(0) and not recorded(serving.UNSETTLED_PATIENCE - 1)
+    (tmp_path / "data" / "gvwstate.dat").write_text(view(10, MEMBER))
+    assert not recorded(1) and not recorded(serving.UNSETTLED_PATIENCE - 1) and recorded(1)
