@@ -2,8 +2,8 @@
 """PyMySQL, imported without the modules that most connections do not need.
 
 Every recurring monitor is a fresh process. Therefore the imports that a local connection does not need are suppressed:
-cryptography (RSA for caching_sha2_password without TLS), ssl, OpenSSL's hashes (Python's own are as good), and
-configparser, since the options files are read by quorate.galera.server.account.
+cryptography (RSA for caching_sha2_password without TLS), ssl, OpenSSL's hashes (Python's own are as good), configparser,
+since the options files are read by quorate.galera.server.account, and re, whose expressions are for INSERT, dates and times.
 """
 
 import sys
@@ -32,6 +32,24 @@ class _LaterCalled(_Later):
         return lambda *args, **named: _Later.__getattr__(self, name)(*args, **named)
 
 
+class _Patterns(_Later):
+    """The module re, which is imported and compiles an expression when that is used first."""
+
+    IGNORECASE, DOTALL, VERBOSE = 2, 16, 64
+
+    def compile(self, pattern, flags=0):
+        return _Pattern(self, pattern, flags)
+
+
+class _Pattern:
+    def __init__(self, module, pattern, flags):
+        self._source = module, pattern, flags
+
+    def __getattr__(self, name):
+        module, pattern, flags = self._source
+        return getattr(_Later.__getattr__(module, "compile")(pattern, flags), name)
+
+
 def driver(whole=False, tls=False):
     """The module pymysql. tls: with what TLS needs; whole: also with what MySQL 8's passwords over TCP need."""
     unneeded = [name for name in UNNEEDED if not (whole or (tls and name == "ssl"))]
@@ -44,6 +62,8 @@ def driver(whole=False, tls=False):
     kept = {name: None for name in unneeded if name not in sys.modules}
     if "traceback" not in sys.modules:
         kept["traceback"] = _Later("traceback")
+    if "re" not in sys.modules and not (whole or tls):
+        kept["re"] = _Patterns("re")
     kept["pymysql.optionfile"] = _LaterCalled("pymysql.optionfile")
     sys.modules.update(kept)
     try:

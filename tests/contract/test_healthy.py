@@ -169,9 +169,11 @@ def test_openstack(machine):
     config = machine.directory / "nova.conf"
     config.write_text("[DEFAULT]\ntransport_url = rabbit://nova:x@127.0.0.1:%d//\nhost = n1\n" % amqp)
     program = machine.directory / "nova-consoleauth"
-    program.write_text("import socket, sys\none = socket.create_connection(('127.0.0.1', %d))\nsys.stdin.read()\n"
-                       % amqp)
+    connected = machine.directory / "connected"
+    program.write_text("import socket, sys\none = socket.create_connection(('127.0.0.1', %d))\nopen(%r, 'w').close()\n"
+                       "sys.stdin.read()\n" % (amqp, str(connected)))
     service = machine.process("/usr/bin/python3", str(program), "--config-file", str(config))
+    assert within(10, connected.exists)
     machine.state("nova-consoleauth", "service", pid=service.pid, start=service.start, workers=1, linked=1)
 
     def monitor():

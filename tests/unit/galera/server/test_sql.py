@@ -24,12 +24,13 @@ def test_a_local_connection_imports_no_cryptography():
     """Every recurring monitor is a fresh process; these cost as much as all the rest."""
     code = ("import sys; sys.path.insert(0, %r); from quorate.host import mysql; mysql.driver(); "
             "print(' '.join(sorted(sys.modules)))" % ROOT)
-    done = subprocess.run([sys.executable, "-I", "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    code = "import site, sys; sys.path += site.getsitepackages(); " + code
+    done = subprocess.run([sys.executable, "-IS", "-c", code], stdout=subprocess.PIPE, text=True, check=True)
     loaded = set(done.stdout.split())
 
     assert "pymysql" in loaded
     assert set() == loaded & {"cryptography", "ssl", "_ssl", "_hashlib", "argparse", "logging", "json", "pathlib",
-                            "configparser"}
+                            "configparser", "re"}
 
 
 def test_an_options_file_that_others_give_pymysql_is_read():
@@ -40,6 +41,19 @@ def test_an_options_file_that_others_give_pymysql_is_read():
     done = subprocess.run([sys.executable, "-I", "-c", code], stdout=subprocess.PIPE, text=True, check=True)
 
     assert "me" == done.stdout.strip()
+
+
+def test_the_drivers_expressions_work():
+    """They are compiled at their first use, by the whole re."""
+    code = ("import sys; sys.path.insert(0, %r); from quorate.host import mysql; driver = mysql.driver()\n"
+            "from pymysql import converters, cursors\n"
+            "print(converters.convert_datetime('2026-11-29 01:02:03'), converters.convert_timedelta('-10:11:12'),\n"
+            "      converters.convert_time('10:11:12'), cursors.RE_INSERT_VALUES.match('insert into t\\nvalues (%%s)').group(2),\n"
+            "      cursors.re.escape('a.b'))" % ROOT)
+    done = subprocess.run([sys.executable, "-IS", "-c", "import site, sys; sys.path += site.getsitepackages()\n" + code],
+                          stdout=subprocess.PIPE, text=True, check=True)
+
+    assert r"2026-11-29 01:02:03 -1 day, 13:48:48 10:11:12 (%s) a\.b" == done.stdout.strip()
 
 
 def test_what_a_connection_needs_is_imported_when_it_needs_it():
