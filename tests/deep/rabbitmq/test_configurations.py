@@ -8,6 +8,7 @@ one, stop and start.
 import pytest
 
 from lab.brokers.known import ALL
+from lab.brokers.record import merged
 from tests.lab.rabbitmq_configurations import tried
 
 
@@ -20,3 +21,10 @@ def test_configuration(name):
                                   "management-tls"))
 def test_configuration_of_rabbitmq_4(name):
     assert tried(ALL[name], suite="trixie").mistakes == []
+
+
+def test_much_that_is_unusual_at_once():
+    """Its own address with TLS and a client certificate, long names, data and log elsewhere, the API with a prefix."""
+    together = merged("together", *(ALL[name] for name in (
+        "client-certificate", "long-names", "base-by-variable", "management")))
+    assert tried(together, ("watch", "kill of one")).mistakes == []
