@@ -35,10 +35,11 @@ def test_a_boot_that_takes_long_is_left_alone(whole):
     whole.check("n1", ["pcs", "resource", "manage", "mq-clone"])
     whole.power_cut(*whole.node_names, stay_off=True)
     whole.power_on()
+    whole.wait_online(list(whole.node_names))
     try:
-        assert wait_for(lambda: all(whole.run(node, "pgrep -f local/sbin/slow").out for node in whole.node_names),
+        assert wait_for(lambda: all(whole.run(node, "pgrep -f [l]ocal/sbin/slow").out for node in whole.node_names),
                         LIMIT)
-        first = {node: whole.check(node, "pgrep -f local/sbin/slow | head -1").strip() for node in whole.node_names}
+        first = {node: whole.check(node, "pgrep -f [l]ocal/sbin/slow | head -1").strip() for node in whole.node_names}
         eventually(whole, "n1", ["pcs", "status", "--full"], "makes progress")
         rabbitmq.wait_serving(whole, timeout=2 * LIMIT)
         assert first == {node: whole.run(node, ["pidof", BEAM]).out.strip() for node in whole.node_names}
