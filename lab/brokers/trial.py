@@ -1,186 +1,246 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A configuration of RabbitMQ on trial: it forms one cluster, serves, is left alone while it serves, and survives a
-kill of one, a power cut of one, and a stop and start.
+"""A configuration of RabbitMQ on trial: what happens to a cluster made with it, and whether what must hold held.
 
     trial = Trial(lab, configuration, print).run()
+    trial.seconds        # {event: seconds until the cluster was whole again}
     trial.mistakes       # what was not as it must be; empty: all was
+
+After every event each node's check must call its broker fit, and each broker see all others. No broker may be launched
+twice for one event: that is one that was killed while it made progress. A client publishes with confirms to a quorum
+queue all the time; in the end everything that was confirmed must be delivered.
 """
 
-import json
+import os
+import signal
 import subprocess
-import tempfile
 import time
 
-from lab import LabError, quiet
-from lab.configurations.cluster import CERTIFICATES
-from lab.faults import machine
+from lab import ROOT, LabError, quiet
+from lab.brokers import cluster
+from lab.brokers.record import names_for
+from lab.configurations.cluster import shown, shows
 from lab.faults.fault import wait_for
 from lab.services import rabbitmq
 
-CONF = "loopback_users = none\ncluster_partition_handling = pause_minority\n"
-LIMIT = 180.0    # seconds in which a cluster must be whole
-WATCHED = 60.0   # seconds for which a cluster that serves is watched
-EVENTS = ("watch", "kill of one", "power cut of one", "stop and start")
-TLS = "/etc/rabbitmq/tls"
+LIMIT = 180.0    # seconds in which a cluster must be whole, and an expected text be seen
+WATCHED = 45.0   # seconds for which a cluster that serves is watched
+CLEANUP_MOST = 180.0  # seconds; it waits until the cluster is idle
+LOGS = "tail -n 150 /var/log/rabbitmq/*.log /srv/mq/log/*.log 2>/dev/null"
+CLONE = rabbitmq.RESOURCE + "-clone"
 
 
 class Trial:
-    """One configuration in one lab that is up and has no broker yet."""
+    """One configuration in one lab that is up and has no broker yet. patience: multiplies the limits."""
 
-    def __init__(self, lab, configuration, say=quiet):
+    def __init__(self, lab, configuration, say=quiet, patience=1.0):
         self.lab, self.configuration, self.say = lab, configuration, say
-        self.seconds, self.mistakes = {}, []
+        self.limit = (LIMIT + 2 * configuration.slow) * patience
+        self.seconds, self.mistakes, self.confirmed = {}, [], None
+        self._client, self._whole_since = None, None
 
-    def run(self, events=EVENTS):
-        """Set up, then the events. Stops at the first after which the cluster is not whole."""
+    # -- all of it
+
+    def run(self, events=None):
+        """Set up, then the events (default: the configuration's) and its troubles. Stops at the first after which the
+        cluster is not whole."""
+        ways = {"watch": self._watch, "kill of one": self._kill_one, "power cut of one": self._power_cut_one,
+                "kill of all": self._kill_all, "power cut of all, one off": self._power_cut_all,
+                "stop and start": self._stop}
         try:
-            self.set_up()
-            self.whole("set up")
-            self.with_credentials()
+            with cluster.Launches(self.lab) as launches:
+                cluster.set_up(self.lab, self.configuration, self.say)
+                self.whole("bootstrap")
+            self._launched_once("bootstrap", launches)
+            for command in self.configuration.then:
+                self.lab.check("n1", command % names_for(self.lab.nodes[0]), 120)
+            cluster.accounts(self.lab, self.configuration)
+            self._client = cluster.client(self.lab, self.configuration)
             self.ask()
-            for event in events:
-                {"watch": self.watch, "kill of one": self.kill, "power cut of one": self.power_cut,
-                 "stop and start": self.stop}[event](event)
+            for event in self.configuration.events if events is None else events:
+                with cluster.Launches(self.lab) as launches:
+                    ways[event](event)
+                self._launched_once(event, launches)
+            for trouble in self.configuration.troubles:
+                self.trouble(trouble)
         except LabError as error:
-            self.mistake(str(error))
+            self._mistake(str(error))
+        if self.mistakes:
+            self.say("   evidence: %s" % self.evidence())
+        self._account()
         return self
 
-    def mistake(self, text):
+    def _mistake(self, text):
         self.say("   WRONG: " + text)
         self.mistakes.append(text)
 
-    # -- set it up
-
-    def set_up(self):
-        """Write every node's files and create the resource."""
-        lab, configuration = self.lab, self.configuration
-        hosts = "".join("%s %s.lab.test %s\n" % (node.address, node.name, node.name) for node in lab.nodes)
-        own = " ".join("-e ' %s$'" % node.name for node in lab.nodes)
-        with tempfile.TemporaryDirectory() as directory:
-            subprocess.run(["sh", "-c", CERTIFICATES], cwd=directory, check=True, stdin=subprocess.DEVNULL,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            for node in lab.nodes:
-                lab.check(node.name, "grep -v %s /etc/hosts >/tmp/hosts; cat /tmp/hosts - >/etc/hosts" % own,
-                          stdin=hosts)
-                for name in ("ca.pem", "cert.pem", "key.pem"):
-                    with open("%s/%s" % (directory, name), encoding="ascii") as file:
-                        self._write(node.name, "%s/%s" % (TLS, name), file.read(), "rabbitmq")
-        cookie = "LABCOOKIE%d" % time.time_ns()
-        for node in lab.nodes:
-            names = {"node": node.name, "number": node.number, "address": node.address}
-            self._write(node.name, "/etc/rabbitmq/rabbitmq.conf", CONF + configuration.conf % names)
-            self._write(node.name, "/etc/rabbitmq/rabbitmq-env.conf", configuration.env % names)
-            self._write(node.name, "/etc/rabbitmq/enabled_plugins", "[%s].\n" % ",".join(configuration.plugins))
-            self._write(node.name, rabbitmq.COOKIE, cookie, "rabbitmq", "400")
-            for path, text in configuration.files.items():
-                self._write(node.name, path, text % names)
-            for command in configuration.before:
-                lab.check(node.name, command % names)
-        rabbitmq.create(lab, say=self.say, **configuration.parameters)
-
-    def _write(self, node, path, text, owner="root", mode="644"):
-        self.lab.check(node, "mkdir -p $(dirname %s) && install -o %s -g %s -m %s /dev/stdin %s" % (
-            path, owner, owner, mode, path), stdin=text)
-
-    def with_credentials(self):
-        """An account for the monitor: from now on the management API is asked as well."""
-        for words in (["add_user", "mon", "secret"], ["set_user_tags", "mon", "monitoring"],
-                      ["set_permissions", "mon", "^$", "^$", "^$"]):
-            self.lab.check("n1", self._ctl("n1") + ["-q"] + words, 60)
-        for node in self.lab.node_names:
-            self.lab.check(node, "mkdir -p /etc/quorate && "
-                                 "install -m 640 -g rabbitmq /dev/stdin /etc/quorate/rabbitmq.cnf",
-                           stdin="[client]\nuser = mon\npassword = secret\n" + self.configuration.credentials)
-
     # -- what must hold
 
-    def whole(self, event, nodes=None):
-        """Wait until each node's check calls its broker fit, and each broker sees all. LabError if they do not."""
-        nodes, began = nodes or self.lab.node_names, time.monotonic()
-
-        def fine():
-            return all(self.lab.run(node, ["rabbitmq-check"], 30).rc == 0 and self.sees(node) == len(nodes)
-                       for node in nodes)
-
-        if not wait_for(fine, LIMIT, 1.0):
-            raise LabError("%s: not whole: %s\n%s" % (
-                event, {node: self.lab.run(node, ["rabbitmq-check"], 30).out.strip() for node in nodes}, self.shown()))
-        self.seconds[event] = time.monotonic() - began
+    def whole(self, event, nodes=None, began=None):
+        """Wait until the nodes (default: all) are whole. LabError if they are not. began: since when it takes."""
+        nodes, began = list(nodes or self.lab.node_names), began or time.monotonic()
+        if not wait_for(lambda: cluster.whole(self.lab, self.configuration, nodes), self.limit, 1.0):
+            raise LabError("%s: not whole after %.0f s: %s\n%s" % (
+                event, time.monotonic() - began, cluster.verdicts(self.lab), shown(self.lab, nodes[0])))
+        self.seconds[event], self._whole_since = time.monotonic() - began, time.monotonic()
         self.say("   %s: %.1f s" % (event, self.seconds[event]))
 
-    def sees(self, node):
-        """How many brokers run according to that of a node; 0 when it does not answer."""
+    def _launched_once(self, event, launches):
+        if launches.more_than_one():
+            self._mistake("%s: brokers were launched more than once: %s" % (event, launches.more_than_one()))
+
+    def _account(self):
+        """End the client; everything that was confirmed must have been delivered."""
+        if self._client is None:
+            return
         try:
-            return len(json.loads(self.lab.run(node, self._ctl(node) + ["cluster_status", "--formatter", "json"],
-                                               40).out)["running_nodes"])
-        except (ValueError, KeyError):
-            return 0
-
-    def _ctl(self, node):
-        """The first words of rabbitmqctl on a node."""
-        name = self.configuration.node % {"node": node}
-        return ["rabbitmqctl"] + (["-n", name] if name else [])
-
-    def shown(self):
-        """What Pacemaker shows an operator."""
-        return self.lab.run("n1", ["crm_mon", "-1Afr"], 30).out
-
-    def processes(self):
-        """{node: pid of its broker}."""
-        return {node: self.lab.run(node, ["pgrep", "-f", "^[^ ]*beam.smp .*-s rabbit boot"]).out.split()
-                for node in self.lab.node_names}
+            figures, lost = self._client.stop()
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            self._client.process.kill()
+            self._mistake("the client printed no figures of its messages: %s" % error)
+            return
+        self.confirmed = figures["confirmed"]
+        self.say("   client: %s" % figures)
+        if lost:
+            self._mistake("%d of %d confirmed messages were never delivered: %s" % (
+                len(lost), self.confirmed, lost[:20]))
+        if not self.confirmed:
+            self._mistake("no message was ever confirmed")
 
     def ask(self):
-        """What is said of it while it serves: by the resident check, with the management API, and by validate-all."""
+        """What is said of it while it serves: by the resident check of each node, with the management API, and by
+        validate-all on the last one."""
         for node in self.lab.node_names:
             self.lab.check(node, ["systemctl", "restart", "quorate-rabbitmq-check.socket"])
-            if not wait_for(lambda node=node: self._known(node).get("alarms") == [], 30, 0.5):
-                self.mistake("rabbitmq-check on %s does not ask the management API: %s" % (node, self._known(node)))
-            done = self.lab.run(node, ["crm_resource", "--validate=10", "--resource", rabbitmq.RESOURCE], 60)
-            lines = (done.out + done.err).splitlines()
-            for sentence in [line.partition(" ")[2] for line in lines if line.startswith("WARNING: ")]:
-                if not any(part in sentence for part in self.configuration.warnings):
-                    self.mistake("validate-all on %s says: %s" % (node, sentence))
+        for node in self.lab.node_names:
+            if not wait_for(lambda node=node: cluster.known(self.lab, node).get("alarms") == [], self.limit / 3, 0.5):
+                self._mistake("rabbitmq-check on %s does not ask the management API: %s" % (
+                    node, cluster.known(self.lab, node)))
+        said = cluster.warnings(self.lab, node)
+        wanted = [one % {"node": node} for one in self.configuration.warnings]
+        for sentence in [one for one in said if not any(part in one for part in wanted)]:
+            self._mistake("validate-all on %s says: %s" % (node, sentence))
+        for part in [part for part in wanted if not any(part in one for one in said)]:
+            self._mistake("validate-all on %s does not say '%s': %s" % (node, part, said))
 
-    def _known(self, node):
-        """The facts of the resident check."""
-        text = self.lab.run(node, ["curl", "-s", "http://127.0.0.1:9201/status"], 10).out
-        try:
-            return json.loads(text[text.index("{"):])["broker"]
-        except (ValueError, KeyError):
-            return {"said": text[:200]}
+    def _failures(self, event):
+        failed = shown(self.lab, "n1").partition("Failed Resource Actions:")[2].strip()
+        if failed:
+            self._mistake("%s: %s" % (event, failed))
 
     # -- the events
 
-    def watch(self, event):
+    def _watch(self, event):
         """Nothing is restarted, and nothing failed or degraded, while it serves."""
-        self.lab.check("n1", ["pcs", "resource", "cleanup", rabbitmq.RESOURCE], 120)
-        before = self.processes()
-        wait_for(lambda: self.processes() != before, WATCHED, 2.0)
-        if self.processes() != before:
-            self.mistake("%s: brokers were restarted: %s, then %s" % (event, before, self.processes()))
-        if "Failed Resource Actions" in self.shown():
-            self.mistake("%s: %s" % (event, self.shown().partition("Failed Resource Actions:")[2].strip()))
+        self.lab.check("n1", ["pcs", "resource", "cleanup", rabbitmq.RESOURCE], CLEANUP_MOST)
+        before = {node: cluster.brokers(self.lab, node) for node in self.lab.node_names}
+        time.sleep(max(0.0, self._whole_since + WATCHED - time.monotonic()))
+        after = {node: cluster.brokers(self.lab, node) for node in self.lab.node_names}
+        if after != before:
+            self._mistake("%s: brokers were restarted: %s, then %s" % (event, before, after))
+        self._failures(event)
 
-    def kill(self, event):
-        before = self.processes()
-        machine.kill(self.lab, "n2", "beam.smp")
-        wait_for(lambda: self.processes()["n2"] not in (before["n2"], []), LIMIT, 0.5)
-        self.whole(event)
-        after = self.processes()
-        if any(after[node] != before[node] for node in ("n1", "n3")):
-            self.mistake("%s: others were restarted: %s, then %s" % (event, before, after))
+    def _kill(self, nodes):
+        """SIGKILL of the brokers of the nodes, and wait until they are gone."""
+        victims = {node: cluster.brokers(self.lab, node) for node in nodes}
+        for pid in [pid for pids in victims.values() for pid in pids]:
+            os.kill(pid, signal.SIGKILL)
+        if not wait_for(lambda: not any(victims[node] & cluster.brokers(self.lab, node) for node in nodes), 30, 0.05):
+            raise LabError("the brokers of %s do not end" % " ".join(nodes))
 
-    def power_cut(self, event):
-        self.lab.power_cut("n3")
+    def _kill_one(self, event):
+        others = [node for node in self.lab.node_names if node != "n2"]
+        before, began = {node: cluster.brokers(self.lab, node) for node in others}, time.monotonic()
+        self._kill(["n2"])
+        self.whole(event, began=began)
+        after = {node: cluster.brokers(self.lab, node) for node in others}
+        if after != before:
+            self._mistake("%s: others were restarted: %s, then %s" % (event, before, after))
+
+    def _power_cut_one(self, event):
+        self.lab.power_cut(self.lab.node_names[-1])
+        began = time.monotonic()
         self.lab.wait_online()
-        self.whole(event)
+        self.whole(event, began=began)
 
-    def stop(self, event):
-        clone = rabbitmq.RESOURCE + "-clone"
-        self.lab.check("n1", ["pcs", "resource", "disable", clone, "--wait=150"], 160)
-        left = {node: pids for node, pids in self.processes().items() if pids}
+    def _kill_all(self, event):
+        began = time.monotonic()
+        self._kill(self.lab.node_names)
+        self.whole(event, began=began)
+
+    def _power_cut_all(self, event):
+        """All lose their power and the last one stays off. The others wait for it and say so, or go on without it."""
+        lab, off = self.lab, self.lab.node_names[-1]
+        rest = lab.node_names[:-1]
+        lab.power_cut(*lab.node_names, stay_off=True)
+        lab.power_on(*rest)
+        try:
+            if self.configuration.goes_on:
+                lab.wait_online(rest)
+                self.whole(event + ": the rest", rest)
+            elif self.configuration.waits:
+                lab.wait_online(rest)
+                self._waits(event, rest, off)
+        finally:
+            lab.power_on(off)
+        began = time.monotonic()
+        lab.wait_online()
+        self.whole(event, began=began)
+
+    def _waits(self, event, rest, off):
+        """Each of the nodes that are left says that it waits, and none of them serves."""
+        wanted = self.configuration.waits % {"off": off}
+
+        def said():
+            found = shown(self.lab, rest[0])
+            return found.count(wanted) >= len(rest)
+
+        if not wait_for(said, self.limit, 1.0):
+            self._mistake("%s: %s do not say '%s':\n%s" % (event, " ".join(rest), wanted, shown(self.lab, rest[0])))
+        serving = [node for node in rest if self.lab.run(node, ["rabbitmq-check"], 30).rc == 0]
+        if serving:
+            self._mistake("%s: %s serve without %s" % (event, " ".join(serving), off))
+
+    def _stop(self, event):
+        self.lab.check("n1", ["pcs", "resource", "disable", CLONE, "--wait=150"], 160)
+        left = {node: pids for node, pids in ((node, cluster.brokers(self.lab, node))
+                                              for node in self.lab.node_names) if pids}
         if left:
-            self.mistake("%s: brokers still run: %s" % (event, left))
-        self.lab.check("n1", ["pcs", "resource", "enable", clone])
+            self._mistake("%s: brokers still run: %s" % (event, left))
+        self.lab.check("n1", ["pcs", "resource", "enable", CLONE])
         self.whole(event)
+        self._failures(event)
+
+    def trouble(self, trouble):
+        """One trouble of the configuration's own: what is shown while it lasts, and that its end ends it."""
+        lab, node = self.lab, trouble.node
+        lab.check(node, trouble.spoil)
+        if trouble.hit:
+            self._kill([node] if trouble.hit == "one" else lab.node_names)
+        if trouble.words:
+            began = time.monotonic()
+            shows(lab, trouble.words, self.limit)
+            self.say("   %s: shown after %.1f s" % (trouble.what, time.monotonic() - began))
+        if trouble.serving:
+            self.whole(trouble.what, trouble.serving)
+        if trouble.mend:
+            lab.check(node, trouble.mend)
+            lab.check("n1", ["pcs", "resource", "cleanup"], CLEANUP_MOST)
+            self.whole(trouble.what + ", mended")
+
+    def evidence(self):
+        """The path of a file with what explains why something is wrong."""
+        found = []
+        for node in self.lab.node_names:
+            for argv in (["quorate", "explain"], ["crm_mon", "-1Afr"], ["rabbitmq-check"],
+                         "journalctl -b --no-pager | grep -v 'notice: Setting' | tail -500", LOGS):
+                try:
+                    done = self.lab.run(node, argv, 30)
+                    found.append("== %s: %s\n%s%s" % (node, argv, done.out, done.err))
+                except LabError as error:
+                    found.append("== %s: %s\n%s" % (node, argv, error))
+        directory = os.path.join(ROOT, "build", "brokers")
+        os.makedirs(directory, exist_ok=True)
+        path = os.path.join(directory, self.configuration.name + ".txt")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(self.mistakes + found))
+        return path

@@ -29,16 +29,16 @@ MEMBERS_WITHIN = 60  # seconds until the client's quorum queue has three members
 
 
 class Client:
-    """Runs lab/programs/confirming.py in the lab's network, with all nodes as its hosts."""
+    """Runs lab/programs/confirming.py in the lab's network, with all nodes as its hosts. options: as written there."""
 
-    def __init__(self, lab, directory=None, rate=20):
+    def __init__(self, lab, directory=None, rate=20, hosts=None, options=None):
         self.directory = directory or os.path.join(state.directory(lab.name), "client")
         os.makedirs(self.directory, exist_ok=True)
         for name in ("confirmed", "received"):
             open(os.path.join(self.directory, name), "w").close()
-        hosts = ",".join(node.address for node in lab.nodes)
+        hosts = ",".join(hosts or [node.address for node in lab.nodes])
         argv = lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", CLIENT, hosts, rabbitmq.USER,
-                           rabbitmq.password_file(lab), self.directory, str(rate)])
+                           rabbitmq.password_file(lab), self.directory, str(rate), json.dumps(options or {})])
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                                         start_new_session=True)
 

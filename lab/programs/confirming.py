@@ -2,7 +2,10 @@
 """A client that publishes with confirms and consumes with acknowledgements, all the time, whatever happens to the
 brokers.
 
-    confirming.py HOST,HOST,... USER PASSWORD_FILE DIRECTORY RATE
+    confirming.py HOST,HOST,... USER PASSWORD_FILE DIRECTORY RATE [OPTIONS]
+
+OPTIONS is a JSON object: port; ca, cert, key, the paths of certificates, for TLS; queue and type of the queue; keep,
+true: nothing is consumed before SIGTERM, so that the broker has to keep every message.
 
 It writes to DIRECTORY/confirmed the number of each message that the broker confirmed, and to DIRECTORY/received that of
 each message that was delivered and then acknowledged, a line each. A message may be delivered twice; one that was
@@ -13,6 +16,7 @@ and prints its figures as JSON.
 import json
 import os
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -25,8 +29,9 @@ AT_MOST = 90.0  # seconds to consume after SIGTERM
 class Client:
     """Publisher and consumer; each has a connection of its own, and tries one host after the other."""
 
-    def __init__(self, hosts, user, password_file, directory, rate):
+    def __init__(self, hosts, user, password_file, directory, rate, options=None):
         self.hosts, self.user, self.directory, self.rate = hosts, user, directory, rate
+        self.options = dict({"port": 5672, "queue": QUEUE, "type": "quorum", "keep": False}, **(options or {}))
         with open(password_file, encoding="ascii") as file:
             self.password = file.read().strip()
         self.ending = threading.Event()
@@ -38,9 +43,20 @@ class Client:
         import pika
         self.figures["connections"] += 1
         return pika.BlockingConnection(pika.ConnectionParameters(
-            self.hosts[number % len(self.hosts)], credentials=pika.PlainCredentials(self.user, self.password),
-            heartbeat=6,
-            socket_timeout=3, stack_timeout=4, blocked_connection_timeout=6, connection_attempts=1))
+            self.hosts[number % len(self.hosts)], self.options["port"], ssl_options=self.tls(),
+            credentials=pika.PlainCredentials(self.user, self.password), heartbeat=6, socket_timeout=3,
+            stack_timeout=4, blocked_connection_timeout=6, connection_attempts=1))
+
+    def tls(self):
+        """What pika needs for TLS; None without. The name in the certificate is that of no host."""
+        import pika
+        if "ca" not in self.options:
+            return None
+        context = ssl.create_default_context(cafile=self.options["ca"])
+        context.check_hostname = False
+        if "cert" in self.options:
+            context.load_cert_chain(self.options["cert"], self.options["key"])
+        return pika.SSLOptions(context)
 
     def publish(self):
         """Publish until SIGTERM."""
@@ -52,11 +68,12 @@ class Client:
                     if channel is None:
                         connection = self.connect(host)
                         channel = connection.channel()
-                        channel.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+                        channel.queue_declare(self.options["queue"], durable=True,
+                                              arguments={"x-queue-type": self.options["type"]})
                         channel.confirm_delivery()
                     number += 1
-                    channel.basic_publish("", QUEUE, b"%d" % number, pika.BasicProperties(delivery_mode=2),
-                                          mandatory=True)
+                    channel.basic_publish("", self.options["queue"], b"%d" % number,
+                                          pika.BasicProperties(delivery_mode=2), mandatory=True)
                     record.write("%d\n" % number)
                     self.figures["confirmed"] += 1
                 except Exception:  # whatever happened, this message was not confirmed
@@ -70,6 +87,8 @@ class Client:
     def consume(self):
         """Consume until SIGTERM, and then until nothing has come for a while."""
         received, host = set(), 1
+        if self.options["keep"]:
+            self.ending.wait()
         with open(os.path.join(self.directory, "received"), "a", encoding="ascii", buffering=1) as record:
             while not self._over():
                 connection = None
@@ -77,7 +96,7 @@ class Client:
                     connection = self.connect(host)
                     channel = connection.channel()
                     channel.basic_qos(prefetch_count=20)
-                    for method, _properties, body in channel.consume(QUEUE, inactivity_timeout=0.5):
+                    for method, _properties, body in channel.consume(self.options["queue"], inactivity_timeout=0.5):
                         if method is not None:
                             number = int(body)
                             self.figures["again" if number in received else "received"] += 1
@@ -110,8 +129,9 @@ def close(connection):
 
 def main(argv):
     """Publish and consume until SIGTERM, then print the figures."""
-    hosts, user, password_file, directory, rate = argv
-    client = Client(hosts.split(","), user, password_file, directory, float(rate))
+    hosts, user, password_file, directory, rate = argv[:5]
+    options = json.loads(argv[5]) if argv[5:] else {}
+    client = Client(hosts.split(","), user, password_file, directory, float(rate), options)
     threads = [threading.Thread(target=target, daemon=True) for target in (client.publish, client.consume)]
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
