@@ -218,10 +218,11 @@ def start_apis(lab, timeout=120.0):
 
 # -- under Pacemaker
 
-def create_commands(lab):
+def create_commands(lab, old=None):
     """The pcs commands for the active/passive services, each a list: on the first two nodes, the first one if it can
-    be, and they stay where they are; the console pair together."""
-    old = has_consoleauth(lab)
+    be, and they stay where they are; the console pair together. old: whether with nova-consoleauth, None: where the
+    nodes have it."""
+    old = has_consoleauth(lab) if old is None else old
     words = ["resource defaults update resource-stickiness=1000",  # or all moves a second time when a node comes back
              "resource create cinder-volume ocf:quorate:cinder-volume",
              "resource create heat-engine ocf:quorate:heat-engine"]
