@@ -3,13 +3,15 @@
 
 Where shell_file refuses a file that is more than assignments, here each variable has an answer of its own: its value,
 or that it is set and only a shell could tell to what. What cannot change a variable (an external command, a comment)
-is passed over; what could change any of them (eval, another file, a function) is refused with its line. Nothing is
-executed. Source: POSIX.1-2017, Shell Command Language, 2.3, 2.6.2, 2.9 and 2.14; dash(1). The differential test asks
-dash and bash.
+is passed over; another file (`. FILE`) is read by the same rules; what could change any of them (eval, a function) is
+refused with its line. Nothing is executed. Source: POSIX.1-2017, Shell Command Language, 2.3, 2.6.2, 2.9 and 2.14;
+dash(1). The differential test asks dash and bash.
 """
 
+import os
 from collections import namedtuple
 
+from quorate.errors import Unreadable
 from quorate.host.shell_file import FIX, NAME, Reader
 
 OPERATORS = ("<<", "&&", "||", ";;", "<&", ">&", ">>", ">|", "<>", ";", "&", "|", "<", ">", "(", ")", "\n")
@@ -20,11 +22,16 @@ INSIDE = ("then", "else", "elif", "do", "!")
 # Commands of the shell itself that may set a variable, end the file, or change what the following lines mean.
 MAY_SET = frozenset("eval . source read getopts exec exit return break continue shift command builtin local declare "
                     "typeset let mapfile readarray printf alias unalias function select case coproc esac time".split())
+SPECIAL = frozenset(": . break continue eval exec exit export readonly return set shift times trap unset source".split())
 PLAIN_DEFAULT = NAME | frozenset("/.-@:,+%")
+TESTS = ("-f", "-r", "-e", "-s")  # of a file that is there to be read
+CHAINED = ("&&", "||", "|")
+DEEPEST = 10    # files that read each other
+MOST = 262144   # characters of one file
 
 
-class Unknown(namedtuple("Unknown", "line reason")):
-    """A variable that is set in this line, and only a shell could tell to what; reason: a clause."""
+class Unknown(namedtuple("Unknown", "line reason path", defaults=(None,))):
+    """A variable that is set in this line of the file `path`, and only a shell could tell to what; reason: a clause."""
 
     __slots__ = ()
 
@@ -35,33 +42,54 @@ def variables(path, text, known):
     return Script(path, text, known).read()
 
 
-class Script(Reader):
-    """One script, from its beginning to its end."""
+def text_of(path):
+    """The text of a script; bytes that are no UTF-8 are surrogates. Raises OSError; Unreadable: it is too long."""
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), encoding="utf-8", errors="surrogateescape",
+              newline="") as file:
+        text = file.read(MOST + 1)
+    if len(text) > MOST:
+        raise Unreadable("The file %s is longer than %d characters." % (path, MOST))
+    return text
 
-    def __init__(self, path, text, known):
+
+def knows_source(shell="/bin/sh"):
+    """Whether the machine's sh has `source` as another name of `.`: dash has not."""
+    return os.path.basename(os.path.realpath(shell)) != "dash"
+
+
+class Script(Reader):
+    """One script, from its beginning to its end. depth: how many files read this one."""
+
+    def __init__(self, path, text, known, depth=0):
         Reader.__init__(self, path, text, ())
         self._found = dict(known)
+        self._files = depth
         self._depth = 0          # of if, while, for and { }
         self._condition = False  # the statement is executed only under a condition, or in another process
         self._words = []         # of the statement, as far as it is read
+        self._before = self._after = ""  # the operators around the statement
+        self._tested = None      # the path of which the last statement tested that it is there
+        self._guards = []        # of each if, while, for and {: the only thing that it depends on is whether this file
+        #                          is there; None: its condition is being read; False: it depends on more
 
     def read(self):
         self.check_characters()
-        words, before = self._words, ""
+        words = self._words
         while True:
             self._skip()
             operator = next((one for one in OPERATORS if self._text.startswith(one, self._at)), None)
             if self._at >= len(self._text):
                 operator = ""
             if operator in SEPARATORS:
-                self._condition = self._depth > 0 or before in ("&&", "||", "|") or operator in ("|", "&")
+                self._condition = self._depth > 0 or self._before in CHAINED or operator in ("|", "&")
+                self._after = operator
                 self._statement(words)
                 if not operator:
                     if self._depth:
                         raise self._wrong("The file ends before the end of an if, while, for or {.")
                     return self._found
                 if words or operator != "\n":
-                    before = operator
+                    self._before = operator
                 words = self._words = []
                 self._at, self._line = self._at + len(operator), self._line + (operator == "\n")
             elif operator in REDIRECTIONS:
@@ -95,27 +123,84 @@ class Script(Reader):
 
     def _statement(self, words):
         """Take what one simple command, or a part of a compound one, does to the variables."""
+        if not words:
+            return
+        tested, self._tested = self._tested, None
+        first, negated = self._before not in CHAINED, False
         while words and words[0].plain == len(words[0].text) and not words[0].quoted:
             word = words[0].text
             if word in OPENING:
-                self._depth, self._condition = self._depth + 1, True
+                self._open(word, words, first, tested)
                 if word == "for":
-                    self._set(words[1].text if len(words) > 1 else "", words[0], "the for gives it")
                     return
             elif word in CLOSING:
-                self._depth -= 1
-                if self._depth < 0:
-                    raise self._wrong("There is no beginning of this %s." % word, words[0].line)
+                self._close(words[0])
                 return
             elif word not in INSIDE:
                 break
+            elif word != "!" and self._guards:
+                self._guards[-1] = tested if word == "then" and self._guards[-1] is None and tested else False
+            first, tested, negated = first or word != "!", tested if word == "!" else None, word == "!"
             words = words[1:]
         count = next((place for place, word in enumerate(words) if not self._assigned(word)), len(words))
         if count == len(words):
             for word in words:
                 self._assign(word)
+            return
+        for word in words[:count]:  # they are for this command only, except in dash before a command of its own
+            if words[count].text in SPECIAL:
+                self._set(self._assigned(word), word, "shells differ about an assignment before %s" % words[count].text)
+        if words[count].text in (".", "source") and not count:
+            self._read_file(words, first, tested)
         else:
-            self._simple(words[count:])  # assignments before a command are for that command only
+            self._simple(words[count:])
+        path = _is_there(words)
+        if path and not negated and (first or self._before == "&&" and tested == path) and self._after != "&":
+            self._tested = path
+
+    def _open(self, word, words, first, tested):
+        """An if, while, for or { begins."""
+        guard = None if word == "if" and first else False
+        if word == "{" and self._before == "&&" and tested:
+            guard = tested
+        self._guards.append(guard)
+        self._depth, self._condition = self._depth + 1, True
+        if word == "for":
+            self._set(words[1].text if len(words) > 1 else "", words[0], "the for gives it")
+
+    def _close(self, word):
+        """A fi, done or } is reached."""
+        self._depth -= 1
+        if self._depth < 0:
+            raise self._wrong("There is no beginning of this %s." % word.text, word.line)
+        if self._guards.pop() and self._after in ("|", "&"):
+            raise self._wrong("Only a shell could tell what another process sets. %s" % FIX, word.line)
+
+    def _read_file(self, words, first, tested):
+        """`. FILE`: what that file does to the variables. Under a test that it is there it may be missing."""
+        word, path = words[0], words[1].text if len(words) == 2 else ""
+        if word.text == "source" and not knows_source():
+            raise self._wrong("sh is dash on this machine, which has no 'source': write '. FILE'.", word.line)
+        if not path.startswith("/") or words[1].expands or words[1].splits:
+            raise self._wrong("Only a shell could tell which file this reads. Write its whole path.", word.line)
+        if self._files >= DEEPEST:
+            raise self._wrong("More than %d files read each other." % DEEPEST, word.line)
+        certain = (all(guard == path for guard in self._guards) and self._after not in ("|", "&")
+                   and (first or self._before == "&&" and tested == path))
+        try:
+            text = text_of(path)
+        except OSError as error:
+            if certain and (self._guards or not first) and isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                return
+            raise self._wrong("it reads %s, which cannot be read (%s). Write that file, or remove the line." % (
+                path, error.strerror), word.line) from None
+        found = Script(path, text, self._found, self._files + 1).read()
+        if certain:
+            self._found = found
+            return
+        for name in sorted(set(found) | set(self._found)):
+            if found.get(name) != self._found.get(name):
+                self._set(name, word)
 
     @staticmethod
     def _assigned(word):
@@ -145,8 +230,7 @@ class Script(Reader):
                     self._set(one.text, one)
                 else:
                     self._found.pop(one.text, None)
-        elif word.text in MAY_SET or word.text == "set" and any(not one.text.startswith(("-", "+")) or one.text == "--"
-                                                                for one in words[1:]):
+        elif word.text in MAY_SET or word.text == "set" and not _are_options([one.text for one in words[1:]]):
             raise self._wrong("Only a shell could tell what '%s' does to the settings. %s" % (word.text, FIX),
                               word.line)
 
@@ -162,7 +246,7 @@ class Script(Reader):
             self._found[name] = value
 
     def _set(self, name, word, why="it is set under a condition"):
-        self._found[name] = Unknown(word.line, why)
+        self._found[name] = Unknown(word.line, why, self._path)
 
     # words
 
@@ -206,3 +290,21 @@ class Script(Reader):
     def _control(self, word):
         word.expands = True  # $'...' is a text in control characters for bash only
         Reader._control(self, word)
+
+
+def _is_there(words):
+    """The path of which a test ([ -f PATH ]) says whether that file is there; None: it is another command."""
+    said = [word.text for word in words]
+    if said[:1] == ["["] and said[-1:] == ["]"]:
+        said, words = said[:-1], words[:-1]
+    elif said[:1] != ["test"]:
+        return None
+    if len(said) != 3 or said[1] not in TESTS or any(word.expands or word.splits for word in words):
+        return None
+    return said[2]
+
+
+def _are_options(words):
+    """Whether these arguments of `set` are options only, such as -a and -o allexport, and no positional parameters."""
+    return all(word.startswith(("-", "+")) and word != "--" or at and words[at - 1] in ("-o", "+o")
+               for at, word in enumerate(words))

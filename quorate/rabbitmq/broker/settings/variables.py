@@ -11,6 +11,8 @@ load_conf_env_file/1, parse_conf_env_file_output1/2, get_prefixed_env_var/2; 3.1
   have changed since.
 """
 
+import os
+
 from quorate.errors import Unreadable
 
 ENV = "/etc/rabbitmq/rabbitmq-env.conf"
@@ -18,7 +20,6 @@ PREFIX = "RABBITMQ_"
 DEFAULTS = {"SYS_PREFIX": "", "MNESIA_BASE": "/var/lib/rabbitmq/mnesia", "CONFIG_FILE": "/etc/rabbitmq/rabbitmq",
             "ADVANCED_CONFIG_FILE": "/etc/rabbitmq/advanced.config",
             "ENABLED_PLUGINS_FILE": "/etc/rabbitmq/enabled_plugins"}  # what the file finds set: do_load_conf_env_file/3
-MOST = 262144
 
 
 class Variables:
@@ -30,16 +31,20 @@ class Variables:
         self._environ, self._running = dict(environ), running
         self.path = path or self._environ.get(PREFIX + "CONF_ENV_FILE") or self._environ.get("CONF_ENV_FILE") or ENV
         self._file, self._unclear = {}, None
-        text = _text(self.path)
-        if text:
-            from quorate.host.shell_script import variables
-            known = dict(DEFAULTS, **self._environ)
-            try:
-                found = variables(self.path, text, known)
-            except Unreadable as error:
-                self._unclear = error
-                return
-            self._file = {name: value for name, value in found.items() if known.get(name) != value}
+        if os.path.isfile(self.path):
+            self._read()
+
+    def _read(self):
+        from quorate.host.shell_script import text_of, variables
+        known = dict(DEFAULTS, **self._environ)
+        try:
+            found = variables(self.path, text_of(self.path), known)
+        except OSError as error:
+            raise Unreadable("The file %s cannot be read: %s." % (self.path, error.strerror)) from None
+        except Unreadable as error:
+            self._unclear = error
+            return
+        self._file = {name: value for name, value in found.items() if known.get(name) != value}
 
     def get(self, name, default=None):
         """The text of a variable; default: it is not set, or empty. Raises Unreadable, with file and line, when it is
@@ -75,15 +80,5 @@ class Variables:
         value = self._file.get(name)
         if value is not None and not isinstance(value, str):
             raise Unreadable("%s, line %d: %s is set, and %s. Write the value itself."
-                             % (self.path, value.line, name, value.reason))
+                             % (value.path or self.path, value.line, name, value.reason))
         return value
-
-
-def _text(path):
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return file.read(MOST)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return ""
-    except OSError as error:
-        raise Unreadable("The file %s cannot be read: %s." % (path, error.strerror)) from None
