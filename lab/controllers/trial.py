@@ -11,8 +11,10 @@ has taken it for stopped.
 """
 
 import os
+import shlex
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from lab import ROOT, LabError, quiet, state
 from lab.controllers import surroundings
@@ -23,7 +25,7 @@ from lab.services.openstack import deployment
 from lab.services.openstack.watch import Watch
 
 LIMIT = 180.0    # seconds in which all must be well
-WATCHED = 20.0   # seconds for which services that are well are watched
+WATCHED = 12.0   # seconds for which services that are well are watched
 STOP = 20        # seconds that a stop may take: Pacemaker's default
 DEPTHS = (0, 10, 20)
 COPIES = 30.0    # seconds in which the cluster has to end a copy that systemd has started
@@ -78,21 +80,7 @@ class Trial:
     def set_up(self):
         """Write the configuration and create the resources, as docs/openstack.md says."""
         surroundings.write(self.lab, self.configuration)
-        old = "nova-consoleauth" in self.services
-        for argv in deployment.create_commands(self.lab, old):
-            words = argv[:]
-            if "create" in words:
-                name = words[words.index("create") + 1]
-                if name not in self.services:
-                    continue
-                at = words.index("--group") if "--group" in words else len(words)
-                given = self.configuration.parameters.get(name, {})
-                words[at:at] = [] if name == "nova-consoleauth" else ["%s=%s" % pair for pair in given.items()]
-                at = words.index("--group") if "--group" in words else len(words)
-                words[at:at] = ["op", "stop", "timeout=%d" % STOP]
-            elif not any(word in self.services + ("console",) for word in words) and "defaults" not in words:
-                continue
-            self.lab.check(self.lab.node_names[0], words, 120)
+        self._change(self._commands())
         self.well("set up")
         if self.failures():
             self.mistake("set up: %s" % "; ".join(sorted(self.failures())))
@@ -101,12 +89,37 @@ class Trial:
             self.volume = user.create_volume("of " + self.configuration.name)
             user.await_volume(self.volume, "available")
 
+    def _commands(self):
+        """The pcs commands that create the resources, each a list without `pcs`."""
+        found = []
+        for argv in deployment.create_commands(self.lab, "nova-consoleauth" in self.services):
+            words = argv[1:]
+            name = words[2] if words[:2] == ["resource", "create"] else None
+            if name in self.services:
+                end = words.index("--group") if "--group" in words else len(words)
+                known = [word.partition("=")[0] for word in words]
+                given = self.configuration.parameters.get(name, {})
+                words[end:end] = ["%s=%s" % pair for pair in given.items() if pair[0] not in known]
+                end = words.index("--group") if "--group" in words else len(words)
+                words[end:end] = ["op", "stop", "timeout=%d" % STOP]
+            if name in self.services or words[:2] == ["resource", "defaults"] or any(
+                    word in self.services + ("console",) for word in words[1:] if name is None):
+                found.append(words)
+        return found
+
+    def _change(self, commands):
+        """Run pcs commands on a copy of the cluster's configuration, and take that."""
+        copy = "/root/configuration.xml"
+        lines = ["set -e", "rm -f " + copy, "pcs cluster cib " + copy]
+        lines += [shlex.join(["pcs", "-f", copy] + words) for words in commands]
+        self.lab.check(self.lab.node_names[0], "\n".join(lines + ["pcs cluster cib-push %s --config" % copy]), LIMIT)
+
     def remove(self):
         """Delete the resources, and put the nodes' files back."""
         lab, first = self.lab, self.lab.node_names[0]
         lab.wait_online(timeout=LIMIT)
-        for name in self.services:
-            lab.run(first, ["pcs", "resource", "delete", name], 120)
+        lab.run(first, ["pcs", "resource", "disable"] + list(self.services) + ["--wait=120"], 130)
+        self._change(["resource", "delete", name] for name in self.services)
         if not wait_for(lambda: not any(self.running().values()), 30):
             self.mistake("deleted, and yet there are processes: %s" % self.running())
         surroundings.restore(lab)
@@ -120,6 +133,12 @@ class Trial:
             there = {node: len(self.watch.processes(node, service)) for node in self.hosts}
             found[service] = {node: number for node, number in there.items() if number}
         return found
+
+    def node(self, service):
+        """The node on which a service runs. LabError if it runs nowhere."""
+        for node in self.running()[service]:
+            return node
+        raise LabError("%s runs nowhere" % service)
 
     def act(self, service, node, level):
         """The agent's monitor of a level, as Pacemaker would call it."""
@@ -167,20 +186,25 @@ class Trial:
 
     def parents(self):
         """{service: pid on this machine of its main process}."""
-        at, found = deployment.where(self.lab), {}
+        found = {}
         for name in self.services:
-            there = self.watch.processes(at[name], name)
+            there = {}
+            for node in self.hosts:
+                there.update(self.watch.processes(node, name))
             found[name] = next((pid for pid, parent in there.items() if parent not in there), None)
         return found
 
     def ask(self):
         """What validate-all says on every node."""
-        for node in self.hosts:
-            for name in self.services:
-                done = self.lab.run(node, ["crm_resource", "--validate=10", "--resource", name], 60)
-                lines = (done.out + done.err).splitlines()
-                said = [line.partition(" ")[2] for line in lines if line.startswith("WARNING: ")]
-                said += [] if done.rc == 0 else ["code %s: %s" % (done.rc, " ".join(lines[-3:]))]
+        def one(place):
+            done = self.lab.run(place[0], ["crm_resource", "--validate=10", "--resource", place[1]], 60)
+            lines = (done.out + done.err).splitlines()
+            said = [line.partition(" ")[2] for line in lines if line.startswith("WARNING: ")]
+            return said + ([] if done.rc == 0 else ["code %s: %s" % (done.rc, " ".join(lines[-3:]))])
+
+        places = [(node, name) for node in self.hosts for name in self.services]
+        with ThreadPoolExecutor() as pool:
+            for (node, name), said in zip(places, pool.map(one, places)):
                 for sentence in said:
                     if not any(part in sentence for part in self.configuration.warnings):
                         self.mistake("validate-all of %s on %s says: %s" % (name, node, sentence))
@@ -211,21 +235,17 @@ class Trial:
     def kill(self, event):
         before = self.parents()
         for pid in before.values():
-            os.kill(pid, signal.SIGKILL)
-        if not wait_for(lambda: all(pid not in (None, before[name]) for name, pid in self.parents_if().items()), LIMIT):
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
+        if not wait_for(lambda: all(pid not in (None, before[name]) for name, pid in self.parents().items()), LIMIT):
             raise LabError("%s: not started again: %s" % (event, self.running()))
         self.well(event)
 
-    def parents_if(self):
-        """parents(), with None for those that run nowhere."""
-        at = deployment.where(self.lab)
-        return self.parents() if set(self.services) <= set(at) else dict.fromkeys(self.services)
-
     def stop(self, event):
         """With one worker of each stopped by a signal: the cluster's stop ends within Pacemaker's default."""
-        at, lab, first = deployment.where(self.lab), self.lab, self.lab.node_names[0]
+        lab, first = self.lab, self.lab.node_names[0]
         for name in self.services:
-            there = self.watch.processes(at[name], name)
+            there = self.watch.processes(self.node(name), name)
             os.kill(next((pid for pid, parent in there.items() if parent in there), next(iter(there))), signal.SIGSTOP)
         began = time.monotonic()
         lab.check(first, ["pcs", "resource", "disable"] + list(self.services) + ["--wait=120"], 130)
@@ -238,7 +258,7 @@ class Trial:
 
     def move(self, event):
         lab, first = self.lab, self.lab.node_names[0]
-        source = deployment.where(lab)[self.services[0]]
+        source = self.node(self.services[0])
         target = next(node for node in self.hosts if node != source)
         names = [name for name in self.services if "nova-consoleauth" not in self.services] or ["console"]
         for name in names:
@@ -250,7 +270,7 @@ class Trial:
     def power_cut(self, event):
         lab = self.lab
         wait_for(lambda: galera.synced(lab) and set(rabbitmq.serving(lab)) == set(lab.node_names), LIMIT)
-        node = deployment.where(lab)[self.services[0]]
+        node = self.node(self.services[0])
         lab.power_cut(node)
         self.well(event, next(one for one in self.hosts if one != node))
         lab.wait_online(timeout=LIMIT)

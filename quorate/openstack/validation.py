@@ -2,7 +2,7 @@
 """validate-all at level 10: what works now and will fail later, on this node and between the nodes."""
 
 from quorate.openstack.actions import published
-from quorate.openstack.service import process, unit as units
+from quorate.openstack.service import observe, process, unit as units
 from quorate.openstack.symptoms import detect
 
 SKEW = 30  # seconds that a heartbeat may lie in the future
@@ -19,7 +19,7 @@ def warnings(context, service, sources):
     unit = units.unit_of(context, service, sources)
     enabled = units.enabled_warning(sources, unit) if unit is not None else None
     found = [text for text in (error, enabled) if text]
-    settings = sources.settings(service, context.parameters.config)
+    settings = observe.settings_of(context, service, sources)
     found += ["%s: %s." % (context.parameters.config, text) if settings.readable else text + "."
               for text in settings.problems]
     if settings.readable:

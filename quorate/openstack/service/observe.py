@@ -27,7 +27,7 @@ def observe(context, service, state_files, sources, level=0, ask=True, reports=N
 
     running = find_processes(context, service)
     first = min(running, key=lambda one: one.start) if running else None
-    settings = sources.settings(service, context.parameters.config, first)
+    settings = settings_of(context, service, sources, first)
     tree = _tree(context, service, state_files, settings, running)
     if not tree.all:
         return facts.Observation(tree, settings=settings)
@@ -69,6 +69,18 @@ def observe_unit(context, service, sources, level=0, reports=None):
     if not found or level < 10:
         return observed
     return _deeper(context, service, sources, observed, level, lambda: reports or {})
+
+
+def settings_of(context, service, sources, process=None):
+    """The Settings of a process of the service; None: those with which the agent would start it."""
+    more = getattr(context.parameters, "additional_parameters", None)
+    if process is not None or not more:
+        return sources.settings(service, context.parameters.config, process)
+    import shlex
+    try:
+        return sources.settings(service, context.parameters.config, None, shlex.split(more))
+    except ValueError:  # start and validate-all refuse it, a probe and a stop do not need it
+        return sources.settings(service, context.parameters.config)
 
 
 def find_processes(context, service):

@@ -115,7 +115,7 @@ def _log_options(context, service, sources, account, argv, logs="/var/log"):
     its log, and what it prints goes to memory and is not kept."""
     directory = "%s/%s" % (logs, service.project)
     said = any(word.replace("_", "-").startswith(("--log", "--use-")) for word in argv)  # oslo_log/_options.py
-    if said or sources.settings(service, context.parameters.config).logs:
+    if said or observe.settings_of(context, service, sources).logs:
         return []
     if account is None or not _owned(directory, account[0], True):
         return []

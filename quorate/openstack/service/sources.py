@@ -33,10 +33,11 @@ class Sources:
         """The sockets of this moment, as quorate.host.connections.Connections."""
         return Connections()
 
-    def settings(self, service, config, process=None):
-        """The Settings in the service's own configuration. process: one that runs with it, None: none does."""
+    def settings(self, service, config, process=None, more=()):
+        """The Settings in the service's own configuration. process: one that runs with it, None: none does; more: words
+        of the command line that it would be started with, beside --config-file=CONFIG."""
         if process is None:
-            return read_settings(service, config)
+            return read_settings(service, config, more=more)
         # A process that has renamed itself has lost its command line.
         argv = process.argv if len(process.argv) > 1 else None
         return read_settings(service, config, argv, environment(process.pid))
@@ -71,11 +72,11 @@ class Sources:
         return account.pw_uid, account.pw_gid
 
 
-def read_settings(service, config, argv=None, environ=None):
+def read_settings(service, config, argv=None, environ=None, more=()):
     """The Settings in a service's configuration; readable False, and why, when it cannot be read. argv, environ: of its
-    process; None: it is started with --config-file=CONFIG."""
+    process; None: it is started with --config-file=CONFIG, and then the words `more`."""
     found = []
-    for path in _files(service, config, argv):
+    for path in _files(service, config, argv, more):
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 found.append(read(file.read()))
@@ -98,9 +99,9 @@ def environment(pid):
     return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs if b"__" in name}
 
 
-def _files(service, config, argv):
+def _files(service, config, argv, more=()):
     """Paths of the configuration files, the last one wins. `config` is always among them."""
-    named = [("file", config)] if argv is None else parse.config_options(argv)
+    named = [("file", config), *parse.config_options(more)] if argv is None else parse.config_options(argv)
     files = [path for kind, path in named if kind == "file"]
     found = [] if argv is not None and files else ["/usr/share/%s/%s-dist.conf" % (service.project, service.project)]
     if not files:

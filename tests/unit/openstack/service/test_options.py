@@ -6,7 +6,8 @@ import pytest
 
 from quorate.host.process import Process
 from quorate.openstack import catalog
-from quorate.openstack.service import options, sources
+from quorate.openstack.service import observe, options, sources
+from tests.unit.openstack.fakes import world
 
 
 @pytest.mark.parametrize("text, words", [
@@ -61,6 +62,16 @@ def host(etc, *words, environ=None):
     (("--config-dir=%(etc)s/other", "--config-file=%(etc)s/cinder.conf"), "cinder.conf")])
 def test_the_last_file_wins_and_the_command_line_says_which_it_is(etc, words, wins):
     assert wins == host(etc, *words)
+
+
+@pytest.mark.parametrize("text, wins", [
+    (None, "cinder.conf"), ("--debug", "cinder.conf"), ("--config-dir %s/other", "other/z.conf"),
+    ("--config-file='%s/more.conf'", "more.conf"), ("--name='not closed", "cinder.conf")])
+def test_what_does_not_run_is_known_by_the_options_it_would_be_started_with(etc, text, wins):
+    values = {} if text is None else {"additional_parameters": text.replace("%s", str(etc))}
+    context = world("start", etc / "cinder.conf", **values)
+
+    assert wins == observe.settings_of(context, catalog.CINDER_VOLUME, sources.Sources(None)).host
 
 
 def test_the_environment_of_the_process_goes_before_its_files(etc):
