@@ -23,7 +23,7 @@ from lab.faults.fault import wait_for
 from lab.services import rabbitmq
 
 LIMIT = 180.0    # seconds in which a cluster must be whole, and an expected text be seen
-WATCHED = 45.0   # seconds for which a cluster that serves is watched
+WATCHED = 35.0   # seconds for which a cluster that serves is watched
 CLEANUP_MOST = 180.0  # seconds; it waits until the cluster is idle
 LOGS = "tail -n 150 /var/log/rabbitmq/*.log /srv/mq/log/*.log 2>/dev/null"
 CLONE = rabbitmq.RESOURCE + "-clone"

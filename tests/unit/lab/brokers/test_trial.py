@@ -93,6 +93,7 @@ def test_a_broker_that_is_launched_twice(found):
     launches = cluster.Launches(one)
     one.pids["n2"] = {12}
     launches.look()
+    launches.look()
     tried._launched_once("kill of all", launches)
     assert tried.mistakes == []
     one.pids["n2"] = {13}
