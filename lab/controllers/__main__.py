@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Put configurations of OpenStack's services on trial, one after the other in one lab; after a mistake in a new one.
+"""Put configurations of OpenStack's services on trial, one after the other.
+
+All in one lab, with a new one after a trial that did not end well.
 
     python3 -m lab.controllers [--name LAB] [--deb FILE] [CONFIGURATION ...]      (default: all)
 
@@ -41,7 +43,7 @@ def main():
                     name = names.pop(0)
                     say(name)
                     trials.append(Trial(lab, ALL[name], say).run())
-                    if trials[-1].mistakes:
+                    if trials[-1].spoiled:
                         break
     except LabError as error:
         sys.stderr.write("controllers: %s\n" % error)

@@ -37,6 +37,7 @@ class Trial:
     def __init__(self, lab, configuration, say=quiet):
         self.lab, self.configuration, self.say = lab, configuration, say
         self.services, self.seconds, self.mistakes = configuration.services, {}, []
+        self.spoiled = False  # whether the lab is not fit for another one
         self.hosts = [node.name for node in surroundings.hosts(lab)]
         self.began, self.volume, self.watch = time.time(), None, None
 
@@ -60,6 +61,7 @@ class Trial:
             self.manage()
         except LabError as error:
             self.mistake(str(error))
+            self.spoiled = True
         try:
             self.judge()
             if self.mistakes:
@@ -67,6 +69,7 @@ class Trial:
             self.remove()
         except LabError as error:
             self.mistake(str(error))
+            self.spoiled = True
         finally:
             self.watch.close()
         return self
@@ -121,7 +124,7 @@ class Trial:
         lab.run(first, ["pcs", "resource", "disable"] + list(self.services) + ["--wait=120"], 130)
         self._change(["resource", "delete", name] for name in self.services)
         if not wait_for(lambda: not any(self.running().values()), 30):
-            self.mistake("deleted, and yet there are processes: %s" % self.running())
+            raise LabError("deleted, and yet there are processes: %s" % self.running())
         surroundings.restore(lab)
 
     # -- what must hold

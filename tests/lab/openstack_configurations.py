@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configurations of lab/controllers, tried in a lab that the next one uses as well, unless something was wrong."""
+"""Configurations of lab/controllers, tried in a lab that the next one uses as well, unless one was not well again."""
 
 import os
 
@@ -30,7 +30,7 @@ class Labs:
             zoo.prepare(self._lab, package(), self._configurations, print, self._count)
         trial = Trial(self._lab, configuration, print).run()
         print(trial.seconds)
-        if trial.mistakes:
+        if trial.spoiled:
             self.close()
         return trial
 
