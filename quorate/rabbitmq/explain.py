@@ -19,6 +19,8 @@ def conclusion(snapshot):
             of_node = of_node._replace(unreachable=frozenset())  # that is known of this node only
         if report.state in (STARTING, WAITING):
             found.append((node, decide_waiting(of_node)))
+        elif report.stale:
+            found.append((node, decide(of_node)))
         elif report.state == DOWN:
             found.append((node, decide(of_node) if report.launched else Decision(WAIT, NOT_STARTED)))
     return found
@@ -73,7 +75,7 @@ def _row(snapshot, node, now):
     if report is None:
         return (node, member, "no report") + ("-",) * 6
     state = report.state if report.launched or report.state != DOWN else "not started"
-    data = ("older" if report.stale else "renamed" if report.other else "lost" if report.lost
+    data = ("wrong" if report.stale else "renamed" if report.other else "lost" if report.lost
             else {True: "yes", False: "none", None: "?"}[report.data])
     generation = "?" if report.generation is None else str(report.generation or "-")
     if snapshot.generation and report.generation is not None and report.generation < snapshot.generation:

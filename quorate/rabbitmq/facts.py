@@ -89,8 +89,9 @@ class Report(namedtuple("Report",
     other:      another data directory on this machine (its path), while this node's has none: a node is renamed when
                 USE_LONGNAME or the host's name changes. None: there is none
     former:     Erlang name under which a broker of this resource served here, where that is not `name`
-    stale:      its data are older than those that a broker of this resource served with: a copy, or what lies below a
-                mount point; then data is None
+    stale:      its data are not those that a broker of this resource served with: older ones, a copy, what lies below a
+                mount point, or a cluster founded beside that of this node. Then data is None, and a broker that runs
+                with them is UNKNOWN: it is not the cluster
     """
     __slots__ = ()
 

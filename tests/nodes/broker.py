@@ -35,14 +35,14 @@ class Brokers:
         """Names of the nodes that serve."""
         return sorted(name for name, one in self.all.items() if one.stage == SERVES)
 
-    def serving(self):
-        return {one.nodename: one for one in self.all.values() if one.stage == SERVES}
+    def serving(self, of=None):
+        """dict Erlang name -> Broker of those that serve; of: those of that cluster."""
+        return {one.nodename: one for one in self.all.values() if one.stage == SERVES and of in (None, one.cluster)}
 
     def note(self):
         """Every broker that serves writes down whom it sees running, as rabbit_node_monitor does."""
-        names = set(self.serving())
         for one in self.serving().values():
-            one.write(one.members(), names & one.members())
+            one.write(one.members(), set(self.serving(one.cluster)) & one.members() - one.cut_off)
 
     def wrong(self, text):
         self.harm.append(text)
@@ -58,6 +58,9 @@ class Broker(Service):
         self.stage = self.pid = None
         self.arguments, self.cpu, self.since = "", 0.0, 0.0
         self.launches = 0
+        self.cluster = None             # a word for the cluster whose data it runs with
+        self.cut_off = frozenset()      # Erlang names that it does not see, with cluster_partition_handling=ignore
+        self.by_hand = False            # whether somebody else than the agent started it
         # What it is like
         self.starts_in, self.recovers_in, self.stops_in = 1.0, 1.0, 1.0
         self.gives_up = 300.0           # seconds after which it no longer waits
@@ -89,7 +92,7 @@ class Broker(Service):
 
     def write(self, members, running):
         os.makedirs(self.directory, exist_ok=True)
-        for name, text in (("schema.DAT", "x"), ("cluster_nodes.config", "{[%s],[%s]}.\n" % ((",".join(sorted(
+        for name, text in (("schema.DAT", self.cluster), ("cluster_nodes.config", "{[%s],[%s]}.\n" % ((",".join(sorted(
                 members)),) * 2)), ("nodes_running_at_shutdown", "[%s].\n" % ",".join(sorted(running)))):
             with open(os.path.join(self.directory, name), "w", encoding="ascii") as file:
                 file.write(text)
@@ -100,18 +103,36 @@ class Broker(Service):
                              self.user, os.path.join(self.machine.root, "cookie"), "/nonexistent", 5672, False,
                              self.version, self.machine.root)
 
+    def _count_boot(self):
+        """RabbitMQ counts the boots of a data directory (rabbit_guid.erl)."""
+        path = os.path.join(self.directory, "rabbit_serial")
+        count = int(layout.text_of(path).strip(".\n") or 0)
+        with open(path, "w", encoding="ascii") as file:
+            file.write("%d.\n" % (count + 1))
+
     # Its process
+
+    def start_by_hand(self):
+        """systemctl start rabbitmq-server, or its unit at the boot of the machine."""
+        if self.pid is None and self.machine.on:
+            self._begin("", True)
+
+    def stop_by_hand(self):
+        """systemctl disable --now rabbitmq-server."""
+        self.die()
 
     def launched(self, argv, output):
         assert argv == ("/usr/sbin/rabbitmq-server",), argv
         assert self.pid is None, "a second broker on one data directory"
         self.launches += 1
-        self.pid = self.machine.processes.add(BEAM).pid
-        self.arguments = (self.machine.commands.environment or {}).get("RABBITMQ_SERVER_START_ARGS", "")
-        self.brokers.journal.add(self.machine.name, "launch", self.arguments)
+        self._begin((self.machine.commands.environment or {}).get("RABBITMQ_SERVER_START_ARGS", ""), False)
+        return self.pid
+
+    def _begin(self, arguments, by_hand):
+        self.pid, self.arguments, self.by_hand = self.machine.processes.add(BEAM).pid, arguments, by_hand
+        self.brokers.journal.add(self.machine.name, "by hand" if by_hand else "launch", self.arguments)
         self._enter(STARTS)
         self._later(self.starts_in, self._started)
-        return self.pid
 
     def _enter(self, stage):
         self.cpu, self.since, self.stage = self._work(), self.machine.clock.elapsed, stage
@@ -131,13 +152,15 @@ class Broker(Service):
 
     def _started(self):
         if self.has_data():
+            self.cluster = layout.text_of(os.path.join(self.directory, "schema.DAT"))
             self._wait()
         elif self.arguments:
             self._join()
         else:
-            if any(one.has_data() for one in self.brokers.all.values()) or self.hidden():
+            if not self.by_hand and (any(one.has_data() for one in self.brokers.all.values()) or self.hidden()):
                 self.brokers.wrong("%s founds a cluster beside data" % self.machine.name)
-            self.brokers.founded += 1
+            self.brokers.founded += not self.by_hand
+            self.cluster = "%s at %d" % (self.nodename, self.machine.clock.elapsed)
             self.write({self.nodename}, {self.nodename})
             self._serve()
 
@@ -155,8 +178,11 @@ class Broker(Service):
         if self.nodename in peer.members():
             self.die("inconsistent_cluster")
             return
+        self.cluster = peer.cluster
+        if self.cluster.startswith(peer.nodename) and peer.by_hand:
+            self.brokers.wrong("%s joins a cluster that somebody founded by hand" % self.machine.name)
         members = peer.members() | {self.nodename}
-        for one in self.brokers.serving().values():
+        for one in self.brokers.serving(peer.cluster).values():
             one.write(members, one.saw())
         self.write(members, members)
         self._serve()
@@ -164,7 +190,10 @@ class Broker(Service):
     def _wait(self):
         force = os.path.join(self.directory, "force_load")
         others = self.saw() - {self.nodename}
-        if os.path.exists(force) or not others or set(self.brokers.serving()) & self.members():
+        serving = {name for name, one in self.brokers.serving().items() if self.nodename != name}
+        if serving & self.members() and not set(self.brokers.serving(self.cluster)) & self.members():
+            self.die("inconsistent_cluster: %s disagrees" % sorted(serving & self.members()))
+        elif os.path.exists(force) or not others or set(self.brokers.serving(self.cluster)) & self.members():
             if os.path.exists(force):
                 os.unlink(force)
             self._enter(STANDS if self.is_stuck else RECOVERS)
@@ -178,6 +207,7 @@ class Broker(Service):
             self._later(0.5, self._wait)
 
     def _serve(self):
+        self._count_boot()
         self._enter(SERVES)
         self.brokers.note()
 
@@ -255,9 +285,9 @@ class Broker(Service):
         one = next((one for one in self.brokers.all.values() if one.nodename == name), None)
         if ("forget", name) not in self.brokers.operator and one is not None and one.hidden_here():
             self.brokers.wrong("%s is forgotten, and has data" % name)
-        if name in self.brokers.serving():
+        if name in self.brokers.serving(self.cluster):
             return 70, "Error: {:failed_to_remove_node, :%s, {:active, 'x'}}" % name
-        for one in self.brokers.serving().values():
+        for one in self.brokers.serving(self.cluster).values():
             one.write(one.members() - {name}, one.saw() - {name})
         for members in self.brokers.queues.values():
             members.discard(name)
@@ -275,5 +305,6 @@ def installed(monkeypatch):
     monkeypatch.setattr("quorate.rabbitmq.actions.start.layout_problems", lambda _: [])
     monkeypatch.setattr(observe, "observe", lambda *_: here().service.observed())
     monkeypatch.setattr(Participant.__init__, "__defaults__", (None, None, lambda *_: True))  # is_reachable
+    monkeypatch.setattr("quorate.rabbitmq.broker.running.own_directory", lambda _: None)
     monkeypatch.setattr("quorate.rabbitmq.broker.process.is_broker", lambda process, _: process.argv == BEAM)
     monkeypatch.setattr("quorate.rabbitmq.broker.process.prepare_directories", lambda _: None)

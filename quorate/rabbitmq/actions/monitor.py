@@ -116,6 +116,8 @@ def _published_outcome(participant, observed):
     if observed.state in (facts.PAUSED, facts.PARTITIONED):
         return recovery.monitor_partitioned(participant, observed)
     outcome = handle_serving(participant, observed)
+    if outcome.code == codes.ERR_GENERIC:
+        return outcome
     if observed.state != facts.RUNNING:
         return Outcome(codes.DEGRADED, observed.sentence)
     if outcome.code == codes.SUCCESS and observed.code in health.DEGRADED:

@@ -10,7 +10,7 @@ from quorate.pacemaker.tools import Unavailable, this_node
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import epmd
 from quorate.rabbitmq.broker.disk import Disk
-from quorate.rabbitmq.broker.layout import configured_epmd_port, cookie_fingerprint, decode_layout, find_layout
+from quorate.rabbitmq.broker.layout import configured_ports, cookie_fingerprint, decode_layout, find_layout
 from quorate.rabbitmq.election.decide import decide
 from quorate.rabbitmq.election.published import PublishedState
 
@@ -54,10 +54,11 @@ class Participant:
             cookie=cookie_fingerprint(layout, self.context.instance), generation=self.published.own_generation(),
             since=int(self.context.clock.now()), launched=self.state_files.has("started"), **self.disk.report_fields())
 
-    def report(self, state):
-        """Publish the state with what the disk says. Returns whether the report was new."""
+    def report(self, state, **known):
+        """Publish the state with what the disk says. known: fields that are known otherwise. Returns whether the report
+        was new."""
         old = self.published.last_published()
-        new = self.from_disk()._replace(state=state)
+        new = self.from_disk()._replace(state=state, **known)
         if old is not None and old.state == state:
             new = new._replace(since=old.since)
         return self.published.publish(new)
@@ -126,9 +127,9 @@ class Participant:
             return snapshot
         booted = [one.name for node, one in sorted(snapshot.reports.items())
                   if node != snapshot.me and one.state in facts.BOOTED and one.name]
-        port = configured_epmd_port(epmd.PORT)
+        epmd_port, ports = configured_ports(self.context.parameters.config)
         return snapshot._replace(unreachable=frozenset(name for name in booted
-                                                       if self._is_reachable(name, port) is False))
+                                                       if self._is_reachable(name, epmd_port, ports) is False))
 
     def any_starting(self, nodes):
         """Whether one of these nodes starts or runs its broker now."""

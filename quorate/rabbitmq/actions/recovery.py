@@ -37,7 +37,9 @@ def monitor_partitioned(participant, observed):
     """The monitor of a broker in a minority: degraded while that may pass, failed when the cluster goes on without it.
     The Outcome."""
     context, state_files = participant.context, participant.state_files
-    handle_serving(participant, observed)
+    outcome = handle_serving(participant, observed)
+    if outcome.code == codes.ERR_GENERIC:
+        return outcome
     others = cluster_elsewhere(participant.published.snapshot())
     if not others:
         state_files.forget("cut-off")

@@ -25,25 +25,38 @@ def handle_serving(participant, observed):
     state_files = participant.state_files
     for name in ("waiting", "unknown") + (("cut-off",) if observed.state == facts.RUNNING else ()):
         state_files.forget(name)
-    keep_record(participant, observed)
+    outcome = keep_record(participant, observed)
+    if outcome is not None and outcome.code != codes.SUCCESS:
+        return outcome
     after_boot(participant)
     problem = state_files.read("complaint").get("text")
     return Outcome(codes.DEGRADED, problem) if problem else Outcome(codes.SUCCESS)
 
 
 def keep_record(participant, observed):
-    """Publish the state and the members when they changed."""
+    """Publish the state and the members when they changed. The Outcome where the broker is not the cluster's, or not in
+    one cluster with the others; else None."""
     state_files, layout, now = participant.state_files, participant.layout, int(participant.context.clock.monotonic())
     last = state_files.read("serving")
     fingerprint = "%s %s %s" % (observed.state, stamp(os.path.join(layout.directory, "cluster_nodes.config")),
                                 stamp(os.path.join(layout.directory, "nodes_running_at_shutdown")))
     verified = int(last.get("verified", 0))
-    if last.get("mark") == fingerprint and 0 <= now - verified < VERIFY and not participant.context.is_probe:
-        return
-    if not 0 <= now - verified < VERIFY:
-        _verify(participant, observed)
+    fresh = bool(last) and 0 <= now - verified < VERIFY and "beside" not in last
+    if last.get("mark") == fingerprint and fresh and not participant.context.is_probe:
+        return None
+    if last and last.get("mark") != fingerprint:
+        participant.disk.follow_served()  # first: what serves is not older than itself
+    beside = None
+    if not fresh:
+        from quorate.rabbitmq.actions import apart
+        reports = participant.published.reports()
+        outcome = apart.examine(participant, observed, reports, bool(last))
+        if outcome is not None:
+            return outcome
+        participant.disk.keep_served()
+        _verify(participant, observed, reports)
+        beside = apart.problem_beside(participant, reports) if observed.state == facts.RUNNING else None
     if last.get("mark") != fingerprint:
-        participant.disk.keep_served()  # first: what serves is not older than itself
         if not last:
             _first_record(participant)
         participant.report(observed.state)
@@ -51,13 +64,24 @@ def keep_record(participant, observed):
     elif not state_files.has("published"):
         participant.report(observed.state)
         participant.published.set_status(serving_status(observed))
-    state_files.write("serving", {"mark": fingerprint, "verified": now})
+    values = {"mark": fingerprint, "verified": last.get("verified", now) if fresh else now}
+    if beside is None:
+        state_files.write("serving", values)
+        if "beside" in last:
+            participant.published.set_status(serving_status(observed))
+        return None
+    since = int(last.get("beside", now))
+    state_files.write("serving", dict(values, beside=since))
+    if now - since < apart.patience(participant.context):
+        return None
+    participant.published.set_status(beside)
+    return Outcome(codes.DEGRADED, beside)
 
 
-def _verify(participant, observed):
+def _verify(participant, observed, reports):
     """Make keep_record publish again where the cluster lost this node's report; learn the members where others
     joined."""
-    me, reports = this_node(participant.context), participant.published.reports()
+    me = this_node(participant.context)
     if me not in reports:
         participant.state_files.forget("published")
     elif others_joined(reports, me):
@@ -68,8 +92,6 @@ def _verify(participant, observed):
 def _first_record(participant):
     """The broker serves for the first time since it was launched: what it has on disk now is true, and the override
     ends."""
-    if participant.from_disk().store == facts.KHEPRI:
-        learn_members(participant)
     for name in ("crashed", "idle", "quiet", "beside"):
         participant.state_files.forget(name)
     participant.disk.drop_evidence()

@@ -56,6 +56,7 @@ def adopt(context, state_files, running, layout):
     """Take over a running broker that this agent did not launch: its unit did, or the agent was killed just after it
     had."""
     if daemon.launched_process(context, state_files) is None:
+        state_files.forget("serving")  # what was recorded is of another broker
         daemon.record(context, state_files, running, layout.log)
         state_files.write("layout", encode_layout(layout))
 
@@ -101,7 +102,9 @@ def wait_until_serving(participant, running, decision, most):
             observed = observe.observe(context, state_files, participant.layout)
             if observed.state in facts.BOOTED:
                 context.log.say("%s State: %s." % (observed.sentence, observed.state))
-                return handle_serving(participant, observed)
+                outcome = handle_serving(participant, observed)
+                # A start that fails would keep this node out until an operator cleans up: the next monitor says it.
+                return Outcome(codes.SUCCESS) if state_files.has("apart") else outcome
             if observed.state == last_state and clock.monotonic() - looked < LOOK_AGAIN:
                 step = boot.Step(Outcome(codes.SUCCESS))
             else:

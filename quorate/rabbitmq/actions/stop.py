@@ -33,7 +33,7 @@ def stop_instance(context, state_files):
     if left:
         return Outcome(codes.ERR_GENERIC, daemon.not_stopped(left))
     for name in (daemon.PROCESS_FILE, "started", "waiting", "unknown", "serving", "complaint", "policy", "launched-for",
-                 "cut-off", "idle", "quiet", "forced", "crashed", "beside"):
+                 "cut-off", "idle", "quiet", "forced", "crashed", "beside", "apart"):
         state_files.forget(name)
     report_down(context, state_files)
     return Outcome(codes.SUCCESS)
@@ -60,8 +60,11 @@ def prepare_others(context, state_files, nodename):
             return facts.DOWN
         found = layout.decode_layout(state_files.read("layout")) or layout.find_layout(context)
         state = facts.HUNG if running.state in "Tt" else observe.observe(context, state_files, found).state
-        if state == facts.RUNNING:
-            _prepare_others(context, Participant(context, state_files, layout=found))
+        if state == facts.RUNNING and not state_files.has("apart"):
+            participant = Participant(context, state_files, layout=found)
+            if state_files.has("serving"):
+                participant.disk.follow_served()  # the cluster may have forgotten a node since the last monitor
+            _prepare_others(context, participant)
     except Exception as error:  # whatever it is: the stop goes on
         context.log.warning("Not drained: %s" % error)
     return state

@@ -23,11 +23,12 @@ class Disk(namedtuple("Disk", "state_files layout")):
         data = self._used(store)
         members = running = None
         served = self.state_files.read("served", persistent=True)
-        stale = bool(data) and is_older(self._serial(), served.get("serial"))
+        found, seen = self.mnesia_members()
+        if store == facts.KHEPRI:
+            found = frozenset(self._read("members").get("members", "").split()) or None
+        stale = bool(data) and (is_older(self._serial(), served.get("serial")) or self.is_unlike(found))
         if data and not stale:
-            members, running = self.mnesia_members()
-            if store == facts.KHEPRI:
-                members = frozenset(self._read("members").get("members", "").split()) or None
+            members, running = found, seen
             evidence = self._read("evidence")
             if evidence:
                 members, running = _both(members, evidence.get("members")), _both(running, evidence.get("running"))
@@ -43,7 +44,7 @@ class Disk(namedtuple("Disk", "state_files layout")):
             other = self._other_directory(directory)
         except OSError:  # what is beside it is unknown
             return {"data": None}
-        return {"lost": bool(served) or other is not None, "other": other,
+        return {"lost": is_served(served) or other is not None, "other": other,
                 "former": former if "@" in former and former != self.layout.nodename else None}
 
     def _other_directory(self, served):
@@ -81,6 +82,10 @@ class Disk(namedtuple("Disk", "state_files layout")):
                  for name in ("cluster_nodes.config", "nodes_running_at_shutdown")]
         return parse.members(texts[0]), parse.running(texts[1])
 
+    def is_khepri(self):
+        """Whether the members are in no file of RabbitMQ's."""
+        return self._store() == facts.KHEPRI
+
     def _store(self):
         return parse.store(text_of(self.layout.feature_flags()))
 
@@ -111,11 +116,14 @@ class Disk(namedtuple("Disk", "state_files layout")):
         self._write("members", {"members": " ".join(sorted(names))})
 
     def keep_served(self):
-        """Remember that a broker serves from this directory, and how often it has booted: if it is empty later, the
-        data are lost, not mounted, or under another name; if it has booted less often, they are older ones."""
-        serial = self._serial()
-        values = {"name": self.layout.nodename, "serial": "" if serial is None else str(serial)}
-        if self._read("served") != dict(values, directory=self.layout.directory):
+        """Remember that a broker serves from this directory, how often it has booted, and with which members: if it is
+        empty later, the data are lost, not mounted, or under another name; if it has booted less often, they are older
+        ones; if it knows none of the others, they are those of another cluster."""
+        serial, kept = self._serial(), self._read("served")
+        members = self.report_fields()["members"] if self.is_khepri() else self.mnesia_members()[0]
+        values = {"name": self.layout.nodename, "serial": "" if serial is None else str(serial),
+                  "members": kept.get("members", "") if members is None else " ".join(sorted(members))}
+        if kept != dict(values, directory=self.layout.directory):
             self._sync()
             self._write("served", values)
 
@@ -123,8 +131,35 @@ class Disk(namedtuple("Disk", "state_files layout")):
         """Before a launch without data: the broker will count its boots from 1, so what it makes is no older copy, also
         where it never comes to serve. That there were data stays known. Raises OSError."""
         served = self.state_files.read("served", persistent=True)
-        if served.get("serial"):
-            self.state_files.write("served", dict(served, serial=""), persistent=True, required=True)
+        if any(served.get(key) for key in ("serial", "members", "apart")):
+            self.state_files.write("served", dict(served, serial="", members="", apart=""), persistent=True,
+                                   required=True)
+
+    def follow_served(self):
+        """Keep what has changed of a broker that was recorded, while it runs: a member that was forgotten."""
+        if not is_older(self._serial(), self._read("served").get("serial")):
+            self.keep_served()
+
+    def has_served(self):
+        """Whether a broker of this resource has served with data that this directory may hold. False once it was
+        launched to join or to found."""
+        served = self.state_files.read("served", persistent=True)
+        return is_served(served) and bool(served.get("serial") or served.get("members"))
+
+    def keep_apart(self, members):
+        """Remember that the cluster of this node has these members (Erlang names): data that know none of them are
+        another cluster's."""
+        served = self.state_files.read("served", persistent=True)
+        self.state_files.write("served", dict(served, apart=" ".join(sorted(members))), persistent=True)
+
+    def is_unlike(self, members):
+        """Whether data with these members know none of the others with which a broker served here, or which a cluster
+        that counts on this node has: then they were founded apart from them. members None: unknown, so False."""
+        if members is None:
+            return False
+        served = self.state_files.read("served", persistent=True)
+        known = [frozenset(served.get(key, "").split()) - {self.layout.nodename} for key in ("members", "apart")]
+        return any(others and not others & members for others in known)
 
     def _sync(self):
         """Put the names in the data directory on the disk. RabbitMQ renames rabbit_serial into place and does not do
@@ -153,6 +188,11 @@ class Disk(namedtuple("Disk", "state_files layout")):
 def _both(known, kept):
     """What the disk says now and what it said before the last launch, together; None: neither."""
     return (known or frozenset()) | frozenset((kept or "").split()) or None
+
+
+def is_served(served):
+    """Whether the state file `served` says that a broker served: it may only say which cluster counts on this node."""
+    return bool(served.get("name"))
 
 
 def is_older(serial, served):

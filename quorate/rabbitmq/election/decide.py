@@ -6,10 +6,12 @@ hold none), to join with an empty disk (only a node without data does), and to f
 (see decide_waiting). To start with one's own data is safe: RabbitMQ itself then waits for the nodes that it needs.
 """
 
+from quorate.rabbitmq.election.apart import founded_beside
 from quorate.rabbitmq.election.proof import absent, forced_boot_node, stopped_later, last_running
 from quorate.rabbitmq.facts import (
-    BOOTED, FORCE, FOUND, JOIN, KHEPRI, PARTITIONED, PAUSED, REFUSE, RUNNING, START, WAIT, Decision)
+    ALIVE, BOOTED, FORCE, FOUND, JOIN, KHEPRI, PARTITIONED, PAUSED, REFUSE, RUNNING, START, WAIT, Decision)
 
+AWAY = "mv DATADIR/%s DATADIR/%s.old"
 BOOT = "quorate rabbitmq boot %s"
 REPLACE = "quorate rabbitmq replace %s"
 
@@ -19,15 +21,15 @@ def decide(snapshot):
     own = snapshot.reports.get(snapshot.me)
     if own is not None and own.stale:
         return Decision(
-            REFUSE, "The data of %s are older than those with which it served: is a file system not mounted, or an old "
-            "copy in its place? If they are the right ones, remove /var/lib/quorate/rabbitmq-*/served on it." % (
+            REFUSE, "The data of %s are not those of its cluster, or older: is a file system not mounted, or a copy in its "
+            "place? If they are right, remove /var/lib/quorate/rabbitmq-*/served on it; if not needed, move them away." % (
                 snapshot.me), urgent=True)
     if own is None or own.data is None or own.name is None:
         return _unknown_disk(snapshot)
     problem = cookie_problem(snapshot) or name_problem(snapshot)
     if problem:
         return Decision(REFUSE, problem, urgent=True)
-    booted = _others(snapshot, lambda one: one.state in BOOTED)
+    booted = _others(snapshot, lambda one: one.state in BOOTED and not one.stale)
     if own.data:
         return _with_data_beside(snapshot, own, booted) if booted else _with_data(snapshot, own)
     if own.other:
@@ -90,16 +92,27 @@ def _with_data_beside(snapshot, own, booted):
     if not known:
         return Decision(WAIT, "The members of the cluster of %s are unknown." % _list(booted), urgent=True,
                         missing=tuple(one.node for one in booted))
+    if founded_beside(own, snapshot.reports):
+        return Decision(
+            REFUSE, "The data of %s know none of %s, whose cluster counts on it: is a file system not mounted? If they are "
+            "not needed, move them away, and it joins." % (
+                snapshot.me, _list(known)), urgent=True, command=AWAY % (own.name, own.name))
     if any(own.name in one.members for one in known):
         return Decision(START, "%s has data and is a member of the running cluster." % snapshot.me)
     return Decision(
         REFUSE, "%s has data, but the cluster of %s does not know it (it was forgotten, or has always been a cluster "
         "of its own). Nothing is removed: if its data are not needed, move them away, and it joins as a new member." % (
-            snapshot.me, _list(known)), urgent=True, command="mv DATADIR/%s DATADIR/%s.old" % (own.name, own.name))
+            snapshot.me, _list(known)), urgent=True, command=AWAY % (own.name, own.name))
 
 
 def _with_data(snapshot, own):
-    """It has data, and no broker runs."""
+    """It has data, and no broker of its cluster runs."""
+    apart = _others(snapshot, lambda one: one.stale and one.state in ALIVE and one.name in (own.members or ()))
+    if apart:
+        # RabbitMQ would ask it, and end: inconsistent_cluster (rabbit_mnesia.erl, check_cluster_consistency/0).
+        return Decision(
+            WAIT, "The broker that runs on %s is not the cluster's, and %s cannot boot beside it. On %s: systemctl disable "
+            "--now rabbitmq-server" % (_list(apart), snapshot.me, _list(apart)), tuple(one.node for one in apart), True)
     if is_ordered(snapshot):
         return _as_ordered(snapshot, own, snapshot.override)
     if own.members is not None:
@@ -205,7 +218,7 @@ def decide_waiting(snapshot):
     if own is None:
         return _unknown_disk(snapshot)
     missing = absent(snapshot, own)
-    if any(one.state in BOOTED for one in snapshot.reports.values()):
+    if any(one.state in BOOTED and not one.stale for one in snapshot.reports.values()):
         return Decision(WAIT, "Starts beside the running cluster.", ())
     if is_ordered(snapshot) and own.data:
         return _as_ordered(snapshot, own, snapshot.override)

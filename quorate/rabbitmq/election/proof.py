@@ -57,7 +57,8 @@ def last_running(snapshot):
 def forced_boot_node(snapshot):
     """The node whose forced boot loses nothing, None when there is none (yet): the first one of last_running that none
     of them saw stop, so that all of its tables are the newest."""
-    if any(one.state in _MAY_SERVE or one.data is None for one in snapshot.reports.values()):
+    if any(one.state in _MAY_SERVE or one.data is None for one in snapshot.reports.values()
+           if not (one.stale and one.state == DOWN)):  # that node's own data are away, as if it had no power
         return None
     if (snapshot.members & snapshot.nodes) - set(snapshot.reports):
         return None  # a node that is up and reported nothing may run a broker
@@ -77,7 +78,8 @@ def stopped_later(snapshot, own):
 def absent(snapshot, own):
     """Members of the cluster, as this node knows them, that run no broker: Pacemaker's names where they are known, else
     Erlang's. Those that it last saw running come first: they may know of changes that this node does not."""
-    here = {one.name for one in snapshot.reports.values() if one.state in ALIVE or one.state == WAITING} | {own.name}
+    here = {one.name for one in snapshot.reports.values()
+            if not one.stale and (one.state in ALIVE or one.state == WAITING)} | {own.name}
     nodes = {one.name: one.node for one in snapshot.reports.values() if one.name}
     gone = (own.members or frozenset()) - here
     last_seen = own.running or frozenset()

@@ -127,8 +127,8 @@ def test_data_older_than_those_that_served_are_not_the_same(tmp_path, now, stale
 
 def test_a_broker_that_was_reset_by_hand_is_not_older_than_itself(tmp_path):
     """rabbitmqctl reset removes the count; it serves, and what serves is recorded."""
-    node = Node(tmp_path).fill()
-    for serial, members in (("57.\n", "rabbit@n1"), ("1.\n", "rabbit@n1,rabbit@n2")):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    for serial, members in (("57.\n", "rabbit@n1,rabbit@n2"), ("1.\n", "rabbit@n1,rabbit@n2")):
         node.fill(members)
         (node.directory / "rabbit_serial").write_text(serial)
         handle_serving(node.participant, Observation(facts.RUNNING, None, None, "It runs."))
@@ -155,7 +155,7 @@ def test_a_new_disk_counts_its_boots_anew_also_where_its_first_boot_is_cut_short
 
 def test_a_node_that_was_replaced_with_khepri_learns_who_its_members_are(tmp_path):
     """The broker was reset by hand: its count of boots is not older than itself when that serves for the first time."""
-    node = Node(tmp_path).fill()
+    node = Node(tmp_path, [other("n2", facts.RUNNING, store=facts.KHEPRI, running=None)]).fill()
     (tmp_path / "mnesia" / "rabbit@n1-feature_flags").write_text("[khepri_db].\n")
     (node.directory / "rabbit_serial").write_text("1.\n")
     tools(node, out='{"disk_nodes": ["rabbit@n1", "rabbit@n2"]}')
