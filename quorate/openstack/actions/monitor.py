@@ -43,16 +43,27 @@ def monitor(context, service, state_files=None, sources=None):
         published.publish(context, service, observed.settings)
         if observed.tree.parent is not None:
             units.take_over(context, service, state_files, sources, (observed.tree.parent,))
-    if context.is_probe and not observed.tree.all:
-        # "Not running" lets Pacemaker start it elsewhere, and then systemd starts it here.
-        from quorate.openstack.service import unit as units
-        coming = units.about_to_start(context, service, state_files, sources)
-        if coming is not None:
-            return Outcome(codes.ERR_GENERIC, "No process runs, but systemd is about to start %s, which is %s: a stop "
-                           "ends that." % (coming[0].name, coming[1].shown))
+    if not observed.tree.all:
+        reason = _not_for_certain(context, service, state_files, sources)
+        if reason:
+            return Outcome(codes.ERR_GENERIC, reason)
     for one in found[1:]:
         context.log.say("Also: %s" % one.message)
     return outcome_of(context, state_files, diagnosis)
+
+
+def _not_for_certain(context, service, state_files, sources):
+    """Why "not running" would not be true although no process of the service is known; None: it is. It lets Pacemaker
+    start the service elsewhere, at once or after a probe, and then systemd runs it here."""
+    from quorate.openstack.service import unit as units
+    reason = units.unrecognised(context, service, state_files, sources)
+    coming = units.about_to_start(context, service, state_files, sources) if context.is_probe and not reason else None
+    if coming is None:
+        return reason
+    unit, state = coming
+    if state is None:
+        return "Not running for certain: systemd does not say what it does with it: systemctl status %s" % unit.name
+    return "No process runs, but systemd is about to start %s, which is %s: a stop ends that." % (unit.name, state.shown)
 
 
 def limits(context):

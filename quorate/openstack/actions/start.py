@@ -103,14 +103,14 @@ def _wait_until_serving(context, service, state_files, sources):
         observed = observe.observe(context, service, state_files, sources, ask=since > SETTLED)
         found = detect.symptoms(service, observed)
         last[:] = [observed, found]
-        return _settled(context, service, state_files, observed, found, since)
+        return _settled(context, service, state_files, sources, observed, found, since)
 
     outcome = context.deadline.poll(settled, every=0.25)
     if outcome:
         return outcome
     observed, found = last
     if observed.tree.parent is None:
-        return Outcome(codes.ERR_GENERIC, _why_it_ended(service, state_files))
+        return Outcome(codes.ERR_GENERIC, _why_it_ended(context, service, state_files, sources))
     message = found[0].message if found else "no worker is connected."
     return Outcome(codes.ERR_GENERIC, "%s runs (pid %d), but is not ready: %s See its log in /var/log/%s." % (
         service.name, observed.tree.parent.pid, message, service.project))
@@ -121,11 +121,11 @@ def _seconds_since_launch(context, state_files):
     return context.clock.monotonic() - launched if launched is not None else 0.0
 
 
-def _settled(context, service, state_files, observed, found, since):
+def _settled(context, service, state_files, sources, observed, found, since):
     """The Outcome once it is decided, else None. since: seconds since the launch."""
     if observed.tree.parent is None:
         # systemd has gone through the unit, or the program has ended: nothing follows any more.
-        return Outcome(codes.ERR_GENERIC, _why_it_ended(service, state_files)) if since > SETTLED else None
+        return Outcome(codes.ERR_GENERIC, _why_it_ended(context, service, state_files, sources)) if since > SETTLED else None
     fatal = next((one for one in found if one.kind == facts.FATAL), None)
     if fatal is not None:  # what a fork explains is over after SETTLED seconds
         return Outcome(codes.ERR_GENERIC, "Not started: %s" % fatal.message) if since > SETTLED else None
@@ -156,9 +156,12 @@ def _is_ready(service, observed):
     return observed.port_owner == "ours" or service.port is None
 
 
-def _why_it_ended(service, state_files):
+def _why_it_ended(context, service, state_files, sources):
     """The message about a service of which nothing is left after its start."""
     unit = state_files.read(SERVICE_FILE).get("unit")
+    unknown = units.unrecognised(context, service, state_files, sources) if unit else None
+    if unknown:
+        return unknown
     if unit and service.name == "nova-novncproxy" and not units.novnc_chosen():
         return ("%s ended at once and reports success: Debian starts this proxy only if /etc/default/nova-consoleproxy "
                 "says NOVA_CONSOLE_PROXY_TYPE=novnc. Set it on every node." % unit)

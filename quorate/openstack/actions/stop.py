@@ -15,7 +15,7 @@ def stop(context, service, state_files=None, sources=None):
     """End every process and prove it. An Outcome. Needs no configuration, no software, no cluster."""
     state_files = state_files or StateFiles(service.name, context.instance, log=context.log)
     sources = sources or Sources(context.commands)
-    processes = process.all_processes(context, service)
+    processes = process.all_processes(context, service, sources)
     held = stopping.listeners(sources, processes) if service.port is not None else {}
     reason = stopping.stop(context, service, state_files, sources, max(3.0, context.deadline.left() - 3.0))
     if reason:

@@ -25,7 +25,7 @@ def observe(context, service, state_files, sources, level=0, ask=True, reports=N
     def remembered():
         return state_files.read(HEARTBEATS_FILE) if reports is None else reports
 
-    running = find_processes(context, service)
+    running = find_processes(context, service, sources)
     first = min(running, key=lambda one: one.start) if running else None
     settings = settings_of(context, service, sources, first)
     tree = _tree(context, service, state_files, settings, running)
@@ -83,8 +83,10 @@ def settings_of(context, service, sources, process=None):
         return sources.settings(service, context.parameters.config)
 
 
-def find_processes(context, service):
-    """Every process of the service on this machine, whoever started it: by command line, not by a pid file."""
+def find_processes(context, service, sources):
+    """Every process of the service on this machine, whoever started it: by command line, not by a pid file. Where the
+    parameter unit names an instance of a template, those of its other instances belong to other resources: their
+    command lines may differ by nothing but a file that all of them read."""
     binary, config = context.parameters.binary, os.path.realpath(context.parameters.config)
     words = [service.name] + ([binary] if binary and binary != service.name else [])
     found = []
@@ -92,7 +94,17 @@ def find_processes(context, service):
         if one.pid != os.getpid() and context.processes.here(one) and any(
                 parse.is_service(one.argv, service, path, binary) for path in (context.parameters.config, config)):
             found.append(one)
+    unit = getattr(context.parameters, "unit", None) or ""
+    if "@" in unit:
+        from quorate.host.units import template
+        unit = unit if unit.endswith(".service") else unit + ".service"
+        found = [one for one in found if not _of_another_instance(sources.units.of(one.pid), unit, template(unit))]
     return found
+
+
+def _of_another_instance(name, unit, template):
+    """Whether a unit's name is that of another instance of the template of `unit`."""
+    return name is not None and name != unit and name.startswith(template.partition("@")[0] + "@")
 
 
 def count_connected(service, observed):
@@ -274,7 +286,7 @@ def _unit_processes(context, service, sources):
     """Those of its unit, else those that run its program and are in no other service's unit: the workers of Debian's
     neutron-rpc-server call themselves 'neutron-server: rpc worker'."""
     if not sources.units.managed():
-        return find_processes(context, service)
+        return find_processes(context, service, sources)
     unit = sources.units.find(service.units)
     found = [context.processes.get(pid) for pid in sorted(sources.units.processes(unit))] if unit is not None else []
     found = [one for one in found if one is not None]
@@ -282,7 +294,7 @@ def _unit_processes(context, service, sources):
         return found
     from quorate.openstack import catalog
     others = {name + ".service" for one in catalog.ALL.values() if one.name != service.name for name in one.units}
-    return [one for one in find_processes(context, service) if sources.units.of(one.pid) not in others]
+    return [one for one in find_processes(context, service, sources) if sources.units.of(one.pid) not in others]
 
 
 def _together(sockets):

@@ -51,10 +51,11 @@ def prevent_second_copy(context, service, state_files, sources):
     found = units.about_to_start(context, service, state_files, sources)
     if found is None:
         return
-    unit, _state = found
-    warning = sources.units.adopt(unit, context.deadline.limit(units.ASK_SECONDS))
-    if warning:
-        context.log.warning(warning)
+    unit, state = found
+    if state is None:
+        raise Failed(codes.ERR_GENERIC, "Not started: systemd does not say whether it starts a second copy: systemctl "
+                     "status %s" % unit.name)
+    units.adopt(context, sources, unit)
     if not sources.units.stop(unit, context.deadline.limit(units.ASK_SECONDS)).ok:
         raise Failed(codes.ERR_GENERIC, "Not started: systemd is about to start a second copy, and does not stop "
                      "it: systemctl stop %s" % unit.name)
@@ -68,9 +69,7 @@ def launch(context, service, state_files, sources):
         state_files.write(SERVICE_FILE, {"launched": int(context.clock.monotonic())})
         _spawn(context, service, state_files, sources)
         return
-    error = sources.units.adopt(unit, context.deadline.limit(20))
-    if error:
-        context.log.warning(error)
+    units.adopt(context, sources, unit, 20.0)
     warning = units.enabled_warning(sources, unit)
     if warning:
         context.log.warning(warning)
@@ -141,9 +140,9 @@ def _make_directories(service, account):
         daemon.make_directories(("/run/" + service.project, "/run/lock/" + service.project), *account, 0o755)
 
 
-def all_processes(context, service):
+def all_processes(context, service, sources):
     """Every process of the service and its descendants: a copy of a volume, a helper with root's rights."""
-    found = {one.pid: one for one in observe.find_processes(context, service)}
+    found = {one.pid: one for one in observe.find_processes(context, service, sources)}
     for pid in list(found):
         for child in context.processes.descendants(pid):
             found.setdefault(child.pid, child)

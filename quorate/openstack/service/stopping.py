@@ -12,7 +12,9 @@ FROZEN_GRACE = 10.0  # seconds in which a process that was stopped by a signal m
 def stop(context, service, state_files, sources, budget):
     """Stop it within `budget` seconds. None, or why it is not stopped, or not for certain."""
     end = context.deadline.part(budget)
-    own = units.own_units(context, service, state_files, sources, all_processes(context, service))
+    running = all_processes(context, service, sources)
+    own = units.own_units(context, service, state_files, sources, running)
+    above = units.supervisors(context, sources, own, running)
     stopped = frozenset(unit.name for unit in own if _stop_unit(context, sources, unit, end, budget))
 
     def everything():
@@ -27,6 +29,10 @@ def stop(context, service, state_files, sources, budget):
         left = daemon.stop(context, everything, ask, service.name, max(1.0, end.left()))
     if left:
         return daemon.not_stopped(left, service.name)
+    for unit, main in above:
+        if not context.processes.gone(main):
+            return "Not stopped for certain: %s (pid %d) may start it again: systemctl stop %s" % (
+                unit.name, main.pid, unit.name)
     for unit in own:
         if unit.name in stopped:
             sources.units.forget_failure(unit, context.deadline.limit(units.ASK_SECONDS))
@@ -61,7 +67,7 @@ def _stop_unit(context, sources, unit, end, budget):
 
 def _with_units(context, service, sources, own):
     """Every process of the service, its descendants, and what else is in its units: a helper that init adopted."""
-    found = {one.pid: one for one in all_processes(context, service)}
+    found = {one.pid: one for one in all_processes(context, service, sources)}
     for unit in own:
         for pid in sources.units.processes(unit):
             one = context.processes.get(pid) if pid not in found else None
@@ -102,7 +108,7 @@ def _restarts(sources, own, stopped, end):
 
 def _terminate(context, service, sources, stopped, first, budget):
     """Ask these processes to end. stopped: names of the units that systemd has asked already."""
-    services = {one.pid for one in observe.find_processes(context, service)}
+    services = {one.pid for one in observe.find_processes(context, service, sources)}
     # Parents first, so that they know of the end before their children end, and start no new ones. None of those that
     # systemd has just asked: oslo.service drops its handler at the first SIGTERM, so a second one would end the service
     # at once.

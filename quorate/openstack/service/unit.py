@@ -12,9 +12,13 @@ from quorate.host.units import Unit
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
 from quorate.openstack.facts import SERVICE_FILE
+from quorate.openstack.service import parse
 
 NO_UNIT = "none"  # of the parameter unit
 ASK_SECONDS = 5.0  # for a question to systemd
+# Main processes of units that start what somebody asks for, in a session or for a job, and do not start it again.
+STARTERS = frozenset(("anacron", "atd", "cron", "crond", "dropbear", "fcron", "in.telnetd", "inetd", "login", "pacemakerd",
+                      "pacemaker-remoted", "pacemaker_remoted", "pcsd", "screen", "sshd", "systemd", "tmux", "xinetd"))
 
 
 def unit_for(context, service, sources):
@@ -31,7 +35,8 @@ def unit_for(context, service, sources):
         return None
     unit = sources.units.find((wanted,) if wanted else service.units)
     if wanted and unit is None:
-        raise Failed(codes.ERR_INSTALLED, "There is no systemd unit %s on this node." % wanted)
+        raise Failed(codes.ERR_INSTALLED, "There is no systemd unit %s on this node%s." % (
+            wanted, ", but a template: name an instance of it" if wanted.removesuffix(".service").endswith("@") else ""))
     return None if unit is None or (unit.masked and not wanted) else unit
 
 
@@ -46,8 +51,8 @@ def unit_of(context, service, sources):
 
 def own_units(context, service, state_files, sources, processes=()):
     """Tuple of the Units that may hold a process of this resource, or start one: the one that the parameter names, the
-    one that the agent started, the distribution's where they run this very configuration, and those that one of these
-    processes is the main process of.
+    one that the agent started, the distribution's where they run this very configuration, and those that are there for
+    these processes.
 
     A unit of the distribution that runs another configuration is another instance, which is none of ours, unless one of
     these processes is in it.
@@ -65,12 +70,65 @@ def own_units(context, service, state_files, sources, processes=()):
         if unit is not None:
             found[unit.name] = unit
     for name in sorted(inside - set(found) - {None}):
-        # It may as well be the unit that a shell, cron or Pacemaker runs in.
         unit = Unit(name, "", False)
-        state = sources.units.state(unit, context.deadline.limit(ASK_SECONDS))
-        if state is not None and state.main in {one.pid for one in processes}:
+        if _is_for(context, service, sources, unit, processes):
             found[name] = unit
     return tuple(found.values())
+
+
+def _is_for(context, service, sources, unit, processes):
+    """Whether a unit is there for these processes, some of which are in it: its main process is one of them, or
+    started them and nothing else (a shell, the launcher of a virtual environment), or has ended. It may as well be the
+    unit that cron, a login or Pacemaker runs in."""
+    main, above = _main(context, sources, unit), _ancestors(context, processes)
+    pids = {one.pid for one in processes}
+    if main is not None and main.pid in pids:
+        return True
+    if main is not None and (main.pid not in above or _starts_anything(main)):
+        return False
+    ours = pids | {one.pid for pid in pids for one in context.processes.descendants(pid)}
+    alone = not sources.units.processes(unit) - ours - above
+    return alone or main is None and service.project in unit.name
+
+
+def _main(context, sources, unit):
+    """The main Process of a unit, None: it has none. Where systemd does not say, the oldest one."""
+    state = sources.units.state(unit, context.deadline.limit(ASK_SECONDS))
+    if state is not None:
+        return context.processes.get(state.main) if state.main else None
+    inside = filter(None, map(context.processes.get, sources.units.processes(unit)))
+    return min(inside, key=lambda one: one.start, default=None)
+
+
+def _starts_anything(main):
+    words = (parse.program(main.argv),) + main.argv[:3]  # an interpreter may be the first
+    return any(word.rpartition("/")[2] in STARTERS for word in words)
+
+
+def _ancestors(context, processes):
+    """Pids of the parents of these processes, of their parents, and so on."""
+    found, waiting = set(), list(processes)
+    while waiting:
+        above = waiting.pop().ppid
+        one = context.processes.get(above) if above > 1 and above not in found else None
+        if one is not None:
+            found.add(above)
+            waiting.append(one)
+    return found
+
+
+def supervisors(context, sources, own, processes):
+    """Tuple of (Unit, its main Process) of those, beside our `own`, whose main process started one of these
+    processes and may start it again: a supervisor that has other children too."""
+    if not sources.units.managed():
+        return ()
+    above, found = _ancestors(context, processes), []
+    for name in sorted({sources.units.of(one.pid) for one in processes} - {unit.name for unit in own} - {None}):
+        unit = Unit(name, "", False)
+        main = _main(context, sources, unit)
+        if main is not None and main.pid in above and not _starts_anything(main):
+            found.append((unit, main))
+    return tuple(found)
 
 
 def take_over(context, service, state_files, sources, processes):
@@ -78,22 +136,42 @@ def take_over(context, service, state_files, sources, processes):
     found = tuple(unit for unit in own_units(context, service, state_files, sources, processes)
                   if any(sources.units.of(one.pid) == unit.name for one in processes))
     for unit in found:
-        warning = sources.units.adopt(unit, context.deadline.limit(ASK_SECONDS))
-        if warning:
-            context.log.warning(warning)
+        adopt(context, sources, unit)
     return found
 
 
+def adopt(context, sources, unit, seconds=ASK_SECONDS):
+    """Make systemd leave restarts of the unit to the cluster; where it does not, that is logged."""
+    warning = (sources.units.adopt(unit, context.deadline.limit(seconds))
+               or sources.units.restart_warning(unit, context.deadline.limit(ASK_SECONDS)))
+    if warning:
+        context.log.warning(warning)
+
+
 def about_to_start(context, service, state_files, sources):
-    """(Unit, UnitState) of the first unit of ours that systemd is about to start by itself, None: there is none. What
-    systemd does not say is a warning: no process is there."""
+    """(Unit, UnitState) of the first unit of ours that systemd is about to start by itself, None: there is none. The
+    state is None where systemd does not say, and may start it."""
+    silent = None
     for unit in own_units(context, service, state_files, sources):
         state = sources.units.state(unit, context.deadline.limit(ASK_SECONDS))
         if state is None:
             context.log.warning("systemd does not say what %s does; see 'systemctl status %s'." % (
                 unit.name, unit.name))
+            if sources.units.enabled(unit) or not sources.units.adopted(unit):
+                silent = silent or (unit, None)
         elif state.starting:
             return unit, state
+    return silent
+
+
+def unrecognised(context, service, state_files, sources):
+    """The sentence about a unit of ours that has processes, where none of them is known as the service (another name or
+    configuration on its command line, or a chroot); None: there is none."""
+    for unit in own_units(context, service, state_files, sources):
+        inside = sorted(pid for pid in sources.units.processes(unit) if context.processes.get(pid) is not None)
+        if inside:
+            return "%s has processes (pid %d), but none is known as %s with %s: set binary, config or unit." % (
+                unit.name, inside[0], service.name, context.parameters.config)
     return None
 
 

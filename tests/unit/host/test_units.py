@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from quorate.host.units import DROP_IN_TEXT, Units, UnitState
+from quorate.host.units import DROP_IN, DROP_IN_TEXT, Units, UnitState
 from tests.fakes import FakeCommands
 
 
@@ -69,8 +69,91 @@ def test_restarts_are_left_to_the_cluster_and_systemd_reloads_once(tmp_path):
 
     assert found.adopt(unit, 5) is None and found.adopt(unit, 5) is None
     commands.done()
-    assert DROP_IN_TEXT == (tmp_path / "run/systemd/system/a.service.d/50-quorate.conf").read_text()
-    assert "Restart=no" in DROP_IN_TEXT
+    assert DROP_IN_TEXT == (tmp_path / "run/systemd/system/a.service.d" / DROP_IN).read_text()
+    assert "Restart=no" in DROP_IN_TEXT and DROP_IN > "override.conf", "systemctl edit writes override.conf"
+
+
+def test_the_drop_in_of_an_earlier_version_is_replaced(tmp_path):
+    """override.conf went before it."""
+    put(tmp_path, "lib/systemd/system/a.service")
+    earlier = put(tmp_path, "run/systemd/system/a.service.d/50-quorate.conf", DROP_IN_TEXT)
+    commands = FakeCommands().expect("systemctl", "daemon-reload")
+    found = units(tmp_path, commands)
+    unit = found.find(("a",))
+
+    assert not found.adopted(unit)
+    assert found.adopt(unit, 5) is None and found.adopt(unit, 5) is None
+    assert found.adopted(unit) and not earlier.exists()
+    commands.done()
+
+
+@pytest.mark.parametrize("path", [
+    "etc/systemd/system/cinder-volume@b1.service.d/zzz.conf", "etc/systemd/system/cinder-volume@.service.d/zzz.conf",
+    "usr/lib/systemd/system/service.d/zzz.conf", "run/systemd/system/cinder-.service.d/zzz.conf",
+    "run/systemd/system/cinder-@.service.d/zzz.conf"])
+def test_a_drop_in_behind_ours_may_undo_it(tmp_path, path):
+    """Wherever systemd looks: of those of all directories the last name holds."""
+    put(tmp_path, "etc/systemd/system/cinder-volume@.service")
+    commands = FakeCommands().allow("systemctl", "daemon-reload").allow(
+        "systemctl", "show", "--property=Restart", "--", "cinder-volume@b1.service", out="Restart=always\n")
+    found = units(tmp_path, commands)
+    unit = found.find(("cinder-volume@b1",))
+    put(tmp_path, path.replace("zzz", "override"))
+    assert found.adopt(unit, 5) is None and found.adopted(unit)
+    put(tmp_path, path)
+
+    assert not found.adopted(unit)
+    warning = found.restart_warning(unit, 5)
+    assert "Restart=always" in warning and str(tmp_path / path) in warning
+
+
+@pytest.mark.parametrize("rc, out, word", [(0, "Restart=no\n", None), (0, "Restart=on-failure\n", "on-failure"),
+                                           (1, "Restart=no\n", "does not say"), (0, "", "does not say")])
+def test_whether_systemd_took_it(tmp_path, rc, out, word):
+    put(tmp_path, "lib/systemd/system/a.service")
+    found = units(tmp_path, FakeCommands().allow("systemctl", ..., rc=rc, out=out))
+    warning = found.restart_warning(found.find(("a",)), 5)
+
+    assert (warning is None) == (word is None) and (word or "") in (warning or "")
+
+
+def test_an_instance_of_a_template(tmp_path):
+    found = units(tmp_path)
+    assert found.find(("cinder-volume@b1",)) is None
+    file = put(tmp_path, "etc/systemd/system/cinder-volume@.service")
+
+    assert ("cinder-volume@b1.service", str(file), False) == found.find(("cinder-volume@b1",))
+    assert found.find(("cinder-volume@",)) is None and found.find(("cinder-volume",)) is None
+    os.symlink("/dev/null", tmp_path / "etc/systemd/system/cinder-volume@b2.service")
+    assert found.find(("cinder-volume@b2",)).masked and not found.find(("cinder-volume@b1",)).masked
+
+
+def test_processes_of_an_instance_and_in_groups_below_that_of_the_unit(tmp_path):
+    put(tmp_path, "etc/systemd/system/w@.service")
+    found = units(tmp_path)
+    put(tmp_path, "proc/5/cgroup", "0::/system.slice/system-w.slice/w@b1.service\n")
+    put(tmp_path, "proc/6/cgroup", "0::/system.slice/system-w.slice/w@b2.service\n")
+    put(tmp_path, "proc/7/cgroup", "0::/system.slice/system-w.slice/w@b1.service/payload\n")
+    assert {5, 7} == found.processes(found.find(("w@b1",)))
+    put(tmp_path, "sys/fs/cgroup/system.slice/a.service/cgroup.procs", "")
+    put(tmp_path, "sys/fs/cgroup/system.slice/a.service/sub/below/cgroup.procs", "8\n")
+    put(tmp_path, "lib/systemd/system/a.service")
+    assert {8} == found.processes(found.find(("a",)))
+
+
+@pytest.mark.parametrize("first, line, name", [
+    ("0::/init.scope", "0::/user.slice/user-0.slice/user@0.service/app.slice/a.service", "user@0.service"),
+    ("0::/init.scope", "0::/system.slice/docker-5.scope/system.slice/a.service", None),
+    ("0::/machine.slice/systemd-nspawn@c.service/payload/init.scope",
+     "0::/machine.slice/systemd-nspawn@c.service/payload/system.slice/a.service", "a.service"),
+    ("9:name=systemd:/\n0::/init.scope", "9:name=systemd:/\n0::/system.slice/a.service", "a.service"),
+    ("9:name=systemd:/init.scope", "4:memory:/system.slice/x.service\n9:name=systemd:/system.slice/a.service", "a.service"),
+    ("0::/init.scope", "0::/user.slice/user-0.slice/session-1.scope", None)])
+def test_the_unit_is_the_one_of_this_systemd(tmp_path, first, line, name):
+    put(tmp_path, "proc/1/cgroup", first + "\n")
+    put(tmp_path, "proc/5/cgroup", line + "\n")
+
+    assert name == units(tmp_path).of(5)
 
 
 def test_a_failed_reload_is_reported(tmp_path):

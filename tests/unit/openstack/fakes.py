@@ -23,6 +23,7 @@ class FakeUnits:
 
     def __init__(self, unit=Unit("cinder-volume.service", "/lib/x", False), effect=None, enabled=False, rc=0):
         self.unit, self.effect, self.on, self.rc, self.done = unit, effect or (lambda: None), enabled, rc, []
+        self.overridden = None  # a warning about restarts
         self.inside, self.now, self.taken, self.elsewhere, self.main = set(), UnitState("inactive", "dead"), [], {}, {}
 
     def managed(self):
@@ -40,7 +41,9 @@ class FakeUnits:
         return self.unit.name if pid in self.inside else self.elsewhere.get(pid)
 
     def processes(self, unit):
-        return frozenset(self.inside) if self.unit is not None and unit.name == self.unit.name else frozenset()
+        if self.unit is not None and unit.name == self.unit.name:
+            return frozenset(self.inside)
+        return frozenset(pid for pid, name in self.elsewhere.items() if name == unit.name)
 
     def state(self, unit, _timeout):
         if unit.name != self.unit.name:
@@ -53,6 +56,9 @@ class FakeUnits:
     def adopt(self, unit, _timeout):
         self.taken.append(unit.name)
         return None
+
+    def restart_warning(self, unit, _timeout):
+        return self.overridden
 
     def start(self, unit, _timeout):
         self.done.append("start")

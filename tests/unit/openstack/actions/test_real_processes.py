@@ -78,7 +78,8 @@ class Service:
         return action(context, self.service, self.state_files, NoUnits(context.commands))
 
     def processes(self):
-        return process.all_processes(self.context("monitor"), self.service)
+        context = self.context("monitor")
+        return process.all_processes(context, self.service, NoUnits(context.commands))
 
     def parent(self):
         return int(self.state_files.read(SERVICE_FILE)["pid"])

@@ -5,11 +5,12 @@ import os
 
 import pytest
 
-from quorate.host.units import UnitState
+from quorate.host.units import Unit, UnitState
 from quorate.ocf import codes
 from quorate.openstack import facts
 from quorate.openstack.actions import monitor, start
 from quorate.openstack.facts import SERVICE_FILE, Reply
+from quorate.openstack.service import stopping
 from tests.unit.openstack.fakes import AUTH, CINDER, LINE, SETTINGS, FakeSources, FakeUnits, add_tree, service_at, world
 
 LONGEST = len("openstack-nova-consoleauth.service") - len("cinder-volume.service")
@@ -180,7 +181,7 @@ def test_a_program_is_not_started_beside_a_unit_that_is_about_to_start(config, s
     (UnitState("activating", "auto-restart"), codes.ERR_GENERIC),
     (UnitState("inactive", "dead", 0, True), codes.ERR_GENERIC),
     (UnitState("inactive", "dead"), codes.NOT_RUNNING), (UnitState("failed", "failed"), codes.NOT_RUNNING),
-    (UnitState("active", "exited"), codes.NOT_RUNNING), (None, codes.NOT_RUNNING)])
+    (UnitState("active", "exited"), codes.NOT_RUNNING), (None, codes.ERR_GENERIC)])
 def test_a_probe_of_what_systemd_is_about_to_start(config, state_files, state, code):
     """Pacemaker starts elsewhere what is not running here."""
     found, units = probe(config), FakeUnits()
@@ -189,6 +190,80 @@ def test_a_probe_of_what_systemd_is_about_to_start(config, state_files, state, c
     outcome = monitor.monitor(found, service_at(config), state_files, FakeSources(units))
     assert code == outcome.code and len(outcome.reason or "") + LONGEST <= 144
     assert [] == units.done
+
+
+@pytest.mark.parametrize("adopted, enabled, code", [(True, False, codes.NOT_RUNNING), (True, True, codes.ERR_GENERIC),
+                                                    (False, False, codes.ERR_GENERIC)])
+def test_a_systemd_that_does_not_answer_starts_nothing_where_it_was_told_so_before(config, state_files, adopted, enabled,
+                                                                                 code):
+    found, units = probe(config), FakeUnits(enabled=enabled)
+    units.now, units.taken = None, ["cinder-volume.service"] if adopted else []
+
+    assert code == monitor.monitor(found, service_at(config), state_files, FakeSources(units)).code
+
+
+def test_a_program_is_not_started_where_systemd_does_not_say_whether_it_starts_it(config, state_files):
+    found, units = world("start", config, unit="none", binary="/bin/true"), FakeUnits()
+    units.now = None
+    with pytest.raises(Exception) as raised:
+        start.start(found, service_at(config), state_files, FakeSources(units))
+
+    assert [] == found.commands.spawned and "systemctl status cinder-volume.service" in raised.value.reason
+    assert len(raised.value.reason) + LONGEST <= 144, "Pacemaker cuts it off"
+
+
+@pytest.mark.parametrize("recurring", [False, True])
+def test_a_unit_whose_processes_are_not_recognised_is_not_stopped(config, state_files, recurring):
+    """A launcher of another name, a chroot, another configuration: Pacemaker would start a second copy."""
+    found, units = probe(config), FakeUnits()
+    if recurring:
+        found = world("monitor", config)
+    units.inside, units.now = {found.processes.add("/opt/site/volumes").pid}, UnitState("active", "running", 1)
+    outcome = monitor.monitor(found, service_at(config), state_files, FakeSources(units))
+
+    assert codes.ERR_GENERIC == outcome.code and "cinder-volume.service has processes" in outcome.reason
+    assert "set binary, config or unit" in outcome.reason
+
+
+def test_a_start_of_a_unit_whose_processes_are_not_recognised(config, state_files):
+    """It did not end at once."""
+    found = world("start", config)
+    sources = FakeSources(FakeUnits(effect=lambda: sources.units.inside.add(found.processes.add("/opt/site/volumes").pid)))
+    outcome = start.start(found, service_at(config), state_files, sources)
+
+    assert codes.ERR_GENERIC == outcome.code and "has processes" in outcome.reason
+
+
+def test_a_drop_in_that_undoes_ours_is_logged(config, state_files):
+    found = world("start", config)
+    sources = FakeSources(FakeUnits(effect=lambda: add_tree(found, config)))
+    sources.units.overridden = "systemd restarts it (Restart=always)"
+
+    assert codes.SUCCESS == start.start(found, service_at(config), state_files, sources).code
+    assert [text for _level, text in found.log.lines if "Restart=always" in text]
+
+
+@pytest.mark.parametrize("name, word", [("gone", "There is no systemd unit gone"), ("cinder-volume@", "name an instance")])
+def test_a_unit_that_is_not_there(config, state_files, name, word):
+    with pytest.raises(Exception) as raised:
+        start.start(world("start", config, unit=name), service_at(config), state_files, FakeSources())
+
+    assert word in raised.value.reason
+
+
+def test_other_instances_of_the_template_are_other_resources(config, state_files):
+    """All read cinder.conf, and each a file of its own: they are no copies, and a stop ends none of them."""
+    found = world("monitor", config, unit="cinder-volume@b1")
+    units = FakeUnits(Unit("cinder-volume@b1.service", "/lib/x", False))
+    own, other = add_tree(found, config), add_tree(found, config)
+    units.inside, units.now = {one.pid for one in own}, UnitState("active", "running", own[0].pid)
+    units.elsewhere = {one.pid: "cinder-volume@b2.service" for one in other}
+    for one in own:
+        found.clock.at(3, lambda one=one: found.processes.remove(one.pid))
+
+    assert codes.SUCCESS == monitor.monitor(found, service_at(config), state_files, FakeSources(units)).code
+    assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+    assert ["stop", "reset"] == units.done and not {one.pid for one in other} & {pid for pid, _ in found.processes.signals}
 
 
 def test_a_probe_takes_over_what_it_finds(config, state_files):

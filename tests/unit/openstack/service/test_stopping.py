@@ -172,13 +172,67 @@ def test_a_unit_of_the_site_is_stopped_where_its_main_process_is_ours(config, st
     assert "our-cinder.service is active (running)" in reason, "systemd, as the fake plays it, still says so"
 
 
-@pytest.mark.parametrize("around", ["pacemaker.service", "ssh.service", "cron.service"])
-def test_a_unit_that_only_started_the_program_is_not_stopped(config, state_files, around):
+@pytest.mark.parametrize("around, line", [
+    ("pacemaker.service", "/usr/sbin/pacemakerd"), ("ssh.service", "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups\0"),
+    ("cron.service", "/usr/sbin/cron -f -P"), ("atd.service", "/usr/sbin/atd -f"),
+    ("pcsd.service", "/usr/bin/python3 -Es /usr/sbin/pcsd"), ("pcsd.service", "/usr/bin/ruby /usr/sbin/pcsd")])
+def test_a_unit_that_only_started_the_program_is_not_stopped(config, state_files, around, line):
+    """Even where it started nothing else."""
     found, units = world("stop", config, unit="none"), FakeUnits()
-    units.elsewhere = {one.pid: around for one in add_tree(found, config)}
+    main = found.processes.add([line[:-1]]) if "\0" in line else found.processes.add(line)
+    shell = found.processes.add("/bin/sh -c x", ppid=main.pid)
+    tree = (main, shell, found.processes.add(LINE.format(config=config), ppid=shell.pid))
+    units.elsewhere, units.main = {one.pid: around for one in tree}, {around: main.pid}
 
     assert None is stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
-    assert [] == units.done == units.taken
+    assert [] == units.done == units.taken and [tree[2].pid] == [pid for pid, number in found.processes.signals
+                                                                if number == 15]
+
+
+@pytest.mark.parametrize("main, helper, name", [
+    ("/bin/sh -c cinder-volume; true", False, "site.service"), ("/opt/site/launch --venv x", False, "site.service"),
+    (None, False, "site.service"), (None, True, "our-cinder.service")],
+    ids=["a shell", "a launcher", "forking", "forking, and a helper that init has adopted"])
+def test_a_unit_whose_main_process_is_no_process_of_the_service(config, state_files, main, helper, name):
+    """It is there for the service and for nothing else: without a stop it would stay, or start it again."""
+    found, units = world("stop", config), FakeUnits()
+    around = [found.processes.add(main)] if main else []
+    parent = found.processes.add(LINE.format(config=config), ppid=around[0].pid if main else 1)
+    inside = around + [parent, found.processes.add(LINE.format(config=config), ppid=parent.pid)]
+    inside += [found.processes.add("privsep-helper")] if helper else []
+    units.elsewhere, units.main = {one.pid: name for one in inside}, {name: around[0].pid if main else 0}
+    reason = stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+
+    assert "stop " + name == units.done[0] and [name] == units.taken
+    assert not [one for one in inside if not found.processes.gone(one)]
+    assert name + " is active (running)" in reason, "systemd, as the fake plays it, still says so"
+
+
+def test_a_supervisor_of_other_programs_is_not_stopped_and_may_start_it_again(config, state_files):
+    found, units = world("stop", config), FakeUnits()
+    main = found.processes.add("/usr/bin/python3 /usr/bin/supervisord")
+    other = found.processes.add("/usr/bin/other", ppid=main.pid)
+    one = found.processes.add(LINE.format(config=config), ppid=main.pid)
+    units.elsewhere = {pid: "supervisor.service" for pid in (main.pid, other.pid, one.pid)}
+    units.main = {"supervisor.service": main.pid}
+    reason = stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+
+    assert "systemctl stop supervisor.service" in reason and len(reason) <= 144
+    assert [] == units.done and found.processes.gone(one) and not found.processes.gone(other)
+
+
+@pytest.mark.parametrize("main, unit", [("/usr/sbin/cron -f", False), ("/bin/sh -c x", True)])
+def test_whose_unit_it_is_where_systemd_does_not_answer(config, state_files, main, unit):
+    """By the oldest process in it."""
+    found, units = world("stop", config), FakeUnits()
+    shell = found.processes.add(main)
+    one = found.processes.add(LINE.format(config=config), ppid=shell.pid)
+    units.elsewhere = {pid: "site.service" for pid in (shell.pid, one.pid)}
+    units.state = lambda asked, _timeout: UnitState("inactive", "dead") if asked.name == units.unit.name else None
+    reason = stopping.stop(found, service_at(config), state_files, FakeSources(units), 15)
+
+    assert (["stop site.service"] == units.done[:1]) == unit and found.processes.gone(one)
+    assert reason is None, "it was told before not to restart it"
 
 
 def test_what_else_is_in_the_unit_is_ended_as_well(config, state_files):
