@@ -201,6 +201,7 @@ class Trial:
             self._mistake("%s: %s serve without %s" % (event, " ".join(serving), off))
 
     def _stop(self, event):
+        self.lab.check("n1", ["pcs", "resource", "cleanup", rabbitmq.RESOURCE], CLEANUP_MOST)
         self.lab.check("n1", ["pcs", "resource", "disable", CLONE, "--wait=150"], 160)
         left = {node: pids for node, pids in ((node, cluster.brokers(self.lab, node))
                                               for node in self.lab.node_names) if pids}

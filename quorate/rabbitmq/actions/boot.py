@@ -90,8 +90,11 @@ def _status(participant, decision, waits, idle, forced):
     if waits and forced:
         return "Its boot was forced, and it waits nevertheless: see %s" % participant.layout.log
     began = participant.state_files.number(daemon.PROCESS_FILE, "launched")
+    awaited = decision.missing and decision.action == facts.WAIT  # a log of another level, or none, does not say it
     if waits or began is None or participant.context.clock.now() - began < SAID_AFTER:
-        return status_text(decision) if waits or decision.missing and decision.action == facts.WAIT else "starts"
+        return status_text(decision) if waits or awaited else "starts"
+    if idle >= STALLED_AFTER and awaited:
+        return status_text(decision)
     since = strftime("%H:%M", localtime(began))
     if idle >= STALLED_AFTER:
         return "boots since %s, and stands still: see %s" % (since, participant.layout.log)

@@ -205,6 +205,22 @@ def test_a_boot_that_stands_still_is_shown_and_left_alone(tmp_path):
     assert "stands still" in outcomes[-1].reason and len(outcomes[-1].reason) <= 144 + len(str(tmp_path))
 
 
+def test_a_boot_whose_log_does_not_say_that_it_waits_names_who_is_away(tmp_path):
+    """log.file.level = error, the console, syslog: after a minute of standstill the status hid the node that it waits for
+    and what to type."""
+    node = Node(tmp_path, [other("n2", facts.STARTING)]).fill()
+    seen, began = booting(node), int(node.clock.now())
+    for after, words in ((10, "Waits for n3"), (90, "Waits for n3"), (200, "Waits for n3"), (300, "stands still")):
+        if words == "stands still":  # all are there: nobody is waited for
+            node.published.others["n3"] = other("n3", facts.STARTING)
+        node.clock.sleep(began + after - node.clock.now())
+        node.state_files.write("server", {"pid": 400, "start": seen.process.start, "session": 400, "launched": began})
+        node.context.processes.works[400] = (1.0, 0)
+        found = step(node.participant, seen)
+        assert words in node.published.statuses[-1] and found.launched is None, after
+    assert killed(node) == []
+
+
 def test_a_disk_that_hangs_is_no_boot_that_hangs(tmp_path):
     proc = tmp_path / "proc"
     for number, state in (("7", "S"), ("8", "D")):
