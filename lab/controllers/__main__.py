@@ -5,7 +5,7 @@ All in one lab, with a new one after a trial that did not end well.
 
     python3 -m lab.controllers [--name LAB] [--deb FILE] [CONFIGURATION ...]      (default: all)
 
-Prints a table in Markdown; ends with 0 only if nothing was wrong.
+A+B is one trial with all that is unusual in both. Prints a table in Markdown; ends with 0 only if nothing was wrong.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import time
 from lab import ROOT, LabError
 from lab.controllers import surroundings
 from lab.controllers.known import ALL
-from lab.controllers.record import EVENTS
+from lab.controllers.record import EVENTS, merged
 from lab.controllers.trial import Trial
 from lab.images import openstack
 from lab.machines.cluster import Lab
@@ -30,19 +30,19 @@ def main():
     parser.add_argument("--deb", default=os.path.join(ROOT, "build", "quorate_0.1.0_all.deb"))
     parser.add_argument("configuration", nargs="*", help="default: all")
     options = parser.parse_args()
-    unknown = [name for name in options.configuration if name not in ALL]
+    unknown = [name for one in options.configuration for name in one.split("+") if name not in ALL]
     if unknown:
         parser.error("no configuration is called %s; there are: %s" % (", ".join(unknown), ", ".join(ALL)))
+    wanted = [merged(name, *(ALL[one] for one in name.split("+"))) for name in options.configuration or ALL]
     say = lambda text: print("%s %s" % (time.strftime("%H:%M:%S"), text), flush=True)
-    trials, names = [], list(options.configuration or ALL)
+    trials = []
     try:
-        while names:
+        while wanted:
             with Lab(options.name) as lab:
-                prepare(lab, options.deb, [ALL[name] for name in names], say)
-                while names:
-                    name = names.pop(0)
-                    say(name)
-                    trials.append(Trial(lab, ALL[name], say).run())
+                prepare(lab, options.deb, wanted, say)
+                while wanted:
+                    say(wanted[0].name)
+                    trials.append(Trial(lab, wanted.pop(0), say).run())
                     if trials[-1].spoiled:
                         break
     except LabError as error:

@@ -172,7 +172,6 @@ _ALL = (
                   before=("systemctl -q enable " + " ".join(UNITS),
                           "test %(number)d != 1 || systemctl start " + " ".join(UNITS))),
     Configuration("console-tls", "the console with TLS only, on another port and one address",
-                  services=("nova-novncproxy",),
                   options={NOVA: {"DEFAULT/ssl_only": "true", "DEFAULT/cert": TLS + "cert.pem",
                                   "DEFAULT/key": TLS + "key.pem", "vnc/novncproxy_port": "%d" % OTHER_PORT,
                                   "vnc/novncproxy_host": "%(address)s"}}),
