@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a running process shows of itself: its environment, its listening sockets, its open files. By psutil, whose
 import takes 20 ms of CPU: so not for a monitor or a check of a service that is well, which has host.process and
-host.connections.
+host.connections. The sockets are read by the latter here, too: psutil looks them up in the network namespace of whoever
+asks, in which those of another one do not exist.
 
 Each function takes a quorate.host.process.Process, and answers None where nothing can be found out: it has ended, its
 pid belongs to another process by now, only root or its owner may look, or there is no psutil.
@@ -30,10 +31,12 @@ def environment(process):
 
 def listening(process):
     """A sorted list of the Addresses of its listening TCP sockets."""
-    def ask(one):
-        sockets = (one.net_connections if hasattr(one, "net_connections") else one.connections)("tcp")
-        return sorted({Address(found.laddr[0], found.laddr[1]) for found in sockets if found.status == "LISTEN"})
-    return _ask(process, ask)
+    from quorate.host.connections import LISTEN, Connections
+    from quorate.host.process import Processes
+    found = Connections().of(process.pid)
+    if found is None or Processes().gone(process):  # the pid may have been used again meanwhile
+        return None
+    return sorted({Address(one.address, one.port) for one in found if one.state == LISTEN})
 
 
 def open_files(process):

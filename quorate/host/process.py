@@ -198,6 +198,16 @@ def same_root(pid, hidden=False, proc="/proc"):
     return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
 
 
+def same_network(process):
+    """Whether this very process has the network namespace that we have, so that its addresses are ours. True when we may
+    not know."""
+    try:
+        mine, theirs = os.readlink("/proc/self/ns/net"), os.readlink("/proc/%d/ns/net" % process.pid)
+    except OSError:
+        return True
+    return mine == theirs or Processes().gone(process)
+
+
 def _handle(pid):
     """A file descriptor that refers to this process (pidfd, Linux 5.3), so that the pid cannot be used again between
     the check and the signal. None where the kernel has none: there a gap of microseconds remains."""

@@ -38,15 +38,17 @@ def parse(text):
     return found
 
 
-def is_reachable(node, port=PORT, fallback=25672, timeout=1.5):
+def is_reachable(node, port=PORT, fallback=(25672,), timeout=1.5):
     """Whether this machine can connect to an Erlang node ('rabbit@n1'), as its own broker would have to. True: the
     node's port accepts connections; False: it does not, or its machine cannot be asked; None: its machine answers and
-    has no such node, so the node does not run. fallback: the port to try where no epmd answers (RabbitMQ's default)."""
+    has no such node, so the node does not run. fallback: ports to try where no epmd answers: those of the distribution,
+    which are the same on all nodes."""
     name, _at, host = node.partition("@")
     try:
         found = names(host, port, timeout)
     except (OSError, UnicodeError):
-        return _accepts(host, fallback, timeout)
+        end = monotonic() + timeout
+        return any(_accepts(host, one, max(0.1, end - monotonic())) for one in fallback)
     return _accepts(host, found[name], timeout) if name in found else None
 
 

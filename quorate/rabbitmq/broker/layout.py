@@ -7,7 +7,8 @@ it is not to be changed, a parameter goes before it.
 
 The Erlang cookie is the secret by which the nodes of a cluster know each other. Whoever has it may run anything in the
 broker, so only the broker's user may read it; Erlang itself refuses a file that others can read (net_kernel, auth.erl).
-It is compared by a fingerprint, and never shown.
+It is compared by a fingerprint, and never shown. A variable can give it too, which the broker then takes instead of the
+file, and its tools only from their environment (seen in 3.10.8): so they are given it there.
 """
 
 import os
@@ -44,8 +45,13 @@ class Layout(namedtuple("Layout", "server nodename base directory log user group
         return self.flags or self.directory + "-feature_flags"
 
     def environment(self):
-        """Environment variables that tell the broker and its tools what they do not read themselves."""
-        return dict(name_environment(self.nodename), HOME=self.home)
+        """Environment variables that tell the broker and its tools what they do not read themselves. The data are those
+        that were looked at, also where the broker cannot make use of its rabbitmq-env.conf: it takes nothing of a file
+        in which any command fails (rabbit_env.erl, load_conf_env_file/1; 3.10.8)."""
+        found = dict(name_environment(self.nodename), HOME=self.home, RABBITMQ_MNESIA_BASE=self.base,
+                     RABBITMQ_MNESIA_DIR=self.directory)
+        secret = variable_cookie()
+        return dict(found, RABBITMQ_ERLANG_COOKIE=secret) if secret else found
 
 
 def name_environment(nodename):
@@ -173,14 +179,29 @@ def nodename(wanted, _env=None, hostname=None):
     return named(wanted, False, hostname)
 
 
-def configured_epmd_port(default):
-    """The port of epmd by rabbitmq-env.conf; `default` where that is not to be understood."""
-    from quorate.rabbitmq.broker.settings.variables import Variables
+def configured_ports(config=None):
+    """(port of epmd, tuple of the ports of the Erlang distribution) by RabbitMQ's own configuration; what is not
+    understood there is the default. config: the agent's parameter."""
+    from quorate.rabbitmq.broker.settings.places import DISTRIBUTION, EPMD_PORT, Wanted, places
     try:
-        port = Variables().plain("ERL_EPMD_PORT", "")
+        found = places(Wanted("unknown@unknown", None, config, "/nonexistent"))
     except Unreadable:
-        return default
-    return int(port) if port.isdigit() else default
+        return EPMD_PORT, (PORT + DISTRIBUTION,)
+    return found.epmd_port, found.distribution_ports()
+
+
+def variable_cookie():
+    """The Erlang cookie that rabbitmq-env.conf gives; None: it gives none, or is not understood."""
+    try:
+        return _variable_cookie()
+    except Unreadable:
+        return None
+
+
+def _variable_cookie():
+    from quorate.rabbitmq.broker.settings.places import cookie
+    from quorate.rabbitmq.broker.settings.variables import Variables
+    return cookie(Variables())
 
 
 def text_of(path):
@@ -243,15 +264,16 @@ def cookie_problems(layout, uid):
     try:
         status = os.stat(path)
     except OSError:
-        return ["There is no Erlang cookie %s on this node. Copy the file from another node of the cluster; on the "
-                "first node of all: quorate rabbitmq cookie" % path]
+        return [] if variable_cookie() else [
+            "There is no Erlang cookie %s. Copy the file from another node of the cluster; on the first node of all: "
+            "quorate rabbitmq cookie" % path]
     if status.st_uid != uid:
         return ["The Erlang cookie %s belongs to uid %d and not to %s: chown %s:%s %s && chmod 400 %s" % (
             path, status.st_uid, layout.user, layout.user, layout.group, path, path)]
     if status.st_mode & 0o077:
         return ["The Erlang cookie %s can be read by others (mode %o), and Erlang refuses it: chmod 400 %s" % (
             path, status.st_mode & 0o777, path)]
-    if not status.st_size:
+    if not status.st_size and not variable_cookie():
         return ["The Erlang cookie %s is empty. Copy the file from another node of the cluster." % path]
     return []
 
@@ -263,14 +285,25 @@ def cookie_fingerprint(layout, salt):
     it.
     """
     try:
-        with open(layout.cookie, "rb") as file:
-            secret = file.read(4096).strip()
-    except OSError:
+        secret = os.fsencode(_variable_cookie() or "").strip()
+        if not secret:
+            with open(layout.cookie, "rb") as file:
+                secret = file.read(4096).strip()
+    except (OSError, Unreadable):
         return None
     if not secret:
         return None
     from hashlib import pbkdf2_hmac
     return pbkdf2_hmac("sha256", secret, ("quorate " + salt).encode(), ROUNDS).hex()[:DIGITS]
+
+
+def cookie_advice(layout):
+    """A list of messages about a cookie that works and should be elsewhere."""
+    from quorate.rabbitmq.broker.settings.variables import ENV
+    if not variable_cookie():
+        return []
+    return ["The Erlang cookie is a variable in %s, which RabbitMQ calls deprecated: write it into %s on all nodes (owner "
+            "%s, mode 400), and remove the variable." % (ENV, layout.cookie, layout.user)]
 
 
 def create_cookie(layout):

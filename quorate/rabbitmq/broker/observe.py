@@ -11,13 +11,14 @@ from collections import namedtuple
 
 from quorate.errors import Unreadable
 from quorate.host import amqp
+from quorate.host.process import same_network
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import credentials, epmd, health
-from quorate.rabbitmq.broker.layout import (
-    MANAGEMENT_PORT, encode_layout, identity, locate, name_environment)
+from quorate.rabbitmq.broker.layout import MANAGEMENT_PORT, encode_layout, identity, locate
 from quorate.rabbitmq.broker.process import boot_stage, find
 
 FAILED_CHECK = 69  # EX_UNAVAILABLE: the check of rabbitmq-diagnostics ran, and says no; other codes say nothing
+ELSEWHERE = "It runs in another network namespace (pid %d), where this machine does not reach it."
 SHARE = 0.5   # of the time of an observation that the handshake may take
 
 
@@ -41,6 +42,8 @@ def observe(context, state_files, layout):
         layout, closed = located(context, state_files, layout, process)
         if closed:
             return observation(without_listener(state_files, layout, process))
+        if layout.listener != identity(process) and not same_network(process):
+            return observation(facts.Broker(process, error=ELSEWHERE % process.pid))
     observed = _ask(context, layout, process)
     if known and observed.broker.answered is not True:
         # It may listen elsewhere by now, or nowhere, as in maintenance; and who answers there may be another program.
@@ -49,6 +52,8 @@ def observe(context, state_files, layout):
             return observation(without_listener(state_files, layout, process))
         if moved[:] != layout[:]:
             layout, observed = moved, _ask(context, moved, process)
+    if observed.broker.answered is not True and not same_network(process):
+        return observation(facts.Broker(process, error=ELSEWHERE % process.pid))
     if observed.code == health.HUNG and not context.deadline.expired:  # one slow answer is no hang
         observed = _ask(context, layout, process)
     if context.check_level >= 20 and observed.broker.answered:
@@ -119,7 +124,7 @@ def with_diagnostics(context, layout, broker):
     that is unknown: it may have the wrong cookie, no epmd, or no time."""
     for check, add in (("check_local_alarms", _add_alarms), ("check_virtual_hosts", _add_virtual_hosts)):
         result = context.commands.run(["rabbitmq-diagnostics", "-q", check], context.deadline.limit(15),
-                                      env=name_environment(layout.nodename))
+                                      env=layout.environment())
         if result.rc == FAILED_CHECK:
             broker = add(broker, " ".join((result.out + " " + result.err).split()))
         elif result.rc == 0 and check == "check_local_alarms":
@@ -186,8 +191,9 @@ def with_answers(broker, found):
 
 
 def known_to_epmd(endpoint, process, seconds):
-    """Whether epmd knows this node; None when that cannot be found out."""
-    return epmd.knows(endpoint.node, "127.0.0.1", epmd_port(process) or endpoint.epmd_port, seconds)
+    """Whether epmd knows this node; None when that cannot be found out: in another network namespace is another epmd."""
+    found = epmd.knows(endpoint.node, "127.0.0.1", epmd_port(process) or endpoint.epmd_port, seconds)
+    return None if found is False and process is not None and not same_network(process) else found
 
 
 def epmd_port(process):

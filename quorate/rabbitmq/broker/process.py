@@ -105,15 +105,14 @@ def launch(context, state_files, layout, arguments=()):
         env["RABBITMQ_SERVER_START_ARGS"] = " ".join(arguments)
     if context.parameters.config:
         env["RABBITMQ_CONFIG_FILE"] = layout.config
-    if context.parameters.datadir:
-        env["RABBITMQ_MNESIA_BASE"], env["RABBITMQ_MNESIA_DIR"] = layout.base, layout.directory
     context.log.say("Starting %s as %s%s" % (layout.server, layout.nodename, " ".join(("",) + tuple(arguments))))
     daemon.allow_open_files(OPEN_FILES)
     process = daemon.launch(context, state_files, [layout.server], layout.log, env, layout.user, 0o027)
     if process is None:
         from quorate.ocf import codes  # not at the top: the check needs nothing of OCF
+        from quorate.rabbitmq.broker.log import ending
         raise codes.Failed(codes.ERR_GENERIC, "%s ended at once: %s" % (
-            layout.server, last_error(state_files, layout.log)))
+            layout.server, ending.died(context, state_files, layout)))
     return process
 
 
@@ -128,18 +127,16 @@ def prepare_directories(layout):
 
 # what it said
 
-def last_error(state_files, log):
-    """The broker's own last error as text; where it left none, a text that says so."""
-    error = logged_error(state_files, log)
-    return error or "it left no error in %s, so it was probably killed: see 'journalctl -k'" % log
-
-
 def logged_error(state_files, log):
     """The broker's own last error, from its log, or from what it printed before it had a log; None: it left none, so it
-    was probably killed."""
+    was probably killed. Why it ended, for an operator: broker.log.ending."""
     from quorate.rabbitmq.broker import parse
     error = parse.last_error(daemon.new_log(state_files, log, LOG_MOST))
-    return error or parse.last_error(daemon.printed_output(state_files)[-2048:])
+    error = error or parse.last_error(daemon.printed_output(state_files)[-2048:])
+    if error is None:  # the start script and Erlang call nothing an error
+        from quorate.rabbitmq.broker.log import causes
+        error = causes.sentence(daemon.printed_output(state_files))
+    return error
 
 
 def boot_stage(log, process=None):

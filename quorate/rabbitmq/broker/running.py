@@ -12,9 +12,11 @@ from collections import namedtuple
 from time import monotonic
 
 from quorate.host import amqp, inspection
+from quorate.host.process import same_network
 from quorate.rabbitmq.broker import epmd
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+RESOLVED = 1.0  # seconds for a name in the configuration to be resolved
 ASKED = 0.5  # seconds for one port to say whether it speaks AMQP
 
 
@@ -52,9 +54,12 @@ def amqp_place(process, places, preferred=None, boots=False, seconds=2.0):
 
     places: settings.places.Places; preferred: a port that the operator named; boots: by its log it does not serve yet.
     A listener that is configured and open is taken; where none is, and it does not boot, the open ports that nothing
-    else is known to have are asked: what is asked in a protocol that it does not speak may log that.
+    else is known to have are asked: what is asked in a protocol that it does not speak may log that. In another network
+    namespace only an address of its own can be asked: at the loopback another program may answer.
     """
     sockets = inspection.listening(process)
+    if sockets and not same_network(process):
+        sockets = [one for one in sockets if not _is_local(one.host)] or None
     if sockets is None:
         return None
     configured = places.configured.amqp or ()
@@ -118,11 +123,27 @@ def _reach(sockets, host):
 
 
 def _same(address, host):
-    """Whether a listening address is that of a configured host: an address, or a name of this machine."""
+    """Whether a listening address is that of a configured host: an address, or a name, which advanced.config and
+    NODE_IP_ADDRESS may have (rabbitmq.conf may not; 3.10.8)."""
     if address in EVERYWHERE or address == host:
         return True
     one, other = _address(address), _address(host)
-    return one == other if one and other else other is None  # a name: the port has to do
+    return one == other if other else one in (_resolved(host) or (one,))  # else the port has to do
+
+
+def _resolved(name):
+    """A tuple of the addresses of a name, as bytes; empty where it is not resolved."""
+    from quorate.host import names
+    try:
+        return tuple(_address(one[4][0]) for one in names.lookup(name, 0, RESOLVED))
+    except OSError:
+        return ()
+
+
+def _is_local(address):
+    """Whether a listening address is one that each network namespace has."""
+    packed = _address(address) or b""
+    return address in EVERYWHERE or packed[:1] == b"\x7f" or packed == b"\0" * 15 + b"\1"
 
 
 def _address(text):

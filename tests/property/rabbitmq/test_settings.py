@@ -14,7 +14,8 @@ import pytest
 
 from quorate.errors import Unreadable
 from quorate.rabbitmq.broker.settings import conf, terms
-from quorate.rabbitmq.broker.settings.places import places
+from quorate.rabbitmq.broker.settings.places import cookie, places
+from quorate.rabbitmq.broker.settings.variables import Variables
 
 PLUGINS = next(iter(glob.glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins")), None)
 SCRIPTS = "/usr/lib/rabbitmq/bin"
@@ -42,7 +43,8 @@ Dir = maps:get(data_dir, C), Mnesia = maps:get(mnesia_dir, C, Dir),
 [io:format("~ts~n", [X]) || X <- [atom_to_list(maps:get(nodename, C)), Mnesia, maps:get(main_log_file, C),
                                    maps:get(feature_flags_file, C), maps:get(pid_file, C), maps:get(amqp_ipaddr, C),
                                    integer_to_list(maps:get(amqp_tcp_port, C)),
-                                   integer_to_list(maps:get(erlang_dist_tcp_port, C))]], halt().
+                                   integer_to_list(maps:get(erlang_dist_tcp_port, C)),
+                                   atom_to_list(maps:get(erlang_cookie, C))]], halt().
 """
 CASES = (
     ("", {}), ("NODENAME=bunny # c\n", {}), ("export NODENAME='bunny'\nMNESIA_BASE=/d/\n", {}),
@@ -55,6 +57,10 @@ CASES = (
     ("DATA=/srv\nMNESIA_BASE=$DATA/mnesia\nLOG_BASE=${DATA}/log\n", {}), ("MNESIA_BASE=$MNESIA_BASE/x\n", {}),
     ("NODE_IP_ADDRESS=192.0.2.11\nNODE_PORT=5000\n", {}), ("NODE_PORT=5000\nDIST_PORT=6000\n", {}),
     ("LOGS=/l/mq.log\nPID_FILE=/run/x.pid\n", {}), ("ulimit -n 1024\nif true; then X=1; fi\nNODENAME=b\n", {}),
+    ("ERLANG_COOKIE=abc\n", {}), ("RABBITMQ_ERLANG_COOKIE=p\nERLANG_COOKIE=abc\n", {}),
+    ("ERLANG_COOKIE=abc\n", {"RABBITMQ_ERLANG_COOKIE": "e"}), ("RABBITMQ_ERLANG_COOKIE=\n", {}),
+    (". INC\nMNESIA_BASE=/b\n", {}), ("[ -f INC ] && . INC\n", {}), ("if [ -r INC ]; then\n. INC\nfi\nNODE_PORT=1\n", {}),
+    ("[ -f INC.none ] && . INC.none\nNODENAME=b\n", {}), (". INC\n", {"RABBITMQ_NODENAME": "fox"}),
     ("FEATURE_FLAGS_FILE=/f\n", {}), ("RABBITMQ_FEATURE_FLAGS_FILE=/f\n", {}),
 )
 
@@ -62,7 +68,8 @@ CASES = (
 @pytest.mark.parametrize("text, environ", CASES)
 def test_variables_are_those_of_rabbitmq(tmp_path, text, environ):
     env = tmp_path / "env.conf"
-    env.write_text(text)
+    (tmp_path / "included").write_text("NODENAME=inc\nLOG_BASE=/li\nexport RABBITMQ_MNESIA_DIR=/mi/\n")
+    env.write_text(text.replace("INC", str(tmp_path / "included")))
     environ = dict(environ, RABBITMQ_CONF_ENV_FILE=str(env))
     said = erlang(CONTEXT, environ=dict(environ, RABBITMQ_SCRIPTS_DIR=SCRIPTS),
                   before=". %s/rabbitmq-env" % SCRIPTS).splitlines()
@@ -71,6 +78,7 @@ def test_variables_are_those_of_rabbitmq(tmp_path, text, environ):
 
     assert said[:5] == [found.nodename, found.directory, found.log, found.feature_flags, found.pid_file]
     assert int(said[7]) == found.distribution
+    assert said[8] == (cookie(Variables(environ)) or "undefined")
     first = found.configured.amqp[0]
     assert (first.host or "auto", str(first.port)) == (said[5], said[6])
 

@@ -4,8 +4,8 @@
 One reader for the agent and the check. What is set and cannot be understood is an error with file and line: without
 the name or the place of the data no other broker may be taken for this one, and no node be taken for one without data.
 
-Source: rabbit_env.erl (nodename/1, data_dir_from_env/1, main_log_file/1), rabbit_prelaunch_logging.erl; RabbitMQ 3.10.8
-and 4.0.5.
+Source: rabbit_env.erl (nodename/1, data_dir_from_env/1, main_log_file/1, erlang_dist_tcp_port/1, erlang_cookie/1),
+rabbit_prelaunch_logging.erl; RabbitMQ 3.10.8 and 4.0.5.
 """
 
 import os
@@ -20,6 +20,7 @@ HOME = "/var/lib/rabbitmq"
 DATA = DEFAULTS["MNESIA_BASE"]
 LOGS = "/var/log/rabbitmq"
 EPMD_PORT = 4369
+RANGE_MOST = 8  # ports of the distribution that are worth trying
 LOOKUP = 3.0  # seconds for the name server to say this machine's full name
 ELSEWHERE = ("-", "-stderr", "exchange:", "syslog:")  # values of RABBITMQ_LOGS that are no file
 
@@ -32,13 +33,19 @@ class Wanted(namedtuple("Wanted", "nodename datadir config directory", defaults=
 
 
 class Places(namedtuple("Places", "nodename base directory feature_flags log config configured distribution epmd_port "
-                                  "pid_file problem")):
+                                  "pid_file problem distribution_last", defaults=(None,))):
     """nodename: 'rabbit@n1'; base: directory of all nodes' data; directory: of this node's; feature_flags: a file; log:
     file, None: it logs to none; config: the main configuration file; configured: listeners.Configured; distribution:
-    port of the Erlang distribution; epmd_port: number; pid_file: path; problem: a sentence with file and line about
-    what is not understood and not needed to find the broker, or None."""
+    port of the Erlang distribution, distribution_last: the last one of its range, or None; epmd_port: number;
+    pid_file: path; problem: a sentence with file and line about what is not understood and not needed to find the
+    broker, or None."""
 
     __slots__ = ()
+
+    def distribution_ports(self):
+        """A tuple of the ports on which the Erlang distribution may listen, the first ones of a long range."""
+        last = min(max(self.distribution, self.distribution_last or 0), self.distribution + RANGE_MOST - 1)
+        return tuple(range(self.distribution, last + 1))
 
 
 def places(wanted=Wanted(), environ=(), running=False, env_file=None):
@@ -52,9 +59,11 @@ def places(wanted=Wanted(), environ=(), running=False, env_file=None):
     found = configured(files.conf, files.terms, variables)
     soft = _Soft(variables, files.problem or found.problem)
     log = soft.ask(lambda: _log(variables, files, name), os.path.join(LOGS, name + ".log"))
+    distribution, last = _distribution(soft, files)
     return Places(name, base, directory, _flags(variables, base, name), log, files.main, found,
-                  _distribution(soft, files), _port(soft.ask(lambda: variables.plain("ERL_EPMD_PORT")), EPMD_PORT),
-                  soft.ask(lambda: variables.get("PID_FILE")) or os.path.join(base, name + ".pid"), soft.problem)
+                  distribution, _port(soft.ask(lambda: variables.plain("ERL_EPMD_PORT")), EPMD_PORT),
+                  soft.ask(lambda: variables.get("PID_FILE")) or os.path.join(base, name + ".pid"), soft.problem,
+                  last)
 
 
 class _Soft:
@@ -181,9 +190,24 @@ def _logging(files):
 
 
 def _distribution(soft, files):
-    given = files.conf.get("distribution.listener.port_range.min")
+    """(port of the Erlang distribution, last port of its range or None). A file goes before DIST_PORT."""
+    kernel, found = files.terms.get("kernel", {}), []
+    for end in ("min", "max"):
+        given = files.conf.get("distribution.listener.port_range." + end)
+        value = kernel.get("inet_dist_listen_" + end, given.value if given else None)
+        found.append(int(value) if str(value).isdigit() else None)
+    if found[0] is not None:
+        return found[0], found[1]
     amqp = _port(soft.ask(lambda: soft.variables.get("NODE_PORT")), PORT)
-    return _port(given.value if given else soft.ask(lambda: soft.variables.get("DIST_PORT")), amqp + DISTRIBUTION)
+    return _port(soft.ask(lambda: soft.variables.get("DIST_PORT")), amqp + DISTRIBUTION), None
+
+
+def cookie(variables):
+    """The Erlang cookie that a variable gives, which goes before the file: RABBITMQ_ERLANG_COOKIE (deprecated), else
+    -setcookie for the Erlang machine; None: neither does. Raises Unreadable."""
+    given = variables.get("ERLANG_COOKIE")
+    words = ("%s %s" % (variables.get("SERVER_ERL_ARGS", ""), variables.get("SERVER_ADDITIONAL_ERL_ARGS", ""))).split()
+    return given or next((after for word, after in zip(words, words[1:]) if word == "-setcookie"), None)
 
 
 def _port(text, default):

@@ -93,7 +93,7 @@ class Node:
         self.published = KeptState(reports, **more)
         self.unreachable = set()
         self.participant = Participant(self.context, self.state_files, self.published, self.layout,
-                                       lambda name, _port: name not in self.unreachable)
+                                       lambda name, *_: name not in self.unreachable)
         self.commands.on_spawn = self._spawn
 
     def _spawn(self, _argv):

@@ -39,6 +39,46 @@ def test_the_fingerprint_of_a_cookie_does_not_show_it(tmp_path):
     assert "secret" not in fingerprint
 
 
+@pytest.fixture
+def env(tmp_path, monkeypatch):
+    """rabbitmq-env.conf: its write_text."""
+    monkeypatch.setattr("quorate.rabbitmq.broker.settings.variables.ENV", str(tmp_path / "env"))
+    return (tmp_path / "env").write_text
+
+
+def test_a_cookie_that_a_variable_gives_goes_before_the_file(tmp_path, env):
+    """The file was compared, which such a broker does not read; its tools could not connect; and without the file it was
+    not started."""
+    here = Node(tmp_path).layout
+    by_file = layout.cookie_fingerprint(here, "mq")
+    env("ERLANG_COOKIE=another\n")
+    by_variable = layout.cookie_fingerprint(here, "mq")
+    assert by_variable != by_file and here.environment()["RABBITMQ_ERLANG_COOKIE"] == "another"
+    assert "another" not in str(layout.encode_layout(here))
+    (tmp_path / "cookie").write_text("another\n")
+    env("")
+    assert layout.cookie_fingerprint(here, "mq") == by_variable, "on the other nodes it may be in the file"
+    assert "RABBITMQ_ERLANG_COOKIE" not in here.environment() and layout.cookie_advice(here) == []
+    os.unlink(here.cookie)
+    assert "quorate rabbitmq cookie" in layout.cookie_problems(here, os.getuid())[0]
+    env("ERLANG_COOKIE=another\n")
+    assert layout.cookie_problems(here, os.getuid()) == []
+    assert "deprecated" in layout.cookie_advice(here)[0] and "another" not in layout.cookie_advice(here)[0]
+
+
+def test_a_cookie_that_only_a_shell_could_tell_is_unknown(tmp_path, env):
+    here = Node(tmp_path).layout
+    env("ERLANG_COOKIE=$(cat /secret)\n")
+    assert layout.cookie_fingerprint(here, "mq") is None and "RABBITMQ_ERLANG_COOKIE" not in here.environment()
+
+
+def test_the_broker_and_its_tools_get_the_data_that_were_looked_at(tmp_path):
+    """RabbitMQ takes nothing of a rabbitmq-env.conf in which a command fails: it founded an empty cluster elsewhere."""
+    here = Node(tmp_path).layout
+    found = here.environment()
+    assert (found["RABBITMQ_MNESIA_BASE"], found["RABBITMQ_MNESIA_DIR"]) == (here.base, here.directory)
+
+
 def test_the_layout_survives_its_state_file(tmp_path):
     layout = Node(tmp_path).layout
     values = {key: str(value) for key, value in encode_layout(layout).items()}

@@ -20,7 +20,8 @@ from tests.unit.rabbitmq.broker.ports import GREETING, node, nodes
 
 BEAM = "/usr/lib/erlang/erts-13.1.5/bin/beam.smp -W w -- -root /usr/lib/erlang -noinput -s rabbit boot -boot start_sasl"
 LAYOUT = SimpleNamespace(nodename="rabbit@n1", directory="/nonexistent/rabbit@n1", port=1, tls=False,
-                         log="/nonexistent/log", listener=None)
+                         log="/nonexistent/log", listener=None,
+                         environment=lambda: {"RABBITMQ_NODENAME": "rabbit@n1"})
 
 
 class NoStateFiles:

@@ -2,6 +2,7 @@
 """A broker that runs shows where it is: stand-ins with real sockets, open files and an environment, as beam.smp."""
 
 import contextlib
+import ctypes
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import time
 
 import pytest
 
+from quorate.host import names, process as host_process
 from quorate.host.process import Processes
 from quorate.host.state_files import StateFiles
 from quorate.rabbitmq import facts
@@ -59,11 +61,25 @@ def broker():
         def start(listeners=(), files=(), **environ):
             child = stack.enter_context(subprocess.Popen(
                 ["beam.smp", "-c", STAND_IN % (list(files), list(listeners)), "-s", "rabbit", "boot"],
-                executable="/usr/bin/python3", env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+                executable="/usr/bin/python3", env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                preexec_fn=start.first))
             stack.callback(child.kill)
             assert child.stdout.readline() == b"ready\n"
             return Processes().get(child.pid)
+        start.first = None
         yield start
+
+
+@pytest.fixture
+def elsewhere(broker):
+    """The same of brokers in a network namespace of their own."""
+    def unshared():
+        if ctypes.CDLL(None, use_errno=True).unshare(0x40000000):  # CLONE_NEWNET
+            raise OSError(ctypes.get_errno(), "unshare")
+    if os.geteuid():
+        pytest.skip("only root makes network namespaces")
+    broker.first = unshared
+    return broker
 
 
 def places(amqp, management=(Listener(None, 15672, False),), others=(), name="rabbit@" + SHORT):
@@ -126,6 +142,24 @@ def test_no_listener_is_not_unknown(broker):
 def test_ipv6(broker):
     port = free_ports(1)[0]
     assert running.amqp_place(broker([("::1", port, True)]), places([("0:0::1", port, False)])) == ("::1", port, False)
+
+
+def test_a_listener_by_name_is_at_one_of_the_addresses_of_the_name(broker, monkeypatch):
+    """advanced.config and NODE_IP_ADDRESS may have names. A socket of the same port on another address was taken for
+    it."""
+    def lookup(name, *_):
+        if name != "mq-host":
+            raise names.Unresolved("the name is not resolved")
+        return [(2, 1, 6, "", ("127.0.0.3", 0)), (10, 1, 6, "", ("::1", 0, 0, 0))]
+    monkeypatch.setattr(names, "lookup", lookup)
+    port, other = free_ports(2)
+    found = broker([("127.0.0.5", port, True), ("127.0.0.3", other, True), ("::1", other, True)])
+    assert running.amqp_place(found, places([("mq-host", port, True), ("mq-host", other, False)])) == (
+        "127.0.0.3", other, False)
+    assert running.amqp_place(found, places([("mq-host", port, True)]), boots=True) == ()
+    only = broker([("::1", port, True)])
+    assert running.amqp_place(only, places([("mq-host", port, False)])) == ("::1", port, False)
+    assert running.amqp_place(only, places([("unknown-host", port, False)])) == ("::1", port, False), "the port tells"
 
 
 def test_the_management_api_is_the_configured_one_that_is_open(broker):
@@ -253,6 +287,60 @@ def test_the_endpoint_of_a_check_follows_the_running_broker(broker):
     place = credentials.running_endpoint(credentials.Endpoint(node="rabbit@" + SHORT), found)
     assert (place.host, place.port, place.tls) == ("127.0.0.3", port, False)
     assert credentials.running_endpoint(credentials.Endpoint(node="rabbit@" + SHORT), broker()) == ()
+
+
+# in another network namespace
+
+def test_a_broker_in_another_network_namespace_is_unknown_and_not_down(elsewhere, tmp_path, state_files):
+    """Its sockets are not in our tables: it was taken for one that boots, stood still, and was killed each minute."""
+    port = free_ports(1)[0]
+    found = elsewhere([("0.0.0.0", port, True)])
+    seen = observed(found, layout_of(tmp_path, port=port), state_files)
+    assert seen.state == facts.UNKNOWN and "network namespace" in seen.sentence and str(found.pid) in seen.sentence
+    assert running.amqp_place(found, places([(None, port, False)])) is None
+    kept = layout_of(tmp_path, port=port, listener=layout.identity(found))
+    assert observed(found, kept, state_files).state == facts.UNKNOWN
+
+
+def test_another_program_on_our_loopback_is_not_asked_instead_of_it(elsewhere, tmp_path, state_files):
+    port = free_ports(1)[0]
+    found = elsewhere([("0.0.0.0", port, True)])
+    elsewhere.first = None
+    elsewhere([("127.0.0.1", port, True)])
+    assert observed(found, layout_of(tmp_path, port=port), state_files).state == facts.UNKNOWN
+
+
+def test_one_that_listens_nowhere_there_starts(elsewhere, tmp_path, state_files):
+    assert observed(elsewhere(), layout_of(tmp_path), state_files).broker.listening is False
+
+
+def test_an_address_of_that_namespace_is_asked(monkeypatch, broker):
+    """As of a container with an address that this machine reaches."""
+    monkeypatch.setattr(running, "same_network", lambda process: False)
+    monkeypatch.setattr(running, "_is_local", lambda address: address != "127.0.0.3")
+    one, other = free_ports(2)
+    found = broker([("127.0.0.3", one, True), ("0.0.0.0", other, True)])
+    assert running.amqp_place(found, places([(None, other, False), ("127.0.0.3", one, False)])) == (
+        "127.0.0.3", one, False)
+
+
+@pytest.mark.parametrize("address, local", [
+    ("0.0.0.0", True), ("::", True), ("127.0.0.3", True), ("::1", True), ("192.0.2.1", False), ("fe80::1", False)])
+def test_which_addresses_each_namespace_has(address, local):
+    assert running._is_local(address) is local
+
+
+def test_whether_a_process_has_our_network(elsewhere):
+    found = elsewhere()
+    assert host_process.same_network(Processes().get(os.getpid())) and not host_process.same_network(found)
+    assert host_process.same_network(found._replace(start=1)), "another process has its pid by now"
+    assert host_process.same_network(found._replace(pid=2 ** 22))
+
+
+def test_a_check_of_a_broker_in_another_network_namespace(elsewhere, checked):
+    port = free_ports(1)[0]
+    found = checked(elsewhere([("0.0.0.0", port, True)]), "listeners.tcp.1 = %d\n" % port)
+    assert (found.health.code, found.health.ok) == ("unknown", False), found
 
 
 # the check

@@ -10,6 +10,7 @@ from quorate.host import names
 from quorate.rabbitmq.broker.settings import places as module
 from quorate.rabbitmq.broker.settings.listeners import Listener
 from quorate.rabbitmq.broker.settings.places import Wanted, host_part, nodename, places
+from quorate.rabbitmq.broker.settings.variables import Variables
 
 SHORT = os.uname().nodename.partition(".")[0]
 
@@ -130,6 +131,32 @@ def test_a_running_broker_keeps_the_variables_that_it_started_with(tmp_path):
 def test_a_directory_that_the_running_broker_shows_needs_no_file(tmp_path):
     found = read(tmp_path, "MNESIA_BASE=$(x)\n", Wanted("rabbit@n1", None, None, "/srv/rabbit@n1"))
     assert (found.base, found.directory) == ("/srv", "/srv/rabbit@n1")
+
+
+# the distribution, and the cookie
+
+@pytest.mark.parametrize("env, conf, terms, ports", [
+    ("", "", "", (25672,)), ("NODE_PORT=5000\n", "", "", (25000,)), ("DIST_PORT=7000\nNODE_PORT=5000\n", "", "", (7000,)),
+    ("", "listeners.tcp.1 = 5999\n", "", (25672,)),
+    ("DIST_PORT=7000\n", "distribution.listener.port_range.min = 33101\ndistribution.listener.port_range.max = 33103\n",
+     "", (33101, 33102, 33103)),
+    ("DIST_PORT=7000\n", "distribution.listener.port_range.min = 33101\n",
+     "[{kernel,[{inet_dist_listen_min,33001},{inet_dist_listen_max,33002}]}].", (33001, 33002)),
+    ("", "", "[{kernel,[{inet_dist_listen_min,33001},{inet_dist_listen_max,65000}]}].", tuple(range(33001, 33009))),
+])
+def test_ports_of_the_distribution(tmp_path, env, conf, terms, ports):
+    """Which goes first was seen of epmd beside a broker 3.10.8 with all of them."""
+    assert read(tmp_path, env, rabbitmq_conf=conf, advanced_config=terms).distribution_ports() == ports
+
+
+@pytest.mark.parametrize("text, wanted", [
+    ("", None), ("ERLANG_COOKIE=abc\n", "abc"), ("RABBITMQ_ERLANG_COOKIE=p\nERLANG_COOKIE=abc\n", "p"),
+    ("SERVER_ADDITIONAL_ERL_ARGS='-setcookie xyz +P 1'\n", "xyz"), ("SERVER_ERL_ARGS='-setcookie x'\n", "x"),
+    ("SERVER_ADDITIONAL_ERL_ARGS='-setcookie xyz'\nERLANG_COOKIE=abc\n", "abc"), ("SERVER_ERL_ARGS='+P 1'\n", None)])
+def test_cookie_by_a_variable(tmp_path, text, wanted):
+    """The values are those with which a broker 3.10.8 answered."""
+    (tmp_path / "env").write_text(text)
+    assert module.cookie(Variables(path=str(tmp_path / "env"))) == wanted
 
 
 # log
