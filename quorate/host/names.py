@@ -7,8 +7,14 @@ on.
 """
 
 import _thread  # threading costs a millisecond, and nothing waits for the end of this thread
+import errno
+import os
 import socket
 from time import monotonic
+
+
+STAGGER = 0.25  # seconds until the next address is tried beside the first (RFC 8305, section 5), at most
+NO_WAY = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 
 
 class Unresolved(OSError):
@@ -55,17 +61,79 @@ def numeric(host):
     return False
 
 
-def connect(host, port, seconds):
+def connect(host, port, seconds, resolve=socket.getaddrinfo):
     """A socket connected to a TCP server, within so many seconds in all. Raises OSError as socket.create_connection
-    does."""
-    end, failure = monotonic() + seconds, None
-    for family, kind, protocol, _, address in lookup(host, port, seconds):
+    does.
+
+    Of a name with several addresses the next one is tried beside those that have not answered, as RFC 8305 has it: an
+    address whose packets are dropped (IPv6 without a route on the way, a node that is off) would take all the time.
+    """
+    end = monotonic() + seconds
+    places = list(dict.fromkeys(one[:3] + one[4:] for one in lookup(host, port, seconds, resolve)))
+    if len(places) > 1:
+        return _first(places, end)
+    for family, kind, protocol, address in places:
         one = socket.socket(family, kind, protocol)
         try:
             one.settimeout(max(0.01, end - monotonic()))
             one.connect(address)
             return one
-        except OSError as error:
-            failure = error
+        except OSError:
             one.close()
-    raise failure or OSError("%s has no address" % host)
+            raise
+    raise OSError("%s has no address" % host)
+
+
+def _first(places, end):
+    """A socket that is connected to the first of these (family, kind, protocol, address) that answers."""
+    import select
+    share = max(0.01, (end - monotonic()) / (len(places) + 1))
+    waiting, failures, following = {}, [], list(places)
+    begin = monotonic()
+    poll = select.poll()
+    try:
+        while (waiting or following) and monotonic() < end:
+            if following and (not waiting or monotonic() >= begin):
+                begin = monotonic() + min(STAGGER, share)
+                _begin(following.pop(0), waiting, failures, poll)
+                continue
+            until = min(begin, end) if following else end
+            for number, _event in poll.poll(max(1, int((until - monotonic()) * 1000))):
+                one = waiting.pop(number)
+                poll.unregister(number)
+                error = one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if not error:
+                    one.settimeout(max(0.01, end - monotonic()))
+                    return one
+                one.close()
+                failures.append(OSError(error, os.strerror(error)))
+        raise _worst(failures, bool(waiting or following))
+    finally:
+        for one in waiting.values():
+            one.close()
+
+
+def _begin(place, waiting, failures, poll):
+    """Begin a connection, which is then in `waiting`, or its error in `failures`."""
+    try:
+        one = socket.socket(*place[:3])
+    except OSError as error:
+        failures.append(error)
+        return
+    one.setblocking(False)
+    error = one.connect_ex(place[3])
+    if error in (0, errno.EINPROGRESS):
+        waiting[one.fileno()] = one
+        poll.register(one, 4)  # POLLOUT; an error is always told
+    else:
+        one.close()
+        failures.append(OSError(error, os.strerror(error)))
+
+
+def _worst(failures, silent):
+    """The error of a connection that none of the addresses accepted. Refused is only what all refuse: an address that
+    was silent is unknown. What this machine has no way to (an IPv6 address, without IPv6) does not count."""
+    if silent:
+        return socket.timeout("timed out")
+    known = [one for one in failures if one.errno not in NO_WAY] or failures
+    return next((one for one in known if not isinstance(one, ConnectionRefusedError)), known[0])

@@ -18,6 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 import requests
 
+from quorate.host.names import Unresolved, connect
 from quorate.openstack.api.facts import (
     CLOSED, FAILED, GARBAGE, HALF, LONG, NAME, REFUSED, RESET, TIMEOUT, TLS, UNREACHABLE, Reply)
 
@@ -52,7 +53,7 @@ class Client:
 class _Exchange(threading.Thread):
     def __init__(self, verify, method, url, seconds, headers, json):
         threading.Thread.__init__(self, daemon=True)
-        self._verify, self._method, self._url, self._seconds, self._json = verify, method, url, seconds, json
+        self._verify, self._method, self._url, self.seconds, self._json = verify, method, url, seconds, json
         self._headers = dict({"Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close",
                               "User-Agent": "quorate-api-check"}, **headers)
         self._lock, self._sockets, self._over = threading.Lock(), [], False
@@ -83,7 +84,7 @@ class _Exchange(threading.Thread):
         try:
             reply = self._ask()
         except Exception as error:  # whatever it is, there is no answer, and the text says why
-            reply = _failure(error, self._seconds, self.stage)
+            reply = _failure(error, self.seconds, self.stage)
         finally:
             with self._lock:
                 for one in self._sockets:
@@ -98,7 +99,7 @@ class _Exchange(threading.Thread):
             session.headers.clear()
             for scheme in ("http://", "https://"):
                 session.mount(scheme, _Adapter())
-            with session.request(self._method, self._url, headers=self._headers, json=self._json, timeout=self._seconds,
+            with session.request(self._method, self._url, headers=self._headers, json=self._json, timeout=self.seconds,
                                  allow_redirects=False, stream=True, verify=self._verify) as found:
                 self.stage = "no end of its answer"
                 headers = {name.lower(): value for name, value in found.headers.items()}
@@ -115,10 +116,13 @@ class _Exchange(threading.Thread):
 
 
 class _Kept:
-    """A connection that gives its socket to the exchange."""
+    """A connection that gives its socket to the exchange. It is made as all of ours are: urllib3 tries one address of a
+    name after the other, each for all of the time."""
 
     def _new_conn(self):
-        one = super()._new_conn()
+        host = getattr(self, "_dns_host", self.host).strip("[]")
+        one = connect(host, self.port, threading.current_thread().seconds)
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.current_thread().keep(one)
         return one
 
@@ -158,6 +162,8 @@ def _failure(error, seconds, stage):
         return Reply(HALF, "the connection ended before the announced length")
     if tls or first(requests.exceptions.SSLError):  # a name that does not match is urllib3's own error
         return Reply(TLS, _tls(tls or found[-1]))
+    if first(Unresolved):
+        return Reply(NAME, str(first(Unresolved)))
     if name:
         return Reply(NAME, name.strerror or str(name))
     if first(TimeoutError) or first(socket.timeout) or first(requests.exceptions.Timeout):

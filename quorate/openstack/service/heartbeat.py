@@ -48,20 +48,23 @@ def read(service, address, names, seconds):
 
 def _query(pymysql, service, address, names, seconds):
     from time import monotonic
-    from quorate.host.names import lookup
-    where, end, places = {"unix_socket": address.socket}, monotonic() + seconds, 1
+    from quorate.host.names import connect
+    end = monotonic() + seconds
+    where, one = {"unix_socket": address.socket}, None
     if not address.socket:
         where = {"host": address.host, "port": address.port}
-        # PyMySQL's own lookup has no time limit, and it tries each address for its whole connect_timeout.
-        places = len({one[4] for one in lookup(address.host, address.port, seconds)}) or 1
+        # PyMySQL's own look-up has no time limit, and it tries one address after the other, each for its whole
+        # connect_timeout.
+        one = connect(address.host, address.port, seconds)
     left = max(0.1, end - monotonic())
     if address.tls:
         where["ssl"] = _tls(address)
     # A text would be sent in Latin-1; servers and clients use UTF-8.
     password = (address.password or "").encode("utf-8", "surrogateescape")
     connection = pymysql.connect(user=address.user, password=password, database=address.name, autocommit=True,
-                                 connect_timeout=max(0.1, left / places), read_timeout=left, write_timeout=left,
+                                 connect_timeout=left, read_timeout=left, write_timeout=left, defer_connect=True,
                                  **where)
+    connection.connect(one)
     try:
         with connection.cursor() as cursor:
             query, marks = QUERIES[service.row], ", ".join(["%s"] * len(names))

@@ -2,6 +2,7 @@
 """A name server that is silent holds up no monitor."""
 
 import ast
+import errno
 import os
 import socket
 import threading
@@ -10,6 +11,7 @@ import pytest
 
 from quorate.host.names import Unresolved, connect, lookup, numeric
 from tests import ROOT
+from tests.waiting import within
 
 # Where a name may be looked up without a limit: nobody waits for the thread, the machine itself, a number that one
 # listens on.
@@ -64,6 +66,71 @@ def test_a_connection_by_name():
             assert ("127.0.0.1", listener.getsockname()[1]) == one.getpeername()
     with pytest.raises(ConnectionRefusedError):
         connect("localhost", listener_port_that_is_free(), 30)
+
+
+@pytest.fixture
+def silent():
+    """(address, port) where packets are dropped: the queue of a listener that is full."""
+    with socket.create_server(("127.0.0.2", 0), backlog=0) as listener:
+        held = []
+        for _ in range(20):
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+            held.append(one)
+        assert within(20, lambda: dropped(listener.getsockname())), "the queue takes connections for ever"
+        yield listener.getsockname()
+        for one in held:
+            one.close()
+
+
+def dropped(address):
+    """Whether a connection is neither made nor refused."""
+    with socket.socket() as one:
+        one.settimeout(0.05)
+        try:
+            one.connect(address)
+            return False
+        except socket.timeout:
+            return True
+
+
+def resolving(*hosts):
+    return lambda _host, port, *_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in hosts]
+
+
+@pytest.mark.parametrize("order", [("127.0.0.2", "127.0.0.1"), ("127.0.0.1", "127.0.0.2"),
+                                   ("127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.1")])
+def test_an_address_that_is_silent_holds_up_no_other(silent, order):
+    """One of IPv6 that is dropped on its way took all the time."""
+    with socket.create_server(("127.0.0.1", silent[1])):
+        with connect("db.example", silent[1], 10, resolving(*order)) as one:
+            assert "127.0.0.1" == one.getpeername()[0] and one.gettimeout() > 0
+            assert one.getblocking() or one.gettimeout()
+
+
+@pytest.mark.parametrize("order", [("127.0.0.2", "127.0.0.3"), ("127.0.0.3", "127.0.0.2")])
+def test_refused_is_what_all_addresses_refuse(silent, order):
+    """Nothing listens on 127.0.0.3, and of the other one nothing is known."""
+    with pytest.raises(socket.timeout):
+        connect("db.example", silent[1], 0.5, resolving(*order))
+    with pytest.raises(ConnectionRefusedError):
+        connect("db.example", silent[1], 10, resolving("127.0.0.3", "127.0.0.4"))
+
+
+def test_an_address_of_a_family_that_this_machine_does_not_have_does_not_count(mocker):
+    port, opened = listener_port_that_is_free(), socket.socket
+
+    def refused(family, *words):
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return opened(family, *words)
+
+    mocker.patch("socket.socket", side_effect=refused)
+    both = [(socket.AF_INET6, 1, 6, "", ("::1", port, 0, 0)), (socket.AF_INET, 1, 6, "", ("127.0.0.1", port))]
+    for found in (both, both[::-1]):
+        with pytest.raises(ConnectionRefusedError):
+            connect("db.example", port, 10, lambda *_, found=found: found)
 
 
 def listener_port_that_is_free():
