@@ -12,6 +12,7 @@ usage: quorate status [--watch | --json]
        quorate rabbitmq boot NODE [--resource RESOURCE] [--force NODE]
        quorate rabbitmq replace NODE [--resource RESOURCE]
        quorate rabbitmq forget NODE [--resource RESOURCE]
+       quorate rabbitmq upgrade-check [--to RELEASE] [--resource RESOURCE]
        quorate rabbitmq cookie
        quorate plan VERB ...
        quorate diff FILE
@@ -29,7 +30,9 @@ bootstrap  order NODE to start a new primary component although the election wou
 rabbitmq   boot: the same for RabbitMQ: NODE boots without the missing nodes. replace: the data of NODE are gone for
            good, so it joins with its empty disk as a new member. forget: remove a node that is gone for good from
            the cluster. With either, queues with their only replica there are deleted. cookie: create an Erlang
-           cookie on this node where there is none
+           cookie on this node where there is none. upgrade-check: ask the running cluster what stands in the way of
+           the next release of RabbitMQ, or of RELEASE, and what to type. Exit code 0: nothing, 1: something, 2: it
+           could not be found out
 plan       check a description of the control plane, and render it for HAProxy, Pacemaker and others; see quorate
            plan --help
 diff       where the running cluster, and this node's HAProxy, differ from the description FILE; each difference

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""explain, boot, replace, forget and cookie for RabbitMQ. They read and decide as the agent does, from this node."""
+"""explain, boot, replace, forget, cookie and upgrade-check for RabbitMQ. They read and decide as the agent does, from
+this node."""
 
 import sys
 
@@ -159,18 +160,33 @@ def cookie(resource):
     return 0
 
 
+def upgrade_check(resource, to):
+    """quorate rabbitmq upgrade-check: what stands in the way of a newer RabbitMQ. 2: it could not be found out."""
+    from quorate.cli.upgrade_check import check
+    from quorate.pacemaker.tools import Unavailable
+    try:
+        return check(one(resource), to)
+    except (Refused, Unavailable) as error:  # 1 would say that something stands in the way
+        sys.stderr.write("quorate: %s\n" % error)
+        return 2
+
+
 def main(argv):
-    """Run `quorate rabbitmq ARGV`: boot NODE, replace NODE, forget NODE or cookie, with --resource and --force. The
-    exit code; None: not understood."""
+    """Run `quorate rabbitmq ARGV`: boot NODE, replace NODE, forget NODE, cookie or upgrade-check, with --resource, --force
+    and --to. The exit code; None: not understood."""
     words, options, names = list(argv), {}, []
     while words:
         word = words.pop(0)
-        if word in ("--resource", "--force") and words:
+        if word in ("--resource", "--force", "--to") and words:
             options[word[2:]] = words.pop(0)
         elif word.startswith("-"):
             return None
         else:
             names.append(word)
+    if names == ["upgrade-check"] and "force" not in options:
+        return upgrade_check(options.get("resource"), options.get("to"))
+    if "to" in options:
+        return None
     if len(names) == 2 and names[0] == "boot":
         return boot(names[1], options.get("resource"), options.get("force"))
     if len(names) == 2 and names[0] == "replace" and "force" not in options:

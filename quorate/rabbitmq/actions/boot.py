@@ -16,6 +16,7 @@ from time import localtime, strftime
 from quorate.host import daemon
 from quorate.ocf import codes
 from quorate.ocf.codes import Outcome
+from quorate.pacemaker.tools import this_node
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions.launch import identity, launch_as_decided
 from quorate.rabbitmq.actions.participant import URGENT_AFTER, NotNow, stable_reason, status_text
@@ -27,11 +28,15 @@ SAID_AFTER = 60     # seconds of a boot until its status says since when
 BUSY = 0.05         # of one processor: an idle Erlang machine uses about 0.01
 BYTES = 1 << 20     # from and to disks
 CRASHES = 2         # after more of them the broker has a reason to end that another launch does not change
+KILLS = 4           # ... of those that left no error: what killed it, as a rule a lack of memory, may pass
+SHOWN_KILLS = 2     # kills from which on the monitor is degraded, and launches it again no more often than it runs
 RELAUNCH_TIME = 20  # seconds that must be left to launch a broker again that ended while it started
 
+IN_VAIN = "Its boot was forced, and it waits nevertheless."
+
 # State files: what it had used when it stood still, with its log and without (a broker that waits logs each try); for
-# which process the boot was forced; how often the broker ended with an error since it
-# last served; since when a cluster runs beside its boot.
+# which process the boot was forced; how often the broker ended with an error, and how often without one, since it last
+# served, and why; since when a cluster runs beside its boot.
 FILES = IDLE, QUIET, _, _, _ = "idle", "quiet", "forced", "crashed", "beside"
 
 
@@ -49,20 +54,29 @@ def step(participant, observed):
     participant.report(facts.WAITING if waits else facts.STARTING)
     snapshot = participant.published.snapshot()
     decision = decide_waiting(snapshot)
-    idle = standstill(context, state_files, IDLE, observed.process, participant.layout.log)
+    idle = standstill(context, state_files, IDLE, observed.process, participant.layout.log_file(state_files.path("output")))
     quiet = standstill(context, state_files, QUIET, observed.process)
     if not waits:
         state_files.forget("waiting")
     waited = state_files.elapsed("waiting", context.clock) if waits else 0
     forced = was_forced(state_files, observed.process)
+    # Known to wait and still: then an order that is given now is about this boot, which was forced already.
+    in_vain = forced and waits and min(waited, quiet) >= URGENT_AFTER
     participant.published.set_status(_status(participant, decision, waits, idle, forced))
-    if decision.action == facts.FORCE and not forced and (
+    if decision.action == facts.FORCE and (is_ordered(snapshot) if in_vain else not forced) and (
             waits and min(waited, quiet) >= context.parameters.recovery_wait
             or is_ordered(snapshot) and (waits or idle >= URGENT_AFTER)):
         launched = force_boot_if_proven(participant)
         if launched is not None:
             return Step(Outcome(codes.SUCCESS), launched, decision)
-    return Step(_outcome(participant, snapshot, decision, waited, idle, observed), None, decision)
+    outcome = _outcome(participant, snapshot, decision, waited, idle, observed)
+    if outcome.code == codes.SUCCESS and in_vain:
+        outcome = Outcome(codes.DEGRADED, "%s To force it again: quorate rabbitmq boot %s (see %s)" % (
+            IN_VAIN, snapshot.me, _shown_log(participant)))
+    kills = int(state_files.number("crashed", "killed") or 0)
+    if outcome.code == codes.SUCCESS and kills >= SHOWN_KILLS:
+        outcome = Outcome(codes.DEGRADED, killed_reason(kills, state_files.read("crashed").get("why", "")))
+    return Step(outcome, None, decision)
 
 
 def _outcome(participant, snapshot, decision, waited, idle, observed):
@@ -75,20 +89,22 @@ def _outcome(participant, snapshot, decision, waited, idle, observed):
         # It is up and may serve, where it is not asked: suspend_listeners, or only plugins of it listen.
         return Outcome(codes.DEGRADED, observed.sentence) if idle >= STALLED_AFTER else Outcome(codes.SUCCESS)
     if min(idle, beside) >= STALLED_AFTER and not waits_for_disk(observed.process):
-        return Outcome(codes.ERR_GENERIC, "Its boot is stalled for %d s although the cluster runs on %s; it is "
-                       "restarted." % (STALLED_AFTER, ", ".join(serving)))
+        return Outcome(codes.ERR_GENERIC, "Its boot is stalled for %d s, and it is restarted, because the cluster runs "
+                       "on %s." % (STALLED_AFTER, ", ".join(serving)))
     if decision.urgent and max(waited, idle) >= URGENT_AFTER:
         return Outcome(codes.DEGRADED, stable_reason(decision, participant.context.instance))
     if idle >= STALLED_AFTER and not waited:
         return Outcome(codes.DEGRADED, "Its boot stands still: it uses neither processor nor disk and logs nothing; "
-                       "see %s" % participant.layout.log)
+                       "see %s" % _shown_log(participant))
     return Outcome(codes.SUCCESS)
 
 
 def _status(participant, decision, waits, idle, forced):
     """The text of the node attribute RESOURCE-status. It changes seldom: each change costs a run of the scheduler."""
+    log = _shown_log(participant)
     if waits and forced:
-        return "Its boot was forced, and it waits nevertheless: see %s" % participant.layout.log
+        return "%s See %s; to force it again once it stands still: quorate rabbitmq boot %s" % (
+            IN_VAIN, log, this_node(participant.context))
     began = participant.state_files.number(daemon.PROCESS_FILE, "launched")
     awaited = decision.missing and decision.action == facts.WAIT  # a log of another level, or none, does not say it
     if waits or began is None or participant.context.clock.now() - began < SAID_AFTER:
@@ -97,9 +113,12 @@ def _status(participant, decision, waits, idle, forced):
         return status_text(decision)
     since = strftime("%H:%M", localtime(began))
     if idle >= STALLED_AFTER:
-        return "boots since %s, and stands still: see %s" % (since, participant.layout.log)
-    return "boots since %s and makes progress, which may take hours where a store is recovered: see %s" % (
-        since, participant.layout.log)
+        return "boots since %s, and stands still: see %s" % (since, log)
+    return "boots since %s and makes progress, which may take hours where a store is recovered: see %s" % (since, log)
+
+
+def _shown_log(participant):
+    return participant.layout.shown_log(participant.state_files.path("output"))
 
 
 # progress
@@ -189,25 +208,45 @@ def launch_again(participant, left):
     4.0.5). And after ten tries, which is five minutes, it no longer waits for the others.
     """
     context, state_files = participant.context, participant.state_files
-    error = process.logged_error(state_files, participant.layout.log)
-    crashes = int(state_files.number("crashed", "count") or 0)
-    if error is not None and not is_impatient(error):
-        crashes += 1
-        state_files.write("crashed", {"count": crashes})
+    from quorate.rabbitmq.broker.log import ending
+    error = ending.logged_error(state_files, participant.layout.log)
+    why = ending.died(context, state_files, participant.layout)
+    crashes, kills = _counted(state_files, error, why)
     state_files.forget(daemon.PROCESS_FILE)
-    if crashes > CRASHES or error is not None and is_excluded(error):
-        return Step(Outcome(codes.ERR_GENERIC, boot_error(error, participant.layout)))
+    if error is None and kills > KILLS:
+        return Step(Outcome(codes.ERR_GENERIC, killed_reason(kills, why)))
+    if error is not None and (crashes > CRASHES or is_excluded(error)):
+        return Step(Outcome(codes.ERR_GENERIC, boot_error(error, participant.layout, why)))
     decision = participant.decide_and_publish()
-    if left < RELAUNCH_TIME or decision.action in (facts.WAIT, facts.REFUSE):
+    if kills >= SHOWN_KILLS:
+        participant.published.set_status(killed_reason(kills, why))
+    if left < RELAUNCH_TIME or kills >= SHOWN_KILLS or decision.action in (facts.WAIT, facts.REFUSE):
         return Step(Outcome(codes.SUCCESS), None, decision)
     context.log.warning("The broker %s while it started; it is launched again." % (
-        "was killed" if error is None else "ended (%s)" % error))
+        "was killed" if error is None else "ended (%s)" % why))
     context.clock.sleep(1)  # whatever kills it at once must not make this a busy loop
     try:
         return Step(Outcome(codes.SUCCESS), launch_as_decided(participant, decision), decision)
     except NotNow as reason:
         context.log.warning(str(reason))
         return Step(Outcome(codes.SUCCESS), None, decision)
+
+
+def _counted(state_files, error, why):
+    """(ends with an error, kills) since the broker last served, with this one; why: a sentence about it."""
+    crashes, kills = (int(state_files.number("crashed", name) or 0) for name in ("count", "killed"))
+    if error is None:
+        kills += 1
+    elif not is_impatient(error):
+        crashes += 1
+    if error is None or not is_impatient(error):
+        state_files.write("crashed", {"count": crashes, "killed": kills, "why": " ".join(why.split())})
+    return crashes, kills
+
+
+def killed_reason(kills, why):
+    """The reason of a monitor for a broker that was killed again and again while it booted. why: see ending.died()."""
+    return "The broker was killed %d times while it booted: %s" % (kills, why)
 
 
 def is_excluded(error):
@@ -221,11 +260,13 @@ def is_impatient(error):
                                           "Timeout contacting cluster nodes"))
 
 
-def boot_error(error, layout):
-    """The exit reason for a broker that ended while it started. error: its last error."""
+def boot_error(error, layout, why=None):
+    """The exit reason for a broker that ended while it started. error: its last error; why: the cause, with what to
+    type."""
     if is_excluded(error):
-        return ("The cluster does not know this node any more, although it has data: %s. Nothing is removed; if its "
-                "data are not needed, move %s away and run: pcs resource cleanup" % (error, layout.directory))
+        # What to type before what it said: Pacemaker keeps 144 characters.
+        return ("The cluster does not know this node. Nothing is removed. Unless its data are needed: mv %s{,.old}; pcs "
+                "resource cleanup (%s)" % (layout.directory, error))
     if is_impatient(error):
         return "The broker waited for other nodes of its cluster until it gave up; it is started again. %s" % error
-    return "The broker ended while it started: %s" % error
+    return "The broker ended while it started: %s" % (why or error)

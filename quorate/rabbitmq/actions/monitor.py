@@ -49,13 +49,14 @@ def _without_launched(context, state_files):
     if context.is_probe:
         report_down(context, state_files)
     if died:
-        last_error = process.last_error(state_files, layout.log)
-        context.log.error("The broker died: %s" % last_error)
+        from quorate.rabbitmq.broker.log import ending
+        why = ending.died(context, state_files, layout)
+        context.log.error("The broker died: %s" % why)
         if not context.is_probe and state_files.has("started") and not state_files.has("serving"):
             return _died_booting(Participant(context, state_files, layout=layout))
         report_down(context, state_files)  # others may wait for it, or believe that it runs
         if not context.is_probe:
-            return Outcome(codes.NOT_RUNNING, "The broker died: %s" % last_error)
+            return Outcome(codes.NOT_RUNNING, "The broker died: %s" % why)
     if died or not state_files.has("started"):
         return Outcome(codes.NOT_RUNNING)
     return _waiting(context, Participant(context, state_files, layout=layout))
@@ -93,7 +94,8 @@ def outcome_of(context, state_files, layout, observed):
     if observed.state != facts.UNKNOWN:
         state_files.forget("unknown")
     if observed.state == facts.DOWN:
-        return Outcome(codes.NOT_RUNNING, "The broker died: %s" % process.last_error(state_files, layout.log))
+        from quorate.rabbitmq.broker.log import ending
+        return Outcome(codes.NOT_RUNNING, "The broker died: %s" % ending.died(context, state_files, layout))
     if observed.state == facts.HUNG:
         return Outcome(codes.ERR_GENERIC, "%s The broker is restarted." % observed.sentence)
     try:

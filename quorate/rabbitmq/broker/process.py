@@ -15,8 +15,7 @@ from quorate.host.process import same_root
 
 OPEN_FILES = 65536       # LimitNOFILE of rabbitmq-server.service
 CHILDREN = ("erl_child_setup", "inet_gethost", "cpu_sup", "memsup", "beam", "erl", "rabbitmq-server")
-LOG_MOST = 8192          # bytes of the log in which a last error is looked for
-TAIL = 65536             # ... and the boot stage
+TAIL = 65536             # bytes of the log in which the boot stage is looked for
 
 
 # finding
@@ -107,7 +106,7 @@ def launch(context, state_files, layout, arguments=()):
         env["RABBITMQ_CONFIG_FILE"] = layout.config
     context.log.say("Starting %s as %s%s" % (layout.server, layout.nodename, " ".join(("",) + tuple(arguments))))
     daemon.allow_open_files(OPEN_FILES)
-    process = daemon.launch(context, state_files, [layout.server], layout.log, env, layout.user, 0o027)
+    process = daemon.launch(context, state_files, [layout.server], layout.log or "", env, layout.user, 0o027)
     if process is None:
         from quorate.ocf import codes  # not at the top: the check needs nothing of OCF
         from quorate.rabbitmq.broker.log import ending
@@ -121,23 +120,11 @@ def prepare_directories(layout):
     quorate.errors.NotLaunched."""
     import pwd
     account = pwd.getpwnam(layout.user)
-    paths = layout.home, layout.base, os.path.dirname(layout.log)
+    paths = [layout.home, layout.base] + ([os.path.dirname(layout.log)] if layout.log else [])
     daemon.make_directories(paths, account.pw_uid, account.pw_gid, 0o750)
 
 
 # what it said
-
-def logged_error(state_files, log):
-    """The broker's own last error, from its log, or from what it printed before it had a log; None: it left none, so it
-    was probably killed. Why it ended, for an operator: broker.log.ending."""
-    from quorate.rabbitmq.broker import parse
-    error = parse.last_error(daemon.new_log(state_files, log, LOG_MOST))
-    error = error or parse.last_error(daemon.printed_output(state_files)[-2048:])
-    if error is None:  # the start script and Erlang call nothing an error
-        from quorate.rabbitmq.broker.log import causes
-        error = causes.sentence(daemon.printed_output(state_files))
-    return error
-
 
 def boot_stage(log, process=None):
     """The boot stage of a broker that does not listen: see parse.boot_stage. None when there is no log, when it cannot
