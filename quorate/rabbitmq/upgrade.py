@@ -8,6 +8,7 @@ release: for an earlier target it is said as something that comes later.
 """
 
 from collections import namedtuple
+from shlex import quote
 
 from quorate.rabbitmq.broker import contents, parse
 from quorate.text import one_line
@@ -141,7 +142,7 @@ def _flags(status, target):
 def _khepri(status, target):
     if status.flags.get("khepri_db", (None,))[0] == "enabled":
         return []
-    known = "khepri_db" in status.flags and status.versions and min(map(series, status.versions.values())) >= (4, 0)
+    known = "khepri_db" in status.flags and status.versions and min(map(series, status.versions.values())) >= (4, 2)
     found = [_way("The metadata store is Mnesia, and %s has only Khepri: %s" % (
         shown(KHEPRI_ONLY), "rabbitmqctl enable_feature_flag khepri_db" if known else "enable khepri_db once all nodes run "
         "4.2"), KHEPRI_ONLY)]
@@ -157,8 +158,8 @@ def _khepri(status, target):
 def _objects(held, settings):
     found = []
     for one in held.policies:
-        clear = "rabbitmqctl %s -p '%s' '%s'" % ("clear_operator_policy" if one.operator else "clear_policy", one.vhost,
-                                                 one.name)
+        clear = "rabbitmqctl %s -p %s %s" % ("clear_operator_policy" if one.operator else "clear_policy",
+                                             quote(one.vhost), quote(one.name))
         what = "The %spolicy %s of vhost %s" % ("operator " if one.operator else "", one.name, one.vhost)
         if any(key.startswith("ha-") for key in one.definition):
             queues = [queue.name for queue in held.queues if not one.operator and queue.type == contents.CLASSIC
@@ -194,19 +195,19 @@ def _queues(held, settings):
 def _transient(which, vhost, settings):
     return _permitted("transient_nonexcl_queues", settings, "Transient queues that are not exclusive, which RabbitMQ "
                       "denies from 4.3 on, in %s. Let clients declare them durable, or set %stransient_nonexcl_queues = "
-                      "true on all nodes; all of them: rabbitmqctl list_queues -p '%s' name durable exclusive" % (
-                          which, PERMIT, vhost))
+                      "true on all nodes; all of them: rabbitmqctl list_queues -p %s name durable exclusive" % (
+                          which, PERMIT, quote(vhost)))
 
 
 def _located(which, vhost, settings):
     return _permitted("queue_master_locator", settings, "Queues with x-queue-master-locator in %s. Let clients declare "
-                      "x-queue-leader-locator; all of them: rabbitmqctl list_queues -p '%s' name arguments" % (
-                          which, vhost))
+                      "x-queue-leader-locator; all of them: rabbitmqctl list_queues -p %s name arguments" % (
+                          which, quote(vhost)))
 
 
 def _old_store(which, vhost, _settings):
     return _way("Queues with x-queue-version 1 in %s. Let clients declare them without; all of them: rabbitmqctl "
-                "list_queues -p '%s' name arguments" % (which, vhost), (4, 3))
+                "list_queues -p %s name arguments" % (which, quote(vhost)), (4, 3))
 
 
 def _permitted(feature, settings, text):
@@ -235,9 +236,9 @@ def _replicas(held):
 
 
 def _strange(which, vhost, kind, name, _least):
-    return _way("%s have a member on %s, which is no node of the cluster: %s --vhost '%s' QUEUE %s" % (
+    return _way("%s have a member on %s, which is no node of the cluster: %s --vhost %s QUEUE %s" % (
         which, name, "rabbitmq-queues delete_member" if kind == contents.QUORUM else "rabbitmq-streams delete_replica",
-        vhost, name))
+        quote(vhost), name))
 
 
 def _away(which, _vhost, _kind, name, _least):
@@ -245,9 +246,9 @@ def _away(which, _vhost, _kind, name, _least):
 
 
 def _few(which, vhost, kind, name, least):
-    return _way("%s have fewer than %d members, so the restart of a node may stop them: %s --vhost '%s' QUEUE %s" % (
-        which, least, "rabbitmq-queues add_member" if kind == contents.QUORUM else "rabbitmq-streams add_replica", vhost,
-        name))
+    return _way("%s have fewer than %d members, so the restart of a node may stop them: %s --vhost %s QUEUE %s" % (
+        which, least, "rabbitmq-queues add_member" if kind == contents.QUORUM else "rabbitmq-streams add_replica",
+        quote(vhost), name))
 
 
 def _deprecated(held, settings):

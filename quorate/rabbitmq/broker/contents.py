@@ -53,11 +53,16 @@ class Questions:
         result = self._tools.run("rabbitmqctl", "-q", *(words + ("--formatter", "json")), node=self._node, limit=LIMIT)
         if not result.ok:
             raise Unanswered("%s does not answer %s (%s)" % (self._node, words[0], why(result)))
-        try:
-            # An older tool prints a headline before its answer.
-            return json.loads(result.out[min(at for at in map(result.out.find, "[{") if at >= 0):])
-        except ValueError:
-            raise _unclear(words[0]) from None
+        # A line may stand before the answer: an older tool's headline; an error of Erlang's, which 4.0.5 now and then
+        # logs while it loads its modules.
+        lines = result.out.splitlines(True)
+        for number, line in enumerate(lines):
+            if line.startswith(("[", "{")):
+                try:
+                    return json.loads("".join(lines[number:]))
+                except ValueError:
+                    pass
+        raise _unclear(words[0])
 
     def _rows(self, *words):
         answer = self._ask(*words)
