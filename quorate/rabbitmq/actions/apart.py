@@ -45,8 +45,9 @@ def examine(participant, observed, reports, is_recorded):
     participant.published.set_status(_status(participant, elsewhere, is_first))
     beside = apart.counted_on_by(own, reports)
     if beside and (not is_first or lasts >= participant.context.parameters.minority_wait):
-        return Outcome(codes.ERR_GENERIC, "Its data are not those of the cluster on %s (disk not mounted?): it is stopped. "
-                       "To do: systemctl disable rabbitmq-server; mount." % ", ".join(beside))
+        # What to do first: Pacemaker keeps 144 characters.
+        return Outcome(codes.ERR_GENERIC, "Its data are not its cluster's (disk not mounted?): it is stopped. To do: systemctl "
+                       "disable rabbitmq-server; mount. The cluster: %s" % ", ".join(beside))
     return Outcome(codes.DEGRADED, "It serves data that are not this node's (disk not mounted?). Stop it, then mount: "
                    + UNIT)
 
@@ -100,11 +101,16 @@ def problem_beside(participant, reports):
     own = _own(participant, True)
     unseen, strangers = apart.unseen(own, reports), apart.strangers(own, reports)
     if unseen:
-        return ("Partitioned from %s, and both serve: changes diverge. Where they may be given up, type: rabbitmqctl stop_app; "
-                "rabbitmqctl start_app" % ", ".join(unseen))
+        return ("Partitioned, and both serve. Where changes may be given up, type: rabbitmqctl stop_app; rabbitmqctl "
+                "start_app. The other: %s" % ", ".join(unseen))
+    forgotten = participant.disk.forgotten()
+    behind = [node for node in apart.left_behind(own, reports) if reports[node].name not in forgotten]
+    if behind:
+        return ("Was it started without its disk? Then stop it, and mount: %s. It does not know, of its cluster: %s" % (
+            UNIT, ", ".join(behind)))
     if strangers:
-        return ("%s and this node run two clusters. Choose one; on the other: pcs resource ban %s-clone NODE, move its data "
-                "away, clear." % (", ".join(strangers), participant.context.instance))
+        return ("Two clusters run. On one: pcs resource ban %s-clone NODE, move its data away, clear. Not in one with this "
+                "node: %s" % (participant.context.instance, ", ".join(strangers)))
     return None
 
 

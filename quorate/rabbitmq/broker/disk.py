@@ -13,6 +13,10 @@ from quorate.rabbitmq.broker import parse
 from quorate.rabbitmq.broker.layout import text_of
 
 
+# Keys of the state file `served` that are about the data and not about their place.
+_OF_DATA = "serial", "members", "forgot", "apart"
+
+
 class Disk(namedtuple("Disk", "state_files layout")):
     """The data directory of a Layout, and the persistent state files about it."""
     __slots__ = ()
@@ -123,6 +127,10 @@ class Disk(namedtuple("Disk", "state_files layout")):
         members = self.report_fields()["members"] if self.is_khepri() else self.mnesia_members()[0]
         values = {"name": self.layout.nodename, "serial": "" if serial is None else str(serial),
                   "members": kept.get("members", "") if members is None else " ".join(sorted(members))}
+        gone = frozenset((kept.get("members", "") + " " + kept.get("forgot", "")).split()) - frozenset(
+            values["members"].split())
+        if gone:
+            values["forgot"] = " ".join(sorted(gone))
         if kept != dict(values, directory=self.layout.directory):
             self._sync()
             self._write("served", values)
@@ -131,9 +139,8 @@ class Disk(namedtuple("Disk", "state_files layout")):
         """Before a launch without data: the broker will count its boots from 1, so what it makes is no older copy, also
         where it never comes to serve. That there were data stays known. Raises OSError."""
         served = self.state_files.read("served", persistent=True)
-        if any(served.get(key) for key in ("serial", "members", "apart")):
-            self.state_files.write("served", dict(served, serial="", members="", apart=""), persistent=True,
-                                   required=True)
+        if any(served.get(key) for key in _OF_DATA):
+            self.state_files.write("served", dict(served, **dict.fromkeys(_OF_DATA, "")), persistent=True, required=True)
 
     def follow_served(self):
         """Keep what has changed of a broker that was recorded, while it runs: a member that was forgotten."""
@@ -145,6 +152,10 @@ class Disk(namedtuple("Disk", "state_files layout")):
         launched to join or to found."""
         served = self.state_files.read("served", persistent=True)
         return is_served(served) and bool(served.get("serial") or served.get("members"))
+
+    def forgotten(self):
+        """frozenset of the Erlang names of members that left the cluster while it ran here."""
+        return frozenset(self._read("served").get("forgot", "").split())
 
     def keep_apart(self, members):
         """Remember that the cluster of this node has these members (Erlang names): data that know none of them are

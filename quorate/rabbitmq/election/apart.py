@@ -52,6 +52,14 @@ def strangers(own, reports):
     return tuple(one.node for one in _others(own, reports, lambda one: one.state in BOOTED and not _is_mutual(own, one)))
 
 
+def left_behind(own, reports):
+    """Nodes whose data are of a cluster with this node, whose running broker does not count them as members."""
+    if own.members is None:
+        return ()
+    return tuple(one.node for one in _others(own, reports, lambda one: (
+        one.data and own.name in one.members and one.name not in own.members)))
+
+
 def unseen(own, reports):
     """Nodes that run a broker of this node's cluster such that neither of the two sees the other one running. With
     cluster_partition_handling=ignore, or between two halves, that stays so and both report that they run."""

@@ -99,6 +99,13 @@ def _with_data_beside(snapshot, own, booted):
                 snapshot.me, _list(known)), urgent=True, command=AWAY % (own.name, own.name))
     if any(own.name in one.members for one in known):
         return Decision(START, "%s has data and is a member of the running cluster." % snapshot.me)
+    theirs = (own.members or frozenset()) & frozenset().union(*(one.members for one in known))
+    if theirs and 2 * len(theirs) <= len(own.members):
+        # The others of its cluster are not there to say the same. So it is not told to move away what may be the newer.
+        return Decision(
+            REFUSE, "%s has data, but the cluster of %s does not know it: it was forgotten, or %s runs without its own disk: "
+            "then stop that and mount it. If its data are not needed, move them away, and it joins as a new member." % (
+                snapshot.me, _list(known), _list(known)), urgent=True)
     return Decision(
         REFUSE, "%s has data, but the cluster of %s does not know it (it was forgotten, or has always been a cluster "
         "of its own). Nothing is removed: if its data are not needed, move them away, and it joins as a new member." % (
@@ -120,8 +127,9 @@ def _with_data(snapshot, own):
                            and own.name not in one.members)
         if excluded and any(one.name in own.members for one in excluded):
             return Decision(
-                REFUSE, "%s has data, but %s no longer count it among the cluster's members." % (
-                    snapshot.me, _list(excluded)), urgent=True, command=BOOT % excluded[0].node)
+                REFUSE, "%s has data, but %s no longer count it among the cluster's members: it was forgotten there, or "
+                "a file system is not mounted there." % (snapshot.me, _list(excluded)), urgent=True,
+                command=BOOT % excluded[0].node)
         if excluded:
             return _two_clusters(snapshot, own, excluded)
     return Decision(START, "%s has data and starts with them." % snapshot.me)
