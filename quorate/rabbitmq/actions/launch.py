@@ -36,7 +36,10 @@ def launch_as_decided(participant, decision):
     context.log.info("%s: %s" % (decision.action, decision.reason))
     for name in ("waiting", "complaint", "serving"):
         state_files.forget(name)
-    state_files.write("launched-for", {"action": decision.action})
+    try:
+        state_files.write("launched-for", {"action": decision.action}, required=True)
+    except OSError as error:  # then nor can it be recorded that its boot was forced, and it would be forced again
+        raise NotNow("Not launched: %s cannot be written: %s." % (state_files.run, error.strerror)) from None
     participant.report(facts.STARTING)
     launched = process.launch(context, state_files, participant.layout, arguments)
     if decision.action == facts.FORCE:

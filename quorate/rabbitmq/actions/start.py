@@ -28,13 +28,17 @@ RESERVE = 6           # seconds of start's time kept for what comes after the bo
 def start(context):
     """Launch the broker when the election allows it. Waiting for other nodes does not make start fail: RabbitMQ needs
     them to be started, too, so the monitor goes on waiting."""
-    state_files = StateFiles("rabbitmq", context.instance)
+    state_files = StateFiles("rabbitmq", context.instance, log=context.log)
     layout = find_layout(context)
     problems = layout_problems(layout)
     if problems:
         return Outcome(codes.ERR_INSTALLED, problems[0])
-    state_files.write("layout", encode_layout(layout))
-    state_files.write("started", {"at": int(context.clock.now())})
+    try:
+        state_files.write("layout", encode_layout(layout), required=True)
+        state_files.write("started", {"at": int(context.clock.now())}, required=True)
+    except OSError as error:  # the monitor would not know that it is started
+        return Outcome(codes.ERR_GENERIC, "Not started: %s cannot be written: %s; see: df %s" % (
+            state_files.run, error.strerror, state_files.run))
     for name in ("policy", "complaint", "waiting", "unknown", "cut-off") + boot.FILES:
         state_files.forget(name)
     participant = Participant(context, state_files, layout=layout)
@@ -57,7 +61,7 @@ def adopt(context, state_files, running, layout):
     had."""
     if daemon.launched_process(context, state_files) is None:
         state_files.forget("serving")  # what was recorded is of another broker
-        daemon.record(context, state_files, running, layout.log)
+        daemon.record(context, state_files, running, layout.log or "")
         state_files.write("layout", encode_layout(layout))
 
 

@@ -33,7 +33,7 @@ class Layout(namedtuple("Layout", "server nodename base directory log user group
                                   "host management_host management_port management_tls management_path flags listener",
                         defaults=(LOOPBACK, LOOPBACK, MANAGEMENT_PORT, False, "", None, None))):
     """server: the program, None: not found; nodename: 'rabbit@n1'; base: directory of all nodes' data; directory: of
-    this node's; log: file; cookie: file; config: rabbitmq.conf; version: text, None: unknown; host, port, tls: of the
+    this node's; log: file, None: it logs to none; cookie: file; config: rabbitmq.conf; version: text, None: unknown; host, port, tls: of the
     AMQP listener; management_host, _port, _tls, _path: of the management API; flags: file of the feature flags, None:
     beside the data; listener: 'PID START' of the running broker that was seen to have these listeners, None: they are
     what the configuration says."""
@@ -43,6 +43,18 @@ class Layout(namedtuple("Layout", "server nodename base directory log user group
     def feature_flags(self):
         """The file with the feature flags that are enabled (3.8 to 4.x)."""
         return self.flags or self.directory + "-feature_flags"
+
+    def log_file(self, output):
+        """The path of what the broker logs to: its log where that is there, else `output`, what it prints."""
+        return self.log if self.log and os.path.exists(self.log) else output
+
+    def shown_log(self, output):
+        """Where an operator finds what the broker says, as words after 'see'. output: the file of what it prints."""
+        path = self.log_file(output)
+        try:
+            return path if path == self.log or os.path.getsize(path) else "journalctl"
+        except OSError:
+            return "journalctl"
 
     def environment(self):
         """Environment variables that tell the broker and its tools what they do not read themselves. The data are those
@@ -66,7 +78,6 @@ def name_environment(nodename):
 def find_layout(context):
     """The Layout by parameters, by a running broker of this node, and by the broker's own configuration. Raises Failed
     with a message."""
-    from quorate.rabbitmq.broker.settings.places import LOGS
     parameters = context.parameters
     if parameters.config and not os.path.isfile(parameters.config):
         raise _not_installed("The configuration file %s (parameter config) does not exist on this node."
@@ -76,7 +87,7 @@ def find_layout(context):
     first = next((one for one in configured if one.port == parameters.port), configured[0] if configured else None)
     return Layout(
         server=server_program(parameters), nodename=found.nodename, base=found.base, directory=found.directory,
-        log=found.log or os.path.join(LOGS, found.nodename + ".log"), user=parameters.user, group=parameters.group,
+        log=found.log, user=parameters.user, group=parameters.group,
         cookie=parameters.cookie_file or HOME + "/.erlang.cookie", config=found.config,
         port=parameters.port or (first.port if first else PORT), tls=first.tls if first else False,
         version=installed_version(), home=HOME, host=first and first.host or LOOPBACK,
@@ -246,10 +257,10 @@ def layout_problems(layout):
     except KeyError:
         return ["There is no user %s on this node (parameter user)." % layout.user]
     found = cookie_problems(layout, account.pw_uid)
-    for path in (layout.base, layout.directory, os.path.dirname(layout.log)):
-        if os.path.isdir(path) and os.stat(path).st_uid != account.pw_uid:
-            found.append("The directory %s belongs to uid %d and not to %s: chown -R %s:%s %s" % (
-                path, os.stat(path).st_uid, layout.user, layout.user, layout.group, path))
+    for path in (layout.base, layout.directory, os.path.dirname(layout.log or "")):
+        if os.path.isdir(path) and os.stat(path).st_uid != account.pw_uid:  # of a reason Pacemaker keeps 144 characters
+            found.append("A directory of the broker belongs to uid %d and not to %s: chown -R %s:%s %s" % (
+                os.stat(path).st_uid, layout.user, layout.user, layout.group, path))
     if os.path.isdir(layout.base):
         free = os.statvfs(layout.base)
         if free.f_bavail * free.f_frsize < LEAST_FREE:
@@ -265,11 +276,11 @@ def cookie_problems(layout, uid):
         status = os.stat(path)
     except OSError:
         return [] if variable_cookie() else [
-            "There is no Erlang cookie %s. Copy the file from another node of the cluster; on the first node of all: "
-            "quorate rabbitmq cookie" % path]
+            "There is no Erlang cookie %s: copy it from another node; on the first node of all: quorate rabbitmq cookie"
+            % path]
     if status.st_uid != uid:
-        return ["The Erlang cookie %s belongs to uid %d and not to %s: chown %s:%s %s && chmod 400 %s" % (
-            path, status.st_uid, layout.user, layout.user, layout.group, path, path)]
+        return ["The Erlang cookie belongs to uid %d and not to %s: chown %s:%s %s && chmod 400 %s" % (
+            status.st_uid, layout.user, layout.user, layout.group, path, path)]
     if status.st_mode & 0o077:
         return ["The Erlang cookie %s can be read by others (mode %o), and Erlang refuses it: chmod 400 %s" % (
             path, status.st_mode & 0o777, path)]
