@@ -35,6 +35,8 @@ UNREACHABLE = "unreachable"  # what the question goes through (broker, database)
 MISSING = "missing"          # there is no such queue, row or page
 UNKNOWN = "unknown"          # could not be asked at all (no settings, no driver, refused credentials)
 
+NO_ANSWER = "no answer within"  # the reason of a Page that did not come in time begins with it
+
 # State files of an agent, in /run: gone with a reboot, as the processes are (quorate.host.state_files).
 SERVICE_FILE = "service"    # which process was started, and how many workers came up
 SYMPTOMS_FILE = "symptoms"  # when each symptom was first observed
@@ -106,7 +108,7 @@ class Settings(namedtuple("Settings", (
     cluster    Cinder's active/active cluster, if one is set
     workers    how many workers are configured; None: the service decides by the number of processors
     exchange   the exchange of its RPC calls
-    interval   seconds between two heartbeats
+    interval   seconds between two heartbeats; None: what is set cannot be understood
     down       seconds without a heartbeat after which it counts as down
     listen     (host, port) of its listener
     tls        whether the listener speaks TLS only
@@ -152,9 +154,10 @@ class Row(namedtuple("Row", "name age created mark unchanged changes", defaults=
     __slots__ = ()
 
 
-class Rows(namedtuple("Rows", "outcome rows reason watched", defaults=((), "", 0.0))):
+class Rows(namedtuple("Rows", "outcome rows reason watched unwritable", defaults=((), "", 0.0, ""))):
     """The heartbeat rows of this service's processes. outcome: ANSWERED, or UNREACHABLE or UNKNOWN with the reason;
-    watched: seconds since they were looked at first."""
+    watched: seconds since they were looked at first; unwritable: why the database takes no writes, '': it does, or was
+    not asked."""
 
     __slots__ = ()
 

@@ -165,6 +165,11 @@ def _why_it_ended(context, service, state_files, sources):
     if unit and service.name == "nova-novncproxy" and not units.novnc_chosen():
         return ("%s ended at once and reports success: Debian starts this proxy only if /etc/default/nova-consoleproxy "
                 "says NOVA_CONSOLE_PROXY_TYPE=novnc. Set it on every node." % unit)
+    settings = sources.settings(service, context.parameters.config)
+    unwritable = settings.database is not None and service.row and sources.refuses_writes(
+        service, settings.database, context.deadline.limit(context.parameters.check_timeout))
+    if unwritable:
+        return "%s ended at once; its database can be read, but takes no writes: %s" % (service.name, unwritable)
     if unit:
         return "%s ended at once; see 'journalctl -u %s' and /var/log/%s." % (service.name, unit, service.project)
     lines = daemon.printed_output(state_files).strip().splitlines()  # before it had a log

@@ -23,30 +23,68 @@ QUERIES = {
     "nova": _select("host", "last_seen_up, updated_at", "report_count, last_seen_up, updated_at") + _NAMED,
     "heat": _select("engine_id", "updated_at", "updated_at") + _ENGINES,
 }
+LOCK_WAIT = 1205
+LOST = (2002, 2003, 2006, 2013, 1040, 1226)  # no connection, or none left: nothing is known of writes
+WAITS = 5  # seconds after which a statement that waits is no short wait
+# In the states of a statement whose commit waits for what holds up all commits (sql/log.cc, sql/wsrep_*.cc of MariaDB).
+COMMITS = ("commit", "binlog", "global read lock", "backup lock", "flow control")
 REFUSED = (1044, 1045, 1049, 1142, 1146, 1698)  # access, no such schema or table: it answers, but not this question
 
 
 def read(service, address, names, seconds):
     """The Rows of these names. Raises nothing that the database causes, and ends within about `seconds`."""
-    from quorate.host.mysql import driver
+    query, marks = QUERIES[service.row], ", ".join(["%s"] * len(names))
+
+    def question(cursor):
+        cursor.execute(query.replace("{names}", marks).replace("{service}", service.name),
+                       tuple(names) * query.count("{names}"))
+        return cursor.fetchall()
+
     try:
-        pymysql = driver(tls=address.tls)
+        rows = _asked(address, seconds, question)
     except ImportError:
         return Rows(UNKNOWN, (), "PyMySQL is not installed (apt install python3-pymysql).")
-    try:
-        rows = _query(pymysql, service, address, names, seconds)
-    except RuntimeError:  # an authentication that needs cryptography
-        try:
-            rows = _query(driver(True), service, address, names, seconds)
-        except Exception as error:
-            return _failure(error, address, seconds)
     except Exception as error:  # whatever it is, there is no answer, and the text says why
         return _failure(error, address, seconds)
     return Rows(ANSWERED, tuple(
         Row(str(name), _seconds(age), _seconds(created), str(mark)) for name, age, created, mark in rows))
 
 
-def _query(pymysql, service, address, names, seconds):
+def refuses_writes(service, address, seconds):
+    """Why the database, which can be read, takes no writes from this account, or lets them wait; '': it does, or that
+    is not known. To be asked where the heartbeat stands still: nothing is written, the statement changes no row. It is
+    refused all the same where the server is read-only, and waits where all writes do (a donor of Galera's, a backup). A
+    commit that waits, for a full disk as a rule, is seen among the connections of the account."""
+    table = "service" if service.row == "heat" else "services"
+
+    def question(cursor):
+        cursor.execute("SET SESSION lock_wait_timeout = 1")
+        cursor.execute("UPDATE %s SET host = host WHERE 1 = 0" % table)
+        cursor.execute("SELECT STATE, TIME FROM information_schema.PROCESSLIST WHERE COMMAND = 'Query' AND "
+                       "ID <> CONNECTION_ID() AND TIME >= %s ORDER BY TIME DESC", (WAITS,))
+        return next(("a statement has waited for %d s: %s" % (time, state) for state, time in cursor.fetchall()
+                     if any(word in (state or "").lower() for word in COMMITS)), "")
+
+    try:
+        return _asked(address, seconds, question)
+    except Exception as error:
+        number = error.args[0] if getattr(error, "args", None) else None
+        if isinstance(error, OSError) or not isinstance(number, int) or number in LOST:
+            return ""
+        return "writes wait for a lock of the whole server" if number == LOCK_WAIT else " ".join(
+            str(error.args[-1]).split())[:100]
+
+
+def _asked(address, seconds, question):
+    """What question(cursor) gives, with the account of the service. Raises what it and PyMySQL raise."""
+    from quorate.host.mysql import driver
+    try:
+        return _once(driver(tls=address.tls), address, seconds, question)
+    except RuntimeError:  # an authentication that needs cryptography
+        return _once(driver(True), address, seconds, question)
+
+
+def _once(pymysql, address, seconds, question):
     from time import monotonic
     from quorate.host.names import connect
     end = monotonic() + seconds
@@ -67,10 +105,7 @@ def _query(pymysql, service, address, names, seconds):
     connection.connect(one)
     try:
         with connection.cursor() as cursor:
-            query, marks = QUERIES[service.row], ", ".join(["%s"] * len(names))
-            cursor.execute(query.replace("{names}", marks).replace("{service}", service.name),
-                           tuple(names) * query.count("{names}"))
-            return cursor.fetchall()
+            return question(cursor)
     finally:
         connection.close()
 

@@ -5,7 +5,7 @@ import socket
 from time import monotonic
 
 from quorate.host.names import connect
-from quorate.openstack.facts import ANSWERED, MISSING, SILENT, Page
+from quorate.openstack.facts import ANSWERED, MISSING, NO_ANSWER, SILENT, Page
 
 
 def any_broker_answers(brokers, seconds):
@@ -23,7 +23,6 @@ def any_broker_answers(brokers, seconds):
 
 
 ANYWHERE = ("", "0.0.0.0", "::", "*")
-NO_ANSWER = "no answer within"
 NO_HTTP = "the connection ended without an answer"
 
 

@@ -160,7 +160,7 @@ def _ask_what_explains(context, service, sources, observed, timed, remembered):
         observed = observed._replace(broker=_broker(context, sources, observed.settings))
     if service.row and (lost or "database" in timed or detect.missing_workers(service, observed)):
         limit = min(BROKER_SECONDS, context.parameters.check_timeout)
-        observed = _with_rows(context, service, sources, observed, limit, remembered)
+        observed = _with_rows(context, service, sources, observed, limit, remembered, True)
     return observed
 
 
@@ -184,8 +184,9 @@ def _broker(context, sources, settings):
     return sources.broker(settings.brokers, context.deadline.limit(BROKER_SECONDS))
 
 
-def _with_rows(context, service, sources, observed, limit, remembered):
-    """With the heartbeat rows, and what is known of their progress from earlier observations."""
+def _with_rows(context, service, sources, observed, limit, remembered, wrong=False):
+    """With the heartbeat rows, and what is known of their progress from earlier observations. Where they show that
+    something is wrong, or something else does (`wrong`), also with why the database takes no writes."""
     from time import monotonic
     from quorate.openstack.symptoms import progress
     rows, parent = _rows(context, service, sources, observed.settings, limit), observed.tree.parent
@@ -195,7 +196,12 @@ def _with_rows(context, service, sources, observed, limit, remembered):
     now = clock.monotonic() if clock is not None else monotonic()
     reports, rows = progress.follow(observed.reports or remembered(), rows, "%d-%d" % (parent.pid, parent.start),
                                     observed.age, now)
-    return observed._replace(rows=rows, reports=reports)
+    observed = observed._replace(rows=rows, reports=reports)
+    if wrong or any(detect.heartbeat(service, observed)):
+        # Without writes no heartbeat goes on, and no restart brings it back.
+        reason = sources.refuses_writes(service, observed.settings.database, context.deadline.limit(limit))
+        observed = observed._replace(rows=rows._replace(unwritable=reason))
+    return observed
 
 
 def _rows(context, service, sources, settings, limit):
@@ -206,6 +212,8 @@ def _rows(context, service, sources, settings, limit):
     if settings.database is None:
         return facts.Rows(facts.UNKNOWN, (), "%s has no MySQL URL as [database] connection%s." % (
             context.parameters.config, "".join("; " + one for one in settings.problems)))
+    if settings.interval is None:
+        return facts.Rows(facts.UNKNOWN, (), "%s." % "; ".join(settings.problems))
     if not names:
         return facts.Rows(facts.UNKNOWN, (), "%s has no enabled_backends." % context.parameters.config)
     return sources.rows(service, settings.database, names, context.deadline.limit(limit))

@@ -46,7 +46,7 @@ class Options:
             return text
         if not depth:
             raise Misread("%s refers to itself" % _shown(key, section))
-        return self._substituted(text, key, section, depth - 1)
+        return self._substituted(text, (section, key), also, depth - 1)
 
     def _raw(self, key, section, also=()):
         name = "OS_%s__%s" % (section.upper(), key.upper())
@@ -58,7 +58,7 @@ class Options:
                     return found[place]
         return None
 
-    def _substituted(self, text, key, section, depth):
+    def _substituted(self, text, own, also, depth):
         out, rest = [], text.replace("\\$", "$$")
         while "$" in rest:
             before, _, rest = rest.partition("$")
@@ -72,15 +72,17 @@ class Options:
                 out.append("$")
                 continue
             rest = after
-            out.append(self._referred(name, key, section, depth))
+            out.append(self._referred(name, own, also, depth))
         return "".join(out) + rest
 
-    def _referred(self, name, key, section, depth):
+    def _referred(self, name, own, also, depth):
+        """The value of a name behind a '$' in the option `own`, (section, key), whose deprecated names are `also`."""
         group, dot, option = name.partition(".")
-        for place in ((group, option),) if dot else ((section, name), ("DEFAULT", name)):
-            if self._raw(place[1], place[0]) is not None:
-                return self._value(place[1], place[0], (), depth)
-        raise Misread("%s refers to $%s, which is set nowhere" % (_shown(key, section), name))
+        for place in ((group, option),) if dot else ((own[0], name), ("DEFAULT", name)):
+            more = also if place == own else ()  # of other options the deprecated names are not known
+            if self._raw(place[1], place[0], more) is not None:
+                return self._value(place[1], place[0], more, depth)
+        raise Misread("%s refers to $%s, which is set nowhere" % (_shown(own[1], own[0]), name))
 
 
 def read(text):
@@ -120,14 +122,6 @@ def boolean(value):
     """True, False; None: it is not set, or is neither."""
     text = (value or "").lower()
     return True if text in TRUE else False if text in FALSE else None
-
-
-def number(value, default):
-    """A number, the default where the text is none."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return default
 
 
 def _assignment(line, number):

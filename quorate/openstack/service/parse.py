@@ -7,7 +7,7 @@ oslo.messaging.
 
 from quorate.openstack.facts import Settings, Sockets, Tree
 from quorate.openstack.service import url
-from quorate.openstack.service.options import Misread, boolean, number, words
+from quorate.openstack.service.options import Misread, boolean, words
 
 RABBIT = "oslo_messaging_rabbit"
 # Option -> deprecated names (oslo_messaging/_drivers/impl_rabbit.py; oslo_db/options.py).
@@ -31,18 +31,29 @@ def settings(options, service, hostname):
             problems.append(str(error))
             return None
 
+    def whole(key, default, least=None, section="DEFAULT", also=()):
+        """A number as oslo.config reads it (types.Integer); None, and a problem, where it is none or below `least`."""
+        try:
+            text = options.get(key, section, also)
+            value = default if text is None else int(text)
+        except Misread as error:
+            problems.append(str(error))
+            return None
+        except ValueError:
+            value = None
+        if value is None or least is not None and value < least:
+            problems.append("%s = %s is no whole number%s" % (
+                key, text, "" if least is None else " above %d" % (least - 1)))
+            return None
+        return value
+
     host = get("host", default=hostname)
-    interval = number(get("report_interval"), 10.0)
-    if service.row == "heat":
-        interval = number(get("periodic_interval"), 60.0)
-    down = number(get("service_down_time"), 60.0) if service.row != "heat" else 2 * interval
-    if down <= interval:  # as Cinder takes it then (cinder/service.py, basic_config_check)
-        down = 2.5 * interval
-    listen, tls = _listener(get, service)
+    interval, down = _intervals(whole, service, problems)
+    listen, tls = _listener(get, whole, service, problems)
     return Settings(
         readable=True, brokers=_brokers(get, problems), database=_database(get, problems), host=host,
         backends=_backends(get, host) if service.workers == "backends" else (),
-        cluster=get("cluster") if service.workers == "backends" else None, workers=_workers(get, service),
+        cluster=get("cluster") if service.workers == "backends" else None, workers=_workers(whole, service),
         exchange=get("control_exchange") or service.exchange, interval=interval, down=down, listen=listen,
         tls=tls, logs=any(_set(get, *names) for names in LOGS), problems=tuple(problems))
 
@@ -64,20 +75,37 @@ def _section(name):
     return name if name == "DEFAULT" else name.lower()
 
 
-def _workers(get, service):
-    if service.workers != "engines":
-        return None
-    value = get("num_engine_workers")
-    return int(value) if value and value.isdigit() and int(value) > 0 else None
+def _intervals(whole, service, problems):
+    """(seconds between two heartbeats, seconds without one after which a service counts as down), None where it is not
+    known which. With 0 seconds a service reports nothing, so that it counts as down for ever."""
+    if service.row == "heat":
+        interval = whole("periodic_interval", 60, 1)
+        return (None, None) if interval is None else (float(interval), 2.0 * interval)
+    interval, down = whole("report_interval", 10, 1), whole("service_down_time", 60)
+    if interval is None or down is None:
+        return None, None
+    if down <= interval:  # as Cinder and Nova take it then (cinder/service.py, basic_config_check; nova/servicegroup/api.py)
+        problems.append("service_down_time = %d is not above report_interval = %d, so the service takes %d for it" % (
+            down, interval, 2.5 * interval))
+        down = 2.5 * interval
+    return float(interval), float(down)
 
 
-def _listener(get, service):
+def _workers(whole, service):
+    """num_engine_workers; None: the service decides, or it is not known."""
+    return whole("num_engine_workers", 0, 0) or None if service.workers == "engines" else None
+
+
+def _listener(get, whole, service, problems):
     """((host, port), whether it speaks TLS only) of the console proxy, else (None, None)."""
     if service.name != "nova-novncproxy":
         return None, None
-    port = get("novncproxy_port", "vnc", (("DEFAULT", "novncproxy_port"),), "6080") or "6080"
+    port = whole("novncproxy_port", 6080, 0, "vnc", (("DEFAULT", "novncproxy_port"),))
     host = get("novncproxy_host", "vnc", (("DEFAULT", "novncproxy_host"),), "0.0.0.0") or "0.0.0.0"
-    return (host, int(port) if port.isdigit() else 6080), boolean(get("ssl_only")) is True
+    tls = get("ssl_only", default="false")
+    if tls is not None and boolean(tls) is None:
+        problems.append("ssl_only = %s is neither true nor false" % tls)
+    return (host, port or 6080), boolean(tls) is True
 
 
 def _brokers(get, problems):

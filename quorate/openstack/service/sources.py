@@ -52,6 +52,11 @@ class Sources:
         from quorate.openstack.service import heartbeat
         return heartbeat.read(service, address, names, seconds)
 
+    def refuses_writes(self, service, address, seconds):
+        """Why the database takes no writes, '' where it does or that is not known."""
+        from quorate.openstack.service import heartbeat
+        return heartbeat.refuses_writes(service, address, seconds)
+
     def replies(self, brokers, exchange, targets, seconds, method):
         """The Replies to RPC calls of the Call `method`, a tuple."""
         from quorate.openstack.service import rpc

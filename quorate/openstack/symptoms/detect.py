@@ -27,7 +27,7 @@ def symptoms(service, observed):
         found += list(_workers(service, observed))
         found += list(_connections(service, observed))
         found += list(_listener(service, observed))
-        for source, detector in ((facts.DATABASE, _heartbeat), (facts.RPC, _replies), (facts.HTTP, _page)):
+        for source, detector in ((facts.DATABASE, heartbeat), (facts.RPC, _replies), (facts.HTTP, _page)):
             found += [one._replace(source=source) for one in detector(service, observed)]
     return tuple(sorted(found, key=lambda one: _ORDER[one.kind]))
 
@@ -95,8 +95,9 @@ def _expected_workers(observed):
 
 
 def _database_away(observed):
-    """Whether the database does not answer us, or not this question: the service probably gets no answer either."""
-    return observed.rows is not None and observed.rows.outcome != facts.ANSWERED
+    """Whether the database does not answer us, or not this question, or takes no writes: the service probably has no
+    more of it."""
+    return observed.rows is not None and (observed.rows.outcome != facts.ANSWERED or bool(observed.rows.unwritable))
 
 
 def _workers(service, observed):
@@ -164,7 +165,7 @@ def _listener(service, observed):
             service.name, observed.tree.parent.pid, port), GRACE)
 
 
-def _heartbeat(service, observed):
+def heartbeat(service, observed):
     """The heartbeat goes on. Clocks are not compared: see progress."""
     rows = observed.rows
     if rows is None or service.row is None:
@@ -175,6 +176,9 @@ def _heartbeat(service, observed):
     elif rows.outcome == facts.UNKNOWN:
         yield Symptom("heartbeat-unknown", facts.NOTICE, "The heartbeat of %s cannot be read: %s" % (
             service.name, rows.reason))
+    elif rows.unwritable:
+        yield Symptom("database", facts.OUTAGE, "The database of %s can be read, but takes no writes: %s" % (
+            service.name, rows.unwritable))
     elif rows.outcome == facts.ANSWERED and observed.age >= max(30.0, 1.5 * observed.settings.interval):
         yield from (_engine_rows if service.row == "heat" else _named_rows)(service, observed)
 
@@ -271,8 +275,10 @@ def _page(service, observed):
             yield Symptom("page-missing", facts.NOTICE, "%s answers on port %d, but has no page %s: install novnc, or "
                           "set web to the directory of its pages." % (service.name, port, service.page))
         return
+    # One that is late may be busy, whatever check_timeout is: a restart would cut its clients off.
+    late = page.reason.startswith(facts.NO_ANSWER)
     yield Symptom("page", facts.PASSING, "%s does not answer an HTTP request on port %d%s." % (
-        service.name, port, ": " + page.reason if page.reason else ""), GRACE)
+        service.name, port, ": " + page.reason if page.reason else ""), None if late else GRACE)
 
 
 def _brokers(settings):

@@ -79,13 +79,16 @@ class FakeSources:
     """Scripted sources of an observation."""
 
     def __init__(self, units=None, replies=(), amqp=2, rows=facts.ANSWERED, broker=True):
-        self.answers, self.reads = broker, 0
+        self.answers, self.reads, self.unwritable = broker, 0, ""
         self.units, self._replies, self.amqp, self.asked, self._rows = units or FakeUnits(), replies, amqp, [], rows
 
     def rows(self, *_words):
         self.reads += 1
         row = facts.Row("ha@a", 5, 900, "report %d" % self.reads)
         return facts.Rows(self._rows, (row,) if self._rows == facts.ANSWERED else (), "n1:3306: refused")
+
+    def refuses_writes(self, *_words):
+        return self.unwritable
 
     def settings(self, _service, _config, _process=None):
         return SETTINGS

@@ -131,6 +131,45 @@ def test_a_start_without_its_database_succeeds_soon(config, state_files):
     assert codes.DEGRADED == monitor.monitor(found, service_at(config), state_files, sources).code
 
 
+def test_a_start_without_writes_succeeds_soon(config, state_files):
+    """A database that is read-only, full, or a donor: a failed start would ban one node after the other."""
+    found = world("start", config)
+    sources = FakeSources(FakeUnits(effect=lambda: found.processes.add(LINE.format(config=config))))
+    sources.unwritable = "1290"
+    outcome = start.start(found, service_at(config), state_files, sources)
+
+    assert codes.SUCCESS == outcome.code and found.clock.elapsed < 15
+    assert [text for _level, text in found.log.lines if "takes no writes" in text]
+
+
+def test_a_service_that_ends_at_once_without_writes(config, state_files):
+    found, sources = world("start", config), FakeSources()
+    sources.unwritable = "--read-only"
+    outcome = start.start(found, service_at(config), state_files, sources)
+
+    assert codes.ERR_GENERIC == outcome.code and "takes no writes: --read-only" in outcome.reason
+
+
+@pytest.mark.parametrize("reason, code", [("--read-only", codes.DEGRADED), ("", codes.ERR_GENERIC)])
+def test_a_heartbeat_that_stands_still_without_writes_is_no_reason_to_restart(config, state_files, reason, code):
+    """A restart brings no write back, and was tried again and again."""
+    found = world("monitor", config)
+    found.check_level = 10
+    tree, units = add_tree(found, config), FakeUnits()
+    start.record_start(found, CINDER, state_files, facts.Observation(facts.Tree(tree[0], tree[1:]), {}, SETTINGS))
+    sources = FakeSources(units)
+    for number in range(9):
+        outcome = monitor.monitor(found, service_at(config), state_files, sources)
+        if number == 2:  # it has reported, and not in its first minute only
+            assert codes.SUCCESS == outcome.code
+            sources.rows, sources.unwritable = lambda *_: sources.last, reason
+            sources.last = facts.Rows(facts.ANSWERED, (facts.Row("ha@a", 5, 900, "the last report"),))
+        found.clock.sleep(60)
+
+    assert code == outcome.code
+    assert (("takes no writes: " + reason) if reason else "has not reported") in outcome.reason
+
+
 def test_a_pid_file_is_written_through_nobodys_link(config, state_files, tmp_path):
     """Its directory may belong to the service, whose account could have had root overwrite any file."""
     secret, path = tmp_path / "shadow", tmp_path / "pid"

@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 
 import pika
 from pika import frame as frames, spec
@@ -50,7 +51,8 @@ class AmqpServer:
 
     silent: the name of that step ('tls', 'Start', or the class and method that it does not answer: 'Queue.Declare',
     'passive' for that of a target, 'Basic.Publish' does not deliver, 'Connection.Close'); targets: consumers of each
-    queue that is there; answers: whether calls are answered; blocked: its reason for taking no messages; refuses: the
+    queue that is there; answers: whether calls are answered, or after
+    how many seconds; blocked: its reason for taking no messages; refuses: the
     account; certificate: of its TLS, (file, key)
     """
 
@@ -159,6 +161,7 @@ class AmqpServer:
             self.asked.append(publish.routing_key)
             if not self.answers:
                 return
+            time.sleep(0 if self.answers is True else self.answers)
         self._send(one, consumer[0], spec.Basic.Deliver(consumer[1], 1, False, "", "q"))
         one.sendall(frames.Header(consumer[0], len(body), pika.BasicProperties()).marshal())
         one.sendall(frames.Body(consumer[0], body).marshal())

@@ -104,3 +104,12 @@ def test_a_missing_file_is_named(tmp_path):
 
     sentence = "%s cannot be read: No such file or directory" % (tmp_path / "nothing.conf")
     assert not found.readable and (sentence,) == found.problems
+
+
+def test_an_option_that_refers_to_itself_by_its_deprecated_name():
+    """oslo.config finds no end of it, and the service does not start."""
+    found = options.Options([options.read("[DEFAULT]\nhost = a\n"), options.read("[DEFAULT]\nold_host = $host\n")])
+    with pytest.raises(options.Misread, match="refers to itself"):
+        found.get("host", also=(("DEFAULT", "old_host"),))
+    assert "a" == options.Options([options.read("[DEFAULT]\nold_host = b\n"), options.read("[DEFAULT]\nhost = a\n")]).get(
+        "host", also=(("DEFAULT", "old_host"),))

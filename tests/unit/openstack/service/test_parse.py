@@ -78,6 +78,40 @@ def test_engines():
     assert (30.0, 60.0) == (found.interval, found.down)
 
 
+@pytest.mark.parametrize("line", [
+    "report_interval = 0", "report_interval = -1", "report_interval = ten", "report_interval =", "report_interval = 10.5",
+    "report_interval = $interval", "report_interval = $report_interval", "service_down_time = 1m", "service_down_time ="])
+def test_intervals_that_are_not_understood_are_named(line):
+    """The default in their place restarted services that report more seldom."""
+    found = settings("[DEFAULT]\n" + line)
+    name, _, value = line.partition(" =")
+
+    assert (None, None) == (found.interval, found.down)
+    assert 1 == len(found.problems) and name in found.problems[0] and value.strip().strip("$") in found.problems[0]
+
+
+def test_an_interval_by_another_option():
+    found = settings("[DEFAULT]\nreport_interval = ${often}\nservice_down_time = $group.down\noften = 20\n[group]\ndown=90")
+    assert (20.0, 90.0, ()) == (found.interval, found.down, found.problems)
+
+
+def test_a_down_time_that_is_not_above_the_interval_is_named():
+    found = settings("[DEFAULT]\nservice_down_time = 5")
+    assert (10.0, 25.0) == (found.interval, found.down)
+    assert ["service_down_time = 5 is not above report_interval = 10, so the service takes 25 for it"] == list(found.problems)
+
+
+@pytest.mark.parametrize("line, service, name", [
+    ("[DEFAULT]\nperiodic_interval = 0", catalog.HEAT_ENGINE, "periodic_interval"),
+    ("[DEFAULT]\nnum_engine_workers = many", catalog.HEAT_ENGINE, "num_engine_workers"),
+    ("[DEFAULT]\nnum_engine_workers = -1", catalog.HEAT_ENGINE, "num_engine_workers"),
+    ("[DEFAULT]\nssl_only = perhaps", catalog.NOVA_NOVNCPROXY, "ssl_only"),
+    ("[vnc]\nnovncproxy_port = six", catalog.NOVA_NOVNCPROXY, "novncproxy_port")])
+def test_other_values_that_are_not_understood_are_named(line, service, name):
+    found = settings(line, service)
+    assert 1 == len(found.problems) and name in found.problems[0]
+
+
 @pytest.mark.parametrize("text, down", [
     ("", 60), ("report_interval = 300", 750), ("report_interval = 60", 150), ("report_interval = 59", 60),
     ("service_down_time = 5", 25), ("report_interval = 300\nservice_down_time = 400", 400)])

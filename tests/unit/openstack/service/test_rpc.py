@@ -71,9 +71,14 @@ def test_a_service_that_does_not_answer_where_the_broker_works():
     assert [(SILENT, 2, ""), (SILENT, 0, "its queue has no consumer")] == [one[1:] for one in found]
 
 
-def test_too_little_time_for_the_service_says_nothing_of_it():
+def test_a_service_has_its_time_however_short_that_of_the_check_is(mocker):
+    """With check_timeout=1s a dead service was an outage of the broker for ever, and a slow one never answered."""
+    mocker.patch.object(rpc, "FAIR", 1.0)
     with AmqpServer(targets={"q": 2}, answers=False) as server:
-        assert UNREACHABLE == call(at(server), seconds=rpc.FAIR / 2)[0].outcome
+        assert (SILENT, 2, "") == call(at(server), seconds=0.5)[0][1:]
+    mocker.patch.object(rpc, "FAIR", 30.0)
+    with AmqpServer(targets={"q": 2}, answers=0.7) as server:
+        assert ANSWERED == call(at(server), seconds=0.5)[0].outcome
 
 
 def test_a_farewell_that_is_not_answered_is_no_wait():

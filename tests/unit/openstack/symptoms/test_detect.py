@@ -221,7 +221,9 @@ def test_consumers_of_a_node_that_died_are_no_second_copy():
     ({"page": Page(facts.ANSWERED, 200)}, 0, facts.HEALTHY, ""),
     ({"page": Page(facts.ANSWERED, 404)}, 999, facts.DEGRADED, "install novnc"),
     ({"page": Page(facts.ANSWERED, 503)}, 61, facts.FAILED, "answers 503"),
-    ({"page": Page(facts.SILENT, None, "no answer within 3 s")}, 6, facts.FAILED, "no answer within 3 s"),
+    ({"page": Page(facts.MISSING, None, "nothing listens there")}, 6, facts.FAILED, "nothing listens there"),
+    ({"page": Page(facts.SILENT, None, "no answer within 3 s")}, 6, facts.DEGRADED, "no answer within 3 s"),
+    ({"page": Page(facts.SILENT, None, "no answer within 3 s")}, 61, facts.FAILED, "no answer within 3 s"),
     ({"page": Page(facts.UNKNOWN)}, 999, facts.HEALTHY, "")])
 def test_the_console_proxy(changes, durations, state, word):
     tree = Tree(PARENT, (PARENT,))

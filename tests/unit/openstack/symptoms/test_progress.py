@@ -91,3 +91,25 @@ def test_of_two_rows_of_one_name_either_may_change():
         assert {0.0} == {row.unchanged for row in progress.follow(lines, Rows(ANSWERED, rows), "p", 999, 9.0)[1].rows}
     swapped = (Row("a", 9, 9, "y"), Row("a", 1, 1, "x"))
     assert {8.0} == {row.unchanged for row in progress.follow(lines, Rows(ANSWERED, swapped), "p", 999, 9.0)[1].rows}
+
+
+def test_two_looks_at_one_moment_are_two_looks():
+    looks = Looks()
+    looks.look(0, a="1")
+    assert {"a": (0, 2)} == looks.look(0, a="2", age=9000.0)
+
+
+@pytest.mark.parametrize("age, changes", [(69.9, 1), (70.0, 2), (70.1, 2)])
+def test_a_report_of_the_first_minute_may_be_the_only_one(age, changes):
+    """The look before it was 10 s ago: was the process past its first minute then?"""
+    looks = Looks()
+    looks.look(0, a="1")
+    assert {"a": (0, changes)} == looks.look(10, age=age, a="2")
+
+
+@pytest.mark.parametrize("line", ["900.0 2 row:1 more", "900.0 2", "x 2 row:1", "900.0 3 row:1", "900.0  row:1", ""])
+def test_a_row_of_which_nothing_sensible_was_remembered_is_new(line):
+    looks = Looks()
+    looks.look(0, a="1")
+    looks.lines["row:a"] = line
+    assert {"a": (0, 1)} == looks.look(10, a="1")

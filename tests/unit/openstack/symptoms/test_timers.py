@@ -90,3 +90,53 @@ def test_timers_are_decoded_as_they_were_encoded_and_a_malformed_line_is_left_ou
 
     assert running == timers.decode(timers.encode(running))
     assert {} == timers.decode({"broker": "12.5", "amqp": "x y z", "rpc": ""})
+
+
+@pytest.mark.parametrize("interval, until", [(0.0, 90.0), (30.0, 90.0), (31.0, 92.0), (60.0, 150.0), (600.0, 1230.0)])
+def test_for_how_long_an_observation_counts(interval, until):
+    """Two intervals of the monitor that made it, of a minute at least, and the time by which one may be late."""
+    running = timed(AWAY, interval=interval)
+    assert running == {"broker": timers.SymptomTimer(0.0, until, frozenset((facts.RPC,)))}
+    assert timers.update({}, SHALLOW, (AWAY,), 5.0)["broker"].until == 95.0, "without an interval"
+    assert timers.update(running, SHALLOW, (AWAY,), until, 0.0)["broker"].since == 0.0
+    assert timers.update(running, SHALLOW, (AWAY,), until + 0.1, 0.0)["broker"].since == until + 0.1
+    assert set(timers.update(running, SHALLOW, (), until)) == {"broker"}
+    assert timers.update(running, SHALLOW, (), until + 0.1) == {}
+
+
+def test_a_clock_that_ran_backwards_begins_anew():
+    running = {"broker": timers.SymptomTimer(100.0, 300.0, frozenset((facts.RPC,)))}
+    assert timers.update(running, SHALLOW, (AWAY,), 99.0)["broker"].since == 99.0
+    assert timers.update(running, SHALLOW, (AWAY,), 100.0)["broker"].since == 100.0
+
+
+def test_a_longer_monitor_s_time_is_not_cut_by_a_shorter_one_s():
+    running = timers.update(timed(AWAY, interval=600.0), SHALLOW, (AWAY,), 10.0, 10.0)
+    assert running["broker"].until == 1230.0
+
+
+def test_one_symptom_that_two_sources_show():
+    """Any of the sources that showed it last ends it, and those of before do not count."""
+    knock = symptom("broker", facts.REACHABILITY, facts.OUTAGE)
+    both = timed(AWAY, knock)
+    assert both["broker"].sources == {facts.RPC, facts.REACHABILITY} and both["broker"].since == 0.0
+    assert timers.update(both, SHALLOW, (knock,), 10.0)["broker"].sources == {facts.REACHABILITY}
+    assert timers.update(both, SHALLOW._replace(broker=True), (), 10.0) == {}
+    assert timers.update(both, DEEP, (), 10.0) == {}
+
+
+def test_an_outage_for_which_nothing_waits():
+    other = symptom("storage", facts.KERNEL, facts.OUTAGE)
+    assert set(timers.update(timed(symptom("rpc", facts.RPC)), SHALLOW, (other,), 10.0)) == {"rpc", "storage"}
+
+
+def test_a_malformed_line_hides_no_other():
+    lines = {"a": "x", "broker": "12.5 90.0 knock,rpc"}
+    assert timers.decode(lines) == {
+        "broker": timers.SymptomTimer(12.5, 90.0, frozenset((facts.RPC, facts.REACHABILITY)))}
+    assert timers.encode(timers.decode(lines)) == {"broker": "12.5 90.0 knock,rpc"}
+
+
+def test_durations_are_never_negative():
+    running = {"broker": timers.SymptomTimer(100.0, 300.0, frozenset())}
+    assert timers.durations(running, 90.0) == {"broker": 0.0} and timers.durations(running, 100.5) == {"broker": 0.5}
