@@ -21,8 +21,8 @@ HEATS = OBSERVED._replace(settings=ENGINE)
                 "The parent process of cinder-volume is gone, but its workers still run (pid 11, 12).")]),
     (CINDER, OBSERVED._replace(tree=Tree(PARENT, (ONE, TWO), (), (process(20), process(21)))), [
         Symptom("copies", facts.FATAL,
-                "A second copy of cinder-volume runs on this node: pid 20, 21, beside pid 10. Find what starts it "
-                "(systemctl is-enabled, cron, an administrator): the cluster stops them all.")]),
+                "A second copy of cinder-volume runs on this node (pid 20, 21, beside pid 10): the cluster "
+                "stops all. What started it? systemctl status 20")]),
     (CINDER, OBSERVED._replace(tree=Tree(PARENT, (ONE, TWO), (process(9),), ())), [
         Symptom("orphans", facts.FATAL,
                 "Processes of an earlier cinder-volume still run (pid 9) beside the present one (pid 10).")]),
@@ -134,30 +134,30 @@ HEATS = OBSERVED._replace(settings=ENGINE)
                 "cinder-volume has not reported for 80 s (ha@a), although its database answers.",
                 None, facts.DATABASE),
         Symptom("heartbeat-never", facts.NOTICE,
-                "ha@b of cinder-volume has not yet reported since the start 1000 s ago: not initialised (is the "
-                "storage of that backend available?). See its log; once it is fixed: pcs resource restart.",
+                "ha@b of cinder-volume has not reported since the start 1000 s ago (its storage?): see "
+                "its log, mend it, then pcs resource restart.",
                 None, facts.DATABASE)]),
     (CINDER, OBSERVED._replace(rows=rows(960, 960, changes=1)), [
         Symptom("heartbeat-never", facts.NOTICE,
-                "ha@a, ha@b of cinder-volume have not yet reported since the start 1000 s ago: not initialised (is "
-                "the storage of that backend available?). See its log; once it is fixed: pcs resource restart.",
+                "ha@a, ha@b of cinder-volume have not reported since the start 1000 s ago (its storage?): see "
+                "its log, mend it, then pcs resource restart.",
                 None, facts.DATABASE)]),
     (CINDER, OBSERVED._replace(rows=rows(5, 960, changes=1)), [
         Symptom("heartbeat-never", facts.NOTICE,
-                "ha@b of cinder-volume has not yet reported since the start 1000 s ago: not initialised (is the "
-                "storage of that backend available?). See its log; once it is fixed: pcs resource restart.",
+                "ha@b of cinder-volume has not reported since the start 1000 s ago (its storage?): see "
+                "its log, mend it, then pcs resource restart.",
                 None, facts.DATABASE)]),
     (CINDER, OBSERVED._replace(rows=rows(80, 80, changes=1), age=120.0), []),
     (CINDER, OBSERVED._replace(rows=rows(), age=120.0), []),
     (CINDER, OBSERVED._replace(rows=rows(), age=120.5), [
         Symptom("heartbeat-never", facts.NOTICE,
-                "ha@a, ha@b of cinder-volume have not yet reported since the start 120 s ago: not initialised (is "
-                "the storage of that backend available?). See its log; once it is fixed: pcs resource restart.",
+                "ha@a, ha@b of cinder-volume have not reported since the start 120 s ago (its storage?): see "
+                "its log, mend it, then pcs resource restart.",
                 None, facts.DATABASE)]),
     (CINDER, OBSERVED._replace(rows=rows(5)), [
         Symptom("heartbeat-never", facts.NOTICE,
-                "ha@b of cinder-volume has not yet reported since the start 1000 s ago: not initialised (is the "
-                "storage of that backend available?). See its log; once it is fixed: pcs resource restart.",
+                "ha@b of cinder-volume has not reported since the start 1000 s ago (its storage?): see "
+                "its log, mend it, then pcs resource restart.",
                 None, facts.DATABASE)]),
     (CINDER, OBSERVED._replace(rows=rows(80, 80), age=29.9), []),
     (CINDER, OBSERVED._replace(rows=rows(80, 80), age=30.0), [
@@ -220,17 +220,17 @@ HEATS = OBSERVED._replace(settings=ENGINE)
         Symptom("rpc-unknown", facts.NOTICE, "cinder-volume could not be called: no pika", None, facts.RPC)]),
     (CINDER, OBSERVED._replace(replies=(Reply("q", facts.ANSWERED, 3), Reply("r", facts.ANSWERED, 4))), [
         Symptom("consumers", facts.NOTICE,
-                "Queue q has 3 consumers instead of 2: a second cinder-volume takes calls somewhere else. Search "
-                "every node (ps -C cinder-volume), and stop what the cluster did not start.", None, facts.RPC)]),
+                "Queue q has 3 consumers instead of 2: a second copy runs elsewhere. "
+                "Find it on every node and stop it: ps -C cinder-volume", None, facts.RPC)]),
     (CINDER, OBSERVED._replace(replies=(Reply("q", facts.ANSWERED, 2), Reply("r", facts.ANSWERED, 4))), [
         Symptom("consumers", facts.NOTICE,
-                "Queue r has 4 consumers instead of 2: a second cinder-volume takes calls somewhere else. Search "
-                "every node (ps -C cinder-volume), and stop what the cluster did not start.", None, facts.RPC)]),
+                "Queue r has 4 consumers instead of 2: a second copy runs elsewhere. "
+                "Find it on every node and stop it: ps -C cinder-volume", None, facts.RPC)]),
     (CINDER, OBSERVED._replace(replies=(Reply("q", facts.ANSWERED, 3),), age=200.0), []),
     (CINDER, OBSERVED._replace(replies=(Reply("q", facts.ANSWERED, 3),), age=200.5), [
         Symptom("consumers", facts.NOTICE,
-                "Queue q has 3 consumers instead of 2: a second cinder-volume takes calls somewhere else. Search "
-                "every node (ps -C cinder-volume), and stop what the cluster did not start.", None, facts.RPC)]),
+                "Queue q has 3 consumers instead of 2: a second copy runs elsewhere. "
+                "Find it on every node and stop it: ps -C cinder-volume", None, facts.RPC)]),
     (HEAT, HEATS._replace(replies=(Reply("q", facts.ANSWERED, 3),)), []),
     (PROXY, CONSOLE._replace(page=Page(facts.ANSWERED, 500)), [
         Symptom("page", facts.PASSING, "nova-novncproxy answers 500 on port 6080.", None, facts.HTTP)]),

@@ -83,7 +83,7 @@ def test_nodes_have_the_names_that_pacemaker_has_for_them():
 @pytest.mark.parametrize("name, node", [
     ("rabbit@a", "a"), ("rabbit@a.example.org", "a"), ("rabbit@b", "b.example.org"),
     ("rabbit@b.example.com", "b.example.org"), ("rabbit@c", "rabbit@c"), ("rabbit@", "rabbit@"), ("rabbit", "rabbit"),
-    ("rabbit@a@c", "rabbit@a@c"), ("rabbit@example.a", "rabbit@example.a")])
+    ("rabbit@c@a", "rabbit@c@a"), ("rabbit@example.a", "rabbit@example.a")])
 def test_the_node_of_an_erlang_name(name, node):
     """Of nodes whose names differ in the domain only, none is told from the other."""
     nodes = facts.Snapshot("a", frozenset(("a", "b.example.org")), {}, frozenset())

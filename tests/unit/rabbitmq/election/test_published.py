@@ -50,7 +50,14 @@ def test_a_newer_node_may_say_more():
     assert published.decode_report("n1", published.encode_report(FULL).replace(",end", ",new:1,end")) == FULL
 
 
-@pytest.mark.parametrize("wrong", ["d:2", "st:happy", "g:-1", "m:a b", "st:down,st:down"])
+def test_what_a_report_says_only_where_it_is_so():
+    text = published.encode_report(FULL)
+    assert "y:" not in text and "o:" not in text, "a node of 0.1.0 writes neither"
+    assert ",y:1," in published.encode_report(FULL._replace(stale=True))
+    assert published.decode_report("n1", published.encode_report(FULL._replace(stale=True))).stale is True
+
+
+@pytest.mark.parametrize("wrong", ["d:2", "st:happy", "g:-1", "m:a b", "st:down,st:down", "o:srv|x", "o:", "o:||"])
 def test_garbage_is_no_report(wrong):
     assert published.decode_report("n1", "v1,st:down,%s,end" % wrong) is None
 
@@ -124,7 +131,8 @@ def test_all_that_the_election_knows(tmp_path):
         generation=3, founder="n3", override=order, generations={"n2": 3})
 
 
-@pytest.mark.parametrize("rc, out, founder", [(0, "n2\n", "n2"), (0, "\n", None), (105, "", None), (6, "", None)])
+@pytest.mark.parametrize("rc, out, founder", [
+    (0, "n2\n", "n2"), (0, "\n", None), (105, "", None), (6, "", None), (105, "(null)", None)])
 def test_the_founder(tmp_path, rc, out, founder):
     published_state, _, _, commands = one_node(tmp_path)
     commands.expect(*FOUNDER, "-G", "-q", rc=rc, out=out)

@@ -4,7 +4,7 @@
 import pytest
 
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.election.decide import decide, decide_waiting
+from quorate.rabbitmq.election.decide import decide, decide_waiting, stop_impact
 from quorate.rabbitmq.facts import FORCE, FOUND, JOIN, REFUSE, RUNNING, START, WAIT, Decision
 from tests.unit.rabbitmq.election.test_decide import ALL, empty, erlang, report, snapshot, waits
 
@@ -144,3 +144,28 @@ def test_of_a_node_that_runs_no_broker(seen, decision):
 ])
 def test_of_a_node_whose_broker_boots(seen, decision):
     assert decide_waiting(seen) == decision
+
+
+def test_a_cookie_that_is_not_known_is_no_other_one():
+    assert decide(snapshot(report("n1"), report("n2", cookie="a"), report("n3", cookie="b"))).action == START
+
+
+@pytest.mark.parametrize("launched, data, action", [
+    (True, True, REFUSE), (True, False, REFUSE), (False, True, REFUSE), (False, False, START)])
+def test_a_node_on_which_nothing_was_is_no_second_one_of_its_name(launched, data, action):
+    """A probe reports what the configuration there would give."""
+    other = report("n2", data=data, launched=launched)._replace(name="rabbit@n1")
+    assert decide(snapshot(report("n1"), other)).action == action
+
+
+@pytest.mark.parametrize("members, running, impact", [
+    (("n1", "n2"), ("n2",), (True, False)), (("n1", "n2", "n3", "n4"), ("n2", "n3"), (True, False)),
+    (ALL, ("n2", "n3"), (False, False)), (ALL, ("n2",), (True, False)), (ALL, (), (True, True)),
+    (("n1", "n2", "n3", "n4", "n5"), ("n2", "n3"), (True, False)), (None, ("n2", "n3"), (False, False))])
+def test_what_a_stop_costs_the_others(members, running, impact):
+    own = report("n1", RUNNING, members=members or ALL)
+    own = own if members else own._replace(members=None)
+    seen = snapshot(own, *(report(node, RUNNING) for node in running))
+    assert stop_impact(seen) == impact
+    if not members:
+        assert stop_impact(seen._replace(reports={node: seen.reports[node] for node in running})) == impact
