@@ -65,9 +65,9 @@ class Garbage(namedtuple("Garbage", "reason")):
 
 class Report(namedtuple("Report", (
         "node state uuid seqno source clean safe data my_uuid view arbitrators generation since "
-        "settled tried survivor recorded failed"),
+        "settled tried survivor recorded failed written"),
         defaults=(UNKNOWN, None, None, None, None, None, None, None, None, frozenset(), None, None,
-                  None, False, False, None, None))):
+                  None, False, False, None, None, None))):
     """What one node can prove by its own disk and its processes.
 
     node:        Pacemaker's name of it (attribute target)
@@ -96,6 +96,8 @@ class Report(namedtuple("Report", (
     survivor:    True: its mysqld ran and became non-primary when the only other member of a view of two vanished
     failed:      True: the last mysqld that was launched here ended, or came to nothing, before it served; None: the
                  node runs a version that does not say
+    written:     int, the highest seqno up to `seqno` that a transaction may have: those after it are changes of the
+                 view (server.log.views); None: there is no position, or the node runs a version that does not say
     """
     __slots__ = ()
 

@@ -27,7 +27,8 @@ class Group:
         self.servers = []           # the DatabaseServers of all machines
         self.view = None            # of the living primary component
         self.state_uuid = None
-        self.log = []               # its transactions
+        self.log = []               # its transactions, and the changes of its view where they are counted
+        self.counts_changes = False  # a change of the view takes a seqno, as in Galera 4
         self.acknowledged = []      # and not discarded by an operator
         self.discards = False       # an operator ordered a bootstrap: what others hold is discarded
         self.harm = []
@@ -147,10 +148,17 @@ class Group:
 
     def _install(self, members, seq):
         self.view = View(seq, members)
+        self.count_change()
         for one in members:
             one.received = list(self.log) if one.stage == "synced" else one.received
             one.write_view(self.view)
         self.journal.add("-", "view", "%d of %s" % (seq, " ".join(sorted(one.machine.name for one in members))))
+
+    def count_change(self):
+        """A change of the view takes a seqno."""
+        if self.counts_changes:
+            self._count += 1
+            self.log.append("change%d" % self._count)
 
     def _all_there(self, disk, what):
         lost = [one for one in self.acknowledged if one not in disk]

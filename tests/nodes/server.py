@@ -109,6 +109,8 @@ class DatabaseServer:
         text = "my_uuid: %s\n#vwbeg\nview_id: 3 %s %d\nbootstrap: 0\n%s#vwend\n" % (
             self.uuid, view.representative, view.seq, "".join("member: %s 0\n" % one.uuid for one in view.members))
         write(self.datadir, "gvwstate.dat", text)
+        if self.group.counts_changes:
+            self._log_view("primary", "no", len(view.members))
         if len(self.disk) == len(self.received):
             self.applied_members = view.members
 
@@ -212,12 +214,23 @@ class DatabaseServer:
         if os.path.exists(view):
             os.unlink(view)
         if clean:
-            self.flush()
             alone = self.stage == "synced" and len(self.group.members()) == 1
+            if alone and self.group.counts_changes:
+                self.group.count_change()
+                self.received = list(self.group.log)
+                self._log("[Note] WSREP: Shifting SYNCED -> CLOSED (TO: %d)" % len(self.received))
+                self._log_view("non-primary", "yes", 0)
+            self.flush()
             write_grastate(self.datadir, self.state_uuid, len(self.disk), int(alone))
         self.database.ended()
         self.group.lost([self], True)
         self.group.look_around()
+
+    def _log_view(self, status, final, members):
+        self._log("[Note] WSREP: Quorum results:\n\tprotocols  = 5/11/4 (gcs/repl/appl),")
+        self._log("[Note] WSREP: %s\nView:\n  id: %s:%d\n  status: %s\n  final: %s\n  members(%d):%s\n%s" % (
+            "=" * 48, self.group.state_uuid, len(self.group.log), status, final, members,
+            "".join("\n\t%d: %s, n%d" % (one, self.uuid, one) for one in range(members)), "=" * 49))
 
     def _log(self, line):
         if self.database.logs_elsewhere:

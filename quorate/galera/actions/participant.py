@@ -13,6 +13,7 @@ from quorate.galera.actions import undo
 from quorate.galera.election.decide import decide
 from quorate.galera.election.published import PublishedState, decode_report, encode_report
 from quorate.galera.server import disk, observe
+from quorate.galera.server.log import views
 from quorate.galera.server.settings.address import GCOMM_PORT, Misunderstood, data_nodes
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
@@ -57,7 +58,7 @@ class Participant:
         report = report._replace(
             node=this_node(self.context), since=int(self.context.clock.now()),
             tried=report.tried or self.state_files.has("tried"), survivor=self.state_files.has("survivor"),
-            failed=self.state_files.has("failed"))
+            failed=self.state_files.has("failed"), written=views.written(self.state_files, report.uuid, report.seqno))
         self.state_files.write("position", {"report": encode_report(report), "problem": problem or ""})
         self.published.publish(report)
 
@@ -92,6 +93,7 @@ class Participant:
         generation = self.published.own_generation()
         if state in facts.IN_PRIMARY or state == facts.RECEIVING:
             undo.forget(self.state_files)
+            views.forget(self.state_files)
         if old and (old.state, old.view, old.generation) == (state, view, generation) and not self.context.is_probe:
             return False
         since = old.since if old and old.state == state else int(self.context.clock.now())

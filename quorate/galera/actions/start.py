@@ -10,6 +10,7 @@ from quorate.galera.actions.participant import Participant, unpublished
 from quorate.galera.election.decide import generation_start, keeps_view, needs_full_transfer
 from quorate.galera.election.published import encode_report
 from quorate.galera.server import disk, identity, observe
+from quorate.galera.server.log import views
 from quorate.galera.server.process import find, launch
 from quorate.galera.server.recovery import remove_closed_log
 from quorate.galera.server.settings.address import cluster_address, render
@@ -121,6 +122,7 @@ def launch_as_decided(participant, decision, snapshot, own, layout):
         _prepare_bootstrap(participant, decision, snapshot, layout, own)
     else:
         full = _set_aside(participant, own, decision, snapshot, layout)
+        views.forget(participant.state_files)
     if own.source == facts.RECOVERED and not full:
         # Without it a primary component can form whose state UUID is zero in every grastate.dat.
         options.append("--wsrep_start_position=%s:%d" % (own.uuid, own.seqno))

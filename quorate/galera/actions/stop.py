@@ -56,6 +56,7 @@ def _stop_server(context, state_files, reserve):
     """Drain, then stop the server. None when nothing is left, else the Outcome. reserve: seconds for what follows."""
     from quorate.galera.actions import undo
     from quorate.galera.server.disk import remember_view, restore_view, text
+    from quorate.galera.server.log import views
     datadir = observe.data_directory(context, state_files)
     with drained(context, state_files, datadir) as state:
         remember_view(state_files, datadir)  # a server that stops cleanly removes gvwstate.dat
@@ -72,7 +73,8 @@ def _stop_server(context, state_files, reserve):
             context.log.warning("gvwstate.dat in %s cannot be restored: %s." % (
                 datadir, getattr(error, "strerror", error)))
     # While the record of the launch is there.
-    undo.judge(state_files, answered=state in facts.IN_PRIMARY or state == facts.NONPRIMARY)
+    if not undo.judge(state_files, answered=state in facts.IN_PRIMARY or state == facts.NONPRIMARY):
+        views.keep(state_files)
     for name in (daemon.PROCESS_FILE, "progress", "unknown", "outside", "complete", "serving", "launched-from",
                  "offered"):
         state_files.forget(name)

@@ -50,7 +50,8 @@ def record(state_files, datadir, begin, cluster, report, seqno):
 def judge(state_files, answered=False):
     """Record whether the server that was launched to bootstrap, and is gone, never was ready; where that is not proven,
     the bootstrap stands. answered: whether it has answered a client, which is the proof that it was. The same of a
-    server that was launched to join, for the name of its data directory."""
+    server that was launched to join, for the name of its data directory. Returns whether there is a bootstrap that is
+    to be undone."""
     launched = state_files.read("launched-from")
 
     def was_never_ready(action):
@@ -59,12 +60,13 @@ def judge(state_files, answered=False):
     identity.judge(state_files, lambda: was_never_ready(facts.JOIN))
     opening = state_files.read("opening", persistent=True)
     if not opening or opening.get("failed"):
-        return
+        return opening.get("failed") == "1"
     if not answered and state_files.has("opening") and not _is_of_another(state_files, opening) and (
             not launched or was_never_ready(facts.BOOTSTRAP)):
         _keep(state_files, dict(opening, failed=1))
-    else:
-        forget(state_files)
+        return True
+    forget(state_files)
+    return False
 
 
 def _is_of_another(state_files, opening):

@@ -210,8 +210,19 @@ def _bootstrap(snapshot, electorate):
         beyond = proof.beyond(electorate, best.uuid, best.seqno)
         if beyond:
             return _refuse(override_command(snapshot, electorate), _extra_transactions(best, beyond))
-    return _unless_alive(snapshot, electorate, best.node, "%s holds the highest position (%s:%d) and %s: it bootstraps."
-                         "%s" % (best.node, short(best.uuid), best.seqno, why, _failures(electorate, best)))
+    return _unless_alive(snapshot, electorate, best.node, _why_best(electorate, best, why))
+
+
+def _why_best(electorate, best, why):
+    """Why this voter bootstraps. why: the proof, a clause about the highest position."""
+    position = "%s:%d" % (short(best.uuid), best.seqno)
+    ahead = [report for report in electorate.voters if report.seqno > best.seqno]
+    if not ahead:
+        return "%s holds the highest position (%s) and %s: it bootstraps.%s" % (
+            best.node, position, why, _failures(electorate, best))
+    return "%s holds every transaction (%s), and bootstraps: the last start of %s failed, which %s ahead (%s) by changes of " \
+        "the view only." % (best.node, position, names(report.node for report in ahead),
+                            "is" if len(ahead) == 1 else "are", positions(ahead))
 
 
 def _failures(electorate, best):

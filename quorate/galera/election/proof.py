@@ -117,12 +117,25 @@ def linked_members(reports, generation):
 
 def best(reports, configured, failures=True):
     """The report with the highest position; ties: those whose last start did not fail first, then safe_to_bootstrap,
-    then the order of the configuration. failures: whether every node regards failed starts: one that runs a version
-    which does not would name another node, and then neither of the two would bootstrap."""
+    then the order of the configuration. Where the last start of that one failed: the next one that holds every
+    transaction. failures: whether every node regards failed starts: one that runs a version which does not would name
+    another node, and then neither of the two would bootstrap."""
     def rank(report):
         index = configured.index(report.node) if report.node in configured else len(configured)
         return (-report.seqno, failures and bool(report.failed), not report.safe, index, report.node)
-    return min(reports, key=rank) if reports else None
+    if not reports:
+        return None
+    first = min(reports, key=rank)
+    if failures and first.failed and all(report.written is not None for report in reports):
+        others = [report for report in reports if not report.failed and holds_every_transaction(report, reports)]
+        return min(others, key=rank, default=first)
+    return first
+
+
+def holds_every_transaction(report, reports):
+    """Whether this report's position is beyond every transaction that the others hold: what they are ahead by are changes
+    of the view."""
+    return all(report.seqno >= other.written for other in reports)
 
 
 def regard_failures(reports):

@@ -53,6 +53,7 @@ _FIELDS = (
     ("sv", "survivor", bit, flag),
     ("rc", "recorded", bit, flag),
     ("fl", "failed", bit, flag),
+    ("w", "written", str, number),
 )
 
 

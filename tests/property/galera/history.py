@@ -76,6 +76,7 @@ class Node:
         self.unmounted = None       # what is on the disk that is not mounted
         self.failed = False         # its last mysqld came to nothing
         self.says_failed = True     # False: its agent is of a version that does not know of that
+        self.says_written = True    # False: as above; None: what its server logged is not there
         self.opening = None         # what was before its bootstrap that came to nothing, until that is undone
         self.undone = None          # (seqno before the bootstrap that was undone, most that it can have since)
 
@@ -94,12 +95,21 @@ class Node:
             on_disk = seqno
             uuid, seqno = reported_position((uuid, seqno), (HISTORY, self.undone[0]), self.undone[1])
             beyond = seqno != on_disk
+        written = None if self.says_written is False else changes_taken_off(self, seqno)
         return Report(
             self.name, self.state, uuid, seqno, GRASTATE if self.clean else RECOVERED, self.clean, self.safe, self.data,
             self.member, self.view or self.remembered, frozenset(), self.generation, 0,
             settled=(self.settled is not None and self.settled == (self.view or self.remembered)
                      or self.state == NONPRIMARY and self.tells),
-            tried=self.tried or beyond, survivor=self.survivor, recorded=self.view is not None, failed=failed)
+            tried=self.tried or beyond, survivor=self.survivor, recorded=self.view is not None, failed=failed,
+            written=written if seqno >= 0 else None)
+
+
+def changes_taken_off(node, seqno):
+    """The highest seqno that a transaction may have (server.log.views.written)."""
+    while node.says_written and 0 < seqno <= len(node.disk) and node.disk[seqno - 1].startswith("change"):
+        seqno -= 1
+    return seqno
 
 
 def is_other_disk(node):
@@ -299,6 +309,8 @@ class World:
             return
         node.disk, node.clean = list(node.received), True
         node.safe = node.state == SYNCED and self.view.members == frozenset([node.member])
+        if node.safe and self.change_has_seqno:
+            node.disk.append(self._new("change"))  # the leave of the last member
         node.name_before = None
         in_primary, node.state, node.received, node.delivered = node.state == SYNCED, DOWN, [], []
         node.undecided = False
@@ -685,6 +697,7 @@ def random_history(seed, length=40):
             taken.insert(chance.randrange(len(taken)), (name, chance.randint(0, PARTS), chance.randint(0, PARTS)))
         for node in world.nodes:
             node.says_failed = chance.random() < 0.9
+            node.says_written = chance.choices((True, None, False), (16, 2, 1))[0] if node.says_failed else False
     chance = random.Random("meetings of %d" % seed)
     world.meets = chance.random() < 0.5
     if world.meets:
@@ -732,3 +745,15 @@ def scenarios():
     yield "two of a view of four, by way of a view of three", world, [
         ("evict", 2, 0), ("monitor_all", 0, 1), ("crash_in_change", 0, 3), ("commit", 0, 0), ("leave", 2, 1),
         ("heal", 0, 31), ("monitor_all", 0, 1), ("leave", 0, 1), ("hide", 2, 0), ("commit", 0, 0), ("act", 0, 0)]
+    # n1 stops last, ahead of n2 by its own leave, and of n3 by that of n2 as well; it cannot start.
+    world, steps = last_to_stop_fails(commits=0)
+    yield "the last to stop cannot start", world, steps
+    world, steps = last_to_stop_fails(commits=1)
+    yield "the last to stop has commits of its own and cannot start", world, steps
+
+
+def last_to_stop_fails(commits):
+    """(World, steps): n3, n2 and n1 stop one after the other, n1 after so many commits of its own; then its server fails."""
+    world = formed(3, False, change_has_seqno=True)
+    return world, [("leave", 2, 1), ("leave", 1, 1)] + [("commit", 0, 0)] * commits + [
+        ("leave", 0, 1), ("act_and_fail", 0, 1), ("undo", 0, 1), ("act", 0, 0), ("act", 0, 0)]

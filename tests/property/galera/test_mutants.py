@@ -99,6 +99,11 @@ def no_record_is_no_reason(report, starts, generation, on_disk=None):
                                 generation, on_disk)
 
 
+def a_failed_start_is_reason_enough(report, reports):
+    """Whoever is left goes first, whatever the node that cannot start is ahead by."""
+    return True
+
+
 def remembered_is_as_good(report):
     return report.view
 
@@ -126,6 +131,7 @@ MUTANTS = [
     (proof, "lone_survivor", lone_node_goes_on),
     (proof, "best", lowest),
     (proof, "best", first_configured),
+    (proof, "holds_every_transaction", a_failed_start_is_reason_enough),
     (proof, "_holds_all", any_view_is_recovered),
     (proof, "last_view", remembered_is_as_good),
     (proof, "belongs", all_may_vote),

@@ -35,7 +35,7 @@ ADDED = {
     "rabbitmq": {"beside": [], "crashed": ["count"], "forced": ["process"], "forcing": ["generation"], "grow": ["queues"],
                  "served": []},
     "host": {"log-offset": ["before", "inode"]},
-    "galera": {"disk": ["before", "id"], "failed": ["at"], "position": ["problem"], "layout": ["base_port"],
+    "galera": {"changes": ["seqnos", "uuid"], "disk": ["before", "id"], "failed": ["at"], "position": ["problem"], "layout": ["base_port"],
                "recovering": ["drift", "pid", "start"], "recovered": ["seqno", "stamps", "uuid"],
                "launched-from": ["log", "socket"], "log-offset": [], "opening-view": [],
                "opening": ["cluster", "generation", "most", "own", "safe", "seqno", "uuid"]},

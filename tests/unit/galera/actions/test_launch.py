@@ -73,9 +73,12 @@ def test_the_options_of_a_launch(launching, action, source):
 def test_what_is_on_record_when_the_server_runs(launching, action):
     for name in ("waiting", "progress", "survivor", "offered", "tried", "failed"):
         launching.node.state_files.write(name, {"at": 1})
+    launching.node.state_files.write("changes", {"uuid": UUID, "seqnos": "42"}, persistent=True)
     launching.launch(action)
 
     files = launching.node.state_files
+    # A bootstrap may be undone, and then they still hold.
+    assert (action == BOOTSTRAP) == bool(files.read("changes", persistent=True))
     assert {"report": encode_report(launching.reported), "action": action, "log": launching.layout.log,
             "socket": launching.layout.socket} == files.read("launched-from")
     assert not [name for name in ("position", "waiting", "progress", "survivor", "offered") if files.has(name)]

@@ -55,6 +55,14 @@ def test_what_happened_to_the_last_server_is_reported_with_the_position(node, na
     assert "" == node.state_files.read("position").get("problem", "")
 
 
+@pytest.mark.parametrize("seqnos, written", [("40 41 42", 39), ("41", 42)])
+def test_the_changes_of_the_view_at_the_end_of_the_position_are_reported(node, seqnos, written):
+    node.state_files.write("changes", {"uuid": UUID, "seqnos": seqnos}, persistent=True)
+    node.participant("start").report_position(layout(node.datadir))
+
+    assert (42, written) == (node.published().seqno, node.published().written)
+
+
 def test_a_bootstrap_that_came_to_nothing_is_undone_before_the_disk_is_read(node, mocker):
     calls = mocker.Mock()
     calls.read.side_effect = KeyError("enough is known")
@@ -202,9 +210,11 @@ def test_only_one_without_a_quorum_says_what_it_holds_by_its_log(node, mocker, s
     (facts.NONPRIMARY, False)])
 def test_which_states_prove_that_a_bootstrap_stands(node, state, stands):
     node.state_files.write("opening", {"generation": 2}, persistent=True)
+    node.state_files.write("changes", {"uuid": UUID, "seqnos": "42"}, persistent=True)  # of an earlier run
     node.participant("monitor").publish_state(state)
 
-    assert stands == (node.state_files.read("opening", persistent=True) == {})
+    for name in ("opening", "changes"):
+        assert stands == (node.state_files.read(name, persistent=True) == {})
 
 
 # Errors

@@ -213,6 +213,16 @@ def test_nor_after_a_reboot(tmp_path):
     assert [] == node.judge_and_undo()
 
 
+@pytest.mark.parametrize("answered", [False, True])
+def test_it_is_told_whether_there_is_a_bootstrap_to_be_undone(tmp_path, answered):
+    """What its server logged of views is not believed then; nor when it is asked again."""
+    node = Node(tmp_path)
+
+    assert [not answered] * 2 == [undo.judge(node.state_files, answered), undo.judge(node.state_files, answered)]
+    undo.forget(node.state_files)
+    assert undo.judge(node.state_files) is False
+
+
 def test_what_was_judged_before_a_reboot_is_undone_after_it(tmp_path):
     """The cluster was away until then."""
     node = Node(tmp_path)

@@ -267,6 +267,38 @@ def test_nobody_else_can_take_the_place_of_one_that_holds_more():
     assert decision.reason.endswith("Its last start failed, but no other node holds as much.")
 
 
+def test_another_takes_the_place_of_one_that_is_ahead_by_changes_of_the_view():
+    """Three nodes that stopped one after the other: the last one is ahead by its own leave and that of n2."""
+    n1, n2, n3 = (stopped("n1", 9, safe=True, failed=True, written=7), stopped("n2", 8, failed=False, written=7),
+                  stopped("n3", 7, failed=False, written=7))
+
+    decision = decide(snapshot_of(n1, n2, n3))
+    assert (BOOTSTRAP, ("n2",)) == (decision.action, decision.nodes)
+    assert decision.reason == (
+        "n2 holds every transaction (6b1f0c2e:8), and bootstraps: the last start of n1 failed, which is ahead (n1 "
+        "6b1f0c2e:9) by changes of the view only.")
+    # n1 says it of both, so n3 need not be there; but n1 has to be.
+    assert (BOOTSTRAP, ("n2",)) == outcome(n1, n2)
+    assert WAIT == outcome(n2, n3)[0]
+    assert (BOOTSTRAP, ("n3",)) == outcome(n1, n2._replace(failed=True), n3)
+    assert decide(snapshot_of(n1, n2._replace(failed=True), n3)).reason.endswith(
+        "the last start of n1 and n2 failed, which are ahead (n1 6b1f0c2e:9, n2 6b1f0c2e:8) by changes of the view only.")
+
+
+def test_it_has_to_hold_every_transaction_of_all_that_have_reported():
+    n1, n2, n3 = (stopped("n1", 9, safe=True, failed=True, written=8), stopped("n2", 8, failed=False, written=7),
+                  stopped("n3", 7, failed=False, written=7))
+
+    assert (BOOTSTRAP, ("n2",)) == outcome(n1, n2, n3)
+    assert (BOOTSTRAP, ("n1",)) == outcome(n1, n2._replace(failed=True), n3)
+    assert (BOOTSTRAP, ("n1",)) == outcome(n1._replace(written=9), n2, n3)
+    assert (BOOTSTRAP, ("n1",)) == outcome(n1._replace(failed=False), n2, n3)
+    # One that runs an older version would name n1.
+    for older in ((n1, n2, n3._replace(written=None)), (n1, n2._replace(written=None), n3),
+                  (n1, n2, n3._replace(failed=None))):
+        assert (BOOTSTRAP, ("n1",)) == outcome(*older)
+
+
 def test_beside_an_older_version_failed_starts_are_not_regarded():
     """It would name n1 nevertheless, and then neither of the two would bootstrap."""
     decision = decide(snapshot_of(stopped("n1", 9, failed=True), stopped("n2", 9, failed=False), stopped("n3", 9)))

@@ -3,6 +3,8 @@
 
 import os
 
+import pytest
+
 from quorate.galera import facts
 from quorate.ocf import codes
 from tests.nodes.cluster import STOPPED
@@ -40,6 +42,29 @@ def test_another_node_bootstraps_when_the_elected_one_cannot(cluster):
     cluster.database("n1").fails = "Operating system error number 13 in a file operation."
     cluster.start()
     assert cluster.run(180, lambda: cluster.synced() == ["n2", "n3"]), cluster.journal
+
+
+@pytest.mark.parametrize("fault", ["fails", "fails_late"])  # the latter once it has opened a view, which takes a seqno
+@pytest.mark.parametrize("commits, serve", [(0, ["n2", "n3"]), (1, [])])
+def test_nodes_that_stopped_one_after_the_other(new, commits, serve, fault):
+    """The last one is ahead of the others by changes of the view, which Galera 4 counts. Where it holds a commit of its
+    own, the others wait for it."""
+    new.group.counts_changes = True
+    assert new.run(60, lambda: new.synced() == ALL), new.journal
+    new.commit()
+    new.run(12)
+    for name in ("n3", "n2", "n1"):
+        for _ in range(commits if name == "n1" else 0):
+            new.commit()
+        new.stop(name)
+    setattr(new.database("n1"), fault, "Operating system error number 13 in a file operation.")
+    new.start()
+
+    assert new.run(180, lambda: new.synced() == ["n2", "n3"]) != (not serve), new.journal
+    assert serve == new.synced()
+    setattr(new.database("n1"), fault, None)
+    new.cleanup()
+    assert comes_back(new, 120)
 
 
 def test_a_transfer_that_stands_still(new):

@@ -19,6 +19,8 @@ HEALTHY = ("mariadb10_healthy", "mariadb10_healthy_join", "mariadb10_healthy_joi
            "mariadb11_healthy_join")
 WITHOUT_CAUSE = HEALTHY + (
     "mariadb10_killed",                 # SIGKILL leaves nothing
+    "mariadb10_stopped_before",         # two of three that stopped one after the other
+    "mariadb10_stopped_last",
     "mariadb10_log_directory_missing",  # it runs all the same, and logs to where it prints
 )
 
