@@ -19,7 +19,8 @@ usage: quorate plan check FILE
        quorate plan xinetd FILE NODE
        quorate plan pcs FILE [--pacemaker 2.1|3.0] [--shadow CIB]
 
-check       whether the description is right; a line for each mistake, with what to write instead
+check       whether the description is right; a line for each mistake, with what to write instead; where it is right, a
+            line of advice for what costs availability, such as two brokers
 schema      every key that a description can have, as Markdown
 haproxy     haproxy.cfg: every service at its VIP; the same on all nodes that run HAProxy
 keepalived  keepalived.conf of an endpoint node, where keepalived moves the VIPs
@@ -97,10 +98,12 @@ def load(path):
 
 
 def _checked(path):
+    from quorate.plan.advice import advice
     plan = load(path)
     return "%s: nothing is wrong with it (%s).\n" % (path, ", ".join(
         "%d %s%s" % (len(values), one, "" if len(values) == 1 else "s")
-        for values, one in ((plan.nodes, "node"), (plan.vips, "VIP"), (plan.services, "service"))))
+        for values, one in ((plan.nodes, "node"), (plan.vips, "VIP"), (plan.services, "service")))) + "".join(
+            "%s: advice: %s\n" % (path, one) for one in advice(plan))
 
 
 def _rendered(verb, path, *node):

@@ -11,6 +11,7 @@ from collections import namedtuple
 from quorate.galera.declaration import ACTIONS as GALERA
 from quorate.openstack.declaration import ACTIONS as OPENSTACK
 from quorate.plan import facts
+from quorate.plan.advice import brokers
 from quorate.rabbitmq.declaration import ACTIONS as RABBITMQ
 
 STICKINESS = "100"          # of all resources: what runs stays where it is
@@ -154,7 +155,8 @@ def _servers(plan, nodes):
     rabbitmq = plan.service("rabbitmq")
     if rabbitmq is not None:
         yield Resource("rabbitmq", "ocf:quorate:rabbitmq", _pairs(rabbitmq.options), _declared(RABBITMQ), _INTERLEAVE,
-                       None, rabbitmq.nodes, ("Clients name all nodes in transport_url, so it needs no VIP.",))
+                       None, rabbitmq.nodes, ("Clients name all nodes in transport_url, so it needs no VIP.",) + tuple(
+                           text for text in (brokers(rabbitmq.nodes),) if text))
     memcached = plan.service("memcached")
     if memcached is not None:
         yield Resource("memcached", "systemd:memcached", (), _UNIT, _INTERLEAVE, None, memcached.nodes, (

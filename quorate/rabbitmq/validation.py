@@ -3,6 +3,7 @@
 
 from quorate.ocf.codes import Failed
 from quorate.rabbitmq.broker import parse, policy
+from quorate.rabbitmq.facts import KHEPRI
 
 
 def errors(context):
@@ -50,15 +51,23 @@ def _count(context, known):
     return len(named) or (None if known is None else list(known.values()).count("member"))
 
 
-def partition_advice(handling, count, where):
-    """A message about cluster_partition_handling for so many nodes (None: unknown); None: it is well.
+def partition_advice(handling, count, where, khepri=False):
+    """A message about cluster_partition_handling for so many nodes (None: unknown); None: it is well. khepri: whether
+    the metadata store is Khepri, which needs more than half of the nodes and obeys no such setting.
 
     A node pauses itself when it does not see more than half of the members (rabbit_node_monitor:majority/0): of two,
-    the one that is left when the other dies.
+    the one that is left when the other dies. docs/rabbitmq.md, "Two nodes", has what was measured.
     """
+    if khepri:
+        return ("With Khepri a cluster of two nodes serves only while both run, whatever cluster_partition_handling is. Add "
+                "a third node." if count == 2 else None)
     if count == 2 and handling == "pause_minority":
         return ("cluster_partition_handling is 'pause_minority' in %s: of two nodes, the one that is left pauses itself "
-                "when the other dies, so nothing serves. Add a third node, or set it to autoheal." % where)
+                "when the other dies, so nothing serves. Add a third node, or set it to autoheal: then both go on when they "
+                "lose each other, and what one of them took is thrown away." % where)
+    if count is not None and count > 2 and count % 2 == 0 and handling == "pause_minority":
+        return ("cluster_partition_handling is 'pause_minority' in %s, and there are %d nodes: two halves that lose each "
+                "other both pause themselves. Run an odd number of nodes." % (where, count))
     if handling == "ignore":
         return ("cluster_partition_handling is 'ignore' in %s: in a network partition both sides go on, and their data "
                 "diverge. Set it to %s." % (where, "autoheal, or add a third node and set it to pause_minority"
@@ -83,13 +92,24 @@ def _configuration(context, layout, count):
         if files.problem:
             return found  # what the other files say may be replaced there
     handling, where = files.setting("cluster_partition_handling", "rabbit", "ignore")
-    advice = partition_advice(handling, count, where or layout.config)
+    advice = partition_advice(handling, count, where or layout.config, _has_khepri(layout))
     found += [advice] if advice else []
     formation = [setting.path for name, setting in files.conf.items() if name.startswith("cluster_formation.")]
     if formation or "cluster_formation" in files.terms.get("rabbit", {}):
         found.append("cluster_formation is set in %s, but this agent decides which node founds the cluster and which "
                      "joins: remove it." % (formation[0] if formation else files.terms_path))
     return found
+
+
+def _has_khepri(layout):
+    """Whether this node's data are in Khepri: 4.3 and later have nothing else."""
+    if parse.version_key(layout.version)[:2] >= (4, 3):
+        return True
+    try:
+        with open(layout.directory + "-feature_flags", encoding="utf-8", errors="replace") as file:
+            return parse.store(file.read()) == KHEPRI
+    except OSError:
+        return False  # a node without data, and Mnesia then obeys the setting
 
 
 def _enabled_unit(context):

@@ -9,6 +9,7 @@ import pytest
 from quorate.cli import plan
 from quorate.errors import Refused, Usage
 from quorate.host.command import Result
+from quorate.plan import advice
 from quorate.plan.render import pcs
 from tests import ROOT
 from tests.fakes import FakeCommands
@@ -29,6 +30,30 @@ def test_check_says_what_it_saw():
 
     assert (0, "") == (code, err)
     assert out.endswith("nothing is wrong with it (3 nodes, 2 VIPs, 17 services).\n")
+
+
+def test_check_says_what_two_brokers_cannot_have(tmp_path):
+    path = tmp_path / "plan.toml"
+    with open(THREE, encoding="utf-8") as file:
+        text = file.read()
+    path.write_text(text.replace("rabbitmq = {}", 'rabbitmq = { placement = ["%s", "%s"] }' % tuple(
+        node.name for node in plan_of("three-controllers").nodes[:2])))
+    code, out, err = run("check", str(path))
+
+    assert (0, "") == (code, err)
+    (line,) = [line for line in out.splitlines() if "advice" in line]
+    assert line.startswith("%s: advice: services.rabbitmq: Of two brokers" % path)
+    assert "Add a third node" in line and "autoheal" in line
+    script = pcs.render(plan.load(str(path)))
+    assert "pause_minority" in script and "pause_minority" not in pcs.render(plan_of("three-controllers"))
+
+
+@pytest.mark.parametrize("count, word", [(0, None), (1, None), (2, "third node"), (3, None), (4, "no more failures than 3"),
+                                         (5, None), (6, "an odd number")])
+def test_advice_about_the_number_of_brokers(count, word):
+    text = advice.brokers(["n%d" % number for number in range(count)])
+
+    assert text is None if word is None else word in text
 
 
 def test_check_prints_a_line_for_each_mistake(tmp_path):

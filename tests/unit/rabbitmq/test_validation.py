@@ -4,19 +4,41 @@
 import pytest
 
 from quorate.rabbitmq.declaration import PARAMETERS
-from quorate.rabbitmq.validation import _count, partition_advice
+from quorate.rabbitmq.validation import _count, _has_khepri, partition_advice
 from tests import fakes
+from tests.unit.rabbitmq.actions.nodes import Node
 
 
 @pytest.mark.parametrize("handling, count, advises", [
     ("pause_minority", 2, "autoheal"), ("pause_minority", 3, None), ("pause_minority", None, None),
     ("ignore", 2, "autoheal"), ("ignore", 3, "pause_minority"), ("ignore", None, "pause_minority"),
-    ("autoheal", 2, None), ("autoheal", 3, None)])
+    ("autoheal", 2, None), ("autoheal", 3, None), ("pause_minority", 5, None), ("pause_minority", 1, None),
+    ("ignore", 4, "pause_minority"), ("autoheal", 4, None)])
 def test_what_two_nodes_can_have(handling, count, advises):
     """Two nodes with pause_minority, as validation itself demanded: one killed, the other paused, nothing served."""
     found = partition_advice(handling, count, "/etc/rabbitmq/rabbitmq.conf")
     assert (found is None) == (advises is None)
     assert advises is None or found.split("et it to ")[1].startswith(advises)
+
+
+def test_two_halves_that_lose_each_other():
+    assert "there are 4 nodes" in partition_advice("pause_minority", 4, "x")
+
+
+@pytest.mark.parametrize("handling", ["pause_minority", "autoheal", "ignore"])
+def test_two_nodes_with_khepri_need_each_other(handling):
+    assert "Add a third node" in partition_advice(handling, 2, "x", khepri=True)
+    assert partition_advice(handling, 3, "x", khepri=True) is None and partition_advice(handling, None, "x", True) is None
+
+
+@pytest.mark.parametrize("version, flags, khepri", [
+    ("4.0.5", "[khepri_db,quorum_queue].", True), ("4.0.5", "[quorum_queue].", False), ("4.0.5", None, False),
+    ("3.10.8", None, False), ("4.3.0", None, True), (None, None, False)])
+def test_which_store_this_node_has(tmp_path, version, flags, khepri):
+    node = Node(tmp_path).fill()
+    if flags:
+        (tmp_path / "mnesia" / "rabbit@n1-feature_flags").write_text(flags)
+    assert _has_khepri(node.layout._replace(version=version)) is khepri
 
 
 @pytest.mark.parametrize("nodes, known, count", [
