@@ -99,6 +99,7 @@ def wait_until_serving(participant, running, decision, most):
     began = clock.monotonic()
     last_state = looked = waiting_since = None
     while True:
+        whole = False  # whether this round is a whole look
         if context.processes.gone(running):
             step = boot.launch_again(participant, most - (clock.monotonic() - began))
             running = step.launched
@@ -114,6 +115,7 @@ def wait_until_serving(participant, running, decision, most):
             else:
                 # Not in each round: it asks the cluster.
                 step, last_state, looked = boot.step(participant, observed), observed.state, clock.monotonic()
+                whole = True
                 context.log.say("%s State: %s." % (observed.sentence, observed.state))
                 running = step.launched or running
         if running is None:
@@ -123,7 +125,7 @@ def wait_until_serving(participant, running, decision, most):
             last_state = waiting_since = None
         elif waiting_since is None and last_state == facts.WAITING:
             waiting_since = now
-        elif waiting_since is None and now == looked and now - began >= START_PATIENCE and (
+        elif waiting_since is None and whole and now - began >= START_PATIENCE and (
                 decision.action == facts.START and _needs_others(participant)):
             waiting_since = began
         if now - began >= most or (
