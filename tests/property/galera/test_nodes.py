@@ -32,6 +32,9 @@ class Life:
                 if chance.random() < 0.3:
                     setattr(cluster.database(name), flag, True)
                     self.told.append("%s: %s" % (name, flag))
+        if random.Random("changes of %d" % seed).random() < 0.5:
+            cluster.group.counts_changes = True
+            self.told.append("a change of the view takes a seqno")
 
     def _go(self):
         for _ in range(EVENTS):
