@@ -93,12 +93,13 @@ def quorate_page():
           "in /usr/share/doc/quorate/examples.\n\n" + "\n".join("    " + line for line in synopsis(PLAN))),
          ("QUORATE PLAN VERBS", terms(PLAN)),
          ("EXIT STATUS", (
-             ("0", "Done. status: all is well. diff: no difference. rabbitmq upgrade-check: nothing stands in the way."),
+             ("0", "Done. status: all is well. diff: no difference. rabbitmq upgrade-check: nothing stands in "
+                  "the way."),
              ("1", "It could not be done; the reason is on standard error in one sentence. status: something is not "
               "well, or is in standby, maintenance, disabled or drained. diff: there are differences. rabbitmq "
               "upgrade-check: something stands in the way."),
-             ("2", "The command line was not understood. status, diff, rabbitmq upgrade-check: the cluster could not be "
-                   "asked.")))),
+             ("2", "The command line was not understood. status, diff, rabbitmq upgrade-check: the cluster could not "
+                   "be asked.")))),
         ("ocf_quorate_galera(7)", "pcs(8)", "crm_mon(8)"))
 
 

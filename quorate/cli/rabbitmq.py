@@ -172,8 +172,8 @@ def upgrade_check(resource, to):
 
 
 def main(argv):
-    """Run `quorate rabbitmq ARGV`: boot NODE, replace NODE, forget NODE, cookie or upgrade-check, with --resource, --force
-    and --to. The exit code; None: not understood."""
+    """Run `quorate rabbitmq ARGV`: boot NODE, replace NODE, forget NODE, cookie or upgrade-check, with --resource,
+    --force and --to. The exit code; None: not understood."""
     words, options, names = list(argv), {}, []
     while words:
         word = words.pop(0)

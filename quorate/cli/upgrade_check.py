@@ -11,9 +11,9 @@ SECONDS = 600.0  # one limit for all questions: each starts an Erlang machine, a
 
 
 def check(participant, to=None, out=None):
-    """Print the findings about an upgrade to the release `to` (text such as '4.0'; None: the next one). The exit code: 0
-    nothing stands in the way, 1 something does, 2 it could not be found out. Raises Refused: no broker can be asked, or
-    nothing is known about that release; Usage."""
+    """Print the findings about an upgrade to the release `to` (text such as '4.0'; None: the next one). The exit
+    code: 0 nothing stands in the way, 1 something does, 2 it could not be found out. Raises Refused: no broker can be
+    asked, or nothing is known about that release; Usage."""
     held, unknown = ask(_questions(participant))
     target = _target(to, held.status)
     try:

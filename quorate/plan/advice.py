@@ -16,11 +16,11 @@ def advice(plan):
 def brokers(nodes):
     """What so many brokers cannot have, a sentence; None: an odd number, or a single one, has what it can."""
     if len(nodes) == 2:
-        return ("Of two brokers (%s) with cluster_partition_handling = pause_minority both stop serving as soon as one dies "
-                "or they lose each other, and quorum queues need both as well. Add a third node, even a small one, with the "
-                "role messaging; else set autoheal in rabbitmq.conf of both: then the one that is left goes on, and after "
-                "a partition one side's messages are thrown away." % ", ".join(nodes))
+        return ("Of two brokers (%s) with cluster_partition_handling = pause_minority both stop serving as soon as one "
+                "or they lose each other, and quorum queues need both as well. Add a third node, even a small one, "
+                "with role messaging; else set autoheal in rabbitmq.conf of both: then the one that is left goes on, "
+                "and after a partition one side's messages are thrown away." % ", ".join(nodes))
     if nodes and len(nodes) % 2 == 0:
-        return ("%d brokers survive no more failures than %d, and with pause_minority two halves that lose each other both "
-                "stop serving. Run an odd number." % (len(nodes), len(nodes) - 1))
+        return ("%d brokers survive no more failures than %d, and with pause_minority two halves that lose each other "
+                "both stop serving. Run an odd number." % (len(nodes), len(nodes) - 1))
     return None

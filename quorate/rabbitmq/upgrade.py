@@ -75,8 +75,8 @@ def next_series(version):
 
 
 def findings(held, settings, target):
-    """List of Findings about an upgrade to the series `target`, the worst first. held: Held; settings: Settings, or None
-    where the configuration could not be read."""
+    """List of Findings about an upgrade to the series `target`, the worst first. held: Held; settings: Settings, or
+    None where the configuration could not be read."""
     status = held.status
     found = _cluster(status) + _path(status, target) + _flags(status, target) if status else []
     found += _objects(held, settings or Settings("")) + _deprecated(held, settings or Settings(""))
@@ -121,9 +121,10 @@ def _path(status, target):
         return []
     if now >= target:
         return [_way("The cluster runs %s already" % shown(now))]
-    return [_way("RabbitMQ is upgraded to %s only from %s, and this is %s: upgrade to %s first, or build a second cluster "
-                 "and move the clients (blue/green)" % (shown(target), " or ".join(map(shown, UPGRADES[target])),
-                                                        shown(now), shown(next_series(shown(now)) or UPGRADES[target][0])))]
+    return [_way("RabbitMQ is upgraded to %s only from %s, and this is %s: upgrade to %s first, or build a second "
+                 "cluster and move the clients (blue/green)" % (
+                     shown(target), " or ".join(map(shown, UPGRADES[target])), shown(now),
+                     shown(next_series(shown(now)) or UPGRADES[target][0])))]
 
 
 def _flags(status, target):
@@ -134,8 +135,8 @@ def _flags(status, target):
              and name not in DEPRECATED]
     khepri = status.flags.get("khepri_db", (None,))[0] == "enabled"
     if khepri and (3, 13) in {series(version) for version in status.versions.values()}:
-        found.append(_way("The metadata store is Khepri, which no release can take over from 3.13: build a second cluster "
-                          "and move the clients (blue/green)"))
+        found.append(_way("The metadata store is Khepri, which no release can take over from 3.13: build a second "
+                          "cluster and move the clients (blue/green)"))
     return found
 
 
@@ -144,11 +145,11 @@ def _khepri(status, target):
         return []
     known = "khepri_db" in status.flags and status.versions and min(map(series, status.versions.values())) >= (4, 2)
     found = [_way("The metadata store is Mnesia, and %s has only Khepri: %s" % (
-        shown(KHEPRI_ONLY), "rabbitmqctl enable_feature_flag khepri_db" if known else "enable khepri_db once all nodes run "
-        "4.2"), KHEPRI_ONLY)]
+        shown(KHEPRI_ONLY), "rabbitmqctl enable_feature_flag khepri_db" if known else "enable khepri_db once all nodes "
+        "run 4.2"), KHEPRI_ONLY)]
     if len(status.members) < 3:
-        found.append(Finding(NOTE, "With Khepri a cluster of %d serves only while all of its nodes run: add nodes, up to "
-                             "three" % len(status.members) if len(status.members) > 1 else
+        found.append(Finding(NOTE, "With Khepri a cluster of %d serves only while all of its nodes run: add nodes, up "
+                             "to three" % len(status.members) if len(status.members) > 1 else
                              "A cluster of one node is away while it is upgraded"))
     return found
 
@@ -172,8 +173,8 @@ def _objects(held, settings):
             found.append(_way("%s sets queue-version to 1: set it to 2, or %s" % (what, clear), (4, 3)))
     found += _queues(held, settings)
     for name in sorted(held.status.ram) if held.status else ():
-        found.append(_way("%s has no disk (RAM node): on it, rabbitmqctl stop_app; rabbitmqctl change_cluster_node_type "
-                          "disc; rabbitmqctl start_app" % name, (4, 3)))
+        found.append(_way("%s has no disk (RAM node): on it, rabbitmqctl stop_app; rabbitmqctl "
+                          "change_cluster_node_type disc; rabbitmqctl start_app" % name, (4, 3)))
     return found
 
 
@@ -194,8 +195,8 @@ def _queues(held, settings):
 
 def _transient(which, vhost, settings):
     return _permitted("transient_nonexcl_queues", settings, "Transient queues that are not exclusive, which RabbitMQ "
-                      "denies from 4.3 on, in %s. Let clients declare them durable, or set %stransient_nonexcl_queues = "
-                      "true on all nodes; all of them: rabbitmqctl list_queues -p %s name durable exclusive" % (
+                      "denies from 4.3 on, in %s. Let clients declare them durable, or set %stransient_nonexcl_queues "
+                      "= true on all nodes; all of them: rabbitmqctl list_queues -p %s name durable exclusive" % (
                           which, PERMIT, quote(vhost)))
 
 
@@ -275,14 +276,14 @@ def _configuration(settings, status):
     found = [_way("%s is set in %s, and RabbitMQ 4.0 does not start with it: remove it on all nodes" % (
         name, settings.path), (4, 0)) for name in settings.removed]
     if settings.classic_version == "1":
-        found.append(_way("classic_queue.default_version is 1 in %s, and RabbitMQ 4.0 does not start with it: remove it "
-                          "on all nodes" % settings.path, (4, 0)))
+        found.append(_way("classic_queue.default_version is 1 in %s, and RabbitMQ 4.0 does not start with it: remove "
+                          "it on all nodes" % settings.path, (4, 0)))
     if settings.locator is not None:
         found.append(_permitted("queue_master_locator", settings, "queue_master_locator is set in %s: use "
                                 "queue_leader_locator" % settings.path))
     if settings.partitions is not None:
         khepri = status is not None and status.flags.get("khepri_db", (None,))[0] == "enabled"
-        found.append(Finding(NOTE, "cluster_partition_handling = %s in %s %s with Khepri: more than half of the nodes go "
-                             "on, the others wait" % (settings.partitions, settings.path,
+        found.append(Finding(NOTE, "cluster_partition_handling = %s in %s %s with Khepri: more than half of the nodes "
+                             "go on, the others wait" % (settings.partitions, settings.path,
                                                       "is not obeyed" if khepri else "will not be obeyed")))
     return found

@@ -59,15 +59,15 @@ def partition_advice(handling, count, where, khepri=False):
     the one that is left when the other dies. docs/rabbitmq.md, "Two nodes", has what was measured.
     """
     if khepri:
-        return ("With Khepri a cluster of two nodes serves only while both run, whatever cluster_partition_handling is. Add "
-                "a third node." if count == 2 else None)
+        return ("With Khepri a cluster of two nodes serves only while both run, whatever cluster_partition_handling "
+                "is. Add a third node." if count == 2 else None)
     if count == 2 and handling == "pause_minority":
-        return ("cluster_partition_handling is 'pause_minority' in %s: of two nodes, the one that is left pauses itself "
-                "when the other dies, so nothing serves. Add a third node, or set it to autoheal: then both go on when they "
-                "lose each other, and what one of them took is thrown away." % where)
+        return ("cluster_partition_handling is 'pause_minority' in %s: of two nodes, the one that is left pauses "
+                "when the other dies, so nothing serves. Add a third node, or set it to autoheal: then both go on when "
+                "they lose each other, and what one of them took is thrown away." % where)
     if count is not None and count > 2 and count % 2 == 0 and handling == "pause_minority":
-        return ("cluster_partition_handling is 'pause_minority' in %s, and there are %d nodes: two halves that lose each "
-                "other both pause themselves. Run an odd number of nodes." % (where, count))
+        return ("cluster_partition_handling is 'pause_minority' in %s, and there are %d nodes: two halves that lose "
+                "each other both pause themselves. Run an odd number of nodes." % (where, count))
     if handling == "ignore":
         return ("cluster_partition_handling is 'ignore' in %s: in a network partition both sides go on, and their data "
                 "diverge. Set it to %s." % (where, "autoheal, or add a third node and set it to pause_minority"

@@ -48,8 +48,8 @@ def test_check_says_what_two_brokers_cannot_have(tmp_path):
     assert "pause_minority" in script and "pause_minority" not in pcs.render(plan_of("three-controllers"))
 
 
-@pytest.mark.parametrize("count, word", [(0, None), (1, None), (2, "third node"), (3, None), (4, "no more failures than 3"),
-                                         (5, None), (6, "an odd number")])
+@pytest.mark.parametrize("count, word", [(0, None), (1, None), (2, "third node"), (3, None),
+                                         (4, "no more failures than 3"), (5, None), (6, "an odd number")])
 def test_advice_about_the_number_of_brokers(count, word):
     text = advice.brokers(["n%d" % number for number in range(count)])
 

@@ -38,7 +38,8 @@ def texts(findings, kind=IN_THE_WAY):
 # the release
 
 @pytest.mark.parametrize("version, target", [
-    ("3.10.8", (3, 11)), ("3.12.14", (3, 13)), ("3.13.7", (4, 2)), ("4.0.5", (4, 2)), ("4.1.8", (4, 2)), ("4.2.9", (4, 3)),
+    ("3.10.8", (3, 11)), ("3.12.14", (3, 13)), ("3.13.7", (4, 2)), ("4.0.5", (4, 2)), ("4.1.8", (4, 2)),
+    ("4.2.9", (4, 3)),
     ("4.9.0", None), ("3.8.2", None)])
 def test_the_next_release(version, target):
     assert upgrade.next_series(version) == target
@@ -72,7 +73,8 @@ def test_a_cluster_that_is_not_whole(more, word):
 # feature flags and the metadata store
 
 def test_flags_that_are_off():
-    flags = {"a": ON, "b": OFF, "c": ("disabled", "experimental"), "d": ("disabled", "required"), "e": ("unavailable", "stable"),
+    flags = {"a": ON, "b": OFF, "c": ("disabled", "experimental"), "d": ("disabled", "required"),
+             "e": ("unavailable", "stable"),
              "khepri_db": ("disabled", "experimental")}
 
     assert texts(found((4, 0), status(flags=flags))) == [
@@ -99,7 +101,8 @@ def test_two_nodes_lose_by_khepri():
 
 # queues and policies
 
-TRANSIENT = [queue("b", durable=False), queue("a", durable=False, exclusive=None), queue("own", durable=False, exclusive=True),
+TRANSIENT = [queue("b", durable=False), queue("a", durable=False, exclusive=None), 
+             queue("own", durable=False, exclusive=True),
              queue("kept"), queue("away", durable=None), queue("qq", QUORUM, durable=False, members=ALL)]
 
 
@@ -142,7 +145,8 @@ def test_mirrored_queues():
 
     assert "The policy ha of vhost / mirrors classic queues (m)" in first and "clear_policy -p / ha" in first
     assert "clear_operator_policy -p /os ha" in second
-    assert [one.since for one in found((3, 13), status("3.12.14"), policies=policies) if "mirrors" in one.text] == [(4, 0)] * 2
+    before = found((3, 13), status("3.12.14"), policies=policies)
+    assert [one.since for one in before if "mirrors" in one.text] == [(4, 0)] * 2
 
 
 @pytest.mark.parametrize("held, word", [
@@ -164,7 +168,8 @@ def test_queues_of_version_2_and_a_policy_for_it_are_well():
     assert texts(findings) == []
 
 
-@pytest.mark.parametrize("kind, tool", [(QUORUM, "rabbitmq-queues delete_member"), (STREAM, "rabbitmq-streams delete_replica")])
+@pytest.mark.parametrize("kind, tool", [(QUORUM, "rabbitmq-queues delete_member"),
+                                        (STREAM, "rabbitmq-streams delete_replica")])
 def test_members_that_are_missing(kind, tool):
     away = found((4, 0), status(running=ALL - {"rabbit@n3"}), queues=[queue("x", kind, members=ALL)])
     strange = found((4, 0), queues=[queue("x", kind, members=ALL | {"rabbit@gone"})])
@@ -199,7 +204,8 @@ def test_deprecated_features_that_rabbitmq_names():
 # the configuration
 
 def test_settings():
-    settings = Settings("/etc/rabbitmq/rabbitmq.conf", "pause_minority", frozenset(), "min-masters", "1", ("a.min", "a.max"))
+    settings = Settings("/etc/rabbitmq/rabbitmq.conf", "pause_minority", frozenset(), "min-masters", "1",
+                        ("a.min", "a.max"))
 
     assert len(texts(found((4, 0), settings=settings))) == 3
     assert len(texts(found((3, 13), status("3.12.1"), settings=settings))) == 0

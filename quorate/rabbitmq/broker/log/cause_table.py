@@ -14,8 +14,8 @@ from collections import namedtuple
 class Rule(namedtuple("Rule", "code strength pattern what remedy")):
     """strength: STRONG, WEAK or RUNNING. pattern: compiled; its named groups are put into `what` and `remedy`, as are
     {user}, {base} (the directory of all nodes' data), {data} (that of this node's), {cookie}, {conf} (the directory of
-    the configuration), {directory} and {file} of a {path}, and {bare}, a name as a pattern for grep. what: what is wrong. remedy:
-    what to type, or where to look; what would lose data where no other node has them says so."""
+    the configuration), {directory} and {file} of a {path}, and {bare}, a name as a pattern for grep. what: what is
+    wrong. remedy: what to type, or where to look; what would lose data where no other node has them says so."""
 
     __slots__ = ()
 
@@ -40,7 +40,8 @@ RULES = (
          "{path} line {line}: {what}", "sh -n {path}"),
     Rule("env-conf", STRONG, r": cannot open (?P<path>/\S+): Permission denied$", "{user} cannot read {path}",
          "chmod 644 {path}"),
-    Rule("erlang-missing", STRONG, r": exec: (?P<path>\S*erl): not found$", "Erlang is missing", "apt install erlang-base"),
+    Rule("erlang-missing", STRONG, r": exec: (?P<path>\S*erl): not found$", "Erlang is missing",
+         "apt install erlang-base"),
     Rule("erlang-options", STRONG, r"^(?P<what>.*)\nUsage: beam\S* \[flags\]", "Erlang refuses its options: {what}",
          "grep -rn ERL_ARGS {conf}"),
     Rule("erlang-module", STRONG, r"\{undef,\s*\[\{(?P<name>mnesia|ssl|crypto|public_key|os_mon|xmerl|asn1|inets|eldap|"
@@ -65,7 +66,9 @@ RULES = (
          _TAKEN),
     Rule("name-taken", STRONG, r"ERROR: node with name \"(?P<name>[^\"\n]+)\" is already running",
          "Another Erlang node {name} runs here", "epmd -names; ps -fC beam.smp"),
-    Rule("epmd", STRONG, r"register/listen error: (?:no_reg_reply_from_epmd|econnrefused|\S+)",
+    Rule("names", STRONG, r"ERROR: epmd error for host (?P<name>\S+): ", "The name {name} is unknown",
+         "getent hosts {name}; cat /etc/hosts"),
+    Rule("epmd", STRONG, r"register/listen error: \S+",
          "Erlang's port mapper epmd does not answer", "epmd -names; ss -ltnp sport = :4369"),
     Rule("distribution-tls", STRONG, r"\{bad_ssl_dist_optfile,\s*\[\"(?P<path>[^\"\n]+)\"",
          "{path} (-ssl_dist_optfile) cannot be read", "ls -l {path}"),
@@ -79,12 +82,13 @@ RULES = (
          "{path} line {line} is not understood", "sed -n {line}p {path}"),
     Rule("conf-unknown", STRONG, r"Conf file attempted to set unknown variable: (?P<name>\S+)",
          "RabbitMQ knows no setting {name}", _GREP),
-    Rule("conf-value", STRONG, r"Error transforming datatype for: (?P<name>\S+)\n- \"(?P<value>[^\"\n]*)\" (?:is not a "
-         r"valid|cannot be converted)", "{value} is no value of {name}", _GREP),
+    Rule("conf-value", STRONG, r"Error transforming datatype for: (?P<name>\S+)\n(?:.*\n){0,6}?"
+         r"- \"(?P<value>[^\"\n]*)\" "
+         r"(?:is not a valid|cannot be converted)", "{value} is no value of {name}", _GREP),
     Rule("conf-file", STRONG, r"(?P<name>[\w.$]+) invalid, file does not exist or cannot be read by the node",
          "{name} is no file that {user} can read", _GREP),
-    Rule("conf-invalid", WEAK, r"Error preparing configuration in phase \w+:\n- (?P<what>.+)", "{what}",
-         "grep -rn . {conf}/*.conf"),
+    Rule("conf-invalid", STRONG, r"^(?:- )?(?P<name>[\w.$]+) invalid, (?!file does not exist)(?P<what>.+)",
+         "{name}: {what}", _GREP),
     Rule("terms", WEAK, r"Failed to load advanced configuration file \"(?P<path>[^\"\n]+)\"",
          "{path} is " + _TERMS, "check brackets, commas, full stop"),
     Rule("terms", STRONG, r"error:\{case_clause,.*\}\s+lists:foldl/3.*\nrabbit_prelaunch_conf:load_cuttlefish",
@@ -95,6 +99,11 @@ RULES = (
          "{user} cannot read {path}", "chmod 644 {path}"),
     Rule("plugins", STRONG, r"\{cannot_read_enabled_plugins_file,\s*\"(?P<path>[^\"\n]+)\",",
          "{path} is " + _TERMS, "cat {path}"),
+
+    Rule("definitions", STRONG, r"Error during startup: \{error,\s*not_json\}", "The file of definitions is no JSON",
+         "grep -rn load_definitions {conf}"),
+    Rule("definitions", STRONG, r"Please create virtual host \\?\"(?P<name>[^\"\n]*?)\\?\" prior to importing",
+         "The definitions lack the virtual host {name}", "grep -rn load_definitions {conf}"),
 
     # Listeners.
     Rule("port-taken", STRONG, _ACCEPTOR + r"eaddrinuse\}", "Port {port} is taken", _TAKEN),
@@ -107,11 +116,15 @@ RULES = (
     Rule("disk-full", STRONG, r"\"(?P<path>/[^\"\n]+)\",\s*enospc\}", "A disk is full", "df {directory}"),
     Rule("read-only", STRONG, r"\"(?P<path>/[^\"\n]+)\",\s*erofs\}", "The file system of {file} is read-only",
          "findmnt -T {directory}"),
+    Rule("disk-full", WEAK, r"\{error,\s*enospc\}", "A disk is full", "df {data}"),
+    Rule("open-files", STRONG, r"\{emfile,|operation error: emfile\b", "Too many open files",
+         "raise LimitNOFILE of pacemaker.service"),
     Rule("log-file", STRONG, r"failed to open log file at '(?P<path>[^'\n]+)', reason: permission denied",
          "{user} cannot write {path}", _OWN),
     Rule("owner", STRONG, r"Failed to create Ra data directory at '(?P<path>[^'\n]+)', file system operation error: "
-         r"eacces", "{user} may not use {path}", "chown -R {user}: {base}"),
-    Rule("owner", STRONG, r"\"(?P<path>/[^\"\n]+?)/?\",\s*eacces\}", "{user} may not use {path}", "chown -R {user}: {base}"),
+         r"(?:eacces|enoent)", "{user} may not use {path}", "chown -R {user}: {base}"),
+    Rule("owner", STRONG, r"\"(?P<path>/[^\"\n]+?)/?\",\s*eacces\}", "{user} may not use {path}",
+         "chown -R {user}: {base}"),
     Rule("flags-damaged", STRONG, r"\{feature_flags_file_read_error,\s*\"(?P<path>[^\"\n]+)\",\s*\{",
          "{path} is damaged", "copy another node's"),
     Rule("flags-damaged", STRONG, r"\{case_clause,\{ok,\[\]\}\}\s+rabbit_feature_flags:try_to_read",
@@ -124,12 +137,16 @@ RULES = (
          _AFRESH),
     Rule("release", STRONG, r"\nrabbit_upgrade:apply_upgrade/2", "The data are of another release of RabbitMQ",
          "install that release again"),
+    Rule("release", STRONG, r"Feature flags: `(?P<name>\S+)`: required feature flag not enabled",
+         "The data lack {name}: install the former release", "quorate rabbitmq upgrade-check"),
     Rule("mnesia", WEAK, r"\{mnesia_app,\s*start,\s*\[normal,\s*\[\]\]\}", "Mnesia cannot read its data",
          "ls -l {data}"),
 
     # The cluster.
     Rule("excluded", STRONG, r"\{inconsistent_cluster,\s*\"(?P<what>[^\"]+)\"", "The cluster does not know this node",
          "quorate explain"),
+    Rule("join", STRONG, r"\{failed_to_cluster_with,\s*\[(?P<name>[^\]]*)\]", "It could not join {name}",
+         "quorate explain; epmd -names there"),
     Rule("alone", WEAK, r"Timeout contacting cluster nodes: \[(?P<name>[^\]]*)\]", "It waited for {name} in vain",
          "quorate explain"),
 )

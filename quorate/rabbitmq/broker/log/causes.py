@@ -20,7 +20,7 @@ _HEAD = re.compile(r"^\S+ \S+ \[\w+\] <[\d.]+> ?")
 _STOPPED = re.compile(r"SIGTERM received - shutting down|RabbitMQ is asked to stop")
 # What may be a secret in a text of unknown content.
 _SECRET = re.compile(r"pass|secret|token|cookie|credential|\bkey\b", re.IGNORECASE)
-_SETTINGS = re.compile(r"([\w.-]*(?:pass|secret|token|credential)[\w.-]*['\">]*)(\s*[=:,]\s*|\s+(?=['\"<]))"
+_SETTINGS = re.compile(r"([\w.-]*(?:pass|secret|token|credential)[\w.-]*['\">]*)(\s*[=:,]\s*|\s+)"
                        r"('[^']*'?|<*\"[^\"]*\"?|[^\s;,{}\[\]]+)", re.IGNORECASE)
 _ACCOUNT = re.compile(r"(\w[\w.-]*:)[^\s:/,;'\"()]+(?=@)")
 
@@ -39,14 +39,12 @@ def find(text, layout=None):
     usual places. Once it served, what it said before does not explain its end.
     """
     text = _flat(text)
-    served, boots = text.rfind(SERVES), text.rfind(BOOTS)
-    if served >= 0:
-        text = text[max(served, boots):]
-    found = []
+    served, boots, found = text.rfind(SERVES), text.rfind(BOOTS), []
     for number, rule in enumerate(RULES):
         if served > boots and rule.strength != RUNNING:
             continue  # a broker that serves logs errors as well
-        match = rule.pattern.search(text)
+        # What Erlang prints as it ends stands before the log.
+        match = rule.pattern.search(text, boots if 0 <= served < boots and rule.strength != RUNNING else 0)
         if match:
             found.append((-rule.strength, match.start(), number, match))
     if not found:

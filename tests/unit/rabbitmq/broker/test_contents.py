@@ -68,8 +68,8 @@ def test_the_queues(version):
     found = {one.name: one for one in asked.queues("/")}
 
     assert {name: one.type for name, one in found.items()} == {
-        "auto": CLASSIC, "durable": CLASSIC, "excl": CLASSIC, "ha.m": CLASSIC, "loc": CLASSIC, "qq": QUORUM, "st": STREAM,
-        "transient one": CLASSIC, "v1": CLASSIC}
+        "auto": CLASSIC, "durable": CLASSIC, "excl": CLASSIC, "ha.m": CLASSIC, "loc": CLASSIC, "qq": QUORUM,
+        "st": STREAM, "transient one": CLASSIC, "v1": CLASSIC}
     assert [name for name, one in found.items() if one.durable is False and one.exclusive is not True] == [
         "auto", "transient one"]
     assert found["excl"].exclusive is True and found["qq"].exclusive is None
@@ -101,7 +101,8 @@ def test_rabbitmq_s_own_answer_about_deprecated_features_is_not_enough():
 
 @pytest.mark.parametrize("rc, out", [
     (64, "Error: {:badrpc, :nodedown}"), (124, ""), (0, ""), (0, "not JSON"), (0, "{"), (0, "[1]"), (0, "[[]]"),
-    (0, "null"), (0, '{"name": "q"}'), (0, '[{"name": 1}]'), (0, '[{}]'), (0, '[{"name":"q","type":"classic","arguments":7}]')])
+    (0, "null"), (0, '{"name": "q"}'), (0, '[{"name": 1}]'), (0, '[{}]'),
+    (0, '[{"name":"q","type":"classic","arguments":7}]')])
 def test_what_is_not_answered_is_not_none(rc, out):
     for question in ("status", "vhosts", "deprecated"):
         words = {"status": "cluster_status", "vhosts": "list_vhosts name",
