@@ -50,8 +50,9 @@ def main():
 
 
 def table(trials):
-    """Markdown lines: for each trial the seconds after each event, and the confirmed messages, all of them delivered."""
-    lines = ["| configuration | %s | else | confirmed | wrong |" % " | ".join(COLUMNS), "|" + "---|" * (len(COLUMNS) + 4)]
+    """Markdown lines: for each trial the seconds after each event, and how many messages were confirmed."""
+    lines = ["| configuration | %s | else | confirmed | wrong |" % " | ".join(COLUMNS),
+             "|" + "---|" * (len(COLUMNS) + 4)]
     for one in trials:
         known = ["%.0f s" % one.seconds[event] if event in one.seconds else "-" for event in COLUMNS]
         others = ["%s: %.0f s" % pair for pair in one.seconds.items() if pair[0] not in COLUMNS]

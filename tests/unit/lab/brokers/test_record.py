@@ -38,7 +38,8 @@ def test_a_mistake_in_the_text_of_a_file_is_noticed_here():
 
 def test_merged_has_all_of_both():
     one = Configuration("a", "first", env="A=1\n", client={"port": 1}, slow=3.0, count=2, plugins=("x",))
-    two = Configuration("b", "second", env="B=2\n", files={"/f": "x"}, then=("true",), handling="ignore", plugins=("y",))
+    two = Configuration("b", "second", env="B=2\n", files={"/f": "x"}, then=("true",), handling="ignore",
+                        plugins=("y",))
     assert merged("both", one, two) == Configuration(
         "both", "first; second", env="A=1\nB=2\n", client={"port": 1}, slow=3.0, count=2, files={"/f": "x"},
         then=("true",), handling="ignore", plugins=("x", "y"))

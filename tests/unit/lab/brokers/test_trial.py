@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trial of a broker's configuration notices what must not be: brokers launched twice, messages that are gone, sentences
-too many or too few, nodes that do not say that they wait."""
+"""A trial of a broker's configuration notices what must not be: brokers launched twice, messages that are gone,
+sentences too many or too few, nodes that do not say that they wait."""
 
 from types import SimpleNamespace
 

@@ -8,6 +8,7 @@ from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions import boot
 from quorate.rabbitmq.actions.boot import step
 from quorate.rabbitmq.actions.launch import launch_as_decided
+from quorate.rabbitmq.broker import layout
 from quorate.rabbitmq.broker.observe import Observation, observation
 from tests.unit.rabbitmq.actions.nodes import Node, other, tools
 
@@ -191,6 +192,7 @@ def test_a_long_boot_says_so(tmp_path):
     assert len(set(node.published.statuses[20:])) == 1, "each change costs a run of the scheduler"
     node.state_files.write("server", {"pid": 400, "start": 1, "launched": int(node.clock.now())})
     node.clock.sleep(90)
+    (tmp_path / "log").write_text("it boots\n")
     node.context.processes.works[400] = (99999.0, 0)
     step(node.participant, Observation(facts.STARTING, node.context.processes.get(400), facts.Broker(),
                                        "It starts."))
@@ -206,8 +208,8 @@ def test_a_boot_that_stands_still_is_shown_and_left_alone(tmp_path):
 
 
 def test_a_boot_whose_log_does_not_say_that_it_waits_names_who_is_away(tmp_path):
-    """log.file.level = error, the console, syslog: after a minute of standstill the status hid the node that it waits for
-    and what to type."""
+    """log.file.level = error, the console, syslog: after a minute of standstill the status hid the node that it waits
+    for, and what to type."""
     node = Node(tmp_path, [other("n2", facts.STARTING)]).fill()
     seen, began = booting(node), int(node.clock.now())
     for after, words in ((10, "Waits for n3"), (90, "Waits for n3"), (200, "Waits for n3"), (300, "stands still")):
@@ -272,3 +274,61 @@ def test_where_no_time_is_left_the_monitor_launches_it(tmp_path):
     node.state_files.write("server", {"pid": 400, "start": 1})
     found = boot.launch_again(node.participant, 10)
     assert found.launched is None and found.outcome.code == codes.SUCCESS and not node.state_files.has("server")
+
+
+# what it logs to
+
+def test_a_boot_without_a_log_file_names_none(tmp_path):
+    """log.file = false, log.console, log.journald: the messages named a file that was not there."""
+    node = Node(tmp_path, [other("n2", facts.STARTING), other("n3", facts.STARTING)]).fill()
+    for log in (node.layout.log, None):  # configured and not there, and none
+        node.participant._layout = node.layout._replace(log=log)
+        outcomes, _ = watched(node, facts.STARTING, 200)
+        assert outcomes[-1].reason.endswith("see journalctl")
+    printed = tmp_path / "run" / "rabbitmq-mq" / "output"
+    printed.write_text("[info] Starting RabbitMQ\n")
+    assert watched(node, facts.STARTING, 200)[0][-1].reason.endswith("see %s" % printed)
+
+
+def test_what_a_broker_without_a_log_file_prints_is_progress(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
+    node.participant._layout = node.layout._replace(log=None)
+    seen, printed = booting(node), tmp_path / "run" / "rabbitmq-mq" / "output"
+    node.context.processes.works[400] = (1.0, 0)
+    for _ in range(20):
+        with open(printed, "a", encoding="ascii") as file:
+            file.write("[info] a line\n")
+        assert step(node.participant, seen).outcome.code == codes.SUCCESS
+        node.clock.sleep(10)
+
+
+def test_a_broker_without_a_log_file_is_launched_and_its_end_told(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.STARTING), other("n3", facts.STARTING)]).fill()
+    node.participant._layout = node.layout._replace(log=None)
+    launch_as_decided(node.participant, node.participant.decide_and_publish())
+    assert node.state_files.read("server")["log"] == ""
+    node.context.processes.remove(500)
+    for _ in range(boot.KILLS + 1):
+        found = boot.launch_again(node.participant, 30)
+        node.context.processes.remove(500)
+    assert "None" not in found.outcome.reason and "killed 5 times" in found.outcome.reason
+
+
+# the 144 characters of an exit reason that Pacemaker keeps
+
+DIRECTORY = "/var/lib/rabbitmq/mnesia/rabbit@controller-01"
+
+
+@pytest.mark.parametrize("error, wanted", [
+    ("inconsistent_cluster: Node 'rabbit@controller-01' thinks it's clustered with node 'rabbit@controller-02', but "
+     "'rabbit@controller-02' disagrees", "mv %s{,.old}; pcs resource cleanup" % DIRECTORY),
+    ("{timeout_waiting_for_tables,['rabbit@controller-02','rabbit@controller-01']}" + "x" * 200, "it is started again")])
+def test_the_command_is_in_what_pacemaker_keeps_of_a_reason(error, wanted):
+    place = layout.Layout(*[None] * 3 + [DIRECTORY] + [None] * 9)
+    assert wanted in boot.boot_error(error, place)[:144]
+
+
+def test_the_reason_of_a_boot_that_was_killed_fits(tmp_path):
+    for why in ("the kernel killed it for want of memory: free -m; journalctl -k",
+                "it left no error in /var/log/rabbitmq/rabbit@ctl-01.log, so it was probably killed: see 'journalctl -k'"):
+        assert "journalctl -k" in boot.killed_reason(5, why)[:144], len(boot.killed_reason(5, why))
