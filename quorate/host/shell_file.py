@@ -11,7 +11,7 @@ from quorate.errors import Unreadable
 NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")
 ENDS = " \t\n;&|<>()"
 CONTROL = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?"))  # after a backslash in $'...'
-FIX = "Keep lines of the form NAME='value' only."
+FIX = "Keep to NAME='value'."
 
 
 class Word:

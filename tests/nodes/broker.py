@@ -64,6 +64,8 @@ class Broker(Service):
         # What it is like
         self.starts_in, self.recovers_in, self.stops_in = 1.0, 1.0, 1.0
         self.gives_up = 300.0           # seconds after which it no longer waits
+        self.killed_after = None        # seconds after a launch, when something kills it
+        self.waits_forced = False       # it waits though its boot is forced
         self.is_stuck = False           # it stands still where it should recover its store
         self.refuses_force = False
         self.version = "3.10.8"
@@ -133,6 +135,8 @@ class Broker(Service):
         self.brokers.journal.add(self.machine.name, "by hand" if by_hand else "launch", self.arguments)
         self._enter(STARTS)
         self._later(self.starts_in, self._started)
+        if self.killed_after is not None:
+            self._later(self.killed_after, lambda: self.die() if self.stage != SERVES else None)
 
     def _enter(self, stage):
         self.cpu, self.since, self.stage = self._work(), self.machine.clock.elapsed, stage
@@ -193,7 +197,7 @@ class Broker(Service):
         serving = {name for name, one in self.brokers.serving().items() if self.nodename != name}
         if serving & self.members() and not set(self.brokers.serving(self.cluster)) & self.members():
             self.die("inconsistent_cluster: %s disagrees" % sorted(serving & self.members()))
-        elif os.path.exists(force) or not others or set(self.brokers.serving(self.cluster)) & self.members():
+        elif os.path.exists(force) and not self.waits_forced or not others or set(self.brokers.serving(self.cluster)) & self.members():
             if os.path.exists(force):
                 os.unlink(force)
             self._enter(STANDS if self.is_stuck else RECOVERS)

@@ -70,7 +70,7 @@ def step(participant, observed):
         if launched is not None:
             return Step(Outcome(codes.SUCCESS), launched, decision)
     outcome = _outcome(participant, snapshot, decision, waited, idle, observed)
-    if outcome.code == codes.SUCCESS and in_vain:
+    if in_vain and outcome.code != codes.ERR_GENERIC:
         outcome = Outcome(codes.DEGRADED, "%s To force it again: quorate rabbitmq boot %s (see %s)" % (
             IN_VAIN, snapshot.me, _shown_log(participant)))
     kills = int(state_files.number("crashed", "killed") or 0)
@@ -246,7 +246,7 @@ def _counted(state_files, error, why):
 
 def killed_reason(kills, why):
     """The reason of a monitor for a broker that was killed again and again while it booted. why: see ending.died()."""
-    return "The broker was killed %d times while it booted: %s" % (kills, why)
+    return "Its boot was killed %d times: %s" % (kills, why)
 
 
 def is_excluded(error):
@@ -265,8 +265,8 @@ def boot_error(error, layout, why=None):
     type."""
     if is_excluded(error):
         # What to type before what it said: Pacemaker keeps 144 characters.
-        return ("The cluster does not know this node. Nothing is removed. Unless its data are needed: mv %s{,.old}; pcs "
-                "resource cleanup (%s)" % (layout.directory, error))
+        return ("The cluster does not know this node. To join without its data: mv %s{,.old}; pcs resource cleanup (Nothing "
+                "is removed. %s)" % (layout.directory, error))
     if is_impatient(error):
         return "The broker waited for other nodes of its cluster until it gave up; it is started again. %s" % error
     return "The broker ended while it started: %s" % (why or error)

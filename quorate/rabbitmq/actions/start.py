@@ -21,6 +21,7 @@ from quorate.rabbitmq.election.decide import decide_waiting
 START_PATIENCE = 3    # seconds start waits for others that have not begun to start: a clone that starts one node after
 #                       the other could not go on, and Pacemaker recovers a peer that died only after this
 BOOT_PATIENCE = 20    # ... while all of them boot
+LAUNCH_AGAIN = 4      # seconds from one launch that was put off to the next, at most
 LOOK_AGAIN = 3        # seconds from one whole look at a broker whose state does not change to the next
 RESERVE = 6           # seconds of start's time kept for what comes after the boot
 
@@ -70,8 +71,11 @@ def adopt(context, state_files, running, layout):
 def _decide_and_launch(participant):
     """(Decision, Process) as soon as this node may launch its broker; (Decision, None) when that takes too long."""
     context, last, began = participant.context, [None, None], participant.context.clock.monotonic()
+    again = {"at": began, "pause": LAUNCH_AGAIN / 8}
 
     def ready():
+        if context.clock.monotonic() < again["at"]:
+            return False
         if last[0] is None or last[0].action != facts.WAIT or participant.reports_changed():
             last[0] = participant.decide_and_publish()
         if last[0].action in (facts.WAIT, facts.REFUSE):
@@ -83,6 +87,9 @@ def _decide_and_launch(participant):
         except NotNow as error:
             participant.published.set_status(str(error))
             context.log.info(str(error))
+            # Each try asks the cluster several times; what ends at once is another node that founds.
+            again["at"] = context.clock.monotonic() + again["pause"]
+            again["pause"] = min(LAUNCH_AGAIN, 2 * again["pause"])
             return False
         return True
 

@@ -259,7 +259,7 @@ def layout_problems(layout):
     found = cookie_problems(layout, account.pw_uid)
     for path in (layout.base, layout.directory, os.path.dirname(layout.log or "")):
         if os.path.isdir(path) and os.stat(path).st_uid != account.pw_uid:  # of a reason Pacemaker keeps 144 characters
-            found.append("A directory of the broker belongs to uid %d and not to %s: chown -R %s:%s %s" % (
+            found.append("A directory belongs to uid %d and not to %s: chown -R %s:%s %s" % (
                 os.stat(path).st_uid, layout.user, layout.user, layout.group, path))
     if os.path.isdir(layout.base):
         free = os.statvfs(layout.base)
@@ -279,11 +279,11 @@ def cookie_problems(layout, uid):
             "There is no Erlang cookie %s: copy it from another node; on the first node of all: quorate rabbitmq cookie"
             % path]
     if status.st_uid != uid:
-        return ["The Erlang cookie belongs to uid %d and not to %s: chown %s:%s %s && chmod 400 %s" % (
-            status.st_uid, layout.user, layout.user, layout.group, path, path)]
+        return ["The Erlang cookie belongs to uid %d and not to %s: chown %s:%s %s" % (
+            status.st_uid, layout.user, layout.user, layout.group, path)]
     if status.st_mode & 0o077:
-        return ["The Erlang cookie %s can be read by others (mode %o), and Erlang refuses it: chmod 400 %s" % (
-            path, status.st_mode & 0o777, path)]
+        return ["The Erlang cookie can be read by others (mode %o), and Erlang refuses it: chmod 400 %s" % (
+            status.st_mode & 0o777, path)]
     if not status.st_size and not variable_cookie():
         return ["The Erlang cookie %s is empty. Copy the file from another node of the cluster." % path]
     return []

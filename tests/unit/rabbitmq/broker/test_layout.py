@@ -109,3 +109,29 @@ def test_a_name_with_a_domain_is_a_long_one_for_the_broker_and_its_tools(tmp_pat
     here = Node(tmp_path).layout
     assert "RABBITMQ_USE_LONGNAME" not in here.environment()
     assert here._replace(nodename="mq@n1.example.org").environment()["RABBITMQ_USE_LONGNAME"] == "true"
+
+
+def test_what_pacemaker_keeps_of_a_problem_ends_with_its_remedy(tmp_path, monkeypatch):
+    """144 characters, with the paths and names that people have."""
+    node = Node(tmp_path).fill()
+    here = node.layout._replace(user="rabbitmq", group="rabbitmq", log=str(node.directory / "log"))
+    monkeypatch.setattr("pwd.getpwnam", lambda name: type("Account", (), {"pw_uid": 4294}))
+    cookie = tmp_path / "cookie"
+    found = layout.layout_problems(here)
+    cookie.chmod(0o640)
+    found += layout.cookie_problems(here, os.getuid())
+    os.unlink(cookie)
+    found += layout.cookie_problems(here, os.getuid())
+    assert [one.split()[0] for one in found] == ["The", "A", "A", "A", "The", "There"]
+    for problem in found:
+        said = problem
+        for path, real in ((node.directory, "/var/lib/rabbitmq/mnesia/rabbit@controller-01.example.org"),
+                           (here.base, "/var/lib/rabbitmq/mnesia"), (cookie, "/var/lib/rabbitmq/.erlang.cookie")):
+            said = said.replace(str(path), real)
+        assert len(said) <= 144, (len(said), said)
+
+
+def test_a_broker_that_logs_to_no_file(tmp_path):
+    here = Node(tmp_path).layout._replace(log=None)
+    assert decode_layout({key: str(value) for key, value in encode_layout(here).items()}).log is None
+    assert not any("None" in one for one in layout.layout_problems(here))

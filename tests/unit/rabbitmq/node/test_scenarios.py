@@ -73,6 +73,82 @@ def test_a_stalled_boot_beside_a_cluster_is_restarted_once_it_stands_still(clust
     assert any("stalled" in answer.reason for _, _, answer in cluster.answers)
 
 
+# a boot that is killed again and again
+
+@pytest.mark.parametrize("after", [5, 100])
+def test_a_boot_that_is_killed_again_and_again_is_shown_and_fails(cluster, after):
+    """By a lack of memory, say: it was launched again for ever, every monitor rc 0."""
+    cluster["n3"].killed_after, cluster["n3"].recovers_in = after, 1000
+    cluster.cut_power("n3")
+    before = cluster["n3"].launches
+    cluster.power_on("n3")
+    cluster.run(900)
+    said = [answer for name, action, answer in cluster.answers if (name, action) == ("n3", "monitor")]
+    failed = [answer for answer in said if answer.code == codes.NOT_RUNNING or answer.code == codes.ERR_GENERIC]
+    assert failed and "killed 5 times" in failed[0].reason and "journalctl -k" in failed[0].reason
+    assert len(failed[0].reason) <= 144 + len(cluster["n3"].machine.root) and cluster.banned == set()
+    assert after < 10 or any(answer.code == codes.DEGRADED and "killed" in answer.reason for answer in said)
+    assert cluster["n3"].launches - before <= 900 / min(after, 10) and cluster.up() == ["n1", "n2"]
+    cluster["n3"].killed_after, cluster["n3"].recovers_in = None, 1.0
+    assert cluster.run(300, lambda: cluster.up() == ALL), cluster.journal
+    cluster.run(30)
+    assert cluster.status("n3") == "running" and cluster.answers[-1][2].code == codes.SUCCESS
+
+
+def test_a_boot_that_was_killed_once_is_launched_again_without_a_failure(cluster):
+    cluster["n3"].killed_after, cluster["n3"].recovers_in = 3, 10
+    cluster.cut_power("n3")
+    cluster.power_on("n3")
+    cluster.run(1)
+    cluster["n3"].killed_after = None
+    assert cluster.run(60, lambda: cluster.up() == ALL), cluster.journal
+    assert {answer.code for name, _, answer in cluster.answers if name == "n3"} == {codes.SUCCESS}
+
+
+def test_a_boot_that_was_forced_in_vain_is_shown_and_forced_again_by_order_only(cluster):
+    """Every monitor was rc 0, and the order did nothing: it was forced once for each process."""
+    cluster["n1"].waits_forced = True
+    cluster.cut_power()
+    cluster.power_on("n1")
+    cluster.order("n1")
+    cluster.run(200)
+    launches = cluster["n1"].launches
+    last = cluster.answers[-1][2]
+    assert last.code == codes.DEGRADED and "waits nevertheless" in last.reason, cluster.journal
+    assert "quorate rabbitmq boot n1" in last.reason and len(last.reason) <= 144 + len(cluster["n1"].machine.root)
+    assert "quorate rabbitmq boot n1" in cluster.status("n1")
+    cluster.run(100)
+    assert cluster["n1"].launches == launches, "not by itself"
+    cluster["n1"].waits_forced = False
+    os.unlink(os.path.join(cluster["n1"].directory, "force_load"))
+    cluster.order("n1")
+    assert cluster.run(100, lambda: cluster.up() == ["n1"]), cluster.journal
+
+
+# a full disk
+
+def test_a_note_that_cannot_be_kept_fails_no_start(new):
+    """The first start of all with a full /var: the brokers serve. It was a failed start, a ban until cleanup."""
+    for name in ALL:
+        new.machines[name].fill_disk()
+    assert new.run(120, lambda: new.up() == ALL), new.journal
+    new.run(30)
+    assert new.banned == set() and [new.status(name) for name in ALL] == ["running"] * 3
+
+
+def test_what_has_to_be_kept_before_a_boot_puts_it_off(cluster):
+    cluster.cut_power("n3")
+    cluster.machines["n3"].fill_disk()
+    cluster.power_on("n3")
+    cluster.run(100)
+    assert cluster.up() == ["n1", "n2"] and cluster.banned == set()
+    assert "cannot be written: No space left on device" in cluster.status("n3")
+    assert cluster.answers[-1][2].code in (codes.SUCCESS, codes.DEGRADED)
+    assert any("cannot be written" in answer.reason for name, _, answer in cluster.answers if name == "n3")
+    cluster.machines["n3"].fill_disk(False)
+    assert cluster.run(60, lambda: cluster.up() == ALL), cluster.journal
+
+
 def unmounted(cluster, name):
     """Its disk is not mounted; the path where it is."""
     away = os.path.join(cluster.machines[name].root, "unmounted")
