@@ -3,7 +3,11 @@
 again afterwards, and no others: `rabbitmq-queues grow NODE all` alone would put every queue on every node.
 
 RabbitMQ's own membership reconciliation (3.13 and later, off by default; rabbit_quorum_queue_periodic_membership_
-reconciliation.erl) does it where it is on and has a size to reach.
+reconciliation.erl, should_add_node/3) adds a member to a queue that has fewer than its size to reach and an even
+number of them (or where more than one node is free, which is not known here). The size is the largest of the setting
+target_group_size, the policy's and the queue's own. What it restores is left to it: it may choose another node, and
+with two of them the queue would have a member too many. A queue of another size it leaves as it is: that one is
+extended here.
 """
 
 import json
@@ -15,6 +19,9 @@ from quorate.rabbitmq.broker.ctl import Tools, why
 
 AT_ONCE = 50        # queues of one vhost in one call
 RECONCILES = (3, 13)
+# What list_queues tells of a queue's own size to reach (3.13 and later), each as pairs or triples with the value last.
+SIZE_COLUMNS = ("arguments", "effective_policy_definition")
+SIZE_KEYS = ("x-quorum-target-group-size", "target-group-size")
 RECONCILIATION = "quorum_queue.continuous_membership_reconciliation."
 
 
@@ -22,10 +29,12 @@ def remember_queues(participant, gone, peer):
     """Before the members `gone` (Erlang names) are forgotten by the cluster of `peer`: keep which quorum queues they
     are members of. Raises NotNow where that cannot be found out."""
     found = _kept(participant) or set()
-    tools = Tools(participant.context, participant.layout)
+    tools, size = Tools(participant.context, participant.layout), reconciled_size(participant)
+    columns = ("name", "type", "members") + (() if size is None else SIZE_COLUMNS)
     for vhost in _vhosts(_asked(tools, peer, "list_vhosts", "name")):
-        found |= {(vhost, queue) for queue in members_of(
-            _asked(tools, peer, "list_queues", "--vhost", vhost, "name", "type", "members"), gone)}
+        queues = members_of(_asked(tools, peer, "list_queues", "--vhost", vhost, *columns), gone)
+        found |= {(vhost, name) for name, one in queues.items()
+                  if size is None or not is_restored(one, gone, size)}
     participant.state_files.write("grow", {"for": participant.layout.nodename, "queues": " ".join(sorted(
         map(_quoted, found)))}, persistent=True, required=True)
 
@@ -48,17 +57,23 @@ def _vhosts(answer):
 
 
 def members_of(answer, gone):
-    """Names of the quorum queues in an answer of list_queues that have one of these members."""
-    return {one["name"] for one in answer if one.get("type") in ("quorum", "rabbit_quorum_queue")
+    """Quorum queues in an answer of list_queues that have one of these members: dict name -> row."""
+    return {one["name"]: one for one in answer if one.get("type") in ("quorum", "rabbit_quorum_queue")
             and isinstance(one.get("members"), list) and set(gone) & set(one["members"])}
+
+
+def is_restored(row, gone, size):
+    """Whether RabbitMQ, whose reconciliation is on with this size to reach, adds a member to the queue of this row once
+    the members `gone` are forgotten."""
+    sizes = [size] + [pair[-1] for column, key in zip(SIZE_COLUMNS, SIZE_KEYS)
+                      for pair in row.get(column) or () if isinstance(pair, list) and pair[0] == key]
+    left = len(set(row["members"]) - set(gone))
+    return left > 0 and left % 2 == 0 and left < max(one for one in sizes if isinstance(one, int))
 
 
 def grow(participant):
     """Make this node a member of the queues that were kept. What fails is tried again by the next monitor."""
     queues = _kept(participant)
-    if queues is not None and reconciles(*_reconciliation(participant), version=participant.layout.version):
-        participant.context.log.info("RabbitMQ itself extends quorum queues to this node (%senabled)." % RECONCILIATION)
-        queues = set()
     tools = Tools(participant.context, participant.layout)
     for patterns in _calls(queues):
         result = tools.run("rabbitmq-queues", "grow", participant.layout.nodename, "all", *patterns, limit=60)
@@ -69,14 +84,17 @@ def grow(participant):
     participant.state_files.discard("grow")
 
 
-def reconciles(enabled, size, version):
-    """Whether RabbitMQ extends quorum queues by itself. enabled, size: the settings, as text."""
-    return (parse.version_key(version) >= RECONCILES and str(enabled) == "true" and str(size).isdigit()
-            and int(size) > 0)
+def reconciled_size(participant):
+    """The size to reach where RabbitMQ's own reconciliation is on, 0: none is set; None: it is off."""
+    enabled, size = _reconciliation(participant)
+    if parse.version_key(participant.layout.version) < RECONCILES or str(enabled).lower() != "true":
+        return None
+    return int(size) if str(size).isdigit() else 0
 
 
 def _reconciliation(participant):
-    """(enabled, size to reach) as RabbitMQ's configuration sets them."""
+    """(enabled, size to reach) as RabbitMQ's configuration on this node sets them; the leaders of the queues, which do
+    it, are on the others, which are taken to have the same."""
     from quorate.errors import Unreadable
     from quorate.rabbitmq.broker.settings.files import Files
     from quorate.rabbitmq.broker.settings.variables import Variables
