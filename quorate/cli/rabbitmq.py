@@ -44,8 +44,17 @@ def views(resource=None):
                               for node, decision in conclusion(snapshot)},
                 "reports": {node: as_data(report) for node, report in snapshot.reports.items()}}
         lines = screen(snapshot, now, participant.published.statuses(), participant.data_root())
-        found.append((name, AGENT, lines, data))
+        found.append((name, AGENT, lines + ended(participant, snapshot), data))
     return found
+
+
+def ended(participant, snapshot):
+    """A line about why this node's broker ended, where none runs and its log tells; of another node its own monitor
+    says it."""
+    from quorate.rabbitmq.broker.log import ending
+    own = snapshot.reports.get(snapshot.me)
+    cause = ending.cause(participant.state_files, participant.layout) if own and own.state == facts.DOWN else None
+    return ["%s: its broker ended: %s" % (snapshot.me, cause)] if cause else []
 
 
 def boot(node, resource, force):

@@ -31,6 +31,11 @@ def died(context, state_files, layout):
         layout.shown_log(state_files.path("output")))
 
 
+def cause(state_files, layout):
+    """The cause of a broker's end that its text tells, as a sentence; None: it tells none that is known."""
+    return causes.sentence(_text(state_files, layout.log), layout)
+
+
 def logged_error(state_files, log):
     """The broker's own last error, from its log, or from what it printed before it had a log; None: it left none, so it
     was probably killed. By this the boot is judged; died() is for an operator."""
