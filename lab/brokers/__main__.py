@@ -13,8 +13,8 @@ import sys
 import time
 
 from lab import ROOT, LabError
-from lab.brokers.known import ALL
-from lab.brokers.record import EVENTS, merged
+from lab.brokers.known import ALL, named
+from lab.brokers.record import EVENTS
 from lab.brokers.trial import Trial
 from lab.machines.cluster import Lab
 
@@ -29,15 +29,15 @@ def main():
     parser.add_argument("--patience", type=float, default=1.0, help="multiplies the limits, for a busy machine")
     parser.add_argument("configuration", nargs="*", help="a name, or several joined with +; default: all")
     options = parser.parse_args()
-    unknown = [name for names in options.configuration for name in names.split("+") if name not in ALL]
-    if unknown:
-        parser.error("no configuration is called %s; there are: %s" % (", ".join(unknown), ", ".join(ALL)))
+    try:
+        wanted = [named(text) for text in options.configuration] or list(ALL.values())
+    except LabError as error:
+        parser.error(str(error))
     say = lambda text: print("%s %s" % (time.strftime("%H:%M:%S"), text), flush=True)
     trials = []
     try:
-        for name in options.configuration or ALL:
-            say(name)
-            one = ALL[name] if name in ALL else merged(name, *(ALL[part] for part in name.split("+")))
+        for one in wanted:
+            say(one.name)
             with Lab(options.name) as lab:
                 lab.up(one.suite, one.count, deb=options.deb, disk=one.disk, timeout=90.0 * options.patience)
                 trials.append(Trial(lab, one, say, options.patience).run())

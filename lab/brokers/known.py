@@ -4,7 +4,8 @@ many others it makes a cluster. What is right is known beforehand: where nothing
 lab/brokers/trial.py demands, and no warning of validate-all.
 """
 
-from lab.brokers.record import PAIR_EVENTS, Configuration
+from lab import LabError
+from lab.brokers.record import PAIR_EVENTS, Configuration, merged
 from lab.configurations.record import Trouble
 
 TLS = """\
@@ -44,7 +45,7 @@ WantedBy=sysinit.target
 """
 SIX_ENV = """\
 NODENAME=rabbit@six%(number)s
-SERVER_ADDITIONAL_ERL_ARGS="-proto_dist inet6_tcp"
+SERVER_ADDITIONAL_ERL_ARGS="-kernel inetrc '/etc/rabbitmq/erl_inetrc' -proto_dist inet6_tcp"
 CTL_ERL_ARGS="-proto_dist inet6_tcp"
 """
 DEFINITIONS = """{"vhosts": [{"name": "/"}, {"name": "/defined"}],
@@ -116,7 +117,8 @@ NAMES = (
     Configuration("epmd-port", "another port of epmd", env="export ERL_EPMD_PORT=4370\n"),
     Configuration("ipv6", "the brokers' names have IPv6 addresses only", env=SIX_ENV, client={"six": True},
                   conf="listeners.tcp.1 = %(address6)s:5672\n",
-                  files={"/etc/systemd/system/lab-address6.service": ADDRESS6},
+                  files={"/etc/systemd/system/lab-address6.service": ADDRESS6,
+                         "/etc/rabbitmq/erl_inetrc": "{inet6, true}.\n"},
                   before=("systemctl enable -q --now lab-address6.service; printf '%s' >>/etc/hosts" % HOSTS6,)),
 )
 
@@ -203,3 +205,19 @@ FOUR = (
                   then=("rabbitmqctl -q enable_feature_flag --experimental khepri_db",)),
 )
 ALL = {one.name: one for one in LISTENERS + NAMES + PLACES + CLUSTERS + WRONG + FOUR}
+# All of them, several at a time: what tests/deep tries, in an hour. Those that hinder each other are apart.
+COMBINED = (
+    "plain", "own-address+long-names+mnesia-dir+console", "several+dist-range+log-file+quiet",
+    "other-port+epmd-port+syslog+definitions", "node-ip-address+long-nodename+base-by-variable+management+json-log",
+    "ipv6+conf.d", "client-certificate+dist-port+own-disk", "tls-only+inter-node-tls+parameters",
+    "advanced+shell", "plugins+management-tls", "two-autoheal+mirrored", "two-pause-minority+logs-dash", "two-ignore",
+    "five", "slow-boot", "cookie+port-taken+bad-conf+no-plugin+not-mounted", "no-key", "plain-4.0", "khepri",
+    "certificate-4.0+long-names-4.0", "khepri-tls")
+
+
+def named(text):
+    """The Configuration of a name, or all of several that are joined with a plus sign. LabError where there is none."""
+    unknown = [name for name in text.split("+") if name not in ALL]
+    if unknown:
+        raise LabError("no configuration is called %s; there are: %s" % (", ".join(unknown), ", ".join(ALL)))
+    return ALL[text] if text in ALL else merged(text, *(ALL[name] for name in text.split("+")))

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lab import LabError
-from lab.brokers.known import ALL
+from lab.brokers.known import ALL, COMBINED, named
 from lab.brokers.record import PAIR_EVENTS, Configuration, merged, names_for
 from lab.machines import names
 
@@ -34,6 +34,16 @@ def test_a_mistake_in_the_text_of_a_file_is_noticed_here():
     definitions = ALL["definitions"].files["/etc/rabbitmq/definitions.json"] % NAMES
     assert [one["name"] for one in json.loads(definitions)["vhosts"]] == ["/", "/defined"]
     assert "%F %T" in ALL["slow-boot"].files["/usr/local/sbin/slow"][0] % NAMES
+
+
+def test_each_is_tried_with_others_and_nothing_contradicts():
+    tried = [name for together in COMBINED for name in together.split("+")]
+    assert sorted(tried) == sorted(ALL)
+    for together in COMBINED:
+        parts = [ALL[name] for name in together.split("+")]
+        assert named(together).troubles == tuple(one for part in parts for one in part.troubles)
+    with pytest.raises(LabError, match="no configuration is called x, y; there are: own-address"):
+        named("plain+x+y")
 
 
 def test_merged_has_all_of_both():
