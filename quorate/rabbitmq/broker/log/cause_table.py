@@ -143,10 +143,10 @@ RULES = (
          "ls -l {data}"),
 
     # The cluster.
-    Rule("excluded", STRONG, r"\{inconsistent_cluster,\s*\"(?P<what>[^\"]+)\"", "The cluster does not know this node",
+    Rule("excluded", STRONG, r"\{inconsistent_cluster,\s*\"", "The cluster does not know this node",
          "quorate explain"),
-    Rule("join", STRONG, r"\{failed_to_cluster_with,\s*\[(?P<name>[^\]]*)\]", "It could not join {name}",
+    Rule("join", STRONG, r"\{failed_to_cluster_with,\s*\[(?P<name>[^\]]{0,200})\]", "It could not join {name}",
          "quorate explain; epmd -names there"),
-    Rule("alone", WEAK, r"Timeout contacting cluster nodes: \[(?P<name>[^\]]*)\]", "It waited for {name} in vain",
+    Rule("alone", WEAK, r"Timeout contacting cluster nodes: \[(?P<name>[^\]]{0,200})\]", "It waited for {name} in vain",
          "quorate explain"),
 )

@@ -14,6 +14,7 @@ from quorate.rabbitmq.broker.log.cause_table import RULES, RUNNING
 from quorate.text import one_line
 
 MOST = 109        # characters of a sentence: with what precedes it, it fits the 144 that Pacemaker keeps of a reason
+LINE_MOST = 1000  # characters of a line that are looked at: an error is in its beginning
 SERVES, BOOTS = "Server startup complete", "Starting RabbitMQ "
 # '2026-11-29 02:31:27.750791+00:00 [error] <0.660.0> text'
 _HEAD = re.compile(r"^\S+ \S+ \[\w+\] <[\d.]+> ?")
@@ -88,7 +89,7 @@ def _message(line):
             return str(json.loads(line)["msg"]).strip()
         except (ValueError, KeyError, TypeError):
             pass
-    return _HEAD.sub("", line).strip()
+    return _HEAD.sub("", line[:LINE_MOST]).strip()
 
 
 def _cause(rule, match, layout):

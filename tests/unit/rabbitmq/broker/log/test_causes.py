@@ -13,6 +13,7 @@ import pytest
 
 from quorate.rabbitmq.broker.log import causes
 from quorate.rabbitmq.broker.log.cause_table import RULES, RUNNING, WEAK
+from tests import ROOT
 
 LOGS = os.path.join(os.path.dirname(__file__), "logs")
 LAYOUT = SimpleNamespace(user="rabbitmq", base="/var/lib/rabbitmq/mnesia",
@@ -259,6 +260,34 @@ def test_a_command_is_whole_or_not_there():
     found = causes.find("Syntax error in %s after line 7 column 1, parsing incomplete" % path, LAYOUT)
 
     assert len(found.sentence) <= causes.MOST and ": sed" not in found.sentence
+
+
+def test_the_table_of_the_documentation_is_that_of_the_rules():
+    with open(os.path.join(ROOT, "docs", "rabbitmq.md"), encoding="utf-8") as file:
+        text = file.read()
+    begin, end = "<!-- causes: begin -->\n", "<!-- causes: end -->"
+    wanted = documented()
+
+    found = text.partition(begin)[2].partition(end)[0]
+    assert wanted == found, "docs/rabbitmq.md: between the marks belongs\n" + wanted
+
+
+def documented():
+    """The table of docs/rabbitmq.md: of each code one sentence."""
+    seen, lines = set(), ["| cause | exit reason, behind `The broker died: ` and the like |\n", "|---|---|\n"]
+    for _, code, sentence in sorted(TABLE, key=lambda row: row[1]):
+        if code not in seen:
+            lines.append("| `%s` | %s |\n" % (code, sentence.replace("|", "\\|").replace("<", "&lt;")))
+        seen.add(code)
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("piece", ["{error,", '{"a', "{listen_error,{acceptor,{", ": 1: /x: ", '"/x",', "a invalid, ",
+                                   "{{badmatch,", "\n- ", "- \n", "Error transforming datatype for: x\n", "\n", " ",
+                                   "error:{case_clause,", '{failed_to_cluster_with,['])
+def test_an_endless_text_costs_little(piece):
+    """As much as is read of a log (ending.LOG_MOST); a pattern that tries it again and again would take minutes."""
+    causes.find(piece * (262144 // len(piece)), LAYOUT)
 
 
 # Secrets, and what a broken machine may hold
