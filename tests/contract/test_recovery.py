@@ -14,7 +14,8 @@ import threading
 import pytest
 
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import disk, kept_position, process, recovery
+from quorate.galera.server import process
+from quorate.galera.server.data import disk, kept_position, recovery
 from quorate.galera.server.settings import command_line, options
 from quorate.galera.server.settings.layout import find_layout, galera_problems
 from quorate.host.clock import Clock, Deadline

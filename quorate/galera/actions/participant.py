@@ -12,7 +12,8 @@ from quorate.galera import facts
 from quorate.galera.actions import undo
 from quorate.galera.election.decide import decide
 from quorate.galera.election.published import PublishedState, decode_report, encode_report
-from quorate.galera.server import disk, observe
+from quorate.galera.server import observe
+from quorate.galera.server.data import disk
 from quorate.galera.server.log import views
 from quorate.galera.server.settings.address import GCOMM_PORT, Misunderstood, data_nodes
 from quorate.ocf import codes
@@ -203,7 +204,7 @@ class Participant:
         first): that it receives data, say, would be believed for ever. The result of a recovery that an earlier action
         began is taken as soon as it is there."""
         if self.state_files.has("recovering"):
-            from quorate.galera.server.recovery import goes_on
+            from quorate.galera.server.data.recovery import goes_on
             due = not goes_on(self.context, self.state_files, observe.data_directory(self.context, self.state_files))
         else:
             own = self.own_report()

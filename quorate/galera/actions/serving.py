@@ -23,8 +23,8 @@ def keep_record(context, state_files, observed, participant=None):
         return
     from quorate.galera.actions import undo
     from quorate.galera.actions.participant import Participant
-    from quorate.galera.server import identity
-    from quorate.galera.server.disk import delivered_view, last_view, remember_view, settled
+    from quorate.galera.server.data import identity
+    from quorate.galera.server.data.disk import delivered_view, last_view, remember_view, settled
     participant = participant or Participant(context, state_files)
     undo.forget(state_files)  # it answers, so the bootstrap, if it was one, stands
     applied = delivered_view(datadir)  # before the question: by its answer, what had been delivered is applied

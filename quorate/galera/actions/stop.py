@@ -55,7 +55,7 @@ def demote(context):
 def _stop_server(context, state_files, reserve):
     """Drain, then stop the server. None when nothing is left, else the Outcome. reserve: seconds for what follows."""
     from quorate.galera.actions import undo
-    from quorate.galera.server.disk import remember_view, restore_view, text
+    from quorate.galera.server.data.disk import remember_view, restore_view, text
     from quorate.galera.server.log import views
     datadir = observe.data_directory(context, state_files)
     with drained(context, state_files, datadir) as state:

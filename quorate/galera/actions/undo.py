@@ -16,7 +16,8 @@ The state file "opening" (persistent) holds what was before; it is removed when 
 import os
 
 from quorate.galera import facts
-from quorate.galera.server import disk, identity, parse
+from quorate.galera.server import parse
+from quorate.galera.server.data import disk, identity
 from quorate.galera.server.log.readiness import never_ready
 from quorate.host.state_files import replace
 

@@ -113,7 +113,7 @@ def changes_taken_off(node, seqno):
 
 
 def is_other_disk(node):
-    """Whether its data directory is not the one with which it last served (server.identity)."""
+    """Whether its data directory is not the one with which it last served (server.data.identity)."""
     return None not in (node.name_on_disk, node.name_known) and node.name_on_disk != node.name_known
 
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from quorate.galera.server.disk import text
+from quorate.galera.server.data.disk import text
 from quorate.host.state_files import StateFiles, content, replace
 from tests import fakes
 

@@ -73,7 +73,7 @@ def test_an_order_that_is_about_to_be_given_is_judged_as_if_it_were(node, asked)
 
 
 def test_members_that_have_not_reported_are_known_by_the_name_that_the_view_remembers(node, mocker):
-    last = mocker.patch("quorate.galera.server.disk.last_view", return_value=(None, None, frozenset(), {"m3": "n3"}))
+    last = mocker.patch("quorate.galera.server.data.disk.last_view", return_value=(None, None, frozenset(), {"m3": "n3"}))
     one = node.participant("monitor", 7)
     report(node, "n2", facts.SYNCED)
 
@@ -211,7 +211,7 @@ def test_the_result_of_a_recovery_is_taken_as_soon_as_it_is_there(node, mocker, 
     one.state_files.write("recovering", {"pid": 4})
     mocker.patch.object(observe, "data_directory", lambda *of: {(one.context, one.state_files): "/recorded"}[of])
     mocker.patch("quorate.galera.server.settings.layout.find_layout", return_value="the layout")
-    goes_on = mocker.patch("quorate.galera.server.recovery.goes_on", return_value=recovers)
+    goes_on = mocker.patch("quorate.galera.server.data.recovery.goes_on", return_value=recovers)
     reads = mocker.patch.object(one, "report_position")
     one._read_again()
 

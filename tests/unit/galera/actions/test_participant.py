@@ -9,7 +9,8 @@ from quorate.galera import facts
 from quorate.galera.actions.participant import JOIN_TOGETHER, TURN_BEGINS, TURN_MOST, Participant
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.election.decide import keeps_view
-from quorate.galera.server import observe, recovery
+from quorate.galera.server import observe
+from quorate.galera.server.data import recovery
 from quorate.host.clock import Deadline
 from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
@@ -298,7 +299,7 @@ def test_while_innodb_recovers_the_last_report_does_not_say_that_it_serves(node,
     one, seen = node.participant("demote"), []
     one.published.publish(facts.Report("n1", facts.SYNCED, data=True))
     node.write_grastate(-1)
-    mocker.patch("quorate.galera.server.disk.recover", side_effect=lambda *_: (
+    mocker.patch("quorate.galera.server.data.disk.recover", side_effect=lambda *_: (
         seen.append(node.published().state), ((UUID, 43), None))[1])
 
     one.report_position(layout(node.datadir))
@@ -310,7 +311,7 @@ def test_while_innodb_recovers_the_last_report_does_not_say_that_it_serves(node,
 def test_a_recovery_that_goes_on_is_no_reason_to_call_the_operator(node, mocker):
     node.write_grastate(-1)
     node.state_files.write("recovering", {"pid": 4})
-    mocker.patch("quorate.galera.server.disk.recover", return_value=(None, "InnoDB still applies its log."))
+    mocker.patch("quorate.galera.server.data.disk.recover", return_value=(None, "InnoDB still applies its log."))
     node.participant("start").report_position(layout(node.datadir))
 
     assert (facts.STARTING, None, None) == node.published()[1:4]

@@ -34,7 +34,7 @@ def write_view(node, seq):
 def view_of(node):
     """The View that gvwstate.dat of the node shows."""
     write_view(node, 7)
-    from quorate.galera.server import disk
+    from quorate.galera.server.data import disk
     return disk.last_view(node.state_files, node.datadir)[1]
 
 
@@ -107,7 +107,7 @@ def test_a_transfer_that_broke_off_is_of_no_generation(node):
     (facts.SYNCED, False, [facts.STARTING, facts.DOWN]), (facts.SYNCED, True, [facts.DOWN]),
     (facts.DOWN, False, [facts.DOWN]), (None, False, [facts.DOWN])])
 def test_while_innodb_tells_the_position_only_the_report_of_a_server_is_replaced(node, mocker, state, clean, states):
-    mocker.patch("quorate.galera.server.disk.recover", return_value=((UUID, 42), None))
+    mocker.patch("quorate.galera.server.data.disk.recover", return_value=((UUID, 42), None))
     one = node.participant("demote")
     if state:
         one.published.publish(facts.Report("n1", state, data=True))

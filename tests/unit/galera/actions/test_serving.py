@@ -165,7 +165,7 @@ def test_what_a_healthy_monitor_publishes(tmp_path, monkeypatch, state, status, 
         files.write(name, {"at": 1})
     files.keep(str(tmp_path / "data" / "gvwstate.dat"))
     one, named = Recorder(known(SERVES)), []
-    monkeypatch.setattr("quorate.galera.server.identity.record", lambda *given: named.append(given))
+    monkeypatch.setattr("quorate.galera.server.data.identity.record", lambda *given: named.append(given))
 
     serving.keep_record(context, files, SYNCED._replace(state=state), one)
 

@@ -68,9 +68,9 @@ def test_a_stop_stops_although_nothing_can_be_written(server, context):
 
 def test_a_view_that_cannot_be_restored_is_a_warning(server, context, mocker):
     """The server has stopped: an error would be a failed stop, and the node would be fenced."""
-    mocker.patch("quorate.galera.server.disk.replace", side_effect=OSError(28, "No space left on device"))
+    mocker.patch("quorate.galera.server.data.disk.replace", side_effect=OSError(28, "No space left on device"))
     os.unlink(context.parameters.datadir + "/gvwstate.dat")
-    mocker.patch("quorate.galera.server.disk.text", return_value=VIEW)
+    mocker.patch("quorate.galera.server.data.disk.text", return_value=VIEW)
 
     assert codes.SUCCESS == stop.stop(context).code
     assert server.poll() is not None
@@ -79,7 +79,7 @@ def test_a_view_that_cannot_be_restored_is_a_warning(server, context, mocker):
 
 def test_nor_is_it_an_error_that_the_user_was_removed(server, context, mocker):
     os.unlink(context.parameters.datadir + "/gvwstate.dat")
-    mocker.patch("quorate.galera.server.disk.text", return_value=VIEW)
+    mocker.patch("quorate.galera.server.data.disk.text", return_value=VIEW)
     mocker.patch("pwd.getpwnam", side_effect=KeyError("getpwnam(): name not found: 'removed'"))
 
     assert codes.SUCCESS == stop.stop(context).code

@@ -9,7 +9,7 @@ import pytest
 from quorate.galera import facts
 from quorate.galera.actions import undo
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import disk
+from quorate.galera.server.data import disk
 from quorate.host import daemon
 from quorate.host.state_files import StateFiles
 from quorate.pacemaker.tools import Unavailable

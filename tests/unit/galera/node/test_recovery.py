@@ -7,7 +7,7 @@ import random
 import pytest
 
 from quorate.galera import facts
-from quorate.galera.server import kept_position
+from quorate.galera.server.data import kept_position
 from quorate.ocf import codes
 from tests.nodes.files import read, read_database, write_database
 from tests.unit.galera.node.views import ALL, comes_back, monitor, report

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from quorate.galera.server import identity
+from quorate.galera.server.data import identity
 from quorate.host.command import Result
 from tests.nodes.cluster import Cluster
 

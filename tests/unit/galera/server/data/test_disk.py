@@ -7,8 +7,8 @@ import pytest
 
 from quorate.galera import facts
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server.disk import read_report
-from quorate.galera.server.recovery import remove_closed_log
+from quorate.galera.server.data.disk import read_report
+from quorate.galera.server.data.recovery import remove_closed_log
 from quorate.galera.server.settings.layout import Layout
 from quorate.host.state_files import StateFiles
 from tests import fakes

@@ -24,7 +24,7 @@ RECOVER_LINES = 1000  # of its telling lines, the last ones
 def recover(context, state_files, layout):
     """((uuid, seqno), None) by InnoDB, or (None, problem). Runs the server with --wsrep-recover, unless nothing has touched
     the data since the last such run."""
-    from quorate.galera.server import kept_position
+    from quorate.galera.server.data import kept_position
     found = kept_position.position(context, state_files, layout)
     if found is not None:
         context.log.say("Nothing has written to the data since their position was recovered.")
@@ -45,7 +45,7 @@ def goes_on(context, state_files, datadir):
 def _of_an_earlier_run(context, state_files, layout):
     """What a run tells that an earlier action began: (position, None), (None, problem) while it goes on, (None, None) when
     there was none, or it ended without a position, or what it logged may not be true any more."""
-    from quorate.galera.server import kept_position
+    from quorate.galera.server.data import kept_position
     known = state_files.read("recovering")
     running = recoveries(context, state_files, layout.datadir)
     if not running and not known:

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import kept_position, process
+from quorate.galera.server import process
+from quorate.galera.server.data import kept_position
 from quorate.galera.server.settings.layout import Layout
 from quorate.host.state_files import StateFiles
 from tests import fakes

@@ -7,7 +7,7 @@ import pwd
 import pytest
 
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import disk, identity
+from quorate.galera.server.data import disk, identity
 from quorate.host.state_files import StateFiles
 from tests import fakes
 

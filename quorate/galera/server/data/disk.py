@@ -8,8 +8,9 @@ Sources: grastate.dat, gvwstate.dat, `mysqld --wsrep-recover`, and what the agen
 import os
 
 from quorate.galera import facts
-from quorate.galera.server import identity, parse
-from quorate.galera.server.recovery import recover
+from quorate.galera.server import parse
+from quorate.galera.server.data import identity
+from quorate.galera.server.data.recovery import recover
 from quorate.host.state_files import content, replace
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed

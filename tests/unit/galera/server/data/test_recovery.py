@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import process, recovery
+from quorate.galera.server import process
+from quorate.galera.server.data import recovery
 from quorate.galera.server.settings import command_line
 from quorate.galera.server.settings.layout import Layout
 from quorate.host.clock import Deadline
@@ -149,7 +150,7 @@ def test_the_result_of_a_run_whose_end_nobody_saw_counts_only_if_nothing_was_wri
     node.log(POSITION)
     node.processes.remove(node.spawned.pid)
     if what == "written":
-        mocker.patch("quorate.galera.server.kept_position.is_untouched_since", return_value=False)
+        mocker.patch("quorate.galera.server.data.kept_position.is_untouched_since", return_value=False)
     elif what == "clock":
         node.clock.step(-3600)
     else:
@@ -175,7 +176,7 @@ def test_a_run_by_a_script_is_known_by_its_pid(node):
 
 def test_the_result_of_a_run_whose_end_was_seen_counts_whatever_its_command_line(node, mocker):
     """A script that replaced its own words: it is known by its pid, and nobody wrote between its end and now."""
-    mocker.patch("quorate.galera.server.kept_position.is_untouched_since", return_value=False)
+    mocker.patch("quorate.galera.server.data.kept_position.is_untouched_since", return_value=False)
     node.recover(takes=9999)
     recorded = node.state_files.read("recovering")
     node.processes.remove(node.spawned.pid)

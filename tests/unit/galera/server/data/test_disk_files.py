@@ -9,7 +9,7 @@ import pytest
 
 from quorate.galera import facts
 from quorate.galera.declaration import PARAMETERS
-from quorate.galera.server import disk
+from quorate.galera.server.data import disk
 from quorate.galera.server.observe import Members
 from quorate.galera.server.settings import command_line
 from quorate.galera.server.settings.layout import Layout
@@ -63,7 +63,7 @@ class Node:
         def recover(context, state_files, layout):
             assert (context, state_files, layout) == (self.context, self.files, self.layout)
             return position, problem
-        mocker.patch("quorate.galera.server.disk.recover", recover)
+        mocker.patch("quorate.galera.server.data.disk.recover", recover)
 
     def undone(self, seqno, most, uuid=U, undone=1):
         """A bootstrap at this position was undone."""
@@ -127,7 +127,7 @@ def test_a_marker_that_a_clean_stop_came_after_says_nothing(node, text):
 
 def test_of_another_data_directory_nothing_is_believed(node, mocker):
     """It was mounted by mistake, or the right one was not."""
-    mocker.patch("quorate.galera.server.identity.problem", lambda state_files, datadir: "It is another one." if (
+    mocker.patch("quorate.galera.server.data.identity.problem", lambda state_files, datadir: "It is another one." if (
         state_files, datadir) == (node.files, node.path) else None)
     node.put(grastate=grastate(U, 5))
     unknown = EMPTY._replace(uuid=None, seqno=None, source=None, clean=None, safe=None, data=None)
@@ -165,7 +165,7 @@ def test_a_view_that_was_set_aside_is_restored_first(node):
 
 def test_a_view_that_cannot_be_restored_is_said(node, mocker):
     node.put(grastate=grastate(U, 5))
-    mocker.patch("quorate.galera.server.disk.restore_view", side_effect=OSError(30, "Read-only file system"))
+    mocker.patch("quorate.galera.server.data.disk.restore_view", side_effect=OSError(30, "Read-only file system"))
     assert (CLEAN, "gvwstate.dat in %s cannot be restored: Read-only file system." % node.path) == node.report()
 
 
