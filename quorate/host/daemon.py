@@ -11,6 +11,8 @@ import os
 PROCESS_FILE = "server"  # the state file of the process that was launched
 UNREADABLE = "-"
 DIGESTED = 4096    # bytes before the end of a log by which it is recognised later
+SHOWN_MOST = 3     # processes that an exit reason names
+REASON_MOST = 144  # characters that survive of it in Pacemaker
 SHORT_GRACE = 3.0  # seconds until SIGKILL where the process is unlikely to react to SIGTERM
 SIGKILL, SIGTERM, SIGCONT = 9, 15, 18  # as on every Linux we know; importing signal costs milliseconds
 
@@ -295,7 +297,12 @@ def signal(context, process, number):
 
 def not_stopped(left, name=None):
     """The reason for processes that are still there after stop(). name: for all of them; None: each by its program."""
-    return "Not stopped: %s still there after SIGKILL; see 'ps -o pid,stat,wchan,cmd -p %s'." % (
-        ", ".join("%s (pid %d, state %s)" % (name or os.path.basename(one.argv[0] if one.argv else "?"), one.pid,
-                                             one.state)
-                  for one in left), ",".join(str(one.pid) for one in left))
+    for count in range(min(len(left), SHOWN_MOST), 0, -1):  # the command has to survive in an exit reason
+        shown = ", ".join("%s (pid %d, state %s)" % (name or os.path.basename(one.argv[0] if one.argv else "?"), one.pid,
+                                                     one.state) for one in left[:count])
+        more = " and %d more" % (len(left) - count) if len(left) > count else ""
+        text = "Not stopped: %s%s still there after SIGKILL; see 'ps -o pid,stat,wchan,cmd -p %s'." % (
+            shown, more, ",".join(str(one.pid) for one in left[:count]))
+        if len(text) <= REASON_MOST:
+            break
+    return text

@@ -12,8 +12,7 @@ HEAT_ENGINE = Service(
 NOVA_CONSOLEAUTH = Service(
     "nova-consoleauth", "nova", ("nova-consoleauth", "openstack-nova-consoleauth"), "nova", "/etc/nova/nova.conf",
     exchange="nova", topic="consoleauth", row="nova", call=NOVA_PING,
-    release="nova-consoleauth ended with the Stein release (nova 19): from Train on the cells' databases hold the "
-            "tokens and nova-novncproxy reads them itself, so delete this resource")
+    release="it ended with Stein (nova 19), so delete this resource")
 NOVA_NOVNCPROXY = Service(
     "nova-novncproxy", "nova", ("nova-novncproxy", "openstack-nova-novncproxy"), "nova", "/etc/nova/nova.conf",
     amqp=False, port=6080, page="/vnc_lite.html")

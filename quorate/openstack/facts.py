@@ -44,6 +44,14 @@ HEARTBEATS_FILE = "heartbeats"  # which report of each worker was observed last,
 FAILED_FILE = "failed"      # the symptom that had lasted too long when a monitor last answered failed
 
 
+REASON_MOST = 144  # characters that survive of an exit reason in Pacemaker
+
+
+def short(text, most=REASON_MOST):
+    """The text, cut to so many characters: what follows it in a sentence, such as a command, has to survive."""
+    return text if len(text) <= most else text[:max(0, most - 3)] + "..."
+
+
 class Call(namedtuple("Call", "method namespace version args", defaults=(None, "1.0", ()))):
     """An RPC method that changes nothing. args: tuple of (name, value)."""
 

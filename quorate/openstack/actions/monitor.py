@@ -63,7 +63,7 @@ def _not_for_certain(context, service, state_files, sources):
     unit, state = coming
     if state is None:
         return "Not running for certain: systemd does not say what it does with it: systemctl status %s" % unit.name
-    return "No process runs, but systemd is about to start %s, which is %s: a stop ends that." % (unit.name, state.shown)
+    return "No process runs, but systemd starts %s again (%s): a stop ends that." % (unit.name, state.shown)
 
 
 def limits(context):

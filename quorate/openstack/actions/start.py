@@ -62,10 +62,10 @@ def _already_there(context, service, state_files, sources, observed):
             state_files.write(SERVICE_FILE, dict(state_files.read(SERVICE_FILE), unit=unit.name))
         return _wait_until_serving(context, service, state_files, sources)
     left = tree.orphans + tree.copies + ((tree.parent,) if tree.parent else ())
-    shown = ", ".join("pid %d (state %s)" % (one.pid, one.state) for one in left)
-    return Outcome(codes.ERR_GENERIC, "Not started: processes of an earlier %s still run: %s. The cluster's stop ends "
-                   "them; to do it by hand: kill %s" % (
-                       service.name, shown, " ".join(str(one.pid) for one in left)))
+    by_hand = "kill " + " ".join(sorted(str(one.pid) for one in left)) if len(left) < 4 else "ps -C " + service.name[:15]
+    return Outcome(codes.ERR_GENERIC, "Not started: %d process%s of an earlier %s still run%s. The cluster's stop ends "
+                   "them; by hand: %s" % (len(left), "" if len(left) == 1 else "es", service.name,
+                                          "s" if len(left) == 1 else "", by_hand))
 
 
 def _answers_elsewhere(context, service, sources, settings):
@@ -82,9 +82,8 @@ def _answers_elsewhere(context, service, sources, settings):
     replies = sources.replies(settings.brokers, settings.exchange, targets, limit, service.call)
     alive = [reply for reply in replies if reply.outcome == facts.ANSWERED]
     if alive:
-        return ("Not started: another %s answers calls to %s. It runs on another node that uses this broker, outside "
-                "the cluster's control. Find it there (ps -C %s) and stop it." % (
-                    service.name, alive[0].target, service.name))
+        return "Not started: another %s answers calls to %s. Find it on every node and stop it: ps -C %s" % (
+            service.name, facts.short(alive[0].target, 34), service.name[:15])
     lingering = [reply for reply in replies if reply.consumers]
     if lingering:
         context.log.warning("Queue %s still has %d consumers and none of them answers: they belong to a node that is "
@@ -112,8 +111,8 @@ def _wait_until_serving(context, service, state_files, sources):
     if observed.tree.parent is None:
         return Outcome(codes.ERR_GENERIC, _why_it_ended(context, service, state_files, sources))
     message = found[0].message if found else "no worker is connected."
-    return Outcome(codes.ERR_GENERIC, "%s runs (pid %d), but is not ready: %s See its log in /var/log/%s." % (
-        service.name, observed.tree.parent.pid, message, service.project))
+    return Outcome(codes.ERR_GENERIC, "%s is not ready: %s See /var/log/%s." % (
+        service.name, facts.short(message, 90), service.project))
 
 
 def _seconds_since_launch(context, state_files):
@@ -128,7 +127,7 @@ def _settled(context, service, state_files, sources, observed, found, since):
         return Outcome(codes.ERR_GENERIC, _why_it_ended(context, service, state_files, sources)) if since > SETTLED else None
     fatal = next((one for one in found if one.kind == facts.FATAL), None)
     if fatal is not None:  # what a fork explains is over after SETTLED seconds
-        return Outcome(codes.ERR_GENERIC, "Not started: %s" % fatal.message) if since > SETTLED else None
+        return Outcome(codes.ERR_GENERIC, "Not started: %s" % facts.short(fatal.message, 130)) if since > SETTLED else None
     if not found and _is_ready(service, observed):
         record_start(context, service, state_files, observed)
         return Outcome(codes.SUCCESS)
@@ -163,15 +162,16 @@ def _why_it_ended(context, service, state_files, sources):
     if unknown:
         return unknown
     if unit and service.name == "nova-novncproxy" and not units.novnc_chosen():
-        return ("%s ended at once and reports success: Debian starts this proxy only if /etc/default/nova-consoleproxy "
-                "says NOVA_CONSOLE_PROXY_TYPE=novnc. Set it on every node." % unit)
+        return ("%s ended at once: set NOVA_CONSOLE_PROXY_TYPE=novnc in /etc/default/nova-consoleproxy on every node."
+                % facts.short(unit, 50))
     settings = sources.settings(service, context.parameters.config)
     unwritable = settings.database is not None and service.row and sources.refuses_writes(
         service, settings.database, context.deadline.limit(context.parameters.check_timeout))
     if unwritable:
-        return "%s ended at once; its database can be read, but takes no writes: %s" % (service.name, unwritable)
+        return "%s ended at once; its database can be read, but takes no writes: %s" % (
+            service.name, facts.short(unwritable, 60))
     if unit:
         return "%s ended at once; see 'journalctl -u %s' and /var/log/%s." % (service.name, unit, service.project)
     lines = daemon.printed_output(state_files).strip().splitlines()  # before it had a log
     return "%s ended at once%s See /var/log/%s." % (
-        service.name, ": " + lines[-1].strip()[:200] if lines else ".", service.project)
+        service.name, ": " + facts.short(lines[-1].strip(), 70) if lines else ".", service.project)

@@ -7,7 +7,7 @@ import os
 from quorate.host import daemon
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
-from quorate.openstack.facts import SERVICE_FILE, SYMPTOMS_FILE
+from quorate.openstack.facts import SERVICE_FILE, SYMPTOMS_FILE, short
 from quorate.openstack.service import observe, unit as units
 
 PROGRAM_DIRECTORIES = ("/usr/bin", "/usr/local/bin", "/usr/sbin", "/opt/stack/venv/bin", "/var/lib/kolla/venv/bin")
@@ -33,14 +33,14 @@ def installation_error(context, service, sources):
         if service.release:
             version = _installed_version(service.project)
             return "%s is not installed on this node%s: %s." % (
-                service.name, " (%s %s is)" % (service.project, version) if version else "", service.release)
-        return "%s is not installed on this node: neither a systemd unit (%s) nor the program %s." % (
-            service.name, ", ".join(service.units), context.parameters.binary or service.name)
+                service.name, " (%s %s is)" % (service.project, short(version, 12)) if version else "", service.release)
+        return "%s is not installed: there is neither a systemd unit (%s) nor the program %s." % (
+            service.name, ", ".join(service.units), short(context.parameters.binary or service.name, 16))
     if not os.path.isfile(context.parameters.config):
-        return "The configuration file %s is missing; set config=PATH, or install %s's configuration." % (
-            context.parameters.config, service.project)
+        return "%s is missing: set config=PATH, or install %s's configuration." % (
+            short(context.parameters.config, 85), service.project)
     if unit is None and context.parameters.user and sources.user(context.parameters.user) is None:
-        return "There is no user %s on this node; set user=NAME." % context.parameters.user
+        return "There is no user %s on this node; set user=NAME." % short(context.parameters.user, 90)
     return None
 
 
@@ -79,7 +79,7 @@ def launch(context, service, state_files, sources):
     if not result.ok:
         from quorate.host.units import last_line
         raise Failed(codes.ERR_GENERIC, "systemctl start %s failed: %s See 'journalctl -u %s'." % (
-            unit.name, last_line(result), unit.name))
+            unit.name, short(last_line(result), 97 - 2 * len(unit.name)), unit.name))
 
 
 def additional_options(parameters):
@@ -89,7 +89,7 @@ def additional_options(parameters):
         return shlex.split(parameters.additional_parameters or "")
     except ValueError as error:  # "No closing quotation"
         raise Failed(codes.ERR_CONFIGURED, "additional_parameters cannot be split into words (%s): %s" % (
-            str(error).lower(), parameters.additional_parameters)) from None
+            str(error).lower(), short(parameters.additional_parameters, 60))) from None
 
 
 def _spawn(context, service, state_files, sources):

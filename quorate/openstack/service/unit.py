@@ -11,7 +11,7 @@ import os
 from quorate.host.units import Unit
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
-from quorate.openstack.facts import SERVICE_FILE
+from quorate.openstack.facts import SERVICE_FILE, short
 from quorate.openstack.service import parse
 
 NO_UNIT = "none"  # of the parameter unit
@@ -36,7 +36,7 @@ def unit_for(context, service, sources):
     unit = sources.units.find((wanted,) if wanted else service.units)
     if wanted and unit is None:
         raise Failed(codes.ERR_INSTALLED, "There is no systemd unit %s on this node%s." % (
-            wanted, ", but a template: name an instance of it" if wanted.removesuffix(".service").endswith("@") else ""))
+            short(wanted, 50), ", but a template: name an instance of it" if wanted.removesuffix(".service").endswith("@") else ""))
     return None if unit is None or (unit.masked and not wanted) else unit
 
 
@@ -170,8 +170,8 @@ def unrecognised(context, service, state_files, sources):
     for unit in own_units(context, service, state_files, sources):
         inside = sorted(pid for pid in sources.units.processes(unit) if context.processes.get(pid) is not None)
         if inside:
-            return "%s has processes (pid %d), but none is known as %s with %s: set binary, config or unit." % (
-                unit.name, inside[0], service.name, context.parameters.config)
+            return "%s has processes (pid %d) that are not known as %s: set binary, config or unit." % (
+                unit.name, inside[0], service.name)
     return None
 
 

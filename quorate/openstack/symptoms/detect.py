@@ -75,9 +75,9 @@ def _processes(service, observed):
             service.name, _pids(tree.orphans)))
         return
     if tree.copies:
-        yield Symptom("copies", facts.FATAL, "A second copy of %s runs on this node: %s, beside pid %d. Find what "
-                      "starts it (systemctl is-enabled, cron, an administrator): the cluster stops them all." % (
-                          service.name, _pids(tree.copies), tree.parent.pid))
+        yield Symptom("copies", facts.FATAL, "A second copy of %s runs on this node: %s. The cluster stops all; "
+                      "what started it: systemctl status %d" % (
+                          service.name, _pids(tree.copies, 20), tree.copies[0].pid))
     if tree.orphans:
         yield Symptom("orphans", facts.FATAL, "Processes of an earlier %s still run (%s) beside the present one "
                       "(pid %d)." % (service.name, _pids(tree.orphans), tree.parent.pid))
@@ -110,8 +110,8 @@ def _workers(service, observed):
     noun = "backends" if service.workers == "backends" else "workers"
     if observed.baseline is not None and there >= observed.baseline and there and not observed.early:
         # It was so from the beginning: a restart would bring the same.
-        yield Symptom("workers", facts.NOTICE, "Only %d of %d %s of %s came up at its start. See its log (for example "
-                      "a driver that cannot be imported); once it is fixed: pcs resource restart." % (
+        yield Symptom("workers", facts.NOTICE, "Only %d of %d %s of %s came up at its start: see its log (a driver?), "
+                      "mend it, then pcs resource restart." % (
                           there, expected, noun, service.name))
     else:
         # One that never was complete may be waiting for its database. A backend whose database went away during its
@@ -132,14 +132,14 @@ def _connections(service, observed):
             yield Symptom("broker", facts.OUTAGE, "RabbitMQ (%s) does not answer this node. %s has not noticed yet, "
                           "and reconnects by itself." % (where, service.name), None, facts.REACHABILITY)
         return
-    who = "%d of %d workers of %s (%s)" % (len(without), len(workers), service.name, _pids(without))
+    who = "%d of %d workers of %s (%s)" % (len(without), len(workers), service.name, _pids(without, 20))
     if without == [observed.tree.parent]:
         who = "%s (pid %d)" % (service.name, without[0].pid)
     who += " has" if len(without) == 1 else " have"
     if observed.broker and observed.connected and len(workers) - len(without) >= observed.connected:
         # Cinder connects a backend after its driver has come up, which waits for the storage.
-        yield Symptom("linking", facts.NOTICE, "%s not connected to RabbitMQ since the start: the driver has not come "
-                      "up yet. Is the storage of that backend available?" % who)
+        yield Symptom("linking", facts.NOTICE, "%s no connection to RabbitMQ since the start: its driver is not up "
+                      "(storage?)." % who)
     elif observed.broker and _database_away(observed):
         return
     elif observed.broker:
@@ -172,13 +172,13 @@ def heartbeat(service, observed):
         return
     if rows.outcome == facts.UNREACHABLE:
         yield Symptom("database", facts.OUTAGE, "The database of %s does not answer (%s). The service reconnects "
-                      "by itself." % (service.name, rows.reason))
+                      "by itself." % (service.name, facts.short(rows.reason, 56)))
     elif rows.outcome == facts.UNKNOWN:
         yield Symptom("heartbeat-unknown", facts.NOTICE, "The heartbeat of %s cannot be read: %s" % (
-            service.name, rows.reason))
+            service.name, facts.short(rows.reason, 90)))
     elif rows.unwritable:
         yield Symptom("database", facts.OUTAGE, "The database of %s can be read, but takes no writes: %s" % (
-            service.name, rows.unwritable))
+            service.name, facts.short(rows.unwritable, 70)))
     elif rows.outcome == facts.ANSWERED and observed.age >= max(30.0, 1.5 * observed.settings.interval):
         yield from (_engine_rows if service.row == "heat" else _named_rows)(service, observed)
 
@@ -199,15 +199,15 @@ def _named_rows(service, observed):
                 never.append(name)
     if stale and len(stale) + len(never) == len(expected):
         yield Symptom("heartbeat", facts.PASSING, "%s has not reported for %d s (%s), although its database "
-                      "answers." % (service.name, stale[0].unchanged, ", ".join(row.name for row in stale)))
+                      "answers." % (service.name, stale[0].unchanged, _some(row.name for row in stale)))
     elif stale:
         yield Symptom("heartbeat-part", facts.NOTICE, "%s of %s has not reported for %d s; the others have." % (
-            ", ".join(row.name for row in stale), service.name, stale[0].unchanged))
+            _some(row.name for row in stale), service.name, stale[0].unchanged))
     if never:
-        yield Symptom("heartbeat-never", facts.NOTICE, "%s of %s %s not yet reported since the start %d s ago: not "
-                      "initialised%s. See its log; once it is fixed: pcs resource restart." % (
-                          ", ".join(never), service.name, "has" if len(never) == 1 else "have", observed.age,
-                          " (is the storage of that backend available?)" if service.workers == "backends" else ""))
+        yield Symptom("heartbeat-never", facts.NOTICE, "%s of %s %s not reported since the start %d s ago%s: see its log, "
+                      "then pcs resource restart." % (
+                          _some(never, 24), service.name, "has" if len(never) == 1 else "have", observed.age,
+                          " (storage?)" if service.workers == "backends" else ""))
 
 
 def _engine_rows(service, observed):
@@ -246,9 +246,9 @@ def _replies(service, observed):
                       "takes calls there." % _targets(missing))
     if unreachable is not None:
         yield Symptom("broker", facts.OUTAGE, "RabbitMQ does not answer this node (%s). %s reconnects by itself." % (
-            unreachable.reason, service.name))
+            facts.short(unreachable.reason, 56), service.name))
     if unknown is not None:
-        yield Symptom("rpc-unknown", facts.NOTICE, "%s could not be called: %s" % (service.name, unknown.reason))
+        yield Symptom("rpc-unknown", facts.NOTICE, "%s could not be called: %s" % (service.name, facts.short(unknown.reason, 90)))
     if service.workers == "backends" and observed.age > CONSUMERS_LINGER:
         yield from _consumers(service, observed)
 
@@ -256,9 +256,9 @@ def _replies(service, observed):
 def _consumers(service, observed):
     for reply in observed.replies:
         if (reply.consumers or 0) > CONSUMERS:
-            yield Symptom("consumers", facts.NOTICE, "Queue %s has %d consumers instead of %d: a second %s takes calls "
-                          "somewhere else. Search every node (ps -C %s), and stop what the cluster did not start." % (
-                              reply.target, reply.consumers, CONSUMERS, service.name, service.name[:15]))
+            yield Symptom("consumers", facts.NOTICE, "Queue %s has %d consumers instead of %d: a second copy runs "
+                          "elsewhere. Search every node: ps -C %s" % (
+                              facts.short(reply.target, 36), reply.consumers, CONSUMERS, service.name[:15]))
             return
 
 
@@ -278,16 +278,26 @@ def _page(service, observed):
     # One that is late may be busy, whatever check_timeout is: a restart would cut its clients off.
     late = page.reason.startswith(facts.NO_ANSWER)
     yield Symptom("page", facts.PASSING, "%s does not answer an HTTP request on port %d%s." % (
-        service.name, port, ": " + page.reason if page.reason else ""), None if late else GRACE)
+        service.name, port, ": " + facts.short(page.reason, 40) if page.reason else ""), None if late else GRACE)
 
 
 def _brokers(settings):
-    return ", ".join(broker.shown for broker in settings.brokers) or "the broker"
+    return _some((broker.shown for broker in settings.brokers), 28) or "the broker"
 
 
-def _pids(processes):
-    return "pid " + ", ".join("%d" % one.pid for one in processes)
+def _pids(processes, most=40):
+    return "pid " + _some(("%d" % one.pid for one in processes), most)
 
 
 def _targets(replies):
-    return ", ".join(reply.target for reply in replies)
+    return _some(reply.target for reply in replies)
+
+
+def _some(texts, most=40):
+    """As many of these texts, separated by commas, as fit into so many characters, and how many more there are."""
+    texts = list(texts)
+    text, count = ", ".join(texts), len(texts)
+    while len(text) > most and count > 1:
+        count -= 1
+        text = "%s and %d more" % (", ".join(texts[:count]), len(texts) - count)
+    return facts.short(text, most)

@@ -16,12 +16,18 @@ def diagnose(service, observed, found, durations, limits):
             return Diagnosis(facts.FAILED, one.message, keys)
     one = expired_symptom(found, durations, limits)
     if one is not None:
-        return Diagnosis(facts.FAILED, "%s It has lasted %d s." % (one.message, durations[one.key]), keys)
+        return Diagnosis(facts.FAILED, _lasting(one, "It has lasted %d s." % durations[one.key]), keys)
     if found:
         seconds = durations.get(found[0].key, 0.0)
-        return Diagnosis(facts.DEGRADED, found[0].message + (" It has lasted %d s so far." % seconds if seconds >= 1
-                                                             else ""), keys)
+        return Diagnosis(facts.DEGRADED, _lasting(found[0], "It has lasted %d s so far." % seconds) if seconds >= 1 else
+                         found[0].message, keys)
     return Diagnosis(facts.HEALTHY, "", ())
+
+
+def _lasting(symptom, sentence):
+    """The message of a symptom, and for how long it has lasted, where there is room for it in an exit reason."""
+    text = "%s %s" % (symptom.message, sentence)
+    return text if len(text) <= facts.REASON_MOST else symptom.message
 
 
 def expired_symptom(found, durations, limits):
