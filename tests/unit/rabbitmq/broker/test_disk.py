@@ -145,9 +145,10 @@ def test_nothing_is_launched_without_evidence(machine):
 # -- data that are gone, or have another name
 
 @pytest.mark.parametrize("served, lost, former", [
-    ({}, True, None), ({"name": None}, False, None), ({"name": "rabbit@was"}, True, "rabbit@was"),
-    ({"name": ""}, False, None), ({"name": "", "directory": "/gone/rabbit@was"}, False, "rabbit@was"),
-    ({"name": "", "directory": "/gone/data"}, False, None)])
+    ({}, True, None), ({"name": None}, True, None), ({"name": "rabbit@was"}, True, "rabbit@was"),
+    ({"directory": None}, True, None), ({"name": None, "directory": None, "apart": TWO}, False, None),
+    ({"name": "", "directory": "/gone/rabbit@was"}, True, "rabbit@was"),
+    ({"name": "", "directory": "/gone/data"}, True, None)])
 def test_data_that_a_broker_served_with_are_lost(machine, served, lost, former):
     machine.served(**served)
     assert machine.fields("data", "lost", "other", "former") == (False, lost, None, former)
@@ -263,6 +264,11 @@ def test_what_is_kept_of_a_broker_that_serves(machine):
                               "members": " ".join(sorted(ALL))}
     machine.fill(members={ONE, TWO}, serial=6).disk.keep_served()
     assert (machine.kept()["serial"], machine.kept()["members"]) == ("6", ONE + " " + TWO)
+    assert machine.kept()["forgot"] == THREE and machine.disk.forgotten() == {THREE}
+    machine.fill(members={ONE}, serial=6).disk.keep_served()
+    assert machine.disk.forgotten() == {TWO, THREE} and machine.kept()["forgot"] == TWO + " " + THREE
+    machine.fill(members={ONE, TWO}, serial=6).disk.keep_served()
+    assert machine.disk.forgotten() == {THREE}, "it joined again"
     machine.fill(members=None)
     (machine.directory / "cluster_nodes.config").write_text("garbage")
     (machine.directory / "rabbit_serial").write_text("garbage")
@@ -295,8 +301,9 @@ def test_members_of_another_directory_are_not_kept_as_this_one_s(machine):
 
 @pytest.mark.parametrize("serial, kept", [(5, "5"), (4, "5"), (6, "6"), (None, "")])
 def test_a_broker_with_older_data_is_not_followed(machine, serial, kept):
+    assert machine.disk.forgotten() == frozenset()
     machine.fill(serial=serial).served(serial="5", members=" ".join(sorted(ALL)))
-    machine.disk.follow_served()
+    assert machine.disk.follow_served() is (serial != 4)
     assert machine.kept()["serial"] == kept
 
 
@@ -323,18 +330,20 @@ def test_a_directory_that_is_gone_needs_no_sync(machine):
 
 
 @pytest.mark.parametrize("served, has", [
-    ({"serial": "5"}, True), ({"members": ONE}, True), ({}, False), ({"name": None, "serial": "5"}, False)])
+    ({"serial": "5"}, True), ({"members": ONE}, True), ({}, False),
+    ({"name": None, "serial": "5"}, True), ({"name": None, "directory": None, "serial": "5"}, False)])
 def test_whether_a_broker_has_served_with_data(machine, served, has):
     assert machine.disk.has_served() is False
     machine.served(**served)
     assert machine.disk.has_served() is has
 
 
-@pytest.mark.parametrize("served", [{"serial": "5"}, {"members": ONE}, {"apart": TWO}, {"serial": "5", "apart": TWO}])
+@pytest.mark.parametrize("served", [
+    {"serial": "5"}, {"members": ONE}, {"apart": TWO}, {"forgot": TWO}, {"serial": "5", "apart": TWO}])
 def test_the_boots_are_counted_anew_before_a_launch_without_data(machine, served):
     machine.served(**served).disk.count_anew()
     assert machine.kept() == {
-        "name": ONE, "directory": str(machine.directory), "serial": "", "members": "", "apart": ""}
+        "name": ONE, "directory": str(machine.directory), "serial": "", "members": "", "apart": "", "forgot": ""}
     assert machine.fields("lost") == (True,), "that there were data stays known"
     assert not machine.disk.has_served()
 
