@@ -157,10 +157,10 @@ def is_forgotten(reports, name):
 
 def cookie(resource):
     """quorate rabbitmq cookie: make an Erlang cookie on this node, where there is none."""
-    from quorate.rabbitmq.broker.layout import create_cookie
+    from quorate.rabbitmq.broker.cookie import create
     layout = one(resource).layout
     try:
-        create_cookie(layout)
+        create(layout)
     except FileExistsError:
         raise Refused("Not done: there is an Erlang cookie %s already." % layout.cookie) from None
     except (OSError, KeyError) as error:

@@ -199,8 +199,8 @@ def same_root(pid, hidden=False, proc="/proc"):
 
 
 def same_network(process):
-    """Whether this very process has the network namespace that we have, so that its addresses are ours. True when we may
-    not know."""
+    """Whether this very process has the network namespace that we have, so that its addresses are ours. True when we
+    may not know."""
     try:
         mine, theirs = os.readlink("/proc/self/ns/net"), os.readlink("/proc/%d/ns/net" % process.pid)
     except OSError:

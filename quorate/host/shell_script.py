@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a POSIX shell has in its variables after it has read a settings file, as far as that can be told without a shell.
+"""What a POSIX shell has in its variables after it has read a settings file, as far as that can be told without one.
 
 Where shell_file refuses a file that is more than assignments, here each variable has an answer of its own: its value,
 or that it is set and only a shell could tell to what. What cannot change a variable (an external command, a comment)
@@ -22,7 +22,8 @@ INSIDE = ("then", "else", "elif", "do", "!")
 # Commands of the shell itself that may set a variable, end the file, or change what the following lines mean.
 MAY_SET = frozenset("eval . source read getopts exec exit return break continue shift command builtin local declare "
                     "typeset let mapfile readarray printf alias unalias function select case coproc esac time".split())
-SPECIAL = frozenset(": . break continue eval exec exit export readonly return set shift times trap unset source".split())
+SPECIAL = frozenset(
+    ": . break continue eval exec exit export readonly return set shift times trap unset source".split())
 PLAIN_DEFAULT = NAME | frozenset("/.-@:,+%")
 TESTS = ("-f", "-r", "-e", "-s")  # of a file that is there to be read
 CHAINED = ("&&", "||", "|")

@@ -21,12 +21,13 @@ def errors(context):
 
 def warnings(context):
     """Messages about what works now and will cause problems later."""
-    from quorate.rabbitmq.broker.layout import cookie_advice, find_layout, layout_problems
+    from quorate.rabbitmq.broker import cookie
+    from quorate.rabbitmq.broker.layout import find_layout, layout_problems
     try:
         layout = find_layout(context)
     except Failed as failed:
         return [failed.reason]
-    found = layout_problems(layout) + cookie_advice(layout)
+    found = layout_problems(layout) + cookie.advice(layout)
     if context.parameters.set_policy:
         problem = policy.unsupported(policy.parse(context.parameters.set_policy), parse.version_key(layout.version))
         found += [problem] if problem else []

@@ -197,7 +197,8 @@ class Broker(Service):
         serving = {name for name, one in self.brokers.serving().items() if self.nodename != name}
         if serving & self.members() and not set(self.brokers.serving(self.cluster)) & self.members():
             self.die("inconsistent_cluster: %s disagrees" % sorted(serving & self.members()))
-        elif os.path.exists(force) and not self.waits_forced or not others or set(self.brokers.serving(self.cluster)) & self.members():
+        elif (os.path.exists(force) and not self.waits_forced or not others
+              or set(self.brokers.serving(self.cluster)) & self.members()):
             if os.path.exists(force):
                 os.unlink(force)
             self._enter(STANDS if self.is_stuck else RECOVERS)

@@ -54,7 +54,8 @@ def step(participant, observed):
     participant.report(facts.WAITING if waits else facts.STARTING)
     snapshot = participant.published.snapshot()
     decision = decide_waiting(snapshot)
-    idle = standstill(context, state_files, IDLE, observed.process, participant.layout.log_file(state_files.path("output")))
+    log = participant.layout.log_file(state_files.path("output"))
+    idle = standstill(context, state_files, IDLE, observed.process, log)
     quiet = standstill(context, state_files, QUIET, observed.process)
     if not waits:
         state_files.forget("waiting")
@@ -265,8 +266,8 @@ def boot_error(error, layout, why=None):
     type."""
     if is_excluded(error):
         # What to type before what it said: Pacemaker keeps 144 characters.
-        return ("The cluster does not know this node. To join without its data: mv %s{,.old}; pcs resource cleanup (Nothing "
-                "is removed. %s)" % (layout.directory, error))
+        return ("The cluster does not know this node. To join without its data: mv %s{,.old}; pcs resource cleanup "
+                "(Nothing is removed. %s)" % (layout.directory, error))
     if is_impatient(error):
         return "The broker waited for other nodes of its cluster until it gave up; it is started again. %s" % error
     return "The broker ended while it started: %s" % (why or error)

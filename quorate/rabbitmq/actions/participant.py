@@ -10,7 +10,7 @@ from quorate.pacemaker.tools import Unavailable, this_node
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import epmd
 from quorate.rabbitmq.broker.disk import Disk
-from quorate.rabbitmq.broker.layout import configured_ports, cookie_fingerprint, decode_layout, find_layout
+from quorate.rabbitmq.broker.layout import configured_ports, decode_layout, find_layout
 from quorate.rabbitmq.election.decide import decide
 from quorate.rabbitmq.election.published import PublishedState
 
@@ -48,10 +48,11 @@ class Participant:
 
     def from_disk(self):
         """A Report without a state: what the disk says now, and what it said before the last launch."""
+        from quorate.rabbitmq.broker import cookie
         layout = self.layout
         return facts.Report(
             this_node(self.context), name=layout.nodename, version=layout.version,
-            cookie=cookie_fingerprint(layout, self.context.instance), generation=self.published.own_generation(),
+            cookie=cookie.fingerprint(layout, self.context.instance), generation=self.published.own_generation(),
             since=int(self.context.clock.now()), launched=self.state_files.has("started"), **self.disk.report_fields())
 
     def report(self, state, **known):

@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where this machine keeps its broker: found, not assumed, for Debian's and Red Hat's packages. Also the Erlang cookie.
+"""Where this machine keeps its broker: found, not assumed, for Debian's and Red Hat's packages.
 
 A running broker shows where it is (running); else its own configuration says it (settings.places), which the broker's
 scripts execute, and which is only read here. What is set and needs a shell is an error that names file and line; where
 it is not to be changed, a parameter goes before it.
-
-The Erlang cookie is the secret by which the nodes of a cluster know each other. Whoever has it may run anything in the
-broker, so only the broker's user may read it; Erlang itself refuses a file that others can read (net_kernel, auth.erl).
-It is compared by a fingerprint, and never shown. A variable can give it too, which the broker then takes instead of the
-file, and its tools only from their environment (seen in 3.10.8): so they are given it there.
 """
 
 import os
@@ -24,8 +19,6 @@ SERVERS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/rabbitmq/sbin/rabbitmq
            "/usr/local/sbin/rabbitmq-server")
 LIBRARIES = ("/usr/lib/rabbitmq/lib", "/usr/lib64/rabbitmq/lib", "/opt")  # where packages keep rabbitmq_server-VERSION
 LEAST_FREE = 16 * 1024 * 1024  # bytes on the file system of the data
-DIGITS = 6  # of the hash: 24 bits, enough to see a difference and of no use to guess the cookie
-ROUNDS = 20000
 LOOPBACK = "127.0.0.1"
 
 
@@ -33,8 +26,8 @@ class Layout(namedtuple("Layout", "server nodename base directory log user group
                                   "host management_host management_port management_tls management_path flags listener",
                         defaults=(LOOPBACK, LOOPBACK, MANAGEMENT_PORT, False, "", None, None))):
     """server: the program, None: not found; nodename: 'rabbit@n1'; base: directory of all nodes' data; directory: of
-    this node's; log: file, None: it logs to none; cookie: file; config: rabbitmq.conf; version: text, None: unknown; host, port, tls: of the
-    AMQP listener; management_host, _port, _tls, _path: of the management API; flags: file of the feature flags, None:
+    this node's; log: file, None: it logs to none; cookie: file; config: rabbitmq.conf; version: text, None: unknown;
+    host, port, tls: of the AMQP listener; management_host, _port, _tls, _path: of the management API; flags: file of the feature flags, None:
     beside the data; listener: 'PID START' of the running broker that was seen to have these listeners, None: they are
     what the configuration says."""
 
@@ -62,7 +55,8 @@ class Layout(namedtuple("Layout", "server nodename base directory log user group
         in which any command fails (rabbit_env.erl, load_conf_env_file/1; 3.10.8)."""
         found = dict(name_environment(self.nodename), HOME=self.home, RABBITMQ_MNESIA_BASE=self.base,
                      RABBITMQ_MNESIA_DIR=self.directory)
-        secret = variable_cookie()
+        from quorate.rabbitmq.broker import cookie
+        secret = cookie.by_variable()
         return dict(found, RABBITMQ_ERLANG_COOKIE=secret) if secret else found
 
 
@@ -201,20 +195,6 @@ def configured_ports(config=None):
     return found.epmd_port, found.distribution_ports()
 
 
-def variable_cookie():
-    """The Erlang cookie that rabbitmq-env.conf gives; None: it gives none, or is not understood."""
-    try:
-        return _variable_cookie()
-    except Unreadable:
-        return None
-
-
-def _variable_cookie():
-    from quorate.rabbitmq.broker.settings.places import cookie
-    from quorate.rabbitmq.broker.settings.variables import Variables
-    return cookie(Variables())
-
-
 def text_of(path):
     """The text of a file; '' when it cannot be read."""
     try:
@@ -250,13 +230,14 @@ def decode_layout(values):
 def layout_problems(layout):
     """What will keep the broker from starting here: a list of messages, empty if nothing."""
     import pwd
+    from quorate.rabbitmq.broker import cookie
     if layout.server is None:
         return ["RabbitMQ is not installed on this node: install rabbitmq-server, or set the parameter binary."]
     try:
         account = pwd.getpwnam(layout.user)
     except KeyError:
         return ["There is no user %s on this node (parameter user)." % layout.user]
-    found = cookie_problems(layout, account.pw_uid)
+    found = cookie.problems(layout, account.pw_uid)
     for path in (layout.base, layout.directory, os.path.dirname(layout.log or "")):
         if os.path.isdir(path) and os.stat(path).st_uid != account.pw_uid:  # of a reason Pacemaker keeps 144 characters
             found.append("A directory belongs to uid %d and not to %s: chown -R %s:%s %s" % (
@@ -267,65 +248,3 @@ def layout_problems(layout):
             found.append("The file system of %s is full (%d KiB free): make room there." % (
                 layout.base, free.f_bavail * free.f_frsize // 1024))
     return found
-
-
-def cookie_problems(layout, uid):
-    """What is wrong with this node's cookie: a list of messages. uid: of the broker's user."""
-    path = layout.cookie
-    try:
-        status = os.stat(path)
-    except OSError:
-        return [] if variable_cookie() else [
-            "There is no Erlang cookie %s: copy it from another node; on the first node of all: quorate rabbitmq cookie"
-            % path]
-    if status.st_uid != uid:
-        return ["The Erlang cookie belongs to uid %d and not to %s: chown %s:%s %s" % (
-            status.st_uid, layout.user, layout.user, layout.group, path)]
-    if status.st_mode & 0o077:
-        return ["The Erlang cookie can be read by others (mode %o), and Erlang refuses it: chmod 400 %s" % (
-            status.st_mode & 0o777, path)]
-    if not status.st_size and not variable_cookie():
-        return ["The Erlang cookie %s is empty. Copy the file from another node of the cluster." % path]
-    return []
-
-
-def cookie_fingerprint(layout, salt):
-    """A few digits that are equal where the cookies are; None when no cookie can be read.
-
-    Slow on purpose, and cut short: it goes into a node attribute, and nobody must be able to find out the cookie from
-    it.
-    """
-    try:
-        secret = os.fsencode(_variable_cookie() or "").strip()
-        if not secret:
-            with open(layout.cookie, "rb") as file:
-                secret = file.read(4096).strip()
-    except (OSError, Unreadable):
-        return None
-    if not secret:
-        return None
-    from hashlib import pbkdf2_hmac
-    return pbkdf2_hmac("sha256", secret, ("quorate " + salt).encode(), ROUNDS).hex()[:DIGITS]
-
-
-def cookie_advice(layout):
-    """A list of messages about a cookie that works and should be elsewhere."""
-    from quorate.rabbitmq.broker.settings.variables import ENV
-    if not variable_cookie():
-        return []
-    return ["The Erlang cookie is a variable in %s, which RabbitMQ calls deprecated: write it into %s on all nodes (owner "
-            "%s, mode 400), and remove the variable." % (ENV, layout.cookie, layout.user)]
-
-
-def create_cookie(layout):
-    """Make a cookie, only when an operator orders it. Raises FileExistsError when there is one."""
-    import pwd
-    import secrets
-    account = pwd.getpwnam(layout.user)
-    handle = os.open(layout.cookie, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
-    try:
-        os.write(handle, secrets.token_hex(32).encode())
-        os.fchown(handle, account.pw_uid, account.pw_gid)
-        os.fsync(handle)
-    finally:
-        os.close(handle)

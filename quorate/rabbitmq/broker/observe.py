@@ -191,7 +191,7 @@ def with_answers(broker, found):
 
 
 def known_to_epmd(endpoint, process, seconds):
-    """Whether epmd knows this node; None when that cannot be found out: in another network namespace is another epmd."""
+    """Whether epmd knows this node; None when that cannot be found out: another network namespace has another epmd."""
     found = epmd.knows(endpoint.node, "127.0.0.1", epmd_port(process) or endpoint.epmd_port, seconds)
     return None if found is False and process is not None and not same_network(process) else found
 

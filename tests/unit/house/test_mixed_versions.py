@@ -32,7 +32,8 @@ PUBLISHED = {"galera": galera_published, "rabbitmq": rabbitmq_published}
 # State files that came later, and keys: name -> keys, of services. The released version neither writes nor reads them.
 ADDED = {
     "openstack": {"heartbeats": []},
-    "rabbitmq": {"beside": [], "crashed": ["count"], "forced": ["process"], "forcing": ["generation"], "grow": ["queues"],
+    "rabbitmq": {"apart": [], "divided": [],
+                 "beside": [], "crashed": ["count", "killed", "why"], "forced": ["process"], "forcing": ["generation"], "grow": ["queues"],
                  "served": []},
     "host": {"log-offset": ["before", "inode"]},
     "galera": {"changes": ["seqnos", "uuid"], "disk": ["before", "id"], "failed": ["at"], "position": ["problem"], "layout": ["base_port"],

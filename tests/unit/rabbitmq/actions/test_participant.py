@@ -14,7 +14,7 @@ from quorate.host.state_files import StateFiles
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions.launch import launch_as_decided
 from quorate.rabbitmq.actions.serving import handle_serving
-from quorate.rabbitmq.broker import layout
+from quorate.rabbitmq.broker import cookie
 from quorate.rabbitmq.broker.observe import Observation
 from tests.unit.rabbitmq.actions.nodes import Node, names, other, tools
 
@@ -26,7 +26,7 @@ def test_an_empty_disk(tmp_path):
 def test_a_disk_with_data(tmp_path):
     report = Node(tmp_path).fill().participant.from_disk()
     assert report.data and report.members == names("n1", "n2", "n3") and report.store == facts.MNESIA
-    assert report.launched and len(report.cookie) == layout.DIGITS
+    assert report.launched and len(report.cookie) == cookie.DIGITS
 
 
 def test_data_that_were_served_from_and_are_not_there_are_lost(tmp_path):

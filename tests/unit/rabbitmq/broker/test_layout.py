@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from quorate.rabbitmq.broker import layout
+from quorate.rabbitmq.broker import cookie, layout
 from quorate.rabbitmq.broker.layout import decode_layout, encode_layout
 from tests.unit.rabbitmq.actions.nodes import Node
 
@@ -14,28 +14,28 @@ def test_a_cookie_that_others_can_read_is_named(tmp_path):
     node = Node(tmp_path)
     path = tmp_path / "cookie"
     path.chmod(0o640)
-    assert "chmod 400" in layout.cookie_problems(node.layout, os.getuid())[0]
+    assert "chmod 400" in cookie.problems(node.layout, os.getuid())[0]
     path.chmod(0o400)
-    assert layout.cookie_problems(node.layout, os.getuid()) == []
-    assert "belongs to uid" in layout.cookie_problems(node.layout, os.getuid() + 1)[0]
+    assert cookie.problems(node.layout, os.getuid()) == []
+    assert "belongs to uid" in cookie.problems(node.layout, os.getuid() + 1)[0]
     os.unlink(path)
-    assert "quorate rabbitmq cookie" in layout.cookie_problems(node.layout, os.getuid())[0]
+    assert "quorate rabbitmq cookie" in cookie.problems(node.layout, os.getuid())[0]
 
 
 def test_a_cookie_is_made_once_and_readable_by_its_owner_only(tmp_path):
     node = Node(tmp_path)
     os.unlink(node.layout.cookie)
-    layout.create_cookie(node.layout)
+    cookie.create(node.layout)
     assert os.stat(node.layout.cookie).st_mode & 0o777 == 0o400 and os.path.getsize(node.layout.cookie) == 64
     with pytest.raises(FileExistsError):
-        layout.create_cookie(node.layout)
+        cookie.create(node.layout)
 
 
 def test_the_fingerprint_of_a_cookie_does_not_show_it(tmp_path):
     node = Node(tmp_path)
-    fingerprint = layout.cookie_fingerprint(node.layout, "mq")
-    assert fingerprint == layout.cookie_fingerprint(node.layout, "mq")
-    assert fingerprint != layout.cookie_fingerprint(node.layout, "other")
+    fingerprint = cookie.fingerprint(node.layout, "mq")
+    assert fingerprint == cookie.fingerprint(node.layout, "mq")
+    assert fingerprint != cookie.fingerprint(node.layout, "other")
     assert "secret" not in fingerprint
 
 
@@ -47,29 +47,29 @@ def env(tmp_path, monkeypatch):
 
 
 def test_a_cookie_that_a_variable_gives_goes_before_the_file(tmp_path, env):
-    """The file was compared, which such a broker does not read; its tools could not connect; and without the file it was
-    not started."""
+    """The file was compared, which such a broker does not read; its tools could not connect; and without the file it
+    was not started."""
     here = Node(tmp_path).layout
-    by_file = layout.cookie_fingerprint(here, "mq")
+    by_file = cookie.fingerprint(here, "mq")
     env("ERLANG_COOKIE=another\n")
-    by_variable = layout.cookie_fingerprint(here, "mq")
+    by_variable = cookie.fingerprint(here, "mq")
     assert by_variable != by_file and here.environment()["RABBITMQ_ERLANG_COOKIE"] == "another"
     assert "another" not in str(layout.encode_layout(here))
     (tmp_path / "cookie").write_text("another\n")
     env("")
-    assert layout.cookie_fingerprint(here, "mq") == by_variable, "on the other nodes it may be in the file"
-    assert "RABBITMQ_ERLANG_COOKIE" not in here.environment() and layout.cookie_advice(here) == []
+    assert cookie.fingerprint(here, "mq") == by_variable, "on the other nodes it may be in the file"
+    assert "RABBITMQ_ERLANG_COOKIE" not in here.environment() and cookie.advice(here) == []
     os.unlink(here.cookie)
-    assert "quorate rabbitmq cookie" in layout.cookie_problems(here, os.getuid())[0]
+    assert "quorate rabbitmq cookie" in cookie.problems(here, os.getuid())[0]
     env("ERLANG_COOKIE=another\n")
-    assert layout.cookie_problems(here, os.getuid()) == []
-    assert "deprecated" in layout.cookie_advice(here)[0] and "another" not in layout.cookie_advice(here)[0]
+    assert cookie.problems(here, os.getuid()) == []
+    assert "deprecated" in cookie.advice(here)[0] and "another" not in cookie.advice(here)[0]
 
 
 def test_a_cookie_that_only_a_shell_could_tell_is_unknown(tmp_path, env):
     here = Node(tmp_path).layout
     env("ERLANG_COOKIE=$(cat /secret)\n")
-    assert layout.cookie_fingerprint(here, "mq") is None and "RABBITMQ_ERLANG_COOKIE" not in here.environment()
+    assert cookie.fingerprint(here, "mq") is None and "RABBITMQ_ERLANG_COOKIE" not in here.environment()
 
 
 def test_the_broker_and_its_tools_get_the_data_that_were_looked_at(tmp_path):
@@ -116,17 +116,17 @@ def test_what_pacemaker_keeps_of_a_problem_ends_with_its_remedy(tmp_path, monkey
     node = Node(tmp_path).fill()
     here = node.layout._replace(user="rabbitmq", group="rabbitmq", log=str(node.directory / "log"))
     monkeypatch.setattr("pwd.getpwnam", lambda name: type("Account", (), {"pw_uid": 4294}))
-    cookie = tmp_path / "cookie"
+    secret = tmp_path / "cookie"
     found = layout.layout_problems(here)
-    cookie.chmod(0o640)
-    found += layout.cookie_problems(here, os.getuid())
-    os.unlink(cookie)
-    found += layout.cookie_problems(here, os.getuid())
+    secret.chmod(0o640)
+    found += cookie.problems(here, os.getuid())
+    os.unlink(secret)
+    found += cookie.problems(here, os.getuid())
     assert [one.split()[0] for one in found] == ["The", "A", "A", "A", "The", "There"]
     for problem in found:
         said = problem
         for path, real in ((node.directory, "/var/lib/rabbitmq/mnesia/rabbit@controller-01.example.org"),
-                           (here.base, "/var/lib/rabbitmq/mnesia"), (cookie, "/var/lib/rabbitmq/.erlang.cookie")):
+                           (here.base, "/var/lib/rabbitmq/mnesia"), (secret, "/var/lib/rabbitmq/.erlang.cookie")):
             said = said.replace(str(path), real)
         assert len(said) <= 144, (len(said), said)
 
