@@ -46,8 +46,8 @@ def examine(participant, observed, reports, is_recorded):
     beside = apart.counted_on_by(own, reports)
     if beside and (not is_first or lasts >= participant.context.parameters.minority_wait):
         # What to do first: Pacemaker keeps 144 characters.
-        return Outcome(codes.ERR_GENERIC, "Its data are not its cluster's (disk not mounted?): it is stopped. To do: systemctl "
-                       "disable rabbitmq-server; mount. The cluster: %s" % ", ".join(beside))
+        return Outcome(codes.ERR_GENERIC, "Its data are not its cluster's (disk not mounted?): stopped. To do: "
+                       "systemctl disable rabbitmq-server; mount. The cluster: %s" % ", ".join(beside))
     return Outcome(codes.DEGRADED, "It serves data that are not this node's (disk not mounted?). Stop it, then mount: "
                    + UNIT)
 
@@ -55,13 +55,13 @@ def examine(participant, observed, reports, is_recorded):
 def _status(participant, elsewhere, is_founded):
     """The text of the node attribute RESOURCE-status; 255 characters of it are kept."""
     if elsewhere is not None:
-        return "The broker that runs here has its data in %s, and those of this resource are in %s. It does not count. Stop it: %s" % (
-            elsewhere, participant.layout.directory, UNIT)
+        return ("The broker that runs here has its data in %s, and those of this resource are in %s. It does not "
+                "count. Stop it: %s" % (elsewhere, participant.layout.directory, UNIT))
     if is_founded:
-        return ("The broker that runs here was founded beside the cluster that counts on this node: is a file system not mounted? "
-                "It does not count. Stop it (%s), then mount, or move its data away." % UNIT)
-    return ("The broker that runs here has not the data with which this node served: is a file system not mounted? It does not "
-            "count. Stop it (%s), then mount." % UNIT)
+        return ("The broker that runs here was founded beside the cluster that counts on this node: is a file system "
+                "not mounted? It does not count. Stop it (%s), then mount, or move its data away." % UNIT)
+    return ("The broker that runs here has not the data with which this node served: is a file system not mounted? "
+            "It does not count. Stop it (%s), then mount." % UNIT)
 
 
 def _since(participant, process):
@@ -96,7 +96,23 @@ def _other_directory(process, layout):
     return found[0]
 
 
-def problem_beside(participant, reports):
+def lasting_problem(participant, reports):
+    """The Outcome for a broker that serves and contradicts those of other nodes: successful until that has lasted for
+    minority_wait, since a report may be as old as its node's last monitor. None: nothing is wrong."""
+    context, state_files, problem = participant.context, participant.state_files, _problem_beside(participant, reports)
+    if problem is None:
+        if state_files.has("divided"):
+            state_files.forget("divided")
+            participant.published.set_status("running")
+        return None
+    if state_files.elapsed("divided", context.clock) < max(
+            context.parameters.minority_wait, INTERVALS * context.interval):
+        return Outcome(codes.SUCCESS)
+    participant.published.set_status(problem)
+    return Outcome(codes.DEGRADED, problem)
+
+
+def _problem_beside(participant, reports):
     """What is wrong between this broker, which serves, and those of other nodes: a sentence; None: nothing."""
     own = _own(participant, True)
     unseen, strangers = apart.unseen(own, reports), apart.strangers(own, reports)
@@ -109,11 +125,8 @@ def problem_beside(participant, reports):
         return ("Was it started without its disk? Then stop it, and mount: %s. It does not know, of its cluster: %s" % (
             UNIT, ", ".join(behind)))
     if strangers:
-        return ("Two clusters run. On one: pcs resource ban %s-clone NODE, move its data away, clear. Not in one with this "
-                "node: %s" % (participant.context.instance, ", ".join(strangers)))
+        return ("Two clusters run. On one: pcs resource ban %s-clone NODE, move its data away, clear. Not in one with "
+                "this node: %s" % (participant.context.instance, ", ".join(strangers)))
     return None
 
 
-def patience(context):
-    """Seconds that such a problem must last until it is shown."""
-    return max(context.parameters.minority_wait, INTERVALS * context.interval)

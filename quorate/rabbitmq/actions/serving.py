@@ -41,12 +41,12 @@ def keep_record(participant, observed):
     fingerprint = "%s %s %s" % (observed.state, stamp(os.path.join(layout.directory, "cluster_nodes.config")),
                                 stamp(os.path.join(layout.directory, "nodes_running_at_shutdown")))
     verified = int(last.get("verified", 0))
-    fresh = bool(last) and 0 <= now - verified < VERIFY and "beside" not in last
+    fresh = bool(last) and 0 <= now - verified < VERIFY
     if last.get("mark") == fingerprint and fresh and not participant.context.is_probe:
         return None
     if last and last.get("mark") != fingerprint:
-        participant.disk.follow_served()  # first: what serves is not older than itself
-    beside = None
+        fresh = participant.disk.follow_served() and fresh  # first: what serves is not older than itself
+    problem = None
     if not fresh:
         from quorate.rabbitmq.actions import apart
         reports = participant.published.reports()
@@ -55,7 +55,8 @@ def keep_record(participant, observed):
             return outcome
         participant.disk.keep_served()
         _verify(participant, observed, reports)
-        beside = apart.problem_beside(participant, reports) if observed.state == facts.RUNNING else None
+        if observed.state == facts.RUNNING:
+            problem = apart.lasting_problem(participant, reports)
     if last.get("mark") != fingerprint:
         if not last:
             _first_record(participant)
@@ -64,18 +65,10 @@ def keep_record(participant, observed):
     elif not state_files.has("published"):
         participant.report(observed.state)
         participant.published.set_status(serving_status(observed))
-    values = {"mark": fingerprint, "verified": last.get("verified", now) if fresh else now}
-    if beside is None:
-        state_files.write("serving", values)
-        if "beside" in last:
-            participant.published.set_status(serving_status(observed))
-        return None
-    since = int(last.get("beside", now))
-    state_files.write("serving", dict(values, beside=since))
-    if now - since < apart.patience(participant.context):
-        return None
-    participant.published.set_status(beside)
-    return Outcome(codes.DEGRADED, beside)
+    # While the others contradict it, each monitor asks again.
+    verified = 0 if problem is not None else verified if fresh else now
+    state_files.write("serving", {"mark": fingerprint, "verified": verified})
+    return problem
 
 
 def _verify(participant, observed, reports):

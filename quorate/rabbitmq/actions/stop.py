@@ -33,7 +33,7 @@ def stop_instance(context, state_files):
     if left:
         return Outcome(codes.ERR_GENERIC, daemon.not_stopped(left))
     for name in (daemon.PROCESS_FILE, "started", "waiting", "unknown", "serving", "complaint", "policy", "launched-for",
-                 "cut-off", "idle", "quiet", "forced", "crashed", "beside", "apart"):
+                 "cut-off", "idle", "quiet", "forced", "crashed", "beside", "apart", "divided"):
         state_files.forget(name)
     report_down(context, state_files)
     return Outcome(codes.SUCCESS)

@@ -140,12 +140,16 @@ class Disk(namedtuple("Disk", "state_files layout")):
         where it never comes to serve. That there were data stays known. Raises OSError."""
         served = self.state_files.read("served", persistent=True)
         if any(served.get(key) for key in _OF_DATA):
-            self.state_files.write("served", dict(served, **dict.fromkeys(_OF_DATA, "")), persistent=True, required=True)
+            self.state_files.write("served", dict(served, **dict.fromkeys(_OF_DATA, "")), persistent=True,
+                                   required=True)
 
     def follow_served(self):
-        """Keep what has changed of a broker that was recorded, while it runs: a member that was forgotten."""
-        if not is_older(self._serial(), self._read("served").get("serial")):
-            self.keep_served()
+        """Keep what has changed of a broker that was recorded, while it runs: a member that was forgotten. Whether that
+        was possible; not of one that was reset."""
+        if is_older(self._serial(), self._read("served").get("serial")):
+            return False
+        self.keep_served()
+        return True
 
     def has_served(self):
         """Whether a broker of this resource has served with data that this directory may hold. False once it was
@@ -203,7 +207,7 @@ def _both(known, kept):
 
 def is_served(served):
     """Whether the state file `served` says that a broker served: it may only say which cluster counts on this node."""
-    return bool(served.get("name"))
+    return bool(served.get("name") or served.get("directory"))
 
 
 def is_older(serial, served):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which running broker is not the cluster, by the reports of all nodes. Pure.
 
-A broker that starts on an empty directory and is told nothing founds a cluster of its own, under the name that its node
-has in the real one (rabbit_mnesia.erl, init/0): that is what systemd makes of a disk that is not mounted. It serves, and
-nothing that it says of itself shows that it is another one. What shows it: what this node recorded of the broker that
-served here (Report.stale), and the members that the others' brokers count on.
+A broker that starts on an empty directory and is told nothing founds a cluster of its own, under the name that its
+node has in the real one (rabbit_mnesia.erl, init/0): that is what systemd makes of a disk that is not mounted. It
+serves, and nothing that it says of itself shows that it is another one. What shows it: what this node recorded of the
+broker that served here (Report.stale), and the members that the others' brokers count on.
 """
 
 from quorate.rabbitmq.facts import BOOTED, RUNNING
@@ -49,7 +49,8 @@ def strangers(own, reports):
     the other. A report may be as old as its node's last monitor: what has just joined looks like that for a while."""
     if own.members is None:
         return ()
-    return tuple(one.node for one in _others(own, reports, lambda one: one.state in BOOTED and not _is_mutual(own, one)))
+    return tuple(one.node for one in _others(
+        own, reports, lambda one: one.state in BOOTED and not _is_mutual(own, one)))
 
 
 def left_behind(own, reports):

@@ -6,7 +6,6 @@ hold none), to join with an empty disk (only a node without data does), and to f
 (see decide_waiting). To start with one's own data is safe: RabbitMQ itself then waits for the nodes that it needs.
 """
 
-from quorate.rabbitmq.election.apart import founded_beside
 from quorate.rabbitmq.election.proof import absent, forced_boot_node, stopped_later, last_running
 from quorate.rabbitmq.facts import (
     ALIVE, BOOTED, FORCE, FOUND, JOIN, KHEPRI, PARTITIONED, PAUSED, REFUSE, RUNNING, START, WAIT, Decision)
@@ -21,9 +20,9 @@ def decide(snapshot):
     own = snapshot.reports.get(snapshot.me)
     if own is not None and own.stale:
         return Decision(
-            REFUSE, "The data of %s are not those of its cluster, or older: is a file system not mounted, or a copy in its "
-            "place? If they are right, remove /var/lib/quorate/rabbitmq-*/served on it; if not needed, move them away." % (
-                snapshot.me), urgent=True)
+            REFUSE, "The data of %s are not those of its cluster, or older: is a file system not mounted, or a copy in "
+            "its place? Mount it. If they are right, remove /var/lib/quorate/rabbitmq-*/served on it; if not needed, "
+            "move them away." % snapshot.me, urgent=True)
     if own is None or own.data is None or own.name is None:
         return _unknown_disk(snapshot)
     problem = cookie_problem(snapshot) or name_problem(snapshot)
@@ -92,10 +91,11 @@ def _with_data_beside(snapshot, own, booted):
     if not known:
         return Decision(WAIT, "The members of the cluster of %s are unknown." % _list(booted), urgent=True,
                         missing=tuple(one.node for one in booted))
+    from quorate.rabbitmq.election.apart import founded_beside  # not at the top: no healthy monitor needs it
     if founded_beside(own, snapshot.reports):
         return Decision(
-            REFUSE, "The data of %s know none of %s, whose cluster counts on it: is a file system not mounted? If they are "
-            "not needed, move them away, and it joins." % (
+            REFUSE, "The data of %s know none of %s, whose cluster counts on it: is a file system not mounted? If they "
+            "are not needed, move them away, and it joins." % (
                 snapshot.me, _list(known)), urgent=True, command=AWAY % (own.name, own.name))
     if any(own.name in one.members for one in known):
         return Decision(START, "%s has data and is a member of the running cluster." % snapshot.me)
@@ -103,8 +103,9 @@ def _with_data_beside(snapshot, own, booted):
     if theirs and 2 * len(theirs) <= len(own.members):
         # The others of its cluster are not there to say the same. So it is not told to move away what may be the newer.
         return Decision(
-            REFUSE, "%s has data, but the cluster of %s does not know it: it was forgotten, or %s runs without its own disk: "
-            "then stop that and mount it. If its data are not needed, move them away, and it joins as a new member." % (
+            REFUSE, "%s has data, but the cluster of %s does not know it: it was forgotten, or %s runs without its own "
+            "disk: then stop that and mount it. If its data are not needed, move them away, and it joins as a new "
+            "member." % (
                 snapshot.me, _list(known), _list(known)), urgent=True)
     return Decision(
         REFUSE, "%s has data, but the cluster of %s does not know it (it was forgotten, or has always been a cluster "
@@ -118,8 +119,9 @@ def _with_data(snapshot, own):
     if apart:
         # RabbitMQ would ask it, and end: inconsistent_cluster (rabbit_mnesia.erl, check_cluster_consistency/0).
         return Decision(
-            WAIT, "The broker that runs on %s is not the cluster's, and %s cannot boot beside it. On %s: systemctl disable "
-            "--now rabbitmq-server" % (_list(apart), snapshot.me, _list(apart)), tuple(one.node for one in apart), True)
+            WAIT, "The broker that runs on %s is not the cluster's, and %s cannot boot beside it. On %s: systemctl "
+            "disable --now rabbitmq-server" % (_list(apart), snapshot.me, _list(apart)),
+            tuple(one.node for one in apart), True)
     if is_ordered(snapshot):
         return _as_ordered(snapshot, own, snapshot.override)
     if own.members is not None:
@@ -127,8 +129,8 @@ def _with_data(snapshot, own):
                            and own.name not in one.members)
         if excluded and any(one.name in own.members for one in excluded):
             return Decision(
-                REFUSE, "%s has data, but %s no longer count it among the cluster's members: it was forgotten there, or "
-                "a file system is not mounted there." % (snapshot.me, _list(excluded)), urgent=True,
+                REFUSE, "%s has data, but %s no longer count it among the cluster's members: it was forgotten there, "
+                "or a file system is not mounted there." % (snapshot.me, _list(excluded)), urgent=True,
                 command=BOOT % excluded[0].node)
         if excluded:
             return _two_clusters(snapshot, own, excluded)

@@ -141,13 +141,15 @@ def test_older_data_than_those_that_served_are_not_started_with():
     assert decide(snapshot(stale)).action == REFUSE and "older" in decide(snapshot(stale)).reason
     assert decide(snapshot(empty("n2"), stale, empty("n3"))).action == WAIT
     pair = (waits("n1", ("n1", "n2")), waits("n2", ("n1", "n2")))
-    assert decide_waiting(snapshot(*pair, report("n3", data=None, stale=True))).action == WAIT
+    assert decide_waiting(snapshot(*pair, report("n3", data=None, stale=True))).action == FORCE, "as if it were off"
+    runs = report("n3", facts.UNKNOWN, data=None, stale=True)
+    assert decide_waiting(snapshot(*pair, runs)).action == WAIT, "they cannot boot beside it"
 
 
 def test_explain_tells_four_kinds_of_no_data():
     text = screen(snapshot(empty("n1"), empty("n2", lost=True), empty("n3", lost=True, other="/x/rabbit@was"),
                            report("n4", data=None, stale=True), report("n5", data=None)), 0)
-    assert [line.split()[-6] for line in text[1:6]] == ["none", "lost", "renamed", "older", "?"]
+    assert [line.split()[-6] for line in text[1:6]] == ["none", "lost", "renamed", "wrong", "?"]
 
 
 def test_an_empty_disk_waits_for_those_that_have_data():

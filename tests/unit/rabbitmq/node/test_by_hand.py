@@ -102,7 +102,7 @@ def test_nobody_joins_it_and_nothing_is_founded_beside_it(cluster):
 
 
 def test_a_machine_that_is_installed_anew_and_whose_package_starts_a_broker(cluster):
-    """Nothing is recorded on it: what shows it is that the others count on the node and the broker knows none of them."""
+    """Nothing is recorded on it: what shows it is that the others count on the node and its broker knows none."""
     cluster.cut_power("n3")
     shutil.rmtree(cluster["n3"].base)
     shutil.rmtree(cluster.machines["n3"].persistent)
@@ -226,7 +226,8 @@ def test_two_halves_that_do_not_see_each_other_say_so(tmp_path, monkeypatch):
         cluster.brokers.note()
         cluster.run(300)
         for one, other in (("n1", "n2"), ("n2", "n1")):
-            assert "both serve" in cluster.status(one) and cluster.status(one).endswith("stop_app; rabbitmqctl start_app. The other: " + other)
+            assert "both serve" in cluster.status(one)
+            assert cluster.status(one).endswith("stop_app; rabbitmqctl start_app. The other: " + other)
             last = [answer for node, action, answer in cluster.answers if (node, action) == (one, "monitor")][-1]
             assert last.code == codes.DEGRADED and len(last.reason) <= 144
         for one in ("n1", "n2"):
@@ -237,8 +238,8 @@ def test_two_halves_that_do_not_see_each_other_say_so(tmp_path, monkeypatch):
         assert not any(answer.code == codes.ERR_GENERIC for _, _, answer in cluster.answers)
 
 
-def test_a_broker_that_was_recorded_without_its_disk_does_not_have_good_data_moved_away(cluster):
-    """A node of an earlier version recorded it, and the others were started anew: they were told to move theirs away."""
+def test_nobody_is_told_to_move_good_data_away_for_a_broker_without_its_disk(cluster):
+    """A node of an earlier version recorded it, and the others were started anew: they were told to (real)."""
     away = unmounted(cluster, "n3")
     cluster.cut_power("n1", "n2")
     shutil.rmtree(cluster.machines["n3"].persistent)
@@ -252,7 +253,8 @@ def test_a_broker_that_was_recorded_without_its_disk_does_not_have_good_data_mov
     for name in ("n1", "n2"):
         assert "n3 runs without its own disk" in cluster.status(name) and "(mv " not in cluster.status(name)
     assert "It does not know, of its cluster: n1, n2" in cluster.status("n3")
-    assert any("Then stop it, and mount: systemctl disable" in one and len(one) <= 144 for one in reasons(cluster, "n3"))
+    assert any("Then stop it, and mount: systemctl disable" in one and len(one) <= 144
+               for one in reasons(cluster, "n3"))
     cluster.standby.add("n3")
     cluster.run(20)
     mount(cluster, "n3", away)
