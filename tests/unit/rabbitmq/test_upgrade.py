@@ -85,7 +85,7 @@ def test_khepri():
     off, on = {"khepri_db": OFF}, {"khepri_db": ON}
 
     assert "rabbitmqctl enable_feature_flag khepri_db" in texts(found((4, 3), status("4.2.9", flags=off)))[0]
-    assert texts(found((4, 3), status("4.2.9", flags=on))) == []
+    assert texts(found((4, 3), status("4.2.9", flags=on))) == [] == texts(found((4, 2), status("4.1.8", flags=off)))
     (one,) = [each for each in found((4, 2), status("4.0.5", flags=off)) if each.kind == LATER]
     assert one.since == (4, 3) and "khepri_db" in one.text
     assert "no release can take over" in texts(found((4, 0), status("3.13.7", flags=on)))[0]
@@ -145,6 +145,8 @@ def test_mirrored_queues():
 
     assert "The policy ha of vhost / mirrors classic queues (m)" in first and "clear_policy -p / ha" in first
     assert "clear_operator_policy -p /os ha" in second
+    operator = [Policy("/", "ha", {"ha-mode": "all"}, True)]  # another one of that name, which says what it applies to
+    assert "(m)" not in texts(found((4, 0), queues=queues, policies=operator))[0]
     before = found((3, 13), status("3.12.14"), policies=policies)
     assert [one.since for one in before if "mirrors" in one.text] == [(4, 0)] * 2
 
@@ -180,6 +182,9 @@ def test_members_that_are_missing(kind, tool):
     assert "rabbit@gone, which is no node" in text and tool + " --vhost / QUEUE rabbit@gone" in text
     (text,) = texts(few)
     assert "(x) have fewer than 3 members" in text and text.endswith("QUEUE rabbit@n1")
+    two = frozenset(("rabbit@n1", "rabbit@n2"))
+    (text,) = texts(found((4, 0), status(members=two), queues=[queue("x", kind, members=frozenset(["rabbit@n2"]))]))
+    assert "(x) have fewer than 2 members" in text
     assert texts(found((4, 0), status(members=frozenset(["rabbit@n1"])), queues=[
         queue("x", kind, members=frozenset(["rabbit@n1"]))])) == []
 
@@ -280,6 +285,9 @@ def test_a_configuration_that_is_not_understood(tmp_path, monkeypatch):
     code, text = check(found_node)
 
     assert code == 2 and "unknown: this node's configuration" in text
+    monkeypatch.setattr(upgrade_check, "Questions", lambda tools, name: Questions(Tools(dict(
+        answers("3.10.8"), **{"list_policies --vhost /": [64, ""]})), name))
+    assert check(found_node)[1].count("unknown: ") == 2
 
 
 def test_without_the_versions_nothing_is_said_about_the_next_one(tmp_path, monkeypatch):
