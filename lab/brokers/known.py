@@ -116,6 +116,7 @@ NAMES = (
                   conf="distribution.listener.port_range.min = 35700\ndistribution.listener.port_range.max = 35710\n"),
     Configuration("epmd-port", "another port of epmd", env="export ERL_EPMD_PORT=4370\n"),
     Configuration("ipv6", "the brokers' names have IPv6 addresses only", env=SIX_ENV, client={"six": True},
+                  waits="Waits for rabbit@six3",
                   conf="listeners.tcp.1 = %(address6)s:5672\n",
                   files={"/etc/systemd/system/lab-address6.service": ADDRESS6,
                          "/etc/rabbitmq/erl_inetrc": "{inet6, true}.\n"},

@@ -194,7 +194,7 @@ class Trial:
             found = shown(self.lab, rest[0])
             return found.count(wanted) >= len(rest)
 
-        if not wait_for(said, self.limit, 1.0):
+        if not wait_for(said, self.limit / 2, 1.0):
             self._mistake("%s: %s do not say '%s':\n%s" % (event, " ".join(rest), wanted, shown(self.lab, rest[0])))
         serving = [node for node in rest if self.lab.run(node, ["rabbitmq-check"], 30).rc == 0]
         if serving:
