@@ -102,18 +102,6 @@ def serial(text):
     return int(digits) if digits.isdigit() and digits.isascii() else None
 
 
-# configuration
-
-def options(text):
-    """Settings of rabbitmq.conf ('key = value' a line): dict."""
-    found = {}
-    for line in text.splitlines():
-        name, separator, value = line.partition("=")
-        if separator and not name.strip().startswith("#"):
-            found[name.strip()] = value.strip().strip("'\"")
-    return found
-
-
 # log and output
 
 def boot_stage(log, silent):

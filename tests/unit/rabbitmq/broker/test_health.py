@@ -92,3 +92,41 @@ def test_one_that_is_stopped_is_on_no_side_of_a_partition(running, partitions, o
     found = health.classify(facts.Broker(answered=True, all_nodes=nodes("n1 n2 n3"), running_nodes=nodes(running),
                                          partitions=nodes(partitions)))
     assert (found.code, found.ok) == (health.PARTITIONED, ok)
+
+
+@pytest.mark.parametrize("broker, code, begins", [
+    (Broker(), "unknown", "RabbitMQ has not been asked."),
+    (Broker(BEAM), "unknown", "RabbitMQ gave no answer: the reason"),
+    (Broker(listening=True), "unknown", "RabbitMQ gave no answer: the reason"),
+    (Broker(error="Nobody knows."), "unknown", "RabbitMQ gave no answer: Nobody knows."),
+    (SILENT, "hung", "RabbitMQ does not answer. The broker accepted"),
+    (SILENT._replace(error=None), "hung", "RabbitMQ does not answer. It was asked in AMQP."),
+    (SILENT._replace(files=(750, 1000)), "full", "RabbitMQ accepts no more connections: it has 750 of 1000 files open"),
+    (SILENT._replace(files=(749, 1000)), "hung", "RabbitMQ does not answer."),
+    (CLOSED._replace(stage=facts.RUNNING, error=None), "starting", "RabbitMQ runs and does not listen for AMQP."),
+    (CLOSED._replace(stage=facts.RUNNING), "starting", "RabbitMQ runs and does not listen for AMQP: Nothing"),
+    (CLOSED, "starting", "RabbitMQ starts, or stops; it does not listen yet."),
+    (WELL._replace(full=True), "full", "RabbitMQ accepts no more connections: a limit is reached; close"),
+    (WELL._replace(full=True, partitions=frozenset(("rabbit@n3",))), "full", "RabbitMQ accepts no more"),
+    (WELL._replace(full=True, partitions=THREE - {"rabbit@n1"}), "partitioned", "RabbitMQ"),
+    (WELL._replace(leaderless=("a",)), "leaderless", "1 quorum queue (a) is without"),
+    (WELL._replace(leaderless=("a", "b")), "leaderless", "2 quorum queues (a, b) are without"),
+    (WELL._replace(leaderless=("a", "b", "c")), "leaderless", "3 quorum queues (a, b, c) are without"),
+    (WELL._replace(leaderless=("a\n\x1b[1m", "b", "c", "d")), "leaderless", "4 quorum queues (a"),
+    (WELL._replace(unsynchronised=("a",)), "unsynchronised", "1 queue (a) is with a mirror")])
+def test_how_a_sentence_begins(broker, code, begins):
+    found = classify(broker)
+    assert found.code == code and found.sentence.startswith(begins)
+
+
+def nodes(*names):
+    return frozenset("rabbit@n%d" % name for name in names)
+
+
+@pytest.mark.parametrize("everyone, running, partitions, ok", [
+    (nodes(1, 2, 3, 4), nodes(1, 2, 3, 4), nodes(3, 4), False), (nodes(1, 2, 3, 4), nodes(1, 2, 3, 4), nodes(4), True),
+    (nodes(1, 2, 3, 4, 5), nodes(1, 2, 3, 4, 5), nodes(4, 5), True),
+    (nodes(1, 2, 3, 4, 5), nodes(1, 2, 3), nodes(4, 5), True), (nodes(1, 2), nodes(1, 2), nodes(2), False)])
+def test_the_larger_side_of_a_partition(everyone, running, partitions, ok):
+    found = classify(WELL._replace(all_nodes=everyone, running_nodes=running, partitions=partitions))
+    assert (found.code, found.ok) == ("partitioned", ok)

@@ -148,3 +148,46 @@ def test_a_broker_that_waits_is_told_from_one_that_recovers_its_store(log, silen
 def test_the_count_of_boots(text, number):
     """rabbit_guid.erl writes it by rabbit_file:write_term_file/2."""
     assert parse.serial(text) == number
+
+
+@pytest.mark.parametrize("text", ["{[rabbit@n1]", "[rabbit@n1],[rabbit@n2]}.", "rabbit@n1]}.", "{rabbit@n1}"])
+def test_half_a_list_of_members_is_unknown(text):
+    assert parse.members(text) is None
+
+
+@pytest.mark.parametrize("silent, wanted", [(3.9, facts.STARTING), (4.0, facts.WAITING)])
+def test_how_long_a_boot_is_silent_that_waits(silent, wanted):
+    assert parse.boot_stage(BOOT + WAITS, silent) == wanted
+    assert parse.boot_stage((BOOT + WAITS).rstrip("\n"), silent) == wanted
+    assert parse.boot_stage(BOOT + WAITS + "\n\n", silent) == wanted
+
+
+@pytest.mark.parametrize("log, wanted", [
+    (TRIED + WAITS, facts.WAITING),                            # the log's end only
+    (BOOT + WAITS + AGAIN, facts.STARTING),                    # two waits in passing
+    (BOOT + WAITS + TRIED + AGAIN + TRIED + AGAIN, facts.WAITING),
+    (BOOT + WAITS + TRIED, facts.STARTING),                    # not known to try again yet
+    (BOOT + WAITS + TRIED + BOOT + WAITS + TRIED + AGAIN, facts.WAITING),
+    (TRIED + BOOT + WAITS, facts.STARTING)])
+def test_another_try_of_this_boot(log, wanted):
+    assert parse.boot_stage(log, 0.0) == wanted
+
+
+@pytest.mark.parametrize("text, error", [
+    ("x [error] <0.1.0> a > b [error] c", "a > b [error] c"), ("x [error] no pid > here", "no pid > here"),
+    ("Error: one\nnot one\nERROR: two", "ERROR: two"),
+    ("[error] <0.1.0> one\n[info] x\n[error] <0.1.0> crasher: y", "one"),
+    ("[error] <0.1.0> cause:\n[error] <0.1.0> ", None), ("[error] " + "x" * 201, "x" * 200),
+    ("[error] BOOT FAILED\n[error] " + "x" * 201 + "\n[error] y", "x" * 200),
+    ("[error] one\n[error] BOOT FAILED\n[info] y", "one"), ("{error, enoent}", "{error, enoent}"),
+    ("Failed to x", "Failed to x"),
+    ("init terminating in do_boot", "init terminating in do_boot"), ("failed to x", None)])
+def test_what_counts_as_the_last_error(text, error):
+    assert parse.last_error(text) == error
+
+
+@pytest.mark.parametrize("text, members", [
+    ('warning\n{"disk_nodes":["r@1"],"x":{"y":1}}', {"r@1"}), ('{"disk_nodes":["r@1"],"ram_nodes":[]}', {"r@1"}),
+    ('{"ram_nodes":["r@1"]}', None), ("[]", None), ('{"disk_nodes":7}', None)])
+def test_members_by_cluster_status_in_other_forms(text, members):
+    assert parse.cluster_members(text) == members

@@ -44,3 +44,42 @@ def test_mirroring_is_refused_by_4_only():
     said = policy.unsupported(mirrored, (4, 0, 5))
     assert "use quorum queues" in said and len(said) <= 144, "Pacemaker cuts it off"
     assert policy.unsupported(policy.parse('x ^ {"max-length":1}'), (4, 0, 5)) is None
+
+
+@pytest.mark.parametrize("text, options, names", [
+    ("--priority=2 --apply-to=queues ttl ^a {\"x\":1}", ("--priority=2", "--apply-to=queues"),
+     ("ttl", "^a", '{"x":1}')),
+    ("--vhost=/a=b ttl ^a {\"x\":1}", ("--vhost=/a=b",), ("ttl", "^a", '{"x":1}')),
+    ("ttl ^a {\"x\":{\"y\":1}} -p /one", ("-p", "/one"), ("ttl", "^a", '{"x":{"y":1}}')),
+    ("ttl -a {\"x\":1}", (), ("ttl", "-a", '{"x":1}')), ("'' '^a'  {\"x\":1}", (), ("", "^a", '{"x":1}')),
+    ("a\t b  c", (), None)])
+def test_options_and_names_in_any_place(text, options, names):
+    if names is None:
+        assert policy.split(text) == ["a", "b", "c"]
+    else:
+        assert policy.parse(text) == (*names, options)
+
+
+@pytest.mark.parametrize("text", ["--frob=1 a b {\"x\":1}", "-x a b {\"x\":1}", "-p=1 a b {\"x\":1}", "--priority"])
+def test_what_is_no_option(text):
+    with pytest.raises(policy.Unclear) as unclear:
+        policy.parse(text)
+    assert "no option" in str(unclear.value)
+
+
+@pytest.mark.parametrize("text, words", [
+    ("'a' 'b'", ["a", "b"]), ("'a''b'c", ["a", "b", "c"]), ("{a}{b} c", ["{a}{b}", "c"]), ("{a b", ["{a b"]),
+    ("a{b} c", ["a{b}", "c"]), ("{a}b", ["{a}", "b"]), ("''", [""]), ("\"it's\"", ["it's"]), ("", [])])
+def test_words(text, words):
+    assert policy.split(text) == words
+
+
+def test_a_quote_that_is_not_closed_at_the_end():
+    with pytest.raises(policy.Unclear):
+        policy.split("a '")
+
+
+def test_which_releases_know_no_mirrors():
+    mirrored = policy.parse('ha-all ^ {"ha-mode":"all"}')
+    assert policy.unsupported(mirrored, (4,)) and "4.0" in policy.unsupported(mirrored, (4,))
+    assert "4.2" in policy.unsupported(mirrored, (4, 2, 1)) and policy.unsupported(mirrored, (3, 13)) is None
