@@ -63,6 +63,17 @@ class Connections:
             return None
         return any(one.state == LISTEN and one.port == port for one in table.values())
 
+    def of_users(self, users):
+        """(address, port) of every socket in our own network namespace that listens and was made by one of these users
+        (ids), sorted. Who is not root sees of other users' processes no sockets, but this."""
+        found = set()
+        for row in _rows(self._proc, "self") or []:
+            fields = row.split(None, 10)
+            if _STATES.get(fields[3]) == LISTEN and int(fields[7]) in users:
+                one = Socket(LISTEN, _port(fields[1]), 0, 0, fields[1].rpartition(b":")[0])
+                found.add((one.address, one.port))
+        return sorted(found)
+
     def listening(self, inodes, pid="self"):
         """Those of these listening sockets (inodes) that some process still holds: a child that inherited one keeps the
         port."""

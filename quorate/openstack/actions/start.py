@@ -102,6 +102,8 @@ def _wait_until_serving(context, service, state_files, sources):
         observed = observe.observe(context, service, state_files, sources, ask=since > SETTLED)
         found = detect.symptoms(service, observed)
         last[:] = [observed, found]
+        if observed.tree.parent is None and _take_for_parent(state_files, observed.tree.orphans):
+            return None
         return _settled(context, service, state_files, sources, observed, found, since)
 
     outcome = context.deadline.poll(settled, every=0.25)
@@ -113,6 +115,17 @@ def _wait_until_serving(context, service, state_files, sources):
     message = found[0].message if found else "no worker is connected."
     return Outcome(codes.ERR_GENERIC, "%s is not ready: %s See /var/log/%s." % (
         service.name, facts.short(message, 90), service.project))
+
+
+def _take_for_parent(state_files, orphans):
+    """Record the only process that is there after a launch as the parent; whether that was done. start-stop-daemon forks
+    twice, as daemons do: what it starts leads no process group, like a worker whose parent is gone. But nothing was
+    alive before the launch."""
+    recorded = state_files.read(SERVICE_FILE)
+    if len(orphans) != 1 or "launched" not in recorded or "pid" in recorded:
+        return False
+    state_files.write(SERVICE_FILE, dict(recorded, pid=orphans[0].pid, start=orphans[0].start))
+    return True
 
 
 def _seconds_since_launch(context, state_files):

@@ -65,7 +65,7 @@ def observe_unit(context, service, sources, level=0, reports=None):
         if service.amqp and together.amqp == 0:
             observed = observed._replace(broker=_broker(context, sources, settings))
     if service.page is not None:
-        observed = observed._replace(page=_page(context, service, sources, observed, found))
+        observed = _with_page(context, service, sources, observed, found)
     if not found or level < 10:
         return observed
     return _deeper(context, service, sources, observed, level, lambda: reports or {})
@@ -171,7 +171,7 @@ def _deeper(context, service, sources, observed, level, remembered):
         observed = _with_rows(context, service, sources, observed, limit, remembered)
     if service.page and observed.page is None:
         processes = (observed.tree.parent,) if observed.tree.parent else ()
-        observed = observed._replace(page=_page(context, service, sources, observed, processes))
+        observed = _with_page(context, service, sources, observed, processes)
     if level >= 20 and service.topic and observed.broker is not False and settings.readable:
         targets, call = call_targets(service, observed)
         if targets and settings.brokers:
@@ -217,6 +217,41 @@ def _rows(context, service, sources, settings, limit):
     if not names:
         return facts.Rows(facts.UNKNOWN, (), "%s has no enabled_backends." % context.parameters.config)
     return sources.rows(service, settings.database, names, context.deadline.limit(limit))
+
+
+def _with_page(context, service, sources, observed, processes):
+    """With what it answers to an HTTP request, and in settings.listen the port where it does."""
+    parent = observed.tree.parent
+    unseen = parent is not None and observed.sockets[parent.pid].listening is None
+    if not unseen or getattr(context.parameters, "host", None) is not None:
+        return observed._replace(page=_page(context, service, sources, observed, processes))
+    page, port = _unseen_page(context, service, sources, observed, processes)
+    listen = (observed.settings.listen or ("",))[0], port
+    return observed._replace(page=page, settings=observed.settings._replace(listen=listen))
+
+
+def _unseen_page(context, service, sources, observed, processes):
+    """(Page, port) where it is not to be seen which sockets the processes have, since we are not root: what answers
+    where their users listen, at its own port first. UNKNOWN where nothing does: it may listen anywhere."""
+    settings, owners = observed.settings, {context.processes.owner(one) for one in processes}
+    port = (settings.listen or ("", service.port))[1]
+    places = sources.connections().of_users(owners - {None})
+    own = [place for place in places if place[1] == port]
+    # Root has listeners of all kinds.
+    others = [] if getattr(context.parameters, "port", None) else [
+        place for place in sources.connections().of_users(owners - {None, 0}) if place[1] != port]
+    asked = own + others or [((settings.listen or ("",))[0], port)]
+    limit = context.deadline.limit(min(PAGE_SECONDS, context.parameters.check_timeout) / len(asked))
+    first = None
+    for address, number in asked:
+        page = sources.page(address, number, service.page, limit, settings.tls)
+        if page.outcome == facts.ANSWERED:
+            return page, number
+        first = first or page
+    if own:
+        return first, port
+    return facts.Page(facts.UNKNOWN, None, "only root sees where it listens; run this as root, or set --host and "
+                      "--port"), port
 
 
 def _page(context, service, sources, observed, processes):

@@ -19,6 +19,8 @@ def classify(service, observed):
     for one in found:
         if one.kind == facts.FATAL or (one.kind == facts.PASSING and one.key not in STILL_FIT):
             return Health(one.key, False, one.message)
+    if page is not None and page.outcome == facts.UNKNOWN:
+        return Health("unknown", False, "%s runs; whether it answers is not known: %s." % (service.name, page.reason))
     if found:
         return Health(found[0].key, True, "%s runs. %s" % (service.name, found[0].message))
     return Health("well", True, _well(service, observed))

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """service-check of a real process with real sockets: it is asked where it listens, whatever its usual port is."""
 
+import os
 import socket
 import subprocess
 import sys
 
 import pytest
 
+from quorate.host.connections import Connections
 from quorate.host.process import Processes
 from quorate.openstack.check import ServiceCheck
 from quorate.openstack.service import network
@@ -89,6 +91,74 @@ def test_of_several_ports_the_one_that_answers_http(running, api):
     health = running(*words).observe(5.0, NOTHING_YET).health
 
     assert "answers 300 on port %d" % ports[api] in health.sentence
+
+
+def without_root(check, mocker, *ports):
+    """The Health that who is not root sees: no sockets of processes, and of listeners the users. ports: those where its
+    user listens."""
+    class Unseen(Connections):
+        def of(self, _pid):
+            return None
+
+        def of_users(self, users):
+            own = Connections.of_users(self, {os.geteuid()}) if 4242 in users else []
+            return [place for place in own if place[1] in ports]
+
+    mocker.patch.object(check._sources, "connections", Unseen)
+    mocker.patch("quorate.host.process.Processes.owner", return_value=4242)
+    return check.observe(5.0, NOTHING_YET).health
+
+
+@pytest.mark.parametrize("port", ["--port", None], ids=["given", "its own"])
+def test_without_root_it_is_asked_where_its_user_listens(running, mocker, port):
+    """On two addresses, neither of which is 127.0.0.1: nobody listened there, and a healthy one was out of service."""
+    number = free("127.0.0.5")
+    options = (port, str(number)) if port else ()
+    check = running("127.0.0.5:%d/%s" % (number, OK), "127.0.0.6:%d/%s" % (number, OK), options=options)
+    health = without_root(check, mocker, number)
+
+    assert ("well", True) == health[:2] and "answers 300 on port %d" % number in health.sentence
+
+
+def test_without_root_the_console_proxy_is_asked_where_its_user_listens(running, mocker, tmp_path):
+    """Its configuration is not to be read either."""
+    port = free("127.0.0.5")
+    running("127.0.0.5:%d/HTTP/1.0 200 OK" % port)
+    (tmp_path / "glance-api").rename(tmp_path / "nova-novncproxy")
+    one = subprocess.Popen([sys.executable, str(tmp_path / "nova-novncproxy"), "--config-file=/nonexistent",
+                            "-127.0.0.6:%d/HTTP/1.0 200 OK" % port],
+                           stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        assert within(20, lambda: socket.socket().connect_ex(("127.0.0.6", port)) == 0)
+        sources = Sources(None)
+        sources.units._root = "/nonexistent"
+        check = ServiceCheck(parse(ServiceCheck, ["nova-novncproxy", "--config", "/nonexistent"]), sources, Processes())
+        health = without_root(check, mocker, port)
+    finally:
+        one.kill()
+        one.wait()
+
+    assert health[1] and "answers 200 on port %d" % port in health.sentence, health.sentence
+
+
+def test_without_root_and_without_a_trace_of_its_listener_it_is_unknown(running, mocker):
+    health = without_root(running("127.0.0.5:%d/%s" % (free("127.0.0.5"), OK)), mocker)
+
+    assert ("unknown", False) == health[:2] and "run this as root, or set --host and --port" in health.sentence
+
+
+def test_without_root_its_own_port_that_does_not_answer_is_down(running, mocker):
+    port = free("127.0.0.5")
+    health = without_root(running("127.0.0.5:%d/{}" % port, options=("--port", str(port))), mocker, port)
+
+    assert "page" == health[0] and not health[1]
+
+
+def test_listeners_by_their_users():
+    with socket.create_server(("127.0.0.5", 0)) as one:
+        place = one.getsockname()
+        assert place in Connections().of_users({os.geteuid()})
+        assert place not in Connections().of_users({os.geteuid() + 1}) and [] == Connections().of_users(set())
 
 
 def test_an_operators_port_is_not_replaced_by_another(running):
