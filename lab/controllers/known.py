@@ -156,8 +156,11 @@ _ALL = (
                   files=drop_in("[Service]\nRestart=always\nRestartSec=1\n")),
     Configuration("rdo-units", "units of Red Hat's names",
                   files={"/etc/systemd/system/openstack-%s.service" % name: unit(name, *OF[name]) for name in SERVICES},
-                  before=("rm /lib/systemd/system/cinder-volume.service /lib/systemd/system/heat-engine.service "
-                          "/lib/systemd/system/nova-novncproxy.service",)),
+                  before=("for one in %s; do rm /etc/init.d/$one /lib/systemd/system/$one.service; done" % " ".join(
+                      SERVICES), "systemctl daemon-reload")),
+    Configuration("init-scripts", "no units but those that systemd makes of the init scripts",
+                  before=("for one in %s; do rm /lib/systemd/system/$one.service; done" % " ".join(SERVICES),
+                          "systemctl daemon-reload")),
     Configuration("own-units", "units of other names, Debian's are masked",
                   files={"/etc/systemd/system/our-%s.service" % name: unit(name, *OF[name]) for name in SERVICES},
                   before=("systemctl -q mask " + " ".join(UNITS),),

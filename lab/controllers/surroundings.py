@@ -18,7 +18,7 @@ from lab.services.openstack import deployment
 TLS = "/etc/controllers"
 KEPT = "/root/controllers.tar"
 # What a configuration may change.
-PLACES = ("etc/cinder", "etc/heat", "etc/nova", "etc/nova19", "etc/default", "etc/systemd/system", "etc/localtime",
+PLACES = ("etc/cinder", "etc/heat", "etc/nova", "etc/nova19", "etc/default", "etc/init.d", "etc/systemd/system", "etc/localtime",
           "lib/systemd/system", "usr/local/lib")
 CERTIFICATES = """
 set -e

@@ -138,12 +138,16 @@ class Processes:
         return same_root(process.pid, True, self._proc)
 
     def leads(self, process):
-        """Whether it leads its process group, as what a shell, systemd or this suite starts does; what it forks does
-        not."""
+        """Whether it leads its process group, as what a shell, systemd or this suite starts does, or something else
+        that is alive does, such as a shell that waits for it. What a parent forks, which is gone now, does not."""
         try:
-            return os.getpgid(process.pid) == process.pid
+            leader = os.getpgid(process.pid)
         except OSError:
             return False
+        if leader == process.pid:
+            return True
+        found = self.get(leader)
+        return found is not None and found.state not in ("Z", "X")
 
     def descendants(self, pid):
         """A list of the children of `pid`, their children, and so on. Orphans, which init adopted, are not among

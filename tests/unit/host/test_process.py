@@ -19,6 +19,22 @@ def child():
     process.wait()
 
 
+def test_what_a_shell_started_leads_as_long_as_the_shell_is_alive():
+    """As a service whose unit runs it in a shell; a worker whose parent is gone has no such leader."""
+    shell = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], stdout=subprocess.PIPE, text=True,
+                             start_new_session=True)
+    with shell:
+        pid = int(shell.stdout.readline())
+        try:
+            processes = Processes()
+            assert processes.leads(processes.get(shell.pid)) and processes.leads(processes.get(pid))
+
+            shell.kill()
+            assert within(10, lambda: not processes.leads(processes.get(pid)))
+        finally:
+            os.kill(pid, signal.SIGKILL)
+
+
 def test_a_real_process(child):
     processes = Processes()
     assert within(10, lambda: processes.get(child.pid).argv == ("sleep", "600"))  # the fork comes before the exec

@@ -2,6 +2,8 @@
 """What validate-all and explain say beforehand: names that differ, a cluster that is set, a console pair that is
 apart."""
 
+import pytest
+
 from quorate.openstack import catalog, explain, facts, validation
 from quorate.openstack.actions import published
 from quorate.openstack.facts import Address, Observation, Row, Rows, Settings, Tree, Diagnosis
@@ -81,6 +83,29 @@ def test_names_are_published_without_anything_else():
 def test_names_that_differ_between_nodes():
     assert published.differing({"n1": "ha@a", "n2": "ha@a"}) is None and published.differing({}) is None
     assert "n2 has n2@a" in published.differing({"n1": "n1@a", "n2": "n2@a"})
+
+
+CIB = """<configuration><crm_config/><nodes><node id="1" uname="n1"/><node id="2" uname="n2"/><node id="3" uname="n3"/>
+</nodes><resources><primitive id="%s" class="ocf" provider="quorate" type="cinder-volume"/></resources><constraints>
+<rsc_location id="%s" rsc="test" node="n3" score="-INFINITY"/></constraints></configuration>"""
+
+
+@pytest.mark.parametrize("id, constraint, compared", [
+    ("test", "location-test-n3", False), ("test", "cli-ban-test-on-n3", True), ("other", "location-test-n3", True)])
+def test_a_node_that_may_not_run_it_is_not_compared(config, id, constraint, compared):
+    """It may have another configuration, such as one for the APIs; its probe publishes that all the same."""
+    context, names = world("validate-all", config), {"n1": "ha@a", "n2": "ha@a", "n3": "n3@a"}
+    context.commands.allow("cibadmin", "-Q", ..., out=CIB % (id, constraint))
+
+    assert compared == ("n3" in validation._may_run(context, names))
+    assert {"n1", "n2"} <= set(validation._may_run(context, names))
+
+
+def test_where_the_cluster_does_not_answer_all_are_compared(config):
+    context = world("validate-all", config)
+    context.commands.allow("cibadmin", "-Q", ..., rc=102)
+
+    assert {"n1": "a", "n2": "b"} == validation._may_run(context, {"n1": "a", "n2": "b"})
 
 
 def test_the_screen_of_explain():

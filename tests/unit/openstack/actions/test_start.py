@@ -26,6 +26,45 @@ def test_a_start_through_the_unit(config, state_files):
                                                         for key in ("unit", "workers", "linked"))
 
 
+def test_what_start_stop_daemon_starts_is_the_parent_before_it_has_children(config, state_files):
+    """It leads no process group, like a worker whose parent is gone."""
+    found = world("start", config)
+    first = []
+
+    def effect():
+        first.append(found.processes.add(LINE.format(config=config)))
+        found.processes.followers.add(first[0].pid)
+
+    sources = FakeSources(FakeUnits(effect=effect))
+    sleep = found.clock.sleep
+
+    def later(seconds):  # its worker comes after 9 seconds
+        sleep(seconds)
+        if found.clock.monotonic() - began > 9 and len(found.processes.all()) == 1:
+            worker = found.processes.add(LINE.format(config=config), ppid=first[0].pid)
+            found.processes.followers.add(worker.pid)
+
+    found.clock.sleep, began = later, found.clock.monotonic()
+    outcome = start.start(found, service_at(config), state_files, sources)
+
+    assert (codes.SUCCESS, None) == (outcome.code, outcome.reason)
+    assert str(first[0].pid) == state_files.read(SERVICE_FILE)["pid"]
+
+
+def test_a_worker_whose_parent_died_while_it_started_is_not(config, state_files):
+    found = world("start", config)
+
+    def effect():
+        parent, worker = add_tree(found, config)
+        found.processes.followers.add(worker.pid)
+        state_files.write(SERVICE_FILE, dict(state_files.read(SERVICE_FILE), pid=parent.pid, start=parent.start))
+        found.processes.remove(parent.pid)
+
+    outcome = start.start(found, service_at(config), state_files, FakeSources(FakeUnits(effect=effect)))
+
+    assert codes.ERR_GENERIC == outcome.code
+
+
 def test_a_unit_that_is_enabled_is_reported(config, state_files):
     found = world("start", config)
     start.start(found, service_at(config), state_files,
