@@ -51,8 +51,9 @@ class Layout(namedtuple("Layout", "server nodename base directory log user group
 
     def environment(self):
         """Environment variables that tell the broker and its tools what they do not read themselves. The data are those
-        that were looked at, also where the broker cannot make use of its rabbitmq-env.conf: it takes nothing of a file
-        in which any command fails (rabbit_env.erl, load_conf_env_file/1; 3.10.8)."""
+        that were looked at, also where the broker cannot make use of its rabbitmq-env.conf: where sh is bash it takes
+        nothing of a file in which any command fails, and where sh is dash it ends (rabbit_env.erl,
+        load_conf_env_file/1; both seen of 3.10.8)."""
         found = dict(name_environment(self.nodename), HOME=self.home, RABBITMQ_MNESIA_BASE=self.base,
                      RABBITMQ_MNESIA_DIR=self.directory)
         from quorate.rabbitmq.broker import cookie
