@@ -10,8 +10,10 @@ CINDER, HEAT, NOVA, OLD = ("/etc/cinder/cinder.conf", "/etc/heat/heat.conf", "/e
 PROJECTS = {CINDER: "cinder", HEAT: "heat", NOVA: "nova"}
 DRIVER = "cinder.tests.fake_driver.FakeLoggingVolumeDriver"
 TLS = "/etc/controllers/"  # of lab/controllers/surroundings.py
-ACCOUNT = "p@ss:w/rd?#[1],%;="  # each character means something in a URL
-IN_URL = "p%%40ss%%3Aw%%2Frd%%3F%%23%%5B1%%5D%%2C%%25%%3B%%3D"
+# Each character means something in a URL. No slash: oslo.messaging 14.0 escapes it for kombu as in a path, that is not
+# at all, and cinder-volume logs "Port could not be cast to integer value".
+ACCOUNT = "p@ss:word?#[1],%;="
+IN_URL = "p%%40ss%%3Aword%%3F%%23%%5B1%%5D%%2C%%25%%3B%%3D"
 UNITS = tuple(name + ".service" for name in SERVICES)
 OTHER_PORT = 6443
 
