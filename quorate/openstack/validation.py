@@ -43,6 +43,11 @@ def of_settings(service, settings, config):
     if service.amqp and not settings.brokers:
         found.append("%s has no transport_url of RabbitMQ (rabbit://...), so a lost broker cannot be distinguished "
                      "from a fault of the service, and no RPC call can be made." % config)
+    if any("/" in (broker.user or "") + (broker.password or "") for broker in settings.brokers):
+        # impl_rabbit.py, _transport_url of oslo.messaging 14: parse.quote() leaves a slash as it is.
+        found.append("The account in transport_url of %s has a '/' in its name or password, also where it is written "
+                     "%%2F: oslo.messaging passes it on as a separator, and %s does not connect ('Port could not be "
+                     "cast to integer value' in its log). Give it another password." % (config, service.name))
     if service.row and settings.database is None:
         found.append("%s has no [database] connection to MySQL or MariaDB, so the heartbeat cannot be read." % config)
     return found

@@ -78,7 +78,7 @@ def _place(place):
     try:
         number_of_port = int(port) if port else None
     except ValueError:
-        raise Misread("its port is no number; write '/' in a password as %2F, '#' as %23, '?' as %3F") from None
+        raise Misread("its port is no number; write '#' in a password as %23, '?' as %3F; it takes no '/'") from None
     return unquoted(user) if at else None, unquoted(password) if colon else None, host, number_of_port
 
 

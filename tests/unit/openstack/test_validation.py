@@ -72,6 +72,15 @@ def test_a_configuration_that_does_not():
     assert "active/active" in found and "enabled_backends" in found and "transport_url" in found and "[database]" in found
 
 
+@pytest.mark.parametrize("user, password, warned", [("u", "a/b", True), ("u/v", "x", True), ("u", "a?b%", False)])
+def test_an_account_with_a_slash(user, password, warned):
+    """oslo.messaging reads %2F in its URL, and writes a slash into kombu's. Seen with Cinder 21."""
+    settings = SETTINGS._replace(brokers=(Address("n1", 5672, user, password),))
+    found = validation.of_settings(catalog.CINDER_VOLUME, settings, "/c")
+
+    assert warned == any("has a '/'" in text for text in found) and not any(password in text for text in found)
+
+
 def test_names_are_published_without_anything_else():
     assert "ha@a,other@b" == published.value(catalog.CINDER_VOLUME, SETTINGS)
     assert "ha@a,other@b cluster=x" == published.value(catalog.CINDER_VOLUME, SETTINGS._replace(cluster="x"))
