@@ -160,7 +160,8 @@ _ALL = (
                   files={"/etc/systemd/system/openstack-%s.service" % name: unit(name, *OF[name]) for name in SERVICES},
                   before=("for one in %s; do rm /etc/init.d/$one /lib/systemd/system/$one.service; done" % " ".join(
                       SERVICES), "systemctl daemon-reload")),
-    Configuration("init-scripts", "no units but those that systemd makes of the init scripts",
+    Configuration("init-scripts", "no units but those that systemd makes of the init scripts, which are enabled",
+                  copies=True, warnings=("at boot, and so does the cluster",),
                   before=("for one in %s; do rm /lib/systemd/system/$one.service; done" % " ".join(SERVICES),
                           "systemctl daemon-reload")),
     Configuration("own-units", "units of other names, Debian's are masked",

@@ -106,6 +106,8 @@ def after_stop(stops, starts, changes, node, service):
     found = []
     for stopped in stops:
         until = min([start for start in starts if start > stopped], default=float("inf"))
+        if until <= stopped + SAMPLED:
+            continue  # nothing was seen between the two
         known = [sample for at, sample in changes if at <= stopped + SAMPLED][-1:]
         known += [sample for at, sample in changes if stopped + SAMPLED < at < until]
         found += [stopped] if any(node in sample.get(service, {}) for sample in known) else []

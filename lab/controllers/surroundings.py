@@ -53,7 +53,7 @@ WantedBy=multi-user.target
 """
 CLOCK = """\
 [Service]
-Environment=LD_PRELOAD=%s FAKETIME=%+d FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1
+Environment=LD_PRELOAD=%s FAKETIME=%+d
 """
 
 

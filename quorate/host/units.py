@@ -11,6 +11,7 @@ from collections import namedtuple
 
 PLACES = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
           "/lib/systemd/system", "/run/systemd/transient", "/run/systemd/generator", "/run/systemd/generator.late")
+GENERATED = PLACES[-2:]
 HIERARCHIES = ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")
 # Of drop-ins in all directories together the last one by name holds: this one is behind override.conf, which `systemctl
 # edit` writes.
@@ -88,8 +89,9 @@ class Units:
         return next((path for path in paths if os.path.lexists(path)), None)
 
     def enabled(self, unit):
-        """Whether systemd starts it at boot: some target in /etc or /run wants or requires it."""
-        for place in PLACES[:2]:
+        """Whether systemd starts it at boot: some target in /etc or /run wants or requires it, also by a link that
+        systemd-sysv-generator(8) made of /etc/rc?.d."""
+        for place in PLACES[:2] + GENERATED:
             top = self._root + place
             for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
                 if name.endswith((".wants", ".requires")) and os.path.lexists("%s/%s/%s" % (top, name, unit.name)):

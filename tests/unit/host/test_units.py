@@ -41,6 +41,15 @@ def test_masked(tmp_path):
     assert units(tmp_path).find(("a",)).masked
 
 
+def test_enabled_by_an_init_script(tmp_path):
+    """systemd-sysv-generator makes the unit, and the link of /etc/rc3.d one that wants it."""
+    file = put(tmp_path, "run/systemd/generator.late/a.service")
+    assert not units(tmp_path).enabled(units(tmp_path).find(("a",)))
+    (tmp_path / "run/systemd/generator.late/multi-user.target.wants").mkdir()
+    os.symlink(file, tmp_path / "run/systemd/generator.late/multi-user.target.wants/a.service")
+    assert units(tmp_path).enabled(units(tmp_path).find(("a",)))
+
+
 def test_enabled(tmp_path):
     file = put(tmp_path, "lib/systemd/system/a.service")
     unit = units(tmp_path).find(("a",))

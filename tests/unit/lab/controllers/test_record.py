@@ -58,6 +58,8 @@ def test_merged_has_all_of_both():
     ([(1.0, {"x": {"n1": 2}}), (9.0, {}), (21.0, {"x": {"n1": 1}})], []),           # the cluster did
     ([(1.0, {"x": {"n1": 2}}), (9.0, {}), (12.0, {"x": {"n2": 1}})], []),
     ([(1.0, {"y": {"n1": 2}})], []),
+    ([(1.0, {"x": {"n1": 2}}), (40.2, {"x": {"n1": 1}})], []),                      # the start came at once
 ])
 def test_a_stop_that_lied_is_found(changes, found):
-    assert after_stop([10.0], [5.0, 20.0], changes, "n1", "x") == found
+    stops = [10.0] if changes[-1][0] < 40 else [40.0]
+    assert after_stop(stops, [5.0, 20.0, 40.1], changes, "n1", "x") == found
