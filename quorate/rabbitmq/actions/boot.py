@@ -216,12 +216,16 @@ def launch_again(participant, left):
     state_files.forget(daemon.PROCESS_FILE)
     if error is None and kills > KILLS:
         return Step(Outcome(codes.ERR_GENERIC, killed_reason(kills, why)))
-    if error is not None and (crashes > CRASHES or is_excluded(error)):
+    excluded = error is not None and is_excluded(error)
+    if error is not None and crashes > CRASHES:
         return Step(Outcome(codes.ERR_GENERIC, boot_error(error, participant.layout, why)))
     decision = participant.decide_and_publish()
     if kills >= SHOWN_KILLS:
         participant.published.set_status(killed_reason(kills, why))
-    if left < RELAUNCH_TIME or kills >= SHOWN_KILLS or decision.action in (facts.WAIT, facts.REFUSE):
+    if excluded and decision.action == facts.START:
+        # The other one may be a broker that was started without its disk, and that its own agent stops.
+        participant.published.set_status(boot_error(error, participant.layout))
+    if excluded or left < RELAUNCH_TIME or kills >= SHOWN_KILLS or decision.action in (facts.WAIT, facts.REFUSE):
         return Step(Outcome(codes.SUCCESS), None, decision)
     context.log.warning("The broker %s while it started; it is launched again." % (
         "was killed" if error is None else "ended (%s)" % why))
@@ -265,9 +269,10 @@ def boot_error(error, layout, why=None):
     """The exit reason for a broker that ended while it started. error: its last error; why: the cause, with what to
     type."""
     if is_excluded(error):
-        # What to type before what it said: Pacemaker keeps 144 characters.
-        return ("The cluster does not know this node. To join without its data: mv %s{,.old}; pcs resource cleanup "
-                "(Nothing is removed. %s)" % (layout.directory, error))
+        # What to type before what it said: Pacemaker keeps 144 characters. That its data be moved away is said by the
+        # election, where a cluster without this node runs: they may be the good ones.
+        return ("A broker of its cluster does not know this node: quorate explain. It was forgotten there, or that one "
+                "runs without its disk (Nothing is removed. %s)" % error)
     if is_impatient(error):
         return "The broker waited for other nodes of its cluster until it gave up; it is started again. %s" % error
     return "The broker ended while it started: %s" % (why or error)

@@ -39,8 +39,8 @@ def test_a_broker_without_its_disk_is_stopped_and_its_node_comes_back_with_the_d
     assert wait_for(lambda: rabbitmq.running(whole, "n3") == ["n3"], LIMIT, 1), "it founds a cluster of its own"
     whole.check("n1", ["pcs", "resource", "clear", "mq-clone", "n3"])
 
-    eventually(whole, "n1", ["pcs", "status", "--full"], "disk not mounted?", "systemctl disable rabbitmq-server; mount",
-               "is a file system not mounted")
+    eventually(whole, "n1", ["pcs", "status", "--full"], "disk not mounted?",
+               "systemctl disable rabbitmq-server; mount", "is a file system not mounted")
     assert wait_for(lambda: rabbitmq.serving(whole) == ["n1", "n2"], LIMIT, 0.5)
     assert rabbitmq.running(whole, "n1") == ["n1", "n2"] and rabbitmq.missing(whole) == []
     assert whole.check("n3", ["cat", rabbitmq.KEPT + "/served"]) == record

@@ -321,7 +321,7 @@ DIRECTORY = "/var/lib/rabbitmq/mnesia/rabbit@controller-01"
 
 @pytest.mark.parametrize("error, wanted", [
     ("inconsistent_cluster: Node 'rabbit@controller-01' thinks it's clustered with node 'rabbit@controller-02', but "
-     "'rabbit@controller-02' disagrees", "mv %s{,.old}; pcs resource cleanup" % DIRECTORY),
+     "'rabbit@controller-02' disagrees", "quorate explain"),
     ("{timeout_waiting_for_tables,['rabbit@controller-02','rabbit@controller-01']}" + "x" * 200, "it is started again")])
 def test_the_command_is_in_what_pacemaker_keeps_of_a_reason(error, wanted):
     place = layout.Layout(*[None] * 3 + [DIRECTORY] + [None] * 9)

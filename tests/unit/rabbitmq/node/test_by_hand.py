@@ -261,3 +261,23 @@ def test_nobody_is_told_to_move_good_data_away_for_a_broker_without_its_disk(clu
     cluster.standby.clear()
     assert cluster.run(100, lambda: cluster.up() == ALL), cluster.journal
     assert cluster["n1"].members() == MEMBERS
+
+
+def test_a_boot_beside_it_that_rabbitmq_refuses_is_tried_again(cluster):
+    """Its agent has not looked yet, so nothing is known of it: inconsistent_cluster. It was a ban of both (real)."""
+    away = unmounted(cluster, "n3")
+    cluster.run(20)
+    cluster.cut_power("n1", "n2")
+    cluster.standby.add("n3")
+    cluster.run(20)
+    cluster["n3"].start_by_hand()
+    cluster.clock.pass_time(3)
+    cluster.power_on("n1", "n2")
+    cluster.run(12)
+    assert any("inconsistent_cluster" in one for one in str(cluster.journal).splitlines())
+    assert cluster.banned == set() and "does not know this node" in cluster.status("n1")
+    cluster["n3"].stop_by_hand()
+    assert cluster.run(120, lambda: cluster.up() == ["n1", "n2"]), cluster.journal
+    mount(cluster, "n3", away)
+    cluster.standby.clear()
+    assert cluster.run(100, lambda: cluster.up() == ALL), cluster.journal
