@@ -9,7 +9,8 @@ Galera     view: the last primary view, since a server that stops cleanly remove
 RabbitMQ   evidence: what the disk said about the other brokers before a launch; members: their names, where no file of
            RabbitMQ's has them; grow: quorum queues that are still to be extended to a broker that joined; served: from
            which data directory, under which name, in which of its boots and with which members a broker has served
-           last, who has left it since, and with whom data must be to be this node's; forcing: the generation that was opened for a forced boot, until that has served
+           last, who has left it since, and with whom data must be to be this node's; forcing: the generation
+           that was opened for a forced boot, until that has served
 
 Every file is written as temporary file, fsync, rename: an agent that is killed at any point leaves the old file or the
 new one.

@@ -54,12 +54,12 @@ def test_a_broker_without_its_disk_is_stopped_and_its_node_comes_back_with_the_d
 
 def test_the_others_boot_after_an_outage_although_it_runs(whole):
     """They would end with inconsistent_cluster, or be told to move their data away."""
-    whole.power_cut("n3", stay_off=True)
-    whole.power_on("n3")  # a bind mount does not outlive that
-    whole.wait_online(["n1", "n2", "n3"])
-    whole.run("n3", START, 120)
+    whole.check("n1", ["pcs", "resource", "ban", "mq-clone", "n3", "--wait=100"], 120)
+    whole.check("n3", ["umount", rabbitmq.BASE])
+    whole.check("n1", ["pcs", "resource", "clear", "mq-clone", "n3"])
     whole.power_cut("n1", "n2", stay_off=True)
     whole.run("n3", START, 120)
+    assert wait_for(lambda: rabbitmq.serving(whole) == ["n3"], LIMIT, 0.5), rabbitmq.serving(whole)
     whole.power_on("n1", "n2")
     assert wait_for(lambda: rabbitmq.serving(whole) == ["n1", "n2"], 2 * LIMIT, 0.5), rabbitmq.serving(whole)
     whole.check("n3", "systemctl disable -q --now rabbitmq-server")
