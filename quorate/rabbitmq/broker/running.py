@@ -65,7 +65,7 @@ def amqp_place(process, places, preferred=None, boots=False, seconds=2.0):
     configured = places.configured.amqp or ()
     wanted = [(None, preferred, tls) for tls in (False, True) if preferred and any(
         one.port == preferred and one.tls == tls for one in configured)] + list(configured)
-    for host, port, tls in sorted(wanted, key=lambda one: one[2]):
+    for host, port, tls in sorted(wanted, key=lambda one: (one[1] != preferred, one[2])):
         open_there = [one for one in sockets if one.port == port and (host is None or _same(one.host, host))]
         if open_there:
             return Place(_reach(open_there, host), port, tls)
