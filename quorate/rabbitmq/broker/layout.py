@@ -27,9 +27,9 @@ class Layout(namedtuple("Layout", "server nodename base directory log user group
                         defaults=(LOOPBACK, LOOPBACK, MANAGEMENT_PORT, False, "", None, None))):
     """server: the program, None: not found; nodename: 'rabbit@n1'; base: directory of all nodes' data; directory: of
     this node's; log: file, None: it logs to none; cookie: file; config: rabbitmq.conf; version: text, None: unknown;
-    host, port, tls: of the AMQP listener; management_host, _port, _tls, _path: of the management API; flags: file of the feature flags, None:
-    beside the data; listener: 'PID START' of the running broker that was seen to have these listeners, None: they are
-    what the configuration says."""
+    host, port, tls: of the AMQP listener; management_host, _port, _tls, _path: of the management API; flags: file of the
+    feature flags, None: beside the data; listener: 'PID START' of the running broker that was seen to have these
+    listeners, None: they are what the configuration says."""
 
     __slots__ = ()
 

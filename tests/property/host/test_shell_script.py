@@ -37,7 +37,8 @@ _line = st.one_of(
                      "test -f D/two && [ -r D/two ] && . D/two || A=or", "[ -f D/one ] || . D/one", "false && . D/one",
                      "[ -s D/one ] && { . D/one; B=in; }", "true | . D/one", ". D/one &", "source D/one",
                      "if [ -f D/one ]; then . D/one; fi | cat", "if true && [ -f D/one ]; then . D/one; fi",
-                     "if [ -n \"$A\" ]; then [ -f D/one ] && . D/one; fi", ". D/self", "echo hello >/dev/null", "A+=z", "set -u", "set -- x",
+                     "if [ -n \"$A\" ]; then [ -f D/one ] && . D/one; fi", ". D/self",
+                     "echo hello >/dev/null", "A+=z", "set -u", "set -- x",
                      "f() { A=y; }", "cat >/dev/null <<X\nA=q\nX", "read A </dev/null", "readonly C=1", "export -n A",
                      "{ A=brace; }", "A=x \\\n  B=y", "case x in x) A=c;; esac", "printf -v A x", "true & A=bg"]))
 _script = st.lists(_line, min_size=1, max_size=5).map("\n".join)
