@@ -188,7 +188,7 @@ _ALL = (
                   seconds={"n1": 300, "n2": -300}, warnings=("in the future",)),
     Configuration("consoleauth", "nova-consoleauth of nova 19 with the console proxy in a group",
                   services=("nova-consoleauth", "nova-novncproxy"),
-                  # eventlet of that time cannot make a TLS connection with this Python, which PyMySQL wants where it can.
+                  # PyMySQL takes TLS where it can, and eventlet of that time cannot with this Python.
                   options={OLD: {name + "/connection": "mysql+pymysql://nova19:%%(secret)s@vip/%s?charset=utf8&"
                                  "ssl_disabled=true" % schema
                                  for name, schema in (("database", "nova19"), ("api_database", "nova19_api"))}},

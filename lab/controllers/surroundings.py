@@ -18,8 +18,8 @@ from lab.services.openstack import deployment
 TLS = "/etc/controllers"
 KEPT = "/root/controllers.tar"
 # What a configuration may change.
-PLACES = ("etc/cinder", "etc/heat", "etc/nova", "etc/nova19", "etc/default", "etc/init.d", "etc/systemd/system", "etc/localtime",
-          "lib/systemd/system", "usr/local/lib")
+PLACES = ("etc/cinder", "etc/heat", "etc/nova", "etc/nova19", "etc/default", "etc/init.d", "etc/systemd/system",
+          "etc/localtime", "lib/systemd/system", "usr/local/lib")
 CERTIFICATES = """
 set -e
 openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=lab-authority -keyout ca.key -out ca.pem
