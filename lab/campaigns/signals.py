@@ -16,8 +16,8 @@ PARTS = (
              " consumers instead of ")),
     ("asked again", ("has not noticed yet",)),
     ("amqp", ("connection to RabbitMQ", "not connected to RabbitMQ", "RabbitMQ (")),
-    ("row", ("The database of", "has not reported for", "reported within", "heartbeat", "has reported since",
-             "not yet reported")),
+    ("row", ("The database of", "has not reported for", "not reported since", "reported within", "heartbeat",
+             "has reported since", "not yet reported")),
     ("page", ("HTTP request", "on port", "listen on port", "holds port")),
 )
 

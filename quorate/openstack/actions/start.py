@@ -137,7 +137,9 @@ def _settled(context, service, state_files, sources, observed, found, since):
     """The Outcome once it is decided, else None. since: seconds since the launch."""
     if observed.tree.parent is None:
         # systemd has gone through the unit, or the program has ended: nothing follows any more.
-        return Outcome(codes.ERR_GENERIC, _why_it_ended(context, service, state_files, sources)) if since > SETTLED else None
+        if since <= SETTLED:
+            return None
+        return Outcome(codes.ERR_GENERIC, _why_it_ended(context, service, state_files, sources))
     fatal = next((one for one in found if one.kind == facts.FATAL), None)
     if fatal is not None:  # what a fork explains is over after SETTLED seconds
         return Outcome(codes.ERR_GENERIC, "Not started: %s" % facts.short(fatal.message, 130)) if since > SETTLED else None

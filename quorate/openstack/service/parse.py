@@ -84,7 +84,7 @@ def _intervals(whole, service, problems):
     interval, down = whole("report_interval", 10, 1), whole("service_down_time", 60)
     if interval is None or down is None:
         return None, None
-    if down <= interval:  # as Cinder and Nova take it then (cinder/service.py, basic_config_check; nova/servicegroup/api.py)
+    if down <= interval:  # as Cinder and Nova take it (cinder/service.py, basic_config_check; nova/servicegroup/api.py)
         problems.append("service_down_time = %d is not above report_interval = %d, so the service takes %d for it" % (
             down, interval, 2.5 * interval))
         down = 2.5 * interval

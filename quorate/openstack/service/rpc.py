@@ -17,8 +17,8 @@ from quorate.openstack.facts import ANSWERED, MISSING, PING, SILENT, UNKNOWN, UN
 CONTEXT = {"_context_read_deleted": "no",  # Cinder's context requires it
            "_context_user_id": None, "_context_project_id": None, "_context_is_admin": True, "_context_roles": []}
 ECHO = b"quorate"  # the message to ourselves
-FAIR = 2.0         # seconds that a service has at least before no reply counts against it, whatever check_timeout is: ten
-                   # times what a call takes on a machine that is not busy
+FAIR = 2.0         # seconds that a service has at least before no reply counts against it, whatever check_timeout is:
+                   # ten times what a call takes on a machine that is not busy
 
 
 class Endpoint(namedtuple("Endpoint", "host port vhost user password tls cafile certificate check_hostname")):

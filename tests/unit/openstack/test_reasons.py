@@ -35,8 +35,8 @@ PARENT = one(1)
 MANY = tuple(one(pid, ppid=1) for pid in range(2, 40))
 SERVICES = (catalog.CINDER_VOLUME, catalog.HEAT_ENGINE, catalog.NOVA_CONSOLEAUTH, catalog.NOVA_NOVNCPROXY)
 SETTINGS = Settings(True, BROKERS, Address(LONG % 1, 13306, "u", "p", "c"), LONG % 1, NAMES, listen=("::", 65535))
-WELL = facts.Observation(Tree(PARENT, MANY), {each.pid: Sockets(3, 1) for each in (PARENT,) + MANY}, SETTINGS, 9999999.0,
-                         38, 38, 38)
+WELL = facts.Observation(Tree(PARENT, MANY), {each.pid: Sockets(3, 1) for each in (PARENT,) + MANY}, SETTINGS,
+                         9999999.0, 38, 38, 38)
 LOST = {each.pid: Sockets(0, 1) for each in (PARENT,) + MANY}
 PART = {**LOST, MANY[0].pid: Sockets(3, 1)}
 TARGETS = tuple("cinder-volume.%s@%s" % (host, name) for name, host in NAMES)
@@ -63,7 +63,8 @@ OBSERVATIONS = [
     replies(facts.SILENT), dict(replies(facts.SILENT), rows=Rows(facts.UNREACHABLE, (), TEXT)),
     dict(replies(facts.SILENT, consumers=0), tree=Tree(PARENT, MANY[:1])),
     replies(facts.MISSING), {"replies": replies(facts.MISSING)["replies"][:8] + replies(facts.ANSWERED)["replies"][8:]},
-    replies(facts.UNREACHABLE, reason=TEXT), replies(facts.UNKNOWN, reason=TEXT), replies(facts.ANSWERED, consumers=999),
+    replies(facts.UNREACHABLE, reason=TEXT), replies(facts.UNKNOWN, reason=TEXT),
+    replies(facts.ANSWERED, consumers=999),
     {"page": Page(facts.ANSWERED, 503)}, {"page": Page(facts.ANSWERED, 404)}, {"page": Page(facts.SILENT, None, TEXT)}]
 
 

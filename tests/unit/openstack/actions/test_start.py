@@ -272,8 +272,8 @@ def test_a_probe_of_what_systemd_is_about_to_start(config, state_files, state, c
 
 @pytest.mark.parametrize("adopted, enabled, code", [(True, False, codes.NOT_RUNNING), (True, True, codes.ERR_GENERIC),
                                                     (False, False, codes.ERR_GENERIC)])
-def test_a_systemd_that_does_not_answer_starts_nothing_where_it_was_told_so_before(config, state_files, adopted, enabled,
-                                                                                 code):
+def test_a_systemd_that_does_not_answer_starts_nothing_where_it_was_told_so_before(config, state_files, adopted,
+                                                                                       enabled, code):
     found, units = probe(config), FakeUnits(enabled=enabled)
     units.now, units.taken = None, ["cinder-volume.service"] if adopted else []
 

@@ -98,8 +98,8 @@ def gone(tmp_path):
 
 @pytest.mark.parametrize("record", [daemon.PROCESS_FILE, "launched-from"])
 @pytest.mark.parametrize("uuid, seqno, written", [
-    (U, 9, 6), (U, 8, 6), (U, 7, 6), (U, 6, 6), (U, 10, 10), (U, 5, 5), (OTHER, 9, 9), (None, None, None), (U, -1, None),
-    (U, 0, 0)])
+    (U, 9, 6), (U, 8, 6), (U, 7, 6), (U, 6, 6), (U, 10, 10), (U, 5, 5), (OTHER, 9, 9), (None, None, None),
+    (U, -1, None), (U, 0, 0)])
 def test_the_highest_seqno_that_a_transaction_may_have(gone, record, uuid, seqno, written):
     state_files = gone(view(7, members=2) + view(8) + closed(9) + LEFT, record)
 
