@@ -13,6 +13,7 @@ from quorate.openstack import catalog
 from quorate.openstack.facts import Settings
 from quorate.openstack.service import heartbeat, network, rpc, sources
 from quorate.openstack.service.sources import Sources
+from tests.waiting import within
 
 CINDER = catalog.CINDER_VOLUME
 
@@ -52,6 +53,7 @@ def test_variables_that_set_options():
     words = {"OS_DEFAULT__HOST": "a=b", "OS_AUTH_URL": "x", "PATH": "OS_X__Y=1"}
     with subprocess.Popen(["/bin/sleep", "100"], env=words) as one:
         try:
+            within(60, lambda: sources.environment(one.pid))  # the kernel sets it up a moment later
             assert sources.environment(one.pid) == {"OS_DEFAULT__HOST": "a=b"}
         finally:
             one.kill()
