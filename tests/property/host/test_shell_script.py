@@ -89,7 +89,7 @@ def test_variables_are_what_the_shell_makes_of_them(tmp_path, monkeypatch, shell
             assert said[name] == ("<unset>" if one is None else one), (name, text)
 
     same()
-    assert counts["certain"] > counts["unknown"] and counts["certain"] > counts["refused"], counts
+    assert counts["certain"] >= 100 and counts["certain"] > counts["refused"], counts  # else it would compare too little
 
 
 @pytest.mark.parametrize("text, line", [

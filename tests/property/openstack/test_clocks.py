@@ -72,6 +72,9 @@ class World:
     def broker(self, _brokers, _seconds):
         return True
 
+    def refuses_writes(self, *_words):
+        return ""
+
     def rows(self, *_words):
         end = self.clock.elapsed if self.stops is None else min(self.clock.elapsed, self.stops)
         count = int(end // self.interval)

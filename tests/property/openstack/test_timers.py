@@ -70,6 +70,9 @@ class World:
     def broker(self, _brokers, _seconds):
         return not self.now("cut off")
 
+    def refuses_writes(self, *_words):
+        return ""
+
     def rows(self, *_words):
         if self.now("database"):
             return Rows(facts.UNREACHABLE, (), "n1: refused")
