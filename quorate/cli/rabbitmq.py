@@ -120,7 +120,7 @@ def replace(node, resource):
 def forget(node, resource):
     """quorate rabbitmq forget NODE: remove a node that is gone for good from the cluster. Queues that were only there
     are deleted with it."""
-    from quorate.rabbitmq.broker.ctl import Tools
+    from quorate.rabbitmq.broker.tools.ctl import Tools
     participant = one(resource)
     snapshot = participant.published.snapshot()
     report = snapshot.reports.get(node)
@@ -157,7 +157,7 @@ def is_forgotten(reports, name):
 
 def cookie(resource):
     """quorate rabbitmq cookie: make an Erlang cookie on this node, where there is none."""
-    from quorate.rabbitmq.broker.cookie import create
+    from quorate.rabbitmq.broker.settings.cookie import create
     layout = one(resource).layout
     try:
         create(layout)

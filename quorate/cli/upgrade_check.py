@@ -5,7 +5,7 @@ import sys
 
 from quorate.errors import Refused, Unreadable, Usage
 from quorate.rabbitmq import facts, upgrade
-from quorate.rabbitmq.broker.contents import DEPRECATED_SINCE, Questions, Unanswered
+from quorate.rabbitmq.broker.tools.contents import DEPRECATED_SINCE, Questions, Unanswered
 
 SECONDS = 600.0  # one limit for all questions: each starts an Erlang machine, and there are some for each virtual host
 
@@ -42,7 +42,7 @@ def check(participant, to=None, out=None):
 def _questions(participant):
     """Questions to the broker of this node where it runs, else to one that does."""
     from quorate.host.clock import Deadline
-    from quorate.rabbitmq.broker.ctl import Tools
+    from quorate.rabbitmq.broker.tools.ctl import Tools
     reports = participant.published.reports()
     running = [one for _, one in sorted(reports.items()) if one.state == facts.RUNNING and one.name]
     own = [one for one in running if one.name == participant.layout.nodename]

@@ -127,7 +127,7 @@ def make_directories(paths, user, group, mode):
     Raises quorate.errors.NotLaunched where directories.make() raises OSError."""
     missing = [path for path in paths if not os.path.isdir(path)]
     if missing:
-        from quorate.host import directories
+        from quorate.host.system import directories
         for path in missing:
             try:
                 directories.make(path, user, group, mode)

@@ -190,7 +190,7 @@ closed its connection."""
     def _ask_management(self, endpoint, now, seconds):
         """What the management API answered last; asked again when that is old."""
         if now - self._asked >= API:
-            from quorate.rabbitmq.broker import management
+            from quorate.rabbitmq.broker.tools import management
             lists = bool(self.options.get("queues")) and now - self._listed >= QUEUES
             kept = {} if lists else {name: self._management[name]
                                      for name in ("leaderless", "unsynchronised", "quorum_critical")

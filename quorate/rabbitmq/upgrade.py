@@ -10,7 +10,8 @@ release: for an earlier target it is said as something that comes later.
 from collections import namedtuple
 from shlex import quote
 
-from quorate.rabbitmq.broker import contents, parse
+from quorate.rabbitmq.broker import parse
+from quorate.rabbitmq.broker.tools import contents
 from quorate.text import one_line
 
 # Release series -> the series from which RabbitMQ is upgraded to it in place, the newest first.

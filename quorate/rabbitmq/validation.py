@@ -2,7 +2,8 @@
 """validate-all: errors in the parameters (level 0), and what will cause problems on this node (level 10)."""
 
 from quorate.ocf.codes import Failed
-from quorate.rabbitmq.broker import parse, policy
+from quorate.rabbitmq.broker import parse
+from quorate.rabbitmq.broker.tools import policy
 from quorate.rabbitmq.facts import KHEPRI
 
 
@@ -21,7 +22,7 @@ def errors(context):
 
 def warnings(context):
     """Messages about what works now and will cause problems later."""
-    from quorate.rabbitmq.broker import cookie
+    from quorate.rabbitmq.broker.settings import cookie
     from quorate.rabbitmq.broker.layout import find_layout, layout_problems
     try:
         layout = find_layout(context)

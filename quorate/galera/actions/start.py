@@ -18,7 +18,7 @@ from quorate.galera.server.settings.address import cluster_address, render
 from quorate.galera.server.settings.layout import find_layout, layout_problems, listening_units
 from quorate.host import daemon
 from quorate.host.state_files import StateFiles
-from quorate.host.units import Units
+from quorate.host.system.units import Units
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
 from quorate.pacemaker.tools import Unavailable, this_node

@@ -128,7 +128,7 @@ def shell_settings(path):
     no such file. Raises Unreadable, also for what only a shell could evaluate."""
     if not os.path.exists(path):
         return {}
-    from quorate.host import shell_file
+    from quorate.host.shell import file as shell_file
     return shell_file.assignments(path, CLUSTERCHECK_NAMES)
 
 

@@ -96,7 +96,7 @@ def find_processes(context, service, sources):
             found.append(one)
     unit = getattr(context.parameters, "unit", None) or ""
     if "@" in unit:
-        from quorate.host.units import template
+        from quorate.host.system.units import template
         unit = unit if unit.endswith(".service") else unit + ".service"
         found = [one for one in found if not _of_another_instance(sources.units.of(one.pid), unit, template(unit))]
     return found

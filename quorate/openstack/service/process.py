@@ -77,7 +77,7 @@ def launch(context, service, state_files, sources):
     state_files.write(SERVICE_FILE, {"launched": int(context.clock.monotonic()), "unit": unit.name})
     result = sources.units.start(unit, context.deadline.limit(90))
     if not result.ok:
-        from quorate.host.units import last_line
+        from quorate.host.system.units import last_line
         raise Failed(codes.ERR_GENERIC, "systemctl start %s failed: %s See 'journalctl -u %s'." % (
             unit.name, short(last_line(result), 97 - 2 * len(unit.name)), unit.name))
 

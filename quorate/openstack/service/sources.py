@@ -23,9 +23,9 @@ class Sources:
 
     @property
     def units(self):
-        """The systemd units of this machine, as quorate.host.units.Units."""
+        """The systemd units of this machine, as quorate.host.system.units.Units."""
         if self._units is None:
-            from quorate.host.units import Units
+            from quorate.host.system.units import Units
             self._units = Units(self._commands)
         return self._units
 

@@ -8,7 +8,7 @@ one comes: for a stop and for a probe that is not stopped.
 
 import os
 
-from quorate.host.units import Unit
+from quorate.host.system.units import Unit
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
 from quorate.openstack.facts import SERVICE_FILE, short

@@ -12,7 +12,7 @@ from quorate.ocf.codes import Outcome
 from quorate.pacemaker.tools import this_node
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import parse
-from quorate.rabbitmq.broker.ctl import Tools
+from quorate.rabbitmq.broker.tools.ctl import Tools
 from quorate.rabbitmq.broker.layout import identity
 from quorate.rabbitmq.election import apart
 

@@ -9,7 +9,7 @@ from quorate.pacemaker.tools import this_node
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions.participant import NotNow
 from quorate.rabbitmq.broker import parse, process
-from quorate.rabbitmq.broker.ctl import Tools
+from quorate.rabbitmq.broker.tools.ctl import Tools
 
 RETRIES = 1000000     # of RabbitMQ's peer discovery, half a second each: it must not fall back to a cluster of its own
 JOINS_OLDEST = (3, 13)  # from this release on peer discovery joins the node that started first, by the nodes' clocks

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from quorate.rabbitmq.actions.participant import NotNow
 from quorate.rabbitmq.broker import parse
-from quorate.rabbitmq.broker.ctl import Tools, why
+from quorate.rabbitmq.broker.tools.ctl import Tools, why
 
 AT_ONCE = 50        # queues of one vhost in one call
 RECONCILES = (3, 13)

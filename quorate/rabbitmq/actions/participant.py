@@ -48,7 +48,7 @@ class Participant:
 
     def from_disk(self):
         """A Report without a state: what the disk says now, and what it said before the last launch."""
-        from quorate.rabbitmq.broker import cookie
+        from quorate.rabbitmq.broker.settings import cookie
         layout = self.layout
         return facts.Report(
             this_node(self.context), name=layout.nodename, version=layout.version,

@@ -114,7 +114,7 @@ def others_joined(reports, me):
 def learn_members(participant):
     """Ask the broker who the members are, and keep them over a reboot: with Khepri no file of RabbitMQ's says so."""
     from quorate.rabbitmq.broker import parse
-    from quorate.rabbitmq.broker.ctl import Tools
+    from quorate.rabbitmq.broker.tools.ctl import Tools
     found = parse.cluster_members(Tools(participant.context, participant.layout).cluster_status())
     if found:
         participant.disk.keep_members(found)
@@ -141,8 +141,9 @@ def after_boot(participant):
 def apply_policy(participant):
     """Set the policy of the parameter, unless it was the last one that was set. One node is enough; setting it twice
     does no harm."""
-    from quorate.rabbitmq.broker import parse, policy
-    from quorate.rabbitmq.broker.ctl import Tools
+    from quorate.rabbitmq.broker import parse
+    from quorate.rabbitmq.broker.tools import policy
+    from quorate.rabbitmq.broker.tools.ctl import Tools
     state_files, text = participant.state_files, participant.context.parameters.set_policy
     if not text:
         state_files.write("policy", {"mark": "-"})

@@ -12,7 +12,7 @@ from quorate.ocf.codes import Failed, Outcome
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions.participant import Participant, report_down
 from quorate.rabbitmq.broker import layout, observe, process
-from quorate.rabbitmq.broker.ctl import Tools
+from quorate.rabbitmq.broker.tools.ctl import Tools
 from quorate.rabbitmq.election.decide import stop_impact
 
 DRAIN = "/run/quorate/drain-rabbitmq"  # directory of the flags that a check on this node answers 404 for

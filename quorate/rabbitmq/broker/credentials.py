@@ -117,7 +117,7 @@ def configured_endpoint(node=None):
 def running_endpoint(endpoint, process):
     """The Endpoint with what a running broker shows: its listeners, name and log. () when it does not listen for AMQP;
     None when that cannot be seen."""
-    from quorate.host import inspection
+    from quorate.host.system import inspection
     from quorate.rabbitmq.broker import running
     from quorate.rabbitmq.broker.process import boot_stage
     from quorate.rabbitmq.broker.settings.places import Wanted, places

@@ -56,7 +56,7 @@ class Layout(namedtuple("Layout", "server nodename base directory log user group
         load_conf_env_file/1; both seen of 3.10.8)."""
         found = dict(name_environment(self.nodename), HOME=self.home, RABBITMQ_MNESIA_BASE=self.base,
                      RABBITMQ_MNESIA_DIR=self.directory)
-        from quorate.rabbitmq.broker import cookie
+        from quorate.rabbitmq.broker.settings import cookie
         secret = cookie.by_variable()
         return dict(found, RABBITMQ_ERLANG_COOKIE=secret) if secret else found
 
@@ -101,7 +101,7 @@ def _places(context):
         found, problem = None, error.reason
     process = running_broker(context, found.nodename if found else None)
     if process is not None:
-        from quorate.host import inspection
+        from quorate.host.system import inspection
         from quorate.rabbitmq.broker import running
         own = running.own_directory(process)
         if own is not None:
@@ -127,7 +127,7 @@ def running_broker(context, nodename):
 def locate(context, layout, process, boots=False):
     """The Layout with the listeners that a running broker has; () when it does not listen for AMQP; None when its
     sockets cannot be seen. boots: see running.amqp_place."""
-    from quorate.host import inspection
+    from quorate.host.system import inspection
     from quorate.rabbitmq.broker import running
     from quorate.rabbitmq.broker.settings.places import Wanted, places
     parameters = context.parameters
@@ -231,7 +231,7 @@ def decode_layout(values):
 def layout_problems(layout):
     """What will keep the broker from starting here: a list of messages, empty if nothing."""
     import pwd
-    from quorate.rabbitmq.broker import cookie
+    from quorate.rabbitmq.broker.settings import cookie
     if layout.server is None:
         return ["RabbitMQ is not installed on this node: install rabbitmq-server, or set the parameter binary."]
     try:

@@ -174,7 +174,7 @@ def _with_management(broker, endpoint, level, seconds, result):
         return broker._replace(refused=result.refused, full=result.full)
     if not endpoint.user:
         return broker
-    from quorate.rabbitmq.broker import management
+    from quorate.rabbitmq.broker.tools import management
     return with_answers(broker, management.ask(endpoint, level, seconds))
 
 

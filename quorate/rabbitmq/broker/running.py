@@ -11,7 +11,8 @@ import os
 from collections import namedtuple
 from time import monotonic
 
-from quorate.host import amqp, inspection
+from quorate.host import amqp
+from quorate.host.system import inspection
 from quorate.host.process import same_network
 from quorate.rabbitmq.broker import epmd
 

@@ -13,7 +13,7 @@ import pytest
 
 from quorate.errors import Unreadable
 from quorate.galera.server.account import options_file
-from quorate.host import shell_file
+from quorate.host.shell import file as shell_file
 
 PRINT_DEFAULTS = shutil.which("my_print_defaults")
 GROUPS = ("client", "client-server", "client-mariadb")

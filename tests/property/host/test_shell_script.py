@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from quorate.errors import Unreadable
-from quorate.host import shell_script
-from quorate.host.shell_script import Unknown, variables
+from quorate.host.shell import script as shell_script
+from quorate.host.shell.script import Unknown, variables
 
 KNOWN = {"SYS_PREFIX": "", "MNESIA_BASE": "/var/lib/rabbitmq/mnesia"}
 NAMES = ("A", "B", "RABBITMQ_A")

@@ -5,7 +5,7 @@ import os
 
 from quorate.host.command import Result
 from quorate.host.connections import Socket
-from quorate.host.units import Unit, UnitState
+from quorate.host.system.units import Unit, UnitState
 from quorate.openstack import catalog, facts
 from quorate.openstack.declaration import parameters
 from quorate.openstack.facts import Address, Page, Settings

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from quorate.host.process import Process
-from quorate.host.units import Unit, UnitState
+from quorate.host.system.units import Unit, UnitState
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
 from quorate.openstack import catalog, facts

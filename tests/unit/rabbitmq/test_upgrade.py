@@ -8,10 +8,10 @@ import pytest
 from quorate.cli import rabbitmq, upgrade_check
 from quorate.errors import Refused, Usage
 from quorate.rabbitmq import facts, upgrade
-from quorate.rabbitmq.broker.contents import CLASSIC, QUORUM, STREAM, Policy, Queue, Status
+from quorate.rabbitmq.broker.tools.contents import CLASSIC, QUORUM, STREAM, Policy, Queue, Status
 from quorate.rabbitmq.upgrade import IN_THE_WAY, LATER, NOTE, Held, Settings
 from tests.unit.rabbitmq.actions.nodes import Node, other
-from tests.unit.rabbitmq.broker.test_contents import Questions, Tools, answers
+from tests.unit.rabbitmq.broker.tools.test_contents import Questions, Tools, answers
 
 ALL = frozenset(("rabbit@n1", "rabbit@n2", "rabbit@n3"))
 ON, OFF = ("enabled", "stable"), ("disabled", "stable")

@@ -65,7 +65,7 @@ def _cause(context, state_files, log, datadir, user=None):
 def _taken(context, cause, own):
     """The sentence with the process that listens on the port; None when it cannot be found, or is the server itself."""
     from quorate.host.connections import listener
-    from quorate.host.units import Units
+    from quorate.host.system.units import Units
     try:
         holder = listener(cause.port, context.processes)
     except OSError:
@@ -85,7 +85,7 @@ def _taken(context, cause, own):
 
 def _killed_by_kernel(known):
     """The sentence when the kernel killed it for want of memory, else None."""
-    from quorate.host import kernel
+    from quorate.host.system import kernel
     try:
         pid, since = int(known["pid"]), int(known["start"]) / os.sysconf("SC_CLK_TCK")
     except (KeyError, ValueError):
@@ -99,7 +99,7 @@ def _forbidden(state_files, cause):
     """The sentence when a security module, and not the file's owner, refused what the server needs; else None."""
     if "cannot" not in cause.sentence and " may not " not in cause.sentence:
         return None
-    from quorate.host import kernel
+    from quorate.host.system import kernel
     try:
         since = int(state_files.read(daemon.PROCESS_FILE)["start"]) / os.sysconf("SC_CLK_TCK")
     except (KeyError, ValueError):

@@ -54,7 +54,7 @@ def _text(state_files, log):
 def _taken(context, sentence):
     """The sentence with the process that listens at the port; None when it is about none, or cannot be found."""
     from quorate.host.connections import listener
-    from quorate.host.units import Units
+    from quorate.host.system.units import Units
     port = _ASKED_PORT.search(sentence)
     if port is None:
         return None
@@ -73,7 +73,7 @@ def _taken(context, sentence):
 
 def _killed_by_kernel(state_files):
     """The sentence when the kernel killed it for want of memory, else None."""
-    from quorate.host import kernel
+    from quorate.host.system import kernel
     known = state_files.read(daemon.PROCESS_FILE)
     try:
         pid, since = int(known["pid"]), int(known["start"]) / os.sysconf("SC_CLK_TCK")

@@ -35,7 +35,7 @@ class Variables:
             self._read()
 
     def _read(self):
-        from quorate.host.shell_script import text_of, variables
+        from quorate.host.shell.script import text_of, variables
         known = dict(DEFAULTS, **self._environ)
         try:
             found = variables(self.path, text_of(self.path), known)

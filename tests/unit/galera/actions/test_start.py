@@ -9,7 +9,7 @@ from quorate.galera.declaration import PARAMETERS
 from quorate.galera.server import observe
 from quorate.host import daemon
 from quorate.host.clock import Deadline
-from quorate.host.units import Units
+from quorate.host.system.units import Units
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed
 from tests import fakes

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from quorate.host.units import Unit, UnitState
+from quorate.host.system.units import Unit, UnitState
 from quorate.ocf import codes
 from quorate.openstack import facts
 from quorate.openstack.actions import monitor, start

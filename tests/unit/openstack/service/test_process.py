@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from quorate.host.units import Unit
+from quorate.host.system.units import Unit
 from quorate.ocf.codes import ERR_CONFIGURED, Failed
 from quorate.openstack.service import process, unit as units_of
 from tests.unit.openstack.fakes import FakeSources, FakeUnits, service_at, world

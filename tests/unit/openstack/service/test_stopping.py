@@ -3,7 +3,7 @@
 
 import pytest
 
-from quorate.host.units import UnitState
+from quorate.host.system.units import UnitState
 from quorate.openstack.facts import SERVICE_FILE
 from quorate.openstack.service import stopping
 from tests.unit.openstack.fakes import LINE, FakeSources, FakeUnits, add_tree, service_at, world

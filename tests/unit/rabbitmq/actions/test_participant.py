@@ -14,7 +14,7 @@ from quorate.host.state_files import StateFiles
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions.launch import launch_as_decided
 from quorate.rabbitmq.actions.serving import handle_serving
-from quorate.rabbitmq.broker import cookie
+from quorate.rabbitmq.broker.settings import cookie
 from quorate.rabbitmq.broker.observe import Observation
 from tests.unit.rabbitmq.actions.nodes import Node, names, other, tools
 

@@ -3,7 +3,7 @@
 
 from quorate.ocf import codes
 from quorate.rabbitmq.actions import stop
-from tests.unit.rabbitmq.broker.launched import Node
+from tests.unit.rabbitmq.broker.running.launched import Node
 
 
 def test_a_stop_whose_broker_survives_is_no_success(tmp_path):

@@ -4,7 +4,7 @@
 import json
 import socket
 
-from quorate.rabbitmq.broker.management import Answer
+from quorate.rabbitmq.broker.tools.management import Answer
 
 GREETING = b"\x01\x00\x00\x00\x00\x01\xec\x00\x0a\x00\x0a\x00\x09\x00\x00\x01\xc7"  # as RabbitMQ 3.10.8 begins
 

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from quorate.rabbitmq.broker import cookie, layout
+from quorate.rabbitmq.broker import layout
+from quorate.rabbitmq.broker.settings import cookie
 from quorate.rabbitmq.broker.layout import decode_layout, encode_layout
 from tests.unit.rabbitmq.actions.nodes import Node
 

@@ -10,7 +10,8 @@ import pytest
 from quorate.errors import Unreadable
 from quorate.host.process import Process
 from quorate.ocf.codes import ERR_ARGS, ERR_INSTALLED, Failed
-from quorate.rabbitmq.broker import cookie, layout, running
+from quorate.rabbitmq.broker import layout, running
+from quorate.rabbitmq.broker.settings import cookie
 from quorate.rabbitmq.broker.layout import Layout
 from quorate.rabbitmq.broker.running import Place
 from quorate.rabbitmq.broker.settings.listeners import Configured, Listener
@@ -35,7 +36,7 @@ class Machine:
         self.place, self.places_asked = Place("127.0.0.1", 5672, False), []
         monkeypatch.setattr("quorate.rabbitmq.broker.settings.places.places", self.places)
         monkeypatch.setattr("quorate.rabbitmq.broker.process.is_broker", lambda one, name: self.is_broker(one, name))
-        monkeypatch.setattr("quorate.host.inspection.environment", lambda one: self.environment)
+        monkeypatch.setattr("quorate.host.system.inspection.environment", lambda one: self.environment)
         monkeypatch.setattr(running, "own_directory", lambda one: self.owns)
         monkeypatch.setattr(running, "own_log", lambda one, log: self.log)
         monkeypatch.setattr(running, "amqp_place", lambda *how: (self.places_asked.append(how), self.place)[1])

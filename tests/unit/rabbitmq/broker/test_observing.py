@@ -46,7 +46,7 @@ class Here:
             monkeypatch.setattr(observe, name, getattr(self, "_" + name))
         monkeypatch.setattr(observe.amqp, "handshake", self._handshake)
         monkeypatch.setattr(observe.epmd, "knows", self._knows)
-        monkeypatch.setattr("quorate.rabbitmq.broker.management.ask", self._ask)
+        monkeypatch.setattr("quorate.rabbitmq.broker.tools.management.ask", self._ask)
 
     def context(self, level=0, **parameters):
         return fakes.context(parameters=PARAMETERS, clock=self.clock, processes=self.processes, seconds=20.0,

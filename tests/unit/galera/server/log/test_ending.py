@@ -10,7 +10,8 @@ import pytest
 
 from quorate.galera.declaration import PARAMETERS
 from quorate.galera.server.log import ending
-from quorate.host import daemon, kernel
+from quorate.host import daemon
+from quorate.host.system import kernel
 from quorate.host.process import Process, Processes
 from quorate.host.state_files import StateFiles
 from tests import fakes
@@ -168,7 +169,8 @@ def test_who_has_the_port_is_named(tmp_path, monkeypatch):
     ("/sbin/init", 1, None, "by systemd: systemctl list-sockets"),
 ])
 def test_what_is_typed_depends_on_who_it_is(tmp_path, monkeypatch, argv, pid, unit, words):
-    from quorate.host import connections, units
+    from quorate.host import connections
+    from quorate.host.system import units
     monkeypatch.setattr(units.Units, "of", lambda _, of: unit)
     node = Node(tmp_path, monkeypatch)
     node.context.commands.allow("systemctl")

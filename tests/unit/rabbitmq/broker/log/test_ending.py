@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from quorate.cli.rabbitmq import ended
-from quorate.host import daemon, kernel
+from quorate.host import daemon
+from quorate.host.system import kernel
 from quorate.host.process import Process, Processes
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions import monitor

@@ -10,7 +10,7 @@ from quorate.host import daemon
 from quorate.host.process import Process
 from quorate.rabbitmq.broker.process import find_by_pid_file, is_broker
 from tests import fakes
-from tests.unit.rabbitmq.broker.launched import BEAM, Node
+from tests.unit.rabbitmq.broker.running.launched import BEAM, Node
 
 
 @pytest.mark.parametrize("parent", [1, 400])

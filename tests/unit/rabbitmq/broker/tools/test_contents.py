@@ -7,7 +7,7 @@ import os
 import pytest
 
 from quorate.host.command import Result
-from quorate.rabbitmq.broker.contents import CLASSIC, QUORUM, STREAM, Policy, Questions, Unanswered
+from quorate.rabbitmq.broker.tools.contents import CLASSIC, QUORUM, STREAM, Policy, Questions, Unanswered
 
 ANSWERS = os.path.join(os.path.dirname(__file__), "answers")
 V = "v/2 x"

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from quorate.host import directories
+from quorate.host.system import directories
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give away")
 USER = 65534

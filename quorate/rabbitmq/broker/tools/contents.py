@@ -10,7 +10,7 @@ and `status` are not asked.
 import json
 from collections import namedtuple
 
-from quorate.rabbitmq.broker.ctl import why
+from quorate.rabbitmq.broker.tools.ctl import why
 
 LIMIT = 60.0  # seconds of one question: list_queues asks every queue
 QUEUE_COLUMNS = ("name", "type", "durable", "exclusive", "arguments", "policy", "members", "state")

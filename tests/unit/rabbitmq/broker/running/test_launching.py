@@ -15,8 +15,8 @@ from quorate.rabbitmq import facts
 from quorate.rabbitmq.broker import process
 from tests import fakes
 from tests.unit.rabbitmq.actions.nodes import ME, Node
-from tests.unit.rabbitmq.broker import launched
-from tests.unit.rabbitmq.broker.launched import BEAM
+from tests.unit.rabbitmq.broker.running import launched
+from tests.unit.rabbitmq.broker.running.launched import BEAM
 
 HERE = os.uname().nodename.partition(".")[0]
 

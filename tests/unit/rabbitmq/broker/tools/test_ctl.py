@@ -7,9 +7,9 @@ from collections import namedtuple
 import pytest
 
 from quorate.host.command import Result
-from quorate.rabbitmq.broker import ctl
-from quorate.rabbitmq.broker.ctl import Tools
-from quorate.rabbitmq.broker.policy import Policy
+from quorate.rabbitmq.broker.tools import ctl
+from quorate.rabbitmq.broker.tools.ctl import Tools
+from quorate.rabbitmq.broker.tools.policy import Policy
 from tests.unit.rabbitmq.actions.nodes import Node
 
 

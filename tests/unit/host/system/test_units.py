@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from quorate.host.units import DROP_IN, DROP_IN_TEXT, Units, UnitState
+from quorate.host.system.units import DROP_IN, DROP_IN_TEXT, Units, UnitState
 from tests.fakes import FakeCommands
 
 

@@ -4,7 +4,7 @@
 import pytest
 
 from quorate.host.amqp import Handshake
-from quorate.host.inspection import Address, OpenFile
+from quorate.host.system.inspection import Address, OpenFile
 from quorate.host.process import Process
 from quorate.rabbitmq.broker import credentials, running
 from quorate.rabbitmq.broker.credentials import Endpoint
@@ -299,7 +299,7 @@ def test_the_endpoint_by_the_configuration(configured):
 def running_broker(machine, monkeypatch):
     """The Machine; environment: of its broker; stages: what the log says; boots: how that was asked."""
     machine.environment, machine.stage, machine.boots = {"RABBITMQ_X": "1"}, None, []
-    monkeypatch.setattr("quorate.host.inspection.environment", lambda one: machine.environment)
+    monkeypatch.setattr("quorate.host.system.inspection.environment", lambda one: machine.environment)
     monkeypatch.setattr("quorate.rabbitmq.broker.process.boot_stage",
                         lambda *how: (machine.boots.append(how), machine.stage)[1])
     return machine.listens(("0.0.0.0", 5673), ("192.0.2.6", 1))

@@ -3,7 +3,7 @@
 
 import pytest
 
-from quorate.rabbitmq.broker import policy
+from quorate.rabbitmq.broker.tools import policy
 
 
 @pytest.mark.parametrize("text", [

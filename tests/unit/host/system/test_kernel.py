@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from quorate.host import kernel
+from quorate.host.system import kernel
 
 KILLED = ("Out of memory: Killed process 812 (mariadbd) total-vm:2891236kB, anon-rss:1713480kB, file-rss:0kB, "
           "shmem-rss:0kB, UID:107 pgtables:3624kB oom_score_adj:0")

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from quorate.rabbitmq.broker import management
+from quorate.rabbitmq.broker.tools import management
 from quorate.rabbitmq.broker.credentials import Endpoint
-from quorate.rabbitmq.broker.management import Answer
+from quorate.rabbitmq.broker.tools.management import Answer
 from tests.unit.rabbitmq.broker.ports import closed_port, node, nodes
 
 

@@ -12,7 +12,7 @@ import os
 from collections import namedtuple
 
 from quorate.errors import Unreadable
-from quorate.host.shell_file import FIX, NAME, Reader
+from quorate.host.shell.file import FIX, NAME, Reader
 
 OPERATORS = ("<<", "&&", "||", ";;", "<&", ">&", ">>", ">|", "<>", ";", "&", "|", "<", ">", "(", ")", "\n")
 REDIRECTIONS = ("<&", ">&", ">>", ">|", "<>", "<", ">")
