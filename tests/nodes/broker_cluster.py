@@ -8,6 +8,7 @@
 
 import contextlib
 import os
+import shutil
 import pwd
 
 from quorate.ocf import codes
@@ -104,6 +105,31 @@ class BrokerCluster:
         for name in names or tuple(self.machines):
             self.machines[name].on = True
             self.pacemaker.join(name)
+
+    def unmount(self, name):
+        """The machine boots without the disk of its broker; mount() brings it back."""
+        self.cut_power(name)
+        os.rename(self[name].base, self._away(name))
+        self.power_on(name)
+
+    def mount(self, name):
+        """What lies below the mount point is hidden by it; here it is moved."""
+        if os.path.isdir(self[name].base):
+            os.rename(self[name].base, "%s.below-%d" % (self[name].base, self.clock.elapsed))
+        os.rename(self._away(name), self[name].base)
+
+    def is_unmounted(self, name):
+        return os.path.exists(self._away(name))
+
+    def _away(self, name):
+        return os.path.join(self.machines[name].root, "unmounted")
+
+    def install_anew(self, name):
+        """Another machine under this name: an empty disk, and nothing that was recorded."""
+        self.cut_power(name)
+        shutil.rmtree(self[name].base)
+        shutil.rmtree(self.machines[name].persistent)
+        self.power_on(name)
 
     def kill_all(self):
         """SIGKILL of all brokers at one moment."""

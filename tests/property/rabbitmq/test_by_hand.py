@@ -2,7 +2,6 @@
 """Histories in which disks are not mounted, power fails, and somebody starts brokers by hand: systemd, or an
 administrator. The real agent on nodes in memory; see tests/nodes/broker_cluster.py for what must never happen."""
 
-import os
 import tempfile
 
 import pytest
@@ -17,26 +16,23 @@ EVENTS = some.lists(some.tuples(some.sampled_from(("cut", "on", "unmounted", "mo
 
 
 class History:
-    """A cluster of three, and which disks are away: name -> path."""
+    """What happens to a cluster of three."""
 
     def __init__(self, cluster):
-        self.cluster, self.away = cluster, {}
+        self.cluster = cluster
 
     def happen(self, what, name):
-        cluster, one = self.cluster, self.cluster[name]
+        cluster = self.cluster
         if what == "cut":
             cluster.cut_power(name)
         elif what == "on":
             cluster.power_on(name)
-        elif what == "unmounted" and name not in self.away:
-            cluster.cut_power(name)
-            self.away[name] = os.path.join(cluster.machines[name].root, "unmounted")
-            os.rename(one.base, self.away[name])
-            cluster.power_on(name)
+        elif what == "unmounted" and not cluster.is_unmounted(name):
+            cluster.unmount(name)
         elif what == "mount":
             self.mount(name)
         elif what == "by hand" and name not in cluster.running:
-            one.start_by_hand()
+            cluster[name].start_by_hand()
             cluster.clock.pass_time(3)
         elif what == "live":
             cluster.run(45)
@@ -45,13 +41,9 @@ class History:
 
     def mount(self, name):
         """As the messages say: only where no broker runs."""
-        one = self.cluster[name]
-        if name not in self.away:
-            return
-        one.stop_by_hand()
-        if os.path.isdir(one.base):
-            os.rename(one.base, one.base + ".below-%d" % self.cluster.clock.elapsed)
-        os.rename(self.away.pop(name), one.base)
+        if self.cluster.is_unmounted(name):
+            self.cluster[name].stop_by_hand()
+            self.cluster.mount(name)
 
     def check(self, name):
         """What is recorded as having served is the cluster's."""

@@ -99,6 +99,16 @@ class Node:
     def _spawn(self, _argv):
         return self.context.processes.add("/usr/bin/beam.smp -s rabbit boot", pid=500).pid
 
+    def instance_files(self, *words, log):
+        """In place of the class StateFiles of a module of actions."""
+        assert words == ("rabbitmq", self.context.instance) and log is self.context.log
+        return self.state_files
+
+    def participant_of(self, context, state_files, layout):
+        """In place of the class Participant of a module of actions."""
+        assert (context, state_files, layout) == (self.context, self.state_files, self.layout)
+        return self.participant
+
     def fill(self, members="rabbit@n1,rabbit@n2,rabbit@n3", running="rabbit@n1,rabbit@n2,rabbit@n3"):
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "schema.DAT").write_text("x")

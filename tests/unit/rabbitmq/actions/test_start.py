@@ -61,17 +61,20 @@ def test_one_that_counts_as_active_is_not_forgotten(tmp_path):
     assert "did not forget rabbit@n1" in str(turned.value) and node.commands.spawned == []
 
 
-def test_nothing_is_launched_where_what_the_disk_proves_cannot_be_kept(tmp_path):
-    """A full /var: the boot is put off, not begun without its evidence, and not a failed start either."""
+@pytest.mark.parametrize("place", ["persistent", "run"])
+def test_nothing_is_launched_where_that_cannot_be_recorded(tmp_path, place):
+    """A full /var: what the disk proves could not be kept. A full /run: a boot would be forced again by each monitor. The
+    boot is put off, not begun without a record, and not a failed start either."""
     node = Node(tmp_path, [other("n2", facts.STARTING), other("n3", facts.STARTING)]).fill()
     decision = node.participant.decide_and_publish()
     (tmp_path / "full").write_text("")
-    node.state_files.persistent, node.state_files.log = str(tmp_path / "full" / "x"), node.context.log
+    setattr(node.state_files, place, str(tmp_path / "full" / "x"))
+    node.state_files.log = node.context.log
 
     with pytest.raises(NotNow) as put_off:
         launch_as_decided(node.participant, decision)
 
-    assert "cannot be written" in str(put_off.value) and node.commands.spawned == []
+    assert "/full/x cannot be written" in str(put_off.value) and node.commands.spawned == []
 
 
 def test_the_founder_is_the_one_who_claimed_it(tmp_path):
@@ -218,17 +221,6 @@ def test_a_broker_that_ends_while_it_starts_is_launched_again(tmp_path, error, c
     outcome = wait_until_serving(node.participant, launch_as_decided(node.participant, decision), decision, 90)
     assert (outcome.code, len(started)) == (code, launches)
     assert code == codes.SUCCESS or error[:30] in outcome.reason
-
-
-def test_nothing_is_launched_where_it_cannot_be_recorded_that_it_was(tmp_path):
-    """A full /run: a boot would be forced again by each monitor."""
-    node = Node(tmp_path, [other("n2", facts.STARTING), other("n3", facts.STARTING)]).fill()
-    decision = node.participant.decide_and_publish()
-    (tmp_path / "full").write_text("")
-    node.state_files.run, node.state_files.log = str(tmp_path / "full" / "x"), node.context.log
-    with pytest.raises(NotNow) as put_off:
-        launch_as_decided(node.participant, decision)
-    assert "/full/x cannot be written" in str(put_off.value) and node.commands.spawned == []
 
 
 def test_a_start_that_cannot_record_that_it_is_started_says_so(tmp_path, monkeypatch):

@@ -14,22 +14,6 @@ ALL = ["n1", "n2", "n3"]
 MEMBERS = {"rabbit@n1", "rabbit@n2", "rabbit@n3"}
 
 
-def unmounted(cluster, name):
-    """The node boots without its disk; the path where the disk's content is."""
-    away = os.path.join(cluster.machines[name].root, "unmounted")
-    cluster.cut_power(name)
-    os.rename(cluster[name].base, away)
-    cluster.power_on(name)
-    return away
-
-
-def mount(cluster, name, away):
-    """What lies below the mount point is hidden by it; here it is moved."""
-    if os.path.isdir(cluster[name].base):
-        os.rename(cluster[name].base, cluster[name].base + ".below")
-    os.rename(away, cluster[name].base)
-
-
 def served(cluster, name):
     return cluster.machines[name].state_files("rabbitmq").read("served", persistent=True)
 
@@ -41,7 +25,7 @@ def reasons(cluster, name):
 def test_a_broker_without_its_disk_is_not_the_cluster_and_is_stopped(cluster):
     """It was taken over, said that it runs, and was recorded as the one that served here."""
     before = served(cluster, "n3")
-    away = unmounted(cluster, "n3")
+    cluster.unmount("n3")
     cluster["n3"].start_by_hand()
     cluster.clock.pass_time(5)
     assert cluster["n3"].members() == {"rabbit@n3"} and "n3" in cluster.up()
@@ -53,7 +37,7 @@ def test_a_broker_without_its_disk_is_not_the_cluster_and_is_stopped(cluster):
     assert all(len(one) <= 144 for one in reasons(cluster, "n3"))
     assert "is a file system not mounted" in cluster.status("n3")
     assert cluster["n1"].members() == MEMBERS, "it is not forgotten"
-    mount(cluster, "n3", away)
+    cluster.mount("n3")
     assert cluster.run(60, lambda: cluster.up() == ALL), cluster.journal
     cluster.run(20)
     assert cluster["n3"].members() == cluster["n3"].saw() == MEMBERS and cluster.status("n3") == "running"
@@ -62,7 +46,7 @@ def test_a_broker_without_its_disk_is_not_the_cluster_and_is_stopped(cluster):
 @pytest.mark.parametrize("boots", [1, 5])
 def test_nor_while_the_others_are_away_however_often_it_has_booted(cluster, boots):
     """It is the last one to be stopped then: nothing better runs. But those that come boot with their data."""
-    away = unmounted(cluster, "n3")
+    cluster.unmount("n3")
     cluster.cut_power("n1", "n2")
     for _ in range(boots):
         cluster["n3"].start_by_hand()
@@ -77,14 +61,14 @@ def test_nor_while_the_others_are_away_however_often_it_has_booted(cluster, boot
     assert cluster.run(100, lambda: cluster.up() == ["n1", "n2"]), cluster.journal
     cluster.run(30)
     assert cluster.up() == ["n1", "n2"] and cluster.banned == set()
-    mount(cluster, "n3", away)
+    cluster.mount("n3")
     assert cluster.run(100, lambda: cluster.up() == ALL), cluster.journal
     assert cluster["n1"].members() == MEMBERS
 
 
 def test_nobody_joins_it_and_nothing_is_founded_beside_it(cluster):
     """A node with an empty disk waits for those that have data, not for the broker that runs without them."""
-    away = unmounted(cluster, "n3")
+    cluster.unmount("n3")
     cluster.cut_power("n1", "n2")
     shutil.rmtree(cluster["n2"].base)
     shutil.rmtree(cluster.machines["n2"].persistent)
@@ -97,16 +81,13 @@ def test_nobody_joins_it_and_nothing_is_founded_beside_it(cluster):
     cluster.run(60)
     cluster.order("n1", forced=True)
     assert cluster.run(200, lambda: cluster.up() == ["n1", "n2"]), cluster.journal
-    mount(cluster, "n3", away)
+    cluster.mount("n3")
     assert cluster.run(100, lambda: cluster.up() == ALL), cluster.journal
 
 
 def test_a_machine_that_is_installed_anew_and_whose_package_starts_a_broker(cluster):
     """Nothing is recorded on it: what shows it is that the others count on the node and its broker knows none."""
-    cluster.cut_power("n3")
-    shutil.rmtree(cluster["n3"].base)
-    shutil.rmtree(cluster.machines["n3"].persistent)
-    cluster.power_on("n3")
+    cluster.install_anew("n3")
     cluster["n3"].start_by_hand()
     cluster.clock.pass_time(5)
     cluster.run(30)
@@ -127,10 +108,7 @@ def test_a_machine_that_is_installed_anew_and_whose_package_starts_a_broker(clus
 
 def test_its_data_without_it_are_not_started_beside_the_cluster(cluster):
     """It was stopped before the agent saw it."""
-    cluster.cut_power("n3")
-    shutil.rmtree(cluster["n3"].base)
-    shutil.rmtree(cluster.machines["n3"].persistent)
-    cluster.power_on("n3")
+    cluster.install_anew("n3")
     cluster["n3"].start_by_hand()
     cluster.clock.pass_time(5)
     cluster["n3"].stop_by_hand()
@@ -240,7 +218,7 @@ def test_two_halves_that_do_not_see_each_other_say_so(tmp_path, monkeypatch):
 
 def test_nobody_is_told_to_move_good_data_away_for_a_broker_without_its_disk(cluster):
     """A node of an earlier version recorded it, and the others were started anew: they were told to (real)."""
-    away = unmounted(cluster, "n3")
+    cluster.unmount("n3")
     cluster.cut_power("n1", "n2")
     shutil.rmtree(cluster.machines["n3"].persistent)
     cluster["n3"].start_by_hand()
@@ -257,7 +235,7 @@ def test_nobody_is_told_to_move_good_data_away_for_a_broker_without_its_disk(clu
                for one in reasons(cluster, "n3"))
     cluster.standby.add("n3")
     cluster.run(20)
-    mount(cluster, "n3", away)
+    cluster.mount("n3")
     cluster.standby.clear()
     assert cluster.run(100, lambda: cluster.up() == ALL), cluster.journal
     assert cluster["n1"].members() == MEMBERS
@@ -265,7 +243,7 @@ def test_nobody_is_told_to_move_good_data_away_for_a_broker_without_its_disk(clu
 
 def test_a_boot_beside_it_that_rabbitmq_refuses_is_tried_again(cluster):
     """Its agent has not looked yet, so nothing is known of it: inconsistent_cluster. It was a ban of both (real)."""
-    away = unmounted(cluster, "n3")
+    cluster.unmount("n3")
     cluster.run(20)
     cluster.cut_power("n1", "n2")
     cluster.standby.add("n3")
@@ -278,6 +256,6 @@ def test_a_boot_beside_it_that_rabbitmq_refuses_is_tried_again(cluster):
     assert cluster.banned == set() and "does not know this node" in cluster.status("n1")
     cluster["n3"].stop_by_hand()
     assert cluster.run(120, lambda: cluster.up() == ["n1", "n2"]), cluster.journal
-    mount(cluster, "n3", away)
+    cluster.mount("n3")
     cluster.standby.clear()
     assert cluster.run(100, lambda: cluster.up() == ALL), cluster.journal

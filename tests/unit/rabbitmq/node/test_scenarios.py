@@ -149,37 +149,29 @@ def test_what_has_to_be_kept_before_a_boot_puts_it_off(cluster):
     assert cluster.run(60, lambda: cluster.up() == ALL), cluster.journal
 
 
-def unmounted(cluster, name):
-    """Its disk is not mounted; the path where it is."""
-    away = os.path.join(cluster.machines[name].root, "unmounted")
-    cluster.cut_power(name)
-    os.rename(cluster[name].base, away)
-    cluster.power_on(name)
-    return away
-
-
 def test_an_unmounted_disk_is_waited_for_and_its_node_not_forgotten(cluster):
-    away = unmounted(cluster, "n3")
+    cluster.unmount("n3")
     cluster.run(200)
     assert cluster.up() == ["n1", "n2"] and "rabbit@n3" in cluster["n1"].members()
     assert "quorate rabbitmq replace n3" in cluster.status("n3") and cluster.banned == set()
-    os.rename(away, cluster["n3"].base)
+    cluster.mount("n3")
     assert cluster.run(60, lambda: cluster.up() == ALL), cluster.journal
 
 
 def test_all_disks_unmounted_found_nothing(cluster):
-    away = {name: unmounted(cluster, name) for name in ALL}
+    for name in ALL:
+        cluster.unmount(name)
     cluster.run(200)
     assert cluster.up() == [] and cluster.brokers.founded == 1
     for name in ALL:
-        os.rename(away[name], cluster[name].base)
+        cluster.mount(name)
     assert cluster.run(200, lambda: cluster.up() == ALL), cluster.journal
 
 
 def test_a_replaced_node_is_in_the_queues_that_it_was_in(cluster):
     cluster.brokers.queues = {("/", "three"): {"rabbit@n1", "rabbit@n2", "rabbit@n3"}, ("/", "one"): {"rabbit@n1"},
                               ("a b", "x.y"): {"rabbit@n3"}}
-    unmounted(cluster, "n3")
+    cluster.unmount("n3")
     cluster.run(30)
     cluster.order("n3", replace=True)
     assert cluster.run(120, lambda: cluster.up() == ALL), cluster.journal
@@ -193,24 +185,24 @@ def test_a_replaced_node_is_in_the_queues_that_it_was_in(cluster):
 def test_an_order_to_replace_a_node_ends_when_that_serves(cluster, mounted):
     """The disk is mounted just after the order, or the cluster had forgotten the node already: the order stayed, and
     the next time the disk was not mounted its data were forgotten without one."""
-    away = unmounted(cluster, "n3")
+    cluster.unmount("n3")
     cluster.run(30)
     cluster.order("n3", replace=True)
     if mounted:
-        os.rename(away, cluster["n3"].base)
+        cluster.mount("n3")
     else:
         cluster["n1"].command(["rabbitmqctl", "forget_cluster_node", "rabbit@n3"], 10)
     assert cluster.run(120, lambda: cluster.up() == ALL), cluster.journal
     cluster.run(30)
     assert "mq-override" not in cluster.pacemaker.properties
     if mounted:
-        unmounted(cluster, "n3")
+        cluster.unmount("n3")
         cluster.run(100)
         assert cluster.up() == ["n1", "n2"] and "rabbit@n3" in cluster["n1"].members()
 
 
 def test_an_order_to_replace_a_node_does_not_end_when_another_one_serves(cluster):
-    unmounted(cluster, "n3")
+    cluster.unmount("n3")
     cluster.standby.add("n3")
     cluster.cut_power("n2")
     cluster.order("n3", replace=True)
@@ -242,7 +234,7 @@ def test_a_clock_that_is_behind_is_a_wait(cluster, monkeypatch):
     """It was a failed start: a ban until cleanup."""
     for name in ALL:
         cluster[name].version = "4.0.5"
-    unmounted(cluster, "n3")
+    cluster.unmount("n3")
     cluster.order("n3", replace=True)
     behind = [3600]
     now = type(cluster.clock).now

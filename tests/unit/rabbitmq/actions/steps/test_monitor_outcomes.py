@@ -40,14 +40,6 @@ class Monitored(Node):
             monkeypatch.setattr(module, name, self.stand_in(name))
         self.answers.update(handle_serving=Outcome(codes.SUCCESS), wait_until_serving=Outcome(codes.SUCCESS, "waited"))
 
-    def instance_files(self, *words, log):
-        assert words == ("rabbitmq", self.context.instance) and log is self.context.log
-        return self.state_files
-
-    def participant_of(self, context, state_files, layout):
-        assert (context, state_files, layout) == (self.context, self.state_files, self.layout)
-        return self.participant
-
     def step(self, name, given, answer):
         self.steps.append((name, given))
         if isinstance(answer, Exception):

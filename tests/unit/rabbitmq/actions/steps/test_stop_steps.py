@@ -43,14 +43,6 @@ class Stopped(Node):
     def names(self):
         return [one[0] for one in self.steps]
 
-    def instance_files(self, *words, log):
-        assert words == ("rabbitmq", self.context.instance) and log is self.context.log
-        return self.state_files
-
-    def participant_of(self, context, state_files, layout):
-        assert (context, state_files, layout) == (self.context, self.state_files, self.layout)
-        return self.participant
-
     def tools(self, context, layout):
         assert (context, layout) == (self.context, self.layout)
         return SimpleNamespace(critical=self.is_critical, drain=self.drain)
