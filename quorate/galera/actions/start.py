@@ -11,9 +11,9 @@ from quorate.galera.election.decide import generation_start, keeps_view, needs_f
 from quorate.galera.election.published import encode_report
 from quorate.galera.server import observe
 from quorate.galera.server.data import disk, identity
+from quorate.galera.server.data.recovery import remove_closed_log
 from quorate.galera.server.log import views
 from quorate.galera.server.process import find, launch
-from quorate.galera.server.data.recovery import remove_closed_log
 from quorate.galera.server.settings.address import cluster_address, render
 from quorate.galera.server.settings.layout import find_layout, layout_problems, listening_units
 from quorate.host import daemon

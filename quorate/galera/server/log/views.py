@@ -21,20 +21,21 @@ KEPT = 32  # changes; a report needs those at its end
 
 def changes(log):
     """(state UUID, sorted list of seqnos) of the changes of the view that a server's log shows; (None, []) where it shows
-    none, or where they took no seqno.
+    none, or where it does not show, before the view, that they take a seqno.
 
     A primary view is logged with the seqno that its change took, also one of which the server learns by IST. The leave of
     the last member is a change, too: it is logged as the final view. A server that leaves others behind logs the position
     as it was, since it is in no primary component any more when it closes: "Shifting OPEN -> CLOSED", not SYNCED.
     """
-    uuid, found, before, closed = None, set(), None, None
+    uuid, found, before, closed, counts = None, set(), None, None, False
     lines = iter(log.splitlines())
     for line in lines:
         words = line.split()
         if " as process " in line:  # another server was started since, and what it has done counts
-            uuid, found, before, closed = None, set(), None, None
+            uuid, found, before, closed, counts = None, set(), None, None, False
         elif line.startswith("\tprotocols ") and "(gcs/" in line:
-            if not facts.integer(line.partition("=")[2].partition("/")[0]):  # 0, or it is not understood
+            counts = bool(facts.integer(line.partition("=")[2].partition("/")[0]))
+            if not counts:  # 0, or it is not understood
                 return None, []
         elif "WSREP: Shifting " in line and " -> CLOSED (TO: " in line:
             closed = None if " OPEN -> CLOSED" in line else facts.integer(line.rpartition(" ")[2].rstrip(")"))
@@ -45,7 +46,7 @@ def changes(log):
             if state != uuid:
                 uuid, found, before = state, set(), None
             last = view == ("non-primary", "yes", 0) and before == ("primary", "no", 1) and seqno == closed
-            if view[0] == "primary" or last:
+            if counts and (view[0] == "primary" or last):
                 found.add(seqno)
             before = view
     return (uuid, sorted(found)[-KEPT:]) if found else (None, [])

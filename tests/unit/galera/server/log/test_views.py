@@ -62,6 +62,9 @@ def test_what_real_servers_log(name, uuid, seqnos):
     (closed(9) + LEFT, []),
     # Galera 3 takes none, and so does a group with a member that speaks its protocol.
     (view(8, gcs=0), []), (view(7) + view(8, gcs=0), []), (view(8).replace("= 5/", "= x/"), []),
+    # The log begins behind what tells the protocol: it was too long.
+    (view(8).partition("gcs/repl/appl),\n")[2], []),
+    (view(7).partition("gcs/repl/appl),\n")[2] + view(8), [8]),
     # Another history, another server, half a view, no view
     (view(7, uuid=OTHER) + view(8), [8]),
     (view(7) + BEGIN + view(8), [8]), (view(7) + BEGIN, []),
