@@ -30,7 +30,7 @@ SERVER, PROVIDER = "/usr/sbin/mariadbd", "/usr/lib/galera/libgalera_smm.so"
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not os.access(SERVER, os.X_OK) or not os.path.exists(PROVIDER)
     or not any(entry.pw_name == "mysql" for entry in pwd.getpwall()),
-    reason="needs root, the user mysql, MariaDB and galera-4")
+    reason="needs root, the user mysql, MariaDB and galera-4; scripts/test installs them")
 
 
 def free_port():

@@ -31,7 +31,7 @@ DELETE FROM mysql.global_priv WHERE user = ''
 FLUSH PRIVILEGES
 """
 pytestmark = pytest.mark.skipif(
-    not all(shutil.which(name, path=PATH) for name in ("mariadbd", "mariadb-install-db")), reason="there is no MariaDB")
+    not all(shutil.which(name, path=PATH) for name in ("mariadbd", "mariadb-install-db")), reason="MariaDB is not installed")
 
 
 class Server:

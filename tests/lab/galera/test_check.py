@@ -405,7 +405,7 @@ def test_listen_fds_ready_watchdog_and_status(words, listener, tmp_path):
             end(process)
 
 
-@pytest.mark.skipif(XINETD is None, reason="needs xinetd; scripts/test installs it")
+@pytest.mark.skipif(XINETD is None, reason="xinetd is not installed: apt-get install xinetd")
 @pytest.mark.parametrize("wait", ["yes", "no"])
 def test_real_xinetd(words, tmp_path, wait):
     port, text = free_port(), open(os.path.join(ROOT, "xinetd", "quorate-galera-check"), encoding="ascii").read()
@@ -435,7 +435,7 @@ def test_real_xinetd(words, tmp_path, wait):
 
 # HAProxy
 
-@pytest.mark.skipif(HAPROXY is None, reason="needs haproxy; scripts/test installs it")
+@pytest.mark.skipif(HAPROXY is None, reason="HAProxy is not installed: apt-get install haproxy")
 def test_real_haproxy_sees_up_down_and_drain(check, database, frozen, tmp_path):
     config = tmp_path / "haproxy.cfg"
     config.write_text(HAPROXY_CONFIG.format(home=tmp_path, port=free_port(), database=24306, check=check.port))
