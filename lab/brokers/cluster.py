@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab import LabError, quiet, state
 from lab.brokers.record import names_for
-from lab.campaigns.rabbitmq import Client
 from lab.configurations.cluster import CERTIFICATES
 from lab.faults import machine
 from lab.services import rabbitmq
+from lab.services.confirming import Client
 
 CONF = "loopback_users = none\ncluster_partition_handling = %s\n"
 TLS = "/etc/rabbitmq/tls"
@@ -24,8 +24,8 @@ CLIENT6 = "fd00::fe/64"  # of the client's host
 
 # -- set it up
 
-def set_up(lab, configuration, say=quiet):
-    """Write every node's files and create the resource."""
+def set_up(lab, configuration, say=quiet, **parameters):
+    """Write every node's files and create the resource, with more `parameters` than the configuration has."""
     hosts = "".join("%s %s.lab.test %s\n" % (node.address, node.name, node.name) for node in lab.nodes)
     own = " ".join("-e ' %s$'" % node.name for node in lab.nodes)
     certificates = _certificates(lab)
@@ -45,7 +45,7 @@ def set_up(lab, configuration, say=quiet):
             _write(lab, node.name, path, text % names, mode=mode)
         for command in configuration.before:
             lab.check(node.name, command % names)
-    rabbitmq.create(lab, say=say, **configuration.parameters)
+    rabbitmq.create(lab, say=say, **dict(parameters, **configuration.parameters))
 
 
 def _write(lab, node, path, text, owner="root", mode="644"):
@@ -85,28 +85,39 @@ def accounts(lab, configuration):
                   stdin="[client]\nuser = mon\npassword = secret\n" + configuration.credentials)
 
 
-def client(lab, configuration):
-    """A client that publishes to a queue until it is stopped, and consumes then (lab.campaigns.rabbitmq.Client)."""
-    options = dict(configuration.client, keep=True)
-    hosts = None
+def reach(lab, configuration):
+    """How its clients connect (lab.services.rabbitmq.Reach)."""
+    options, hosts = {"port": 5672, **configuration.client}, {}
     if options.pop("six", False):
         subprocess.run(["ip", "-n", lab.namespace, "-6", "address", "replace", CLIENT6, "dev", "br0", "nodad"],
                        check=True)
-        hosts = [names_for(node)["address6"] for node in lab.nodes]
+        hosts = {node.name: names_for(node)["address6"] for node in lab.nodes}
     directory = os.path.join(state.directory(lab.name), "tls")
     if options.pop("tls", False):
         options["ca"] = os.path.join(directory, "ca.pem")
     if options.pop("certificate", False):
         options.update(cert=os.path.join(directory, "cert.pem"), key=os.path.join(directory, "key.pem"))
-    return Client(lab, hosts=hosts, options=options)
+    return rabbitmq.Reach(hosts, options)
+
+
+def client(lab, configuration, directory=None, keep=True):
+    """A client that publishes to a queue until it is stopped (lab.services.confirming.Client), and consumes: then, with
+    `keep`, or all the time."""
+    how = reach(lab, configuration)
+    return Client(lab, directory, hosts=list(how.hosts.values()) or None, options=dict(how.options, keep=keep))
 
 
 # -- what it says
 
 def ctl(configuration, node):
     """The first words of rabbitmqctl on a node."""
-    name = configuration.node % {"node": node}
+    name = name_of(configuration, node)
     return ["rabbitmqctl"] + (["-n", name] if name else [])
+
+
+def name_of(configuration, node):
+    """The Erlang name of a node's broker, where its tools do not know it; else ""."""
+    return configuration.node % {"node": node}
 
 
 def sees(lab, configuration, node):

@@ -15,7 +15,7 @@ import sys
 import time
 
 from lab import LabError
-from lab.campaigns import campaign
+from lab.campaigns import campaign, parts
 from lab.configurations import cluster
 from lab.configurations.known import ALL, PLAIN
 from lab.configurations.record import compatible, merged
@@ -49,54 +49,26 @@ def configurations(words, seed, count):
     return found
 
 
-class Campaign(campaign.Campaign):
+class Campaign(parts.Campaign):
     """The cluster under test, its clients, and the results so far."""
 
     title, prefix, faults, count, mercy = "scripts/faults", "faults", FAULTS, 200, 240.0
     packages, log = "corosync mariadb-server galera-4", galera.LOGS
 
     def __init__(self, lab, seed, say, output):
-        campaign.Campaign.__init__(self, lab, seed, say, output)
+        parts.Campaign.__init__(self, lab, seed, say, output)
         self.clients, self.watch, self.total = [], None, {"acked": 0, "failed": 0, "unknown": 0}
         self.histories, self._counted = set(), 0
         self._split_since = None  # when more servers said to be primary than fit into one component, monotonic
-        self._part, self._chosen = None, None
 
     @staticmethod
-    def add_options(parser):
-        parser.add_argument("--configuration", default=PLAIN.name, help="of lab/configurations: names with '+' between "
-                            "them, or 'seed': the seed chooses (default: %s)" % PLAIN.name)
-        parser.add_argument("--each", type=int, default=25, help="faults, after which a cluster with the next "
-                            "configuration is made, when the seed chooses them")
+    def configurations(words, seed, count, suite):
+        return configurations(words, seed, count)
 
-    @staticmethod
-    def set_up(lab, say):
-        """Nothing: each part of the campaign makes its cluster."""
+    def make(self, configuration):
+        self.say("synced after %.1f s" % cluster.set_up(self.lab, configuration, self.say))
 
-    def start(self):
-        """Nothing: as above."""
-
-    def before(self, number, options):
-        part = (number - 1) // options.each if options.configuration == "seed" else 0
-        if part == self._part:
-            return
-        if self._chosen is None and not options.here:
-            self._chosen = configurations(options.configuration, options.seed, -(-options.faults // options.each))
-        if self._part is not None:
-            self._end_part()
-            self.lab.destroy()
-            self.lab.up(options.suite, deb=options.deb, say=self.say)
-        self._part = part
-        if not options.here:
-            chosen = self._chosen[part]
-            self.say("configuration %s" % chosen.name)
-            self.say("synced after %.1f s" % cluster.set_up(self.lab, chosen, self.say))
-        self._begin_part()
-
-    def _begin_part(self):
-        """Start the watch and the clients."""
-        place = os.path.join(self.output, "part-%d" % (self._part + 1))
-        os.makedirs(place, exist_ok=True)
+    def begin_part(self, place):
         self.histories = set()
         self.watch = Watch(self.lab, galera.USER, galera.password_file(self.lab),
                            open(os.path.join(place, "servers.jsonl"), "w"))
@@ -107,8 +79,7 @@ class Campaign(campaign.Campaign):
         if self.watch.wait_until(self._synced, 120) is None:
             raise LabError("the cluster is not whole before the first fault")
 
-    def _end_part(self):
-        """End the watch and the clients, and count what they did."""
+    def end_part(self):
         for client in self.clients:
             figures = client.stop()
             for key in self.total:
@@ -123,9 +94,7 @@ class Campaign(campaign.Campaign):
 
     def inject(self, fault, mistakes):
         self._counted, self._split_since = len(self.watch.history), None
-        what = fault.inject(World(self.lab, self.watch, self.random, self.say, mistakes))
-        name = self._chosen[self._part].name if self._chosen else PLAIN.name
-        return what if name == PLAIN.name else "%s [%s]" % (what, name)
+        return self.named(fault.inject(World(self.lab, self.watch, self.random, self.say, mistakes)))
 
     def await_noticed(self):
         self.watch.wait_until(lambda observed: not self._synced(observed), 1.5)
@@ -177,7 +146,7 @@ class Campaign(campaign.Campaign):
         self.lab.power_on()
 
     def stop(self):
-        self._end_part()
+        self.end_part()
         return campaign.Account("%(acked)d writes acknowledged, %(failed)d failed, %(unknown)d unknown" % self.total)
 
 

@@ -2,91 +2,130 @@
 """A seeded random campaign of faults against a real RabbitMQ cluster, with a client that publishes and consumes.
 
     scripts/faults --service rabbitmq [--seed N] [--faults 100] [--until HH:MM] [--only TEXT] [--name LAB]
-                   [--suite SUITE]
+                   [--suite SUITE] [--configuration seed[+NAME...]|NAME[+NAME...]] [--each 10]
 
 The client publishes with confirms and consumes with acknowledgements, all the time. After each fault all brokers must
 serve again as one cluster within the fault's limit, and at the end every confirmed message must have been delivered.
-Ends with 0 only if nothing was wrong.
+Ends with 0 only if nothing was wrong. It reports every broker that was launched twice for one fault, since it may have
+been killed while it made progress.
 """
 
-import json
-import os
-import signal
+import random
 import subprocess
 import sys
 import time
 
-from lab import PROGRAMS, LabError, state
-from lab.campaigns import campaign
+from lab import LabError
+from lab.brokers import cluster
+from lab.brokers.known import ALL, COMBINED, named
+from lab.brokers.record import merged
+from lab.campaigns import campaign, parts
 from lab.faults import machine
 from lab.faults.fault import wait_for
 from lab.faults.rabbitmq import FAULTS, World, Wrong, join_brokers, pcs, power_all
 from lab.programs.confirming import QUEUE
 from lab.services import rabbitmq
 
-CLIENT = os.path.join(PROGRAMS, "confirming.py")
-MEMBERS_WITHIN = 60  # seconds until the client's quorum queue has three members again
+PLAIN = "plain"
+FOUR = "plain-4.0"    # of the suite that has RabbitMQ 4.0
+MEMBERS_WITHIN = 60   # seconds until the client's quorum queue has three members again
+MINORITY_WAIT = "10s"  # less than a partition of 45 s, so that the failure is tested as well
 
 
-class Client:
-    """Runs lab/programs/confirming.py in the lab's network, with all nodes as its hosts. options: as written there."""
-
-    def __init__(self, lab, directory=None, rate=20, hosts=None, options=None):
-        self.directory = directory or os.path.join(state.directory(lab.name), "client")
-        os.makedirs(self.directory, exist_ok=True)
-        for name in ("confirmed", "received"):
-            open(os.path.join(self.directory, name), "w").close()
-        hosts = ",".join(hosts or [node.address for node in lab.nodes])
-        argv = lab.client(["setpriv", "--pdeathsig", "KILL", "/usr/bin/python3", CLIENT, hosts, rabbitmq.USER,
-                           rabbitmq.password_file(lab), self.directory, str(rate), json.dumps(options or {})])
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                                        start_new_session=True)
-
-    def numbers(self, name):
-        """The numbers in one of its records. An incomplete last line does not count."""
-        with open(os.path.join(self.directory, name), encoding="ascii") as file:
-            return {int(line) for line in file if line.endswith("\n")}
-
-    def stop(self):
-        """End it; (its figures, the numbers of messages that were confirmed and never delivered)."""
-        self.process.send_signal(signal.SIGTERM)
-        out = self.process.communicate(timeout=180)[0]
-        return json.loads(out), sorted(self.numbers("confirmed") - self.numbers("received"))
+def configurations(words, seed, count, suite):
+    """The configurations of the `count` parts of a campaign, a list. words: 'seed', then the seed chooses, one after
+    the other, those of lab.brokers.known.COMBINED that three nodes of this suite can have, with those after 'seed+' in
+    each part; or the names of those that all parts have. LabError if there is none of that name."""
+    first, _plus, always = words.partition("+")
+    if first != "seed":
+        return [named(words)] * count
+    always = [ALL[FOUR]] if suite == ALL[FOUR].suite and not always else [named(always)] if always else []
+    known = [one for one in map(named, COMBINED) if one.suite == ALL[PLAIN].suite and one.count == 3
+             and one.events and not one.troubles]
+    source, found = random.Random("configurations %d" % seed), []
+    while len(found) < count:
+        found += source.sample(known, len(known))
+    return [merged("+".join([one.name] + [other.name for other in always]), one, *always) if always else one
+            for one in found[:count]]
 
 
-class Campaign(campaign.Campaign):
+class Campaign(parts.Campaign):
     """The cluster under test, its client, and the results so far."""
 
     title, prefix, faults, count, mercy = "scripts/faults --service rabbitmq", "faults-rabbitmq", FAULTS, 100, 120.0
-    packages, log = "rabbitmq-server erlang-base", "tail -n 200 /var/log/rabbitmq/rabbit@*.log"
+    packages, log, each = "rabbitmq-server erlang-base", "tail -n 200 /var/log/rabbitmq/*.log /srv/mq/log/*.log", 10
 
     def __init__(self, lab, seed, say, output):
-        campaign.Campaign.__init__(self, lab, seed, say, output)
+        parts.Campaign.__init__(self, lab, seed, say, output)
         self.world = World(lab, self.random, say)
-        self.client = None
+        self.client, self.total, self.lines, self.lost, self.again = None, {}, [], 0, []
 
     @staticmethod
-    def set_up(lab, say):
-        rabbitmq.prepare(lab)
-        rabbitmq.create(lab, say=say,
-                        minority_wait="10s")  # less than a partition of 45 s, so that the failure is tested as well
-        say("whole after %.1f s" % rabbitmq.wait_whole(lab))
-        rabbitmq.furnish(lab)
+    def configurations(words, seed, count, suite):
+        return configurations(words, seed, count, suite)
 
-    def start(self):
-        self.client = Client(self.lab, os.path.join(self.output, "client"))
+    def make(self, configuration):
+        lab, began = self.lab, time.monotonic()
+        cluster.set_up(lab, configuration, self.say, minority_wait=MINORITY_WAIT)
+        lab.wait(lambda: cluster.whole(lab, configuration, lab.node_names), rabbitmq.LIMIT + 2 * configuration.slow,
+                 "the brokers are not one cluster")
+        self.say("whole after %.1f s" % (time.monotonic() - began))
+        for command in configuration.then:
+            lab.check("n1", command, 120)
+        cluster.accounts(lab, configuration)
+        self.world = World(lab, self.random, self.say, configuration, cluster.reach(lab, configuration))
+        if self._furnished():
+            rabbitmq.furnish(lab)
+
+    def _furnished(self):
+        """Whether the brokers hold the furniture: its program knows the usual port only."""
+        configuration = self.world.configuration
+        return not configuration.client and not configuration.node
+
+    def begin_part(self, place):
+        self.client = cluster.client(self.lab, self.world.configuration, place, keep=False)
+
+    def end_part(self):
+        if self.client is None:
+            return
+        gone, name = self._gone() if self._furnished() else [], self.world.configuration.name
+        if gone:
+            self.lines.append("- %s: of what was there before the first fault is gone: %s" % (name, "; ".join(gone)))
+        try:
+            figures, lost = self.client.stop()
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            self.say("the client printed no figures: %s" % error)
+            self.client.process.kill()
+            self.lost += 1
+            self.lines.append("- %s: the client printed no figures of confirmed messages" % name)
+        else:
+            for key, number in figures.items():
+                self.total[key] = self.total.get(key, 0) + number
+            self.lost += len(lost)
+            if lost:
+                self.lines.append("- %s: confirmed and never delivered: %s" % (name, lost[:20]))
+        self.client = None
+
+    def one(self, number, fault):
+        with cluster.Launches(self.lab) as launches:
+            done = parts.Campaign.one(self, number, fault._replace(limit=self.world.patience(fault.limit)))
+        for node, pids in launches.more_than_one().items():
+            self.again.append("- round %d, %s: the broker of %s was launched %d times" % (
+                number, self.named(done.fault), node, len(pids)))
+            self.say("   " + self.again[-1])
+        return done
 
     def inject(self, fault, mistakes):
         try:
-            return fault.inject(self.world)
+            return self.named(fault.inject(self.world))
         except Wrong as wrong:
             mistakes.append(str(wrong))
-            return str(wrong)
+            return self.named(str(wrong))
 
     def await_whole(self, seconds):
         asked = time.monotonic()
         try:
-            if whole(self.lab):
+            if self._whole():
                 return asked
         except LabError:
             pass
@@ -95,9 +134,23 @@ class Campaign(campaign.Campaign):
 
     def owed(self, done):
         """The client's queue has three members. (Confirmed messages are checked at the end.)"""
-        if done.took is not None and not wait_for(lambda: members(self.lab) == len(self.lab.node_names), MEMBERS_WITHIN,
-                                                  1):
-            done.mistakes.append("the quorum queue has %d members" % members(self.lab))
+        if done.took is not None and not wait_for(lambda: self._members() == len(self.lab.node_names),
+                                                  MEMBERS_WITHIN, 1):
+            done.mistakes.append("the quorum queue has %d members" % self._members())
+
+    def _whole(self):
+        """Whether all brokers serve, as one cluster, and Pacemaker has all instances started."""
+        return (set(self.lab.node_names) <= set(self.world.serving()) and started(self.lab)
+                and cluster.whole(self.lab, self.world.configuration, self.lab.node_names))
+
+    def _members(self):
+        """How many members the client's quorum queue has; 0 when no broker answers."""
+        for node in self.lab.node_names:
+            try:
+                return rabbitmq.quorum_members(self.lab, node, QUEUE, cluster.name_of(self.world.configuration, node))
+            except (LabError, ValueError, KeyError):
+                pass
+        return 0
 
     def ways(self):
         return (("undone, cleaned up", self._cleaned), ("power cut of all", lambda: power_all(self.world)),
@@ -121,21 +174,11 @@ class Campaign(campaign.Campaign):
                 return
 
     def stop(self):
-        gone = self._gone()
-        lines = ("", "Of the furniture from before the first fault (%d disks were lost since): %s." % (
-            sum(one.fault == "disk of one lost" for one in self.rounds), "all is there" if not gone else "gone: "
-            + "; ".join(gone)))
-        try:
-            figures, lost = self.client.stop()
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            self.say("the client printed no figures: %s" % error)
-            self.client.process.kill()
-            return campaign.Account("the client printed no figures of confirmed messages", False, lines)
-        if lost:
-            lines += ("- confirmed and never delivered: %s" % lost[:20],)
+        self.end_part()
+        disks = sum(one.fault == "disk of one lost" for one in self.rounds)
         return campaign.Account("%s messages confirmed, %d of them lost, %s publishes failed, %s delivered again" % (
-            figures.get("confirmed", "?"), len(lost), figures.get("failed", "?"), figures.get("again", "?")), not lost,
-                                lines)
+            self.total.get("confirmed", "?"), self.lost, self.total.get("failed", "?"), self.total.get("again", "?")),
+            not self.lost, tuple(self.lines + self.again + ["", "Disks that were lost: %d." % disks]))
 
     def _gone(self):
         """What of the furniture is gone."""
@@ -145,27 +188,12 @@ class Campaign(campaign.Campaign):
             return ["the brokers did not answer: %s" % error]
 
 
-def whole(lab):
-    """Whether all brokers serve, as one cluster, and Pacemaker has all instances started."""
-    return set(lab.node_names) <= set(rabbitmq.serving(lab)) and started(lab) and rabbitmq.one_cluster(lab)
-
-
 def started(lab):
     """Whether Pacemaker has an instance started on every node, without a pending action."""
     status = lab.cluster_xml()
     mine = [one for one in (status.iter("resource") if status is not None else ())
             if one.get("id", "").split(":")[0] == rabbitmq.RESOURCE]
     return len([one for one in mine if one.get("role") == "Started" and not one.get("pending")]) == len(lab.node_names)
-
-
-def members(lab):
-    """How many members the client's quorum queue has; 0 when no broker answers."""
-    for node in lab.node_names:
-        try:
-            return rabbitmq.quorum_members(lab, node, QUEUE)
-        except (LabError, ValueError, KeyError):
-            pass
-    return 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ import time
 from typing import NamedTuple
 
 from lab import LabError
+from lab.brokers import cluster
+from lab.brokers.known import ALL
+from lab.brokers.record import Configuration
 from lab.faults import machine
 from lab.faults.fault import Fault, wait_for
 from lab.services import rabbitmq
@@ -16,28 +19,45 @@ from lab.services import rabbitmq
 BEAM = "beam.smp"
 ASIDE = "/root/aside"  # where the data of a lost disk are moved: the lab does not remove a data directory either
 DRAINED = "Marked this node as undergoing maintenance"
-# Packets are rejected, not dropped: Erlang takes a minute to give up a node that is only silent.
+NOT_DRAINED = "Not drained"  # in what the agent logs
+LOGS = "cat /var/log/rabbitmq/*.log /srv/mq/log/*.log 2>/dev/null"
+UNTOLD = ("quiet", "syslog", "console", "logs-dash")  # configurations with which no log file tells of maintenance
+PLACES = (rabbitmq.BASE, "/srv/mq/mnesia", "/srv/mq/data", "/srv/mq/base")  # of data, in lab/brokers/known.py
+# Packets are rejected, not dropped: Erlang takes a minute to give up a node that is only silent. The ports are those of
+# lab/brokers/known.py too.
 _CUT = """
 for hook in input output; do
     way=$([ $hook = input ] && echo iifname || echo oifname)
     nft "add chain inet cut $hook { type filter hook $hook priority 0; }"
-    for port in dport sport; do nft "add rule inet cut $hook $way != lo tcp $port { 4369, 25672 } reject with tcp reset"; done
+    for port in dport sport; do
+        nft "add rule inet cut $hook $way != lo tcp $port { 4369, 4370, 25672, 35672, 35700-35710 } reject with tcp reset"
+    done
 done
 """
 
 
 class World(NamedTuple):
-    """What a fault works on."""
+    """What a fault works on. reach: how clients reach the brokers that were made with `configuration`."""
 
     lab: object
     random: random.Random
     say: object
+    configuration: Configuration = ALL["plain"]
+    reach: rabbitmq.Reach = rabbitmq.Reach()
 
     def pick(self):
         return self.random.choice(self.lab.node_names)
 
     def without(self, node):
         return [other for other in self.lab.node_names if other != node]
+
+    def serving(self):
+        """Names of the nodes whose broker answers a client."""
+        return rabbitmq.serving(self.lab, self.reach)
+
+    def patience(self, seconds):
+        """So many seconds, and what a boot takes longer with this configuration."""
+        return seconds + 2 * self.configuration.slow
 
 
 def kill(lab, *nodes):
@@ -85,7 +105,7 @@ def pcs(world, *words):
     """Run pcs on the first node where it succeeds. LabError if it fails on all."""
     for node in world.lab.node_names:
         try:
-            world.lab.check(node, ["pcs"] + list(words), 120)
+            world.lab.check(node, ["pcs"] + list(words), world.patience(120))
             return
         except LabError as error:
             last = error
@@ -94,7 +114,7 @@ def pcs(world, *words):
 
 def disable_enable(world):
     pcs(world, "resource", "disable", rabbitmq.RESOURCE + "-clone")
-    wait_for(lambda: not rabbitmq.serving(world.lab), 100)
+    wait_for(lambda: not world.serving(), 100)
     time.sleep(world.random.uniform(0, 3))
     pcs(world, "resource", "enable", rabbitmq.RESOURCE + "-clone")
     return "all"
@@ -112,14 +132,14 @@ class Fewest:
     """Watches inside `with` how many brokers serve. number: the fewest at one time; a single reading does not count,
     since it can fail."""
 
-    def __init__(self, lab):
-        self._lab, self._end, self.number = lab, threading.Event(), len(lab.node_names)
+    def __init__(self, lab, reach=rabbitmq.Reach()):
+        self._lab, self._reach, self._end, self.number = lab, reach, threading.Event(), len(lab.node_names)
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def _watch(self):
         before = self.number
         while not self._end.wait(0.3):
-            now = len(rabbitmq.serving(self._lab))
+            now = len(rabbitmq.serving(self._lab, self._reach))
             self.number, before = min(self.number, max(now, before)), now
 
     def __enter__(self):
@@ -133,19 +153,26 @@ class Fewest:
 
 def drained(lab, node):
     """How often the broker of `node` was put into maintenance mode, according to its log."""
-    return int(lab.run(node, "cat /var/log/rabbitmq/rabbit@*.log | grep -c '%s'" % DRAINED).out.strip() or 0)
+    return int(lab.run(node, "%s | grep -c '%s'" % (LOGS, DRAINED)).out.strip() or 0)
+
+
+def not_drained(lab, node):
+    """How often it was stopped without that, according to the agent."""
+    return int(lab.run(node, "journalctl -b --no-pager | grep -c '%s'" % NOT_DRAINED).out.strip() or 0)
 
 
 def rolling(world):
     """One node after the other goes to standby and back, as for an upgrade. The next stop is requested as soon as the
     node before is asked to come back: the agent has to wait for it."""
     nodes = world.random.sample(world.lab.node_names, len(world.lab.node_names))
-    patient = world.random.choice((["--wait=100"], []))
-    with Fewest(world.lab) as fewest:
+    wait = "--wait=%d" % world.patience(100)
+    patient = world.random.choice(([wait], []))
+    told = not set(UNTOLD) & set(world.configuration.name.split("+"))
+    with Fewest(world.lab, world.reach) as fewest:
         for node in nodes:
-            before = drained(world.lab, node)
-            pcs(world, "node", "standby", node, "--wait=100")
-            if drained(world.lab, node) == before:
+            before, failed = drained(world.lab, node), not_drained(world.lab, node)
+            pcs(world, "node", "standby", node, wait)
+            if told and drained(world.lab, node) == before or not_drained(world.lab, node) != failed:
                 raise Wrong("%s was stopped without being drained" % node)
             pcs(world, "node", "unstandby", node, *patient)
     if fewest.number < len(nodes) - 1:
@@ -180,12 +207,12 @@ def power_all_gone_before(world):
     node = world.pick()
     rest = world.without(node)
     world.lab.power_cut(node, stay_off=True)
-    wait_for(lambda: set(rest) <= set(rabbitmq.serving(world.lab))
-             and rabbitmq.running(world.lab, rest[0]) == sorted(rest), 60)
+    wait_for(lambda: set(rest) <= set(world.serving())
+             and cluster.sees(world.lab, world.configuration, rest[0]) == len(rest), 60)
     time.sleep(world.random.uniform(3, 15))
     world.lab.power_cut(*rest, stay_off=True)
     world.lab.power_on(*rest)
-    back = wait_for(lambda: set(rest) <= set(rabbitmq.serving(world.lab)), 150)
+    back = wait_for(lambda: set(rest) <= set(world.serving()), world.patience(150))
     world.lab.power_on(node)
     if not back:
         raise Wrong("%s did not come back without %s, which had been off before" % (" ".join(rest), node))
@@ -218,7 +245,7 @@ def brokers_partitioned(world):
     try:
         seconds = world.random.choice((3, 10, 45))
         time.sleep(seconds)
-        if seconds > 40 and node in rabbitmq.serving(world.lab):
+        if seconds > 40 and node in world.serving():
             raise Wrong("%s serves although its broker has been partitioned from the others for %d s" % (node, seconds))
     finally:
         join_brokers(world.lab, node)
@@ -229,8 +256,9 @@ def replace(world):
     """A node loses its disk and comes back under its name with an empty one, as another machine: what the agent keeps
     is gone with it."""
     node = world.pick()
-    world.lab.run(node, "d=%s/$(date +%%s); mkdir -p $d; kill -KILL $(pidof %s); sleep 0.3; mv %s/* $d/; rm -rf %s" % (
-        ASIDE, BEAM, rabbitmq.BASE, rabbitmq.KEPT))
+    world.lab.run(node, "d=%s/$(date +%%s); mkdir -p $d; kill -KILL $(pidof %s); sleep 0.3; "
+                  "for one in %s; do [ ! -d $one ] || mv $one/* $d/; done; rm -rf %s" % (
+                      ASIDE, BEAM, " ".join(PLACES), rabbitmq.KEPT))
     return node
 
 

@@ -15,6 +15,7 @@ import shlex
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Dict, NamedTuple
 
 from lab import PROGRAMS, LabError, quiet, state
 
@@ -74,26 +75,42 @@ def password_file(lab):
 # -- ask
 
 _GREET = """
-import socket, sys
-for word in sys.argv[1:]:
+import json, socket, ssl, sys
+given = json.loads(sys.argv[1])
+context = None
+if "ca" in given:
+    context = ssl.create_default_context(cafile=given["ca"])
+    context.check_hostname = False
+    if "cert" in given:
+        context.load_cert_chain(given["cert"], given["key"])
+for word in sys.argv[2:]:
     name, _, host = word.partition("=")
     try:
-        with socket.create_connection((host, 5672), 0.5) as one:
+        with socket.create_connection((host, given["port"]), 0.5) as one:
             one.settimeout(1.0)
-            one.sendall(b"AMQP\\0\\0\\x09\\x01")
-            if one.recv(8):
-                print(name)
+            with context.wrap_socket(one) if context else one as one:
+                one.sendall(b"AMQP\\0\\0\\x09\\x01")
+                if one.recv(8):
+                    print(name)
     except OSError:
         pass
 """
 
 
-def serving(lab):
+class Reach(NamedTuple):
+    """How clients in the lab's network reach its brokers. hosts: {node: address}, the lab's own addresses when empty;
+    options: port, and for TLS ca, cert and key, as for lab/programs/confirming.py."""
+
+    hosts: Dict[str, str] = {}
+    options: Dict[str, object] = {}
+
+
+def serving(lab, reach=Reach()):
     """Names of the nodes whose broker answers the AMQP header of a client in the lab's network."""
-    targets = ["%s=%s" % (node.name, node.address) for node in lab.nodes]
-    done = subprocess.run(lab.client(["/usr/bin/python3", "-I", "-S", "-c", _GREET] + targets),
-                          stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, text=True)
+    targets = ["%s=%s" % (node.name, reach.hosts.get(node.name, node.address)) for node in lab.nodes]
+    given = json.dumps(dict({"port": 5672}, **reach.options))
+    done = subprocess.run(lab.client(["/usr/bin/python3", "-I", "-S", "-c", _GREET, given] + targets),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     return done.stdout.split()
 
 
@@ -200,9 +217,11 @@ def missing(lab, node=None):
     return found
 
 
-def quorum_members(lab, node, queue="quorum"):
-    """How many members the quorum queue has that are leader or follower."""
-    out = ctl(lab, node, "rabbitmq-queues", "quorum_status", queue, "--formatter", "json")
+def quorum_members(lab, node, queue="quorum", name=""):
+    """How many members the quorum queue has that are leader or follower. name: of the broker, where its tools do not
+    know it."""
+    out = ctl(lab, node, "rabbitmq-queues", *(("-n", name) if name else ()), "quorum_status", queue, "--formatter",
+              "json")
     return len([one for one in json.loads(out) if one["Raft State"] in ("leader", "follower")])
 
 

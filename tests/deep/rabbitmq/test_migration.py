@@ -4,10 +4,10 @@
 import os
 import re
 
-from lab.campaigns.rabbitmq import Client
 from lab.faults import machine
 from lab.faults.fault import wait_for
 from lab.services import rabbitmq
+from lab.services.confirming import Client
 from tests import ROOT
 from tests.lab.rabbitmq_cluster import BEAM, LIMIT, assert_kept, furnished
 

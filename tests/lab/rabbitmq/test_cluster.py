@@ -11,11 +11,11 @@ import os
 
 import pytest
 
-from lab.campaigns.rabbitmq import Client
 from lab.faults import machine
 from lab.faults.fault import wait_for
 from lab.faults.rabbitmq import Fewest, drained, join_brokers, kill, part_brokers
 from lab.services import rabbitmq
+from lab.services.confirming import Client
 from tests.lab.rabbitmq_cluster import BEAM, LIMIT, assert_kept, furnished, monitor
 from tests.lab.output import eventually, power_log
 

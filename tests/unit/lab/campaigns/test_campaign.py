@@ -150,7 +150,7 @@ def test_a_client_that_prints_no_figures_is_reported(tmp_path):
     one.client = SimpleNamespace(stop=fail, process=SimpleNamespace(kill=lambda: None))
     one._gone = lambda: ["user app"]
     account = one.stop()
-    assert not account.fine and "no figures" in account.sentence and "gone: user app" in account.lines[1]
+    assert not account.fine and "is gone: user app" in account.lines[0] and "no figures" in account.lines[1]
 
 
 def test_the_seed_chooses_the_configurations_of_the_parts():
@@ -169,14 +169,73 @@ def test_configurations_are_given_by_name():
         galera.configurations("quiet+flood", 7, 1)
 
 
-def test_each_part_of_a_campaign_has_a_cluster_of_its_own(tmp_path, monkeypatch):
+def test_rabbitmq_has_every_configuration_before_one_comes_again():
+    names = [one.name for one in rabbitmq.configurations("seed", 7, 20, "bookworm")]
+    assert names == [one.name for one in rabbitmq.configurations("seed", 7, 20, "bookworm")]
+    assert names[:10] != [one.name for one in rabbitmq.configurations("seed", 8, 10, "bookworm")]
+    size = len(set(names))
+    assert 10 <= size < 20 and sorted(names[:size]) == sorted(set(names))
+
+
+@pytest.mark.parametrize("words, suite, ending", [
+    ("seed", "trixie", "+plain-4.0"), ("seed+khepri", "trixie", "+khepri"), ("seed+quiet", "bookworm", "+quiet")])
+def test_rabbitmq_has_more_in_each_part(words, suite, ending):
+    found = rabbitmq.configurations(words, 7, 5, suite)
+    assert all(one.name.endswith(ending) and one.suite == suite and one.count == 3 and not one.troubles
+               for one in found)
+    assert all(bool(one.then) == ("khepri" in words) for one in found if "definitions" not in one.name)
+
+
+def test_rabbitmqs_configurations_are_given_by_name():
+    one, two = rabbitmq.configurations("quiet+tls-only", 7, 2, "bookworm")
+    assert one == two and one.client == {"port": 5671, "tls": True} and "error" in one.conf
+    with pytest.raises(LabError, match="no configuration is called flood"):
+        rabbitmq.configurations("seed+flood", 7, 1, "bookworm")
+
+
+@pytest.mark.parametrize("kind", [galera, rabbitmq])
+def test_each_part_of_a_campaign_has_a_cluster_of_its_own(kind, tmp_path, monkeypatch):
     done = []
-    one = galera.Campaign(Lab(), 7, lambda text: None, str(tmp_path))
+    one = kind.Campaign(Lab(), 7, lambda text: None, str(tmp_path))
     one.lab.destroy, one.lab.up = lambda: done.append("destroyed"), lambda suite, **more: done.append("up")
-    monkeypatch.setattr(galera.cluster, "set_up", lambda lab, chosen, say: done.append(chosen.name) or 1.0)
-    monkeypatch.setattr(one, "_begin_part", lambda: done.append("begun"))
+    monkeypatch.setattr(one, "make", lambda configuration: done.append(configuration.name))
+    monkeypatch.setattr(one, "begin_part", lambda place: done.append("begun"))
+    monkeypatch.setattr(one, "end_part", lambda: done.append("ended"))
     how = SimpleNamespace(configuration="seed", each=2, seed=7, faults=5, here=False, suite="bookworm", deb="x")
     for number in range(1, 6):
         one.before(number, how)
-    names = [chosen.name for chosen in galera.configurations("seed", 7, 3)]
-    assert done == [names[0], "begun", "destroyed", "up", names[1], "begun", "destroyed", "up", names[2], "begun"]
+    names = [chosen.name for chosen in kind.Campaign.configurations("seed", 7, 3, "bookworm")]
+    assert done == [names[0], "begun", "ended", "destroyed", "up", names[1], "begun", "ended", "destroyed", "up",
+                    names[2], "begun"]
+    assert one.named("n1") == "n1 [%s]" % names[2]
+
+
+def test_what_the_clients_of_all_parts_lost_counts(tmp_path):
+    one = rabbitmq.Campaign(Lab(), 7, lambda text: None, str(tmp_path))
+    one._gone = lambda: []
+    for lost in ([], [3, 4]):
+        one.client = SimpleNamespace(stop=lambda lost=lost: ({"confirmed": 5, "failed": 1, "again": 0}, lost))
+        one.end_part()
+    account = one.stop()
+    assert not account.fine and account.sentence.startswith("10 messages confirmed, 2 of them lost, 2 publishes failed")
+    assert "confirmed and never delivered: [3, 4]" in account.lines[0]
+
+
+def test_a_broker_that_was_launched_twice_for_one_fault_is_reported(tmp_path, monkeypatch):
+    class Launches:
+        def __init__(self, _lab):
+            self.more_than_one = lambda: {"n2": [7, 8]}
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_exc):
+            pass
+
+    one = rabbitmq.Campaign(Lab(), 7, lambda text: None, str(tmp_path))
+    monkeypatch.setattr(rabbitmq.cluster, "Launches", Launches)
+    monkeypatch.setattr(one, "_until_whole", lambda *_how: 3.0)
+    monkeypatch.setattr(one, "owed", lambda done: None)
+    done = one.one(4, Fault("a fault", 1, 60.0, lambda world: "n2"))
+    assert done.took == 3.0 and done.mistakes == [] and done.limit == 60.0
+    assert one.stop().lines[0] == "- round 4, a fault: the broker of n2 was launched 2 times"
