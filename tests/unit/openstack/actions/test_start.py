@@ -123,8 +123,8 @@ def test_what_is_missing(config, state_files, values, word):
     assert codes.ERR_INSTALLED == outcome.code and word in outcome.reason
 
 
-def test_a_missing_configuration(state_files, tmp_path):
-    outcome = start.start(world("start", tmp_path / "none.conf", binary="/bin/true", user="root"), CINDER,
+def test_a_missing_configuration(state_files):
+    outcome = start.start(world("start", "/nonexistent/none.conf", binary="/bin/true", user="root"), CINDER,
                           state_files, FakeSources())
 
     assert codes.ERR_INSTALLED == outcome.code and "none.conf is missing" in outcome.reason
