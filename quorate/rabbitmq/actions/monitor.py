@@ -123,7 +123,8 @@ def _published_outcome(participant, observed):
     if observed.state != facts.RUNNING:
         return Outcome(codes.DEGRADED, observed.sentence)
     if outcome.code == codes.SUCCESS and observed.code in health.DEGRADED:
-        return Outcome(codes.DEGRADED, observed.sentence)
+        if observed.code not in (health.LEADERLESS, health.CRITICAL) or not recovery.others_boot_too(participant):
+            return Outcome(codes.DEGRADED, observed.sentence)
     return outcome
 
 

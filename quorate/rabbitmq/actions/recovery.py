@@ -5,6 +5,7 @@ from quorate.ocf import codes
 from quorate.ocf.codes import Outcome
 from quorate.pacemaker.tools import Unavailable, this_node
 from quorate.rabbitmq import facts
+from quorate.rabbitmq.actions.participant import URGENT_AFTER
 from quorate.rabbitmq.actions.serving import handle_serving
 from quorate.rabbitmq.broker import health
 from quorate.rabbitmq.election.decide import cluster_elsewhere
@@ -33,6 +34,17 @@ def partitioned_by_files(participant, observed):
     return observed._replace(state=facts.PARTITIONED, sentence=found.sentence, code=found.code)
 
 
+def others_boot_too(participant):
+    """Whether this broker serves since a moment, and others still boot: the first one of a cluster that starts is
+    alone, and nothing is wrong with it. Not when an operator asks."""
+    context = participant.context
+    since = participant.state_files.read("serving").get("since", "")
+    if context.interactive or not since.isdigit() or context.clock.monotonic() - int(since) >= URGENT_AFTER:
+        return False
+    return any(one.state in (facts.STARTING, facts.WAITING)
+               for node, one in participant.published.reports().items() if node != this_node(context))
+
+
 def monitor_partitioned(participant, observed):
     """The monitor of a broker in a minority: degraded while that may pass, failed when the cluster goes on without it.
     The Outcome."""
@@ -43,7 +55,7 @@ def monitor_partitioned(participant, observed):
     others = cluster_elsewhere(participant.published.snapshot())
     if not others:
         state_files.forget("cut-off")
-        return Outcome(codes.DEGRADED, observed.sentence)
+        return Outcome(codes.SUCCESS) if others_boot_too(participant) else Outcome(codes.DEGRADED, observed.sentence)
     if state_files.elapsed("cut-off", context.clock) < max(context.parameters.minority_wait, STALE * context.interval):
         return Outcome(codes.DEGRADED, observed.sentence)
     context.log.error(observed.sentence)

@@ -67,7 +67,7 @@ def keep_record(participant, observed):
         participant.published.set_status(serving_status(observed))
     # While the others contradict it, each monitor asks again.
     verified = 0 if problem is not None else verified if fresh else now
-    state_files.write("serving", {"mark": fingerprint, "verified": verified})
+    state_files.write("serving", {"mark": fingerprint, "verified": verified, "since": last.get("since", now)})
     return problem
 
 

@@ -34,7 +34,7 @@ ADDED = {
     "openstack": {"heartbeats": []},
     "rabbitmq": {"apart": [], "divided": [],
                  "beside": [], "crashed": ["count", "killed", "why"], "forced": ["process"], "forcing": ["generation"], "grow": ["queues"],
-                 "served": []},
+                 "served": [], "serving": ["since"]},
     "host": {"log-offset": ["before", "inode"]},
     "galera": {"changes": ["seqnos", "uuid"], "disk": ["before", "id"], "failed": ["at"], "position": ["problem"], "layout": ["base_port"],
                "recovering": ["drift", "pid", "start"], "recovered": ["seqno", "stamps", "uuid"],

@@ -6,8 +6,11 @@ import pytest
 from quorate.ocf import codes
 from quorate.pacemaker.tools import Unavailable
 from quorate.rabbitmq import facts
+from quorate.rabbitmq.actions import monitor
+from quorate.rabbitmq.actions.participant import URGENT_AFTER
 from quorate.rabbitmq.actions.recovery import monitor_partitioned, partitioned_by_files
 from quorate.rabbitmq.actions.serving import handle_serving
+from quorate.rabbitmq.broker import health
 from quorate.rabbitmq.broker.observe import Observation
 from tests.unit.rabbitmq.actions.nodes import Node, names, other
 
@@ -31,6 +34,38 @@ def test_an_interruption_that_passes_begins_anew(tmp_path):
     handle_serving(node.participant, Observation(facts.RUNNING, None, None, "It runs."))
     node.clock.sleep(50)
     assert monitor_partitioned(node.participant, PAUSED).code == codes.DEGRADED
+
+
+@pytest.mark.parametrize("state", [facts.STARTING, facts.WAITING])
+def test_the_first_that_serves_of_a_cluster_that_starts_is_alone_for_a_moment(tmp_path, state):
+    node = Node(tmp_path, [other("n2", facts.DOWN), other("n3", state)]).fill()
+    assert monitor_partitioned(node.participant, PAUSED) == (codes.SUCCESS, None)
+    node.clock.sleep(URGENT_AFTER - 1)
+    assert monitor_partitioned(node.participant, PAUSED) == (codes.SUCCESS, None)
+    node.context.interactive = True  # who asks is told
+    assert monitor_partitioned(node.participant, PAUSED).code == codes.DEGRADED
+    node.context.interactive = False
+    node.clock.sleep(1)
+    assert monitor_partitioned(node.participant, PAUSED) == (codes.DEGRADED, "It paused itself.")
+
+
+def test_who_served_before_is_not_alone_because_others_boot(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.DOWN), other("n3", facts.DOWN)]).fill()
+    handle_serving(node.participant, Observation(facts.RUNNING, None, None, "It runs."))
+    node.clock.sleep(URGENT_AFTER)
+    node.published.others["n3"] = other("n3", facts.STARTING)
+    assert monitor_partitioned(node.participant, PAUSED).code == codes.DEGRADED
+
+
+@pytest.mark.parametrize("code, others, expected", [
+    (health.LEADERLESS, facts.STARTING, codes.SUCCESS), (health.CRITICAL, facts.WAITING, codes.SUCCESS),
+    (health.LEADERLESS, facts.RUNNING, codes.DEGRADED), (health.ALARM, facts.STARTING, codes.DEGRADED)])
+def test_queues_without_a_majority_while_others_boot_are_no_trouble_yet(tmp_path, monkeypatch, code, others, expected):
+    node = Node(tmp_path, [other("n2", facts.DOWN), other("n3", others)]).fill()
+    monkeypatch.setattr(monitor, "Participant", node.participant_of)
+    broker = facts.Broker(answered=True, running_nodes=names("n1"))
+    seen = Observation(facts.RUNNING, None, broker, "One quorum queue without a majority.", code)
+    assert monitor.outcome_of(node.context, node.state_files, node.participant.layout, seen).code == expected
 
 
 def test_who_is_alone_because_the_others_are_stopped_does_not_fail(tmp_path):
