@@ -15,23 +15,34 @@ STALE = 2  # intervals of the monitor until the others' reports are newer than t
 
 def partitioned_by_files(participant, observed):
     """The Observation; PARTITIONED instead of RUNNING for a broker that by its own files sees fewer than half of the
-    members, while another node reports a running one. Not used where the management API said which nodes it sees.
+    members, while another node reports a running one that it does not see. Not used where the management API said which
+    nodes it sees.
 
     Paused brokers that resume while another boots beside them can end as two clusters that both serve (RabbitMQ 3.10.8,
     seen in the lab after a partition of all three), and nothing that is asked without credentials shows it."""
     if observed.state != facts.RUNNING or observed.broker.running_nodes is not None:
         return observed
     members, running = participant.disk.mnesia_members()
-    found = health.classify(observed.broker._replace(all_nodes=members, running_nodes=running))
+    broker = observed.broker._replace(all_nodes=members, running_nodes=running)
+    found = health.classify(broker)
     if found.code != health.MINORITY:
         return observed
     try:
         reports = participant.published.reports()
     except Unavailable:
         return observed
-    if not any(one.state == facts.RUNNING for node, one in reports.items() if node != this_node(participant.context)):
+    if not any(one.state == facts.RUNNING and one.name not in running for node, one in reports.items()
+               if node != this_node(participant.context)):
         return observed  # the others are stopped: that is no partition, and the first of them to start is always alone
-    return observed._replace(state=facts.PARTITIONED, sentence=found.sentence, code=found.code)
+    return observed._replace(state=facts.PARTITIONED, sentence=found.sentence, code=found.code, broker=broker)
+
+
+def _seen(broker):
+    """Erlang names of the brokers that this one is in one cluster with. One that it is partitioned from can be
+    connected again, and counts as running (the management API, with ignore)."""
+    if broker is None:
+        return frozenset()
+    return (broker.running_nodes or frozenset()) - (broker.partitions or frozenset())
 
 
 def others_boot_too(participant):
@@ -52,7 +63,7 @@ def monitor_partitioned(participant, observed):
     outcome = handle_serving(participant, observed)
     if outcome.code == codes.ERR_GENERIC:
         return outcome
-    others = cluster_elsewhere(participant.published.snapshot())
+    others = cluster_elsewhere(participant.published.snapshot(), _seen(observed.broker))
     if not others:
         state_files.forget("cut-off")
         return Outcome(codes.SUCCESS) if others_boot_too(participant) else Outcome(codes.DEGRADED, observed.sentence)

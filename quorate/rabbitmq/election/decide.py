@@ -263,17 +263,20 @@ def stop_impact(snapshot):
     return 2 * len(staying) <= total, not staying
 
 
-def cluster_elsewhere(snapshot):
+def cluster_elsewhere(snapshot, seen=frozenset()):
     """Nodes that run the cluster that this node's broker is partitioned from, so that its restart can help and costs
     nothing that works; () when there are none: then this broker is the last one, or comes back by itself.
 
-    Where all are partitioned from each other and none runs well, the first one by its name stays."""
+    seen: Erlang names of the brokers that this one sees: it is partitioned from none of them, also where all together
+    are a minority because the others have no power. Where all are partitioned from each other and none runs well, the
+    first one by its name stays."""
     own = snapshot.reports.get(snapshot.me)
     if own is None or own.state not in (PAUSED, PARTITIONED):
         return ()
-    running = _others(snapshot, lambda one: one.state == RUNNING)
+    running = _others(snapshot, lambda one: one.state == RUNNING and one.name not in seen)
     if not running and own.state == PARTITIONED:
-        running = _others(snapshot, lambda one: one.state == PARTITIONED and one.node < snapshot.me)
+        running = _others(snapshot, lambda one: one.state == PARTITIONED and one.node < snapshot.me
+                          and one.name not in seen)
     return tuple(one.node for one in running)
 
 

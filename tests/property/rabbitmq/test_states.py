@@ -100,16 +100,24 @@ def seen_by(node, states, unreachable=frozenset()):
     return facts.Snapshot(node, frozenset(states), reports, frozenset(states), unreachable=unreachable)
 
 
-@given(REPORTS)
-def test_never_are_all_booted_brokers_restarted(states):
-    """A restarted broker needs one that stays, to come back to."""
+@given(REPORTS, some.dictionaries(some.sampled_from(("n1", "n2", "n3", "n4", "n5")), some.integers(0, 2)))
+@example(dict.fromkeys(("n1", "n2"), facts.PARTITIONED), {})
+def test_never_are_all_booted_brokers_restarted(states, side):
+    """A restarted broker needs one that stays, to come back to, and that it did not see before: of five nodes of which
+    three have no power the other two restarted for ever."""
     booted = [node for node in states if states[node] in facts.BOOTED]
-    leaving = [node for node in booted if decide.cluster_elsewhere(seen_by(node, states))]
+    beside = {node: {one for one in booted if side.get(one) == side.get(node)} for node in booted}
+    joins = {node: decide.cluster_elsewhere(seen_by(node, states), frozenset("rabbit@" + one for one in beside[node]))
+             for node in booted}
+    leaving = [node for node in booted if joins[node]]
 
     assert not booted or set(leaving) < set(booted)
     for node in leaving:
-        assert node not in decide.cluster_elsewhere(seen_by(node, states))
+        assert not beside[node] & set(joins[node])
         assert states[node] in (facts.PAUSED, facts.PARTITIONED)
+    for node in booted:  # who sees nobody is as before
+        alone = decide.cluster_elsewhere(seen_by(node, states))
+        assert bool(alone) == bool(joins[node]) or set(alone) <= beside[node]
 
 
 @given(REPORTS, some.data())

@@ -109,6 +109,44 @@ def test_two_clusters_are_found_without_credentials(tmp_path, running, beside, a
                                                              or "only 1 of the 3" in seen.sentence)
 
 
+FIVE = ",".join("rabbit@n%d" % number for number in range(1, 6))
+
+
+@pytest.mark.parametrize("api", [None, names("n1", "n2")], ids=["by the files", "by the API"])
+def test_two_of_five_that_see_each_other_are_not_restarted(tmp_path, api):
+    node = Node(tmp_path, [other("n2", facts.RUNNING)] + [other(name, facts.DOWN) for name in ("n3", "n4", "n5")]).fill(
+        FIVE, "rabbit@n1,rabbit@n2")
+    broker = facts.Broker(answered=True, running_nodes=api, all_nodes=api and names("n1", "n2", "n3", "n4", "n5"))
+    seen = Observation(facts.PARTITIONED if api else facts.RUNNING, None, broker, "It sees 2 of 5.")
+    assert partitioned_by_files(node.participant, seen) == seen
+    if api:
+        for _ in range(20):
+            assert monitor_partitioned(node.participant, seen).code == codes.DEGRADED
+            node.clock.sleep(10)
+
+
+def test_who_is_connected_to_those_it_is_partitioned_from_is_restarted(tmp_path):
+    """With cluster_partition_handling = ignore the API says that all run, after the network came back."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill()
+    broker = facts.Broker(answered=True, all_nodes=names("n1", "n2", "n3"), running_nodes=names("n1", "n2", "n3"),
+                          partitions=names("n2", "n3"))
+    seen = Observation(facts.PARTITIONED, None, broker, "It is partitioned.")
+    monitor_partitioned(node.participant, seen)
+    node.clock.sleep(61)
+    assert monitor_partitioned(node.participant, seen).code == codes.ERR_GENERIC
+
+
+def test_who_sees_fewer_than_half_is_restarted_where_another_runs_that_it_does_not_see(tmp_path):
+    node = Node(tmp_path, [other("n2", facts.RUNNING), other("n3", facts.RUNNING)]).fill(FIVE, "rabbit@n1,rabbit@n2")
+    serves = Observation(facts.RUNNING, None, facts.Broker(answered=True), "It serves.")
+    seen = partitioned_by_files(node.participant, serves)
+    assert seen.state == facts.PARTITIONED and seen.broker.running_nodes == names("n1", "n2")
+    monitor_partitioned(node.participant, seen)
+    node.clock.sleep(61)
+    outcome = monitor_partitioned(node.participant, seen)
+    assert outcome.code == codes.ERR_GENERIC and "the cluster on n3 " in outcome.reason
+
+
 def test_with_khepri_the_files_of_mnesia_tell_nothing(tmp_path):
     """A node that joined has them from the moment before, when it was alone: it was called a minority, and restarted
     (4.0.5)."""

@@ -214,6 +214,17 @@ def test_who_is_restarted_after_a_partition(states, who):
             if cluster_elsewhere(seen._replace(me=node))} == who
 
 
+def test_who_sees_another_is_not_partitioned_from_it():
+    """Five nodes, three of them without power: the two that are left see each other, and both say that they are a
+    minority. One was restarted every minute, for ever."""
+    seen = snapshot(report("n1", facts.PARTITIONED), report("n2", facts.PARTITIONED), report("n3", DOWN))
+    both = frozenset(("rabbit@n1", "rabbit@n2"))
+    assert [cluster_elsewhere(seen._replace(me=node), both) for node in ("n1", "n2")] == [(), ()]
+    assert cluster_elsewhere(seen._replace(me="n2"), frozenset(("rabbit@n2",))) == ("n1",)
+    runs = snapshot(report("n1", RUNNING), report("n2", facts.PARTITIONED), report("n3", RUNNING))
+    assert cluster_elsewhere(runs._replace(me="n2"), both) == ("n3",)
+
+
 def test_who_was_forgotten_does_not_come_back_with_its_data():
     decision = decide(snapshot(report("n3"), report("n1", RUNNING, members=("n1", "n2"))))
     assert decision.action == REFUSE and decision.urgent and "Nothing is removed" in decision.reason
