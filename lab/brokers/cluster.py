@@ -78,8 +78,8 @@ def accounts(lab, configuration):
              {"name": rabbitmq.USER, "password": password, "tags": []}]
     rights = [{"user": user, "vhost": "/", "configure": right, "write": right, "read": right}
               for user, right in (("mon", "^$"), (rabbitmq.USER, ".*"))]
-    lab.check("n1", ctl(configuration, "n1") + ["-q", "import_definitions"], 60,
-              stdin=json.dumps({"users": users, "permissions": rights}))
+    rabbitmq.import_definitions(lab, "n1", json.dumps({"users": users, "permissions": rights}),
+                                ctl(configuration, "n1"))
     for node in lab.node_names:
         lab.check(node, "mkdir -p /etc/quorate && install -m 640 -g rabbitmq /dev/stdin /etc/quorate/rabbitmq.cnf",
                   stdin="[client]\nuser = mon\npassword = secret\n" + configuration.credentials)

@@ -185,10 +185,16 @@ def furnish(lab, node=None):
                         for user in users for vhost in ("/", "/one")],
         "policies": [{"vhost": vhost, "name": name, "pattern": pattern, "apply-to": "queues", "priority": 0,
                       "definition": definition} for vhost, name, pattern, definition in POLICIES]})
-    lab.check(node, "umask 077; cat >/root/definitions.json && chmod 644 /root/definitions.json && chmod 711 /root && "
-                    "rabbitmqctl -q import_definitions /root/definitions.json; code=$?; rm /root/definitions.json; exit $code",
-              120, stdin=text)
+    import_definitions(lab, node, text)
     _furniture(lab, "put", lab.address(node))
+
+
+def import_definitions(lab, node, text, ctl=("rabbitmqctl",)):
+    """Import definitions, a JSON text. ctl: the first words of rabbitmqctl. From a file: rabbitmqctl of 4.0.5 did not
+    end within a minute when it was given them through a pipe."""
+    lab.check(node, "umask 077; cat >/root/definitions.json && chmod 644 /root/definitions.json && chmod 711 /root && "
+                    "%s -q import_definitions /root/definitions.json; code=$?; rm /root/definitions.json; exit $code"
+              % shlex.join(ctl), 120, stdin=text)
 
 
 def missing(lab, node=None):
