@@ -58,6 +58,7 @@ def _already_there(context, service, state_files, sources, observed):
     """Something of it is alive: a single complete copy is taken over, anything else is refused."""
     tree = observed.tree
     if tree.parent is not None and not tree.orphans and not tree.copies:
+        _record_launch(context, state_files, tree.parent)
         for unit in units.take_over(context, service, state_files, sources, (tree.parent,)):
             state_files.write(SERVICE_FILE, dict(state_files.read(SERVICE_FILE), unit=unit.name))
         return _wait_until_serving(context, service, state_files, sources)
@@ -66,6 +67,15 @@ def _already_there(context, service, state_files, sources, observed):
     return Outcome(codes.ERR_GENERIC, "Not started: %d process%s of an earlier %s still run%s. The cluster's stop ends "
                    "them; by hand: %s" % (len(left), "" if len(left) == 1 else "es", service.name,
                                           "s" if len(left) == 1 else "", by_hand))
+
+
+def _record_launch(context, state_files, parent):
+    """Record when a parent that somebody else launched began: without that nobody would ask whether its broker or
+    database is away, and the start would wait for them until it fails."""
+    if state_files.number(SERVICE_FILE, "launched") is None:
+        began = int(context.clock.monotonic() - context.processes.age(parent))
+        state_files.write(SERVICE_FILE, dict(state_files.read(SERVICE_FILE), pid=parent.pid, start=parent.start,
+                                             launched=began))
 
 
 def _answers_elsewhere(context, service, sources, settings):

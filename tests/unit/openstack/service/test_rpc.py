@@ -26,7 +26,7 @@ def call(*brokers, targets=("q",), seconds=SECONDS):
 
 def test_an_answer():
     with AmqpServer(targets={"q": 2, "r": 1}) as server:
-        found = call(at(server), targets=("q", "missing", "r"))
+        found = call(at(server), targets=("q", "missing", "r"), seconds=10.0)
 
     assert [(ANSWERED, 2), (MISSING, None), (ANSWERED, 1)] == [one[1:3] for one in found]
     assert ["q", "r"] == server.asked
@@ -86,11 +86,75 @@ def test_a_farewell_that_is_not_answered_is_no_wait():
         assert ANSWERED == call(at(server))[0].outcome
 
 
-def test_an_account_that_is_refused_is_unknown_and_no_outage():
-    with AmqpServer(refuses=True) as server:
+@pytest.mark.parametrize("code, text, shown", [
+    (403, "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN.",
+     "Login was refused using authentication mechanism PLAIN."),
+    (530, "NOT_ALLOWED - access to vhost '/' refused for user 'u'", "access to vhost '/' refused for user 'u'"),
+    (530, "NOT_ALLOWED - vhost / not found", "vhost / not found"),
+    (541, "INTERNAL_ERROR - access to vhost '/' refused for user 'u': vhost '/' is down",
+     "access to vhost '/' refused for user 'u': vhost '/' is down"),
+    (403, "ACCESS_REFUSED", "ACCESS_REFUSED")])
+def test_an_account_that_is_refused_is_unknown_and_no_outage(code, text, shown):
+    with AmqpServer(refuses=(code, text)) as server:
         found = call(at(server))
 
-    assert UNKNOWN == found[0].outcome and "refuses the account" in found[0].reason
+    assert [UNKNOWN, None, "RabbitMQ at 127.0.0.1:%d refuses the account of the service (%s)." % (
+        server.port, shown)] == list(found[0][1:])
+
+
+@pytest.mark.parametrize("step", ["Connection.StartOk", "Connection.Open"])
+def test_a_broker_that_ends_while_we_log_in_does_not_refuse_the_account(step):
+    """pika calls both 'probable' errors of the account. Another broker of the cluster may work."""
+    with AmqpServer(ends=step) as server, AmqpServer(targets={"q": 2}) as well:
+        assert UNREACHABLE == call(at(server))[0].outcome
+        assert ANSWERED == call(at(server), at(well), seconds=4.0)[0].outcome
+
+
+def test_a_broker_that_is_shut_down_while_we_log_in():
+    text = "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'"
+    with AmqpServer(refuses=(320, text)) as server:
+        assert UNREACHABLE == call(at(server))[0].outcome
+
+
+# Sentences of RabbitMQ 3.10 and 4.0 (rabbit_amqqueue.erl), all with the code 404.
+@pytest.mark.parametrize("text, shown", [
+    ("home node 'rabbit@b' of durable queue 'q' in vhost '/' is down or inaccessible",
+     "home node 'rabbit@b' of durable queue is down or inaccessible"),
+    ("queue 'q' in vhost '/' process is stopped by supervisor", "queue process is stopped by supervisor"),
+    ("queue 'q' in vhost '/' has crashed and failed to restart", "queue has crashed and failed to restart"),
+    ("failed to perform operation on queue 'q' in vhost '/' due to timeout",
+     "failed to perform operation on queue due to timeout"),
+    ("durable queue 'other' in vhost '/' is not yet known", "durable queue 'other' in vhost '/' is not yet known")])
+def test_a_queue_that_the_broker_has_and_does_not_serve_is_an_outage(text, shown):
+    """The node that has it is down. Taken for a queue that is missing, it had the service restarted for ever, which can
+    not declare it anew."""
+    with AmqpServer(targets={"r": 1}, absent={"q": (404, "NOT_FOUND - " + text)}) as server:
+        found = call(at(server), targets=("q", "r"))
+
+    assert [("q", UNREACHABLE, None, "queue: " + shown), ("r", ANSWERED, 1, "")] == [tuple(one) for one in found]
+
+
+def test_a_queue_that_is_missing_by_the_broker_s_own_words():
+    with AmqpServer(absent={"q": (404, "NOT_FOUND - no queue 'q' in vhost 'nova'")}) as server:
+        assert (MISSING, None, "") == call(at(server))[0][1:]
+
+
+@pytest.mark.parametrize("code, text, outcome, reason", [
+    (405, "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'q' in vhost '/'", UNREACHABLE,
+     "queue: cannot obtain exclusive access to locked queue"),
+    (403, "ACCESS_REFUSED - access to queue 'q' in vhost '/' refused for user 'u'", UNKNOWN,
+     "RabbitMQ: access to queue refused for user 'u'")])
+def test_other_refusals_of_a_queue_are_known_at_once(code, text, outcome, reason):
+    with AmqpServer(absent={"q": (code, text)}) as server:
+        assert (outcome, None, reason) == ends(20, lambda: call(at(server), seconds=60.0))[0][1:]
+
+
+def test_an_account_that_may_make_no_queue_for_the_reply_is_unknown():
+    """Its permissions are for the names of the service's own queues."""
+    text = "ACCESS_REFUSED - configure access to queue 'quorate_reply_1' in vhost '/' refused for user 'u'"
+    with AmqpServer(absent={"own": (403, text)}) as server:
+        assert (UNKNOWN, None, "RabbitMQ at 127.0.0.1:%d: configure access to queue 'quorate_reply_1' in vhost '/' refused "
+                "for user 'u'" % server.port) == call(at(server))[0][1:]
 
 
 @pytest.fixture(scope="module")
