@@ -74,8 +74,7 @@ def _record_launch(context, state_files, parent):
     database is away, and the start would wait for them until it fails."""
     if state_files.number(SERVICE_FILE, "launched") is None:
         began = int(context.clock.monotonic() - context.processes.age(parent))
-        state_files.write(SERVICE_FILE, dict(state_files.read(SERVICE_FILE), pid=parent.pid, start=parent.start,
-                                             launched=began))
+        state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "launched": began})
 
 
 def _answers_elsewhere(context, service, sources, settings):

@@ -237,6 +237,17 @@ def test_what_an_administrator_started_is_taken_over_without_its_database_too(tw
     assert "1" == recorded(two, "early")[0]
 
 
+def test_a_parent_that_dies_while_it_is_taken_over_leaves_an_orphan(node):
+    """Its worker leads no process group, like what start-stop-daemon starts, and yet is no parent."""
+    parent, _worker = node.tree()
+    node.sockets = {pid: () for pid in range(200)}
+    node.die(parent, after=1.0)
+    outcome = node.start(seconds=20)
+
+    assert codes.ERR_GENERIC == outcome.code and str(parent.pid) == recorded(node, "pid")[0]
+    assert codes.ERR_GENERIC == node.monitor().code, "an orphan is a failure"
+
+
 def test_what_a_killed_start_left_is_waited_for_from_its_launch(two):
     """Pacemaker ended the agent, or the node's memory did; the start that follows knows when it was launched."""
     two.comes(0)

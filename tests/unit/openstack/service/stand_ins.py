@@ -53,10 +53,13 @@ class AmqpServer:
     'passive' for that of a target, 'Basic.Publish' does not deliver, 'Connection.Close'); targets: consumers of each
     queue that is there; answers: whether calls are answered, or after
     how many seconds; blocked: its reason for taking no messages; refuses: the
-    account; certificate: of its TLS, (file, key)
+    account, by the code and text of this tuple; ends: the name of a step at which it breaks the connection; absent: queue
+    -> (code, text) with which it closes the channel of who asks for it; certificate: of its TLS, (file, key)
     """
 
-    def __init__(self, silent=None, targets=None, answers=True, blocked=None, refuses=False, certificate=None):
+    def __init__(self, silent=None, targets=None, answers=True, blocked=None, refuses=False, certificate=None,
+                 absent=None, ends=None):
+        self.absent, self.ends = absent or {}, ends
         self.silent, self.targets, self.answers, self.blocked = silent, targets or {}, answers, blocked
         self.refuses, self.certificate = refuses, certificate
         self.listener, self.open, self.asked, self.steps = socket.create_server(("127.0.0.1", 0)), [], [], []
@@ -121,6 +124,9 @@ class AmqpServer:
                     if name == "Queue.Declare" and method.passive:
                         name = "passive"
                     self.steps.append(name)
+                    if name == self.ends:
+                        one.shutdown(socket.SHUT_RDWR)
+                        return
                     if name == self.silent:
                         continue
                     if name == "Basic.Publish":
@@ -134,12 +140,16 @@ class AmqpServer:
     def _answer(self, one, channel, method):
         name = method.NAME
         if name == "Connection.StartOk":
-            if self.refuses:
-                self._send(one, 0, spec.Connection.Close(403, "ACCESS_REFUSED", 0, 0))
+            if self.refuses and self.refuses[0] == 403:
+                self._send(one, 0, spec.Connection.Close(*self.refuses, 0, 0))
             else:
                 self._send(one, 0, spec.Connection.Tune(100, 131072, 0))
+        elif name == "Connection.Open" and self.refuses:
+            self._send(one, 0, spec.Connection.Close(*self.refuses, 10, 40))
+        elif name == "Queue.Declare" and (method.queue in self.absent or not method.passive and "own" in self.absent):
+            self._send(one, channel, spec.Channel.Close(*self.absent.get(method.queue, self.absent.get("own")), 50, 10))
         elif name == "Queue.Declare" and method.passive and method.queue not in self.targets:
-            self._send(one, channel, spec.Channel.Close(404, "NOT_FOUND", 50, 10))
+            self._send(one, channel, spec.Channel.Close(404, "NOT_FOUND - no queue '%s' in vhost '/'" % method.queue, 50, 10))
         elif name == "Queue.Declare":
             self._send(one, channel, spec.Queue.DeclareOk(method.queue, 0, self.targets.get(method.queue, 0)))
         else:

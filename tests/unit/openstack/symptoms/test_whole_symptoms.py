@@ -137,6 +137,8 @@ HEATS = OBSERVED._replace(settings=ENGINE)
     (CINDER, OBSERVED._replace(replies=(Reply("q", facts.UNREACHABLE, None, "refused"), Reply("r",
      facts.UNREACHABLE, None, "x"))), [
         Symptom("broker", OUTAGE, "RabbitMQ does not answer this node (refused).", None, facts.RPC)]),
+    (CINDER, OBSERVED._replace(replies=(Reply("q", facts.UNREACHABLE, None, facts.UNSERVED + "its node is down"),)), [
+        Symptom("broker", OUTAGE, "RabbitMQ does not serve queue q: its node is down", None, facts.RPC)]),
     (CINDER, OBSERVED._replace(replies=(Reply("q", facts.UNKNOWN, None, "no pika"),)), [
         Symptom("rpc-unknown", NOTICE, "cinder-volume could not be called: no pika", None, facts.RPC)]),
     (CINDER, OBSERVED._replace(replies=(Reply("q", facts.ANSWERED, 3), Reply("r", facts.ANSWERED, 4))), [
