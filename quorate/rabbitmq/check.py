@@ -23,6 +23,7 @@ from quorate.web.check import Check, Fact
 HANDSHAKES = 5.0   # seconds between two of them without credentials, while the broker answers
 API = 2.0          # seconds between two questions to the management API
 QUEUES = 15.0      # seconds between two lists of all queues
+AMQP_SHARE = 0.8   # of the time of an observation, for AMQP and epmd: the rest is for the management API
 ALARM_WEIGHT = 50  # per cent of its weight that a node with an alarm asks for by the agent-check
 YES, NO = ("1", "yes", "on", "true"), ("0", "no", "off", "false", "")
 
@@ -146,7 +147,7 @@ closed its connection."""
         elif self._resident and kept and now - self._handshake < HANDSHAKES and amqp.connects(
                 endpoint.host, endpoint.port, seconds):
             return last.status
-        broker = observe_broker(endpoint._replace(user=None), process, 0, seconds, self._session)
+        broker = observe_broker(endpoint._replace(user=None), process, 0, seconds * AMQP_SHARE, self._session)
         if broker.answered and process is None and "node" not in self.options:
             endpoint, broker = self._other_name(endpoint, broker, only_broker(processes))
         if not broker.answered and process is not None:

@@ -56,7 +56,8 @@ PARAMETERS = (
               "Asked only with credentials, and only where something listens. With the default, the port is found by the "
               "broker's own configuration, as its address, TLS and path prefix are.", minimum=1, reloadable=True),
     Parameter("check_timeout", "seconds", "3s", "Limit of a question to the broker",
-              "A broker that does not answer within this time is asked once more, and then counts as hung.", minimum=1,
+              "A broker that gives no answer within this time is asked once more, and is degraded. It is restarted when "
+              "the next monitor gets no answer either, and it has done nothing meanwhile.", minimum=1,
               reloadable=True),
     Parameter("recovery_wait", "seconds", "20s", "Limit of RabbitMQ's own recovery",
               "How long booting nodes may wait for each other before a boot is forced that is proven to lose nothing.",

@@ -89,7 +89,7 @@ def _outcome(participant, snapshot, decision, waited, idle, observed):
     if observed.broker.stage == facts.RUNNING:
         # It is up and may serve, where it is not asked: suspend_listeners, or only plugins of it listen.
         return Outcome(codes.DEGRADED, observed.sentence) if idle >= STALLED_AFTER else Outcome(codes.SUCCESS)
-    if min(idle, beside) >= STALLED_AFTER and not waits_for_disk(observed.process):
+    if min(idle, beside) >= STALLED_AFTER and not waits_for_machine(observed.process):
         return Outcome(codes.ERR_GENERIC, "Its boot is stalled for %d s, and it is restarted, because the cluster runs "
                        "on %s." % (STALLED_AFTER, ", ".join(serving)))
     if decision.urgent and max(waited, idle) >= URGENT_AFTER:
@@ -154,15 +154,16 @@ def _size(path):
         return 0
 
 
-def waits_for_disk(running, proc="/proc"):
-    """Whether a thread of the process is in the kernel and waits for a disk (state D): a file system that hangs is no
-    boot that hangs, and SIGKILL would not end it."""
+def waits_for_machine(running, proc="/proc", states=b"DR"):
+    """Whether a thread of the process waits for a disk (state D), or runs or waits for a processor (R). A file system
+    that hangs is no broker that hangs, and SIGKILL would not end it; one that gets no processor from a busy machine
+    uses none, and is not still. The threads of an Erlang machine with nothing to do sleep."""
     tasks = "%s/%d/task" % (proc, running.pid)
     try:
         for task in os.listdir(tasks):
             with open(os.path.join(tasks, task, "stat"), "rb") as file:
                 text = file.read()
-            if text[text.rindex(b")") + 2:][:1] == b"D":
+            if text[text.rindex(b")") + 2:][:1] in [bytes((one,)) for one in states]:
                 return True
     except (OSError, ValueError):
         pass

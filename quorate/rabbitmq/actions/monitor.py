@@ -93,11 +93,19 @@ def outcome_of(context, state_files, layout, observed):
     """The Outcome of a monitor that observed a broker."""
     if observed.state != facts.UNKNOWN:
         state_files.forget("unknown")
+    if observed.state == facts.HUNG:
+        from quorate.rabbitmq.actions import silence
+        return silence.monitor_silent(context, state_files, layout, observed, lambda later: _shown(
+            context, state_files, layout, later))
+    state_files.forget("silent")
+    return _shown(context, state_files, layout, observed)
+
+
+def _shown(context, state_files, layout, observed):
+    """The Outcome of a monitor whose broker is down, or does not hang."""
     if observed.state == facts.DOWN:
         from quorate.rabbitmq.broker.log import ending
         return Outcome(codes.NOT_RUNNING, "The broker died: %s" % ending.died(context, state_files, layout))
-    if observed.state == facts.HUNG:
-        return Outcome(codes.ERR_GENERIC, "%s The broker is restarted." % observed.sentence)
     try:
         return _published_outcome(Participant(context, state_files, layout=layout), observed)
     except Unavailable as error:

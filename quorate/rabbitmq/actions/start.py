@@ -40,7 +40,7 @@ def start(context):
     except OSError as error:  # the monitor would not know that it is started
         return Outcome(codes.ERR_GENERIC, "Not started: %s cannot be written: %s; see: df %s" % (
             state_files.run, error.strerror, state_files.run))
-    for name in ("policy", "complaint", "waiting", "unknown", "cut-off") + boot.FILES:
+    for name in ("policy", "complaint", "waiting", "unknown", "cut-off", "silent", "still") + boot.FILES:
         state_files.forget(name)
     participant = Participant(context, state_files, layout=layout)
     running = process.find(context, state_files, layout.nodename)

@@ -10,6 +10,7 @@ from quorate.host.state_files import StateFiles
 from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
 from quorate.rabbitmq import facts
+from quorate.rabbitmq.actions import silence
 from quorate.rabbitmq.actions.participant import Participant, report_down
 from quorate.rabbitmq.broker import layout, observe, process
 from quorate.rabbitmq.broker.tools.ctl import Tools
@@ -26,14 +27,13 @@ def stop(context):
 def stop_instance(context, state_files):
     """Stop the broker of the instance that has these state files. The Outcome."""
     nodename = known_nodename(context, state_files)
-    state = prepare_others(context, state_files, nodename)
-    left = process.stop(context, state_files, nodename, max(2.0, context.deadline.left() - 2),
-                        skip_grace=state in (facts.STARTING, facts.WAITING, facts.HUNG))
+    deaf = prepare_others(context, state_files, nodename)
+    left = process.stop(context, state_files, nodename, max(2.0, context.deadline.left() - 2), skip_grace=deaf)
     drain.clear(context.instance, DRAIN)
     if left:
         return Outcome(codes.ERR_GENERIC, daemon.not_stopped(left))
     for name in (daemon.PROCESS_FILE, "started", "waiting", "unknown", "serving", "complaint", "policy", "launched-for",
-                 "cut-off", "idle", "quiet", "forced", "crashed", "beside", "apart", "divided"):
+                 "cut-off", "growing", "idle", "quiet", "forced", "crashed", "beside", "apart", "divided", "silent", "still"):
         state_files.forget(name)
     report_down(context, state_files)
     return Outcome(codes.SUCCESS)
@@ -51,23 +51,44 @@ def known_nodename(context, state_files):
 
 
 def prepare_others(context, state_files, nodename):
-    """Publish the stop of a running broker, wait while it would cost a quorum, and drain the node. Returns the broker's
-    state before."""
-    state = facts.UNKNOWN
+    """Publish the stop of a running broker, wait while it would cost a quorum, and drain the node. Returns whether the
+    broker is unlikely to react to SIGTERM."""
+    deaf = False
     try:
         running = process.find(context, state_files, nodename)
-        if running is None:
-            return facts.DOWN
+        if running is None or running.state in "Tt":
+            return running is not None
         found = layout.decode_layout(state_files.read("layout")) or layout.find_layout(context)
-        state = facts.HUNG if running.state in "Tt" else observe.observe(context, state_files, found).state
-        if state == facts.RUNNING and not state_files.has("apart"):
+        silence.look(context, state_files, running)
+        observed = observe.observe(context, state_files, found)
+        deaf = is_deaf(context, state_files, observed)
+        if not deaf and may_serve(observed) and not state_files.has("apart"):
             participant = Participant(context, state_files, layout=found)
             if state_files.has("serving"):
                 participant.disk.follow_served()  # the cluster may have forgotten a node since the last monitor
             _prepare_others(context, participant)
     except Exception as error:  # whatever it is: the stop goes on
         context.log.warning("Not drained: %s" % error)
-    return state
+    return deaf
+
+
+def may_serve(observed):
+    """Whether a broker that is not deaf may have clients, and members of quorum queues that take part: also one in
+    maintenance, without AMQP listeners, or of which nothing is known."""
+    if observed.state == facts.STARTING:
+        return observed.broker.stage in (facts.RUNNING, None)
+    return observed.state in (facts.RUNNING, facts.DRAINING, facts.HUNG, facts.UNKNOWN)
+
+
+def is_deaf(context, state_files, observed):
+    """Whether a broker is unlikely to react to SIGTERM: it boots, or hangs. One that is slow, that serves where it is
+    not asked, or whose listeners are closed already ends in good order, for which it may need all of its time."""
+    if observed.state == facts.HUNG:
+        return silence.stands_still(context, state_files, observed.process)
+    if observed.state not in (facts.STARTING, facts.WAITING):
+        return False
+    stage = observed.broker.stage  # None: its log does not tell
+    return stage in (facts.STARTING, facts.WAITING) or stage is None and not state_files.has("serving")
 
 
 def _prepare_others(context, participant):

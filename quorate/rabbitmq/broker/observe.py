@@ -19,7 +19,6 @@ from quorate.rabbitmq.broker.process import boot_stage, find
 
 FAILED_CHECK = 69  # EX_UNAVAILABLE: the check of rabbitmq-diagnostics ran, and says no; other codes say nothing
 ELSEWHERE = "It runs in another network namespace (pid %d), where this machine does not reach it."
-SHARE = 0.5   # of the time of an observation that the handshake may take
 
 
 class Observation(namedtuple("Observation", "state process broker sentence code", defaults=(health.UNKNOWN,))):
@@ -44,30 +43,30 @@ def observe(context, state_files, layout):
             return observation(without_listener(state_files, layout, process))
         if layout.listener != identity(process) and not same_network(process):
             return observation(facts.Broker(process, error=ELSEWHERE % process.pid))
-    observed = _ask(context, layout, process)
+    observed = ask(context, layout, process)
     if known and observed.broker.answered is not True:
         # It may listen elsewhere by now, or nowhere, as in maintenance; and who answers there may be another program.
         moved, closed = located(context, state_files, layout, process)
         if closed:
             return observation(without_listener(state_files, layout, process))
         if moved[:] != layout[:]:
-            layout, observed = moved, _ask(context, moved, process)
+            layout, observed = moved, ask(context, moved, process)
     if observed.broker.answered is not True and not same_network(process):
         return observation(facts.Broker(process, error=ELSEWHERE % process.pid))
     if observed.code == health.HUNG and not context.deadline.expired:  # one slow answer is no hang
-        observed = _ask(context, layout, process)
+        observed = ask(context, layout, process)
     if context.check_level >= 20 and observed.broker.answered:
         observed = observation(with_diagnostics(context, layout, observed.broker))
     return observed
 
 
-def _ask(context, layout, process):
-    """The Observation of a broker that listens where the Layout says."""
+def ask(context, layout, process, seconds=None):
+    """The Observation of a broker that listens where the Layout says, within so many seconds (None: check_timeout)."""
     try:
         endpoint, problem = layout_endpoint(layout, context.parameters), None
     except Unreadable as error:
         endpoint, problem = layout_endpoint(layout), error.reason
-    limit = context.deadline.limit(context.parameters.check_timeout)
+    limit = context.deadline.limit(seconds or context.parameters.check_timeout)
     broker = observe_broker(endpoint, process, context.check_level, limit)
     return observation(broker._replace(error=broker.error or problem) if problem else broker)
 
@@ -148,13 +147,15 @@ def _add_virtual_hosts(broker, text):
 
 def observe_broker(endpoint, process, level, seconds, session=None):
     """The Broker, within so many seconds. process: the broker's, or None; level: see management.ask; session:
-    amqp.Session of a check that keeps a connection."""
+    amqp.Session of a check that keeps a connection.
+
+    AMQP may take all of the time, since what does not answer in it counts as hung; the management API, which only adds
+    to that, has what is left."""
     from time import monotonic
     end = monotonic() + seconds
-    result = session.ask(seconds * SHARE) if session else amqp.SessionResult(None)
+    result = session.ask(seconds) if session else amqp.SessionResult(None)
     greeted = result.handshake or amqp.handshake(
-        endpoint.host, endpoint.port, max(0.05, min(seconds * SHARE, end - monotonic())), endpoint.tls,
-        endpoint.certificate)
+        endpoint.host, endpoint.port, max(0.05, end - monotonic()), endpoint.tls, endpoint.certificate)
     broker = facts.Broker(process, greeted.listening, greeted.answered, error=greeted.error, refused=greeted.refused)
     left = max(0.05, end - monotonic())
     if greeted.answered:

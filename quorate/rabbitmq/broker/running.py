@@ -74,9 +74,10 @@ def amqp_place(process, places, preferred=None, boots=False, seconds=2.0):
 
 
 def _asked(sockets, taken, preferred, seconds):
-    """The Place among ports of which no file says what they are: one that greets, else one that refuses us in TLS."""
+    """The Place among ports of which no file says what they are: one that greets, else one that refuses us in TLS. ()
+    where none is one; None: that is unknown, since one did not answer in time."""
     end, ports = monotonic() + seconds, sorted({one.port for one in sockets if one.port not in taken})
-    refused = ()
+    refused, late = (), False
     for port in sorted(ports, key=lambda port: port != preferred):
         host = _reach([one for one in sockets if one.port == port], None)
         for tls in (False, True):
@@ -85,7 +86,8 @@ def _asked(sockets, taken, preferred, seconds):
             if greeted.answered and not greeted.refused:
                 return Place(host, port, tls)
             refused = refused or (Place(host, port, tls) if greeted.refused else ())
-    return refused
+            late = late or greeted.answered is False or left <= 0
+    return refused or (None if late else ())
 
 
 def _taken(places):

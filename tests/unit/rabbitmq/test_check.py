@@ -64,6 +64,15 @@ def test_json_has_no_password_and_metrics_are_numbers():
     assert [] == check.metrics(NOTHING_YET)
 
 
+def test_amqp_has_most_of_the_time(monkeypatch):
+    """It had half of it, which a broker that 500 clients connect to at once needs."""
+    given = []
+    monkeypatch.setattr("quorate.rabbitmq.check.observe_broker",
+                        lambda *how: given.append(how) or Broker(answered=True))
+    RabbitmqCheck({"host": "127.0.0.1", "node": "hare@n9"}).observe(1.0, NOTHING_YET)
+    assert [one[3] for one in given] == [0.8]
+
+
 def test_weight_of_a_node_with_an_alarm():
     check = RabbitmqCheck({})
     assert 100 == check.weight(Fact(WELL, health.classify(WELL)))

@@ -60,7 +60,7 @@ def test_a_broker_that_is_up_and_listens_nowhere_is_shown_and_left_alone(tmp_pat
 
 
 def test_a_boot_whose_disk_hangs_is_not_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr(boot, "waits_for_disk", lambda running: True)
+    monkeypatch.setattr(boot, "waits_for_machine", lambda running: True)
     node = Node(tmp_path, [other("n2", facts.RUNNING)]).fill()
     assert codes.ERR_GENERIC not in [one.code for one in watched(node, facts.STARTING, 300)[0]]
 
@@ -229,10 +229,10 @@ def test_a_disk_that_hangs_is_no_boot_that_hangs(tmp_path):
         (proc / "7" / "task" / number).mkdir(parents=True)
         (proc / "7" / "task" / number / "stat").write_text("%s (beam.smp) %s 1 1 1" % (number, state))
     running = type("Running", (), {"pid": 7})
-    assert boot.waits_for_disk(running, str(proc))
+    assert boot.waits_for_machine(running, str(proc))
     (proc / "7" / "task" / "8" / "stat").write_text("8 (beam) D (x) S 1 1 1")
-    assert not boot.waits_for_disk(running, str(proc))
-    assert not boot.waits_for_disk(type("Gone", (), {"pid": 9}), str(proc))
+    assert not boot.waits_for_machine(running, str(proc))
+    assert not boot.waits_for_machine(type("Gone", (), {"pid": 9}), str(proc))
 
 
 def test_a_forced_boot_that_rabbitmq_does_not_take_is_tried_again(tmp_path):

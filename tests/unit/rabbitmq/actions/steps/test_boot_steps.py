@@ -36,7 +36,7 @@ class Booting(Node):
         monkeypatch.setattr(boot, "standstill", self.standstill)
         monkeypatch.setattr(boot, "decide_waiting", lambda snapshot: self.decision)
         monkeypatch.setattr(boot, "force_boot_if_proven", lambda participant: self.asked.append("force") or self.forced)
-        monkeypatch.setattr(boot, "waits_for_disk", lambda one: self.disk_waits)
+        monkeypatch.setattr(boot, "waits_for_machine", lambda one: self.disk_waits)
 
     def standstill(self, context, state_files, name, running, log=None):
         assert (context, state_files, running) == (self.context, self.state_files, BROKER)
@@ -258,18 +258,22 @@ def test_what_was_remembered_is_wrong(still):
     assert still() == 10, "as 0.1.0 wrote it"
 
 
-def test_a_thread_that_waits_for_a_disk(tmp_path):
+def test_a_thread_that_waits_for_a_disk_or_a_processor(tmp_path):
     for number, stat in ((400, "400 (beam (x)) S 1"), (401, "401 (D D) S 1")):
         path = tmp_path / "400" / "task" / str(number)
         path.mkdir(parents=True)
         (path / "stat").write_text(stat)
-    assert boot.waits_for_disk(BROKER, str(tmp_path)) is False
+    assert boot.waits_for_machine(BROKER, str(tmp_path)) is False
     (tmp_path / "400" / "task" / "401" / "stat").write_text("401 (x) S) D 1")
-    assert boot.waits_for_disk(BROKER, str(tmp_path)) is True
-    assert boot.waits_for_disk(BROKER._replace(pid=401), str(tmp_path)) is False
+    assert boot.waits_for_machine(BROKER, str(tmp_path)) is True
+    assert boot.waits_for_machine(BROKER, str(tmp_path), b"R") is False
+    (tmp_path / "400" / "task" / "401" / "stat").write_text("401 (x) S) R 1")
+    assert boot.waits_for_machine(BROKER, str(tmp_path)) is True, "it gets no processor"
+    assert boot.waits_for_machine(BROKER, str(tmp_path), b"D") is False
+    assert boot.waits_for_machine(BROKER._replace(pid=401), str(tmp_path)) is False
     (tmp_path / "400" / "task" / "400" / "stat").write_text("nonsense")
     (tmp_path / "400" / "task" / "401" / "stat").write_text("nonsense")
-    assert boot.waits_for_disk(BROKER, str(tmp_path)) is False
+    assert boot.waits_for_machine(BROKER, str(tmp_path)) is False
 
 
 # -- forcing

@@ -8,7 +8,7 @@ from quorate.ocf import codes
 from quorate.ocf.codes import Outcome
 from quorate.pacemaker.tools import Unavailable
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.actions import boot, launch, monitor, recovery, serving, start
+from quorate.rabbitmq.actions import boot, launch, monitor, recovery, serving, silence, start
 from quorate.rabbitmq.actions.participant import NotNow
 from quorate.rabbitmq.broker import health
 from quorate.rabbitmq.broker.layout import encode_layout
@@ -36,7 +36,7 @@ class Monitored(Node):
         monkeypatch.setattr(ending, "died", lambda *how: self.step("died", how, "the cause"))
         for module, name in ((start, "adopt"), (start, "wait_until_serving"), (launch, "launch_as_decided"),
                              (boot, "step"), (boot, "launch_again"), (serving, "handle_serving"),
-                             (recovery, "monitor_partitioned"), (recovery, "partitioned_by_files")):
+                             (recovery, "monitor_partitioned"), (silence, "monitor_silent"), (recovery, "partitioned_by_files")):
             monkeypatch.setattr(module, name, self.stand_in(name))
         self.answers.update(handle_serving=Outcome(codes.SUCCESS), wait_until_serving=Outcome(codes.SUCCESS, "waited"))
 
@@ -93,7 +93,6 @@ def node(tmp_path, monkeypatch):
     (facts.RUNNING, health.RUNNING, Outcome(codes.SUCCESS)),
     (facts.RUNNING, health.ALARM, Outcome(codes.DEGRADED, "It is so.")),
     (facts.DRAINING, health.DRAINING, Outcome(codes.DEGRADED, "It is so.")),
-    (facts.HUNG, health.HUNG, Outcome(codes.ERR_GENERIC, "It is so. The broker is restarted.")),
     (facts.DOWN, health.DOWN, Outcome(codes.NOT_RUNNING, "The broker died: the cause"))])
 def test_the_outcome_of_a_state(node, state, code, outcome):
     assert node.launched().sees(state, code).outcome() == outcome
@@ -149,6 +148,22 @@ def test_what_cannot_be_found_out_is_shown_when_it_lasts(node):
     assert node.sees(facts.UNKNOWN).outcome() == Outcome(codes.SUCCESS), "it is counted anew"
     node.context.interactive = True
     assert node.outcome() == shown, "an operator sees it at once"
+
+
+def test_a_broker_that_does_not_answer_is_silence_s(node):
+    given = []
+    node.answers["monitor_silent"] = Outcome(codes.DEGRADED, "silent")
+    node.launched().sees(facts.HUNG)
+    node.state_files.write("unknown", {"count": 2})
+    node.state_files.write("silent", {"since": 1})
+    assert node.outcome() == Outcome(codes.DEGRADED, "silent")
+    name, (*given, answered) = node.steps[-1]
+    assert name == "monitor_silent" and given == [node.context, node.state_files, node.layout, node.seen]
+    assert node.state_files.has("silent") and not node.state_files.has("unknown")
+    later = Observation(facts.DRAINING, None, facts.Broker(), "It drains.", health.DRAINING)
+    assert answered(later) == Outcome(codes.DEGRADED, "It drains.") and node.state_files.has("silent")
+    assert node.sees(facts.RUNNING, health.RUNNING).outcome() == Outcome(codes.SUCCESS)
+    assert not node.state_files.has("silent"), "it answered in time"
 
 
 @pytest.mark.parametrize("state, outcome", [

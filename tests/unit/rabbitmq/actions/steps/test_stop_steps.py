@@ -10,7 +10,7 @@ from quorate.ocf import codes
 from quorate.ocf.codes import Failed, Outcome
 from quorate.pacemaker.tools import Unavailable
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.actions import stop
+from quorate.rabbitmq.actions import silence, stop
 from quorate.rabbitmq.broker.layout import encode_layout
 from tests.unit.rabbitmq.actions.nodes import Node, other
 
@@ -25,7 +25,8 @@ class Stopped(Node):
         Node.__init__(self, tmp_path, reports, parameters=parameters)
         self.fill()
         self.steps, self.critical, self.left, self.drained = [], [False], [], (True, "")
-        self.running, self.state = BROKER, facts.RUNNING
+        self.running, self.state, self.stage = BROKER, facts.RUNNING, None
+        self.busy = 0.0  # processors that it uses
         self.state_files.write("layout", encode_layout(self.layout))
         monkeypatch.setattr(stop, "StateFiles", self.instance_files)
         monkeypatch.setattr(stop, "Participant", self.participant_of)
@@ -34,6 +35,8 @@ class Stopped(Node):
         monkeypatch.setattr(stop.process, "find", self.find)
         monkeypatch.setattr(stop.process, "stop", self.stopped)
         monkeypatch.setattr(stop.observe, "observe", self.observe)
+        monkeypatch.setattr("quorate.rabbitmq.actions.boot.waits_for_machine", lambda one: False)
+        self.context.processes.works[400] = (10.0, 0)
         monkeypatch.setattr(stop.drain, "set", lambda *how: self.add("set", *how))
         monkeypatch.setattr(stop.drain, "clear", lambda *how: self.add("clear", *how))
 
@@ -66,7 +69,10 @@ class Stopped(Node):
     def observe(self, context, state_files, layout):
         assert (context, state_files, layout) == (self.context, self.state_files, self.layout)
         self.add("observe")
-        return SimpleNamespace(state=self.state)
+        if self.state == facts.HUNG:
+            self.clock.sleep(6)
+            self.context.processes.works[400] = (10.0 + 6 * self.busy, 0)
+        return SimpleNamespace(state=self.state, process=BROKER, broker=facts.Broker(BROKER, stage=self.stage))
 
     def stopped(self, context, state_files, nodename, budget, skip_grace):
         assert (context, state_files) == (self.context, self.state_files)
@@ -125,40 +131,69 @@ def test_how_long_the_broker_has(stopping, left, budget):
     assert [one[2] for one in node.steps if one[0] == "stop"] == [budget]
 
 
-@pytest.mark.parametrize("state, hurried", [
-    (facts.STARTING, True), (facts.WAITING, True), (facts.HUNG, True), (facts.PAUSED, False), (facts.UNKNOWN, False),
-    (facts.DRAINING, False)])
-def test_one_that_does_not_serve_needs_no_preparation(stopping, state, hurried):
+@pytest.mark.parametrize("state, stage, hurried", [
+    (facts.STARTING, facts.STARTING, True), (facts.STARTING, None, True), (facts.WAITING, facts.WAITING, True),
+    (facts.WAITING, None, True), (facts.HUNG, None, True), (facts.PAUSED, facts.PAUSED, False),
+    (facts.PARTITIONED, None, False), (facts.DOWN, None, False), (facts.STARTING, facts.STOPPED_APP, False)])
+def test_one_that_does_not_serve_needs_no_preparation(stopping, state, stage, hurried):
     node = stopping()
-    node.state = state
+    node.state, node.stage = state, stage
     assert node.stop() == Outcome(codes.SUCCESS)
     assert node.names() == ["find", "observe", "stop", "clear", "report_down"] and node.steps[2][3] is hurried
+
+
+@pytest.mark.parametrize("state, stage, busy", [
+    (facts.STARTING, facts.RUNNING, 0), (facts.STARTING, None, 0), (facts.DRAINING, facts.DRAINING, 0),
+    (facts.UNKNOWN, None, 0), (facts.HUNG, None, 0.06)])
+def test_one_that_may_serve_has_its_time(stopping, state, stage, busy):
+    """Only MQTT or stream listeners, suspend_listeners, maintenance, no file left, answers that take long: it has members
+    of quorum queues, and writes when it ends."""
+    node = stopping()
+    node.state, node.stage, node.busy = state, stage, busy
+    node.state_files.write("serving", {"mark": "x"})
+    assert node.stop() == Outcome(codes.SUCCESS)
+    assert node.names() == ["find", "observe", "critical", "set", "drain", "stop", "clear", "report_down"]
+    assert node.steps[-3][3] is False, "SIGKILL comes when most of the time is over"
+
+
+@pytest.mark.parametrize("known, hurried", [(True, True), (False, False)])
+def test_what_a_monitor_saw_of_a_silent_broker_counts_for_its_stop(stopping, monkeypatch, known, hurried):
+    """The two questions of a stop may take less time than it needs to tell."""
+    node = stopping()
+    node.state = facts.HUNG
+    monkeypatch.setattr(silence, "STILL_FOR", 20)
+    silence.look(node.context, node.state_files, BROKER)
+    if known:
+        node.state_files.elapsed("silent", node.clock, process="400.5")
+    node.clock.sleep(15)
+    node.stop()
+    assert [one[3] for one in node.steps if one[0] == "stop"] == [hurried]
 
 
 @pytest.mark.parametrize("letter", ["T", "t"])
 def test_a_frozen_one_is_asked_nothing(stopping, letter):
     node = stopping()
     node.running = BROKER._replace(state=letter)
-    assert stop.prepare_others(node.context, node.state_files, "rabbit@n1") == facts.HUNG
+    assert stop.prepare_others(node.context, node.state_files, "rabbit@n1") is True
     assert node.names() == ["find"]
 
 
 def test_where_none_runs(stopping):
     node = stopping()
     node.running = None
-    assert stop.prepare_others(node.context, node.state_files, "rabbit@n1") == facts.DOWN
+    assert stop.prepare_others(node.context, node.state_files, "rabbit@n1") is False
     assert node.stop() == Outcome(codes.SUCCESS) and node.steps[-3] == ("stop", "rabbit@n1", 98.0, False)
 
 
 def test_whatever_fails_before_it_stops(stopping):
     node = stopping()
     node.running = OSError("no /proc")
-    assert stop.prepare_others(node.context, node.state_files, "rabbit@n1") == facts.UNKNOWN
+    assert stop.prepare_others(node.context, node.state_files, "rabbit@n1") is False
     assert node.stop() == Outcome(codes.SUCCESS)
     assert ("WARNING", "Not drained: no /proc") in node.context.log.lines
     node = stopping()
     node.published.snapshot = lambda: (_ for _ in ()).throw(Unavailable("away"))
-    assert stop.prepare_others(node.context, node.state_files, "rabbit@n1") == facts.RUNNING
+    assert stop.prepare_others(node.context, node.state_files, "rabbit@n1") is False
 
 
 def test_one_that_is_not_the_cluster_costs_nobody_a_quorum(stopping):
@@ -229,7 +264,7 @@ def test_all_others_stop_while_it_waits(stopping):
 # -- what is left
 
 FORGOTTEN = ("server", "started", "waiting", "unknown", "serving", "complaint", "policy", "launched-for", "cut-off",
-             "idle", "quiet", "forced", "crashed", "beside", "apart", "divided")
+             "idle", "quiet", "forced", "crashed", "beside", "apart", "divided", "silent", "still")
 
 
 @pytest.mark.parametrize("left", [[], [BROKER]])
@@ -269,4 +304,4 @@ def test_without_a_layout_on_record_it_is_found(stopping, monkeypatch):
     node = stopping()
     node.state_files.forget("layout")
     monkeypatch.setattr(stop.layout, "find_layout", lambda context: node.layout)
-    assert stop.prepare_others(node.context, node.state_files, "rabbit@n1") == facts.RUNNING and "drain" in node.names()
+    assert stop.prepare_others(node.context, node.state_files, "rabbit@n1") is False and "drain" in node.names()

@@ -225,10 +225,22 @@ def test_who_refuses_us_is_taken_where_nobody_greets(machine):
 
 def test_the_questions_have_two_seconds(machine):
     machine.listens(*(("0.0.0.0", port) for port in range(7000, 7009)))
-    assert running.amqp_place(BROKER, places()) == ()
+    assert running.amqp_place(BROKER, places()) is None, "nobody knows what the others are"
     assert [one[3] for one in machine.asked[1:]] == [0.5, 0.5, 0.5, 0.5, 0.5, 0.125]
     del machine.asked[:]
-    assert running.amqp_place(BROKER, places(), seconds=0.375) == () and len(machine.asked) == 2
+    assert running.amqp_place(BROKER, places(), seconds=0.375) is None and len(machine.asked) == 2
+
+
+@pytest.mark.parametrize("late, found", [(False, ()), (True, None)])
+def test_one_that_is_slow_is_not_said_to_listen_nowhere(machine, late, found):
+    """A broker at a port that no file names was taken for one that boots, while it answered after a second."""
+    machine.listens(("0.0.0.0", 7000), ("0.0.0.0", 7001))
+    for port in (7000, 7001):
+        for tls in (False, True):
+            machine.answers[("127.0.0.1", port, tls)] = Handshake(True, None, "no AMQP")
+    if late:
+        machine.answers[("127.0.0.1", 7000, False)] = Handshake(True, False, "late")
+    assert running.amqp_place(BROKER, places(), seconds=9.0) == found
 
 
 # -- the management API
@@ -347,6 +359,8 @@ def test_a_broker_whose_name_is_not_understood(running_broker, configured):
 def test_a_broker_that_boots_is_not_searched_for(running_broker, configured, stage, asked):
     running_broker.listens(("0.0.0.0", 7000))
     running_broker.stage = stage
+    for tls in (False, True):
+        running_broker.answers[("127.0.0.1", 7000, tls)] = Handshake(True, None, "no AMQP")
     assert credentials.running_endpoint(GIVEN, BROKER) == () and bool(running_broker.asked) is asked
     running_broker.sockets = None
     assert credentials.running_endpoint(GIVEN, BROKER) is None
