@@ -143,10 +143,27 @@ def forget(node, resource):
         raise Refused(message)
     sys.stdout.write("%s Its data stay on its disk, and the agent does not start it with them. If it comes back as a "
                      "new member, quorum queues are extended to it by: rabbitmq-queues grow %s all\n" % (message, name))
+    sys.stdout.write(_left_behind(participant, name, running[0].name))
     if not participant.context.deadline.poll(lambda: is_forgotten(participant.published.reports(), name), every=0.5,
                                              up_to=FORGOTTEN_WITHIN):
-        sys.stdout.write("Before you let it start again, wait until 'quorate explain' no longer counts it.\n")
+        sys.stdout.write("Before you let it start again, wait until 'quorate explain' no longer counts it: a "
+                         "minute, with Khepri.\n")
     return 0
+
+
+def _left_behind(participant, name, peer):
+    """A sentence about the quorum queues that still have the member `name`: RabbitMQ 3.10 forgets it and says of none
+    that it could not let it go. '' when there are none."""
+    from quorate.rabbitmq.actions import membership
+    from quorate.rabbitmq.actions.participant import NotNow
+    try:
+        left = membership.still_members(participant, peer, [name])
+    except NotNow as error:
+        return "%s\n" % error
+    if not left:
+        return ""
+    return ("Still a member of %s: they have no majority now. Start their other members, then type: rabbitmq-queues "
+            "shrink %s\n" % (", ".join("%s of %s" % (queue, vhost) for vhost, queue in left), name))
 
 
 def is_forgotten(reports, name):

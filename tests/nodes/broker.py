@@ -44,6 +44,13 @@ class Brokers:
         for one in self.serving().values():
             one.write(one.members(), set(self.serving(one.cluster)) & one.members() - one.cut_off)
 
+    def change(self, change):
+        """change(members) of each queue that can decide it: most of its members serve. The others are passed over, and
+        RabbitMQ 3.10 says of none."""
+        for queue, members in self.queues.items():
+            if 2 * len(members & set(self.serving())) > len(members):
+                change(queue, members)
+
     def wrong(self, text):
         self.harm.append(text)
         self.journal.add("-", "harm", text)
@@ -183,6 +190,9 @@ class Broker(Service):
             self.die("inconsistent_cluster")
             return
         self.cluster = peer.cluster
+        for (_, name), members in self.brokers.queues.items():
+            if self.nodename in members and len(members) > 1:
+                self.brokers.wrong("%s joins without its data and votes in %s" % (self.machine.name, name))
         if self.cluster.startswith(peer.nodename) and peer.by_hand:
             self.brokers.wrong("%s joins a cluster that somebody founded by hand" % self.machine.name)
         members = peer.members() | {self.nodename}
@@ -213,6 +223,9 @@ class Broker(Service):
 
     def _serve(self):
         self._count_boot()
+        for one in self.brokers.serving(self.cluster).values():  # a member that comes back learns who the others are
+            if self.nodename in one.members():
+                self.write(one.members(), self.saw())
         self._enter(SERVES)
         self.brokers.note()
 
@@ -280,9 +293,11 @@ class Broker(Service):
         if words[0] == "grow":
             import re
             patterns = [re.compile(words[at].replace("\\z", "\\Z")) for at in (4, 6)] if len(words) > 3 else None
-            for (vhost, name), members in self.brokers.queues.items():
-                if patterns is None or patterns[0].search(vhost) and patterns[1].search(name):
-                    members.add(words[1])
+            self.brokers.change(lambda queue, members: members.add(words[1]) if patterns is None or all(
+                pattern.search(text) for pattern, text in zip(patterns, queue)) else None)
+            return 0, ""
+        if words[0] == "shrink":
+            self.brokers.change(lambda queue, members: members.discard(words[1]))
             return 0, ""
         return 0, ""
 
@@ -294,8 +309,7 @@ class Broker(Service):
             return 70, "Error: {:failed_to_remove_node, :%s, {:active, 'x'}}" % name
         for one in self.brokers.serving(self.cluster).values():
             one.write(one.members() - {name}, one.saw() - {name})
-        for members in self.brokers.queues.values():
-            members.discard(name)
+        self.brokers.change(lambda queue, members: members.discard(name))
         return 0, ""
 
     def hidden_here(self):

@@ -7,6 +7,7 @@ from time import gmtime, strftime
 
 from quorate.pacemaker.tools import this_node
 from quorate.rabbitmq import facts
+from quorate.rabbitmq.actions import membership
 from quorate.rabbitmq.actions.participant import NotNow
 from quorate.rabbitmq.broker import parse, process
 from quorate.rabbitmq.broker.tools.ctl import Tools
@@ -66,6 +67,7 @@ def _prepare_join(participant, decision):
     RabbitMQ's own peer discovery, which asks other nodes only while it has no data."""
     if decision.forget:
         _forget(participant, decision)
+    membership.require_no_queue(participant, sorted({participant.layout.nodename, *decision.gone}), decision.peer)
     _wait_for_clock(participant, decision)
     return ("-rabbit", "cluster_nodes", "{['%s'],disc}" % decision.peer,
             "-rabbit", "cluster_formation", "[{discovery_retry_limit,%d}]" % RETRIES)
@@ -75,7 +77,6 @@ def _forget(participant, decision):
     """Make the cluster forget this node, which it knows with data that are gone. As a member of quorum queues it would
     vote on what it once acknowledged and no longer has: so it joins as a new member. Raises NotNow: a node that died a
     moment ago may still count as active, and a failed start would keep Pacemaker from this node."""
-    from quorate.rabbitmq.actions import membership
     context = participant.context
     try:
         membership.remember_queues(participant, decision.gone, decision.peer)

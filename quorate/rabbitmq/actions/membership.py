@@ -10,14 +10,17 @@ with two of them the queue would have a member too many. A queue of another size
 extended here.
 """
 
-import json
 from urllib.parse import quote, unquote
 
 from quorate.rabbitmq.actions.participant import NotNow
 from quorate.rabbitmq.broker import parse
+from quorate.rabbitmq.broker.tools import contents
 from quorate.rabbitmq.broker.tools.ctl import Tools, why
 
 AT_ONCE = 50        # queues of one vhost in one call
+AGAIN = 30          # seconds from one try to extend queues to the next: each starts Erlang machines
+LASTS = 60          # seconds after which that it fails is shown in pcs status
+MOST_SHOWN = 30     # characters of a queue in a sentence of which Pacemaker keeps 144
 RECONCILES = (3, 13)
 # What list_queues tells of a queue's own size to reach (3.13 and later), each as pairs or triples with the value last.
 SIZE_COLUMNS = ("arguments", "effective_policy_definition")
@@ -29,37 +32,58 @@ def remember_queues(participant, gone, peer):
     """Before the members `gone` (Erlang names) are forgotten by the cluster of `peer`: keep which quorum queues they
     are members of. Raises NotNow where that cannot be found out."""
     found = _kept(participant) or set()
-    tools, size = Tools(participant.context, participant.layout), reconciled_size(participant)
-    columns = ("name", "type", "members") + (() if size is None else SIZE_COLUMNS)
-    for vhost in _vhosts(_asked(tools, peer, "list_vhosts", "name")):
-        queues = members_of(_asked(tools, peer, "list_queues", "--vhost", vhost, *columns), gone)
-        found |= {(vhost, name) for name, one in queues.items()
-                  if size is None or not is_restored(one, gone, size)}
+    size = reconciled_size(participant)
+    rows = _asked(participant, peer, gone, () if size is None else SIZE_COLUMNS)
+    found |= {queue for queue, row in rows.items() if size is None or not is_restored(row, gone, size)}
     participant.state_files.write("grow", {"for": participant.layout.nodename, "queues": " ".join(sorted(
         map(_quoted, found)))}, persistent=True, required=True)
 
 
-def _asked(tools, peer, *words):
-    """The JSON that rabbitmqctl prints, a list of dicts. Raises NotNow."""
-    result = tools.run("rabbitmqctl", "-q", *(words + ("--formatter", "json")), node=peer, limit=60)
+def require_no_queue(participant, gone, peer):
+    """Before this node joins the cluster of `peer` with an empty disk: no quorum queue has one of the names `gone` as a
+    member any more. It would be started from nothing as that member, and its vote on what it acknowledged before would
+    be lost with a message. forget_cluster_node leaves such queues behind: it removes the member first, and fails for
+    queues that have no majority now; RabbitMQ 3.10 does not even say so (forget_cluster_node_command.ex and
+    rabbit_quorum_queue.erl, shrink_all/1). Raises NotNow."""
+    left = still_members(participant, peer, gone)
+    for name in gone if left else ():
+        Tools(participant.context, participant.layout).run("rabbitmq-queues", "shrink", name, node=peer, limit=60)
+    left = left and still_members(participant, peer, gone)
+    if left:
+        raise NotNow("Not joined: its lost data count in %s: start the others, or: rabbitmq-queues shrink %s" % (
+            shown(left), gone[0]))
+
+
+def still_members(participant, peer, gone):
+    """The quorum queues, a sorted list of (vhost, name), that have one of the names `gone` as a member, and others as
+    well: one with no other has nothing left that could be lost. Raises NotNow where that cannot be found out."""
+    return sorted(queue for queue, row in _asked(participant, peer, gone).items() if set(row["members"]) - set(gone))
+
+
+def shown(queues):
+    """'quorum queue a of /', or how many there are, in a few words."""
+    vhost, name = queues[0]
+    text = "quorum queue %s of %s" % (name, vhost)
+    if len(queues) == 1:
+        return text if len(text) <= MOST_SHOWN else "a quorum queue"
+    return "%d quorum queues" % len(queues)
+
+
+def _asked(participant, peer, names, columns=()):
+    """The quorum queues of the cluster of `peer` that have one of these names as a member: dict (vhost, name) -> row of
+    list_queues, with these columns too. Raises NotNow."""
+    questions = contents.Questions(Tools(participant.context, participant.layout), peer)
     try:
-        found = json.loads(result.out[result.out.index("["):]) if result.ok else None
-    except ValueError:
-        found = None
-    if not isinstance(found, list):
-        raise NotNow("It joins later: the cluster did not say which quorum queues have a member on this node: %s"
-                     % (why(result) if not result.ok else "the answer of %s is no list." % words[0]))
-    return [one for one in found if isinstance(one, dict)]
+        return {(vhost, name): row for vhost in questions.vhosts() for name, row in members_of(
+            questions.rows("list_queues", "--vhost", vhost, "name", "type", "members", *columns), names).items()}
+    except contents.Unanswered as error:
+        raise NotNow("It joins later: which quorum queues have a member on this node is unknown: %s." % error) from None
 
 
-def _vhosts(answer):
-    return [one["name"] for one in answer if isinstance(one.get("name"), str)]
-
-
-def members_of(answer, gone):
+def members_of(answer, names):
     """Quorum queues in an answer of list_queues that have one of these members: dict name -> row."""
     return {one["name"]: one for one in answer if one.get("type") in ("quorum", "rabbit_quorum_queue")
-            and isinstance(one.get("members"), list) and set(gone) & set(one["members"])}
+            and isinstance(one.get("members"), list) and set(names) & set(one["members"])}
 
 
 def is_restored(row, gone, size):
@@ -72,16 +96,55 @@ def is_restored(row, gone, size):
 
 
 def grow(participant):
-    """Make this node a member of the queues that were kept. What fails is tried again by the next monitor."""
+    """Make this node a member of the queues that were kept, and see that it is: `rabbitmq-queues grow` ends with 0 also
+    where queues refused it. What fails is tried again later, and shown when it lasts."""
+    state_files, now = participant.state_files, int(participant.context.clock.monotonic())
+    noted = state_files.read("growing")
+    if now < int(noted.get("next", now)):
+        return
     queues = _kept(participant)
+    problem = _grow(participant, queues) or _lacking(participant, queues)
+    if problem is None:
+        state_files.discard("grow")
+        state_files.forget("growing")
+        if noted.get("shown") == "1":
+            state_files.forget("complaint")
+        return
+    problem = "Not a member of %s again: %s" % problem
+    participant.context.log.warning(problem)
+    since = int(noted.get("since", now))
+    lasts = now - since >= LASTS
+    if lasts:
+        state_files.write("complaint", {"text": problem})
+    state_files.write("growing", {"since": since, "next": now + AGAIN, "shown": int(lasts)})
+
+
+def _grow(participant, queues):
+    """(what, why) where RabbitMQ's tool failed, else None."""
     tools = Tools(participant.context, participant.layout)
     for patterns in _calls(queues):
         result = tools.run("rabbitmq-queues", "grow", participant.layout.nodename, "all", *patterns, limit=60)
         if not result.ok:
-            participant.context.log.warning("Quorum queues were not extended to %s: %s" % (
-                participant.layout.nodename, why(result)))
-            return
-    participant.state_files.discard("grow")
+            return shown(sorted(queues)) if queues else "quorum queues", why(result)
+    return None
+
+
+def _lacking(participant, queues):
+    """(what, what to type) where queues exist that still lack this node, else None. They are kept, and no others."""
+    if not queues:
+        return None
+    me, tools = participant.layout.nodename, Tools(participant.context, participant.layout)
+    questions = contents.Questions(tools, me)
+    try:
+        rows = {(vhost, row["name"]): row.get("members") for vhost in sorted({vhost for vhost, _ in queues})
+                for row in questions.rows("list_queues", "--vhost", vhost, "name", "members") if "name" in row}
+    except contents.Unanswered as error:
+        return shown(sorted(queues)), "%s." % error
+    lacking = {queue for queue in queues if isinstance(rows.get(queue), list) and me not in rows[queue]}
+    if not lacking:
+        return None
+    participant.state_files.write("grow", {"for": me, "queues": " ".join(sorted(map(_quoted, lacking)))}, persistent=True)
+    return shown(sorted(lacking)), "start the others, or: rabbitmq-queues grow %s all" % me
 
 
 def reconciled_size(participant):

@@ -77,7 +77,7 @@ def _verify(participant, observed, reports):
     me = this_node(participant.context)
     if me not in reports:
         participant.state_files.forget("published")
-    elif others_joined(reports, me):
+    elif members_changed(reports, me):
         learn_members(participant)
         participant.report(observed.state)
 
@@ -104,11 +104,12 @@ def _end_override(participant):
         participant.published.set_override(None)
 
 
-def others_joined(reports, me):
-    """Whether, with Khepri, a broker runs that this node does not know as a member. With Mnesia a file says so."""
+def members_changed(reports, me):
+    """Whether, with Khepri, the members may not be those that this node knows: a broker runs that is none of them, or
+    one of them runs nowhere and may have been forgotten. With Mnesia a file says so."""
     own = reports[me]
-    return own.store == facts.KHEPRI and any(
-        one.state == facts.RUNNING and one.name and one.name not in (own.members or ()) for one in reports.values())
+    running = {one.name for one in reports.values() if one.state == facts.RUNNING and one.name}
+    return own.store == facts.KHEPRI and running != set(own.members or ())
 
 
 def learn_members(participant):

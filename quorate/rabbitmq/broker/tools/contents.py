@@ -64,7 +64,8 @@ class Questions:
                     pass
         raise _unclear(words[0])
 
-    def _rows(self, *words):
+    def rows(self, *words):
+        """The answer of a command of rabbitmqctl that lists something, a list of dicts."""
         answer = self._ask(*words)
         if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
             raise _unclear(words[0])
@@ -84,23 +85,23 @@ class Questions:
 
     def vhosts(self):
         """A sorted list of the names of virtual hosts."""
-        return sorted(_text(one, "name", "list_vhosts") for one in self._rows("list_vhosts", "name"))
+        return sorted(_text(one, "name", "list_vhosts") for one in self.rows("list_vhosts", "name"))
 
     def queues(self, vhost):
         """A list of the Queues of a virtual host, by name. Of a virtual host that does not exist, [] (as RabbitMQ)."""
-        return sorted((_queue(vhost, one) for one in self._rows("list_queues", "--vhost", vhost, *QUEUE_COLUMNS)),
+        return sorted((_queue(vhost, one) for one in self.rows("list_queues", "--vhost", vhost, *QUEUE_COLUMNS)),
                       key=lambda one: one.name)
 
     def policies(self, vhost):
         """A list of the Policies of a virtual host, operator policies last."""
         return [_policy(vhost, one, operator, command) for command, operator in POLICIES
-                for one in self._rows(command, "--vhost", vhost)]
+                for one in self.rows(command, "--vhost", vhost)]
 
     def deprecated(self):
         """dict of the deprecated features that RabbitMQ knows to be in use: name -> phase."""
         command = "list_deprecated_features"
         return {_text(one, "name", command): _text(one, "deprecation_phase", command)
-                for one in self._rows(command, "--used", "name", "deprecation_phase")}
+                for one in self.rows(command, "--used", "name", "deprecation_phase")}
 
 
 def _unclear(command):

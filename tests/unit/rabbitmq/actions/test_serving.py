@@ -3,10 +3,10 @@
 
 from quorate.host.state_files import StateFiles
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.actions import serving
+from quorate.rabbitmq.actions import membership, serving
 from quorate.rabbitmq.actions.launch import launch_as_decided
 from quorate.rabbitmq.broker.observe import Observation
-from tests.unit.rabbitmq.actions.nodes import Node, names, other, quorum_queue, tools
+from tests.unit.rabbitmq.actions.nodes import TOOLS, Node, names, other, quorum_queue, tools
 
 
 def test_what_the_disk_said_before_a_launch_counts_until_the_broker_served(tmp_path):
@@ -49,7 +49,11 @@ def test_queues_are_extended_to_a_node_that_lost_its_power_while_it_joined(tmp_p
     """The state file was in /run: after a reboot quorum queues stayed with two members, without a message. And only
     those that had the member before: a queue of three became one of four, one of one became one of two (real)."""
     node = Node(tmp_path, [other("n2", facts.RUNNING)])
-    tools(node, queues={"/": [quorum_queue("a.b", "n1", "n2", "n3"), quorum_queue("other", "n2")]})
+    queues = {"/": [quorum_queue("a.b", "n1", "n2", "n3"), quorum_queue("other", "n2")]}
+    tools(node, queues=queues)
+    for path in TOOLS:
+        node.commands.allow(path, "-n", "rabbit@n2", "forget_cluster_node", ..., then=lambda *_: queues["/"][0].update(
+            members=["rabbit@n2", "rabbit@n3"]))
     launch_as_decided(node.participant, node.participant.decide_and_publish())
     rebooted = Node(tmp_path).fill()
     rebooted.participant.state_files = StateFiles("rabbitmq", "mq", str(tmp_path / "run of the next boot"),
@@ -59,7 +63,7 @@ def test_queues_are_extended_to_a_node_that_lost_its_power_while_it_joined(tmp_p
     serving.after_boot(rebooted.participant)
     serving.after_boot(rebooted.participant)
 
-    assert [call[1:] for call in rebooted.commands.calls] == [
+    assert [call[1:] for call in rebooted.commands.calls if "list_queues" not in call] == [
         ("grow", "rabbit@n1", "all", "--vhost-pattern", "^(?:\\/)\\z", "--queue-pattern", "^(?:a\\.b)\\z")]
 
 
@@ -71,7 +75,41 @@ def test_queues_that_could_not_be_extended_are_tried_again(tmp_path):
     assert node.state_files.read("grow", persistent=True)
     tools(node)
     serving.after_boot(node.participant)
-    assert not node.state_files.read("grow", persistent=True)
+    assert len(node.commands.calls) == 1, "not with each monitor"
+    node.clock.sleep(membership.AGAIN)
+    serving.after_boot(node.participant)
+    assert not node.state_files.read("grow", persistent=True) and not node.state_files.has("growing")
+
+
+def test_only_queues_that_still_lack_it_are_extended_again_and_it_is_shown(tmp_path):
+    """`rabbitmq-queues grow` ends with 0 also where a queue refused: it stayed a member short, and nobody was told."""
+    node = Node(tmp_path)
+    node.state_files.write("grow", {"for": "rabbit@n1", "queues": "%2F/gone %2F/has %2F/lacks a%20b/lacks"},
+                           persistent=True)
+    queues = {"/": [quorum_queue("has", "n1", "n2"), quorum_queue("lacks", "n2")], "a b": [quorum_queue("lacks", "n3")]}
+    tools(node, queues=queues)
+    serving.after_boot(node.participant)
+    assert node.state_files.read("grow", persistent=True)["queues"] == "%2F/lacks a%20b/lacks"
+    assert not node.state_files.has("complaint")
+    queues["a b"][0]["members"].append("rabbit@n1")
+    for _ in range(2):
+        node.clock.sleep(membership.AGAIN)
+        serving.after_boot(node.participant)
+    text = node.state_files.read("complaint")["text"]
+    assert text == ("Not a member of quorum queue lacks of / again: start the others, or: rabbitmq-queues grow rabbit@n1 "
+                    "all")
+    assert [call[-1] for call in node.commands.calls if "grow" in call][-1] == "^(?:lacks)\\z"
+    queues["/"][1]["members"].append("rabbit@n1")
+    node.clock.sleep(membership.AGAIN)
+    serving.after_boot(node.participant)
+    assert not node.state_files.has("complaint") and not node.state_files.read("grow", persistent=True)
+
+
+def test_the_longest_sentences_about_queues_keep_their_command():
+    name = "rabbit@controller-1.example.org"
+    for queues in ([("/", "q")], [("v" * 40, "q" * 200)], [("/", "a"), ("/", "b")]):
+        assert len("Not joined: its lost data count in %s: start the others, or: rabbitmq-queues shrink %s" % (
+            membership.shown(queues), name)) <= 144
 
 
 def test_a_file_of_the_released_version_means_all_queues(tmp_path):

@@ -19,6 +19,7 @@ from tests.unit.rabbitmq.actions.nodes import ME, TOOLS, Node, names, other, quo
 
 def test_a_join_tells_the_broker_whom_to_join_and_never_to_fall_back(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"))])
+    tools(node)
     decision = node.participant.decide_and_publish()
     launch_as_decided(node.participant, decision)
     (argv, _log, env, user), = node.commands.spawned
@@ -31,12 +32,17 @@ def test_a_join_tells_the_broker_whom_to_join_and_never_to_fall_back(tmp_path):
 
 def test_a_former_self_is_forgotten_before_the_join(tmp_path):
     node = Node(tmp_path, [other("n2", facts.RUNNING)])
-    tools(node, queues={"/": [quorum_queue("q", "n1", "n2"), quorum_queue("p", "n2", "n3"), {"name": "classic"}],
-                        "a b": [quorum_queue("x/y z.1", "n1")]})
+    queues = {"/": [quorum_queue("q", "n1", "n2"), quorum_queue("p", "n2", "n3"), {"name": "classic"}],
+              "a b": [quorum_queue("x/y z.1", "n1")]}
+    tools(node, queues=queues)
+    for path in TOOLS:
+        node.commands.allow(path, "-n", "rabbit@n2", "forget_cluster_node", ..., then=lambda *_: queues["/"][0].update(
+            members=["rabbit@n2"]))
     launch_as_decided(node.participant, node.participant.decide_and_publish())
     called = [call[1:] for call in node.commands.calls]
-    assert called[-1] == ("-n", "rabbit@n2", "forget_cluster_node", "rabbit@n1")
-    assert all(call[:3] == ("-n", "rabbit@n2", "-q") for call in called[:-1]) and len(called) == 4
+    at = called.index(("-n", "rabbit@n2", "forget_cluster_node", "rabbit@n1"))
+    assert all(call[:3] == ("-n", "rabbit@n2", "-q") for call in called[:at] + called[at + 1:]) and at == 3
+    assert len(called) == 7, "which queues have it as a member is asked before and after"
     assert node.state_files.read("grow", persistent=True)["queues"] == "%2F/q a%20b/x%2Fy%20z.1"
 
 
@@ -47,7 +53,7 @@ def test_a_former_self_that_cannot_be_forgotten_keeps_it_from_joining(tmp_path, 
     tools(node, **answer)
     with pytest.raises(NotNow) as turned:
         launch_as_decided(node.participant, node.participant.decide_and_publish())
-    assert "did not say which quorum queues" in str(turned.value) and node.commands.spawned == []
+    assert "which quorum queues have a member on this node is unknown" in str(turned.value) and node.commands.spawned == []
     assert not any("forget_cluster_node" in call for call in node.commands.calls)
 
 
@@ -59,6 +65,30 @@ def test_one_that_counts_as_active_is_not_forgotten(tmp_path):
     with pytest.raises(NotNow) as turned:
         launch_as_decided(node.participant, node.participant.decide_and_publish())
     assert "did not forget rabbit@n1" in str(turned.value) and node.commands.spawned == []
+
+
+@pytest.mark.parametrize("helps", [True, False])
+@pytest.mark.parametrize("known", [True, False], ids=["forgotten now", "forgotten before"])
+def test_it_joins_when_no_queue_counts_on_its_lost_data(tmp_path, helps, known):
+    """RabbitMQ 3.10 forgets a member and says of no queue that it could not let it go; 4.0 ends with an error after it
+    forgot the member, and the next decision is to join without that."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n1", "n2") if known else names("n2"))])
+    queues = {"/": [quorum_queue("a queue", "n1", "n2"), quorum_queue("its own", "n1"), quorum_queue("p", "n2")]}
+    tools(node, queues=queues)
+    for path in TOOLS:
+        node.commands.allow(path, "-n", "rabbit@n2", "shrink", "rabbit@n1", then=lambda *_: queues["/"][0].update(
+            members=["rabbit@n2"]) if helps else None)
+    decision = node.participant.decide_and_publish()
+    assert decision.forget is known
+    if helps:
+        launch_as_decided(node.participant, decision)
+        assert len(node.commands.spawned) == 1
+        return
+    with pytest.raises(NotNow) as turned:
+        launch_as_decided(node.participant, decision)
+    assert str(turned.value) == ("Not joined: its lost data count in quorum queue a queue of /: start the others, or: "
+                                 "rabbitmq-queues shrink rabbit@n1")
+    assert node.commands.spawned == []
 
 
 @pytest.mark.parametrize("place", ["persistent", "run"])
@@ -88,10 +118,12 @@ def test_a_4_joins_only_what_is_older_by_its_own_clock(tmp_path):
     """Peer discovery of RabbitMQ 4 takes the node that started first; with a clock that is behind that would be
     itself."""
     node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"), since=1_700_000_003)])
+    tools(node)
     node.participant._layout = node.layout._replace(version="4.0.5")
     launch_as_decided(node.participant, node.participant.decide_and_publish())
     assert node.clock.now() > 1_700_000_004
     ahead = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"), since=1_700_009_999)])
+    tools(ahead)
     ahead.participant._layout = node.layout._replace(version="4.0.5")
     with pytest.raises(NotNow) as later:
         launch_as_decided(ahead.participant, ahead.participant.decide_and_publish())

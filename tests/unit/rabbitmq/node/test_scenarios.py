@@ -181,6 +181,45 @@ def test_a_replaced_node_is_in_the_queues_that_it_was_in(cluster):
     assert "mq-override" not in cluster.pacemaker.properties
 
 
+def test_a_queue_that_could_not_let_a_node_go_keeps_it_out(cluster):
+    """It would vote in that queue without what it had acknowledged: a majority of itself and one that never had the
+    message, and the message is lost. RabbitMQ 3.10 forgets the member and does not say that queues were left out."""
+    cluster.brokers.queues = {("/", "q"): {"rabbit@n1", "rabbit@n2", "rabbit@n3"}, ("/", "alone"): {"rabbit@n3"}}
+    cluster.unmount("n3")
+    cluster.cut_power("n2")
+    cluster.run(60)
+    cluster.order("n3", replace=True)
+    cluster.run(120)
+    assert cluster.up() == ["n1"] and "rabbit@n3" not in cluster["n1"].members()
+    assert cluster.status("n3") == ("Not joined: its lost data count in quorum queue q of /: start the others, or: "
+                                    "rabbitmq-queues shrink rabbit@n3")
+    cluster.power_on("n2")
+    assert cluster.run(200, lambda: cluster.up() == ALL), cluster.journal
+    cluster.run(60)
+    assert cluster.brokers.queues[("/", "q")] == {"rabbit@n1", "rabbit@n2", "rabbit@n3"}
+
+
+def test_a_queue_that_refused_the_new_member_gets_it_later(cluster):
+    queues = {("/", "q"): {"rabbit@n1", "rabbit@n2", "rabbit@n3"}, ("/", "r"): {"rabbit@n1", "rabbit@n3"}}
+    cluster.brokers.queues = queues
+    cluster.unmount("n3")
+    cluster.run(30)
+    change, cluster.brokers.change = cluster.brokers.change, lambda act: change(
+        lambda queue, members: queue[1] == "q" and "rabbit@n3" not in members or act(queue, members))
+    queues[("/", "r")].discard("rabbit@n3")
+    cluster.order("n3", replace=True)
+    assert cluster.run(120, lambda: cluster.up() == ALL), cluster.journal
+    cluster.run(100)
+    assert "rabbit@n3" not in queues[("/", "q")] and "rabbit@n3" not in queues[("/", "r")]
+    shown = [answer for name, action, answer in cluster.answers if (name, action) == ("n3", "monitor")][-1]
+    assert shown == (codes.DEGRADED, "Not a member of quorum queue q of / again: start the others, or: "
+                                     "rabbitmq-queues grow rabbit@n3 all")
+    cluster.brokers.change = change
+    assert cluster.run(100, lambda: "rabbit@n3" in queues[("/", "q")])
+    cluster.run(30)
+    assert [answer.code for name, action, answer in cluster.answers if (name, action) == ("n3", "monitor")][-1] == 0
+
+
 @pytest.mark.parametrize("mounted", [True, False])
 def test_an_order_to_replace_a_node_ends_when_that_serves(cluster, mounted):
     """The disk is mounted just after the order, or the cluster had forgotten the node already: the order stayed, and

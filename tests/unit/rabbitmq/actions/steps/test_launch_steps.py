@@ -86,7 +86,7 @@ def test_whose_clock_is_awaited(node, version, since, ahead, waits):
         node.clock.sleep(ahead)
     began = node.clock.elapsed
     launch_as_decided(node.participant, JOIN._replace(forget=False))
-    assert (1 < node.clock.elapsed - began < 1.3) is waits and (waits or node.clock.elapsed == began)
+    assert (1 < node.clock.elapsed - began < 1.3) is waits and (waits or node.clock.elapsed < began + 0.1)
 
 
 @pytest.mark.parametrize("spent, waited", [(0, launch.CLOCK_PATIENCE), (80, 5)])

@@ -151,14 +151,15 @@ def test_a_report_that_the_cluster_lost_is_published_again(node):
     assert node.record()[1] is False and node.published.own.state == facts.UNKNOWN
 
 
-@pytest.mark.parametrize("own, two, joined", [
-    ({}, {}, False), ({"members": names("n1")}, {}, True), ({"members": None}, {}, True),
+@pytest.mark.parametrize("own, two, changed", [
+    ({"members": names("n1", "n2")}, {}, False), ({"members": names("n1")}, {}, True), ({"members": None}, {}, True),
     ({"members": names("n1")}, {"state": facts.DOWN}, False), ({"members": names("n1")}, {"name": None}, False),
-    ({"members": names("n1"), "store": facts.MNESIA}, {}, False)])
-def test_whether_others_have_joined(own, two, joined):
+    ({}, {}, True), ({"members": names("n1", "n2")}, {"state": facts.DOWN}, True),  # n3, or n2, may have been forgotten
+    ({"store": facts.MNESIA}, {}, False), ({"members": names("n1"), "store": facts.MNESIA}, {}, False)])
+def test_whether_members_may_have_joined_or_left(own, two, changed):
     reports = {"n1": other("n1", facts.RUNNING, **dict({"store": facts.KHEPRI}, **own)),
                "n2": other("n2", two.get("state", facts.RUNNING), **{"name": two.get("name", "rabbit@n2")})}
-    assert serving.others_joined(reports, "n1") is joined
+    assert serving.members_changed(reports, "n1") is changed
 
 
 def test_members_that_joined_are_learnt_and_published(node):
