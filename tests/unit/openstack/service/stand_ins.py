@@ -50,16 +50,21 @@ class AmqpServer:
     """A broker that speaks AMQP 0-9-1 up to a step, and then says nothing more on that connection.
 
     silent: the name of that step ('tls', 'Start', or the class and method that it does not answer: 'Queue.Declare',
-    'passive' for that of a target, 'Basic.Publish' does not deliver, 'Connection.Close'); targets: consumers of each
+    'passive' for that of a target, 'passive q' for that of q, 'Basic.Publish' does not deliver, 'Connection.Close'); targets: consumers of each
     queue that is there; answers: whether calls are answered, or after
     how many seconds; blocked: its reason for taking no messages; refuses: the
     account, by the code and text of this tuple; ends: the name of a step at which it breaks the connection; absent: queue
-    -> (code, text) with which it closes the channel of who asks for it; certificate: of its TLS, (file, key)
+    -> (code, text) with which it closes the channel of who asks for it; certificate: of its TLS, (file, key); replies: a
+    function of the body of a call to the bodies that the service sends
+
+    asked: the queues that were called; steps: names of the methods that came; said: these methods; calls: (queue,
+    properties, body) of each call
     """
 
     def __init__(self, silent=None, targets=None, answers=True, blocked=None, refuses=False, certificate=None,
-                 absent=None, ends=None):
-        self.absent, self.ends = absent or {}, ends
+                 absent=None, ends=None, replies=lambda body: [body]):
+        self.replies, self.said, self.calls, self.properties = replies, [], [], None
+        self.absent, self.ends, self.queues = absent or {}, ends, []
         self.silent, self.targets, self.answers, self.blocked = silent, targets or {}, answers, blocked
         self.refuses, self.certificate = refuses, certificate
         self.listener, self.open, self.asked, self.steps = socket.create_server(("127.0.0.1", 0)), [], [], []
@@ -116,7 +121,9 @@ class AmqpServer:
                 if frame is None:
                     break
                 data = data[used:]
-                if isinstance(frame, frames.Body):
+                if isinstance(frame, frames.Header):
+                    self.properties = frame.properties
+                elif isinstance(frame, frames.Body):
                     self._deliver(one, consumer, pending, frame.fragment)
                 elif isinstance(frame, frames.Method):
                     method = frame.method
@@ -124,10 +131,11 @@ class AmqpServer:
                     if name == "Queue.Declare" and method.passive:
                         name = "passive"
                     self.steps.append(name)
+                    self.said.append(method)
                     if name == self.ends:
                         one.shutdown(socket.SHUT_RDWR)
                         return
-                    if name == self.silent:
+                    if self.silent in (name, "%s %s" % (name, getattr(method, "queue", None))):
                         continue
                     if name == "Basic.Publish":
                         pending = method
@@ -151,6 +159,7 @@ class AmqpServer:
         elif name == "Queue.Declare" and method.passive and method.queue not in self.targets:
             self._send(one, channel, spec.Channel.Close(404, "NOT_FOUND - no queue '%s' in vhost '/'" % method.queue, 50, 10))
         elif name == "Queue.Declare":
+            self.queues.append(method.queue)
             self._send(one, channel, spec.Queue.DeclareOk(method.queue, 0, self.targets.get(method.queue, 0)))
         else:
             answer = {"Connection.Open": spec.Connection.OpenOk, "Channel.Open": spec.Channel.OpenOk,
@@ -167,14 +176,18 @@ class AmqpServer:
         if self.blocked:
             self._send(one, 0, spec.Connection.Blocked(self.blocked))
             return
+        bodies = [body]
         if publish.exchange:
             self.asked.append(publish.routing_key)
+            self.calls.append((publish.routing_key, self.properties, body))
             if not self.answers:
                 return
             time.sleep(0 if self.answers is True else self.answers)
-        self._send(one, consumer[0], spec.Basic.Deliver(consumer[1], 1, False, "", "q"))
-        one.sendall(frames.Header(consumer[0], len(body), pika.BasicProperties()).marshal())
-        one.sendall(frames.Body(consumer[0], body).marshal())
+            bodies = self.replies(body)
+        for body in bodies:
+            self._send(one, consumer[0], spec.Basic.Deliver(consumer[1], 1, False, "", "q"))
+            one.sendall(frames.Header(consumer[0], len(body), pika.BasicProperties()).marshal())
+            one.sendall(frames.Body(consumer[0], body).marshal())
 
     @staticmethod
     def _send(one, channel, method):
