@@ -12,7 +12,7 @@ PARTS = (
                  "came up at its start",
                  "runs on this node.", "not running")),
     ("rpc", ("RPC call", "has no queue", "has no consumer", "could not be called",
-             "RabbitMQ does not answer this node (",
+             "RabbitMQ does not answer this node (", "does not serve queue",
              " consumers instead of ")),
     ("asked again", ("has not noticed yet",)),
     ("amqp", ("connection to RabbitMQ", "not connected to RabbitMQ", "RabbitMQ (")),

@@ -176,8 +176,11 @@ def driver():
 
 
 def is_refusal(error):
-    """Whether the broker refused the credentials, or the access to the virtual host."""
-    return bool(_names(error) & {"ProbableAuthenticationError", "AuthenticationError", "ProbableAccessDeniedError"})
+    """Whether the broker refused the credentials, or the access to the virtual host. pika takes every end of a
+    connection in that moment for it, also that of a broker that dies or is shut down (CONNECTION_FORCED)."""
+    text = str(error)
+    return bool(_names(error) & {"ProbableAuthenticationError", "AuthenticationError", "ProbableAccessDeniedError"}
+                ) and "StreamLostError" not in text and "(320)" not in text
 
 
 def _names(error):

@@ -36,6 +36,7 @@ MISSING = "missing"          # there is no such queue, row or page
 UNKNOWN = "unknown"          # could not be asked at all (no settings, no driver, refused credentials)
 
 NO_ANSWER = "no answer within"  # the reason of a Page that did not come in time begins with it
+UNSERVED = "queue: "            # the reason of a Reply begins with it where RabbitMQ has the queue and does not serve it
 
 # State files of an agent, in /run: gone with a reboot, as the processes are (quorate.host.state_files).
 SERVICE_FILE = "service"    # which process was started, and how many workers came up

@@ -6,17 +6,22 @@ the service works, also one that the method is not known: a worker took the call
 
 No reply proves something about the service only where the broker works: it said that the queue is there, it took a
 message to ourselves and delivered it, and the service had some time. Else it is the broker that does not answer.
+
+That there is no such queue is one of several meanings of the code 404 (rabbit_amqqueue.erl of 3.10 and 4.0,
+not_found_or_absent_dirty and absent): RabbitMQ says so too of a durable queue whose node is down, that crashed, or that
+did not answer in time. No service can then declare it anew, so a restart of the service helps nothing.
 """
 
 import json
 from collections import namedtuple
 from time import monotonic
 
-from quorate.openstack.facts import ANSWERED, MISSING, PING, SILENT, UNKNOWN, UNREACHABLE, Reply
+from quorate.openstack.facts import ANSWERED, MISSING, PING, SILENT, UNKNOWN, UNREACHABLE, UNSERVED, Reply
 
 CONTEXT = {"_context_read_deleted": "no",  # Cinder's context requires it
            "_context_user_id": None, "_context_project_id": None, "_context_is_admin": True, "_context_roles": []}
 ECHO = b"quorate"  # the message to ourselves
+NOT_FOUND, FORBIDDEN = 404, 403  # codes of AMQP
 FAIR = 2.0         # seconds that a service has at least before no reply counts against it, whatever check_timeout is:
                    # ten times what a call takes on a machine that is not busy
 
@@ -88,17 +93,39 @@ def _tls_problem(place):
 def _failure(targets, broker, error, amqp_session):
     if amqp_session.is_refusal(error):
         return _same_for_all(targets, UNKNOWN, "RabbitMQ at %s refuses the account of the service (%s)." % (
-            broker.shown, type(error).__name__))
-    return _same_for_all(targets, UNREACHABLE, "%s: %s" % (broker.shown, _reason(error)))
+            broker.shown, said(error)))
+    if getattr(error, "reply_code", None) == FORBIDDEN:  # it may use its own queues, and none of ours
+        return _same_for_all(targets, UNKNOWN, "RabbitMQ at %s: %s" % (broker.shown, said(error)))
+    return _same_for_all(targets, UNREACHABLE, "%s: %s" % (broker.shown, reason(error)))
 
 
-def _reason(error, depth=6):
+def said(error):
+    """The text with which a broker refused, without the name of its code ('ACCESS_REFUSED - '). pika puts the exception
+    of a connection that was closed during the handshake into another one, as text."""
+    text = getattr(error, "reply_text", None) or " ".join(str(arg) for arg in error.args)
+    text = text.partition(") ")[2][1:-1] if ": (" in text else text
+    return " ".join((text.partition(" - ")[2] or text).split())[:160]
+
+
+def refused_queue(target, error):
+    """The Reply for a queue for which RabbitMQ closed the channel: MISSING only where it says that there is none."""
+    code, text = error.reply_code, said(error)
+    if code == NOT_FOUND and text.startswith("no queue"):
+        return Reply(target, MISSING)
+    before, named, after = text.partition("queue '%s' in vhost '" % target)
+    text = before + "queue" + after.partition("'")[2] if named else text  # the sentence about it says which one
+    if code == FORBIDDEN:
+        return Reply(target, UNKNOWN, None, "RabbitMQ: " + text)
+    return Reply(target, UNREACHABLE, None, UNSERVED + text)
+
+
+def reason(error, depth=6):
     """The text of an exception. pika wraps the cause in layers (workflow, connector, phase) and prints none of them."""
     causes = list(getattr(error, "args", ())) + list(getattr(error, "exceptions", ())) + [
         getattr(error, "exception", None)]
     inner = [one for one in causes if isinstance(one, BaseException)]
     if inner and depth:
-        return _reason(inner[-1], depth - 1)
+        return reason(inner[-1], depth - 1)
     text = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
     return "no answer" if "timed out" in text.lower() or "AMQPConnectionError" in text else text[:160]
 
@@ -108,8 +135,9 @@ class _Calls:
 
     def __init__(self, session, exchange, targets, method):
         self.session, self.exchange, self.targets, self.method = session, exchange, targets, method
-        self.queue, self.complete = "quorate_reply_%s" % _unique(), False
-        self._consumers = {}          # target -> number of consumers; None: there is no such queue
+        # The name begins as those of the services do, so that permissions and policies for them hold for it.
+        self.queue, self.complete = "reply_quorate_%s" % _unique(), False
+        self._queues = {}  # target -> what the broker said of its queue, a Reply: SILENT with its consumers, if it serves it
         self._replies, self._waiting, self._echo = {}, {}, False
 
     def prepare(self, end):
@@ -126,26 +154,26 @@ class _Calls:
         for target in self.targets:
             self._ask_for(target)
         try:
-            self.session.wait(end, lambda: len(self._consumers) == len(self.targets))
+            self.session.wait(end, lambda: len(self._queues) == len(self.targets))
         except Exception:
-            if not self._consumers:
+            if not self._queues:
                 raise
             # Of some queues it answered: the node that has the others may hang.
 
     def _ask_for(self, target):
-        """Ask for the number of consumers of a queue. A queue that is missing closes the channel: each has its own."""
+        """Ask for the number of consumers of a queue. One that is not served closes the channel: each has its own."""
         def opened(channel):
             channel.add_on_close_callback(closed)
             channel.queue_declare(target, passive=True, callback=lambda frame: found(channel, frame))
 
         def found(channel, frame):
-            self._consumers[target] = frame.method.consumer_count
+            self._queues[target] = Reply(target, SILENT, frame.method.consumer_count)
             channel.close()
             self.session.wake()
 
         def closed(_channel, error):
-            if getattr(error, "reply_code", None) == 404:
-                self._consumers.setdefault(target, None)
+            if type(error).__name__ == "ChannelClosedByBroker":
+                self._queues.setdefault(target, refused_queue(target, error))
             self.session.wake()
 
         self.session.connection.channel(on_open_callback=opened)
@@ -153,15 +181,13 @@ class _Calls:
     def made(self, end):
         """Call them, and collect replies until the monotonic time `end`. A tuple of Replies."""
         for target in self.targets:
-            count = self._consumers.get(target, UNREACHABLE)
-            if count == UNREACHABLE:
-                self._replies[target] = Reply(target, UNREACHABLE, None, "RabbitMQ does not answer for its queue")
-            elif count is None:
-                self._replies[target] = Reply(target, MISSING)
-            elif count == 0:
-                self._replies[target] = Reply(target, SILENT, 0, "its queue has no consumer")
+            known = self._queues.get(target) or Reply(target, UNREACHABLE, None, UNSERVED + "no answer")
+            if known.outcome != SILENT:
+                self._replies[target] = known
+            elif not known.consumers:
+                self._replies[target] = known._replace(reason="its queue has no consumer")
             else:
-                self._publish(target, count, end)
+                self._publish(target, known.consumers, end)
         if self._waiting:
             self.session.channel.basic_publish("", self.queue, ECHO)
             self._collect(end)
@@ -185,20 +211,20 @@ class _Calls:
 
     def _collect(self, end):
         """Wait for the replies."""
-        outcome, reason = SILENT, ""
+        outcome, why = SILENT, ""
         try:
             self.session.wait(end, lambda: not self._waiting or self.session.blocked)
             self.complete = True
         except Exception as error:
             if type(error).__name__ != "NoAnswer":
-                outcome, reason = UNREACHABLE, _reason(error)
+                outcome, why = UNREACHABLE, reason(error)
             self.complete = self._echo
         if self.session.blocked:
-            outcome, reason = UNREACHABLE, "it takes no messages: %s" % self.session.blocked
+            outcome, why = UNREACHABLE, "it takes no messages: %s" % self.session.blocked
         elif outcome == SILENT and not self._echo:
-            outcome, reason = UNREACHABLE, "it took a message and did not deliver it"
+            outcome, why = UNREACHABLE, "it took a message and did not deliver it"
         for reply in self._waiting.values():
-            self._replies[reply.target] = reply._replace(outcome=outcome, reason=reason)
+            self._replies[reply.target] = reply._replace(outcome=outcome, reason=why)
 
 
 def _unique():

@@ -244,7 +244,10 @@ def _replies(service, observed):
         kind = facts.PASSING if len(missing) == len(observed.replies) and not away else facts.NOTICE
         yield Symptom("queue" if kind == facts.PASSING else "queue-part", kind, "RabbitMQ has no queue %s, so nothing "
                       "takes calls there." % _targets(missing))
-    if unreachable is not None:
+    if unreachable is not None and unreachable.reason.startswith(facts.UNSERVED):
+        yield Symptom("broker", facts.OUTAGE, "RabbitMQ does not serve queue %s: %s" % (
+            _targets([unreachable]), facts.short(unreachable.reason[len(facts.UNSERVED):], 72)))
+    elif unreachable is not None:
         yield Symptom("broker", facts.OUTAGE, "RabbitMQ does not answer this node (%s). %s reconnects by itself." % (
             facts.short(unreachable.reason, 56), service.name))
     if unknown is not None:

@@ -124,6 +124,9 @@ class StreamLostError(Exception):
     (ProbableAccessDeniedError("(530) NOT_ALLOWED - access to vhost 'x' refused for user 'y'"), True, True, False),
     (ProbableAccessDeniedError("(530) NOT_ALLOWED - access to vhost '/' refused for user 'y': connection limit (5) is "
                                "reached"), True, False, True),
+    (ProbableAuthenticationError("StreamLostError: ('Transport indicated EOF',)"), None, False, False),
+    (ProbableAccessDeniedError("ConnectionClosedByBroker: (320) \"CONNECTION_FORCED - broker forced connection closure with "
+                               "reason 'shutdown'\""), None, False, False),
     (StreamLostError("gone"), None, False, False),
     (ConnectionRefusedError(111, "Connection refused"), None, False, False),
 ])
