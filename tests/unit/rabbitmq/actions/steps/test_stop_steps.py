@@ -264,7 +264,7 @@ def test_all_others_stop_while_it_waits(stopping):
 # -- what is left
 
 FORGOTTEN = ("server", "started", "waiting", "unknown", "serving", "complaint", "policy", "launched-for", "cut-off",
-             "idle", "quiet", "forced", "crashed", "beside", "apart", "divided", "silent", "still")
+             "growing", "idle", "quiet", "forced", "crashed", "beside", "apart", "divided", "silent", "still")
 
 
 @pytest.mark.parametrize("left", [[], [BROKER]])
