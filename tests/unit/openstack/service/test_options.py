@@ -113,3 +113,57 @@ def test_an_option_that_refers_to_itself_by_its_deprecated_name():
         found.get("host", also=(("DEFAULT", "old_host"),))
     assert "a" == options.Options([options.read("[DEFAULT]\nold_host = b\n"), options.read("[DEFAULT]\nhost = a\n")]).get(
         "host", also=(("DEFAULT", "old_host"),))
+
+
+@pytest.mark.parametrize("text, value", [
+    ("x$$y$$z", "x$y$z"), ("x\\$a", "x$a"), ("5$ and $a", "5$ and 1"), ("$a$a", "11"), ("${a}a", "1a"), ("${a", "${a"),
+    ("$1", "$1"), ("$", "$"), ("${group.name}", "2"), ("$group.name", "2"), ("$$$a", "$1"), ("a$", "a$"), ("$-$a", "$-1"),
+    ("${}", "${}"), ("${a}}", "1}"), ("$a-$own", "1-3"), ("${1a}", "${1a}"), ("$a,${a}", "1,1")])
+def test_what_a_dollar_sign_stands_for(text, value):
+    """string.Template, with the names of oslo.config (cfg.py, Template.idpattern)."""
+    found = options.Options([options.read("[DEFAULT]\na = 1\nown = 9\n[group]\nname = 2\n[mine]\nown = 3\nx = " + text)])
+    assert value == found.get("x", "mine")
+
+
+@pytest.mark.parametrize("length, ends", [(1, True), (12, True), (100, False)])
+def test_options_may_refer_to_options_that_refer_to_options(length, ends):
+    lines = ["x%d = $x%d" % (number, number + 1) for number in range(length)] + ["x%d = end" % length]
+    found = options.Options([options.read("[DEFAULT]\n" + "\n".join(lines))])
+    if ends:
+        assert "end" == found.get("x0")
+    else:
+        with pytest.raises(options.Misread):
+            found.get("x0")
+
+
+@pytest.mark.parametrize("text, found", [
+    ("[DEFAULT]\na = b\n  c\n\td  \nx = y", {("DEFAULT", "a"): "b\nc\nd", ("DEFAULT", "x"): "y"}),
+    ("[Database]\na=1\n[default]\na=2\n[DEFAULT]\na=3",
+     {("database", "a"): "1", ("default", "a"): "2", ("DEFAULT", "a"): "3"}),
+    ("[x]\na:b:c\nb = c = d\ne : f=g", {("x", "a"): "b:c", ("x", "b"): "c = d", ("x", "e"): "f=g"}),
+    ("[x]\na = \"b\"\nc = 'd\ne = \"", {("x", "a"): "b", ("x", "c"): "'d", ("x", "e"): ""}),
+    ("[x]\n# a = b\n; c\na =\n", {("x", "a"): ""})])
+def test_the_lines_of_a_file(text, found):
+    """iniparser.py: a value goes on in lines that begin with a blank; quotes around all of it are not part of it."""
+    assert found == options.read(text)
+
+
+@pytest.mark.parametrize("key, section, says", [
+    ("host", "DEFAULT", "host refers to $my_ip, which is set nowhere"),
+    ("host", "a", "[a] host refers to $my_ip, which is set nowhere"),
+    ("self", "a", "[a] self refers to itself"), ("self", "DEFAULT", "self refers to itself"),
+    ("transport_url", "DEFAULT", "transport_url refers to what is set nowhere, or to itself; a dollar sign in a password "
+     "is '$$'")])
+def test_a_reference_to_nothing_is_said_with_its_place(key, section, says):
+    text = "\nhost = $my_ip\nself = $self\ntransport_url = rabbit://u:$x@h\n"
+    found = options.Options([options.read("[DEFAULT]" + text + "[a]" + text)])
+    with pytest.raises(options.Misread) as raised:
+        found.get(key, section)
+    assert says == str(raised.value)
+
+
+def test_a_deprecated_name_is_that_of_its_own_option_only():
+    """`also` of host says nothing about the option that it refers to."""
+    found = options.Options([options.read("[DEFAULT]\nhost = $other\nold_host = a\n")])
+    with pytest.raises(options.Misread):
+        found.get("host", also=(("DEFAULT", "old_host"),))

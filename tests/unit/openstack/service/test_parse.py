@@ -3,6 +3,7 @@
 
 import pytest
 
+from quorate.host.connections import Socket
 from quorate.host.process import Process
 from quorate.openstack import catalog
 from quorate.openstack.facts import Address
@@ -187,3 +188,85 @@ def test_tree_of_one_that_works_alone():
     found = parse.tree([process(10, 1), process(11, 10)], None, frozenset((10,)), True)
 
     assert (10, [10]) == (found.parent.pid, [one.pid for one in found.workers])
+
+
+def test_settings_that_nobody_made_are_the_services_own():
+    cinder, heat, proxy = (settings("[DEFAULT]\n", one) for one in (
+        catalog.CINDER_VOLUME, catalog.HEAT_ENGINE, catalog.NOVA_NOVNCPROXY))
+
+    assert cinder.readable is True and () == cinder.problems == heat.problems == proxy.problems
+    assert (10.0, 60.0) == (cinder.interval, cinder.down) and (60.0, 120.0) == (heat.interval, heat.down)
+    assert (("0.0.0.0", 6080), False) == (proxy.listen, proxy.tls) and cinder.listen is cinder.tls is None
+    assert "openstack" == cinder.exchange and "heat" == heat.exchange and cinder.cluster is None
+
+
+@pytest.mark.parametrize("line, service, name, value", [
+    ("cluster = c1", catalog.CINDER_VOLUME, "cluster", "c1"), ("cluster = c1", catalog.HEAT_ENGINE, "cluster", None),
+    ("enabled_backends = a", catalog.HEAT_ENGINE, "backends", ()), ("num_engine_workers = 3", catalog.CINDER_VOLUME, "workers", None),
+    ("num_engine_workers = 1", catalog.HEAT_ENGINE, "workers", 1), ("report_interval = 1", catalog.CINDER_VOLUME, "interval", 1.0),
+    ("periodic_interval = 1", catalog.HEAT_ENGINE, "interval", 1.0), ("control_exchange = x", catalog.HEAT_ENGINE, "exchange", "x"),
+    ("novncproxy_port = 6090\nnovncproxy_host = h", catalog.NOVA_NOVNCPROXY, "listen", ("h", 6090)),
+    ("novncproxy_port = 0", catalog.NOVA_NOVNCPROXY, "listen", ("0.0.0.0", 6080)),
+    ("ssl_only = 1", catalog.NOVA_NOVNCPROXY, "tls", True), ("use_eventlog = yes", catalog.CINDER_VOLUME, "logs", True)])
+def test_an_option_is_that_of_its_service(line, service, name, value):
+    """By its deprecated place too: the proxy's options were in [DEFAULT]."""
+    found = settings("[DEFAULT]\n" + line, service)
+    assert value == getattr(found, name) and () == found.problems
+
+
+@pytest.mark.parametrize("section", ["DEFAULT", "slow", "Slow"])
+def test_the_section_of_a_backend_is_found_in_any_case_but_default(section):
+    text = "[DEFAULT]\nenabled_backends = %s\n[%s]\nbackend_host = other\n[default]\nbackend_host = no\n" % (section, section)
+    assert ((section, "other"),) == settings(text).backends
+
+
+@pytest.mark.parametrize("section, option", [
+    ("database", "connection"), ("DEFAULT", "sql_connection"), ("database", "sql_connection"), ("sql", "connection")])
+def test_where_the_database_is_by_each_name_of_the_option(section, option):
+    found = settings("[%s]\n%s = mysql://u:p@h:3307/d\n[database]\nconnection_parameters = ssl_ca=/ca" % (section, option))
+    assert ("h", 3307) == found.database[:2] and (("ca", "/ca"),) == found.database.certificates
+
+
+@pytest.mark.parametrize("names", [("ssl", "ssl_ca_file", "ssl_cert_file", "ssl_key_file"), (
+    "rabbit_use_ssl", "kombu_ssl_ca_certs", "kombu_ssl_certfile", "kombu_ssl_keyfile")])
+def test_tls_of_the_broker_by_each_name_of_its_options(names):
+    lines = "\n".join("%s = %s" % pair for pair in zip(names, ("true", "/ca", "/cert", "/key")))
+    found = settings("[DEFAULT]\ntransport_url = rabbit://h\n[oslo_messaging_rabbit]\n" + lines).brokers[0]
+    assert found.tls and (("ca", "/ca"), ("cert", "/cert"), ("key", "/key"), ("check_hostname", False)) == found.certificates
+    more = "\nssl_enforce_hostname_verification = true"
+    found = settings("[DEFAULT]\ntransport_url = rabbit://h\n[oslo_messaging_rabbit]\n" + lines + more).brokers[0]
+    assert ("check_hostname", True) == found.certificates[-1]
+
+
+def test_urls_that_are_not_understood_are_problems():
+    found = settings("[DEFAULT]\ntransport_url = rabbit://h:x\n[database]\nconnection = mysql://h:x/d")
+    assert ((), None) == (found.brokers, found.database) and 2 == len(found.problems)
+    assert found.problems[0].startswith("transport_url: its port is no number")
+    assert found.problems[1].startswith("[database] connection: its port is no number")
+
+
+@pytest.mark.parametrize("line, binary, answer", [
+    ("python3 -V", None, False), ("python3", None, False), ("/usr/bin/cinder-volume --config-file", None, True),
+    ("/usr/bin/cinder-volume --config-dir", None, True), ("/home/me/quorate/agents/cinder-volume", None, False),
+    ("/opt/cv", "cv", True), ("/opt/cinder-volume", "cv", True), ("/opt/other", "cv", False), ("/opt/other", None, False),
+    ("/opt/x/cinder-volume", "/opt/x/cv", True), ("pypy3 /opt/cv --config-file=/c", "cv", True),
+    ("/opt/cv --config-file=/d --config-file=/c", "cv", True), ("/opt/cv --config-file=/d", "cv", False)])
+def test_a_program_of_another_name_and_a_line_that_is_cut(line, binary, answer):
+    assert answer == parse.is_service(tuple(line.split()), catalog.CINDER_VOLUME, "/c", binary)
+
+
+def test_the_oldest_parent_is_the_service_and_a_later_one_the_copy():
+    """Pids begin anew: the copy may have the lower one."""
+    found = parse.tree([process(10, 1, 900), process(11, 10, 901), process(20, 1, 500), process(22, 20, 502), process(21, 20, 503)])
+    assert (20, [21, 22], [10]) == (found.parent.pid, [one.pid for one in found.workers], [one.pid for one in found.copies])
+
+
+def test_of_orphans_alone_nothing_else_is_said():
+    assert parse.Tree(None, (), (process(11, 1),), ()) == parse.tree([process(11, 1)])
+
+
+def test_connections_are_counted_by_where_they_lead():
+    sockets = [Socket("established", 40000 + number, port, number) for number, port in enumerate((5672, 5671, 5672, 3306, 80))]
+    listeners = [Socket("listen", 6080, 0, 90), Socket("listen", 9999, 0, 91)]
+    assert parse.Sockets(3, 1, frozenset((6080, 9999))) == parse.count(sockets + listeners, {5671, 5672}, 3306)
+    assert parse.Sockets(None, None, None) == parse.count(None, {5672}, 3306)

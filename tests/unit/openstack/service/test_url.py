@@ -2,6 +2,8 @@
 """URLs that are no broker's or database's, and those that no service could use. That all others are read as the
 libraries read them: tests/property/openstack/test_configuration.py."""
 
+import urllib.parse
+
 import pytest
 
 from quorate.openstack.facts import Address
@@ -74,3 +76,65 @@ def test_tls_of_a_database():
 def test_a_port_that_is_none():
     with pytest.raises(Misread):
         url.database("mysql://h:port/d")
+
+
+@pytest.mark.parametrize("text, says", [
+    ("rabbit://u:p/w@h", "its port is no number; write '#' in a password as %23, '?' as %3F; it takes no '/'"),
+    ("rabbit://u:p[w@h", "a bracket that is not closed; write '[' as %5B in a password"),
+    ("rabbit://[fd00::2,h]", "a bracket that is not closed"), ("rabbit://h/?ssl=maybe", "ssl is neither true nor false")])
+def test_a_mistake_is_said_with_what_to_write(text, says):
+    with pytest.raises(Misread) as raised:
+        url.brokers(text)
+    assert says == str(raised.value)
+
+
+@pytest.mark.parametrize("text, place", [
+    (" \trabbit://u:p@h:1/v\n", ("h", 1, "u", "p", "v")), ("rabbit://u:p\n@h:1/v", ("h", 1, "u", "p", "v")),
+    ("rabbit:///v", ("localhost", 5672, None, None, "v")), ("rabbit://u:p:w@h/v", ("h", 5672, "u", "p:w", "v")),
+    ("rabbit://u:p@h/v#w#x", ("h", 5672, "u", "p", "v")), ("rabbit://u:p@h?ssl=0", ("h", 5672, "u", "p", "/")),
+    ("rabbit://u:p@[fd00::2]/v", ("fd00::2", 5672, "u", "p", "v")), ("kombu+pyamqp://@h", ("h", 5672, "", None, "/")),
+    ("RABBIT://h", ("h", 5672, None, None, "/"))])
+def test_the_parts_of_a_transport_url(text, place):
+    assert [place] == [one[:5] for one in url.brokers(text)]
+
+
+def test_options_of_a_url_are_whole():
+    """Of several the later ones are joined, as oslo.messaging does it; a '=' belongs to the value."""
+    found = url.brokers("rabbit://h/?ssl=1&ssl_ca_file=/a=b&ssl_cert_file=/c+d&ssl_key_file=")[0].certificates
+    assert (("ca", "/a=b"), ("cert", "/c d"), ("check_hostname", False)) == found
+    with pytest.raises(Misread):
+        url.brokers("rabbit://h/?ssl=true&ssl=true")
+    assert "/2" == url.database("mysql://h/d?unix_socket=/1&unix_socket=/2").socket, "SQLAlchemy's: the last one"
+
+
+@pytest.mark.parametrize("text, place", [
+    ("mysql://u:p@[fd00::2]:3307/d", ("fd00::2", 3307, "u", "p", "d")),
+    ("mysql+pymysql://u:p@[fd00::2]/d", ("fd00::2", 3306, "u", "p", "d")),
+    ("mysql://u@h/d", ("h", 3306, "u", "", "d")), ("mysql://a@b@h:1/d", ("h", 1, "a@b", "", "d")),
+    ("mysql://u%40x@h/d", ("h", 3306, "u@x", "", "d")), ("mysql://h", ("h", 3306, "root", "", "")),
+    ("mysql:///d", ("localhost", 3306, "root", "", "d")), ("mysql://u:p@h", ("h", 3306, "u", "p", "")),
+    ("mysql://:p@h/d", ("h", 3306, "root", "p", "d")), ("mysql://h:3307/d", ("h", 3307, "root", "", "d")),
+    ("mysql://u:p@h/d/e?x=a://b", ("h", 3306, "u", "p", "d/e")), ("mysql://u:p@w@h/d@e", ("h", 3306, "u", "p@w", "d@e")),
+    ("mysql://u:a@b@c@h/d", ("h", 3306, "u", "a@b@c", "d")), ("MariaDB+x://h/d", ("h", 3306, "root", "", "d"))])
+def test_the_parts_of_a_database_url(text, place):
+    assert place == url.database(text)[:5]
+
+
+def test_a_port_that_is_none_is_said_with_what_to_write():
+    with pytest.raises(Misread) as raised:
+        url.database("mysql://u:p@h:x/d")
+    assert "its port is no number; write '@' in a password as %40" == str(raised.value)
+
+
+@pytest.mark.parametrize("text", [
+    "", "plain", "%", "a%", "%4", "a%4", "%41", "%41b", "%4g", "%g4", "%%41", "%25%34%31", "%C3%A9", "%c3%a9x", "%FF", "a%FFb%41",
+    "%-1", "% 1", "%+1", "%1", "\u00e9%41", "%\u00e91", "%\u0664\u0661", "\u20ac%E2%82%AC", "%00", "%0"])
+def test_what_is_quoted_is_read_as_python_s_library_reads_it(text):
+    """urllib, which is too slow for a monitor to import."""
+    assert urllib.parse.unquote(text) == url.unquoted(text)
+
+
+@pytest.mark.parametrize("text", ["\udcff%41", "%41\udcff", "%zz\udcff"])
+def test_a_byte_that_is_no_text_is_no_end_of_the_monitor(text):
+    """A file is read with errors="replace", a variable of the environment with "surrogateescape"."""
+    assert "\ufffd" in url.unquoted(text)
