@@ -231,6 +231,7 @@ def decode_layout(values):
 def layout_problems(layout):
     """What will keep the broker from starting here: a list of messages, empty if nothing."""
     import pwd
+    from quorate.rabbitmq.broker import access
     from quorate.rabbitmq.broker.settings import cookie
     if layout.server is None:
         return ["RabbitMQ is not installed on this node: install rabbitmq-server, or set the parameter binary."]
@@ -238,11 +239,7 @@ def layout_problems(layout):
         account = pwd.getpwnam(layout.user)
     except KeyError:
         return ["There is no user %s on this node (parameter user)." % layout.user]
-    found = cookie.problems(layout, account.pw_uid)
-    for path in (layout.base, layout.directory, os.path.dirname(layout.log or "")):
-        if os.path.isdir(path) and os.stat(path).st_uid != account.pw_uid:  # of a reason Pacemaker keeps 144 characters
-            found.append("A directory belongs to uid %d and not to %s: chown -R %s:%s %s" % (
-                os.stat(path).st_uid, layout.user, layout.user, layout.group, path))
+    found = cookie.problems(layout, account.pw_uid) + access.problems(layout, account)
     if os.path.isdir(layout.base):
         free = os.statvfs(layout.base)
         if free.f_bavail * free.f_frsize < LEAST_FREE:

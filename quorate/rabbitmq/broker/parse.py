@@ -96,6 +96,14 @@ def is_data_directory(name):
     return "@" in name and _NAME.issuperset(name) and not name.endswith(_BESIDE)
 
 
+def is_own_directory(path, data=None):
+    """Whether a directory is the broker's with all that is in it, by its name; data: that of the node's data. Of
+    others, such as /var/log or /srv, somebody else has a part."""
+    parts = path.split("/")
+    return path == data or not path.startswith(("/etc/", "/usr/")) and (
+        is_data_directory(parts[-1]) or any("rabbitmq" in one or one == "mnesia" for one in parts))
+
+
 def serial(text):
     """The number in rabbit_serial, as rabbit_file:write_term_file/2 writes it: '57.'; None: not understood."""
     digits = text.strip().rstrip(".").strip()

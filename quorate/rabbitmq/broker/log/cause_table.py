@@ -14,7 +14,8 @@ from collections import namedtuple
 class Rule(namedtuple("Rule", "code strength pattern what remedy")):
     """strength: STRONG, WEAK or RUNNING. pattern: compiled; its named groups are put into `what` and `remedy`, as are
     {user}, {base} (the directory of all nodes' data), {data} (that of this node's), {cookie}, {conf} (the directory of
-    the configuration), {directory} and {file} of a {path}, and {bare}, a name as a pattern for grep. what: what is
+    the configuration), {directory} and {file} of a {path}, {give_file} and {give}, which give the user a file, and the
+    directory that it is in where that is the broker's own, and {bare}, a name as a pattern for grep. what: what is
     wrong. remedy: what to type, or where to look; what would lose data where no other node has them says so."""
 
     __slots__ = ()
@@ -28,7 +29,6 @@ class Rule(namedtuple("Rule", "code strength pattern what remedy")):
 RUNNING, STRONG, WEAK = 3, 2, 1
 
 _GREP = "grep -rn {bare} {conf}"
-_OWN = "chown -R {user}: {directory}"
 _TAKEN = "ss -ltnp sport = :{port}"
 _AFRESH = "restore it, or move {data} away; quorate explain"
 _TERMS = "no list of Erlang terms"
@@ -120,11 +120,10 @@ RULES = (
     Rule("open-files", STRONG, r"\{emfile,|operation error: emfile\b", "Too many open files",
          "raise LimitNOFILE of pacemaker.service"),
     Rule("log-file", STRONG, r"failed to open log file at '(?P<path>[^'\n]+)', reason: permission denied",
-         "{user} cannot write {path}", _OWN),
+         "{user} cannot write {path}", "{give_file}"),
     Rule("owner", STRONG, r"Failed to create Ra data directory at '(?P<path>[^'\n]+)', file system operation error: "
-         r"(?:eacces|enoent)", "{user} may not use {path}", "chown -R {user}: {base}"),
-    Rule("owner", STRONG, r"\"(?P<path>/[^\"\n]+?)/?\",\s*eacces\}", "{user} may not use {path}",
-         "chown -R {user}: {base}"),
+         r"(?:eacces|enoent)", "{user} may not use {path}", "{give}"),
+    Rule("owner", STRONG, r"\"(?P<path>/[^\"\n]+?)/?\",\s*eacces\}", "{user} may not use {path}", "{give}"),
     Rule("flags-damaged", STRONG, r"\{feature_flags_file_read_error,\s*\"(?P<path>[^\"\n]+)\",\s*\{",
          "{path} is damaged", "copy another node's"),
     Rule("flags-damaged", STRONG, r"\{case_clause,\{ok,\[\]\}\}\s+rabbit_feature_flags:try_to_read",

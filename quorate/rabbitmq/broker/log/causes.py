@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections import namedtuple
 
+from quorate.rabbitmq.broker import parse
 from quorate.rabbitmq.broker.log.cause_table import RULES, RUNNING
 from quorate.text import one_line
 
@@ -102,6 +103,10 @@ def _cause(rule, match, layout):
     if "path" in groups:
         groups["path"] = groups["path"].replace("//", "/")
         groups["directory"], groups["file"] = posixpath.split(groups["path"])
+        own = _own(groups["path"], values)
+        groups["give_file"] = own or ("set LOGS=- in %s/rabbitmq-env.conf" % values["conf"] if groups["path"].startswith(
+            "/dev/") else "chown %s: %s" % (values["user"], groups["path"]))
+        groups["give"] = own or "ls -ld %s" % groups["path"]  # what is not the broker's is not given away
     values.update(groups, bare=groups.get("name", "").replace("$", "."))
     what, remedy = one_line(rule.what.format(**values)), one_line(rule.remedy.format(**values))
     left = MOST - len(remedy) - len(": ")
@@ -116,6 +121,14 @@ def _places(layout):
                 "cookie": "/var/lib/rabbitmq/.erlang.cookie", "conf": "/etc/rabbitmq"}
     return {"user": layout.user, "base": layout.base, "data": layout.directory, "cookie": layout.cookie,
             "conf": posixpath.dirname(layout.config or "") or "/etc/rabbitmq"}
+
+
+def _own(path, values):
+    """The command that gives the user the directory of the broker's own that a file is in; None: it is in none."""
+    for root in (values["base"], values["data"], posixpath.dirname(path)):
+        if (path + "/").startswith(root + "/") and parse.is_own_directory(root, values["data"]):
+            return "chown -R %s: %s" % (values["user"], root)
+    return None
 
 
 def _address(words):

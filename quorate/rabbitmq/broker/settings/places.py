@@ -167,13 +167,14 @@ def _normal(path):
 
 def _log(variables, files, name):
     """The file of the log; None: it logs to none."""
-    given = variables.get("LOGS")
-    if given:
-        return None if given.startswith(ELSEWHERE) else _normal(given)
-    file, root = _logging(files)
-    if file in (False, "false"):
-        return None
-    return _normal(os.path.join(variables.get("LOG_BASE") or root or LOGS, file or name + ".log"))
+    path = variables.get("LOGS")
+    if not path:
+        file, root = _logging(files)
+        if file in (False, "false"):
+            return None
+        path = os.path.join(variables.get("LOG_BASE") or root or LOGS, file or name + ".log")
+    # /dev/stdout is another file for each process that opens it.
+    return None if path.startswith(ELSEWHERE) or _normal(path).startswith("/dev/") else _normal(path)
 
 
 def _logging(files):

@@ -250,9 +250,30 @@ def test_a_log_in_json():
 def test_without_a_layout_the_usual_places():
     assert "chown -R rabbitmq: /var/lib/rabbitmq/mnesia" in causes.sentence(log("mq310_data_root"))
     other = SimpleNamespace(user="mq", base="/srv/mq", directory="/srv/mq/rabbit@n1", cookie="/srv/c", config=None)
-    assert causes.sentence(log("mq310_quorum_dir_root"), other).endswith("chown -R mq: /srv/mq")
+    moved = log("mq310_quorum_dir_root").replace("/var/lib/rabbitmq/mnesia", "/srv/mq")
+    assert causes.sentence(moved, other).endswith("chown -R mq: /srv/mq/rabbit@n1")
     assert "/srv/c" in causes.sentence(log("mq310_cookie_empty"), other)
     assert causes.sentence(log("mq310_conf_value"), other).endswith("/etc/rabbitmq")
+
+
+@pytest.mark.parametrize("log_path, remedy", [
+    ("/var/log/rabbitmq/rabbit@n1.log", "chown -R rabbitmq: /var/log/rabbitmq"),
+    ("/var/log/rabbitmq.log", "chown rabbitmq: /var/log/rabbitmq.log"),
+    ("/srv/log/rabbit@n1.log", "chown rabbitmq: /srv/log/rabbit@n1.log"),
+    ("/dev/stdout", "set LOGS=- in /etc/rabbitmq/rabbitmq-env.conf")])
+def test_no_directory_of_others_is_given_away_with_the_log(log_path, remedy):
+    text = log("mq310_log_dir_root").replace("/var/log/rabbitmq/rabbit@n1.log", log_path)
+    assert causes.find(text, LAYOUT) == ("log-file", "rabbitmq cannot write %s: %s" % (log_path, remedy))
+
+
+@pytest.mark.parametrize("base, path, remedy", [
+    ("/var/lib/rabbitmq/mnesia", "/var/lib/rabbitmq/mnesia/rabbit@n1/x", "chown -R rabbitmq: /var/lib/rabbitmq/mnesia"),
+    ("/srv", "/srv/rabbit@n1/quorum", "chown -R rabbitmq: /srv/rabbit@n1"), ("/srv", "/srv/x", "ls -ld /srv/x"),
+    ("/srv", "/var/log", "ls -ld /var/log"), ("/srv", "/etc/rabbitmq/x.pem", "ls -ld /etc/rabbitmq/x.pem"),
+    ("/srv", "/srv/rabbit@n10", "ls -ld /srv/rabbit@n10")])
+def test_no_directory_of_others_is_given_away_with_the_data(base, path, remedy):
+    here = SimpleNamespace(user="rabbitmq", base=base, directory=base + "/rabbit@n1", cookie="/c", config=None)
+    assert causes.sentence('{error,{"%s",eacces}}' % path, here) == "rabbitmq may not use %s: %s" % (path, remedy)
 
 
 def test_a_command_is_whole_or_not_there():

@@ -163,7 +163,9 @@ def test_cookie_by_a_variable(tmp_path, text, wanted):
 
 @pytest.mark.parametrize("text, conf, log", [
     ("", "", "/var/log/rabbitmq/N.log"), ("LOG_BASE=/l\n", "", "/l/N.log"), ("LOGS=/l/x.log\n", "", "/l/x.log"),
-    ("LOGS=-\n", "", None), ("LOGS=-stderr\n", "", None),
+    ("LOGS=-\n", "", None), ("LOGS=/dev/stdout\n", "", None), ("LOGS=//dev/stderr\n", "", None),
+    ("", "log.file = /dev/stdout\n", None), ("LOG_BASE=/dev\n", "", None), ("LOGS=/device/x\n", "", "/device/x"),
+    ("LOGS=-stderr\n", "", None),
     ("", "log.file = rabbit.log\n", "/var/log/rabbitmq/rabbit.log"),
     ("", "log.file = /x/rabbit.log\n", "/x/rabbit.log"), ("", "log.file = false\n", None),
     ("", "log.dir = /y\n", "/y/N.log"), ("LOG_BASE=/l\n", "log.dir = /y\n", "/l/N.log"),
