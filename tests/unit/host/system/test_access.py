@@ -69,10 +69,11 @@ def test_who_is_not_root_does_not_know(monkeypatch, open_directory):
 
 
 @root_only
-def test_where_root_may_not_become_another_user_it_is_unknown(monkeypatch, open_directory):
+@pytest.mark.parametrize("call", ["initgroups", "setgid", "setuid"])
+def test_where_root_may_not_become_another_user_it_is_unknown(monkeypatch, open_directory, call):
     """As in some containers."""
     def refused(*_):
         raise PermissionError
 
-    monkeypatch.setattr(os, "setuid", refused)
+    monkeypatch.setattr(os, call, refused)
     assert access.denied(pwd.getpwnam("daemon"), [(open_directory, access.WRITE)]) is None
