@@ -184,8 +184,8 @@ class Page(namedtuple("Page", "outcome status reason", defaults=(None, ""))):
 
 
 class Observation(namedtuple("Observation", (
-        "tree sockets settings age expected baseline connected broker port_owner rows replies page early reports"),
-        defaults=({}, Settings(), 0.0, None, None, None, None, None, None, (), None, None, None))):
+        "tree sockets settings age expected baseline connected broker port_owner rows replies page early reports refused"),
+        defaults=({}, Settings(), 0.0, None, None, None, None, None, None, (), None, None, None, ""))):
     """One reading of a service at one moment.
 
     tree       Tree
@@ -195,11 +195,13 @@ class Observation(namedtuple("Observation", (
     expected   how many workers the configuration asks for; None: unknown
     baseline   how many workers there were when the start was done, or later; None: unknown
     connected  how many of them were connected to a broker then, or later; None: unknown
-    broker     True: a broker of transport_url answers this node, False: none does, None: not asked or unknown
+    broker     True: a broker of transport_url answers this node, False: none does, or none takes a connection of the
+               service, None: not asked or unknown
     port_owner 'ours', 'other', 'nobody'; None: unknown, or it has no port
     rows, replies, page   of monitor levels 10 and 20; None or (): not asked
     reports    the lines of HEARTBEATS_FILE after this observation; None: the rows were not read
     early      1: the start was done before the workers were there, since broker or database were away; None: it was not
+    refused    why no broker takes a connection with the service's account and certificates; '': one does, or not tried
     """
 
     __slots__ = ()

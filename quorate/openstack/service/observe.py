@@ -63,7 +63,7 @@ def observe_unit(context, service, sources, level=0, reports=None):
         observed = observed._replace(tree=tree, sockets={parent.pid: together}, age=context.processes.age(parent))
         observed = _with_port(context, service, sources, observed, connections, found)
         if service.amqp and together.amqp == 0:
-            observed = observed._replace(broker=_broker(context, sources, settings))
+            observed = _with_broker(context, sources, observed, True)
     if service.page is not None:
         observed = _with_page(context, service, sources, observed, found)
     if not found or level < 10:
@@ -157,7 +157,9 @@ def _ask_what_explains(context, service, sources, observed, timed, remembered):
     (timed: the lines of SYMPTOMS_FILE) whether they still are. A healthy service costs nothing here."""
     lost = service.amqp and any(one.amqp == 0 for one in observed.sockets.values())
     if lost or service.amqp and "broker" in timed:
-        observed = observed._replace(broker=_broker(context, sources, observed.settings))
+        # As many connections as ever: what is missing is no fault of the account.
+        same = observed.connected and count_connected(service, observed) >= observed.connected
+        observed = _with_broker(context, sources, observed, lost and not same)
     if service.row and (lost or "database" in timed or detect.missing_workers(service, observed)):
         limit = min(BROKER_SECONDS, context.parameters.check_timeout)
         observed = _with_rows(context, service, sources, observed, limit, remembered, True)
@@ -180,8 +182,12 @@ def _deeper(context, service, sources, observed, level, remembered):
     return observed
 
 
-def _broker(context, sources, settings):
-    return sources.broker(settings.brokers, context.deadline.limit(BROKER_SECONDS))
+def _with_broker(context, sources, observed, lost):
+    """With whether a broker answers. lost: connections are missing: then also with why none takes one."""
+    brokers = observed.settings.brokers
+    answers = sources.broker(brokers, context.deadline.limit(BROKER_SECONDS))
+    refused = sources.refusal(brokers, context.deadline.limit(BROKER_SECONDS)) if answers and lost else ""
+    return observed._replace(broker=False if refused else answers, refused=refused)
 
 
 def _with_rows(context, service, sources, observed, limit, remembered, wrong=False):

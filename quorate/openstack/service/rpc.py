@@ -75,6 +75,34 @@ def call(brokers, exchange, targets, seconds, method=PING):
     return failure
 
 
+def refusal(brokers, seconds):
+    """Why none of these Addresses takes a connection with the account and the certificates of the service, in about
+    `seconds`; '': one does, or that cannot be tried without pika.
+
+    A broker greets whoever connects. The account may be gone, its virtual host be down, a limit be reached, the
+    broker's certificate have expired: then no restart of the service helps."""
+    from quorate.host import amqp_session
+    try:
+        amqp_session.driver()
+    except ImportError:
+        return ""
+    end, refused, failed = monotonic() + seconds, "", ""
+    for number, broker in enumerate(brokers):
+        share, opened = max(0.2, (end - monotonic()) / (len(brokers) - number)), False
+        session = amqp_session.Session(endpoint(broker), "quorate monitor", 0)
+        try:
+            session.open(monotonic() + share)
+            opened = True
+            return ""
+        except Exception as error:  # see call()
+            if amqp_session.is_refusal(error):
+                refused = refused or said(error)
+            failed = failed or broker.tls and _tls_problem(endpoint(broker)) or "%s: %s" % (broker.shown, reason(error))
+        finally:
+            session.close(goodbye=opened)
+    return refused or failed
+
+
 def _same_for_all(targets, outcome, reason):
     return tuple(Reply(target, outcome, None, reason) for target in targets)
 
@@ -126,6 +154,8 @@ def reason(error, depth=6):
     inner = [one for one in causes if isinstance(one, BaseException)]
     if inner and depth:
         return reason(inner[-1], depth - 1)
+    if getattr(error, "verify_message", None):  # of ssl.SSLCertVerificationError; its text also names a line of OpenSSL
+        return "its certificate is refused: %s" % error.verify_message
     text = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
     return "no answer" if "timed out" in text.lower() or "AMQPConnectionError" in text else text[:160]
 

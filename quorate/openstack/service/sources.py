@@ -47,6 +47,11 @@ class Sources:
         from quorate.openstack.service import network
         return network.any_broker_answers(brokers, seconds)
 
+    def refusal(self, brokers, seconds):
+        """Why no broker takes a connection of the service, '' where one does or that is not known."""
+        from quorate.openstack.service import rpc
+        return rpc.refusal(brokers, seconds)
+
     def rows(self, service, address, names, seconds):
         """The heartbeat Rows of these names."""
         from quorate.openstack.service import heartbeat

@@ -144,6 +144,9 @@ def _connections(service, observed):
         return
     elif observed.broker:
         yield Symptom("amqp", facts.PASSING, "%s no connection to RabbitMQ, although %s answers." % (who, where))
+    elif observed.refused:
+        yield Symptom("broker", facts.OUTAGE, "RabbitMQ (%s) answers, but takes no connection of %s: %s" % (
+            where, service.name, facts.short(observed.refused, 50)), None, facts.REACHABILITY)
     elif observed.broker is False:
         yield Symptom("broker", facts.OUTAGE, "RabbitMQ (%s) does not answer this node. %s reconnects by itself." % (
             where, service.name), None, facts.REACHABILITY)

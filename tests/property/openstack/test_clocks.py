@@ -72,6 +72,9 @@ class World:
     def broker(self, _brokers, _seconds):
         return True
 
+    def refusal(self, _brokers, _seconds):
+        return ""
+
     def refuses_writes(self, *_words):
         return ""
 

@@ -70,6 +70,9 @@ class World:
     def broker(self, _brokers, _seconds):
         return not self.now("cut off")
 
+    def refusal(self, _brokers, _seconds):
+        return ""
+
     def refuses_writes(self, *_words):
         return ""
 

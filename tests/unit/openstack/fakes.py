@@ -19,7 +19,8 @@ LINE = "python3 /usr/bin/cinder-volume --config-file={config}"
 
 class FakeUnits:
     """systemd with one unit, whose start runs `effect`. inside: pids in it; now: its UnitState, None: systemd does not
-    answer; main: pid of a main process by the name of another unit that it is in (`elsewhere`: pid to that name)."""
+    answer; main: pid of a main process by the name of another unit that it is in (`elsewhere`: pid to that name). A
+    question without a limit is a failure."""
 
     def __init__(self, unit=Unit("cinder-volume.service", "/lib/x", False), effect=None, enabled=False, rc=0):
         self.unit, self.effect, self.on, self.rc, self.done = unit, effect or (lambda: None), enabled, rc, []
@@ -34,8 +35,12 @@ class FakeUnits:
             name.removesuffix(".service") for name in names]
         return self.unit if here else None
 
-    def enabled(self, _unit):
-        return self.on
+    def _is_mine(self, unit, timeout=0.0):
+        assert 0 <= timeout <= 90
+        return unit.name == self.unit.name
+
+    def enabled(self, unit):
+        return self._is_mine(unit) and self.on
 
     def of(self, pid):
         return self.unit.name if pid in self.inside else self.elsewhere.get(pid)
@@ -45,41 +50,43 @@ class FakeUnits:
             return frozenset(self.inside)
         return frozenset(pid for pid, name in self.elsewhere.items() if name == unit.name)
 
-    def state(self, unit, _timeout):
-        if unit.name != self.unit.name:
+    def state(self, unit, timeout):
+        if not self._is_mine(unit, timeout):
             return UnitState("active", "running", self.main.get(unit.name, 1))
         return self.now
 
     def adopted(self, unit):
         return unit.name in self.taken
 
-    def adopt(self, unit, _timeout):
+    def adopt(self, unit, timeout):
+        self._is_mine(unit, timeout)
         self.taken.append(unit.name)
         return None
 
-    def restart_warning(self, unit, _timeout):
-        return self.overridden
+    def restart_warning(self, unit, timeout):
+        return self.overridden if self._is_mine(unit, timeout) else None
 
-    def start(self, unit, _timeout):
+    def start(self, unit, timeout):
+        assert self._is_mine(unit, timeout)
         self.done.append("start")
         self.effect()
         return Result(("systemctl",), self.rc, "", "Job failed.", False)
 
-    def stop(self, unit, _timeout):
-        self.done.append("stop" if unit.name == self.unit.name else "stop " + unit.name)
+    def stop(self, unit, timeout):
+        self.done.append("stop" if self._is_mine(unit, timeout) else "stop " + unit.name)
         if not self.rc and unit.name == self.unit.name:
             self.now = UnitState("inactive", "dead")
         return Result(("systemctl",), self.rc, "", "", False)
 
-    def forget_failure(self, _unit, _timeout):
-        self.done.append("reset")
+    def forget_failure(self, unit, timeout):
+        self.done.append("reset" if self._is_mine(unit, timeout) else "reset " + unit.name)
 
 
 class FakeSources:
     """Scripted sources of an observation."""
 
     def __init__(self, units=None, replies=(), amqp=2, rows=facts.ANSWERED, broker=True):
-        self.answers, self.reads, self.unwritable = broker, 0, ""
+        self.answers, self.reads, self.unwritable, self.refused = broker, 0, "", ""
         self.units, self._replies, self.amqp, self.asked, self._rows = units or FakeUnits(), replies, amqp, [], rows
 
     def rows(self, *_words):
@@ -107,6 +114,9 @@ class FakeSources:
 
     def broker(self, _brokers, _seconds):
         return self.answers
+
+    def refusal(self, _brokers, _seconds):
+        return self.refused
 
     def replies(self, _brokers, _exchange, targets, _seconds, _call):
         self.asked.append(targets)

@@ -66,6 +66,9 @@ class FakeSources:
     def broker(self, _brokers, _seconds):
         return self._broker
 
+    def refusal(self, _brokers, _seconds):
+        return ""
+
 
 def observed(name, processes=("python3 /usr/bin/%s",), state="S", **sources):
     table = FakeProcesses()

@@ -56,6 +56,7 @@ OBSERVATIONS = [
     {"tree": Tree(PARENT, (one(2, "T", 1),))}, {"tree": Tree(one(1, "T"), MANY)},
     {"tree": Tree(PARENT, MANY[:1]), "baseline": 1}, {"tree": Tree(PARENT, MANY[:1])},
     {"sockets": LOST, "broker": True}, {"sockets": LOST, "broker": False}, {"sockets": LOST, "broker": None},
+    {"sockets": LOST, "broker": False, "refused": TEXT},
     {"sockets": PART, "broker": True, "connected": 1}, {"broker": False}, {"port_owner": "other"},
     {"port_owner": "nobody"}, {"rows": Rows(facts.UNREACHABLE, (), TEXT)}, {"rows": Rows(facts.UNKNOWN, (), TEXT)},
     {"rows": rows(2, unwritable=TEXT)}, {"rows": rows(2)}, {"rows": rows(0)}, {"rows": rows(2, 5, NAMES[:1])},

@@ -3,6 +3,7 @@
 
 import os
 
+from quorate.host.connections import Socket
 from quorate.ocf import codes
 from quorate.openstack import facts
 from quorate.openstack.actions import monitor
@@ -119,3 +120,35 @@ def test_a_mistake_in_the_configuration_is_no_lost_broker(config, state_files):
     add_tree(found, config)
 
     assert codes.SUCCESS == monitor.monitor(found, CINDER, state_files, sources).code
+
+
+def test_a_broker_that_refuses_the_account_is_an_outage_at_each_level(config, state_files):
+    """Level 20 said so, while level 0 took its greeting for an answer, and had the service restarted after 60 s."""
+    found, sources = world("monitor", config), FakeSources(amqp=0)
+    add_tree(found, config)
+    sources.refused, said = "vhost '/' is down", set()
+    for level in (0, 10, 20, 0, 20, 0):
+        found.check_level = level
+        said.add(monitor.monitor(found, CINDER, state_files, sources).code)
+        found.clock.sleep(40)
+    assert {codes.DEGRADED} == said and not sources.asked
+    sources.refused, said = "", []
+    for _again in range(3):
+        said.append(monitor.monitor(found, CINDER, state_files, sources).code)
+        found.clock.sleep(40)
+    assert [codes.DEGRADED, codes.DEGRADED, codes.ERR_GENERIC] == said, "it is back, and the service stays without it"
+
+
+def test_where_the_account_is_not_tried(config, state_files):
+    """As many workers as ever are connected: what is missing is a driver, and a connection at each monitor would be in
+    the broker's log for nothing."""
+    found, sources, tried = world("monitor", config), FakeSources(), []
+    parent, worker = add_tree(found, config)
+    found.processes.add(LINE.format(config=config), ppid=parent.pid)
+    sources.of = lambda pid: (Socket("established", 4000, 5672, 1),) if pid == worker.pid else ()
+    sources.refusal = lambda *how: tried.append(how) or ""
+    for linked, answers, times in ((1, True, 0), (2, True, 1), (2, False, 1), (2, None, 1)):
+        state_files.write(SERVICE_FILE, {"pid": parent.pid, "start": parent.start, "workers": 2, "linked": linked})
+        sources.answers = answers
+        monitor.monitor(found, CINDER, state_files, sources)
+        assert times == len(tried)

@@ -114,6 +114,17 @@ def test_a_service_that_does_not_connect_in_time(config, state_files):
     assert codes.ERR_GENERIC == outcome.code and "no connection to RabbitMQ, although" in outcome.reason
 
 
+def test_a_broker_that_refuses_the_account_is_no_failed_start(config, state_files):
+    """A cluster of RabbitMQ that was built anew without the user: a failed start would ban every node until a cleanup."""
+    found = world("start", config)
+    sources = FakeSources(FakeUnits(effect=lambda: add_tree(found, config)), amqp=0)
+    sources.refused = "Login was refused"
+    outcome = start.start(found, service_at(config), state_files, sources)
+
+    assert codes.SUCCESS == outcome.code and found.clock.monotonic() < 1020
+    assert [text for _level, text in found.log.lines if "takes no connection of cinder-volume: Login was refused" in text]
+
+
 @pytest.mark.parametrize("values, word", [
     ({"unit": "none", "binary": "/nonexistent/cinder-volume"}, "is not installed"),
     ({"unit": "none", "binary": "/bin/true", "user": "nobody-there"}, "no user nobody-there")])

@@ -40,6 +40,7 @@ class Node(FakeSources):
                              exchange="openstack")
         self.sockets, self.unobserved, self.lingering, self.heard = {}, set(), set(), []
         self.broker_answers, self.database, self.writes, self.replied = True, facts.ANSWERED, "", ()
+        self.broker_refuses = ""
         self.found, self.fresh = {}, 0
         self.log, self.run = None, str(directory / "run")
         monkeypatch.setattr(StateFiles.__init__, "__defaults__", (self.run, str(directory / "lib"), None))
@@ -148,6 +149,10 @@ class Node(FakeSources):
     def broker(self, brokers, seconds):
         self.heard.append(("broker", (brokers, seconds)))
         return self.broker_answers
+
+    def refusal(self, brokers, seconds):
+        self.heard.append(("refusal", (brokers, seconds)))
+        return self.broker_refuses
 
     def rows(self, service, address, names, seconds):
         self.heard.append(("rows", (service, address, names, seconds)))

@@ -20,6 +20,7 @@ CINDER = catalog.CINDER_VOLUME
 
 @pytest.mark.parametrize("module, name, ask, given", [
     (network, "any_broker_answers", lambda one: one.broker("b", 2), ("b", 2)),
+    (rpc, "refusal", lambda one: one.refusal("b", 2), ("b", 2)),
     (network, "page", lambda one: one.page("h", 1, "/", 2, True), ("h", 1, "/", 2, True)),
     (heartbeat, "read", lambda one: one.rows("s", "a", "n", 2), ("s", "a", "n", 2)),
     (heartbeat, "refuses_writes", lambda one: one.refuses_writes("s", "a", 2), ("s", "a", 2)),

@@ -188,3 +188,53 @@ def test_a_balancer_in_front_of_tls_without_a_broker_behind_it_does_not_count():
     """It accepts, and says nothing, or closes."""
     with AmqpServer("tls") as server:
         assert ends(20, lambda: network.any_broker_answers((at(server, tls=True),), 1.0)) is False
+
+
+# -- whether a broker takes a connection of the service
+
+def refusal(*brokers, seconds=SECONDS):
+    return ends(20, lambda: rpc.refusal(brokers, seconds))
+
+
+def test_a_broker_that_takes_the_account():
+    with AmqpServer() as server:
+        assert "" == refusal(at(server))
+    assert "Connection.Close" in server.steps and "Queue.Declare" not in server.steps
+
+
+@pytest.mark.parametrize("code, text, shown", [
+    (403, "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN.",
+     "Login was refused using authentication mechanism PLAIN."),
+    (530, "NOT_ALLOWED - access to vhost '/' refused for user 'u': connection limit (5) is reached",
+     "access to vhost '/' refused for user 'u': connection limit (5) is reached")])
+def test_a_broker_that_greets_and_refuses_the_account(code, text, shown):
+    """It was taken for one that answers, and a service that waits for it for a dead one: restarted, and banned."""
+    with AmqpServer(refuses=(code, text)) as server, AmqpServer() as well:
+        assert network.any_broker_answers((at(server),), 5.0) and shown == refusal(at(server))
+        assert "" == refusal(at(server), at(well))
+        # What refuses explains more than what is down.
+        assert shown == refusal(Address("127.0.0.1", 1, "u", "p", "/"), at(server))
+
+
+@pytest.mark.parametrize("step", ["Connection.StartOk", "Connection.Open", "Channel.Open"])
+def test_a_broker_that_greets_and_is_silent_then(step):
+    with AmqpServer(step) as server, AmqpServer() as well:
+        assert network.any_broker_answers((at(server),), 5.0) and ": no answer" in refusal(at(server))
+        assert "" == refusal(at(server), at(well), seconds=4.0)
+
+
+def test_a_broker_whose_certificate_the_service_refuses(certificate, tmp_path):
+    other = tmp_path / "other"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout",
+                    "/dev/null", "-out", str(other)], check=True, stderr=subprocess.DEVNULL)
+    with AmqpServer(certificate=certificate) as server:
+        where = at(server, tls=True, certificates=(("ca", str(other)),))
+        assert network.any_broker_answers((where,), 5.0)
+        assert "127.0.0.1:%d: its certificate is refused: self-signed certificate" % server.port == refusal(where, seconds=5.0)
+        assert "" == refusal(where._replace(certificates=(("ca", certificate[0]),)), seconds=5.0)
+        assert "its TLS files cannot be used (/nonexistent)" in refusal(where._replace(certificates=(("ca", "/nonexistent"),)))
+
+
+def test_without_pika_nothing_is_known(mocker):
+    mocker.patch("quorate.host.amqp_session.driver", side_effect=ImportError)
+    assert "" == refusal(Address("127.0.0.1", 1, "u", "p", "/"))

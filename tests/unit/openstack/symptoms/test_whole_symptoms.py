@@ -137,6 +137,8 @@ HEATS = OBSERVED._replace(settings=ENGINE)
     (CINDER, OBSERVED._replace(replies=(Reply("q", facts.UNREACHABLE, None, "refused"), Reply("r",
      facts.UNREACHABLE, None, "x"))), [
         Symptom("broker", OUTAGE, "RabbitMQ does not answer this node (refused).", None, facts.RPC)]),
+    (CINDER, OBSERVED._replace(broker=False, refused="vhost is down", **LOST), [
+        Symptom("broker", OUTAGE, "RabbitMQ (n1:5672) answers, but takes no connection", None, facts.REACHABILITY)]),
     (CINDER, OBSERVED._replace(replies=(Reply("q", facts.UNREACHABLE, None, facts.UNSERVED + "its node is down"),)), [
         Symptom("broker", OUTAGE, "RabbitMQ does not serve queue q: its node is down", None, facts.RPC)]),
     (CINDER, OBSERVED._replace(replies=(Reply("q", facts.UNKNOWN, None, "no pika"),)), [
