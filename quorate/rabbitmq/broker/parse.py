@@ -41,6 +41,8 @@ STAGE_LINES = (
     ("Successfully stopped RabbitMQ and its dependencies", facts.STOPPED_APP),
 )
 SILENT = 4.0  # seconds without a log line after which a boot really waits: each boot logs such lines in passing
+# An error in each log.*.formatter.level_format: lc, uc, lc3, uc3, lc4, uc4 (rabbit_prelaunch_early_logging.erl).
+_ERROR = tuple("[%s]" % word for short in ("error", "err", "eror") for word in (short, short.upper()))
 _NOT_A_CAUSE = ("BOOT FAILED", "===========", "Error during startup", "crasher", "supervisor", "reason:", "Log file(s)",
                 "neighbours", "initial call", "registered_name", "ancestors", "exception exit")
 
@@ -141,10 +143,11 @@ def last_error(text):
     """The last error in a log or an output: the cause of a failed boot, else the last line of an error; None: there is
     none."""
     best, boot = None, False
-    for line in text.splitlines():
+    for line in _plain(text).splitlines():
         error = line.strip()
-        if "[error]" in error:
-            error = error.partition("[error]")[2].strip()
+        level = next((level for level in _ERROR if level in error), None)
+        if level:
+            error = error.partition(level)[2].strip()
             error = error.partition(">")[2].strip() if error.startswith("<") else error
         elif not error.startswith(("Error:", "ERROR:", "error:", "Failed to", "{error", "init terminating")):
             continue
@@ -155,6 +158,29 @@ def last_error(text):
                 return error[:200]  # the rest is background and diagnostics
             best = error
     return None if best is None else best[:200]
+
+
+def _plain(text):
+    """The lines of a log, those of log.file.formatter = json as the plain formatter writes them."""
+    if "\n{" not in "\n" + text:
+        return text
+    found = []
+    for line in text.splitlines():
+        level, message = json_message(line) or (None, line)
+        found += ["[%s] %s" % (level, part) for part in message.split("\n")] if level else [line]
+    return "\n".join(found)
+
+
+def json_message(line):
+    """(level, message) of a line of a log in JSON, None: it is none, or has other names (formatter.json.field_map)."""
+    if not line.startswith("{\"") or "\"msg\"" not in line:
+        return None
+    import json
+    try:
+        found = json.loads(line)
+        return str(found.get("level", "")).lower(), found["msg"] if isinstance(found["msg"], str) else str(found["msg"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def cluster_members(text):

@@ -17,8 +17,8 @@ from quorate.text import one_line
 MOST = 109        # characters of a sentence: with what precedes it, it fits the 144 that Pacemaker keeps of a reason
 LINE_MOST = 1000  # characters of a line that are looked at: an error is in its beginning
 SERVES, BOOTS = "Server startup complete", "Starting RabbitMQ "
-# '2026-11-29 02:31:27.750791+00:00 [error] <0.660.0> text'
-_HEAD = re.compile(r"^\S+ \S+ \[\w+\] <[\d.]+> ?")
+# '2026-11-29 02:31:27.750791+00:00 [error] <0.660.0> text'; other formatter.time_format have one word.
+_HEAD = re.compile(r"^\S+(?: \S+)? \[\w+\] <[\d.]+> ?")
 _STOPPED = re.compile(r"SIGTERM received - shutting down|RabbitMQ is asked to stop")
 # What may be a secret in a text of unknown content.
 _SECRET = re.compile(r"pass|secret|token|cookie|credential|\bkey\b", re.IGNORECASE)
@@ -40,7 +40,18 @@ def find(text, layout=None):
     text: what it printed and logged since its launch, however cut. layout: its Layout, for the remedies; None: the
     usual places. Once it served, what it said before does not explain its end.
     """
-    text = _flat(text)
+    found = _found(_flat(text))
+    return found and _cause(*found, layout)
+
+
+def said(text):
+    """(code, the broker's own words) of the Cause, or None."""
+    found = _found(_flat(text))
+    return found and (found[0].code, one_line(found[1].group()))
+
+
+def _found(text):
+    """(Rule, match) of the cause in messages, or None."""
     served, boots, found = text.rfind(SERVES), text.rfind(BOOTS), []
     for number, rule in enumerate(RULES):
         if served > boots and rule.strength != RUNNING:
@@ -52,7 +63,7 @@ def find(text, layout=None):
     if not found:
         return None
     _, _, number, match = min(found)
-    return _cause(RULES[number], match, layout)
+    return RULES[number], match
 
 
 def sentence(text, layout=None):
@@ -84,13 +95,8 @@ def _flat(text):
 
 
 def _message(line):
-    if line.startswith("{\"") and "\"msg\"" in line:  # log.file.formatter = json
-        import json
-        try:
-            return str(json.loads(line)["msg"]).strip()
-        except (ValueError, KeyError, TypeError):
-            pass
-    return _HEAD.sub("", line[:LINE_MOST]).strip()
+    found = parse.json_message(line)
+    return found[1].strip() if found else _HEAD.sub("", line[:LINE_MOST]).strip()
 
 
 def _cause(rule, match, layout):

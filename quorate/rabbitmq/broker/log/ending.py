@@ -15,6 +15,8 @@ LOG_MOST, LOG_HEAD = 262144, 131072  # bytes of the log that are read, and how m
 LAST_MOST, PRINTED_MOST = 8192, 2048  # bytes of log and output in which a last error is looked for
 _ASKED_PORT = re.compile(r"sport = :(\d{1,5})$")
 UNIT = "rabbitmq-server.service"
+JUDGED = ("alone", "excluded")  # causes that actions.boot knows by the broker's own words
+BOOT_FAILED = "BOOT FAILED"
 
 
 def died(context, state_files, layout):
@@ -41,8 +43,15 @@ def logged_error(state_files, log):
     was probably killed. By this the boot is judged; died() is for an operator."""
     error = parse.last_error(daemon.new_log(state_files, log, LAST_MOST)) if log else None
     error = error or parse.last_error(daemon.printed_output(state_files)[-PRINTED_MOST:])
-    # The start script and Erlang call nothing an error.
-    return error or causes.sentence(daemon.printed_output(state_files))
+    if error:
+        return error
+    # The start script and Erlang call nothing an error; and a log may have a format of its own
+    # (log.file.formatter.plaintext.format, json.field_map).
+    text = _text(state_files, log)
+    code, words = causes.said(text) or (None, None)
+    if code in JUDGED:
+        return words
+    return causes.sentence(daemon.printed_output(state_files)) or (BOOT_FAILED if BOOT_FAILED in text else None)
 
 
 def _text(state_files, log):

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Why the launched broker ended: by what it printed, by its log, by the kernel's log and by who has its port."""
 
+import glob
+import json
 import os
+import re
 import socket
 from types import SimpleNamespace
 
@@ -12,10 +15,11 @@ from quorate.host import daemon
 from quorate.host.system import kernel
 from quorate.host.process import Process, Processes
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.actions import monitor
+from quorate.rabbitmq.actions import boot, monitor
+from quorate.rabbitmq.broker import parse
 from quorate.rabbitmq.broker.log import ending
 from tests.unit.rabbitmq.actions.nodes import Node
-from tests.unit.rabbitmq.broker.log.test_causes import log as real_log
+from tests.unit.rabbitmq.broker.log.test_causes import LOGS, log as real_log
 
 KILLED = "Out of memory: Killed process 500 (beam.smp) total-vm:2891236kB, anon-rss:1713480kB"
 
@@ -77,6 +81,60 @@ def test_what_calls_itself_no_error_is_one(node, name):
     node.prints(real_log(name))
 
     assert ending.logged_error(node.state_files, node.layout.log) == node.died()
+
+
+PLAIN = re.compile(r"(\S+) (\S+) \[(\w+)\] (<[\d.]+>) ?(.*)")
+
+
+def as_json(text, **names):
+    """The lines of a log as log.file.formatter = json writes them (3.10.8); names: field_map."""
+    return "".join(json.dumps({names.get(name, name): value for name, value in (
+        ("time", line[1] + " " + line[2]), ("level", line[3]), ("msg", line[5]), ("pid", line[4]))},
+        separators=(",", ":")) + "\n" for line in map(PLAIN.match, text.splitlines()) if line)
+
+
+def as_plain(text, form):
+    """The lines of a log in another form of the plain formatter."""
+    return "".join(form.format(date=line[1], time=line[2], level=line[3], upper=line[3].upper(), short=line[3][:3],
+                               pid=line[4], text=line[5]) + "\n" for line in map(PLAIN.match, text.splitlines()) if line)
+
+
+FORMS = ["{date} {time} [{level}] {pid} {text}", "{date} {time} [{upper}] {pid} {text}",
+         "{date}T{time} [{short}] {pid} {text}", "1795920000 [{level}] {pid} {text}"]
+
+
+@pytest.mark.parametrize("path", sorted(glob.glob(LOGS + "/*/*.log")), ids=os.path.basename)
+def test_the_format_of_a_log_changes_no_error(path):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    wanted = parse.last_error(as_plain(text, FORMS[0]))
+    found = [parse.last_error(as_plain(text, form)) for form in FORMS[1:]] + [parse.last_error(as_json(text))]
+    assert found == [wanted] * len(FORMS)
+
+
+@pytest.mark.parametrize("printed", [False, True])
+@pytest.mark.parametrize("name, impatient", [("mq40_waits_gives_up", True), ("mq310_inconsistent_cluster", False)])
+@pytest.mark.parametrize("change", [
+    as_json, lambda text: as_json(text, msg="message", level="severity"),
+    lambda text: as_plain(text, FORMS[2]), lambda text: as_plain(text, "{time} {level}: {text}")],
+    ids=["json", "json with other names", "words of its own", "a format of its own"])
+def test_one_that_gives_up_is_judged_alike_whatever_the_format_of_its_log(node, name, impatient, printed, change):
+    """With a log in JSON a node that waited for others counted as one that crashes, and failed at the third time."""
+    text = real_log(name)
+    if impatient:  # the log of the collection is cut there
+        text += "2026-11-29 03:00:24.427833+00:00 [error] <0.216.0> Timeout contacting cluster nodes: [rabbit2@n1].\n"
+    node.logs(change(text))
+    if printed:
+        node.prints("".join(line + "\n" for line in text.splitlines() if not PLAIN.match(line)))
+    error = ending.logged_error(node.state_files, node.layout.log)
+    assert (boot.is_impatient(error), boot.is_excluded(error)) == (impatient, not impatient), error
+
+
+def test_an_end_of_its_own_format_is_no_kill(node):
+    node.logs("now oops: BOOT FAILED\nnow oops: what nobody knows\n")
+    assert ending.logged_error(node.state_files, node.layout.log) == "BOOT FAILED"
+    node.logs("now fine: Starting RabbitMQ 4.0.5\n")
+    assert ending.logged_error(node.state_files, node.layout.log) is None
 
 
 def test_without_a_word_it_was_probably_killed(node):
