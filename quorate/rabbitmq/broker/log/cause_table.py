@@ -142,8 +142,8 @@ RULES = (
          "ls -l {data}"),
 
     # The cluster.
-    Rule("excluded", STRONG, r"\{inconsistent_cluster,\s*\"|clustered with node \S+, but \S+ disagrees", "The cluster does not know this node",
-         "quorate explain"),
+    Rule("excluded", STRONG, r"\{inconsistent_cluster,\s*\"|clustered with node \S+, but \S+ disagrees",
+         "The cluster does not know this node", "quorate explain"),
     Rule("join", STRONG, r"\{failed_to_cluster_with,\s*\[(?P<name>[^\]]{0,200})\]", "It could not join {name}",
          "quorate explain; epmd -names there"),
     Rule("alone", WEAK, r"Timeout contacting cluster nodes: \[(?P<name>[^\]]{0,200})\]", "It waited for {name} in vain",
