@@ -4,6 +4,7 @@ memory; the state files are real ones below a directory of the test."""
 
 import os
 
+from quorate.host import daemon
 from quorate.host.connections import Socket
 from quorate.host.state_files import StateFiles
 from quorate.host.system.units import Unit
@@ -24,7 +25,8 @@ class Node(FakeSources):
     sockets: pid to its Sockets (without: one connection to the broker); unobserved: pids whose sockets are not to be
     seen; lingering: inodes of listening sockets that somebody holds, whoever that is; heard: [(what, words)] of each
     question to broker, database and service; conf: the Settings; writes: why the database takes none; found: the Page
-    of each port; replied: the Replies
+    of each port; replied: the Replies; read: (Process, further words) of each reading of its settings; made: what
+    directories were made, (paths, uid, gid, mode); accounts: name to (uid, gid)
     """
 
     def __init__(self, directory, monkeypatch, service=CINDER, backends=("a",)):
@@ -41,9 +43,11 @@ class Node(FakeSources):
         self.sockets, self.unobserved, self.lingering, self.heard = {}, set(), set(), []
         self.broker_answers, self.database, self.writes, self.replied = True, facts.ANSWERED, "", ()
         self.broker_refuses = ""
-        self.found, self.fresh = {}, 0
+        self.found, self.fresh, self.read, self.made = {}, 0, [], []
+        self.accounts = {service.user: (os.geteuid(), os.getegid())}
         self.log, self.run = None, str(directory / "run")
         monkeypatch.setattr(StateFiles.__init__, "__defaults__", (self.run, str(directory / "lib"), None))
+        monkeypatch.setattr(daemon, "make_directories", lambda *words: self.made.append(words))
         for module in (monitor, start, stop):
             monkeypatch.setattr(module, "Sources", self._of)
         self.files = StateFiles(service.name, INSTANCE)
@@ -127,10 +131,18 @@ class Node(FakeSources):
         """The words of each question of this kind."""
         return [words for kind, words in self.heard if kind == what]
 
+    def ended(self, *processes):
+        """Whether these processes are gone."""
+        return all(self.processes.gone(one) for one in processes)
+
     # -- quorate.openstack.service.sources.Sources
 
+    def user(self, name):
+        return self.accounts.get(name)
+
     def settings(self, service, config, process=None, more=()):
-        assert (service, config) == (self.service, self.service.config)
+        assert service == self.service and config
+        self.read.append((process, tuple(more)))
         return self.conf
 
     def of(self, pid):
