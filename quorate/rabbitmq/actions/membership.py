@@ -144,7 +144,7 @@ def _lacking(participant, queues):
     if not lacking:
         return None
     participant.state_files.write("grow", {"for": me, "queues": " ".join(sorted(map(_quoted, lacking)))}, persistent=True)
-    return shown(sorted(lacking)), "start the others, or: rabbitmq-queues grow %s all" % me
+    return shown(sorted(lacking)), "start the nodes of its other members; it is tried again"
 
 
 def reconciled_size(participant):

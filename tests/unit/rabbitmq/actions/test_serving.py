@@ -96,8 +96,8 @@ def test_only_queues_that_still_lack_it_are_extended_again_and_it_is_shown(tmp_p
         node.clock.sleep(membership.AGAIN)
         serving.after_boot(node.participant)
     text = node.state_files.read("complaint")["text"]
-    assert text == ("Not a member of quorum queue lacks of / again: start the others, or: rabbitmq-queues grow rabbit@n1 "
-                    "all")
+    assert text == ("Not a member of quorum queue lacks of / again: start the nodes of its other members; it is tried "
+                    "again")
     assert [call[-1] for call in node.commands.calls if "grow" in call][-1] == "^(?:lacks)\\z"
     queues["/"][1]["members"].append("rabbit@n1")
     node.clock.sleep(membership.AGAIN)
