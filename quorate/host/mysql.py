@@ -6,6 +6,7 @@ cryptography (RSA for caching_sha2_password without TLS), ssl, OpenSSL's hashes 
 since the options files are read by quorate.galera.server.account, and re, whose expressions are for INSERT, dates and times.
 """
 
+import _thread  # as in quorate.host.names
 import sys
 
 UNNEEDED = ("cryptography", "ssl", "_hashlib", "getpass")
@@ -73,3 +74,35 @@ def driver(whole=False, tls=False):
             sys.modules.pop(name, None)
     pymysql.left_out = tuple(unneeded)
     return pymysql
+
+
+class Limit:
+    """Ends all that a connection is asked at a monotonic time: the one that waits for an answer gets an error then.
+
+    PyMySQL's own limits hold for each read and write alone. A database that is late with every packet, or a network that
+    loses many, could hold a monitor for a multiple of them. To be used in a `with` statement, before connect();
+    connection: of PyMySQL; over: whether the time was over.
+    """
+
+    def __init__(self, connection, end):
+        self.over, self._connection, self._end = False, connection, end
+        self._done = _thread.allocate_lock()
+
+    def __enter__(self):
+        from time import monotonic
+        self._done.acquire()
+        _thread.start_new_thread(self._watch, (max(0.0, self._end - monotonic()),))
+        return self
+
+    def __exit__(self, *_):
+        self._done.release()
+
+    def _watch(self, seconds):
+        import socket
+        while not self._done.acquire(True, seconds):
+            self.over, seconds = True, 0.05  # while it connects there is no socket yet
+            try:
+                # Not the method of a socket with TLS: that would be in the way of who reads from it.
+                socket.socket.shutdown(self._connection._sock, socket.SHUT_RDWR)
+            except (OSError, AttributeError, TypeError):
+                continue

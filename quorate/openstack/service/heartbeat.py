@@ -76,24 +76,27 @@ def refuses_writes(service, address, seconds):
 
 
 def _asked(address, seconds, question):
-    """What question(cursor) gives, with the account of the service. Raises what it and PyMySQL raise."""
-    from quorate.host.mysql import driver
-    try:
-        return _once(driver(tls=address.tls), address, seconds, question)
-    except RuntimeError:  # an authentication that needs cryptography
-        return _once(driver(True), address, seconds, question)
-
-
-def _once(pymysql, address, seconds, question):
+    """What question(cursor) gives, with the account of the service, within about `seconds` in all. Raises what it and
+    PyMySQL raise, and TimeoutError."""
     from time import monotonic
-    from quorate.host.names import connect
+    from quorate.host.mysql import driver
     end = monotonic() + seconds
+    try:
+        return _once(driver(tls=address.tls), address, end, question)
+    except RuntimeError:  # an authentication that needs cryptography
+        return _once(driver(True), address, end, question)
+
+
+def _once(pymysql, address, end, question):
+    from time import monotonic
+    from quorate.host.mysql import Limit
+    from quorate.host.names import connect
     where, one = {"unix_socket": address.socket}, None
     if not address.socket:
         where = {"host": address.host, "port": address.port}
         # PyMySQL's own look-up has no time limit, and it tries one address after the other, each for its whole
         # connect_timeout.
-        one = connect(address.host, address.port, seconds)
+        one = connect(address.host, address.port, max(0.1, end - monotonic()))
     left = max(0.1, end - monotonic())
     if address.tls:
         where["ssl"] = _tls(address)
@@ -102,12 +105,19 @@ def _once(pymysql, address, seconds, question):
     connection = pymysql.connect(user=address.user, password=password, database=address.name, autocommit=True,
                                  connect_timeout=left, read_timeout=left, write_timeout=left, defer_connect=True,
                                  **where)
-    connection.connect(one)
+    limit = Limit(connection, end)
     try:
-        with connection.cursor() as cursor:
-            return question(cursor)
-    finally:
-        connection.close()
+        with limit:
+            connection.connect(one)
+            try:
+                with connection.cursor() as cursor:
+                    return question(cursor)
+            finally:
+                connection.close()
+    except Exception:
+        if limit.over:
+            raise TimeoutError("timed out") from None
+        raise
 
 
 def _tls(address):

@@ -59,6 +59,8 @@ def _get(host, port, path, seconds, tls):
         connection.sendall(request.encode())
         received = b""
         while b"\r\n" not in received and len(received) < 1000:
+            if received and monotonic() >= end:
+                raise socket.timeout()  # it sends a byte now and then
             connection.settimeout(max(0.05, end - monotonic()))
             chunk = connection.recv(1000)
             if not chunk:

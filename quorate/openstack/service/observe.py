@@ -42,7 +42,7 @@ def observe(context, service, state_files, sources, level=0, ask=True, reports=N
     observed = _with_port(context, service, sources, observed, connections, (tree.parent,) if tree.parent else ())
     if ask and tree.parent is not None:
         timed = state_files.read(SYMPTOMS_FILE)
-        observed = _ask_what_explains(context, service, sources, observed, timed, remembered)
+        observed = _ask_what_explains(context, service, sources, observed, timed, level, remembered)
     if level < 10 or any(one.kind == facts.FATAL for one in detect.symptoms(service, observed)):
         return observed
     return _deeper(context, service, sources, observed, level, remembered)
@@ -152,7 +152,7 @@ def _expected(service, settings):
     return settings.workers
 
 
-def _ask_what_explains(context, service, sources, observed, timed, remembered):
+def _ask_what_explains(context, service, sources, observed, timed, level, remembered):
     """Ask broker and database whether a missing worker or connection is due to them, and when they were away before
     (timed: the lines of SYMPTOMS_FILE) whether they still are. A healthy service costs nothing here."""
     lost = service.amqp and any(one.amqp == 0 for one in observed.sockets.values())
@@ -161,7 +161,9 @@ def _ask_what_explains(context, service, sources, observed, timed, remembered):
         same = observed.connected and count_connected(service, observed) >= observed.connected
         observed = _with_broker(context, sources, observed, lost and not same)
     if service.row and (lost or "database" in timed or detect.missing_workers(service, observed)):
-        limit = min(BROKER_SECONDS, context.parameters.check_timeout)
+        limit = context.parameters.check_timeout
+        if level < 10:  # from that level on they would be asked once more, with this limit
+            limit = min(BROKER_SECONDS, limit)
         observed = _with_rows(context, service, sources, observed, limit, remembered, True)
     return observed
 
@@ -169,7 +171,7 @@ def _ask_what_explains(context, service, sources, observed, timed, remembered):
 def _deeper(context, service, sources, observed, level, remembered):
     """With rows and page from level 10 on, with RPC replies at level 20."""
     settings, limit = observed.settings, context.parameters.check_timeout
-    if service.row:
+    if service.row and observed.rows is None:
         observed = _with_rows(context, service, sources, observed, limit, remembered)
     if service.page and observed.page is None:
         processes = (observed.tree.parent,) if observed.tree.parent else ()

@@ -152,3 +152,15 @@ def test_where_the_account_is_not_tried(config, state_files):
         sources.answers = answers
         monitor.monitor(found, CINDER, state_files, sources)
         assert times == len(tried)
+
+
+def test_the_heartbeat_is_asked_for_once_in_a_monitor(config, state_files):
+    """What explains a missing connection, and what level 10 asks: with a slow database twice the time."""
+    found, sources, limits = world("monitor", config), FakeSources(amqp=0), []
+    add_tree(found, config)
+    ask = sources.rows
+    sources.rows = lambda *how: limits.append(how[-1]) or ask(*how)
+    for level in (0, 10, 20):
+        found.check_level = level
+        monitor.monitor(found, CINDER, state_files, sources)
+    assert [2.0, 5.0, 5.0] == limits

@@ -161,8 +161,10 @@ def test_where_a_service_listens_at_all_addresses(web, host, asked):
 
 def test_the_time_of_a_whole_answer(web):
     one = web(b"H", b"T", b"T", b"P/1.1 200 OK\r\n")
-    network.page("n1", 80, "/", 2.5)
-    assert one.limits == [2.5, 2.5, 1.5, 0.5, 0.05]
+    assert network.page("n1", 80, "/", 2.5) == Page(SILENT, None, NO_ANSWER + " 2.5 s"), "it sends a byte now and then"
+    assert one.limits == [2.5, 2.5, 1.5, 0.5]
+    one = web(b"H", b"T", b"TP/1.1 200 OK\r\n")
+    assert network.page("n1", 80, "/", 2.5) == Page(ANSWERED, 200) and one.limits == [2.5, 2.5, 1.5, 0.5]
 
 
 def test_what_answers_no_http_is_asked_in_tls(web):
