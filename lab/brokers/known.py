@@ -150,7 +150,7 @@ CLUSTERS = (
     Configuration("two-autoheal", "two nodes with autoheal", handling="autoheal", count=2, waits="",
                   warnings=("pcmk_delay_base",), events=PAIR_EVENTS),
     Configuration("two-ignore", "two nodes with ignore", handling="ignore", count=2, waits="",
-                  warnings=("pcmk_delay_base",), events=PAIR_EVENTS),
+                  warnings=("pcmk_delay_base", "is 'ignore'"), events=PAIR_EVENTS),
     Configuration("mirrored", "mirrored classic queues", parameters={"set_policy": MIRRORED},
                   client={"type": "classic"}),
     Configuration("definitions", "definitions are imported at each boot",

@@ -111,7 +111,7 @@ def _enabled_units(context):
 def _cluster(context, layout):
     """Problems with the cluster's own settings. [] when there is no cluster to ask."""
     from quorate.galera.actions.participant import addresses
-    from quorate.pacemaker import cib, crm_mon
+    from quorate.pacemaker import cib, crm_mon, fencing
     from quorate.pacemaker.tools import Unavailable, this_node
     found = []
     try:
@@ -125,8 +125,8 @@ def _cluster(context, layout):
     except Unavailable:
         return found
     found += _overlapping(context.instance, configuration)
-    if fences and len(known) == 2:
-        found += _fencing_of_two(configuration, known)
+    if fences:
+        found += fencing.advice(configuration, known, "the database")
     nodes = addresses(context.parameters, layout.galera.base_port)
     for name in nodes:
         if name not in known:
@@ -146,11 +146,12 @@ def _overlapping(instance, configuration):
     """Monitors of which two apply to one role. Seen with Pacemaker 2.1.5: at a promotion it cancels both, waits for one of
     them that had been confirmed already, and goes on 87 s later."""
     from quorate.pacemaker.cib import find
+    from quorate.pacemaker.fencing import is_time
     found = []
     for resource in find(configuration.resources, instance):
         by_role = {}
         for one in resource.operations:
-            if one.name == "monitor" and one.enabled and _is_time(one.interval):
+            if one.name == "monitor" and one.enabled and is_time(one.interval):
                 # Without a role it is for instances that are not promoted.
                 by_role.setdefault("Promoted" if one.role == "Promoted" else "Unpromoted", []).append(one)
         for role, monitors in sorted(by_role.items()):
@@ -160,23 +161,3 @@ def _overlapping(instance, configuration):
                 found.append("Two monitors of %s apply to the role %s, and Pacemaker 2.1 was seen to wait for more than a "
                              "minute before a promotion then: pcs resource op remove %s" % (resource.id, role, extra.id))
     return found
-
-
-def _fencing_of_two(configuration, nodes):
-    """Two nodes that lose sight of each other must not fence each other at the same moment. nodes: their names."""
-    devices = [one for one in configuration.resources if one.agent.startswith("stonith:")]
-    base = [one.parameters.get("pcmk_delay_base") or "" for one in devices]
-    # The same delay for both is none: 10s of one device that fences both, or of each of two.
-    if (not devices or _is_time(configuration.properties.get("priority-fencing-delay")) or len(set(base)) > 1
-            or any(_is_time(one.parameters.get("pcmk_delay_max")) for one in devices)
-            or any(_is_time(part.rpartition(":")[2]) for text in base if ":" in text
-                   for part in text.replace(";", " ").replace(",", " ").split())):
-        return []
-    return ["When the two nodes lose sight of each other, they fence each other at the same moment, and the database is "
-            "gone: pcs stonith update %s pcmk_delay_base=%s" % (
-                devices[0].id, "10s" if len(devices) > 1 else "'%s:10s;%s:0'" % tuple(sorted(nodes)))]
-
-
-def _is_time(text):
-    """Whether an interval or a delay is set and not zero: '10', '10s', 'PT10S'."""
-    return any(letter in "123456789" for letter in text or "")

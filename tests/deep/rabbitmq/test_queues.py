@@ -30,9 +30,10 @@ def members(lab, name):
 
 
 def test_a_node_with_an_empty_disk_joins_when_no_queue_counts_on_it(whole):
-    rabbitmq.declare_quorum(whole, "n5", "held", 1)
-    for node in ("n3", "n4"):
-        rabbitmq.ctl(whole, "n5", "rabbitmq-queues", "add_member", "held", "rabbit@" + node)
+    rabbitmq.declare_quorum(whole, "n3", "held", 1)  # its leader is there: one on n5 could append the change
+    for node in ("n4", "n5"):
+        assert wait_for(lambda node=node: whole.run("n3", ["rabbitmq-queues", "add_member", "held", "rabbit@" + node],
+                                                    60).rc == 0, LIMIT, 1)
     assert wait_for(lambda: members(whole, "held") == 3, LIMIT, 1)
     whole.power_cut("n4", stay_off=True)
     whole.check("n3", "mkdir -p %s; kill -KILL $(pidof %s); sleep 0.3; mv %s/* %s/; rm -rf %s" % (

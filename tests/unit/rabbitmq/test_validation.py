@@ -3,8 +3,10 @@
 
 import pytest
 
+from quorate.pacemaker import cib
+from quorate.pacemaker.tools import Unavailable
 from quorate.rabbitmq.declaration import PARAMETERS
-from quorate.rabbitmq.validation import _count, _has_khepri, partition_advice
+from quorate.rabbitmq.validation import _cluster, _count, _has_khepri, partition_advice
 from tests import fakes
 from tests.unit.rabbitmq.actions.nodes import Node
 
@@ -48,3 +50,29 @@ def test_which_store_this_node_has(tmp_path, version, flags, khepri):
 def test_which_nodes_count(nodes, known, count):
     context = fakes.context("validate-all", PARAMETERS, **({"nodes": nodes} if nodes else {}))
     assert _count(context, known) == count
+
+
+DEVICE = """<cib><configuration><crm_config/><resources><primitive id="f" class="stonith" type="fence_ipmilan"/>
+</resources></configuration></cib>"""
+
+
+@pytest.mark.parametrize("fences, known, ending", [
+    (True, {"n1": "member", "n2": "member"}, "pcs stonith update f pcmk_delay_base='n1:10s;n2:0'"),
+    (True, {"n1": "member", "n2": "member", "c1": "remote"}, "pcs stonith update f pcmk_delay_base='n1:10s;n2:0'"),
+    (True, {"n1": "member", "n2": "member", "n3": "member"}, None), (True, None, None),
+    (False, {"n1": "member", "n2": "member"}, "pcs property set stonith-enabled=true")])
+def test_how_the_cluster_fences(mocker, fences, known, ending):
+    """Two nodes that fence each other at once are both off. It was said of the database's cluster only."""
+    mocker.patch.object(cib, "stonith_enabled", lambda *_: fences)
+    mocker.patch.object(cib, "configuration", lambda *_: cib.Configuration(DEVICE))
+    found = _cluster(fakes.context("validate-all", PARAMETERS), known)
+    assert len(found) == bool(ending) and (not ending or found[0].endswith(ending))
+
+
+def test_a_cluster_that_does_not_answer_is_not_judged(mocker):
+    def unavailable(*_):
+        raise Unavailable("It does not answer.")
+
+    mocker.patch.object(cib, "stonith_enabled", lambda *_: True)
+    mocker.patch.object(cib, "configuration", unavailable)
+    assert _cluster(fakes.context("validate-all", PARAMETERS), {"n1": "member", "n2": "member"}) == []
