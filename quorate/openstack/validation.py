@@ -4,6 +4,7 @@
 from quorate.openstack.actions import published
 from quorate.openstack.service import observe, process, unit as units
 from quorate.openstack.symptoms import detect
+from quorate.pacemaker import fencing
 
 SKEW = 30  # seconds that a heartbeat may lie in the future
 PAIR = {"nova-consoleauth": "nova-novncproxy", "nova-novncproxy": "nova-consoleauth"}
@@ -28,7 +29,8 @@ def warnings(context, service, sources):
     if service.name == "nova-novncproxy" and unit is not None and not units.novnc_chosen():
         found.append("/etc/default/nova-consoleproxy does not say NOVA_CONSOLE_PROXY_TYPE=novnc: Debian's unit then "
                      "ends with success and runs nothing.")
-    return found + _between_nodes(context, service, settings) + _together(context, service)
+    return (found + _between_nodes(context, service, settings) + _together(context, service)
+            + fencing.warnings(context, service.name, "go on working beside its successor"))
 
 
 def of_settings(service, settings, config):

@@ -2,6 +2,21 @@
 """How the cluster fences, where that endangers what runs in it. For validate-all."""
 
 
+def warnings(context, what, danger):
+    """A list of sentences about the cluster's fencing; [] when there is no cluster to ask. what: runs on the nodes;
+    danger: what can happen on one that does not stop."""
+    from quorate.pacemaker import cib, crm_mon
+    from quorate.pacemaker.tools import Unavailable
+    try:
+        if cib.stonith_enabled(context.commands, context.deadline) is False:
+            return ["Fencing is off: a node that does not stop can %s. pcs property set stonith-enabled=true" % danger]
+        nodes = crm_mon.status(context.commands, context.deadline).nodes
+        return advice(cib.configuration(context.commands, context.deadline), [
+            one.name for one in nodes if one.type == "member"], what)
+    except Unavailable:
+        return []
+
+
 def advice(configuration, nodes, what):
     """A list of sentences for a cib.Configuration in which fencing is on. nodes: names of the nodes; what: runs on them.
 

@@ -125,18 +125,8 @@ def _enabled_unit(context):
 
 def _cluster(context, known):
     """Messages about the cluster's own settings; none when there is no cluster to ask. known: its nodes."""
-    from quorate.pacemaker import cib, fencing
-    from quorate.pacemaker.tools import Unavailable
-    found = []
-    try:
-        if cib.stonith_enabled(context.commands, context.deadline) is False:
-            found.append("Fencing is off: a node that does not stop can go on serving beside the cluster. "
-                         "pcs property set stonith-enabled=true")
-        elif known is not None:
-            found += fencing.advice(cib.configuration(context.commands, context.deadline), [
-                name for name, kind in known.items() if kind == "member"], "the broker")
-    except Unavailable:
-        return found
+    from quorate.pacemaker import fencing
+    found = fencing.warnings(context, "the broker", "go on serving beside the cluster")
     for name in (context.parameters.nodes or "").replace(",", " ").split():
         if known is not None and name not in known:
             found.append("%s of the parameter nodes is no node of the cluster; the first start would wait for it."

@@ -3,8 +3,7 @@
 
 import pytest
 
-from quorate.pacemaker import cib
-from quorate.pacemaker.tools import Unavailable
+from quorate.pacemaker import fencing
 from quorate.rabbitmq.declaration import PARAMETERS
 from quorate.rabbitmq.validation import _cluster, _count, _has_khepri, partition_advice
 from tests import fakes
@@ -52,27 +51,9 @@ def test_which_nodes_count(nodes, known, count):
     assert _count(context, known) == count
 
 
-DEVICE = """<cib><configuration><crm_config/><resources><primitive id="f" class="stonith" type="fence_ipmilan"/>
-</resources></configuration></cib>"""
-
-
-@pytest.mark.parametrize("fences, known, ending", [
-    (True, {"n1": "member", "n2": "member"}, "pcs stonith update f pcmk_delay_base='n1:10s;n2:0'"),
-    (True, {"n1": "member", "n2": "member", "c1": "remote"}, "pcs stonith update f pcmk_delay_base='n1:10s;n2:0'"),
-    (True, {"n1": "member", "n2": "member", "n3": "member"}, None), (True, None, None),
-    (False, {"n1": "member", "n2": "member"}, "pcs property set stonith-enabled=true")])
-def test_how_the_cluster_fences(mocker, fences, known, ending):
-    """Two nodes that fence each other at once are both off. It was said of the database's cluster only."""
-    mocker.patch.object(cib, "stonith_enabled", lambda *_: fences)
-    mocker.patch.object(cib, "configuration", lambda *_: cib.Configuration(DEVICE))
-    found = _cluster(fakes.context("validate-all", PARAMETERS), known)
-    assert len(found) == bool(ending) and (not ending or found[0].endswith(ending))
-
-
-def test_a_cluster_that_does_not_answer_is_not_judged(mocker):
-    def unavailable(*_):
-        raise Unavailable("It does not answer.")
-
-    mocker.patch.object(cib, "stonith_enabled", lambda *_: True)
-    mocker.patch.object(cib, "configuration", unavailable)
-    assert _cluster(fakes.context("validate-all", PARAMETERS), {"n1": "member", "n2": "member"}) == []
+def test_what_the_cluster_says_of_fencing_is_said_too(monkeypatch):
+    """Two nodes that fence each other at once are both off: it was said of the database's cluster only."""
+    monkeypatch.setattr(fencing, "warnings", lambda context, what, danger: ["%s, %s" % (what, danger)])
+    assert _cluster(fakes.context("validate-all", PARAMETERS, nodes="n1 n9"), {"n1": "member"}) == [
+        "the broker, go on serving beside the cluster",
+        "n9 of the parameter nodes is no node of the cluster; the first start would wait for it."]
