@@ -26,7 +26,8 @@ class Node(FakeSources):
     seen; lingering: inodes of listening sockets that somebody holds, whoever that is; heard: [(what, words)] of each
     question to broker, database and service; conf: the Settings; writes: why the database takes none; found: the Page
     of each port; replied: the Replies; read: (Process, further words) of each reading of its settings; made: what
-    directories were made, (paths, uid, gid, mode); accounts: name to (uid, gid)
+    directories were made, (paths, uid, gid, mode); accounts: name to (uid, gid); places: user id to [(address, port)]
+    where processes of this user listen; unseen_table: whether nobody may see who listens
     """
 
     def __init__(self, directory, monkeypatch, service=CINDER, backends=("a",)):
@@ -44,6 +45,7 @@ class Node(FakeSources):
         self.broker_answers, self.database, self.writes, self.replied = True, facts.ANSWERED, "", ()
         self.broker_refuses = ""
         self.found, self.fresh, self.read, self.made = {}, 0, [], []
+        self.places, self.unseen_table = {}, False
         self.accounts = {service.user: (os.geteuid(), os.getegid())}
         self.log, self.run = None, str(directory / "run")
         monkeypatch.setattr(StateFiles.__init__, "__defaults__", (self.run, str(directory / "lib"), None))
@@ -141,7 +143,7 @@ class Node(FakeSources):
         return self.accounts.get(name)
 
     def settings(self, service, config, process=None, more=()):
-        assert service == self.service and config
+        assert service.name == self.service.name and config
         self.read.append((process, tuple(more)))
         return self.conf
 
@@ -152,7 +154,13 @@ class Node(FakeSources):
         return self.sockets.get(pid, (Socket("established", 40000, BROKER.port, 1),))
 
     def listeners(self, _pid, port):
+        if self.unseen_table:
+            return None
         return any(one.state == "listen" and one.port == port for found in self.sockets.values() for one in found)
+
+    def of_users(self, users):
+        assert None not in users
+        return sorted(place for user in users for place in self.places.get(user, ()))
 
     def listening(self, inodes):
         held = {one.inode for process in self.processes.all() for one in self.sockets.get(process.pid, ())}
@@ -167,13 +175,13 @@ class Node(FakeSources):
         return self.broker_refuses
 
     def rows(self, service, address, names, seconds):
-        self.heard.append(("rows", (service, address, names, seconds)))
+        self.heard.append(("rows", (service.name, address, names, seconds)))
         self.fresh += 1
         rows = tuple(facts.Row(name, 5, 900, "report %d" % self.fresh) for name in names)
         return facts.Rows(self.database, rows if self.database == facts.ANSWERED else (), "sql:3307: refused")
 
     def refuses_writes(self, service, address, seconds):
-        assert (service, address) == (self.service, self.conf.database)
+        assert (service.name, address) == (self.service.name, self.conf.database)
         self.heard.append(("writes", (service, address, seconds)))
         return self.writes
 
@@ -186,6 +194,11 @@ class Node(FakeSources):
         return self.found.get(port, Page(facts.MISSING, None, "nothing listens"))
 
 
-def listening(port, inode=900):
-    """The listening socket of a port at 127.0.0.1."""
-    return Socket("listen", port, 0, inode, b"0100007F")
+def listening(port, inode=900, local=b"0100007F"):
+    """The listening socket of a port, at 127.0.0.1 where nothing else is said."""
+    return Socket("listen", port, 0, inode, local)
+
+
+def connected(port, inode=1):
+    """A connection to that port."""
+    return Socket("established", 40000 + inode, port, inode)
