@@ -87,19 +87,34 @@ def find_processes(context, service, sources):
     """Every process of the service on this machine, whoever started it: by command line, not by a pid file. Where the
     parameter unit names an instance of a template, those of its other instances belong to other resources: their
     command lines may differ by nothing but a file that all of them read."""
-    binary, config = context.parameters.binary, os.path.realpath(context.parameters.config)
+    binary = context.parameters.binary
     words = [service.name] + ([binary] if binary and binary != service.name else [])
-    found = []
-    for one in context.processes.mentioning(words):
-        if one.pid != os.getpid() and context.processes.here(one) and any(
-                parse.is_service(one.argv, service, path, binary) for path in (context.parameters.config, config)):
-            found.append(one)
+    found = [one for one in context.processes.mentioning(words)
+             if one.pid != os.getpid() and context.processes.here(one) and _is_ours(context, service, one)]
     unit = getattr(context.parameters, "unit", None) or ""
     if "@" in unit:
         from quorate.host.system.units import template
         unit = unit if unit.endswith(".service") else unit + ".service"
         found = [one for one in found if not _of_another_instance(sources.units.of(one.pid), unit, template(unit))]
     return found
+
+
+def _is_ours(context, service, process):
+    """Whether a process runs the service with our configuration. One that has renamed itself is of the instance that
+    started it; where that is not to be seen either, it counts as ours."""
+    binary, config = context.parameters.binary, context.parameters.config
+
+    def real(path):
+        if not path.startswith("/"):
+            from quorate.openstack.service.sources import working_directory
+            path = "%s/%s" % (working_directory(process.pid), path)
+        return os.path.realpath(path)
+
+    answer = parse.is_service(process.argv, service, config, binary, real)
+    if answer is not None:
+        return answer
+    above = context.processes.get(process.ppid) if process.ppid > 1 else None
+    return above is None or not parse.is_named(above.argv, service, binary) or _is_ours(context, service, above)
 
 
 def _of_another_instance(name, unit, template):

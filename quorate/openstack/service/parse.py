@@ -134,13 +134,28 @@ def program(argv):
     """
     if not argv:
         return ""
-    if not argv[0].rpartition("/")[2].startswith(("python", "pypy")):
+    interpreter = argv[0].rpartition("/")[2]
+    if not interpreter.startswith(("python", "pypy", "platform-python")):  # the last one is that of RHEL 8
         return argv[0].partition(": ")[0]
-    return next((word for word in argv[1:] if not word.startswith("-")), "")
+    words = iter(argv[1:])
+    for word in words:
+        if not word.startswith("-"):
+            return word
+        if word == "--check-hash-based-pycs" or _takes_the_next_word(word):
+            next(words, None)
+    return ""
 
 
-def config_options(argv):
-    """(('file' or 'directory', path), ...) of --config-file and --config-dir on a command line, in its order."""
+def _takes_the_next_word(word):
+    """Whether the value of an option of Python's is the next word: '-W ignore', '-sX dev'; of '-Wignore' it is not."""
+    letters = "" if word.startswith("--") else word[1:]
+    first = next((letter for letter in letters if letter in "WXcm"), "")
+    return first in ("W", "X") and letters.endswith(first) and letters.index(first) == len(letters) - 1
+
+
+def config_options(argv, directory=""):
+    """(('file' or 'directory', path), ...) of --config-file and --config-dir on a command line, in its order. directory:
+    that relative paths begin at."""
     found = []
     for index, word in enumerate(argv):
         for option, kind in (("--config-file", "file"), ("--config-dir", "directory")):
@@ -148,12 +163,8 @@ def config_options(argv):
                 found.append((kind, word[len(option) + 1:]))
             elif word == option and index + 1 < len(argv):
                 found.append((kind, argv[index + 1]))
-    return tuple(found)
-
-
-def config_files(argv):
-    """Values of --config-file on a command line."""
-    return tuple(path for kind, path in config_options(argv) if kind == "file")
+    return tuple((kind, path if path.startswith("/") or not directory else "%s/%s" % (directory, path))
+                 for kind, path in found)
 
 
 def is_agent(argv, runs):
@@ -164,21 +175,47 @@ def is_agent(argv, runs):
         following and not following[0].startswith("-"))
 
 
-def is_service(argv, service, config, binary=None):
-    """Whether a process runs this service with this configuration. binary: the parameter, if it names another program.
+def is_service(argv, service, config, binary=None, real=str):
+    """Whether a process runs this service with this configuration; None: the service, and its command line, which would
+    say with which configuration, is lost, since it has renamed itself. binary: the parameter, if it names another
+    program; real: gives for a path of the process the one without links.
 
     A process with another configuration file belongs to another instance. Its user does not matter: a copy that
     somebody started as root is a copy.
     """
+    if not is_named(argv, service, binary):
+        return False
+    if config is None:
+        return True
+    return None if len(argv) == 1 or argv[-1] in ("--config-file", "--config-dir") else reads(argv, service, config, real)
+
+
+def reads(argv, service, config, real):
+    """Whether a process with this command line reads this configuration file, by which its instance is known.
+
+    Where it names files, it is one of them. Where it names none, it reads the usual one and those in the directories
+    that it names. Beside a file of its distribution (/usr/share), it is one of a directory, too.
+    """
+    options, wanted = config_options(argv), real(config)
+    files = [path for kind, path in options if kind == "file"]
+    if any(path == config or real(path) == wanted for path in files):
+        return True
+    if any(not path.startswith("/usr/share/") for path in files):
+        return False
+    directories = [path for kind, path in options if kind == "directory"]
+    if any(real(path) == wanted.rpartition("/")[0] for path in directories):
+        return True
+    return not files and real(service.config) == wanted
+
+
+def is_named(argv, service, binary=None):
+    """Whether a process runs the program of this service, with whatever configuration."""
     runs = program(argv)
     if not runs or is_agent(argv, runs):
         return False
     if binary and "/" in binary:
-        named = runs == binary or runs.rpartition("/")[2] == service.name
-    else:
-        named = runs.rpartition("/")[2] in (service.name, binary or service.name)
-    files = config_files(argv)
-    return named and (not files or config is None or config in files)
+        return runs == binary or runs.rpartition("/")[2] == service.name
+    return runs.rpartition("/")[2] in (service.name, binary or service.name)
 
 
 def tree(found, first=None, leaders=frozenset(), alone=False):

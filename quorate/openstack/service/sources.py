@@ -40,7 +40,7 @@ class Sources:
             return read_settings(service, config, more=more)
         # A process that has renamed itself has lost its command line.
         argv = process.argv if len(process.argv) > 1 else None
-        return read_settings(service, config, argv, environment(process.pid))
+        return read_settings(service, config, argv, environment(process.pid), directory=working_directory(process.pid))
 
     def broker(self, brokers, seconds):
         """Whether any broker answers: True, False, None."""
@@ -82,16 +82,20 @@ class Sources:
         return account.pw_uid, account.pw_gid
 
 
-def read_settings(service, config, argv=None, environ=None, more=()):
-    """The Settings in a service's configuration; readable False, and why, when it cannot be read. argv, environ: of its
-    process; None: it is started with --config-file=CONFIG, and then the words `more`."""
+def read_settings(service, config, argv=None, environ=None, more=(), directory=""):
+    """The Settings in a service's configuration; readable False, and why, when it cannot be read. argv, environ,
+    directory: of its process; None: it is started with --config-file=CONFIG, and then the words `more`."""
     found = []
-    for path in _files(service, config, argv, more):
+    try:
+        paths = _files(service, config, argv, more, directory)
+    except OSError as error:
+        return Settings(problems=("%s cannot be read: %s" % (error.filename, error.strerror),))
+    for path in paths:
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 found.append(read(file.read()))
         except OSError as error:
-            if path == config:
+            if path == config or not isinstance(error, FileNotFoundError):  # it may set anything
                 return Settings(problems=("%s cannot be read: %s" % (path, error.strerror),))
         except Misread as error:
             # The service does not start with it, and one that runs was started before it became so.
@@ -109,23 +113,54 @@ def environment(pid):
     return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs if b"__" in name}
 
 
-def _files(service, config, argv, more=()):
-    """Paths of the configuration files, the last one wins. `config` is always among them."""
-    named = [("file", config), *parse.config_options(more)] if argv is None else parse.config_options(argv)
+def working_directory(pid):
+    """Where relative paths of a process begin: its working directory, or that of a unit where it is not to be seen."""
+    try:
+        return os.readlink("/proc/%d/cwd" % pid)
+    except OSError:
+        return "/"
+
+
+def _files(service, config, argv, more=(), directory=""):
+    """Paths of the configuration files, the last one wins. Raises OSError where a
+    directory of them may not be read."""
+    named = [("file", config), *parse.config_options(more)] if argv is None else parse.config_options(argv, directory)
     files = [path for kind, path in named if kind == "file"]
+    main = _usual(service, config, named) if argv is not None and not files else config
     found = [] if argv is not None and files else ["/usr/share/%s/%s-dist.conf" % (service.project, service.project)]
     if not files:
-        usual = ["%s/%s.conf" % (os.path.dirname(config), name) for name in (service.project, service.name)]
-        found += usual if config in usual else [config]
+        usual = ["%s/%s.conf" % (os.path.dirname(main), name) for name in (service.project, service.name)]
+        found += usual if main in usual else [main]
     if not any(kind == "directory" for kind, _path in named):
         for name in (service.project, service.name):
-            found += _in_directory("%s/%s.conf.d" % (os.path.dirname(config), name))
+            found += _in_directory("%s/%s.conf.d" % (os.path.dirname(main), name))
     for kind, path in named:
         found += [path] if kind == "file" else _in_directory(path)
-    return [path for path in found if path == config or os.path.isfile(path)]
+    return [path for path in found if path == config or _may_be_file(path)]
+
+
+def _may_be_file(path):
+    """Whether a file is there; True, too, where that is not to be seen."""
+    import stat
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        return not isinstance(error, (FileNotFoundError, NotADirectoryError))
+
+
+def _usual(service, config, named):
+    """The file that a process reads which names none: the usual one of the service, where `config` is a link to it or in
+    a directory that the process names (`named`); else the operator's word, `config`."""
+    real = os.path.realpath
+    if real(config) == real(service.config) or real(os.path.dirname(config)) in [real(path) for _kind, path in named]:
+        return service.config
+    return config
 
 
 def _in_directory(path):
-    """Configuration files in a directory, sorted."""
-    names = sorted(os.listdir(path)) if os.path.isdir(path) else ()
+    """Configuration files in a directory, sorted. Raises OSError where it may not be read."""
+    try:
+        names = sorted(os.listdir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     return [os.path.join(path, name) for name in names if name.endswith(".conf") and not name.startswith(".")]

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration files, URLs, command lines and process lists of OpenStack services, parsed."""
 
+import subprocess
+import sys
+
 import pytest
 
 from quorate.host.connections import Socket
@@ -131,8 +134,11 @@ def test_the_proxy():
 @pytest.mark.parametrize("line, answer", [
     ("/usr/bin/python3 /usr/bin/cinder-volume --config-file=/etc/cinder/cinder.conf", True),
     ("/usr/bin/python3 -s /usr/bin/cinder-volume --config-file /etc/cinder/cinder.conf --log-file=x", True),
-    ("/usr/bin/cinder-volume", True),
+    ("/usr/bin/cinder-volume", None), ("/usr/bin/python3 /usr/bin/cinder-volume", True),
     ("/usr/bin/python3 /usr/bin/cinder-volume --config-file=/etc/cinder/other.conf", False),
+    ("/usr/libexec/platform-python -s /usr/bin/cinder-volume --config-file=/etc/cinder/cinder.conf", True),
+    ("/usr/bin/python3 -W ignore -X dev /usr/bin/cinder-volume", True),
+    ("/usr/bin/python3 -W /usr/bin/cinder-volume", False),
     ("timeout 9 su -c cinder-volume", False),
     ("vi /usr/bin/cinder-volume", False),
     ("/bin/sh /etc/init.d/cinder-volume systemd-start", False),
@@ -149,7 +155,47 @@ def test_which_processes_run_it(line, answer):
 
 
 def test_a_process_that_has_renamed_itself():
-    assert parse.is_service(("cinder-volume: worker (x)",), catalog.CINDER_VOLUME, "/etc/cinder/cinder.conf")
+    """Whose it is, it says no more."""
+    assert parse.is_service(("cinder-volume: worker (x)",), catalog.CINDER_VOLUME, "/etc/cinder/cinder.conf") is None
+    assert parse.is_service(("cinder-volume: worker (x)",), catalog.CINDER_VOLUME, None) is True
+
+
+LINKS = {"/srv/c/cinder.conf": "/etc/cinder/cinder.conf", "/etc/b/cinder.conf": "/data/b/cinder.conf", "/etc/b": "/data/b"}
+
+
+# Without a file on its command line it reads the usual one, and what its directories hold.
+@pytest.mark.parametrize("words, config, answer", [
+    ("", "/etc/cinder/cinder.conf", True), ("", "/srv/c/cinder.conf", True), ("", "/etc/cinder/nfs.conf", False),
+    ("--log-file=x", "/etc/cinder/nfs.conf", False), ("--config-dir /etc/b", "/etc/cinder/nfs.conf", False),
+    ("--config-dir /etc/b", "/etc/b/cinder.conf", True), ("--config-dir=/data/b", "/etc/b/cinder.conf", True),
+    ("--config-dir /etc/b", "/etc/cinder/cinder.conf", True), ("--config-dir=/etc", "/etc/b/cinder.conf", False),
+    ("--config-file=/etc/cinder/cinder.conf", "/srv/c/cinder.conf", True),
+    ("--config-file=/srv/c/cinder.conf", "/etc/cinder/cinder.conf", True),
+    ("--config-file=/etc/b/cinder.conf", "/etc/cinder/cinder.conf", False),
+    ("--config-file=/x --config-dir=/etc/b", "/etc/b/cinder.conf", False),
+    ("--config-file=/x", "/etc/cinder/cinder.conf", False),
+    ("--config-file=/usr/share/cinder/cinder-dist.conf --config-dir=/etc/b", "/etc/b/cinder.conf", True),
+    ("--config-file=/usr/share/cinder/cinder-dist.conf", "/etc/cinder/cinder.conf", False)])
+def test_whose_process_it_is(words, config, answer):
+    argv = ("/usr/bin/python3", "/usr/bin/cinder-volume", *words.split())
+    assert answer is parse.is_service(argv, catalog.CINDER_VOLUME, config, None, lambda path: LINKS.get(path, path))
+
+
+def test_relative_paths_begin_at_the_working_directory():
+    argv = ("cinder-volume", "--config-file", "c.conf", "--config-dir=/d", "--config-dir=d")
+    assert (("file", "/w/c.conf"), ("directory", "/d"), ("directory", "/w/d")) == parse.config_options(argv, "/w")
+    assert ("file", "c.conf") == parse.config_options(argv)[0]
+
+
+# As Python itself reads its command line.
+@pytest.mark.parametrize("options", [
+    "", "-s", "-I -S", "-W ignore", "-Wignore", "-sW ignore", "-X dev", "-Xdev", "-X utf8 -W error::ImportWarning -B",
+    "-bWignore", "--check-hash-based-pycs never", "-EX utf8"])
+def test_the_program_of_an_interpreter(options, tmp_path):
+    script = tmp_path / "cinder-volume"
+    script.write_text("import sys; sys.stdout.write(sys.argv[0])")
+    argv = [sys.executable, *options.split(), str(script), "-W"]
+    assert str(script) == subprocess.run(argv, check=True, capture_output=True, text=True).stdout == parse.program(tuple(argv))
 
 
 def test_a_program_by_its_path():
@@ -157,7 +203,7 @@ def test_a_program_by_its_path():
     argv = ("/usr/sbin/mariadbd",)
 
     assert not parse.is_service(argv, catalog.CINDER_VOLUME, "/etc/cinder/cinder.conf", "/opt/sbin/mariadbd")
-    assert parse.is_service(("/opt/x/cv",), catalog.CINDER_VOLUME, "/etc/cinder/cinder.conf", "/opt/x/cv")
+    assert False is not parse.is_service(("/opt/x/cv",), catalog.CINDER_VOLUME, "/etc/cinder/cinder.conf", "/opt/x/cv")
 
 
 def process(pid, ppid, start=None):
@@ -252,7 +298,7 @@ def test_urls_that_are_not_understood_are_problems():
     ("/opt/x/cinder-volume", "/opt/x/cv", True), ("pypy3 /opt/cv --config-file=/c", "cv", True),
     ("/opt/cv --config-file=/d --config-file=/c", "cv", True), ("/opt/cv --config-file=/d", "cv", False)])
 def test_a_program_of_another_name_and_a_line_that_is_cut(line, binary, answer):
-    assert answer == parse.is_service(tuple(line.split()), catalog.CINDER_VOLUME, "/c", binary)
+    assert answer is (parse.is_service(tuple(line.split()), catalog.CINDER_VOLUME, "/c", binary) is not False)
 
 
 def test_the_oldest_parent_is_the_service_and_a_later_one_the_copy():

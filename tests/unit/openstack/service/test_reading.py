@@ -45,9 +45,10 @@ def test_the_command_line_of_a_process_counts(monkeypatch, argv, given):
     asked = []
     monkeypatch.setattr(sources, "read_settings", lambda *how, **named: asked.append((how, named)))
     monkeypatch.setattr(sources, "environment", lambda pid: {"pid": pid})
+    monkeypatch.setattr(sources, "working_directory", lambda pid: "/w%d" % pid)
     Sources(None).settings(CINDER, "/c", Process(71, 1, 5, "S", argv), ("more",))
     Sources(None).settings(CINDER, "/c", None, ("more",))
-    assert asked == [((CINDER, "/c", given, {"pid": 71}), {}), ((CINDER, "/c"), {"more": ("more",)})]
+    assert asked == [((CINDER, "/c", given, {"pid": 71}), {"directory": "/w71"}), ((CINDER, "/c"), {"more": ("more",)})]
 
 
 def test_variables_that_set_options():
@@ -111,7 +112,7 @@ def test_a_file_of_another_name(etc):
 
 def test_the_distribution_s_defaults(monkeypatch, etc):
     root = etc("cinder.conf")
-    monkeypatch.setattr(sources.os.path, "isfile", lambda path: True)
+    monkeypatch.setattr(sources, "_may_be_file", lambda path: True)
     dist = "/usr/share/cinder/cinder-dist.conf"
     assert sources._files(CINDER, str(root / "cinder.conf"), None)[0] == dist
     assert sources._files(CINDER, str(root / "cinder.conf"), line(root))[0] == dist
@@ -140,6 +141,64 @@ def test_a_configuration_that_cannot_be_read(etc):
         "%s/cinder.conf.d/a.conf cannot be read: line 1 has neither '=' nor ':'" % root,))
     assert sources.read_settings(CINDER, str(root / "away" / "none")) == Settings(
         problems=("%s/away/none cannot be read: No such file or directory" % root,))
+
+
+def test_what_may_not_be_read_is_unknown_and_no_error(monkeypatch, etc):
+    """service-check without root, where --config-dir has mode 0750; and a file of the service that only it may read."""
+    root = etc("cinder.conf", "cinder.conf.d/a.conf")
+    config = str(root / "cinder.conf")
+    refuse = PermissionError(13, "Permission denied")
+
+    def listdir(path):
+        refuse.filename = path
+        raise refuse
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sources.os, "listdir", listdir)
+        assert sources.read_settings(CINDER, config, line(root, "--config-dir={root}/d")) == Settings(
+            problems=("%s/d cannot be read: Permission denied" % root,))
+        assert sources.read_settings(CINDER, config) == Settings(
+            problems=("%s/cinder.conf.d cannot be read: Permission denied" % root,))
+
+    def stat(path):
+        raise refuse
+
+    assert sources._may_be_file(str(root / "none")) is False and sources._may_be_file(config + "/x") is False
+    assert sources._may_be_file(config) is True and sources._may_be_file(str(root)) is False
+    with monkeypatch.context() as patched:
+        patched.setattr(sources.os, "stat", stat)
+        assert sources._may_be_file(config) is True
+
+    def refused(path, *_how, **_named):
+        if path == config:
+            return open(path)
+        raise refuse
+
+    monkeypatch.setattr(sources, "open", refused, raising=False)
+    assert sources.read_settings(CINDER, config) == Settings(
+        problems=("%s/cinder.conf.d/a.conf cannot be read: Permission denied" % root,))
+
+
+def test_relative_paths_of_a_process(etc):
+    root = etc("cinder.conf", "more.conf", "d/a.conf")
+    argv = ("/usr/bin/cinder-volume", "--config-file=cinder.conf", "--config-file", "more.conf")
+    assert sources.read_settings(CINDER, str(root / "cinder.conf"), argv, directory=str(root)).host == "more.conf"
+    assert sources.read_settings(CINDER, str(root / "cinder.conf"), argv + ("--config-dir", "d"),
+                                 directory=str(root)).host == "d/a.conf"
+    assert sources.working_directory(os.getpid()) == os.getcwd() and sources.working_directory(4194304) == "/"
+
+
+def test_a_process_without_a_file_of_its_own_reads_the_usual_one(etc):
+    """Where our configuration is a link to it, or in a directory that it names."""
+    root = etc("cinder.conf", "cinder.conf.d/a.conf", "b/cinder.conf", "b/x.conf")
+    service = CINDER._replace(config=str(root / "cinder.conf"))
+    (root / "link.conf").symlink_to(root / "cinder.conf")
+    assert sources.read_settings(service, str(root / "link.conf"), line(root)).host == "cinder.conf.d/a.conf"
+    assert sources.read_settings(service, str(root / "b" / "cinder.conf"), line(root, "--config-dir={root}/b")).host == (
+        "b/x.conf")
+    assert [os.path.relpath(path, root) for path in sources._files(
+        service, str(root / "b" / "cinder.conf"), line(root, "--config-dir={root}/b")) if path.startswith(str(root))] == [
+            "cinder.conf", "b/cinder.conf", "b/x.conf"]
 
 
 def test_a_directory_that_is_called_like_a_file(etc):
