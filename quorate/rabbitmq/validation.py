@@ -28,7 +28,7 @@ def warnings(context):
         layout = find_layout(context)
     except Failed as failed:
         return [failed.reason]
-    found = layout_problems(layout) + cookie.advice(layout)
+    found = layout_problems(layout) + cookie.advice(layout) + _unit_s_variables(context, layout)
     if context.parameters.set_policy:
         problem = policy.unsupported(policy.parse(context.parameters.set_policy), parse.version_key(layout.version))
         found += [problem] if problem else []
@@ -107,11 +107,20 @@ def _has_khepri(layout):
     """Whether this node's data are in Khepri: 4.3 and later have nothing else."""
     if parse.version_key(layout.version)[:2] >= (4, 3):
         return True
+    from quorate.rabbitmq.broker.layout import text_of
+    # A node without data has no such file, and Mnesia then obeys the setting.
+    return parse.store(text_of(layout.feature_flags())) == KHEPRI
+
+
+def _unit_s_variables(context, layout):
+    """A message if systemd would start the broker with another name, or other data."""
+    from quorate.errors import Unreadable
+    from quorate.rabbitmq.broker.settings import unit
     try:
-        with open(layout.directory + "-feature_flags", encoding="utf-8", errors="replace") as file:
-            return parse.store(file.read()) == KHEPRI
-    except OSError:
-        return False  # a node without data, and Mnesia then obeys the setting
+        problem = unit.contradiction(context, layout)
+    except Unreadable as error:
+        return [error.reason]
+    return [problem] if problem else []
 
 
 def _enabled_unit(context):

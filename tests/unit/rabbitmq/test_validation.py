@@ -41,6 +41,9 @@ def test_which_store_this_node_has(tmp_path, version, flags, khepri):
     if flags:
         (tmp_path / "mnesia" / "rabbit@n1-feature_flags").write_text(flags)
     assert _has_khepri(node.layout._replace(version=version)) is khepri
+    moved = node.layout._replace(version=version, directory="/nonexistent/x",
+                                 flags=str(tmp_path / "mnesia" / "rabbit@n1-feature_flags"))
+    assert _has_khepri(moved) is khepri, "with MNESIA_DIR or FEATURE_FLAGS_FILE they are not beside the data"
 
 
 @pytest.mark.parametrize("nodes, known, count", [

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Variables that only systemd gives to the broker, by its unit, drop-ins and their files."""
+
+import os
+
+import pytest
+
+from quorate.errors import Unreadable
+from quorate.host.system.units import Units
+from quorate.ocf import codes
+from quorate.ocf.codes import Outcome
+from quorate.rabbitmq import validation
+from quorate.rabbitmq.actions import start
+from quorate.rabbitmq.broker import layout
+from quorate.rabbitmq.broker.settings import unit
+from quorate.rabbitmq.declaration import PARAMETERS
+from tests import fakes
+from tests.unit.rabbitmq.actions.nodes import Node
+
+USED = layout.Layout("/bin/true", "rabbit@n1", "/var/lib/rabbitmq/mnesia", "/var/lib/rabbitmq/mnesia/rabbit@n1", None,
+                     "me", "me", "/c", None, 5672, False, "4.0.5", "/h")
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+class Machine:
+    """A machine with systemd and RabbitMQ's unit; says: what `systemctl show` prints."""
+
+    def __init__(self, root):
+        self.root = root
+        for name in ("run/systemd/system", "usr/lib/systemd/system"):
+            (root / name).mkdir(parents=True)
+        self.unit = root / "usr/lib/systemd/system/rabbitmq-server.service"
+        self.unit.write_text("[Service]\n")
+        (root / "env.conf").write_text("")
+
+    def says(self, text="", rc=0, used=USED, **parameters):
+        parameters = dict({"nodename": "rabbit@n1"}, **parameters)
+        context = fakes.context(parameters=PARAMETERS, **{key: value for key, value in parameters.items() if value})
+        context.commands.allow("systemctl", ..., rc=rc, out=text)
+        self.commands = context.commands
+        return unit.contradiction(context, used, Units(context.commands, str(self.root)))
+
+
+@pytest.mark.parametrize("text, names", [
+    ("Environment=RABBITMQ_MNESIA_BASE=/data\n", "RABBITMQ_MNESIA_BASE"),
+    ("EnvironmentFiles=/none (ignore_errors=yes)\nEnvironment=LANG=C MNESIA_DIR=/data\n", "MNESIA_DIR"),
+    ('Environment="RABBITMQ_MNESIA_BASE=/my data" A=B\n', "RABBITMQ_MNESIA_BASE"),
+    ("Environment=RABBITMQ_MNESIA_BASE=data\n", "RABBITMQ_MNESIA_BASE")])
+def test_a_place_that_only_systemd_knows(machine, text, names):
+    found = machine.says(text)
+    assert found == ("rabbitmq-server.service sets %s, for systemd only: write that into "
+                     "/etc/rabbitmq/rabbitmq-env.conf (systemctl cat rabbitmq-server)" % names)
+    assert "MNESIA_DIR" not in names or len(found) <= 144
+
+
+def test_a_name_that_only_systemd_knows(machine):
+    assert "RABBITMQ_NODENAME" in machine.says("Environment=RABBITMQ_NODENAME=bunny@n1\n", nodename=None)
+
+
+@pytest.mark.parametrize("text", [
+    "Environment=\n", "", "Environment=LANG=C RABBITMQ_CONFIG_FILE=/x\n",
+    "Environment=RABBITMQ_MNESIA_BASE=/var/lib/rabbitmq/mnesia\n", "Environment=RABBITMQ_MNESIA_BASE=\n"])
+def test_what_changes_no_place(machine, text):
+    assert machine.says(text) is None
+
+
+def test_what_a_parameter_says_goes_first(machine):
+    used = USED._replace(base="/srv/mq", directory="/srv/mq/rabbit@n1")
+    assert machine.says("Environment=RABBITMQ_MNESIA_BASE=/data RABBITMQ_NODENAME=x@y\n", used=used,
+                        datadir="/srv/mq") is None
+
+
+@pytest.mark.parametrize("line, told", [
+    ("RABBITMQ_MNESIA_BASE=/data", True), ("  RABBITMQ_MNESIA_BASE = '/da ta'  ", True),
+    ("#RABBITMQ_MNESIA_BASE=/data", False),
+    (";RABBITMQ_MNESIA_BASE=/data", False), ("RABBITMQ_MNESIA_BASE=\\\n/data", True), ("MNESIA", False),
+    ('RABBITMQ_MNESIA_BASE="/var/lib/rabbitmq"/mnesia', False), ("RABBITMQ_MNESIA_BASE='/data", True)])
+@pytest.mark.parametrize("wildcard", [False, True])
+def test_files_of_variables(machine, line, told, wildcard):
+    path = machine.root / "variables"
+    path.write_text(line + "\n")
+    shown = str(path)[:-1] + "?" if wildcard else path
+    found = machine.says("EnvironmentFiles=/none (ignore_errors=yes)\nEnvironmentFiles=%s (ignore_errors=no)\n" % shown)
+    assert bool(found) is told
+
+
+def test_a_file_goes_before_the_unit(machine):
+    path = machine.root / "variables"
+    path.write_text("RABBITMQ_MNESIA_BASE=/var/lib/rabbitmq/mnesia\n")
+    text = "Environment=RABBITMQ_MNESIA_BASE=/data\nEnvironmentFiles=%s (ignore_errors=no)\n"
+    assert machine.says(text % path) is None
+
+
+def test_without_systemd_or_its_unit_nothing_is_asked(machine):
+    os.rmdir(machine.root / "run/systemd/system")
+    assert machine.says("Environment=RABBITMQ_MNESIA_BASE=/data\n") is None and machine.commands.calls == []
+    os.mkdir(machine.root / "run/systemd/system")
+    os.unlink(machine.unit)
+    assert machine.says("Environment=RABBITMQ_MNESIA_BASE=/data\n") is None and machine.commands.calls == []
+
+
+@pytest.mark.parametrize("text, rc", [("", 1), ('Environment="A=b\n', 0)])
+def test_what_systemd_does_not_say_is_unknown(machine, text, rc):
+    with pytest.raises(Unreadable, match="systemctl show -p Environment rabbitmq-server.service"):
+        machine.says(text, rc)
+
+
+def test_a_file_that_cannot_be_read_is_unknown(machine):
+    with pytest.raises(Unreadable, match="cannot be read"):
+        machine.says("EnvironmentFiles=%s (ignore_errors=no)\n" % machine.root)
+
+
+# -- who asks
+
+@pytest.mark.parametrize("said, outcome", [
+    (None, None), ("It is elsewhere.", Outcome(codes.ERR_ARGS, "It is elsewhere.")),
+    (Unreadable("Who knows?"), Outcome(codes.ERR_GENERIC, "Who knows?"))])
+def test_a_node_without_data_does_not_start_beside_them(tmp_path, monkeypatch, said, outcome):
+    """It would have founded a cluster, or joined as a new member, whose data are in the unit's place."""
+    def contradiction(context, found):
+        assert (context, found) == (node.context, node.layout)
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    monkeypatch.setattr(unit, "contradiction", contradiction)
+    monkeypatch.setattr(start, "layout_problems", lambda _: [])
+    monkeypatch.setattr(start, "find_layout", lambda _: node.layout)
+    monkeypatch.setattr(start, "StateFiles", lambda *_, **__: node.state_files)
+    node = Node(tmp_path)
+    assert start.unit_problem(node.context, node.state_files, node.layout) == outcome
+    if outcome is not None:
+        assert start.start(node.context) == outcome and node.commands.spawned == []
+    assert validation._unit_s_variables(node.context, node.layout) == ([outcome.reason] if outcome else [])
+    node.fill()
+    assert start.unit_problem(node.context, node.state_files, node.layout) is None, "data that are there are used"
