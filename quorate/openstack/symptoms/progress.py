@@ -9,7 +9,7 @@ monotonic clock of this node alone.
 
 from quorate.openstack.symptoms.detect import STARTUP
 
-MOST = 300  # rows that are remembered; Heat keeps those of dead engines
+MOST = 300  # rows that are remembered; Heat keeps those of dead engines, and never removes one that reported nothing
 BEGAN, LOOKED, PARENT = "began", "looked", "parent"  # of HEARTBEATS_FILE; the other lines are rows
 
 
@@ -23,13 +23,18 @@ def follow(lines, rows, parent, age, now):
     began, looked = _number(lines.get(BEGAN)), _number(lines.get(LOOKED))
     if lines.get(PARENT) != parent or None in (began, looked) or not began <= looked <= now:
         lines, began, looked = {}, now, None
-    marks = {}
+    marks, ages = {}, {}
     for row in rows.rows:
         marks.setdefault(row.name, []).append(row.mark or "")
+        if row.age is not None:
+            ages[row.name] = min(ages.get(row.name, row.age), row.age)
     kept = {BEGAN: "%.1f" % began, LOOKED: "%.1f" % now, PARENT: parent}
     known, early = {}, looked is None or age - (now - looked) < STARTUP
-    for name, texts in list(marks.items())[:MOST]:
-        since, changes = _one(lines.get(_key(name), ""), _key("|".join(sorted(texts))), looked, now, early)
+    # One that is not remembered is new where all were; else it may be an old one, for which there is room now.
+    new = looked is not None and sum(1 for key in lines if key.startswith("row:")) < MOST
+    for name in sorted(marks, key=lambda name: _rank(lines.get(_key(name), ""), ages.get(name)))[:MOST]:
+        texts = marks[name]
+        since, changes = _one(lines.get(_key(name), ""), _key("|".join(sorted(texts))), new, now, early)
         kept[_key(name)] = "%.1f %d %s" % (since, changes, _key("|".join(sorted(texts))))
         known[name] = max(0.0, now - since), changes
     found = tuple(row._replace(unchanged=known[row.name][0], changes=known[row.name][1]) if row.name in known else row
@@ -37,12 +42,21 @@ def follow(lines, rows, parent, age, now):
     return kept, rows._replace(rows=found, watched=now - began)
 
 
-def _one(line, mark, looked, now, early):
-    """(since when a row has been as it is, its number of changes as in facts.Row)."""
+def _rank(line, age):
+    """Which rows are remembered where there are too many: those of which a report was seen, then the youngest. The order
+    of the database is that of a random name."""
+    words = line.split(" ")
+    seen = len(words) == 3 and words[1] in ("1", "2")
+    return not seen, age is None, age or 0
+
+
+def _one(line, mark, new, now, early):
+    """(since when a row has been as it is, its number of changes as in facts.Row). new: whether one that is not
+    remembered was made since the last look."""
     words = line.split(" ")
     since = _number(words[0])
     if len(words) != 3 or since is None or words[1] not in ("0", "1", "2"):
-        return now, 0 if looked is None else 1  # a row that is new was written just now
+        return now, 1 if new else 0  # a row that is new was written just now
     changes = int(words[1])
     if words[2] == mark:
         return since, changes

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From looks at heartbeat rows to what is known of their progress."""
 
+import random
+
 import pytest
 
 from quorate.openstack.facts import ANSWERED, Row, Rows
@@ -82,6 +84,42 @@ def test_rows_without_end_are_not_remembered():
     looks = Looks()
     assert {(0, 0), (None, 0)} == set(looks.look(0, **{"row%d" % number: "1" for number in range(2000)}).values())
     assert len(looks.lines) <= progress.MOST + 3
+
+
+def engines(number, report, dead=500, living=8, age=3):
+    """Rows of dead engines, of which some never reported, and of living ones, in an order that is random, as the names
+    are. number: seed of that order."""
+    found = [Row("dead%03d" % one, None if one % 7 == 0 else 100 + one, 99999, "x") for one in range(dead)]
+    found += [Row("live%d" % one, age, 500, report) for one in range(living)]
+    random.Random(number).shuffle(found)
+    return Rows(ANSWERED, tuple(found))
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_the_living_are_remembered_whatever_the_order_of_the_rows(number):
+    """With 300 rows of dead engines before theirs the living had not reported: restarted, and eight rows more, for ever."""
+    lines = {}
+    for look in range(6):
+        lines, found = progress.follow(lines, engines(number, "report %d" % look), "p", 9000.0, 1000.0 + 60 * look)
+    assert {2} == {row.changes for row in found.rows if row.name.startswith("live")}
+    assert {0} == {row.changes for row in found.rows if row.name.startswith("dead")}, "none of them lives"
+
+
+def test_an_old_row_for_which_there_is_room_now_is_not_new():
+    """Heat removes rows of engines that stopped; of those that are left some were never looked at."""
+    lines, _found = progress.follow({}, engines(1, "a"), "p", 9000.0, 1000.0)
+    lines, found = progress.follow(lines, engines(2, "b", dead=280), "p", 9000.0, 1060.0)
+    assert not [row.name for row in found.rows if row.name.startswith("dead") and row.changes]
+    _lines, found = progress.follow(lines, engines(3, "c", dead=281, living=9), "p", 9000.0, 1120.0)
+    assert {"dead280": 1, "live8": 1} == {row.name: row.changes for row in found.rows if row.changes == 1}
+
+
+def test_what_was_seen_to_report_stays_remembered_whatever_its_clock_says():
+    lines = {}
+    for look in range(3):
+        lines, found = progress.follow(lines, engines(4, "report %d" % look, dead=100), "p", 9000.0, 1000.0 + 60 * look)
+    _lines, found = progress.follow(lines, engines(4, "more", dead=900, age=7200), "p", 9000.0, 1200.0)
+    assert {2} == {row.changes for row in found.rows if row.name.startswith("live")}
 
 
 def test_of_two_rows_of_one_name_either_may_change():
