@@ -70,8 +70,14 @@ def _follow(client, url, headers, end):
         answer = parse.answer(client.exchange("GET", url, end - monotonic(), headers))
         if answer.status not in REDIRECTS or not answer.location:
             break
-        following = parse.joined(url, answer.location)
+        following = joined(url, answer.location)
         if parse.origin(following) != parse.origin(url):
             break
         url = following
     return url, answer
+
+
+def joined(url, location):
+    """The URL of a Location header, which may be relative (RFC 9110, 10.2.2)."""
+    from urllib.parse import urljoin
+    return urljoin(url, location)

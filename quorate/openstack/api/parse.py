@@ -55,20 +55,6 @@ def origin(url):
                                                                                   else ":80")
 
 
-def joined(url, location):
-    """The URL of a Location header, which may be relative (RFC 9110, 10.2.2)."""
-    if "://" in location.partition("?")[0]:
-        return location
-    scheme, _, rest = url.partition("://")
-    place, _, path = rest.partition("/")
-    if location.startswith("//"):
-        return scheme + ":" + location
-    if location.startswith("/"):
-        return "%s://%s%s" % (scheme, place, location)
-    return "%s://%s/%s" % (scheme, place, path.partition("?")[0].rpartition("/")[0] + "/" + location if "/" in path
-                           else location)
-
-
 def openrc(text):
     """The OS_ names in a file with lines NAME=value or `export NAME=value`, a dict. The file is read, never executed.
     Raises ValueError for a value that only a shell could expand, and for a missing one."""

@@ -124,7 +124,7 @@ def test_redirects_are_followed_to_the_same_host_and_port_only():
     ("https://a/", "//c/d", "https://c/d"), ("http://a/", "https://c/", "https://c/"),
     ("http://a/", "/login?next=http://a/", "http://a/login?next=http://a/")])
 def test_where_a_redirect_leads(url, location, expected):
-    assert expected == parse.joined(url, location)
+    assert expected == observe.joined(url, location)
 
 
 def test_a_default_port_is_the_same_place():
