@@ -42,7 +42,7 @@ def test_who_is_that_user_changes_to_nobody(node, monkeypatch):
 def test_the_pages_of_the_console_proxy_are_a_word_of_its_program(proxy):
     proxy.commands.on_spawn = lambda _argv: None
     proxy.start(seconds=3, **DIRECT, web="/usr/share/novnc-2")
-    assert ("--web", "/usr/share/novnc-2") == proxy.commands.spawned[0][0][-2:]
+    assert ("/bin/true", "--config-file=" + proxy.service.config, "--web", "/usr/share/novnc-2") == proxy.commands.spawned[0][0]
 
 
 def test_what_it_printed_the_last_time_is_not_its_reason_now(node):

@@ -135,6 +135,12 @@ def test_the_unit_that_the_parameter_names(node):
     assert codes.SUCCESS == node.stop(unit="site").code and "stop" == node.units.done[0]
 
 
+def test_that_unit_is_stopped_before_systemd_starts_it_again(node):
+    """No process is there that would lead to it."""
+    node.units.unit, node.units.now = Unit("site.service", "/etc/x", False), AGAIN
+    assert codes.SUCCESS == node.stop(unit="site").code and ["stop", "reset"] == node.units.done
+
+
 def test_the_unit_that_the_agent_started_although_the_parameter_has_changed(node):
     node.units.unit = Unit("site.service", "/etc/x", False)
     node.units.now = AGAIN
@@ -191,8 +197,10 @@ def test_a_launcher_with_other_children_is_not_stopped_but_named(node):
 
 
 def test_where_systemd_does_not_say_the_oldest_process_is_the_main_one(node):
-    """The launcher began first."""
-    above, tree = supervised(node, "/bin/sh /opt/run")
+    """The launcher began first. Pids begin anew: its may be the highest."""
+    launcher = node.processes.add("/bin/sh /opt/run", pid=900, start=1)
+    above, tree = [launcher], [node.process(900, pid=300)]
+    node.units.elsewhere = {900: "site.service", 300: "site.service"}
     state = node.units.state
     node.units.state = lambda unit, timeout: None if unit.name == "site.service" else state(unit, timeout)
     node.die(*above, *tree, after=1.0)
