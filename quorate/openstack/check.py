@@ -133,7 +133,10 @@ A drain applies to all services of the node that are checked. To drain one alone
             return ()
         labels = {"service": self.service}
         found = [("processes", labels, len(fact.status.tree.all))]
-        return found + [("connections_amqp", labels, sum(one.amqp or 0 for one in fact.status.sockets.values()))]
+        counts = [one.amqp for one in fact.status.sockets.values() if one.amqp is not None]
+        if not counts and fact.status.sockets:
+            return found  # not known, as we are not root
+        return found + [("connections_amqp", labels, sum(counts))]
 
     def known(self, fact):
         """Without the accounts of the configuration, which are secrets. A row keeps the five positions of earlier

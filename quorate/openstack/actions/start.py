@@ -162,6 +162,11 @@ def _settled(context, service, state_files, sources, observed, found, since):
         record_start(context, service, state_files, observed, early=1)
         context.log.warning("Started, but: %s" % outage.message)
         return Outcome(codes.SUCCESS)
+    if not found and since > PATIENCE and _is_unknown(service, observed):
+        record_start(context, service, state_files, observed)
+        why = "; ".join(observed.settings.problems) or "%s names no broker" % context.parameters.config
+        context.log.warning("Started. Whether it is connected to RabbitMQ is not known: %s." % why)
+        return Outcome(codes.SUCCESS)
     if outage is None and found and since > PATIENCE and observe.count_connected(service, observed):
         # Some backends came up and shall serve. The monitor reports the others, as degraded.
         record_start(context, service, state_files, observed)
@@ -171,12 +176,18 @@ def _settled(context, service, state_files, sources, observed, found, since):
 
 
 def _is_ready(service, observed):
-    """Whether every worker is connected, or the port is its own. What could not be observed counts as not yet, and the
-    deadline decides."""
+    """Whether every worker is connected, or the port is its own. What could not be observed counts as not yet."""
     if service.amqp:
         return all((observed.sockets[one.pid].amqp or 0) > 0 for one in observed.tree.workers
                    if one.pid in observed.sockets)
     return observed.port_owner == "ours" or service.port is None
+
+
+def _is_unknown(service, observed):
+    """Whether nothing says that it is not ready: its connections can be observed, and none of them is known to lead to a
+    broker, since the brokers are not known. For the monitor such a service is well."""
+    return bool(service.amqp and observed.sockets) and all(
+        one.amqp is None and one.sql is not None for one in observed.sockets.values())
 
 
 def _why_it_ended(context, service, state_files, sources):

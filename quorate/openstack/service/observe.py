@@ -59,6 +59,8 @@ def observe_unit(context, service, sources, level=0, reports=None):
         parent = first
         connections, ports = sources.connections(), _amqp_ports(context, settings)
         together = _together(parse.count(connections.of(one.pid), ports, _sql_port(context, settings)) for one in found)
+        if not settings.brokers:  # as in _sockets()
+            together = together._replace(amqp=together.amqp or None)
         tree = facts.Tree(parent, (parent,) + tuple(one for one in found if one is not parent))
         observed = observed._replace(tree=tree, sockets={parent.pid: together}, age=context.processes.age(parent))
         observed = _with_port(context, service, sources, observed, connections, found)
@@ -364,10 +366,13 @@ def _unit_processes(context, service, sources):
 
 
 def _together(sockets):
-    """Sockets of several processes as of one; what could not be observed of any is None."""
-    amqp, sql, listening = None, None, None
-    for one in sockets:
-        if one.amqp is not None:
-            amqp, sql = (amqp or 0) + one.amqp, (sql or 0) + one.sql
-            listening = (listening or frozenset()) | one.listening
-    return facts.Sockets(amqp, sql, listening)
+    """Sockets of several processes as of one. None: they could not be observed, or none was seen and some processes
+    could not be observed."""
+    found = list(sockets)
+    seen = [one for one in found if one.amqp is not None]
+    if not seen:
+        return facts.Sockets()
+    amqp, sql = sum(one.amqp for one in seen), sum(one.sql for one in seen)
+    whole = len(seen) == len(found)
+    return facts.Sockets(amqp if amqp or whole else None, sql if sql or whole else None,
+                         frozenset().union(*(one.listening for one in seen)))

@@ -33,7 +33,8 @@ def _well(service, observed):
     if observed.page is not None and observed.page.status:
         parts.append("answers %d on port %d" % (observed.page.status, detect.listen_port(service, observed.settings)))
     if service.amqp and observed.sockets:
-        parts.append("connected to RabbitMQ")
+        known = any(one.amqp for one in observed.sockets.values())  # here all are unknown, or one would be missing
+        parts.append("connected to RabbitMQ" if known else "its connections to RabbitMQ are not known")
     if observed.rows is not None and observed.rows.outcome == facts.ANSWERED:
         parts.append(_heartbeat(observed))
     if any(reply.outcome == facts.ANSWERED for reply in observed.replies):

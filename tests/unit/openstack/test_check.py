@@ -182,3 +182,38 @@ def test_a_real_listener_is_asked():
         listener.shutdown(socket.SHUT_RDWR)
 
     assert ("well", True) == fact.health[:2] and "answers 300" in fact.health.sentence
+
+
+def test_connections_that_are_not_seen_are_not_said_to_be_there():
+    """Who is not root sees no sockets of other users' processes: it said 'connected to RabbitMQ'."""
+    table = FakeProcesses()
+    table.add("python3 /usr/bin/nova-conductor")
+    sources = FakeSources(Page(MISSING))
+    net = sources.connections()
+    net.of = lambda _pid: None
+    sources.connections = lambda: net
+    check = ServiceCheck(parse(ServiceCheck, ["nova-conductor"]), sources, table)
+    fact = check.observe(1.0, NOTHING_YET)
+
+    assert "nova-conductor works: 1 process, its connections to RabbitMQ are not known." == fact.health.sentence
+    assert ["processes"] == [name for name, _labels, _value in check.metrics(fact)]
+
+
+@pytest.mark.parametrize("seen, together", [
+    ([(0, 0), None], (None, None)), ([(2, 0), None], (2, None)), ([(0, 0), (0, 1)], (0, 1)), ([None], (None, None))])
+def test_of_several_processes_some_are_not_seen(seen, together):
+    """Of another user, without root: that the others have no connection is no sign that there is none."""
+    from quorate.openstack.facts import Sockets
+    from quorate.openstack.service import observe
+    found = observe._together(Sockets(*one, frozenset((80,))) if one else Sockets() for one in seen)
+    assert together == (found.amqp, found.sql) and found.listening == (None if seen == [None] else frozenset((80,)))
+
+
+def test_where_no_broker_is_known_none_is_missing():
+    """Their ports are unknown then; as the agents have it."""
+    table = FakeProcesses()
+    table.add("python3 /usr/bin/nova-conductor")
+    sources = FakeSources(Page(MISSING), amqp=0)
+    sources.settings = lambda *_how: Settings(problems=("/etc/nova/nova.conf cannot be read: Permission denied",))
+    fact = ServiceCheck(parse(ServiceCheck, ["nova-conductor"]), sources, table).observe(1.0, NOTHING_YET)
+    assert ("well", True) == fact.health[:2] and "not known" in fact.health.sentence

@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+from quorate.host.connections import Socket
+from quorate.host.state_files import StateFiles
 from quorate.host.system.units import Unit, UnitState
 from quorate.ocf import codes
 from quorate.openstack import facts
@@ -112,6 +114,27 @@ def test_a_service_that_does_not_connect_in_time(config, state_files):
                           FakeSources(FakeUnits(effect=lambda: add_tree(found, config)), amqp=0))
 
     assert codes.ERR_GENERIC == outcome.code and "no connection to RabbitMQ, although" in outcome.reason
+
+
+def test_a_service_of_which_no_broker_is_known(config, state_files):
+    """transport_url refers to an option whose default only the service knows, and the brokers are on 5671: the monitor calls
+    it healthy, and a start that fails is banned from every node."""
+    found = world("start", config)
+    sources = FakeSources(FakeUnits(effect=lambda: add_tree(found, config)))
+    sources.settings = lambda *_how: SETTINGS._replace(brokers=(), problems=("transport_url refers to $x",))
+    sources.answers = None
+    sources.of = lambda _pid: (Socket("established", 4000, 5671, 1),) * 2
+    outcome = start.start(found, service_at(config), state_files, sources)
+
+    assert codes.SUCCESS == outcome.code and 1030 < found.clock.monotonic() < 1040
+    assert [text for _level, text in found.log.lines if "is not known: transport_url refers to $x" in text]
+    assert codes.SUCCESS == monitor.monitor(found, service_at(config), state_files, sources).code
+    sources.of = lambda _pid: (Socket("established", 4000, 5672, 1),)
+    another = StateFiles("cinder-volume", "other", str(config.parent / "other"))
+    again = world("start", config)
+    sources.units = FakeUnits(effect=lambda: add_tree(again, config))
+    assert codes.SUCCESS == start.start(again, service_at(config), another, sources).code
+    assert again.clock.monotonic() < 1010, "one on the usual port is seen"
 
 
 def test_a_broker_that_refuses_the_account_is_no_failed_start(config, state_files):

@@ -5,7 +5,7 @@ import pytest
 
 from quorate.health import Health
 from quorate.openstack import facts
-from quorate.openstack.facts import Page, Reply, Row, Rows, Tree
+from quorate.openstack.facts import Page, Reply, Row, Rows, Sockets, Tree
 from quorate.openstack.symptoms.health import classify
 from tests.unit.openstack.symptoms.observations import (
     CINDER, LISTENING, LOST, OBSERVED, ONE, PARENT, PROXY, TWO, process, rows)
@@ -30,6 +30,9 @@ def unlooked(*ages):
     (CINDER, OBSERVED._replace(replies=(Reply("q", facts.ANSWERED, 2),)),
      ("well", True, WORKS + ", answers RPC calls.")),
     (CINDER, OBSERVED._replace(sockets={}), ("well", True, "cinder-volume works: 3 processes.")),
+    (CINDER, OBSERVED._replace(sockets={11: Sockets()}),
+     ("well", True, "cinder-volume works: 3 processes, its connections to RabbitMQ are not known.")),
+    (CINDER, OBSERVED._replace(sockets={11: Sockets(), 12: Sockets(1, 0)}), ("well", True, WORKS + ".")),
     (PROXY, CONSOLE, ("well", True, "nova-novncproxy works: 1 process.")),
     (PROXY, CONSOLE._replace(page=Page(facts.ANSWERED, 200)),
      ("well", True, "nova-novncproxy works: 1 process, answers 200 on port 6080.")),

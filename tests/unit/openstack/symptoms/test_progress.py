@@ -86,6 +86,14 @@ def test_rows_without_end_are_not_remembered():
     assert len(looks.lines) <= progress.MOST + 3
 
 
+def test_a_look_right_after_another_one_forgets_nothing():
+    """Two monitors at one time: what was remembered was rounded up, to a time that had not come yet."""
+    looks = Looks(1000.07)
+    looks.look(0, a="1")
+    looks.look(100.0, a="2")
+    assert {"a": (0, 2)} == {name: (round(same), changes) for name, (same, changes) in looks.look(0.01, a="2").items()}
+
+
 def engines(number, report, dead=500, living=8, age=3):
     """Rows of dead engines, of which some never reported, and of living ones, in an order that is random, as the names
     are. number: seed of that order."""
