@@ -16,7 +16,8 @@ from quorate.rabbitmq.facts import KHEPRI, MNESIA
 # Names that RabbitMQ itself does not count when it asks whether a data directory was ever used
 # (rabbit_mnesia:is_virgin_node/0, 3.10 and 4.0).
 _BEFORE_FIRST_USE = frozenset(("cluster_nodes.config", "nodes_running_at_shutdown", "coordination", "quorum", "stream",
-                               "msg_stores", "enabled_feature_flags", "force_load", "khepri", "rabbitmq_metadata"))
+                               "msg_stores", "enabled_feature_flags", "force_load", "khepri", "rabbitmq_metadata",
+                               "user_provided_plugins_data_dir"))  # the last one: from 4.2 on
 _BESIDE = ("-feature_flags", "-plugins-expand", "-upgrade-backup", ".old")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-@")
 # rabbit_table:wait/3, 3.10 to 4.2: the first line before each of the (ten) tries, the other one where a try ended.

@@ -18,6 +18,7 @@ DISTRIBUTION = 20000  # the port of the Erlang distribution is that of AMQP and 
 OTHERS = (("rabbitmq_prometheus", "prometheus", (15692, 15691)), ("rabbitmq_mqtt", "mqtt", (1883, 8883)),
           ("rabbitmq_stomp", "stomp", (61613, 61614)), ("rabbitmq_stream", "stream", (5552, 5551)),
           ("rabbitmq_web_stomp", "web_stomp", (15674, 15673)), ("rabbitmq_web_mqtt", "web_mqtt", (15675, 15676)))
+USED = ("ip", "port", "ssl")  # of a listener of the management API
 LISTENING_KEYS = ("tcp_listeners", "ssl_listeners", "tcp_config", "ssl_config", "port")
 
 
@@ -48,8 +49,11 @@ def configured(conf, terms, variables):
     except Unreadable as error:
         management, problem = (Listener(None, MANAGEMENT, False),), problem or error.reason
     path = terms.get("rabbitmq_management", {}).get("path_prefix")
-    if path is None:
-        path = conf["management.path_prefix"].value if "management.path_prefix" in conf else ""
+    try:
+        if path is None:
+            path = conf["management.path_prefix"].plain() if "management.path_prefix" in conf else ""
+    except Unreadable as error:
+        path, problem = "", problem or error.reason
     path = str(path).strip("/")
     return Configured(amqp, management, "/" + path if path else "", _others(conf, terms), problem)
 
@@ -138,7 +142,7 @@ def _one(conf, terms, word, key):
     for name, setting in found.items():
         if name == "port" and not setting.value.isdigit():
             raise setting.wrong("'%s' is no port." % setting.value)
-    return {name: setting.value for name, setting in found.items()} or None
+    return {name: setting.plain() if name in USED else setting.value for name, setting in found.items()} or None
 
 
 def _listener(settings, port, tls):

@@ -181,7 +181,7 @@ def _logging(files):
     """(name of the log file: None: not set, False: none is written; its directory or None) by the configuration."""
     rabbit = files.terms.get("rabbit", {})
     file, root = files.conf.get("log.file"), files.conf.get("log.dir")
-    file, root = file.value if file else None, root.value if root else None
+    file, root = file.plain() if file else None, root.plain() if root else None
     if "log" in rabbit:
         from quorate.rabbitmq.broker.settings.terms import properties
         given = properties(properties(rabbit["log"]).get("file", [])).get("file")
@@ -195,7 +195,7 @@ def _distribution(soft, files):
     kernel, found = files.terms.get("kernel", {}), []
     for end in ("min", "max"):
         given = files.conf.get("distribution.listener.port_range." + end)
-        value = kernel.get("inet_dist_listen_" + end, given.value if given else None)
+        value = kernel.get("inet_dist_listen_" + end, given and soft.ask(given.plain))
         found.append(int(value) if str(value).isdigit() else None)
     if found[0] is not None:
         return found[0], found[1]

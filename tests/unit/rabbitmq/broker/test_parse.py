@@ -40,6 +40,7 @@ def test_a_directory_that_was_only_prepared_was_never_used():
     """What RabbitMQ itself leaves before it knows whether it joins (seen with 3.10.8)."""
     assert parse.used(["cluster_nodes.config", "coordination", "nodes_running_at_shutdown", "quorum"]) is False
     assert parse.used(None) is False
+    assert parse.used(["coordination", "quorum", "user_provided_plugins_data_dir"]) is False, "of 4.2 and later"
     assert parse.used([]) is False
 
 

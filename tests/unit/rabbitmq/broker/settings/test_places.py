@@ -175,6 +175,19 @@ def test_log(tmp_path, text, conf, log):
     assert found.log == (log and log.replace("N", found.nodename))
 
 
+@pytest.mark.parametrize("line", [
+    "log.dir = $(LOGDIR)", "log.file = /l/$(x).log", "distribution.listener.port_range.min = $(PORT)",
+    "distribution.listener.port_range.max = $(<port)", "management.path_prefix = /$(x)", "management.tcp.ip = $(IP)"])
+def test_what_rabbitmq_fills_in_is_a_problem_and_no_value(tmp_path, line):
+    """Else a relative path, a default port and an address of that name came of it, without a word."""
+    found = read(tmp_path, "", rabbitmq_conf="a = b\n%s\n" % line)
+    assert "rabbitmq.conf, line 2: RabbitMQ fills in" in found.problem
+    assert "$" not in repr(found._replace(problem=None, configured=found.configured._replace(problem=None)))
+    assert found.log.startswith("/var/log/rabbitmq/") and found.distribution == 25672
+    fine = read(tmp_path, "", rabbitmq_conf="a = $(b)\nmanagement.tcp.cors = $(c)\n")
+    assert fine.problem is None, "what is not needed may be anything"
+
+
 def test_a_log_that_is_not_understood_is_a_problem_and_no_error(tmp_path):
     found = read(tmp_path, "LOG_BASE=$(x)\n")
     assert "LOG_BASE" in found.problem and found.log.endswith(".log")
