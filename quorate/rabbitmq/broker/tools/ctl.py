@@ -35,12 +35,6 @@ class Tools:
             return True, "The cluster forgot %s." % name
         return False, "The cluster did not forget %s: %s" % (name, why(result))
 
-    def grow(self, name):
-        """Make this node a member of every quorum queue again (strategy all: also of those with an even number of
-        members): (done, message)."""
-        result = self.run("rabbitmq-queues", "grow", name, "all", limit=60)
-        return result.ok, "" if result.ok else "Quorum queues were not extended to %s: %s" % (name, why(result))
-
     def set_policy(self, policy):
         """Set the policy: (done, message)."""
         result = self.run("rabbitmqctl", *policy.arguments())
@@ -71,12 +65,18 @@ class Tools:
 
 
 def why(result):
-    """Why a tool failed, by its own output."""
+    """Why a tool failed, by its own output: what it says on stderr, since it announces on stdout what it is about to
+    do."""
     if result.timed_out:
         return "%s did not end in time" % os.path.basename(result.argv[0])
-    error = parse.last_error(result.err) or parse.last_error(result.out)
-    if error and error not in ("Error:", "ERROR:"):
-        return error
-    lines = [line.strip() for line in (result.err + "\n" + result.out).splitlines() if line.strip()
-             and line.strip() != "Error:"]
-    return lines[-1][:200] if lines else "code %s" % result.rc
+    return _error(result.err) or _error(result.out) or "code %s" % result.rc
+
+
+def _error(text):
+    """The error of a tool: the line behind 'Error:', which may be one of several; of an exception of Elixir's its first
+    line, which its stack follows; else the last line. None: there is none."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    after = [line for before, line in zip(lines, lines[1:]) if before in ("Error:", "ERROR:")]
+    first = [line for line in lines if line.startswith(("Error (", "** ("))]
+    rest = [line for line in lines if line not in ("Error:", "ERROR:")]
+    return next((one[:200] for one in (after[:1] + [parse.last_error(text)] + first[:1] + rest[-1:]) if one), None)

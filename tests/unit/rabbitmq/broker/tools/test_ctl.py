@@ -58,7 +58,6 @@ def made(tmp_path, monkeypatch):
 @pytest.mark.parametrize("call, argv, limit", [
     (lambda tools: tools.forget("rabbit@n3", "rabbit@n2"),
      ("rabbitmqctl", "-n", "rabbit@n2", "forget_cluster_node", "rabbit@n3"), 60),
-    (lambda tools: tools.grow("rabbit@n1"), ("rabbitmq-queues", "grow", "rabbit@n1", "all"), 60),
     (lambda tools: tools.set_policy(Policy("p", "^a", "{}", ("-p", "/"))),
      ("rabbitmqctl", "set_policy", "-p", "/", "p", "^a", "{}"), 30),
     (lambda tools: tools.force_boot(), ("rabbitmqctl", "force_boot"), 30),
@@ -102,8 +101,6 @@ FAILED = dict(rc=70, err="Error:\nno such thing\n")
      (False, "The cluster did not forget rabbit@n3: no such thing")),
     (lambda tools: tools.set_policy(Policy("p", "^a", "{}")), (True, ""),
      (False, "The policy p was not set: no such thing")),
-    (lambda tools: tools.grow("rabbit@n1"), (True, ""),
-     (False, "Quorum queues were not extended to rabbit@n1: no such thing")),
     (lambda tools: tools.force_boot(), (True, ""), (False, "The boot cannot be forced: no such thing")),
     (lambda tools: tools.drain(7), (True, ""), (False, "Not drained: no such thing")),
     (lambda tools: tools.cluster_status(), "said", "")])
@@ -126,6 +123,14 @@ def test_the_message_may_be_on_either_stream(made, result):
     ("", "", True, "rabbitmqctl did not end in time"), ("", "", False, "code 70"),
     ("", "Error: this", False, "Error: this"), ("Error: that", "", False, "Error: that"),
     ("Error: that", "Error: this", False, "Error: this"), ("Error:\n the cause \n", "", False, "the cause"),
-    ("a", "b\n\nError:\n", False, "a"), ("", "x" * 300, False, "x" * 200)])
+    ("a", "b\n\nError:\n", False, "b"), ("a\nb", "Error:\n\n", False, "b"), ("", "x" * 300, False, "x" * 200),
+    ("Removing node rabbit@n3 from the cluster", "Error:\nfailed to shrink some of the quorum queues on n3", False,
+     "failed to shrink some of the quorum queues on n3"),
+    ("Growing all quorum queues", "Error:\n{:badrpc, :timeout}\nMore of it", False, "{:badrpc, :timeout}"),
+    ("", "Error (argument validation): not enough arguments.\nArguments given:\n\tgrow\n\nUsage\n\nx grow", False,
+     "Error (argument validation): not enough arguments."),
+    ("banner", "** (CaseClauseError) no case clause matching: {:x}\n    (rabbit 3.10.8) lib/x.ex:3: X.y/1", False,
+     "** (CaseClauseError) no case clause matching: {:x}"),
+    ("banner", "ERROR:\n" + "y" * 300, False, "y" * 200)])
 def test_why_a_tool_failed(out, err, timed_out, text):
     assert ctl.why(Result(("/usr/sbin/rabbitmqctl", "x"), 70, out, err, timed_out)) == text
