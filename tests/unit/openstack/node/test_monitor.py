@@ -98,6 +98,18 @@ def test_a_worker_that_came_late_counts_from_then_on(two):
     assert codes.ERR_GENERIC == outcome.code and "1 of 2 worker processes" in outcome.reason
 
 
+def test_a_connection_more_is_no_worker_less(two):
+    """It was started without its broker; then one worker died, and the other connected."""
+    two.comes(2)
+    two.broker_answers, two.sockets = False, {pid: () for pid in range(200)}
+    assert codes.SUCCESS == two.start().code
+    assert ("2", "0") == tuple(two.files.read(SERVICE_FILE)[name] for name in ("workers", "linked"))
+    two.sockets, two.broker_answers = {}, True
+    two.die(two.processes.all()[2])
+    two.monitor()
+    assert ("2", "1") == tuple(two.files.read(SERVICE_FILE)[name] for name in ("workers", "linked"))
+
+
 def test_a_monitor_that_comes_seldom_keeps_the_time_of_a_symptom(node):
     """Ten minutes between two monitors of a level: its symptom counts from the first."""
     started(node)

@@ -225,6 +225,14 @@ def test_a_console_proxy_that_does_not_listen_is_not_ready(proxy):
     assert "See /var/log/nova" in outcome.reason
 
 
+def test_a_console_proxy_of_which_nothing_is_to_be_seen_is_not_ready(proxy):
+    """Unknown is never yes: the deadline decides."""
+    proxy.comes(0)
+    proxy.unobserved = set(range(200))
+    outcome = proxy.start(seconds=20)
+    assert codes.ERR_GENERIC == outcome.code and "is not ready" in outcome.reason and 19 <= proxy.took <= 21
+
+
 # -- what is there already
 
 def test_what_an_administrator_started_is_taken_over_without_its_database_too(two):
