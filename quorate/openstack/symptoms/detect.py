@@ -68,7 +68,7 @@ def listen_port(service, settings):
 
 
 def _processes(service, observed):
-    """A parent, no orphans, no copies, no process stopped by a signal."""
+    """A parent, no orphans, no copies, no process stopped by a signal or held by a debugger."""
     tree = observed.tree
     if tree.parent is None:
         yield Symptom("orphans", facts.FATAL, "The parent process of %s is gone, but its workers still run (%s)." % (
@@ -81,8 +81,13 @@ def _processes(service, observed):
     if tree.orphans:
         yield Symptom("orphans", facts.FATAL, "Processes of an earlier %s still run (%s) beside the present one "
                       "(pid %d)." % (service.name, _pids(tree.orphans), tree.parent.pid))
-    for one in (tree.parent,) + tree.workers:
-        if one.state in ("T", "t"):
+    ours = (tree.parent,) + tuple(one for one in tree.workers if one != tree.parent)
+    traced = [one for one in ours if one.state == "t"]
+    if traced:  # at nearly each look while strace or a debugger is attached to a busy one: an operator is at work
+        yield Symptom("traced", facts.PASSING, "%s of %s is held by a debugger or by strace; which: grep TracerPid /proc/%d/"
+                      "status" % (_pids(traced), service.name, traced[0].pid))
+    for one in ours:
+        if one.state == "T":
             yield Symptom("frozen", facts.FATAL, "%s of %s is stopped by a signal (SIGSTOP): pid %d, state %s. To "
                           "resume it: kill -CONT %d" % ("The parent process" if one == tree.parent else "A worker",
                                                         service.name, one.pid, one.state, one.pid))

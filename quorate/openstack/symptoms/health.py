@@ -5,7 +5,7 @@ from quorate.health import Health
 from quorate.openstack import facts
 from quorate.openstack.symptoms import detect
 
-STILL_FIT = ("amqp", "heartbeat")  # the service recovers from these by itself, and clients may still come
+STILL_FIT = ("amqp", "heartbeat", "traced")  # the service recovers from these by itself, and clients may still come
 
 
 def classify(service, observed):

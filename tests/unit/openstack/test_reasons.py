@@ -54,6 +54,7 @@ def replies(outcome, count=9, consumers=2, reason=""):
 OBSERVATIONS = [
     {"tree": Tree(None, (), MANY)}, {"tree": Tree(PARENT, MANY, MANY)}, {"tree": Tree(PARENT, MANY, (), MANY)},
     {"tree": Tree(PARENT, (one(2, "T", 1),))}, {"tree": Tree(one(1, "T"), MANY)},
+    {"tree": Tree(one(1, "t"), tuple(one(pid, "t") for pid in range(2, 9)))},
     {"tree": Tree(PARENT, MANY[:1]), "baseline": 1}, {"tree": Tree(PARENT, MANY[:1])},
     {"sockets": LOST, "broker": True}, {"sockets": LOST, "broker": False}, {"sockets": LOST, "broker": None},
     {"sockets": LOST, "broker": False, "refused": TEXT},
@@ -91,6 +92,7 @@ def test_every_symptom():
 @pytest.mark.parametrize("end, changes", [
     ("systemctl status %d" % MANY[0].pid, {"tree": Tree(PARENT, MANY, (), MANY)}),
     ("kill -CONT %d" % one(2).pid, {"tree": Tree(PARENT, (one(2, "T", 1),))}),
+    ("TracerPid /proc/%d/status" % one(2).pid, {"tree": Tree(PARENT, (one(2, "t", 1), MANY[3]))}),
     ("ps -C cinder-volume", replies(facts.ANSWERED, consumers=999)),
     ("pcs resource restart.", {"rows": rows(0)}),
     ("pcs resource restart.", {"tree": Tree(PARENT, MANY[:1]), "baseline": 1})])

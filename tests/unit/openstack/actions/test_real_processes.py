@@ -30,6 +30,9 @@ from tests.unit.openstack.service.stand_ins import SOURCE, Broker
 from tests.waiting import within
 
 
+PTRACE_ATTACH, PTRACE_DETACH, WALL = 16, 17, 0x40000000  # linux/ptrace.h, linux/wait.h
+
+
 class NoUnits(Sources):
     """A machine without systemd, and nobody who answers RPC."""
 
@@ -150,6 +153,24 @@ def test_a_frozen_process_is_failed_named_and_stopped(service, who):
     assert "SIGSTOP" in outcome.reason and "pid %d" % pid in outcome.reason
     assert service.run("stop").code == codes.SUCCESS
     assert [] == service.processes()
+
+
+def test_a_process_that_somebody_looks_at_with_a_debugger_is_not_killed(service):
+    """gdb -p and strace -p stop it, for as long as it pleases the operator, or for moments: state t."""
+    import ctypes
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+    service.run("start")
+    pid = service.children()[0]
+    if ptrace(PTRACE_ATTACH, pid, None, None):
+        pytest.skip("a process may not be traced here")
+    try:
+        assert within(60, lambda: Processes().get(pid).state == "t")
+        outcome = service.run("monitor")
+        assert outcome.code == codes.DEGRADED and "pid %d" % pid in outcome.reason and "SIGSTOP" not in outcome.reason
+    finally:
+        os.waitpid(pid, WALL)
+        ptrace(PTRACE_DETACH, pid, None, None)
+    assert within(60, lambda: service.run("monitor").code == codes.SUCCESS)
 
 
 def test_a_lost_parent_is_failed_not_stopped(service):

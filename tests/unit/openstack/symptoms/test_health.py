@@ -46,6 +46,9 @@ def unlooked(*ages):
     (CINDER, OBSERVED._replace(tree=Tree()), ("down", False, "cinder-volume does not run on this node.")),
     (CINDER, OBSERVED._replace(tree=Tree(PARENT, (ONE, TWO), (process(9),), ())),
      ("orphans", False, "Processes of an earlier cinder-volume still run (pid 9) beside the present one (pid 10).")),
+    (CINDER, OBSERVED._replace(tree=Tree(PARENT, (ONE, process(12, "t")))),
+     ("traced", True, "cinder-volume runs. pid 12 of cinder-volume is held by a debugger or by strace; which: grep TracerPid "
+                      "/proc/12/status")),
     (CINDER, OBSERVED._replace(tree=Tree(PARENT, (ONE,))),
      ("workers", False, "cinder-volume has 1 of 2 worker processes.")),
     (CINDER, OBSERVED._replace(broker=True, **LOST),

@@ -27,7 +27,10 @@ HEATS = OBSERVED._replace(settings=ENGINE)
     (CINDER, OBSERVED._replace(tree=Tree(process(10, "T"), (process(11, "T", 10), TWO))), [
         Symptom("frozen", FATAL, "The parent process of cinder-volume is stopped")]),
     (CINDER, OBSERVED._replace(tree=Tree(PARENT, (ONE, process(12, "t", 10)))), [
-        Symptom("frozen", FATAL, "A worker of cinder-volume is stopped by a")]),
+        Symptom("traced", PASSING, "pid 12 of cinder-volume is held by a debugger")]),
+    (CINDER, OBSERVED._replace(tree=Tree(process(10, "t"), (ONE, process(12, "T", 10)))), [
+        Symptom("frozen", FATAL, "A worker of cinder-volume is stopped by a"),
+        Symptom("traced", PASSING, "pid 10 of cinder-volume is held by a debugger")]),
     (CINDER, OBSERVED._replace(tree=Tree(PARENT, (ONE,))), [
         Symptom("workers", PASSING, "cinder-volume has 1 of 2 worker processes.", detect.GRACE)]),
     (CINDER, OBSERVED._replace(tree=Tree(PARENT, (ONE,)), connected=None), [
