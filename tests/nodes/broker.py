@@ -5,7 +5,6 @@ A boot takes time, as Mnesia's does (rabbit_mnesia.erl, rabbit_table.erl): it st
 saw running unless one of them is up or its boot is forced, recovers its store, and serves.
 """
 
-import json
 import os
 
 from quorate.host.command import Result
@@ -13,6 +12,7 @@ from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions.participant import Participant
 from quorate.rabbitmq.broker import health, layout, observe
 from tests.nodes.machine import Service, here
+from tests.unit.rabbitmq.actions.nodes import records
 
 BEAM = ("/usr/lib/erlang/erts-13.1.5/bin/beam.smp", "-s", "rabbit", "boot")
 SIGKILL, SIGTERM = 9, 15
@@ -285,11 +285,8 @@ class Broker(Service):
             return (0, "") if self.stage == SERVES else (69, "Error: this command requires the 'rabbit' app to run")
         if words[0] == "forget_cluster_node":
             return self._forget(words[1])
-        if words[0] == "list_vhosts":
-            return 0, json.dumps([{"name": vhost} for vhost in sorted({vhost for vhost, _ in self.brokers.queues})])
-        if words[0] == "list_queues":
-            return 0, json.dumps([{"name": name, "type": "quorum", "members": sorted(members)}
-                                  for (vhost, name), members in self.brokers.queues.items() if vhost == words[2]])
+        if words[0] == "eval":
+            return 0, records(self.brokers.queues)
         if words[0] == "grow":
             import re
             patterns = [re.compile(words[at].replace("\\z", "\\Z")) for at in (4, 6)] if len(words) > 3 else None

@@ -42,9 +42,9 @@ def remember_queues(participant, gone, peer):
 def require_no_queue(participant, gone, peer):
     """Before this node joins the cluster of `peer` with an empty disk: no quorum queue has one of the names `gone` as a
     member any more. It would be started from nothing as that member, and its vote on what it acknowledged before would
-    be lost with a message. forget_cluster_node leaves such queues behind: it removes the member first, and fails for
-    queues that have no majority now; RabbitMQ 3.10 does not even say so (forget_cluster_node_command.ex and
-    rabbit_quorum_queue.erl, shrink_all/1). Raises NotNow."""
+    be lost with a message. forget_cluster_node leaves queues behind that have no leader: it removes the member first, and
+    RabbitMQ 3.10.8 does not even say so (forget_cluster_node_command.ex, rabbit_quorum_queue.erl, shrink_all/1; seen, as
+    was that `rabbitmq-queues shrink` ends with 0). Raises NotNow."""
     left = still_members(participant, peer, gone)
     for name in gone if left else ():
         Tools(participant.context, participant.layout).run("rabbitmq-queues", "shrink", name, node=peer, limit=60)
@@ -57,7 +57,7 @@ def require_no_queue(participant, gone, peer):
 def still_members(participant, peer, gone):
     """The quorum queues, a sorted list of (vhost, name), that have one of the names `gone` as a member, and others as
     well: one with no other has nothing left that could be lost. Raises NotNow where that cannot be found out."""
-    return sorted(queue for queue, row in _asked(participant, peer, gone).items() if set(row["members"]) - set(gone))
+    return sorted(queue for queue, row in _asked(participant, peer, gone).items() if row["members"] - set(gone))
 
 
 def shown(queues):
@@ -70,20 +70,18 @@ def shown(queues):
 
 
 def _asked(participant, peer, names, columns=()):
-    """The quorum queues of the cluster of `peer` that have one of these names as a member: dict (vhost, name) -> row of
-    list_queues, with these columns too. Raises NotNow."""
+    """The quorum queues of the cluster of `peer` that have one of these names as a member: dict (vhost, name) -> dict
+    with the frozenset `members`, and with these columns of list_queues where it lists the queue. Raises NotNow."""
     questions = contents.Questions(Tools(participant.context, participant.layout), peer)
     try:
-        return {(vhost, name): row for vhost in questions.vhosts() for name, row in members_of(
-            questions.rows("list_queues", "--vhost", vhost, "name", "type", "members", *columns), names).items()}
+        found = {queue: {"members": members} for queue, members in questions.quorum_members().items()
+                 if set(names) & members}
+        for home in sorted({vhost for vhost, _ in found}) if columns else ():
+            for row in questions.rows("list_queues", "--vhost", home, "name", *columns):
+                found.get((home, row.get("name")), {}).update((column, row.get(column)) for column in columns)
+        return found
     except contents.Unanswered as error:
         raise NotNow("It joins later: which quorum queues have a member on this node is unknown: %s." % error) from None
-
-
-def members_of(answer, names):
-    """Quorum queues in an answer of list_queues that have one of these members: dict name -> row."""
-    return {one["name"]: one for one in answer if one.get("type") in ("quorum", "rabbit_quorum_queue")
-            and isinstance(one.get("members"), list) and set(names) & set(one["members"])}
 
 
 def is_restored(row, gone, size):
@@ -133,14 +131,12 @@ def _lacking(participant, queues):
     """(what, what to type) where queues exist that still lack this node, else None. They are kept, and no others."""
     if not queues:
         return None
-    me, tools = participant.layout.nodename, Tools(participant.context, participant.layout)
-    questions = contents.Questions(tools, me)
+    me = participant.layout.nodename
     try:
-        rows = {(vhost, row["name"]): row.get("members") for vhost in sorted({vhost for vhost, _ in queues})
-                for row in questions.rows("list_queues", "--vhost", vhost, "name", "members") if "name" in row}
+        members = contents.Questions(Tools(participant.context, participant.layout), me).quorum_members()
     except contents.Unanswered as error:
         return shown(sorted(queues)), "%s." % error
-    lacking = {queue for queue in queues if isinstance(rows.get(queue), list) and me not in rows[queue]}
+    lacking = {queue for queue in queues if queue in members and me not in members[queue]}
     if not lacking:
         return None
     participant.state_files.write("grow", {"for": me, "queues": " ".join(sorted(map(_quoted, lacking)))}, persistent=True)

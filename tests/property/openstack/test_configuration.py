@@ -3,19 +3,24 @@
 they refuse is no value."""
 
 import os
+import ssl as ssl_errors
 import string
+import subprocess
 import tempfile
 from urllib.parse import quote
 
+import pymysql
+import pytest
 from hypothesis import HealthCheck, assume, example, given, settings, strategies as some
 from kombu.utils.url import parse_url
 from oslo_config import cfg
 from oslo_messaging import transport
 from oslo_messaging._drivers import common, impl_rabbit
+from sqlalchemy.dialects.mysql import pymysql as pymysql_dialect
 from sqlalchemy.engine import url as sqlalchemy_url
 
 from quorate.openstack import catalog
-from quorate.openstack.service import options, sources, url
+from quorate.openstack.service import heartbeat, options, sources, url
 
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=150)
 REFUSED = "refused"
@@ -231,6 +236,60 @@ def test_database_urls_are_read_as_sqlalchemy_reads_them(account, host, port, pa
     known = dict(found.certificates)
     assert {name: last[name] for name in url.SQL_TLS if name in last} == {
         long: known[short] for long, short in url.SQL_TLS.items() if short in known}
+
+
+DATABASE_WORDS = some.sampled_from((
+    "charset=utf8", "ssl_ca=%(ca)s", "ssl_check_hostname=true", "ssl_check_hostname=false", "ssl_disabled=true",
+    "ssl_verify_cert=true", "ssl_verify_cert=false", "ssl_verify_cert=optional", "ssl_verify_identity=true", "host=db2",
+    "user=other", "database=nova", "unix_socket=/run/x", "ssl_cipher=HIGH", "read_default_file=%(file)s",
+    "read_default_group=tripleo"))
+CNF = """[client]
+user = of-client
+[tripleo]
+ssl = 1
+ssl-ca = %(ca)s
+bind-address = 127.0.0.1
+"""
+
+
+@pytest.fixture(scope="module")
+def cnf(tmp_path_factory):
+    """{"ca": a certificate, "file": a file of options}"""
+    path = tmp_path_factory.mktemp("cnf")
+    found = {"ca": str(path / "ca"), "file": str(path / "my.cnf")}
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", "/dev/null", "-out",
+                    found["ca"]], check=True, stderr=subprocess.DEVNULL)
+    (path / "my.cnf").write_text(CNF % found)
+    return found
+
+
+def connected_by(known):
+    """How PyMySQL would connect with these arguments; REFUSED where it takes them for mistakes."""
+    try:
+        one = pymysql.connect(defer_connect=True, **known)
+    except (ValueError, TypeError, AttributeError, NotImplementedError, OSError, ssl_errors.SSLError):
+        return REFUSED
+    place = one.unix_socket or (one.host, one.port)
+    secured = one.ssl and (one.ctx.check_hostname, one.ctx.verify_mode.name, len(one.ctx.get_ca_certs()))
+    return place, one.user, one.password, one.db, secured
+
+
+@CALM
+@given(some.sampled_from(("c:p@db", "c:p@", "c:p@db:3307")), some.lists(DATABASE_WORDS, max_size=5, unique_by=lambda word: word.split("=")[0]))
+@example("c:p@db", ["ssl_verify_cert=true", "ssl_ca=%(ca)s"])
+@example("c:p@db", ["ssl_disabled=true"])
+@example("c:p@db", ["ssl_disabled=true", "ssl_ca=%(ca)s"])
+@example("c:p@db", ["ssl_verify_identity=true", "ssl_ca=%(ca)s"])
+@example("c:p@", ["host=db2"])
+@example("c:p@db", ["read_default_file=%(file)s", "read_default_group=tripleo"])
+def test_databases_are_connected_to_as_sqlalchemy_and_pymysql_do_it(cnf, account, words):
+    """Where it is, the account, whether in TLS, and what is checked there."""
+    text = "mysql+pymysql://%s/cinder%s" % (account, "?" + "&".join(words) % cnf if words else "")
+    _none, known = pymysql_dialect.MySQLDialect_pymysql().create_connect_args(sqlalchemy_url.make_url(text))
+    known.pop("client_flag", None)
+    expected = connected_by(known)
+    assume(expected != REFUSED)
+    assert expected == connected_by(heartbeat.arguments(url.database(text)))
 
 
 @CALM

@@ -31,7 +31,7 @@ def test_is_forgotten(second, expected):
     ([quorum_queue("a", "n1", "n3"), quorum_queue("b", "n3", "n2")], {},
      "Still a member of a of /, b of /: they have no majority now. Start their other members, then type: "
      "rabbitmq-queues shrink rabbit@n3\n"),
-    ([], {"rc": 69, "err": "Error: x"}, "unknown: rabbit@n1 does not answer list_vhosts (Error: x).\n")])
+    ([], {"rc": 69, "err": "Error: x"}, "unknown: rabbit@n1 does not answer eval (Error: x).\n")])
 def test_queues_that_could_not_let_the_node_go_are_named(tmp_path, queues, answer, said):
     """RabbitMQ 3.10 ends with 0, and the queue would wait for that member for ever."""
     node = Node(tmp_path)

@@ -8,8 +8,11 @@ and `status` are not asked.
 """
 
 import json
+from base64 import b64decode
 from collections import namedtuple
 
+from quorate.errors import Unreadable
+from quorate.rabbitmq.broker.settings import terms
 from quorate.rabbitmq.broker.tools.ctl import why
 
 LIMIT = 60.0  # seconds of one question: list_queues asks every queue
@@ -19,6 +22,11 @@ DEPRECATED_SINCE = (3, 13)  # list_deprecated_features
 QUORUM, CLASSIC, STREAM = "quorum", "classic", "stream"
 # A queue whose node is away has the name of its module (rabbit_amqqueue:info_down/2).
 _TYPES = {"rabbit_quorum_queue": QUORUM, "rabbit_classic_queue": CLASSIC, "rabbit_stream_queue": STREAM}
+
+
+# The records of all quorum queues. get_quorum_nodes/1: 3.8 to 4.2; names as base64, since they may be any text.
+_MEMBERS = ("[{base64:encode(V), base64:encode(N), rabbit_amqqueue:get_quorum_nodes(Q)} || Q <- rabbit_amqqueue:list(), "
+            "amqqueue:get_type(Q) =:= rabbit_quorum_queue, {resource, V, queue, N} <- [amqqueue:get_name(Q)]].")
 
 
 class Unanswered(Exception):
@@ -47,10 +55,11 @@ class Questions:
     """The questions, to one node of a cluster. Each raises Unanswered."""
 
     def __init__(self, tools, node):
-        self._tools, self._node = tools, node
+        self._tools, self._node, self._members = tools, node, None
 
-    def _ask(self, *words):
-        result = self._tools.run("rabbitmqctl", "-q", *(words + ("--formatter", "json")), node=self._node, limit=LIMIT)
+    def _ask(self, read, *words):
+        """read(text): the answer; ValueError or Unreadable where the text is none."""
+        result = self._tools.run("rabbitmqctl", "-q", *words, node=self._node, limit=LIMIT)
         if not result.ok:
             raise Unanswered("%s does not answer %s (%s)" % (self._node, words[0], why(result)))
         # A line may stand before the answer: an older tool's headline; an error of Erlang's, which 4.0.5 now and then
@@ -59,21 +68,24 @@ class Questions:
         for number, line in enumerate(lines):
             if line.startswith(("[", "{")):
                 try:
-                    return json.loads("".join(lines[number:]))
-                except ValueError:
+                    return read("".join(lines[number:]))
+                except (ValueError, Unreadable):
                     pass
         raise _unclear(words[0])
 
+    def _json(self, *words):
+        return self._ask(json.loads, *(words + ("--formatter", "json")))
+
     def rows(self, *words):
         """The answer of a command of rabbitmqctl that lists something, a list of dicts."""
-        answer = self._ask(*words)
+        answer = self._json(*words)
         if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
             raise _unclear(words[0])
         return answer
 
     def status(self):
         """The Status."""
-        answer = self._ask("cluster_status")
+        answer = self._json("cluster_status")
         try:
             return Status({node: one["rabbitmq_version"] for node, one in answer["versions"].items()},
                           frozenset(answer["disk_nodes"]) | frozenset(answer.get("ram_nodes", ())),
@@ -88,9 +100,30 @@ class Questions:
         return sorted(_text(one, "name", "list_vhosts") for one in self.rows("list_vhosts", "name"))
 
     def queues(self, vhost):
-        """A list of the Queues of a virtual host, by name. Of a virtual host that does not exist, [] (as RabbitMQ)."""
-        return sorted((_queue(vhost, one) for one in self.rows("list_queues", "--vhost", vhost, *QUEUE_COLUMNS)),
-                      key=lambda one: one.name)
+        """A list of the Queues of a virtual host, by name, also of quorum queues that have no leader. Of a virtual host
+        that does not exist, [] (as RabbitMQ)."""
+        found = {one.name: one for one in (
+            _queue(vhost, row) for row in self.rows("list_queues", "--vhost", vhost, *QUEUE_COLUMNS))}
+        for (home, name), members in self.quorum_members().items():
+            if home == vhost and name not in found:
+                found[name] = Queue(vhost, name, QUORUM, None, None, {}, "", members)
+        return [found[name] for name in sorted(found)]
+
+    def quorum_members(self):
+        """dict (virtual host, name) -> frozenset of the Erlang names of its members, of every quorum queue. By their
+        records: list_queues leaves out a queue that has no leader (3.10.8, seen), as one of three without two has. Asked
+        once."""
+        if self._members is None:
+            answer = self._ask(lambda text: terms.parse("eval", text + "."), "eval", _MEMBERS)
+            try:
+                found = {(_decoded(vhost), _decoded(name)): list(members) for vhost, name, members in answer[0]
+                         if isinstance(members, list)}
+                if len(answer) != 1 or len(found) != len(answer[0]):
+                    raise _unclear("eval")
+            except (ValueError, TypeError, AttributeError):
+                raise _unclear("eval") from None
+            self._members = {queue: frozenset(map(str, members)) for queue, members in found.items()}
+        return self._members
 
     def policies(self, vhost):
         """A list of the Policies of a virtual host, operator policies last."""
@@ -102,6 +135,10 @@ class Questions:
         command = "list_deprecated_features"
         return {_text(one, "name", command): _text(one, "deprecation_phase", command)
                 for one in self.rows(command, "--used", "name", "deprecation_phase")}
+
+
+def _decoded(text):
+    return b64decode(text.encode("ascii"), validate=True).decode("utf-8", "replace")
 
 
 def _unclear(command):

@@ -3,6 +3,7 @@
 
 import json
 import os
+from base64 import b64encode
 import pwd
 
 from quorate.host.state_files import StateFiles
@@ -122,17 +123,25 @@ TOOLS = tuple(directory + tool for directory in ("", "/usr/sbin/", "/usr/lib/rab
 
 
 def tools(node, **answer):
-    """The broker's tools do what is asked, and list_vhosts and list_queues say that there are `queues`: dict vhost ->
-    the answer of list_queues. answer: as FakeCommands.allow has it."""
+    """The broker's tools do what is asked, and say that there are `queues`: dict vhost -> the answer of list_queues.
+    answer: as FakeCommands.allow has it."""
     queues = answer.pop("queues", {"/": []})
 
     def listed(argv, _stdin):
-        if "list_vhosts" in argv:
-            return json.dumps([{"name": vhost} for vhost in queues])
+        if "eval" in argv:
+            return records({(vhost, one["name"]): one["members"] for vhost in queues for one in queues[vhost]
+                            if one.get("type") == "quorum"})
         return json.dumps(queues[argv[argv.index("--vhost") + 1]]) if "list_queues" in argv else None
 
     for path in TOOLS:
         node.commands.allow(path, ..., then=None if answer else listed, **answer)
+
+
+def records(queues):
+    """What RabbitMQ's records say of quorum queues: dict (vhost, name) -> Erlang names of the members; as eval prints it."""
+    return "[%s]\n" % ",".join("{<<\"%s\">>,<<\"%s\">>,[%s]}" % (*[b64encode(text.encode()).decode() for text in queue],
+                                                              ",".join("'%s'" % one for one in sorted(members)))
+                               for queue, members in queues.items())
 
 
 def quorum_queue(name, *members):

@@ -63,7 +63,7 @@ def test_queues_are_extended_to_a_node_that_lost_its_power_while_it_joined(tmp_p
     serving.after_boot(rebooted.participant)
     serving.after_boot(rebooted.participant)
 
-    assert [call[1:] for call in rebooted.commands.calls if "list_queues" not in call] == [
+    assert [call[1:] for call in rebooted.commands.calls if "eval" not in call] == [
         ("grow", "rabbit@n1", "all", "--vhost-pattern", "^(?:\\/)\\z", "--queue-pattern", "^(?:a\\.b)\\z")]
 
 

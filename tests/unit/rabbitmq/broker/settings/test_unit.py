@@ -88,6 +88,17 @@ def test_files_of_variables(machine, line, told, wildcard):
     assert bool(found) is told
 
 
+def test_the_variables_of_a_unit(machine):
+    path = machine.root / "v (x)"
+    path.write_bytes(b"A=x y\n# C=1\nB = 'a b'\"c\" \nD=e=f\nnonsense\nE=\xff\xc3\xa4\nF=\n")
+    machine.says("Environment=A=1 G=h=i word\nEnvironmentFiles=%s (ignore_errors=yes)\nOther=Z=1\n" % path)
+    context = fakes.context(parameters=PARAMETERS, commands=machine.commands)
+    assert unit._environment(context, Units(machine.commands, str(machine.root)).find(["rabbitmq-server"])) == {
+        "A": "x y", "G": "h=i", "B": "a bc", "D": "e=f", "E": "\udcff\u00e4", "F": ""}
+    assert context.commands.calls[-1][:4] == (
+        "systemctl", "show", "--property=Environment,EnvironmentFiles", "--")
+
+
 def test_a_file_goes_before_the_unit(machine):
     path = machine.root / "variables"
     path.write_text("RABBITMQ_MNESIA_BASE=/var/lib/rabbitmq/mnesia\n")

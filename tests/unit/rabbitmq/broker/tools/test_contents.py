@@ -8,6 +8,7 @@ import pytest
 
 from quorate.host.command import Result
 from quorate.rabbitmq.broker.tools.contents import CLASSIC, QUORUM, STREAM, Policy, Questions, Unanswered
+from tests.unit.rabbitmq.actions.nodes import records
 
 ANSWERS = os.path.join(os.path.dirname(__file__), "answers")
 V = "v/2 x"
@@ -26,10 +27,23 @@ class Tools:
         self.known, self.asked = known, []
 
     def run(self, tool, *words, limit, node):
+        if words[1] == "eval":
+            rc, out = self.known.get("eval", (0, self.records()))
+            return Result((tool,) + words, rc, out, "", timed_out=False)
         assert (tool, words[0], words[-2:]) == ("rabbitmqctl", "-q", ("--formatter", "json"))
         self.asked.append((" ".join(words[1:-2]), node))
         rc, out = self.known[" ".join(words[1:-2])]
         return Result((tool,) + words, rc, out, "", timed_out=rc == 124)
+
+
+    def records(self):
+        """As both releases print them, of the quorum queues that list_queues tells of."""
+        found = {}
+        for question, (rc, out) in self.known.items():
+            if question.startswith("list_queues --vhost ") and rc == 0 and out.strip().startswith("["):
+                vhost = question.partition("--vhost ")[2].partition(" name type")[0]
+                found.update({(vhost, one["name"]): one["members"] for one in json.loads(out) if "quorum" in one["type"]})
+        return records(found)
 
 
 def questions(version="3.10.8", state="whole", **changed):
@@ -131,3 +145,24 @@ def test_a_policy_whose_definition_is_not_understood(definition):
     row = '[{"name":"p","definition":%s}]' % definition
     with pytest.raises(Unanswered):
         questions(**{"list_operator_policies --vhost /": [0, row]}).policies("/")
+
+
+def test_a_quorum_queue_without_a_leader_is_known_by_its_record():
+    """list_queues leaves it out, and so did a cluster that was asked which queues count on a node whose disk is lost (real,
+    3.10.8: three members, two of them away)."""
+    real = "[{<<\"Lw==\">>,<<\"aGVsZA==\">>,[rabbit@n5,rabbit@n4,'rabbit@n-3']}]\n"
+    asked = questions(**{"list_queues --vhost / name type durable exclusive arguments policy members state": [0, "[]"],
+                         "eval": [0, real]})
+    members = frozenset(("rabbit@n5", "rabbit@n4", "rabbit@n-3"))
+
+    assert asked.quorum_members() == {("/", "held"): members}
+    (queue,) = asked.queues("/")
+    assert (queue.vhost, queue.name, queue.type, queue.members) == ("/", "held", QUORUM, members)
+
+
+@pytest.mark.parametrize("rc, out", [
+    (69, ""), (0, ""), (0, "{error}"), (0, "[{<<\"Lw==\">>,<<\"YQ==\">>}]"), (0, "[{<<\"?\">>,<<\"YQ==\">>,[a]}]"),
+    (0, "[{<<\"Lw==\">>,<<\"YQ==\">>,none}]"), (0, "[a]"), (0, "[{1,2,[a]}]")])
+def test_records_that_are_not_understood_are_unknown(rc, out):
+    with pytest.raises(Unanswered):
+        questions(eval=[rc, out]).quorum_members()
