@@ -88,10 +88,11 @@ class Service(namedtuple("Service", (
     __slots__ = ()
 
 
-class Address(namedtuple("Address", "host port user password name tls socket certificates",
-                         defaults=(None, None, None, None, None, False, None, ()))):
+class Address(namedtuple("Address", "host port user password name tls socket certificates options",
+                         defaults=(None, None, None, None, None, False, None, (), ()))):
     """Where a broker or database is, and the account to use. name: virtual host or schema; certificates: tuple of
-    (name, value): paths 'ca', 'cert', 'key', whether to 'check_hostname'. repr() shows no password."""
+    (name, value): paths 'ca', 'cert', 'key', whether to 'check_hostname'; options: further ones of a database URL, as
+    (name, value), that are for PyMySQL itself. repr() shows no password."""
 
     __slots__ = ()
 

@@ -12,7 +12,7 @@ import pytest
 
 from quorate.openstack import catalog, facts
 from quorate.openstack.facts import Address
-from quorate.openstack.service import heartbeat
+from quorate.openstack.service import heartbeat, url
 from tests.waiting import ends
 
 GREETING = (b"\x0a5.5.5-10.11.6-MariaDB\0" + struct.pack("<I", 1) + b"a" * 8 + b"\0" + struct.pack("<H", 0xffff) + b"\x2d"
@@ -117,9 +117,21 @@ def test_in_tls(tmp_path):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-out", names[0],
                     "-keyout", names[1]], check=True, stderr=subprocess.DEVNULL)
     with Slow(0.0, hangs=True, certificate=names) as server:
-        found = read(address(server, tls=True))
+        found = read(address(server, tls=True), 8.0)
     assert server.statements, "TLS is there, and the statement came"
-    assert (facts.UNREACHABLE, "127.0.0.1:%d: no answer within 1 s" % server.port) == (found.outcome, found.reason)
+    assert (facts.UNREACHABLE, "127.0.0.1:%d: no answer within 8 s" % server.port) == (found.outcome, found.reason)
+
+
+def test_where_a_file_of_options_says_where_it_is(tmp_path):
+    """read_default_file in the URL: TripleO's, for TLS as a rule."""
+    file = tmp_path / "my.cnf"
+    with Slow(0.0) as server:
+        file.write_text("[tripleo]\nhost = 127.0.0.1\nport = %d\n" % server.port)
+        found = url.database("mysql+pymysql://cinder:x@/cinder?read_default_file=%s&read_default_group=tripleo" % file)
+        assert facts.ANSWERED == read(found, 60.0).outcome
+    with Slow(0.0, path=str(tmp_path / "s")) as server:
+        file.write_text("[client]\nsocket = %s/s\n" % tmp_path)
+        assert facts.ANSWERED == read(url.database("mysql+pymysql://cinder:x@db.invalid/c?read_default_file=%s" % file), 60.0).outcome
 
 
 def test_whether_it_takes_writes():

@@ -91,20 +91,19 @@ def _once(pymysql, address, end, question):
     from time import monotonic
     from quorate.host.mysql import Limit
     from quorate.host.names import connect
-    where, one = {"unix_socket": address.socket}, None
+    known = arguments(address)
+    if "read_default_file" in known:  # it may say where the database is
+        found = pymysql.connect(defer_connect=True, **known)
+        address = address._replace(socket=found.unix_socket, host=found.host, port=found.port)
+        known = dict(arguments(address), user=found.user, password=found.password)
+    one = None
     if not address.socket:
-        where = {"host": address.host, "port": address.port}
         # PyMySQL's own look-up has no time limit, and it tries one address after the other, each for its whole
         # connect_timeout.
         one = connect(address.host, address.port, max(0.1, end - monotonic()))
     left = max(0.1, end - monotonic())
-    if address.tls:
-        where["ssl"] = _tls(address)
-    # A text would be sent in Latin-1; servers and clients use UTF-8.
-    password = (address.password or "").encode("utf-8", "surrogateescape")
-    connection = pymysql.connect(user=address.user, password=password, database=address.name, autocommit=True,
-                                 connect_timeout=left, read_timeout=left, write_timeout=left, defer_connect=True,
-                                 **where)
+    connection = pymysql.connect(autocommit=True, connect_timeout=left, read_timeout=left, write_timeout=left,
+                                 defer_connect=True, **known)
     limit = Limit(connection, end)
     try:
         with limit:
@@ -118,6 +117,21 @@ def _once(pymysql, address, end, question):
         if limit.over:
             raise TimeoutError("timed out") from None
         raise
+
+
+def arguments(address):
+    """PyMySQL's arguments about place, account and TLS, as SQLAlchemy makes them of the URL: a dict."""
+    found = dict(address.options)
+    if address.socket:
+        found["unix_socket"] = address.socket
+    elif "read_default_file" not in found or address.host != "localhost":  # else the file may say where it is
+        found.update(host=address.host, port=address.port)
+    # A text would be sent in Latin-1; servers and clients use UTF-8.
+    password = (address.password or "").encode("utf-8", "surrogateescape")
+    found.update(user=address.user, password=password, database=address.name)
+    if address.tls and (address.certificates or not address.options):
+        found["ssl"] = _tls(address)
+    return found
 
 
 def _tls(address):

@@ -12,6 +12,9 @@ AMQP_PORT, SQL_PORT = 5672, 3306
 # Options of a database URL that are about TLS -> names in PyMySQL's argument ssl (dialects/mysql/mysqldb.py).
 SQL_TLS = {"ssl_ca": "ca", "ssl_key": "key", "ssl_cert": "cert", "ssl_capath": "capath", "ssl_cipher": "cipher",
            "ssl_check_hostname": "check_hostname"}
+# Other options of TLS that it hands on to PyMySQL, as texts; and those files of options that PyMySQL reads by itself
+# (TripleO sets TLS by them).
+PASSED = ("ssl_disabled", "ssl_verify_cert", "ssl_verify_identity", "read_default_file", "read_default_group")
 
 
 def brokers(text, tls_options=None):
@@ -117,14 +120,20 @@ def database(text, more=""):
         port = port.lstrip(":")
     else:
         host, _, port = where.partition(":")
+    options = dict(_query(query), **_query(more))
+    # What is in the query goes before the place and the account in front of it (mysqldb.py, create_connect_args).
     try:
-        port = int(port) if port else SQL_PORT
+        port = int(options.get("port") or port or SQL_PORT)
     except ValueError:
         raise Misread("its port is no number; write '@' in a password as %40") from None
-    options = dict(_query(query), **_query(more))
     certificates = tuple((short, options[long]) for long, short in SQL_TLS.items() if long in options)
-    return Address(host or "localhost", port, user or "root", password or "", name,
-                   any(option.startswith("ssl") for option in options), options.get("unix_socket"), certificates)
+    passed = tuple((long, options[long]) for long in PASSED if long in options)
+    tls = any(option.startswith("ssl") for option in options) or "read_default_file" in options
+    if options.get("ssl_mode", "").upper() == "DISABLED":  # of mysqlclient
+        tls, certificates = False, ()
+    return Address(options.get("host") or host or "localhost", port, options.get("user") or user or "root",
+                   options.get("password") or password or "", options.get("database") or name, tls,
+                   options.get("unix_socket"), certificates, passed)
 
 
 def _account(rest):

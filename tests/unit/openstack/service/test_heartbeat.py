@@ -116,6 +116,17 @@ def test_its_tls_is_the_service_s(database, certificates, ssl):
     assert database.done[1][1]["ssl"] == ssl and database.drivers == [(False, True)]
 
 
+@pytest.mark.parametrize("changes, more", [
+    ({"tls": True, "options": (("ssl_verify_cert", "true"),)}, {"ssl_verify_cert": "true"}),
+    ({"tls": True, "options": (("ssl_disabled", "1"),), "certificates": (("ca", "/c"),)},
+     {"ssl_disabled": "1", "ssl": {"ca": "/c"}}), ({}, {})])
+def test_other_options_are_pymysql_s_own(database, changes, more):
+    read(address=PLACE._replace(**changes))
+    plain = {"autocommit", "connect_timeout", "read_timeout", "write_timeout", "defer_connect", "host", "port", "user",
+             "password", "database"}
+    assert more == {name: value for name, value in database.done[1][1].items() if name not in plain}
+
+
 @pytest.mark.parametrize("word", ["true", "yes", "on", "y", "t", "1", "TRUE"])
 def test_words_for_a_name_that_is_checked(word):
     place = PLACE._replace(certificates=(("check_hostname", word),))
