@@ -110,7 +110,8 @@ def test_a_down_time_that_is_not_above_the_interval_is_named():
     ("[DEFAULT]\nnum_engine_workers = many", catalog.HEAT_ENGINE, "num_engine_workers"),
     ("[DEFAULT]\nnum_engine_workers = -1", catalog.HEAT_ENGINE, "num_engine_workers"),
     ("[DEFAULT]\nssl_only = perhaps", catalog.NOVA_NOVNCPROXY, "ssl_only"),
-    ("[vnc]\nnovncproxy_port = six", catalog.NOVA_NOVNCPROXY, "novncproxy_port")])
+    ("[vnc]\nnovncproxy_port = six", catalog.NOVA_NOVNCPROXY, "novncproxy_port"),
+    ("[vnc]\nnovncproxy_port = -1", catalog.NOVA_NOVNCPROXY, "novncproxy_port")])
 def test_other_values_that_are_not_understood_are_named(line, service, name):
     found = settings(line, service)
     assert 1 == len(found.problems) and name in found.problems[0]
@@ -243,7 +244,7 @@ def test_settings_that_nobody_made_are_the_services_own():
     assert cinder.readable is True and () == cinder.problems == heat.problems == proxy.problems
     assert (10.0, 60.0) == (cinder.interval, cinder.down) and (60.0, 120.0) == (heat.interval, heat.down)
     assert (("0.0.0.0", 6080), False) == (proxy.listen, proxy.tls) and cinder.listen is cinder.tls is None
-    assert "openstack" == cinder.exchange and "heat" == heat.exchange and cinder.cluster is None
+    assert "openstack" == cinder.exchange and "heat" == heat.exchange and cinder.cluster is heat.workers is None
 
 
 @pytest.mark.parametrize("line, service, name, value", [

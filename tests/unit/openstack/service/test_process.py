@@ -28,7 +28,10 @@ def test_parameters_that_ask_for_something_else_start_the_program(config, values
 def test_the_installed_version(tmp_path):
     (tmp_path / "nova-26.2.2.egg-info").mkdir()
 
+    (tmp_path / "cinder-21.3.0.dist-info").mkdir()
+
     assert "26.2.2" == process._installed_version("nova", (str(tmp_path),))
+    assert "21.3.0" == process._installed_version("cinder", (str(tmp_path),))
     assert process._installed_version("heat", (str(tmp_path),)) is None
 
 

@@ -21,7 +21,7 @@ def at(server, **more):
 
 def call(*brokers, targets=("q",), seconds=SECONDS):
     """The Replies; fails when they take much longer than they may."""
-    return ends(30, lambda: rpc.call(brokers, "openstack", targets, seconds))
+    return ends(12, lambda: rpc.call(brokers, "openstack", targets, seconds))
 
 
 def test_an_answer():

@@ -18,7 +18,7 @@ def at(server, **more):
 
 
 def call(*brokers, targets=("q",), seconds=60.0, method=PING):
-    return ends(30, lambda: rpc.call(brokers, "openstack", targets, seconds, method))
+    return ends(12, lambda: rpc.call(brokers, "openstack", targets, seconds, method))
 
 
 def said(server, name):
