@@ -80,8 +80,22 @@ class Units:
                 path = self._file(template(unit))
             if path is not None:
                 masked = os.path.realpath(path) == "/dev/null" or (os.path.isfile(path) and not os.path.getsize(path))
-                return Unit(unit, path, masked)
+                return Unit(unit if masked else self._own_name(unit, path), path, masked)
         return None
+
+    def _own_name(self, unit, path):
+        """The name that systemd has for a unit which was found by `path`: an alias (Alias=, systemctl enable) is a link to
+        the file of another name in one of the directories of units. A link to somewhere else, and that of an instance to
+        its template, are none (systemd.unit(5))."""
+        real = os.path.realpath(path)
+        directory, name = os.path.split(real)
+        places = PLACES + tuple(os.path.realpath(self._root + place) for place in PLACES)
+        if directory.removeprefix(self._root) not in places and directory not in places or not name.endswith(".service"):
+            return unit
+        if name.endswith("@.service"):
+            instance = unit.partition("@")[2]  # '1.service', '.service' of a template, '' of neither
+            return name[:-len(".service")] + instance if instance else unit
+        return name
 
     def _file(self, name):
         """Path of the unit file that holds, None: there is none."""

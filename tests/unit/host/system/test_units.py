@@ -41,6 +41,46 @@ def test_masked(tmp_path):
     assert units(tmp_path).find(("a",)).masked
 
 
+def link(tmp_path, name, target):
+    path = tmp_path / "etc/systemd/system" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.symlink(target, path)
+
+
+# systemd.unit(5): an alias is a link to another name in a directory of units.
+@pytest.mark.parametrize("absolute", [True, False])
+@pytest.mark.parametrize("asked, target, name", [
+    ("cinder-volume", "lib/systemd/system/openstack-cinder-volume.service", "openstack-cinder-volume.service"),
+    ("cinder-volume", "usr/lib/systemd/system/cinder-volume.service", "cinder-volume.service"),
+    ("cinder-volume", "opt/site/other.service", "cinder-volume.service"),  # systemctl link
+    ("a@1", "lib/systemd/system/a@.service", "a@1.service"), ("a@1", "lib/systemd/system/b@.service", "b@1.service"),
+    ("a@1", "lib/systemd/system/c.service", "c.service")])
+def test_an_alias_is_the_unit_that_it_leads_to(tmp_path, asked, target, name, absolute):
+    """systemd has processes, state and links of targets by that name only."""
+    file = put(tmp_path, target)
+    link(tmp_path, asked + ".service", file if absolute else os.path.relpath(file, tmp_path / "etc/systemd/system"))
+    assert (name, False) == units(tmp_path).find((asked,))[::2]
+
+
+def test_a_masked_unit_keeps_its_name_and_a_template_s_alias_is_followed(tmp_path):
+    put(tmp_path, "lib/systemd/system/b@.service")
+    link(tmp_path, "a@.service", tmp_path / "lib/systemd/system/b@.service")
+    link(tmp_path, "m.service", "/dev/null")
+    assert "b@x.service" == units(tmp_path).find(("a@x",)).name
+    assert ("m.service", True) == units(tmp_path).find(("m",))[::2]
+
+
+def test_what_belongs_to_an_alias(tmp_path):
+    """RDO with Alias=cinder-volume.service: no process and no start at boot was known of it."""
+    file = put(tmp_path, "usr/lib/systemd/system/openstack-cinder-volume.service")
+    link(tmp_path, "cinder-volume.service", file)
+    link(tmp_path, "multi-user.target.wants/openstack-cinder-volume.service", file)
+    put(tmp_path, "sys/fs/cgroup/system.slice/openstack-cinder-volume.service/cgroup.procs", "55\n")
+    one = units(tmp_path)
+    found = one.find(("cinder-volume", "openstack-cinder-volume"))
+    assert {55} == one.processes(found) and one.enabled(found)
+
+
 def test_enabled_by_an_init_script(tmp_path):
     """systemd-sysv-generator makes the unit, and the link of /etc/rc3.d one that wants it."""
     file = put(tmp_path, "run/systemd/generator.late/a.service")
