@@ -128,7 +128,8 @@ def prepare_directories(layout):
 
 def boot_stage(log, process=None):
     """The boot stage of a broker that does not listen: see parse.boot_stage. None when there is no log, when it cannot
-    be read, or when `process` has not written to it yet, so that it is about an earlier one."""
+    be read, or when `process` has not written to it yet, so that it is about an earlier one: of its lines count those
+    that were written since it started."""
     from time import time
     from quorate.rabbitmq.broker import parse
     if not log:
@@ -136,10 +137,12 @@ def boot_stage(log, process=None):
     try:
         with open(log, "rb") as file:
             written, size = os.fstat(file.fileno()).st_mtime, file.seek(0, 2)
-            if process is not None and written < started_at(process):
+            began = started_at(process) if process is not None else 0.0
+            if written < began:
                 return None
             file.seek(max(0, size - TAIL))
-            return parse.boot_stage(file.read(TAIL).decode("utf-8", "replace"), time() - written)
+            text = parse.written_since(file.read(TAIL).decode("utf-8", "replace"), began)
+            return parse.boot_stage(text, time() - written)
     except OSError:
         return None
 

@@ -5,13 +5,14 @@ import os
 import socket
 import subprocess
 import threading
+from datetime import datetime, timezone
 from types import SimpleNamespace
 
 import pytest
 
 from quorate.host.process import Process, Processes
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.broker import observe, process
+from quorate.rabbitmq.broker import observe, parse, process
 from quorate.rabbitmq.facts import Broker
 from tests import ROOT
 from tests.fakes import FakeCommands, FakeProcesses, context
@@ -100,6 +101,41 @@ def test_the_log_of_an_earlier_process_says_nothing_of_this_one(tmp_path):
 
     os.utime(log, (1, process.started_at(me) - 10))
     assert process.boot_stage(str(log), me) is None
+
+
+LINES = {  # RabbitMQ 3.10.8 and 4.0.5; log.file.formatter = json
+    "plain": "%s [%s] <0.1.0> %s\n", "json": '{"time":"%s","level":"%s","msg":"%s","domain":"rabbitmq"}\n'}
+
+
+def said(form, at, *texts):
+    """Lines of a log, so many seconds after the process of the test began."""
+    when = datetime.fromtimestamp(process.started_at(Processes().get(os.getpid())) + at, timezone.utc)
+    return "".join(LINES[form] % (when.isoformat(" ", "microseconds"), "info", text) for text in texts)
+
+
+@pytest.mark.parametrize("form", sorted(LINES))
+@pytest.mark.parametrize("before, now, stage", [
+    (("Cluster minority/secondary status detected",), (), None),
+    (("Cluster minority/secondary status detected",), ("Recovering queue 7",), None),
+    (("Marked this node as undergoing maintenance", "Successfully stopped RabbitMQ and its dependencies"), ("x",), None),
+    (("Cluster minority/secondary status detected",), ("Starting RabbitMQ 3.10.8 on Erlang",), facts.STARTING),
+    (("Starting RabbitMQ 3.10.8 on Erlang",), ("Cluster minority/secondary status detected",), facts.PAUSED)])
+def test_what_an_earlier_process_wrote_last_is_not_about_this_one(tmp_path, form, before, now, stage):
+    """A broker that booted slowly was killed as a minority: the one before it had paused, and the log had not one line of
+    this one but what its start script wrote (campaign, slow-boot)."""
+    log = tmp_path / "log"
+    log.write_text(said(form, -30, *before) + said(form, 0.5, *now))
+    assert process.boot_stage(str(log), Processes().get(os.getpid())) == stage
+    assert process.boot_stage(str(log)) is not None
+
+
+def test_lines_without_a_time_belong_to_the_line_before(tmp_path):
+    old, new = said("plain", -30, "a crash"), said("plain", 9, "Starting RabbitMQ 3.10.8")
+    began = process.started_at(Processes().get(os.getpid()))
+    assert parse.written_since(old + "  in detail\n" + new + "  ##  ##\n", began) == (
+        "  in detail\n" + new + "  ##  ##\n")  # of no account: it is no stage
+    for text in ("no time at all\n", "1795943146 [info] epoch\n", "2026-13-41 09:00:00+00:00 [info] no day\n", ""):
+        assert parse.written_since(text, began) == text
 
 
 @pytest.mark.parametrize("words, wanted", [(BEAM, None), (BEAM + " -epmd_port 14369 --", 14369),
