@@ -70,7 +70,7 @@ settings files are those of clustercheck; a settings file is read, never execute
         self._session = self._poller = self._election = None
         self._port = PORT
         for name in ("port", "extra_port", "checks_port"):
-            if not options.get(name, "1").isdigit():
+            if not options.get(name, "1").isdecimal():
                 raise Usage("--%s must be a number" % name.replace("_", "-"))
         if "password" in options:
             self._warn("every user can read a password on the command line; put it into %s" % credentials.FILE)

@@ -58,7 +58,7 @@ servers. If no backend has one, this node is cut off. --backend names a backend 
     def __init__(self, options, stats=None, processes=None):
         Check.__init__(self, options)
         address = options.get("socket") or observe.usual_socket()
-        if not address.startswith("/") and not address.rpartition(":")[2].isdigit():
+        if not address.startswith("/") and not address.rpartition(":")[2].isdecimal():
             raise Usage("--socket is a path or HOST:PORT, not '%s'" % address)
         if "timeout" in options:
             self.timeout = self.once_timeout = timeout_seconds(options["timeout"])

@@ -73,9 +73,10 @@ A drain applies to all services of the node that are checked. To drain one alone
         name = catalog.SHORT.get(options.get("name", ""), options.get("name", ""))
         if name not in catalog.ALL:
             raise Usage(_unknown(name))
-        for number in ("port", "timeout"):
-            if not options.get(number, "1").replace(".", "", number == "timeout").isdigit():
-                raise Usage("--%s is a number" % number)
+        port = options.get("port", "1")
+        if not port.isdecimal() or not 0 < int(port) < 65536:
+            raise Usage("--port is a number from 1 to 65535, not '%s'" % port)
+        _seconds(options.get("timeout", "1"))
         if options.get("level", "0") not in LEVELS:
             raise Usage("--level is 0, 10 or 20")
         self.level = int(options.get("level", "0"))
@@ -84,7 +85,7 @@ A drain applies to all services of the node that are checked. To drain one alone
                                                page=options.get("path", self.declared.page))
         self.service = name
         if self.level or "timeout" in options:
-            self.timeout = self.once_timeout = float(options.get("timeout", "5"))
+            self.timeout = self.once_timeout = _seconds(options.get("timeout", "5"))
             self.interval = 1.0 if not self.level else 10.0
         self._sources, self._processes = sources, processes
         self._reports = {}  # of the last observation: whether the heartbeat goes on
@@ -150,6 +151,17 @@ A drain applies to all services of the node that are checked. To drain one alone
                 "page": observed.page.status if observed.page else None, "broker": observed.broker,
                 "rows": [list(row[:3]) + [None, None] for row in observed.rows.rows] if observed.rows else None,
                 "calls": {reply.target: reply.outcome for reply in observed.replies}}
+
+
+def _seconds(text):
+    """The value of --timeout. Raises Usage."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise Usage("--timeout is a number of seconds above 0, not '%s'" % text)
+    return value
 
 
 def _unknown(name):

@@ -82,7 +82,7 @@ closed its connection."""
     def __init__(self, options):
         Check.__init__(self, options)
         for name in ("port", "management_port", "epmd_port"):
-            if not 0 < int(options.get(name, "1") if options.get(name, "1").isdigit() else 0) < 65536:
+            if not 0 < int(options.get(name, "1") if options.get(name, "1").isdecimal() else 0) < 65536:
                 raise Usage("--%s is a number from 1 to 65535" % name.replace("_", "-"))
         self.alarms, self.minority = self._yes_or_no("alarms", "yes"), self._yes_or_no("minority", "no")
         self._session, self._endpoint, self._process, self._resident = None, None, None, False

@@ -99,7 +99,7 @@ def parse_target(options):
         raise Usage(("there is no service called %s; " % name if name else "") + "name a URL or one "
                     "of: " + ", ".join(PRESETS))
     port = options.get("port", str(found.port))
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not port.isdecimal() or not 0 < int(port) < 65536:
         raise Usage("--port is a number from 1 to 65535, not '%s'" % port)
     host = options.get("host", "127.0.0.1")
     if "/" in host or "@" in host or not host:

@@ -155,7 +155,10 @@ def test_a_name_that_is_none_gets_the_nearest_ones(name, words, capsys):
 
 @pytest.mark.parametrize("words", [[], ["mariadb"], ["nova-api", "--port", "x"], ["nova-api", "--level", "5"],
                                    ["a", "b"],
-                                   ["nova-api", "--timeout", "soon"]])
+                                   ["nova-api", "--timeout", "soon"], ["nova-api", "--timeout", "\u00b2"],
+                                   ["nova-api", "--timeout", "nan"], ["nova-api", "--timeout", "0"],
+                                   ["nova-api", "--port", "\u00b2"], ["nova-api", "--port", "0"],
+                                   ["nova-api", "--port", "65536"]])
 def test_what_cannot_be_understood(words):
     with pytest.raises(Usage):
         ServiceCheck(parse(ServiceCheck, words))
