@@ -218,9 +218,12 @@ class Units:
         return "systemctl daemon-reload failed: %s" % last_line(result)
 
     def restart_warning(self, unit, timeout):
-        """Why systemd may restart the unit itself although adopt() told it not to, None: it does not."""
-        result = self._commands.run(("systemctl", "show", "--property=Restart", "--", unit.name), timeout)
-        value = result.out.strip().partition("=")[2] if result.ok else ""
+        """Why systemd may restart the unit itself although adopt() told it not to, None: it does not. Where it has not read
+        the drop-in, since adopt() was killed before that, it is told to."""
+        value = self._restart(unit, timeout)
+        if value not in ("", "no") and self.adopted(unit):
+            self._commands.run(("systemctl", "daemon-reload"), timeout)
+            value = self._restart(unit, timeout)
         if value == "no":
             return None
         if not value:
@@ -228,6 +231,11 @@ class Units:
         behind = self._behind(unit)
         return "systemd restarts %s (Restart=%s) beside the cluster%s: set Restart=no; see systemctl cat %s" % (
             unit.name, value, ", by " + behind if behind else "", unit.name)
+
+    def _restart(self, unit, timeout):
+        """Restart= of a unit as systemd has it, '' where it does not say."""
+        result = self._commands.run(("systemctl", "show", "--property=Restart", "--", unit.name), timeout)
+        return result.out.strip().partition("=")[2] if result.ok else ""
 
     def start(self, unit, timeout):
         """Start a unit and wait. Returns the Result of systemctl."""

@@ -194,10 +194,12 @@ def heartbeat(service, observed):
 def _named_rows(service, observed):
     """Cinder and Nova: one row a name, updated in place."""
     down, by_name = observed.settings.down, {row.name: row for row in observed.rows.rows}
+    # The database compares without regard to case: a row that was made before `host` was written otherwise is used on.
+    folded = {row.name.casefold(): row for row in observed.rows.rows}
     expected = worker_names(service, observed.settings)
     stale, never = [], []
     for name in expected:
-        row = by_name.get(name)
+        row = by_name.get(name) or folded.get(name.casefold())
         if row is None:
             never += [name] if observed.age > down + STARTUP else []
         elif row.unchanged is not None and row.unchanged > down:

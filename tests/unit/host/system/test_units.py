@@ -166,6 +166,19 @@ def test_whether_systemd_took_it(tmp_path, rc, out, word):
     assert (warning is None) == (word is None) and (word or "") in (warning or "")
 
 
+def test_a_drop_in_that_systemd_has_not_read_is_read(tmp_path):
+    """The agent was killed between its rename and daemon-reload: the file is there, and systemd restarts the unit."""
+    put(tmp_path, "lib/systemd/system/a.service")
+    put(tmp_path, "run/systemd/system/a.service.d/" + DROP_IN, DROP_IN_TEXT)
+    asked = ("systemctl", "show", "--property=Restart", "--", "a.service")
+    commands = FakeCommands().expect(*asked, out="Restart=always\n").expect("systemctl", "daemon-reload").expect(
+        *asked, out="Restart=no\n")
+    found = units(tmp_path, commands)
+    unit = found.find(("a",))
+    assert found.adopt(unit, 5) is None and found.restart_warning(unit, 5) is None
+    commands.done()
+
+
 def test_an_instance_of_a_template(tmp_path):
     found = units(tmp_path)
     assert found.find(("cinder-volume@b1",)) is None
