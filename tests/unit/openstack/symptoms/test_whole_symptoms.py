@@ -141,9 +141,9 @@ HEATS = OBSERVED._replace(settings=ENGINE)
      facts.UNREACHABLE, None, "x"))), [
         Symptom("broker", OUTAGE, "RabbitMQ does not answer this node (refused).", None, facts.RPC)]),
     (CINDER, OBSERVED._replace(rows=Rows(facts.ANSWERED, tuple(
-        Row(name, 7, 2000, "m", 5, 2) for name in ("HA@a", "Ha@B")))), []),
+        facts.Row(name, 7, 2000, "m", 5, 2) for name in ("HA@a", "Ha@B")))), []),
     (CINDER, OBSERVED._replace(rows=Rows(facts.ANSWERED, tuple(
-        Row(name, 7, 2000, "m", same, 2) for name, same in (("ha@a", 5), ("HA@A", 99), ("ha@B", 99))))), [
+        facts.Row(name, 7, 2000, "m", same, 2) for name, same in (("ha@a", 5), ("HA@A", 99), ("ha@B", 99))))), [
             Symptom("heartbeat-part", NOTICE, "ha@B of cinder-volume has not reported for 99", None, facts.DATABASE)]),
     (CINDER, OBSERVED._replace(broker=False, refused="vhost is down", **LOST), [
         Symptom("broker", OUTAGE, "RabbitMQ (n1:5672) answers, but takes no connection", None, facts.REACHABILITY)]),
