@@ -13,6 +13,9 @@ from tests.unit.openstack.service.stand_ins import AmqpServer
 from tests.waiting import ends
 
 
+SILENCE = 3.0  # seconds of a call that nobody answers: three quarters are for the broker, and the machine may be busy
+
+
 def at(server, **more):
     return Address("127.0.0.1", server.port, "u", "hunter2", "/v")._replace(**more)
 
@@ -96,14 +99,6 @@ def test_the_message_is_what_oslo_messaging_reads(method, words):
     assert not {message["_msg_id"], message["_unique_id"]} & {again["_msg_id"], again["_unique_id"]}
 
 
-def test_a_call_has_a_second_at_least_in_the_queue(mocker):
-    mocker.patch.object(rpc, "FAIR", 0.1)
-    with AmqpServer(targets={"q": 2}) as server:
-        call(at(server), seconds=0.5)
-    _key, properties, body = server.calls[0]
-    assert "1000" == properties.expiration and 1 == json.loads(json.loads(body)["oslo.message"])["_timeout"]
-
-
 def enveloped(**words):
     return json.dumps({"oslo.version": "2.0", "oslo.message": json.dumps(words)}).encode()
 
@@ -124,11 +119,11 @@ def test_any_reply_to_the_call_proves_that_the_service_works(reply):
         assert [("q", ANSWERED, 2)] == [one[:3] for one in call(at(server))]
 
 
-@pytest.mark.parametrize("body", [b"nonsense", enveloped(_msg_id="another", result=1), enveloped(result=1)])
-def test_what_is_no_reply_to_the_call_proves_nothing(mocker, body):
+def test_what_is_no_reply_to_the_call_proves_nothing(mocker):
     mocker.patch.object(rpc, "FAIR", 0.1)
-    with AmqpServer(targets={"q": 2}, replies=lambda _body: [body]) as server:
-        assert [("q", SILENT, 2, "")] == [tuple(one) for one in call(at(server), seconds=0.2)]
+    bodies = [b"nonsense", enveloped(_msg_id="another", result=1), enveloped(result=1)]
+    with AmqpServer(targets={"q": 2}, replies=lambda _body: bodies) as server:
+        assert [("q", SILENT, 2, "")] == [tuple(one) for one in call(at(server), seconds=SILENCE)]
         assert "Connection.Close" in server.steps, "the broker works, and logs a warning for one that breaks"
 
 
@@ -145,7 +140,7 @@ def test_a_broker_that_answers_for_some_queues_is_asked_for_those(mocker):
     """The node that has the others hangs."""
     mocker.patch.object(rpc, "FAIR", 0.1)
     with AmqpServer("passive r", {"q": 2, "r": 1}) as server:
-        found = call(at(server), targets=("q", "r"), seconds=0.4)
+        found = call(at(server), targets=("q", "r"), seconds=SILENCE)
     assert [("q", ANSWERED, 2, ""), ("r", UNREACHABLE, None, rpc.UNSERVED + "no answer")] == [
         tuple(one) for one in found]
 
@@ -160,7 +155,7 @@ def test_a_broker_that_delivers_nothing_gets_no_farewell(mocker):
     """It would not answer that either."""
     mocker.patch.object(rpc, "FAIR", 0.1)
     with AmqpServer("Basic.Publish", {"q": 2}) as server:
-        found = call(at(server), seconds=0.2)
+        found = call(at(server), seconds=SILENCE)
     assert [("q", UNREACHABLE, 2, "it took a message and did not deliver it")] == [tuple(one) for one in found]
     assert "Connection.Close" not in server.steps
 
@@ -255,12 +250,6 @@ def test_without_time_nobody_is_asked(mocker):
     mocker.patch.object(Hanging, "opened", [])
     assert UNREACHABLE == rpc.call([Address("a", 5672)], "openstack", ("q",), 0.0)[0].outcome
     assert [] == Hanging.opened
-
-
-def test_a_silent_service_has_its_time_whatever_is_left():
-    """FAIR seconds from when the broker has answered."""
-    with AmqpServer(targets={"q": 2}, answers=0.3) as server:
-        assert ANSWERED == call(at(server), seconds=0.2)[0].outcome
 
 
 # -- reasons
