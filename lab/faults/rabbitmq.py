@@ -167,6 +167,8 @@ def rolling(world):
     nodes = world.random.sample(world.lab.node_names, len(world.lab.node_names))
     wait = "--wait=%d" % world.patience(100)
     patient = world.random.choice(([wait], []))
+    if world.configuration.slow:
+        patient = [wait]  # a stop waits for the others at most half of its time
     told = not set(UNTOLD) & set(world.configuration.name.split("+"))
     with Fewest(world.lab, world.reach) as fewest:
         for node in nodes:
