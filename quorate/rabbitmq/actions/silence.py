@@ -28,7 +28,6 @@ def monitor_silent(context, state_files, layout, observed, answered):
     failed = Outcome(codes.ERR_GENERIC, "%s The broker is restarted." % observed.sentence)
     if process.state in "Tt":  # stopped by a signal: it is not slow
         return failed
-    look(context, state_files, process)
     since = state_files.elapsed("silent", context.clock, process=identity(process))
     still = stands_still(context, state_files, process)
     # Pacemaker keeps showing the first reason, and 144 characters of it.
@@ -49,7 +48,7 @@ def monitor_silent(context, state_files, layout, observed, answered):
 
 
 def look(context, state_files, process):
-    """Note what a broker has used, where it is not known as silent."""
+    """Before a stop: note what a broker has used, where no monitor did so since it gives no answer."""
     if not state_files.has("silent"):
         state_files.forget(STILL)
         boot.standstill(context, state_files, STILL, process)

@@ -32,8 +32,8 @@ class Silent(Node):
         self.outcome = Outcome(codes.SUCCESS)
         self.used = [10.0, 0]
         monkeypatch.setattr(silence.observe, "ask", self.ask)
-        monkeypatch.setattr(silence.boot, "waits_for_machine", lambda process, states=b"DR": any(
-            one in states for one in self.states))
+        monkeypatch.setattr(silence.boot, "waits_for_machine", lambda process, states=b"DR": (
+            process == self.process and any(one in states for one in self.states)))
 
     def ask(self, context, layout, process, seconds):
         assert (context, layout, process) == (self.context, self.layout, self.process)
@@ -117,7 +117,7 @@ def test_two_monitors_at_once_are_one(node):
 def test_another_process_is_looked_at_anew(node):
     node.monitor()
     node.process = BROKER._replace(start=6)
-    assert [node.monitor(), node.monitor()] == [SHOWN, FAILED]
+    assert [node.monitor(), node.monitor()] == [SHOWN, FAILED] and node.asked == [15]
 
 
 def test_what_it_did_before_it_was_silent_does_not_count(node):
