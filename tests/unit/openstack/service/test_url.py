@@ -106,7 +106,7 @@ def test_a_mistake_is_said_with_what_to_write(text, says):
     ("rabbit:///v", ("localhost", 5672, None, None, "v")), ("rabbit://u:p:w@h/v", ("h", 5672, "u", "p:w", "v")),
     ("rabbit://u:p@h/v#w#x", ("h", 5672, "u", "p", "v")), ("rabbit://u:p@h?ssl=0", ("h", 5672, "u", "p", "/")),
     ("rabbit://u:p@[fd00::2]/v", ("fd00::2", 5672, "u", "p", "v")), ("kombu+pyamqp://@h", ("h", 5672, "", None, "/")),
-    ("RABBIT://h", ("h", 5672, None, None, "/"))])
+    ("RABBIT://h", ("h", 5672, None, None, "/")), ("rabbit:vh", ("localhost", 5672, None, None, "/"))])
 def test_the_parts_of_a_transport_url(text, place):
     assert [place] == [one[:5] for one in url.brokers(text)]
 
@@ -141,7 +141,8 @@ def test_a_port_that_is_none_is_said_with_what_to_write():
 
 @pytest.mark.parametrize("text", [
     "", "plain", "%", "a%", "%4", "a%4", "%41", "%41b", "%4g", "%g4", "%%41", "%25%34%31", "%C3%A9", "%c3%a9x", "%FF", "a%FFb%41",
-    "%-1", "% 1", "%+1", "%1", "\u00e9%41", "%\u00e91", "%\u0664\u0661", "\u20ac%E2%82%AC", "%00", "%0"])
+    "%-1", "% 1", "%+1", "%1", "\u00e9%41", "%\u00e91", "%\u0664\u0661", "\u20ac%E2%82%AC", "%00", "%0", "%41-",
+    "%41\u00e9"])
 def test_what_is_quoted_is_read_as_python_s_library_reads_it(text):
     """urllib, which is too slow for a monitor to import."""
     assert urllib.parse.unquote(text) == url.unquoted(text)
