@@ -67,7 +67,8 @@ class Participant:
     # deciding
 
     def decide_and_publish(self):
-        """Report what is on the disk, read all reports, decide, and publish the status. Returns the Decision."""
+        """Report what is on the disk, read all reports, decide, and publish the status of one that waits; a launch
+        publishes its own, or why it was put off. Returns the Decision."""
         self.report(facts.DOWN)
         snapshot = self.published.snapshot()
         if snapshot.me not in snapshot.reports:
@@ -78,7 +79,8 @@ class Participant:
         self._decided_on = (snapshot.reports, self.context.clock.monotonic())
         decision = self.with_data_root(self._resumed(snapshot, decide(self.with_unreachable(snapshot))))
         self.context.log.say("Decision: %s. %s" % (decision.action, decision.reason))
-        self.published.set_status(status_text(decision))
+        if decision.action in (facts.WAIT, facts.REFUSE):
+            self.published.set_status(status_text(decision))
         return decision
 
     def _resumed(self, snapshot, decision):
