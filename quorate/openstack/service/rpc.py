@@ -167,7 +167,8 @@ class _Calls:
         self.session, self.exchange, self.targets, self.method = session, exchange, targets, method
         # The name begins as those of the services do, so that permissions and policies for them hold for it.
         self.queue, self.complete = "reply_quorate_%s" % _unique(), False
-        self._queues = {}  # target -> what the broker said of its queue, a Reply: SILENT with its consumers, if it serves it
+        # Target -> what the broker said of its queue, a Reply: SILENT with its consumers, if it serves it.
+        self._queues = {}
         self._replies, self._waiting, self._echo = {}, {}, False
 
     def prepare(self, end):

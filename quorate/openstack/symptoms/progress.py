@@ -20,7 +20,8 @@ def follow(lines, rows, parent, age, now):
     text that stands for the process whose rows they are: of another one nothing is known; age: seconds since it was
     started; now: monotonic seconds.
     """
-    now = int(now * 10) / 10  # as it is remembered: rounded up it would be later than that of a look right after this one
+    # As it is remembered: rounded up it would be later than that of a look right after this one.
+    now = int(now * 10) / 10
     began, looked = _number(lines.get(BEGAN)), _number(lines.get(LOOKED))
     if lines.get(PARENT) != parent or None in (began, looked) or not began <= looked <= now:
         lines, began, looked = {}, now, None

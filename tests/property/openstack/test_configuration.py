@@ -275,7 +275,8 @@ def connected_by(known):
 
 
 @CALM
-@given(some.sampled_from(("c:p@db", "c:p@", "c:p@db:3307")), some.lists(DATABASE_WORDS, max_size=5, unique_by=lambda word: word.split("=")[0]))
+@given(some.sampled_from(("c:p@db", "c:p@", "c:p@db:3307")),
+       some.lists(DATABASE_WORDS, max_size=5, unique_by=lambda word: word.split("=")[0]))
 @example("c:p@db", ["ssl_verify_cert=true", "ssl_ca=%(ca)s"])
 @example("c:p@db", ["ssl_disabled=true"])
 @example("c:p@db", ["ssl_disabled=true", "ssl_ca=%(ca)s"])

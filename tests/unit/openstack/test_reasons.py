@@ -65,7 +65,8 @@ OBSERVATIONS = [
     replies(facts.SILENT), dict(replies(facts.SILENT), rows=Rows(facts.UNREACHABLE, (), TEXT)),
     dict(replies(facts.SILENT, consumers=0), tree=Tree(PARENT, MANY[:1])),
     replies(facts.MISSING), {"replies": replies(facts.MISSING)["replies"][:8] + replies(facts.ANSWERED)["replies"][8:]},
-    replies(facts.UNREACHABLE, reason=TEXT), replies(facts.UNREACHABLE, reason=facts.UNSERVED + TEXT), replies(facts.UNKNOWN, reason=TEXT),
+    replies(facts.UNREACHABLE, reason=TEXT), replies(facts.UNREACHABLE, reason=facts.UNSERVED + TEXT),
+    replies(facts.UNKNOWN, reason=TEXT),
     replies(facts.ANSWERED, consumers=999),
     {"page": Page(facts.ANSWERED, 503)}, {"page": Page(facts.ANSWERED, 404)}, {"page": Page(facts.SILENT, None, TEXT)}]
 

@@ -196,7 +196,8 @@ def test_the_program_of_an_interpreter(options, tmp_path):
     script = tmp_path / "cinder-volume"
     script.write_text("import sys; sys.stdout.write(sys.argv[0])")
     argv = [sys.executable, *options.split(), str(script), "-W"]
-    assert str(script) == subprocess.run(argv, check=True, capture_output=True, text=True).stdout == parse.program(tuple(argv))
+    theirs = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    assert str(script) == theirs == parse.program(tuple(argv))
 
 
 def test_a_program_by_its_path():
