@@ -245,6 +245,31 @@ def test_a_broker_that_hangs_leaves_time_for_the_next(mocker, hosts, shares):
     assert [("q", UNREACHABLE, None, "%s:5672: no answer" % hosts[-1])] == [tuple(one) for one in found]
 
 
+@pytest.mark.parametrize("hosts, shares", [("a", [10.0]), ("ab", [5.0, 5.0]), ("abcd", [2.5] * 4)])
+def test_why_no_broker_takes_a_connection_is_asked_of_each_in_turn(mocker, hosts, shares):
+    """The reason is the first one's."""
+    mocker.patch.object(amqp_session, "Session", Hanging)
+    mocker.patch.object(rpc, "monotonic", lambda: Hanging.now)
+    mocker.patch.object(Hanging, "opened", [])
+    said_of_them = rpc.refusal([Address(host, 5672) for host in hosts], 10.0)
+
+    assert list(zip(hosts, shares)) == Hanging.opened and "a:5672: no answer" == said_of_them
+
+
+def test_that_question_is_a_connection_of_the_monitor_which_takes_its_leave():
+    with AmqpServer() as server:
+        assert "" == ends(12, lambda: rpc.refusal((at(server),), 60.0))
+    begin, tuned = said(server, "Connection.StartOk")[0], said(server, "Connection.TuneOk")[0]
+    assert ("quorate monitor", 0) == (begin.client_properties["connection_name"], tuned.heartbeat)
+    assert "Connection.Close" in server.steps
+
+
+def test_files_of_tls_are_the_reason_before_what_they_bring_about():
+    broker = Address("127.0.0.1", 1, "u", "p", "/", True, None, (("ca", "/nonexistent/ca"),))
+    assert "its TLS files cannot be used (/nonexistent/ca): No such file or directory." == ends(
+        12, lambda: rpc.refusal((broker,), 5.0))
+
+
 def test_without_time_nobody_is_asked(mocker):
     mocker.patch.object(amqp_session, "Session", Hanging)
     mocker.patch.object(Hanging, "opened", [])
