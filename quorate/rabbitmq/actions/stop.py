@@ -33,7 +33,8 @@ def stop_instance(context, state_files):
     if left:
         return Outcome(codes.ERR_GENERIC, daemon.not_stopped(left))
     for name in (daemon.PROCESS_FILE, "started", "waiting", "unknown", "serving", "complaint", "policy", "launched-for",
-                 "cut-off", "growing", "idle", "quiet", "forced", "crashed", "beside", "apart", "divided", "silent", "still"):
+                 "cut-off", "growing", "idle", "quiet", "forced", "crashed", "beside", "apart", "divided", "silent",
+                 "still"):
         state_files.forget(name)
     report_down(context, state_files)
     return Outcome(codes.SUCCESS)

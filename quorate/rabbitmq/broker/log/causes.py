@@ -110,8 +110,9 @@ def _cause(rule, match, layout):
         groups["path"] = groups["path"].replace("//", "/")
         groups["directory"], groups["file"] = posixpath.split(groups["path"])
         own = _own(groups["path"], values)
-        groups["give_file"] = own or ("set LOGS=- in %s/rabbitmq-env.conf" % values["conf"] if groups["path"].startswith(
-            "/dev/") else "chown %s: %s" % (values["user"], groups["path"]))
+        no_file = groups["path"].startswith("/dev/")
+        groups["give_file"] = own or ("set LOGS=- in %s/rabbitmq-env.conf" % values["conf"] if no_file
+                                      else "chown %s: %s" % (values["user"], groups["path"]))
         groups["give"] = own or "ls -ld %s" % groups["path"]  # what is not the broker's is not given away
     values.update(groups, bare=groups.get("name", "").replace("$", "."))
     what, remedy = one_line(rule.what.format(**values)), one_line(rule.remedy.format(**values))

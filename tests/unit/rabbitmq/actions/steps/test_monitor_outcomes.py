@@ -36,7 +36,8 @@ class Monitored(Node):
         monkeypatch.setattr(ending, "died", lambda *how: self.step("died", how, "the cause"))
         for module, name in ((start, "adopt"), (start, "wait_until_serving"), (launch, "launch_as_decided"),
                              (boot, "step"), (boot, "launch_again"), (serving, "handle_serving"),
-                             (recovery, "monitor_partitioned"), (silence, "monitor_silent"), (recovery, "partitioned_by_files")):
+                             (recovery, "monitor_partitioned"),
+                             (silence, "monitor_silent"), (recovery, "partitioned_by_files")):
             monkeypatch.setattr(module, name, self.stand_in(name))
         self.answers.update(handle_serving=Outcome(codes.SUCCESS), wait_until_serving=Outcome(codes.SUCCESS, "waited"))
 

@@ -96,7 +96,8 @@ def as_json(text, **names):
 def as_plain(text, form):
     """The lines of a log in another form of the plain formatter."""
     return "".join(form.format(date=line[1], time=line[2], level=line[3], upper=line[3].upper(), short=line[3][:3],
-                               pid=line[4], text=line[5]) + "\n" for line in map(PLAIN.match, text.splitlines()) if line)
+                               pid=line[4], text=line[5]) + "\n"
+                   for line in map(PLAIN.match, text.splitlines()) if line)
 
 
 FORMS = ["{date} {time} [{level}] {pid} {text}", "{date} {time} [{upper}] {pid} {text}",

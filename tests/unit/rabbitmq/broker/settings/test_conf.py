@@ -32,7 +32,8 @@ def test_files_that_include_each_other_end(tmp_path):
 
 
 @pytest.mark.parametrize("text, value", [
-    ("a = '''x\ny'''\nb = 1\n", "x\ny"), ("a = '''\nx\n  y\n''' # c\nb = 1", "x\n  y"), ("a = '''\r\nx\r\n'''\r\nb = 1\r\n", "x"),
+    ("a = '''x\ny'''\nb = 1\n", "x\ny"), ("a = '''\nx\n  y\n''' # c\nb = 1", "x\n  y"),
+    ("a = '''\r\nx\r\n'''\r\nb = 1\r\n", "x"),
     ("a = '''x = 1\n# no comment\n'''\nb = 1", "x = 1\n# no comment"), ("a = '''\n'''\nb = 1", "")])
 def test_a_value_of_several_lines(text, value):
     """RabbitMQ 4.2 has them (cuttlefish 3.6); one made the whole file not understood."""
