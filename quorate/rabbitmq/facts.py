@@ -22,6 +22,7 @@ PAUSED = "paused"            # stopped serving by itself (pause_minority): it se
 DRAINING = "draining"        # maintenance mode: accepts no clients
 UNKNOWN = "unknown"          # could not be found out
 STOPPED_APP = "stopped-app"  # the broker was stopped inside its Erlang machine (stop_app); only in Broker.stage
+FAILED_APP = "failed-app"    # its boot failed and its Erlang machine goes on, as after a pause; only in Broker.stage
 STOPPING = "stopping"        # about to stop; only in reports: its process may still serve
 
 STATES = frozenset((DOWN, STARTING, WAITING, RUNNING, HUNG, PARTITIONED, PAUSED, DRAINING, UNKNOWN, STOPPING))
@@ -52,7 +53,7 @@ class Broker(namedtuple("Broker", (
     quorum_critical: quorum queues (or streams) would lose their quorum without it
     error:           a message without secrets: why it could not be asked
     stage:           the boot stage while it does not listen, by its log: STARTING, WAITING (boots and waits for other
-                     nodes), PAUSED, DRAINING, RUNNING (it was up) or STOPPED_APP
+                     nodes), PAUSED, DRAINING, RUNNING (it was up), STOPPED_APP or FAILED_APP
     refused:         True: it refused the credentials
     epmd:            True: epmd answers and knows the node; False: it does not answer, or knows no such node
     files:           (open files, how many it may open); asked only where it does not answer

@@ -63,7 +63,8 @@ def step(participant, observed):
     forced = was_forced(state_files, observed.process)
     # Known to wait and still: then an order that is given now is about this boot, which was forced already.
     in_vain = forced and waits and min(waited, quiet) >= URGENT_AFTER
-    participant.published.set_status(_status(participant, decision, waits, idle, forced))
+    participant.published.set_status(observed.sentence if observed.broker.stage == facts.FAILED_APP else _status(
+        participant, decision, waits, idle, forced))
     if decision.action == facts.FORCE and (is_ordered(snapshot) if in_vain else not forced) and (
             waits and min(waited, quiet) >= context.parameters.recovery_wait
             or is_ordered(snapshot) and (waits or idle >= URGENT_AFTER)):
@@ -89,6 +90,11 @@ def _outcome(participant, snapshot, decision, waited, idle, observed):
     if observed.broker.stage == facts.RUNNING:
         # It is up and may serve, where it is not asked: suspend_listeners, or only plugins of it listen.
         return Outcome(codes.DEGRADED, observed.sentence) if idle >= STALLED_AFTER else Outcome(codes.SUCCESS)
+    if observed.broker.stage == facts.FAILED_APP and beside >= STALLED_AFTER:
+        # A broker that resumed after a pause (4.0.5: its definitions have a queue without a leader). Its part in the
+        # replication of quorum queues goes on, so it is never still.
+        return Outcome(codes.ERR_GENERIC, "Its boot failed, and it is restarted, because the cluster runs on %s: see %s"
+                       % (", ".join(serving), _shown_log(participant)))
     if min(idle, beside) >= STALLED_AFTER and not waits_for_machine(observed.process):
         return Outcome(codes.ERR_GENERIC, "Its boot is stalled for %d s, and it is restarted, because the cluster runs "
                        "on %s." % (STALLED_AFTER, ", ".join(serving)))

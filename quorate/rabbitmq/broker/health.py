@@ -65,6 +65,9 @@ def _closed(broker):
     if stage == facts.STOPPED_APP:
         return Health(STOPPED, False, "RabbitMQ was stopped inside its Erlang machine (rabbitmqctl stop_app); "
                                       "rabbitmqctl start_app starts it again.")
+    if stage == facts.FAILED_APP:
+        return Health(STARTING, False, "The boot of RabbitMQ failed, and its Erlang machine goes on: see its log; "
+                                       "rabbitmqctl start_app tries it again.")
     if stage == facts.RUNNING:
         return Health(STARTING, False, "RabbitMQ runs and does not listen for AMQP%s." % (
             ": " + broker.error.rstrip(".") if broker.error else ""))

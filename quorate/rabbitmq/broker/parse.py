@@ -40,6 +40,7 @@ STAGE_LINES = (
     ("Marked this node as undergoing maintenance", facts.DRAINING),
     ("Marked this node as back from maintenance", facts.RUNNING),
     ("Successfully stopped RabbitMQ and its dependencies", facts.STOPPED_APP),
+    ("BOOT FAILED", facts.FAILED_APP),  # the Erlang machine ends, unless it was a broker that resumed after a pause
 )
 SILENT = 4.0  # seconds without a log line after which a boot really waits: each boot logs such lines in passing
 # An error in each log.*.formatter.level_format: lc, uc, lc3, uc3, lc4, uc4 (rabbit_prelaunch_early_logging.erl).
@@ -114,23 +115,6 @@ def serial(text):
 
 
 # log and output
-
-def written_since(log, began):
-    """The lines at the end of a log that were not written before that, Unix seconds: a broker needs seconds until its
-    first line, and what an earlier one wrote last (that it paused, that it was in maintenance) is not about it. A line
-    without a time that is understood (log.file.formatter.time_format) belongs to the one before it."""
-    from datetime import datetime
-    from re import finditer
-    start = 0
-    for found in finditer(r"(?m)^.{0,200}?(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)[.\d]*([+-]\d\d:\d\d).*\n?", log):
-        try:
-            when = datetime.fromisoformat("%sT%s%s" % found.groups()).timestamp()
-        except ValueError:
-            continue
-        if when + 1 < began:  # a fraction of a second is cut off
-            start = found.end()
-    return log[start:]
-
 
 def boot_stage(log, silent):
     """The boot stage by the end of a log, None: the log does not show it. silent: seconds since the log was written to,

@@ -141,10 +141,27 @@ def boot_stage(log, process=None):
             if written < began:
                 return None
             file.seek(max(0, size - TAIL))
-            text = parse.written_since(file.read(TAIL).decode("utf-8", "replace"), began)
+            text = written_since(file.read(TAIL).decode("utf-8", "replace"), began)
             return parse.boot_stage(text, time() - written)
     except OSError:
         return None
+
+
+def written_since(log, began):
+    """The lines at the end of a log that were not written before that, Unix seconds: a broker needs seconds until its
+    first line, and what an earlier one wrote last (that it paused, that it was in maintenance) is not about it. A line
+    without a time that is understood (log.file.formatter.time_format) belongs to the one before it."""
+    from datetime import datetime
+    from re import finditer
+    start = 0
+    for found in finditer(r"(?m)^.{0,200}?(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)[.\d]*([+-]\d\d:\d\d).*\n?", log):
+        try:
+            when = datetime.fromisoformat("%sT%s%s" % found.groups()).timestamp()
+        except ValueError:
+            continue
+        if when + 1 < began:  # a fraction of a second is cut off
+            start = found.end()
+    return log[start:]
 
 
 def started_at(process):

@@ -145,7 +145,8 @@ def test_where_it_is_asked(options, base):
 
 @pytest.mark.parametrize("options, says", [
     ({"target": ""}, "^name a URL or one of"), ({"target": "swift"}, "^there is no service called swift; name a URL"),
-    ({"port": "65536"}, "1 to 65535, not '65536'"), ({"host": "u@a"}, "not 'u@a'"), ({"host": ""}, "not ''"), ({"host": "a/b"}, "not 'a/b'")])
+    ({"port": "65536"}, "1 to 65535, not '65536'"), ({"host": "u@a"}, "not 'u@a'"), ({"host": ""}, "not ''"),
+    ({"host": "a/b"}, "not 'a/b'")])
 def test_a_target_that_is_none(options, says):
     with pytest.raises(Usage, match=says):
         parse_target(dict({"target": "glance"}, **options))
@@ -160,7 +161,8 @@ def test_a_name_that_is_none(name):
 
 @pytest.mark.parametrize("data, kind", [
     (b"", EMPTY), (b" \n\0", EMPTY), (b' \n{"versions": []}', VERSIONS), (b'{"version": {}}', VERSIONS), (b"[1]", JSON),
-    (b'["versions"]', JSON), (b"{", TEXT), (b"<HTML>", HTML), (b"\n <!DOCTYPE html>", HTML), (b"<!-- x --><html>", HTML),
+    (b'["versions"]', JSON), (b"{", TEXT), (b"<HTML>", HTML), (b"\n <!DOCTYPE html>", HTML),
+    (b"<!-- x --><html>", HTML),
     (b"plain \xff", TEXT), (b"1", TEXT), (b"<xml>", TEXT), (b'{"x": "\xff"}', JSON)])
 def test_the_kind_of_a_body(data, kind):
     assert kind == parse.body(data)[0]

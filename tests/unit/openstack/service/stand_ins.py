@@ -50,7 +50,8 @@ class AmqpServer:
     """A broker that speaks AMQP 0-9-1 up to a step, and then says nothing more on that connection.
 
     silent: the name of that step ('tls', 'Start', or the class and method that it does not answer: 'Queue.Declare',
-    'passive' for that of a target, 'passive q' for that of q, 'Basic.Publish' does not deliver, 'Connection.Close'); targets: consumers of each
+    'passive' for that of a target, 'passive q' for that of q, 'Basic.Publish' does not deliver, 'Connection.Close');
+    targets: consumers of each
     queue that is there; answers: whether calls are answered, or after
     how many seconds; blocked: its reason for taking no messages; refuses: the
     account, by the code and text of this tuple; ends: the name of a step at which it breaks the connection; absent: queue

@@ -305,8 +305,10 @@ def test_a_program_of_another_name_and_a_line_that_is_cut(line, binary, answer):
 
 def test_the_oldest_parent_is_the_service_and_a_later_one_the_copy():
     """Pids begin anew: the copy may have the lower one."""
-    found = parse.tree([process(10, 1, 900), process(11, 10, 901), process(20, 1, 500), process(22, 20, 502), process(21, 20, 503)])
-    assert (20, [21, 22], [10]) == (found.parent.pid, [one.pid for one in found.workers], [one.pid for one in found.copies])
+    found = parse.tree([process(10, 1, 900), process(11, 10, 901), process(20, 1, 500), process(22, 20, 502),
+                        process(21, 20, 503)])
+    assert (20, [21, 22], [10]) == (
+        found.parent.pid, [one.pid for one in found.workers], [one.pid for one in found.copies])
 
 
 def test_of_orphans_alone_nothing_else_is_said():

@@ -112,7 +112,8 @@ def msg_id(body):
     lambda body: [enveloped(_msg_id=msg_id(body), failure="NoSuchMethod", ending=True)],
     lambda body: [json.dumps({"_msg_id": msg_id(body), "result": 1}).encode()],
     lambda body: [enveloped(_msg_id=msg_id(body), result=0)] * 2,
-    lambda body: [b"\xff", b"[]", b"1", b'{"oslo.message": 5}', b"{}", enveloped(result=1), enveloped(_msg_id=msg_id(body))]],
+    lambda body: [b"\xff", b"[]", b"1", b'{"oslo.message": 5}', b"{}", enveloped(result=1),
+                  enveloped(_msg_id=msg_id(body))]],
     ids=["a result", "an error", "no envelope", "twice", "after what is none"])
 def test_any_reply_to_the_call_proves_that_the_service_works(reply):
     with AmqpServer(targets={"q": 2}, replies=reply) as server:

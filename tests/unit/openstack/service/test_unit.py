@@ -27,7 +27,8 @@ def test_without_systemd_there_is_none(config):
     sources = FakeSources()
     sources.units.managed = lambda: False
     context = world("start", config, unit="cinder-volume")
-    assert units.unit_for(context, service_at(config), sources) is units.unit_of(context, service_at(config), sources) is None
+    service = service_at(config)
+    assert units.unit_for(context, service, sources) is units.unit_of(context, service, sources) is None
 
 
 @pytest.mark.parametrize("debian", [True, False])
@@ -38,8 +39,10 @@ def test_without_its_file_only_debian_s_unit_starts_no_console_proxy(tmp_path, m
 
 
 @pytest.mark.parametrize("text, chosen", [
-    (b"# \xff\nNOVA_CONSOLE_PROXY_TYPE=novnc\n", True), (b"NOVA_CONSOLE_PROXY_TYPE=spicehtml5\nNOVA_CONSOLE_PROXY_TYPE=novnc", True),
-    (b"NOVA_CONSOLE_PROXY_TYPE=novnc\nNOVA_CONSOLE_PROXY_TYPE=xvpvnc\n", False), (b"NOVA_CONSOLE_PROXY_TYPE=a=novnc\n", False),
+    (b"# \xff\nNOVA_CONSOLE_PROXY_TYPE=novnc\n", True),
+    (b"NOVA_CONSOLE_PROXY_TYPE=spicehtml5\nNOVA_CONSOLE_PROXY_TYPE=novnc", True),
+    (b"NOVA_CONSOLE_PROXY_TYPE=novnc\nNOVA_CONSOLE_PROXY_TYPE=xvpvnc\n", False),
+    (b"NOVA_CONSOLE_PROXY_TYPE=a=novnc\n", False),
     (b"#NOVA_CONSOLE_PROXY_TYPE=novnc\n", False), (b"  NOVA_CONSOLE_PROXY_TYPE= 'novnc' \n", True), (b"", False)])
 def test_the_last_line_of_it_counts(tmp_path, text, chosen):
     (tmp_path / "file").write_bytes(text)

@@ -12,7 +12,7 @@ import pytest
 
 from quorate.host.process import Process, Processes
 from quorate.rabbitmq import facts
-from quorate.rabbitmq.broker import observe, parse, process
+from quorate.rabbitmq.broker import observe, process
 from quorate.rabbitmq.facts import Broker
 from tests import ROOT
 from tests.fakes import FakeCommands, FakeProcesses, context
@@ -119,6 +119,7 @@ def said(form, at, *texts):
     (("Cluster minority/secondary status detected",), ("Recovering queue 7",), None),
     (("Marked this node as undergoing maintenance", "Successfully stopped RabbitMQ and its dependencies"), ("x",), None),
     (("Cluster minority/secondary status detected",), ("Starting RabbitMQ 3.10.8 on Erlang",), facts.STARTING),
+    (("BOOT FAILED",), ("x",), None), (("x",), ("Starting RabbitMQ 4.0.5", "BOOT FAILED"), facts.FAILED_APP),
     (("Starting RabbitMQ 3.10.8 on Erlang",), ("Cluster minority/secondary status detected",), facts.PAUSED)])
 def test_what_an_earlier_process_wrote_last_is_not_about_this_one(tmp_path, form, before, now, stage):
     """A broker that booted slowly was killed as a minority: the one before it had paused, and the log had not one line of
@@ -132,10 +133,10 @@ def test_what_an_earlier_process_wrote_last_is_not_about_this_one(tmp_path, form
 def test_lines_without_a_time_belong_to_the_line_before(tmp_path):
     old, new = said("plain", -30, "a crash"), said("plain", 9, "Starting RabbitMQ 3.10.8")
     began = process.started_at(Processes().get(os.getpid()))
-    assert parse.written_since(old + "  in detail\n" + new + "  ##  ##\n", began) == (
+    assert process.written_since(old + "  in detail\n" + new + "  ##  ##\n", began) == (
         "  in detail\n" + new + "  ##  ##\n")  # of no account: it is no stage
     for text in ("no time at all\n", "1795943146 [info] epoch\n", "2026-13-41 09:00:00+00:00 [info] no day\n", ""):
-        assert parse.written_since(text, began) == text
+        assert process.written_since(text, began) == text
 
 
 @pytest.mark.parametrize("words, wanted", [(BEAM, None), (BEAM + " -epmd_port 14369 --", 14369),

@@ -49,8 +49,8 @@ class Booting(Node):
             setattr(self, name, value)
         if self.waited:
             self.state_files.write("waiting", {"since": int(self.clock.monotonic()) - self.waited})
-        stage = facts.RUNNING if state == "up" else None
-        state = facts.STARTING if state == "up" else state
+        stage = {"up": facts.RUNNING, "failed": facts.FAILED_APP}.get(state)
+        state = facts.STARTING if stage else state
         broker = facts.Broker(BROKER, False, stage=stage)
         return boot.step(self.participant, Observation(state, BROKER, broker, "It boots."))
 
@@ -103,6 +103,21 @@ def test_when_a_stalled_boot_is_restarted(node, beside, idle, disk, code):
     if code == codes.ERR_GENERIC:
         assert outcome.reason == (
             "Its boot is stalled for 60 s, and it is restarted, because the cluster runs on n2, n3.")
+
+
+@pytest.mark.parametrize("beside, code", [(STALLED_AFTER, codes.ERR_GENERIC), (STALLED_AFTER - 1, codes.SUCCESS)])
+def test_a_broker_whose_boot_failed_and_which_goes_on_is_restarted(node, beside, code):
+    """It resumed after a pause and could not import its definitions. Its Erlang machine took part in quorum queues, so its
+    boot "made progress" for ever (campaign, 4.0.5)."""
+    one = node(other("n3", facts.RUNNING))
+    one.look("failed")
+    assert one.published.statuses == ["It boots."], "what the observation says, not that it makes progress"
+    one.clock.sleep(beside)
+    outcome = one.look("failed", idle=0).outcome
+    assert outcome.code == code and (outcome.reason or "").startswith(
+        "Its boot failed, and it is restarted, because the cluster runs on n3: see " if code else "")
+    one.published.others["n3"] = other("n3", facts.STARTING)
+    assert one.look("failed").outcome.code == codes.SUCCESS, "where no cluster runs, its data may be needed as they are"
 
 
 def test_only_a_cluster_that_runs_now_counts(node):
