@@ -30,7 +30,7 @@ for hook in input output; do
     way=$([ $hook = input ] && echo iifname || echo oifname)
     nft "add chain inet cut $hook { type filter hook $hook priority 0; }"
     for port in dport sport; do
-        nft "add rule inet cut $hook $way != lo tcp $port { 4369, 4370, 25672, 35672, 35700-35710 } reject with tcp reset"
+        nft "add rule inet cut $hook $way != lo tcp $port { 4369, 4370, 25672, 25680, 35672, 35700-35710 } reject with tcp reset"
     done
 done
 """
