@@ -4,6 +4,7 @@
 import json
 import os
 import secrets
+import shlex
 import subprocess
 import tempfile
 import threading
@@ -67,6 +68,13 @@ def _certificates(lab):
             with open(os.path.join(directory, name), "w", encoding="ascii") as file:
                 file.write(found[name])
     return found
+
+
+def finish(lab, configuration):
+    """Run on the first node what a configuration has to be done once it serves."""
+    for command in configuration.then:
+        command = command.replace("rabbitmqctl", shlex.join(ctl(configuration, "n1")))
+        lab.check("n1", command % names_for(lab.nodes[0]), 120)
 
 
 def accounts(lab, configuration):

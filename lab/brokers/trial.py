@@ -17,7 +17,6 @@ import time
 
 from lab import ROOT, LabError, quiet
 from lab.brokers import cluster
-from lab.brokers.record import names_for
 from lab.configurations.cluster import shown, shows
 from lab.faults.fault import wait_for
 from lab.services import rabbitmq
@@ -51,8 +50,7 @@ class Trial:
                 cluster.set_up(self.lab, self.configuration, self.say)
                 self.whole("bootstrap")
             self._launched_once("bootstrap", launches)
-            for command in self.configuration.then:
-                self.lab.check("n1", command % names_for(self.lab.nodes[0]), 120)
+            cluster.finish(self.lab, self.configuration)
             cluster.accounts(self.lab, self.configuration)
             self._client = cluster.client(self.lab, self.configuration)
             self.ask()

@@ -70,8 +70,7 @@ class Campaign(parts.Campaign):
         lab.wait(lambda: cluster.whole(lab, configuration, lab.node_names), rabbitmq.LIMIT + 2 * configuration.slow,
                  "the brokers are not one cluster")
         self.say("whole after %.1f s" % (time.monotonic() - began))
-        for command in configuration.then:
-            lab.check("n1", command, 120)
+        cluster.finish(lab, configuration)
         cluster.accounts(lab, configuration)
         self.world = World(lab, self.random, self.say, configuration, cluster.reach(lab, configuration))
         if self._furnished():
