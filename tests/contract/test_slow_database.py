@@ -78,13 +78,19 @@ class Slow:
 
 
 def _packet(one):
+    head = _exactly(one, 4)
+    return head[3], _exactly(one, int.from_bytes(head[:3], "little"))
+
+
+def _exactly(one, count):
+    """Not more: the first bytes of TLS may come together with the wish for it."""
     data = b""
-    while len(data) < 4 or len(data) < 4 + int.from_bytes(data[:3], "little"):
-        more = one.recv(65536)
+    while len(data) < count:
+        more = one.recv(count - len(data))
         if not more:
             raise EOFError
         data += more
-    return data[3], data[4:]
+    return data
 
 
 def address(server, **more):
