@@ -319,7 +319,7 @@ def installed(monkeypatch):
         monkeypatch.setattr("quorate.rabbitmq.actions.%s.find_layout" % module, lambda _: here().service.place())
     monkeypatch.setattr(layout, "find_layout", lambda _: here().service.place())
     monkeypatch.setattr("quorate.rabbitmq.actions.start.layout_problems", lambda _: [])
-    monkeypatch.setattr("quorate.rabbitmq.actions.start.unit_problem", lambda *_: None)
+    monkeypatch.setattr("quorate.rabbitmq.broker.settings.unit.contradiction", lambda *_: None)
     monkeypatch.setattr(observe, "observe", lambda *_: here().service.observed())
     monkeypatch.setattr(Participant.__init__, "__defaults__", (None, None, lambda *_: True))  # is_reachable
     monkeypatch.setattr("quorate.rabbitmq.broker.running.own_directory", lambda _: None)

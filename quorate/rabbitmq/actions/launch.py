@@ -26,6 +26,8 @@ def launch_as_decided(participant, decision):
         raise NotNow("Not launched: %s cannot be written: %s." % (
             state_files.persistent, error.strerror)) from None
     arguments = ()
+    if decision.action in (facts.JOIN, facts.FOUND):
+        _require_no_other_place(participant)
     if decision.action == facts.JOIN:
         arguments = _prepare_join(participant, decision)
     elif decision.action == facts.FOUND:
@@ -47,6 +49,19 @@ def launch_as_decided(participant, decision):
         state_files.write("forced", {"process": identity(launched)})
     participant.published.set_status("starts")
     return launched
+
+
+def _require_no_other_place(participant):
+    """The unit of systemd does not say that the data of this node are elsewhere: then it is no node without data, which
+    founds a cluster or joins as a new member beside them. Raises NotNow, also where systemd does not answer."""
+    from quorate.errors import Unreadable
+    from quorate.rabbitmq.broker.settings import unit
+    try:
+        problem = unit.contradiction(participant.context, participant.layout)
+    except Unreadable as error:
+        problem = error.reason
+    if problem:
+        raise NotNow(problem)
 
 
 def _count_anew(participant):

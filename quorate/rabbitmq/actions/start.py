@@ -34,9 +34,6 @@ def start(context):
     problems = layout_problems(layout)
     if problems:
         return Outcome(codes.ERR_INSTALLED, problems[0])
-    problem = unit_problem(context, state_files, layout)
-    if problem is not None:
-        return problem
     try:
         state_files.write("layout", encode_layout(layout), required=True)
         state_files.write("started", {"at": int(context.clock.now())}, required=True)
@@ -58,21 +55,6 @@ def start(context):
         return wait_until_serving(participant, launched, decision, most=max(1.0, context.deadline.left() - RESERVE))
     except Unavailable as error:  # a failed start would keep this node out until an operator cleans up
         return unpublished(context, error)
-
-
-def unit_problem(context, state_files, layout):
-    """The Outcome of a start on a node without data whose unit says that they are elsewhere; None: it does not. As a
-    node without data it would join as a new member, or found a cluster beside them."""
-    from quorate.errors import Unreadable
-    from quorate.rabbitmq.broker.disk import Disk
-    from quorate.rabbitmq.broker.settings import unit
-    if Disk(state_files, layout).report_fields()["data"] is not False:
-        return None
-    try:
-        problem = unit.contradiction(context, layout)
-    except Unreadable as error:
-        return Outcome(codes.ERR_GENERIC, error.reason)
-    return Outcome(codes.ERR_ARGS, problem) if problem else None
 
 
 def adopt(context, state_files, running, layout):

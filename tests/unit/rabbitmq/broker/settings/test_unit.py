@@ -2,20 +2,20 @@
 """Variables that only systemd gives to the broker, by its unit, drop-ins and their files."""
 
 import os
+import re
 
 import pytest
 
 from quorate.errors import Unreadable
 from quorate.host.system.units import Units
-from quorate.ocf import codes
-from quorate.ocf.codes import Outcome
-from quorate.rabbitmq import validation
-from quorate.rabbitmq.actions import start
+from quorate.rabbitmq import facts, validation
+from quorate.rabbitmq.actions.launch import launch_as_decided
+from quorate.rabbitmq.actions.participant import NotNow
 from quorate.rabbitmq.broker import layout
 from quorate.rabbitmq.broker.settings import unit
 from quorate.rabbitmq.declaration import PARAMETERS
 from tests import fakes
-from tests.unit.rabbitmq.actions.nodes import Node
+from tests.unit.rabbitmq.actions.nodes import Node, names, other, tools
 
 USED = layout.Layout("/bin/true", "rabbit@n1", "/var/lib/rabbitmq/mnesia", "/var/lib/rabbitmq/mnesia/rabbit@n1", None,
                      "me", "me", "/c", None, 5672, False, "4.0.5", "/h")
@@ -127,11 +127,12 @@ def test_a_file_that_cannot_be_read_is_unknown(machine):
 
 # -- who asks
 
-@pytest.mark.parametrize("said, outcome", [
-    (None, None), ("It is elsewhere.", Outcome(codes.ERR_ARGS, "It is elsewhere.")),
-    (Unreadable("Who knows?"), Outcome(codes.ERR_GENERIC, "Who knows?"))])
-def test_a_node_without_data_does_not_start_beside_them(tmp_path, monkeypatch, said, outcome):
-    """It would have founded a cluster, or joined as a new member, whose data are in the unit's place."""
+@pytest.mark.parametrize("said, reason", [
+    (None, None), ("It is elsewhere.", "It is elsewhere."), (Unreadable("Who knows?"), "Who knows?")])
+@pytest.mark.parametrize("action", [facts.JOIN, facts.FOUND])
+def test_a_node_without_data_is_not_launched_beside_them(tmp_path, monkeypatch, said, reason, action):
+    """It would have founded a cluster, or joined as a new member, whose data are in the unit's place. A systemd that is busy
+    answers later: a start that fails would keep this node out."""
     def contradiction(context, found):
         assert (context, found) == (node.context, node.layout)
         if isinstance(said, Exception):
@@ -139,13 +140,20 @@ def test_a_node_without_data_does_not_start_beside_them(tmp_path, monkeypatch, s
         return said
 
     monkeypatch.setattr(unit, "contradiction", contradiction)
-    monkeypatch.setattr(start, "layout_problems", lambda _: [])
-    monkeypatch.setattr(start, "find_layout", lambda _: node.layout)
-    monkeypatch.setattr(start, "StateFiles", lambda *_, **__: node.state_files)
-    node = Node(tmp_path)
-    assert start.unit_problem(node.context, node.state_files, node.layout) == outcome
-    if outcome is not None:
-        assert start.start(node.context) == outcome and node.commands.spawned == []
-    assert validation._unit_s_variables(node.context, node.layout) == ([outcome.reason] if outcome else [])
-    node.fill()
-    assert start.unit_problem(node.context, node.state_files, node.layout) is None, "data that are there are used"
+    node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"))])
+    tools(node)
+    decision = facts.Decision(action, "x", peer="rabbit@n2")
+    if reason is None:
+        launch_as_decided(node.participant, decision)
+    else:
+        with pytest.raises(NotNow, match=re.escape(reason)):
+            launch_as_decided(node.participant, decision)
+    assert bool(node.commands.spawned) == (reason is None)
+    assert validation._unit_s_variables(node.context, node.layout) == ([reason] if reason else [])
+
+
+def test_data_that_are_there_are_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(unit, "contradiction", None)
+    node = Node(tmp_path).fill()
+    launch_as_decided(node.participant, facts.Decision(facts.START, "x"))
+    assert node.commands.spawned
