@@ -84,7 +84,7 @@ def test_a_service_has_its_time_however_short_that_of_the_check_is(mocker):
 
 def test_a_farewell_that_is_not_answered_is_no_wait():
     with AmqpServer("Connection.Close", {"q": 2}) as server:
-        assert ANSWERED == call(at(server))[0].outcome
+        assert ANSWERED == call(at(server), seconds=60.0)[0].outcome  # call() ends long before that
 
 
 @pytest.mark.parametrize("code, text, shown", [
