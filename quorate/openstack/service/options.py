@@ -78,6 +78,9 @@ class Options:
     def _referred(self, name, own, also, depth):
         """The value of a name behind a '$' in the option `own`, (section, key), whose deprecated names are `also`."""
         group, dot, option = name.partition(".")
+        if dot and group == "DEFAULT":  # StrSubWrapper in cfg.py: options of DEFAULT are in no group
+            raise Misread("%s refers to ${%s}, which oslo.config does not know: write $%s" % (
+                _shown(own[1], own[0]), name, option))
         for place in ((group, option),) if dot else ((own[0], name), ("DEFAULT", name)):
             more = also if place == own else ()  # of other options the deprecated names are not known
             if self._raw(place[1], place[0], more) is not None:

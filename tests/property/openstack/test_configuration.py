@@ -104,6 +104,8 @@ LINES = some.one_of(
 @CALM
 @given(some.lists(some.lists(LINES, max_size=8).map(lambda lines: "\n".join(["[DEFAULT]"] + lines) + "\n"), min_size=1,
                   max_size=3))
+@example(["[DEFAULT]\nhost=x\nother=${DEFAULT.host}\n"])  # there is no group DEFAULT
+@example(["[DEFAULT]\nhost=\nother=${DEFAULT.host}\n"])
 @example(["[DEFAULT]\nhost = a$\n"])
 @example(["[DEFAULT]\nhost = a$$b\\$c\n"])
 @example(["[DEFAULT]\nhost = \"\n"])

@@ -4,6 +4,7 @@
 import contextlib
 import ctypes
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -48,8 +49,13 @@ sys.stdin.read()
 
 
 def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+    """Below those that the kernel gives to outgoing connections (ip_local_port_range): one of these took such a port on
+    another address before the stand-in had it on all of them."""
+    with contextlib.ExitStack() as stack, open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        below, opened = int(file.read().split()[0]), []
+        while len(opened) < count:
+            with contextlib.suppress(OSError):
+                opened.append(stack.enter_context(socket.create_server(("", random.randrange(10000, below)))))
         return [one.getsockname()[1] for one in opened]
 
 
