@@ -163,7 +163,7 @@ def _left_behind(participant, name, peer):
     if not left:
         return ""
     return ("Still a member of %s: they have no majority now. Start their other members, then type: rabbitmq-queues "
-            "shrink %s\n" % (", ".join("%s of %s" % (queue, vhost) for vhost, queue in left), name))
+            "shrink %s\n" % (", ".join("%s of %s" % (queue, vhost) for vhost, queue in sorted(left)), name))
 
 
 def is_forgotten(reports, name):

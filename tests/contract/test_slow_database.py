@@ -13,6 +13,7 @@ import pytest
 from quorate.openstack import catalog, facts
 from quorate.openstack.facts import Address
 from quorate.openstack.service import heartbeat, url
+from tests.listening import serve_each
 from tests.waiting import ends
 
 GREETING = (b"\x0a5.5.5-10.11.6-MariaDB\0" + struct.pack("<I", 1) + b"a" * 8 + b"\0" + struct.pack("<H", 0xffff) + b"\x2d"
@@ -34,7 +35,7 @@ class Slow:
         else:
             self.listener = socket.create_server(("127.0.0.1", 0))
             self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        serve_each(self.listener, self._serve)
 
     def __enter__(self):
         return self
@@ -42,14 +43,6 @@ class Slow:
     def __exit__(self, *_):
         self.over.set()
         self.listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                one = self.listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(one,), daemon=True).start()
 
     def _send(self, one, number, body):
         data = struct.pack("<I", len(body))[:3] + bytes([number]) + body

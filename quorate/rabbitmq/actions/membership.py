@@ -21,6 +21,7 @@ AT_ONCE = 50        # queues of one vhost in one call
 AGAIN = 30          # seconds from one try to extend queues to the next: each starts Erlang machines
 LASTS = 60          # seconds after which that it fails is shown in pcs status
 MOST_SHOWN = 30     # characters of a queue in a sentence of which Pacemaker keeps 144
+NOT_AGAIN = "Not a member of"
 RECONCILES = (3, 13)
 # What list_queues tells of a queue's own size to reach (3.13 and later), each as pairs or triples with the value last.
 SIZE_COLUMNS = ("arguments", "effective_policy_definition")
@@ -51,13 +52,14 @@ def require_no_queue(participant, gone, peer):
     left = left and still_members(participant, peer, gone)
     if left:
         raise NotNow("Not joined: its lost data count in %s: start the others, or: rabbitmq-queues shrink %s" % (
-            shown(left), gone[0]))
+            shown(sorted(left)), min(name for names in left.values() for name in names)))
 
 
 def still_members(participant, peer, gone):
-    """The quorum queues, a sorted list of (vhost, name), that have one of the names `gone` as a member, and others as
-    well: one with no other has nothing left that could be lost. Raises NotNow where that cannot be found out."""
-    return sorted(queue for queue, row in _asked(participant, peer, gone).items() if row["members"] - set(gone))
+    """dict (vhost, name) -> which of the names `gone` are members, of the quorum queues that have one of them and others
+    as well: one with no other has nothing left that could be lost. Raises NotNow where that cannot be found out."""
+    return {queue: row["members"] & set(gone) for queue, row in _asked(participant, peer, gone).items()
+            if row["members"] - set(gone)}
 
 
 def shown(queues):
@@ -102,19 +104,19 @@ def grow(participant):
         return
     queues = _kept(participant)
     problem = _grow(participant, queues) or _lacking(participant, queues)
+    shown_now = state_files.read("complaint").get("text", "")  # that of the policy is not ours to end or to replace
     if problem is None:
         state_files.discard("grow")
         state_files.forget("growing")
-        if noted.get("shown") == "1":
+        if shown_now.startswith(NOT_AGAIN):
             state_files.forget("complaint")
         return
-    problem = "Not a member of %s again: %s" % problem
+    problem = "%s %s again: %s" % (NOT_AGAIN, *problem)
     participant.context.log.warning(problem)
     since = int(noted.get("since", now))
-    lasts = now - since >= LASTS
-    if lasts:
+    if now - since >= LASTS and (not shown_now or shown_now.startswith(NOT_AGAIN)):
         state_files.write("complaint", {"text": problem})
-    state_files.write("growing", {"since": since, "next": now + AGAIN, "shown": int(lasts)})
+    state_files.write("growing", {"since": since, "next": now + AGAIN})
 
 
 def _grow(participant, queues):

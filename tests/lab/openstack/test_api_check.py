@@ -15,6 +15,7 @@ import pytest
 
 from bench.one_server import exchange, free_port, until
 from tests import ROOT
+from tests.listening import serve_each
 
 CHECK = os.path.join(ROOT, "checks", "api-check")
 VERSIONS = b'{"versions": [{"id": "v3"}]}'
@@ -34,15 +35,7 @@ class Server:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=50)
         self.port, self.behave, self.ended, self.heads = self.listener.getsockname()[1], behave, threading.Event(), []
         self.url = "http://127.0.0.1:%d" % self.port
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while not self.ended.is_set():
-            try:
-                one, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(one,), daemon=True).start()
+        serve_each(self.listener, self._serve)
 
     def _serve(self, one):
         with one, contextlib.suppress(OSError):

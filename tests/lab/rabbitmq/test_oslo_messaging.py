@@ -14,6 +14,7 @@ import pytest
 from bench.one_server import until
 from tests import ROOT
 from tests.lab.rabbitmq.broker import Broker, Check, Epmd, missing
+from tests.listening import serve_each
 
 PYTHON = "/usr/bin/python3"
 
@@ -58,15 +59,7 @@ class Address:
         self.brokers, self.checks = brokers, checks
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self):
-        while True:
-            try:
-                one, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._carry, args=(one,), daemon=True).start()
+        serve_each(self._listener, self._carry)
 
     def _carry(self, one):
         fit = [broker for broker, check in zip(self.brokers, self.checks) if check.get()[0] == 200]

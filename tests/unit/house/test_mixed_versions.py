@@ -35,7 +35,7 @@ ADDED = {
     "openstack": {"heartbeats": [], "service": ["pid", "start"]},
     "rabbitmq": {"apart": [], "divided": [],
                  "beside": [], "crashed": ["count", "killed", "why"], "forced": ["process"], "forcing": ["generation"], "grow": ["queues"],
-                 "growing": ["next", "shown", "since"],
+                 "growing": ["next", "since"],
                  "served": [], "serving": ["since"], "silent": ["process"]},
     "host": {"log-offset": ["before", "inode"]},
     "galera": {"changes": ["seqnos", "uuid"], "disk": ["before", "id"], "failed": ["at"], "position": ["problem"], "layout": ["base_port"],

@@ -31,14 +31,6 @@ class Client:
         return self.replies.get(url, Reply(status=404))
 
 
-@pytest.fixture
-def secret(tmp_path):
-    path = tmp_path / "openrc"
-    path.write_text(OPENRC)
-    path.chmod(0o600)
-    return path
-
-
 def checked(replies, seconds=8.0, **options):
     client = Client(replies)
     return client, ApiCheck(dict({"target": "glance"}, **options), client).observe(seconds, NOTHING_YET)

@@ -145,14 +145,6 @@ TOKEN = Reply(status=201, headers={"x-subject-token": "t0k"}, body=json.dumps(
     {"token": {"expires_at": "2026-11-21T10:00:00.000000Z", "project": {"id": "p1"}}}).encode())
 
 
-@pytest.fixture
-def secret(tmp_path):
-    path = tmp_path / "openrc"
-    path.write_text(OPENRC)
-    path.chmod(0o600)
-    return path
-
-
 def test_openrc_is_read_and_not_executed():
     assert {"OS_AUTH_URL": "http://keystone:5000/v3", "OS_USERNAME": "check", "OS_PASSWORD": SECRET + " $HOME # ok",
             "OS_PROJECT_NAME": "service"} == parse.openrc(OPENRC)

@@ -11,6 +11,8 @@ import time
 import pika
 from pika import frame as frames, spec
 
+from tests.listening import serve_each
+
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "forking_service.py")
 
 
@@ -51,12 +53,11 @@ class AmqpServer:
 
     silent: the name of that step ('tls', 'Start', or the class and method that it does not answer: 'Queue.Declare',
     'passive' for that of a target, 'passive q' for that of q, 'Basic.Publish' does not deliver, 'Connection.Close');
-    targets: consumers of each
-    queue that is there; answers: whether calls are answered, or after
-    how many seconds; blocked: its reason for taking no messages; refuses: the
-    account, by the code and text of this tuple; ends: the name of a step at which it breaks the connection; absent: queue
-    -> (code, text) with which it closes the channel of who asks for it; certificate: of its TLS, (file, key); replies: a
-    function of the body of a call to the bodies that the service sends
+    targets: consumers of each queue that is there; answers: whether calls are answered, or after how many seconds;
+    blocked: its reason for taking no messages; refuses: the account, by the code and text of this tuple; ends: the name
+    of a step at which it breaks the connection; absent: queue -> (code, text) with which it closes the channel of who
+    asks for it; certificate: of its TLS, (file, key); replies: a function of the body of a call to the bodies that the
+    service sends
 
     asked: the queues that were called; steps: names of the methods that came; said: these methods; calls: (queue,
     properties, body) of each call
@@ -70,7 +71,7 @@ class AmqpServer:
         self.refuses, self.certificate = refuses, certificate
         self.listener, self.open, self.asked, self.steps = socket.create_server(("127.0.0.1", 0)), [], [], []
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        serve_each(self.listener, self._guarded)
 
     def __enter__(self):
         return self
@@ -83,16 +84,8 @@ class AmqpServer:
         for one in [self.listener] + self.open:
             one.close()
 
-    def _accept(self):
-        while True:
-            try:
-                one = self.listener.accept()[0]
-            except OSError:
-                return
-            self.open.append(one)
-            threading.Thread(target=self._guarded, args=(one,), daemon=True).start()
-
     def _guarded(self, one):
+        self.open.append(one)
         try:
             if self.silent != "tls":
                 self._serve(one)

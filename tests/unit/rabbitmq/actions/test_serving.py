@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is recorded while a broker serves, and what is done once after a boot."""
 
+import pytest
+
 from quorate.host.state_files import StateFiles
 from quorate.rabbitmq import facts
 from quorate.rabbitmq.actions import membership, serving
@@ -103,6 +105,23 @@ def test_only_queues_that_still_lack_it_are_extended_again_and_it_is_shown(tmp_p
     node.clock.sleep(membership.AGAIN)
     serving.after_boot(node.participant)
     assert not node.state_files.has("complaint") and not node.state_files.read("grow", persistent=True)
+
+
+@pytest.mark.parametrize("policy", ["", "The policy ttl was not set."])
+def test_the_policys_complaint_is_neither_replaced_nor_ended(tmp_path, policy):
+    node = Node(tmp_path)
+    node.state_files.write("grow", {"for": "rabbit@n1", "queues": "%2F/lacks"}, persistent=True)
+    if policy:
+        node.state_files.write("complaint", {"text": policy})
+    queues = {"/": [quorum_queue("lacks", "n2")]}
+    tools(node, queues=queues)
+    for _ in range(4):
+        membership.grow(node.participant)
+        node.clock.sleep(membership.AGAIN)
+    assert node.state_files.read("complaint")["text"].startswith(policy or membership.NOT_AGAIN)
+    queues["/"][0]["members"].append("rabbit@n1")
+    membership.grow(node.participant)
+    assert node.state_files.read("complaint").get("text", "") == policy
 
 
 def test_the_longest_sentences_about_queues_keep_their_command():

@@ -92,6 +92,14 @@ def test_it_joins_when_no_queue_counts_on_its_lost_data(tmp_path, helps, known):
     assert node.commands.spawned == []
 
 
+def test_the_name_that_a_queue_counts_on_is_named(tmp_path):
+    """Of a node that was renamed: the member that the queue has, not the first of its names."""
+    node = Node(tmp_path, [other("n2", facts.RUNNING, members=names("n2"))])
+    tools(node, queues={"/": [{"name": "q", "type": "quorum", "members": ["rabbit@n2", "rabbit@was"]}]})
+    with pytest.raises(NotNow, match="rabbitmq-queues shrink rabbit@was$"):
+        launch_as_decided(node.participant, facts.Decision(facts.JOIN, "x", peer="rabbit@n2", gone=("rabbit@was",)))
+
+
 @pytest.mark.parametrize("place", ["persistent", "run"])
 def test_nothing_is_launched_where_that_cannot_be_recorded(tmp_path, place):
     """A full /var: what the disk proves could not be kept. A full /run: a boot would be forced again by each monitor. The
